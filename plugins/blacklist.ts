@@ -1,0 +1,44 @@
+/**
+ * blacklist — rejects what the operator has listed, below /srv/DOMAIN/blacklisted/ or /srv/_global_/blacklisted/.
+ *
+ *     ips/192.0.2.1, ips/192.0.2.0_24    the client's address (also the files of the setting blacklist_dir)
+ *     hosts/NAME                         the client's reverse name, whole
+ *     tld/ph                             the last label of the client's reverse name
+ *     senders/ADDRESS                    the reverse-path
+ *     domains/NAME                       the reverse-path's domain
+ *
+ * Stands before whitelist in the list: a whitelist entry lifts it.
+ */
+import type { DataContext, Plugin } from '../src/hooks/plugin.js';
+import { pass, reject, skip } from '../src/mail/verdict.js';
+
+const plugin: Plugin = {
+  name: 'blacklist',
+  async dataPost(context) {
+    if (context.rejection) return skip('rejected already');
+    if (context.pardoned !== undefined) return skip(context.pardoned);
+    const marker = bySender(context) ?? byAddress(context) ?? (await byName(context));
+    return marker === undefined ? pass : reject('Blacklisted', marker);
+  },
+};
+export default plugin;
+
+function bySender({ markers, domain, reversePath, senderDomain }: DataContext): string | undefined {
+  return (
+    markers.listed(domain, 'blacklisted', 'senders', reversePath) ??
+    markers.listed(domain, 'blacklisted', 'domains', senderDomain)
+  );
+}
+
+const byAddress = ({ markers, domain, session }: DataContext): string | undefined =>
+  markers.addressListed(domain, 'blacklisted', session.clientIp);
+
+async function byName({ markers, domain, session }: DataContext): Promise<string | undefined> {
+  const client = await session.clientName();
+  if (client.kind === 'none' || client.kind === 'failed') return undefined;
+  const lastLabel = client.name.slice(client.name.lastIndexOf('.') + 1);
+  return (
+    markers.listed(domain, 'blacklisted', 'hosts', client.name) ??
+    markers.listed(domain, 'blacklisted', 'tld', lastLabel)
+  );
+}

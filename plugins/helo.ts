@@ -1,0 +1,23 @@
+/**
+ * helo — rejects a HELO name that no proper mail server uses: with an underscore, without a dot, a bare IP address, or
+ * under .lan .local .localdomain .internal. An address literal like [192.0.2.1] is legal (RFC 5321 §4.1.3).
+ */
+import { defineCheck, pass, reject } from '../src/hooks/check.js';
+import { parseIp } from '../src/mail/ip.js';
+
+export default defineCheck({
+  name: 'helo',
+  inspect({ session }) {
+    const name = session.helo.toLowerCase().replace(/\.$/, '');
+    if (name.startsWith('[')) return pass;
+    const fault = faultOf(name);
+    return fault === undefined ? pass : reject(`Invalid HELO name: ${fault}`, `${fault}: ${session.helo}`);
+  },
+});
+
+function faultOf(name: string): string | undefined {
+  if (parseIp(name)) return 'a bare IP address';
+  if (name.includes('_')) return 'underscore';
+  if (!name.includes('.')) return 'not fully qualified';
+  return /\.(?:lan|local|localdomain|internal)$/.test(name) ? 'a private domain' : undefined;
+}

@@ -1,0 +1,36 @@
+/**
+ * whitelist — lifts any rejection of a mail the operator wants, below /srv/DOMAIN/whitelisted/ or /srv/_global_/whitelisted/.
+ *
+ *     ips/192.0.2.1, ips/192.0.2.0_24    the client's address
+ *     senders/ADDRESS                    the reverse-path
+ *     domains/NAME                       the reverse-path's domain
+ *     recipients/LOCAL                   any recipient
+ *
+ * A whitelisted sender, domain or address creates no mailboxes: a refused recipient is lifted by recipients/LOCAL only.
+ * Stands last in the list; asked at RCPT already, so that no check works in vain, and again at the end of the mail.
+ */
+import type { MailContext, Plugin, Recipient } from '../src/hooks/plugin.js';
+import { type Verdict, pardon, pass, skip } from '../src/mail/verdict.js';
+
+type Context = MailContext & { readonly domain: string; readonly pardoned: string | undefined };
+
+const plugin: Plugin = {
+  name: 'whitelist',
+  rcpt: (context) => judge(context, [context.recipient]),
+  dataPost: (context) => judge(context, context.recipients),
+};
+export default plugin;
+
+function judge(context: Context, recipients: readonly Recipient[]): Verdict {
+  const { markers, domain, reversePath, senderDomain, session } = context;
+  for (const { localPart } of recipients) {
+    const marker = markers.recipientWhitelisted(domain, localPart);
+    if (marker !== undefined) return pardon(`whitelisted: ${marker}`, 'all');
+  }
+  if (context.pardoned !== undefined) return skip(context.pardoned);
+  const marker =
+    markers.listed(domain, 'whitelisted', 'senders', reversePath) ??
+    markers.listed(domain, 'whitelisted', 'domains', senderDomain) ??
+    markers.addressListed(domain, 'whitelisted', session.clientIp);
+  return marker === undefined ? pass : pardon(`whitelisted: ${marker}`);
+}

@@ -1,0 +1,41 @@
+/** `postern check-config` and `postern print-config`: what would be used, and everything that is wrong with it. */
+import { printConfig } from '../settings/describe.js';
+import { readCertificate } from './certificate.js';
+import { exit } from './exit-codes.js';
+import { type CommandLine, complain, load } from './load.js';
+import { failed } from './serve.js';
+import { survey, unknownText } from './survey.js';
+import { foldersOf, listOf, srvOf } from './wire.js';
+import { loadPlugins } from '../hooks/load.js';
+import type { Settings } from '../settings.js';
+
+/** Exit code 0 when a start would succeed; markers that do nothing are told, but stop nothing. */
+export async function checkConfig(command: CommandLine): Promise<number> {
+  const loaded = load(command);
+  if (!loaded.ok) return failed(exit.config, loaded.problems);
+  const plugins = await loadPlugins(listOf(loaded.settings), foldersOf(loaded.settings));
+  const certificate = readCertificate(loaded.settings);
+  const problems = [...(plugins.ok ? [] : plugins.problems), ...(certificate.ok ? [] : [certificate.problem])];
+  if (plugins.ok) problems.push(...surveyProblems(loaded.settings, plugins.plugins));
+  if (problems.length > 0) return failed(exit.config, problems);
+  process.stdout.write('postern: the configuration is good\n');
+  return exit.ok;
+}
+
+/** Tells of markers that do nothing; the problems are those of a tree that cannot be read. */
+function surveyProblems(settings: Settings, plugins: Parameters<typeof survey>[1]): string[] {
+  try {
+    for (const { domain, unknown } of survey(srvOf(settings), plugins))
+      complain(unknown.map((check) => `warning: ${unknownText(domain, check)}`));
+    return [];
+  } catch (error) {
+    return [`srv = ${settings.srv}: ${(error as Error).message}`];
+  }
+}
+
+export function printConfigCommand(command: CommandLine): number {
+  const loaded = load(command);
+  if (!loaded.ok) return failed(exit.config, loaded.problems);
+  process.stdout.write(printConfig(loaded.settings, loaded.sources));
+  return exit.ok;
+}

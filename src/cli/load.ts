@@ -1,0 +1,28 @@
+/** Settings as every command reads them, and how their problems are told. */
+import { readFileSync } from 'node:fs';
+import { type LoadedSettings, loadSettings } from '../settings.js';
+import { trialSettings } from '../trial/trial-settings.js';
+import { packageRoot } from './package-root.js';
+
+export interface CommandLine {
+  /** The words behind the command. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** `--trial` among the words takes the defaults of the trial run. */
+export function load({ argv, env }: CommandLine): LoadedSettings {
+  const trial = argv.includes('--trial');
+  return loadSettings({
+    argv,
+    env,
+    readFile: (path) => readFileSync(path, 'utf8'),
+    otherFlags: ['trial'],
+    ...(trial && { trial: trialSettings(packageRoot) }),
+  });
+}
+
+/** One line a problem, on stderr. */
+export function complain(problems: readonly string[]): void {
+  for (const problem of problems) process.stderr.write(`postern: ${problem}\n`);
+}

@@ -1,0 +1,211 @@
+/** One serving process, from open port to last transaction: listening, HUP, TERM, certificate, expiry. */
+import cluster from 'node:cluster';
+import type { Logger } from '../log.js';
+import type { Settings } from '../settings.js';
+import { LocalLimits } from '../smtp/limits.js';
+import { Listener } from '../smtp/server.js';
+import type { Services } from '../smtp/services.js';
+import { readCertificate, watchCertificate } from './certificate.js';
+import { exit } from './exit-codes.js';
+import { type CommandLine, complain, load } from './load.js';
+import { notifySystemd } from './notify.js';
+import { dropPrivileges } from './privileges.js';
+import { survey, unknownText } from './survey.js';
+import { makeFolder, wire } from './wire.js';
+import { primaryLimits } from './worker-limits.js';
+
+export interface ProcessOptions {
+  readonly command: CommandLine;
+  readonly settings: Settings;
+  readonly log: Logger;
+  /** Told once all ports are open. */
+  readonly listening: (services: Services, bound: readonly string[]) => void;
+}
+
+/** Serves until TERM or INT; the exit code. */
+export async function runProcess(options: ProcessOptions): Promise<number> {
+  const { settings, log } = options;
+  const wired = await wire(settings, log);
+  const certificate = readCertificate(settings);
+  const folder = makeFolder('spam', settings.spam);
+  const problems = [
+    ...(wired.ok ? [] : wired.problems),
+    ...(certificate.ok ? [] : [certificate.problem]),
+    ...(folder === undefined ? [] : [folder]),
+  ];
+  if (!wired.ok || !certificate.ok || problems.length > 0) {
+    complain(problems);
+    return exit.config;
+  }
+  const limits = cluster.isWorker ? primaryLimits() : new LocalLimits(() => maxOf(listener.services.settings));
+  const listener: Listener = new Listener(wired.services, limits, certificate.certificate);
+  const running = new Running(options, listener);
+  return running.run();
+}
+
+export const maxOf = (settings: Settings): { all: number; perAddress: number } => ({
+  all: settings.max_connections,
+  perAddress: settings.max_connections_per_ip,
+});
+
+const hourMs = 60 * 60 * 1000;
+
+class Running {
+  readonly #options: ProcessOptions;
+  readonly #listener: Listener;
+  #unwatch: () => void = () => {};
+  #reloading: Promise<void> = Promise.resolve();
+
+  constructor(options: ProcessOptions, listener: Listener) {
+    this.#options = options;
+    this.#listener = listener;
+  }
+
+  async run(): Promise<number> {
+    const { settings, log } = this.#options;
+    const bound = await this.#listen();
+    if (typeof bound === 'number') return bound;
+    const problem = dropPrivileges(settings);
+    if (problem !== undefined) {
+      complain([problem]);
+      return exit.noPermission;
+    }
+    if (process.getuid?.() === 0) log.warn({}, 'running as root: set "user", or let systemd start it as another user');
+    this.#warnOfUnknownChecks();
+    this.#watch();
+    const expiry = cluster.isWorker ? undefined : this.#expireHourly();
+    const stopped = this.#stopSignal();
+    process.on('SIGHUP', this.#hup);
+    log.info({ listen: bound, tls: this.#listener.hasCertificate }, 'listening');
+    this.#options.listening(this.#listener.services, bound);
+    notifySystemd('READY=1');
+    const signal = await stopped;
+    notifySystemd('STOPPING=1');
+    log.info({ signal }, 'stopping: running transactions are finished');
+    clearInterval(expiry);
+    await this.#stop();
+    log.info({}, 'stopped');
+    return exit.ok;
+  }
+
+  /** Opens all endpoints; text of what is open, or the exit code. */
+  async #listen(): Promise<string[] | number> {
+    const bound: string[] = [];
+    for (const endpoint of this.#options.settings.listen) {
+      const target =
+        endpoint.kind === 'fd'
+          ? { fd: endpoint.fd }
+          : { port: endpoint.port, ...(endpoint.kind === 'tcp' && { host: endpoint.host }) };
+      try {
+        bound.push(await this.#listener.open(target));
+      } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException;
+        complain([
+          `listen: ${message}${code === 'EACCES' ? '; ports below 1024 need root or CAP_NET_BIND_SERVICE' : ''}`,
+        ]);
+        return code === 'EACCES' ? exit.noPermission : exit.unavailable;
+      }
+    }
+    return bound;
+  }
+
+  #stopSignal(): Promise<string> {
+    return new Promise((resolve) => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+      if (cluster.isWorker) process.once('disconnect', () => resolve('primary gone'));
+    });
+  }
+
+  async #stop(): Promise<void> {
+    const { settings } = this.#listener.services;
+    this.#unwatch();
+    process.off('SIGHUP', this.#hup);
+    await this.#reloading;
+    await this.#listener.stop(settings.stop_timeout);
+    await Promise.all([this.#listener.services.relay.close(), this.#listener.services.quarantine.close()]);
+  }
+
+  readonly #hup = (): void => {
+    this.#reloading = this.#reloading.then(() => this.#reload());
+  };
+
+  /** Settings, plugins and certificate anew; what is wrong leaves the old ones in place. */
+  async #reload(): Promise<void> {
+    const { log, command } = this.#options;
+    const old = this.#listener.services;
+    const loaded = load(command);
+    const problems = loaded.ok ? [] : loaded.problems;
+    const wired = loaded.ok ? await wire(loaded.settings, log, old) : undefined;
+    if (!loaded.ok || !wired?.ok) {
+      log.error({ problems: wired && !wired.ok ? wired.problems : problems }, 'not reloaded: the old settings stay');
+      return;
+    }
+    this.#listener.services = wired.services;
+    this.#retire(old, wired.services);
+    this.#unwatch();
+    this.#renewCertificate();
+    this.#watch();
+    this.#warnOfUnknownChecks();
+    log.info({ restart_for: changedForRestart(old.settings, loaded.settings) }, 'reloaded');
+  }
+
+  /** Running sessions keep what they began with, so it is closed when none of them can be left. */
+  #retire(old: Services, now: Services): void {
+    const { session_timeout, data_timeout } = old.settings;
+    const close = (): void => {
+      if (old.relay !== now.relay) void old.relay.close();
+      if (old.quarantine !== now.quarantine) void old.quarantine.close();
+    };
+    setTimeout(close, session_timeout + data_timeout).unref();
+  }
+
+  #watch(): void {
+    this.#unwatch = watchCertificate(this.#listener.services.settings, () => this.#renewCertificate());
+  }
+
+  #renewCertificate(): void {
+    const { log } = this.#options;
+    const read = readCertificate(this.#listener.services.settings);
+    if (!read.ok) return log.error({ problem: read.problem }, 'certificate not renewed: the old one stays');
+    if (!read.certificate) return undefined;
+    this.#listener.useCertificate(read.certificate);
+    return log.info({}, 'certificate read');
+  }
+
+  #warnOfUnknownChecks(): void {
+    const { srv, plugins } = this.#listener.services;
+    try {
+      for (const { domain, unknown } of survey(srv, plugins)) {
+        for (const check of unknown) this.#options.log.warn({ domain, check }, unknownText(domain, check));
+      }
+    } catch (error) {
+      this.#options.log.error({ problem: String(error) }, '/srv cannot be read');
+    }
+  }
+
+  #expireHourly(): NodeJS.Timeout {
+    const expire = async (): Promise<void> => {
+      const { removed, problems } = await this.#listener.services.quarantine.expire();
+      if (removed.length > 0) this.#options.log.info({ removed }, 'quarantine expired');
+      for (const problem of problems) this.#options.log.error({ problem }, 'quarantine not expired');
+    };
+    void expire();
+    const timer = setInterval(() => void expire(), hourMs);
+    timer.unref();
+    return timer;
+  }
+}
+
+const needRestart = [
+  'listen',
+  'state',
+  'workers',
+  'user',
+  'group',
+  'log_level',
+  'log_format',
+  'syslog_prefix',
+] as const;
+
+const changedForRestart = (a: Settings, b: Settings): string[] =>
+  needRestart.filter((name) => JSON.stringify(a[name]) !== JSON.stringify(b[name]));

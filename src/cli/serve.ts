@@ -1,0 +1,57 @@
+/**
+ * `postern serve`: one process, or a primary that keeps `workers` of them. Start: settings, plugins, folders, certificate,
+ * port, and only then the user. A problem stops the start with one line each and a code of sysexits.h.
+ */
+import cluster from 'node:cluster';
+import { type Logger, createLogger } from '../log.js';
+import type { Settings } from '../settings.js';
+import { sinkFolder } from '../trial/trial-settings.js';
+import { startSink } from '../trial/sink.js';
+import { banner } from './banner.js';
+import { exit } from './exit-codes.js';
+import { type CommandLine, complain, load } from './load.js';
+import { runProcess } from './process.js';
+import { superviseWorkers } from './supervise.js';
+
+/** Runs until it is stopped; the exit code. */
+export async function serve(command: CommandLine): Promise<number> {
+  const loaded = load(command);
+  if (!loaded.ok) return failed(exit.config, loaded.problems);
+  const [extra] = loaded.rest.filter((word) => word !== '--trial');
+  if (extra !== undefined) return failed(exit.usage, [`serve takes no "${extra}"`]);
+  const { settings } = loaded;
+  const log = createLogger(settings);
+  const trial = command.argv.includes('--trial');
+  if (cluster.isPrimary && settings.workers > 1) return superviseWorkers({ command, settings, log });
+  const sink = trial && cluster.isPrimary ? await trialSink(settings, log) : undefined;
+  if (typeof sink === 'number') return sink;
+  const code = await runProcess({
+    command,
+    settings,
+    log,
+    listening: (services, bound) => trial && process.stdout.write(banner(services, bound)),
+  });
+  await sink?.close();
+  return code;
+}
+
+export function failed(code: number, problems: readonly string[]): number {
+  complain(problems);
+  return code;
+}
+
+async function trialSink({ relay }: Settings, log: Logger): Promise<{ close(): Promise<void> } | number> {
+  if (relay.kind !== 'tcp') return failed(exit.config, ['--trial runs the local MTA itself: relay must be host:port']);
+  try {
+    return await startSink({
+      host: relay.host,
+      port: relay.port,
+      dir: sinkFolder(),
+      log: (line) => log.debug({}, line),
+    });
+  } catch (error) {
+    return failed(exit.unavailable, [
+      `relay = ${relay.host}:${relay.port}: the trial's local MTA cannot listen there (${(error as Error).message}); is a trial running already?`,
+    ]);
+  }
+}

@@ -1,0 +1,133 @@
+/** Wires the parts that a session works with. Everything that is read anew on HUP is made here. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cachingResolver } from '../dns/cache.js';
+import { clientName } from '../dns/client-name.js';
+import type { Resolver } from '../dns/resolver.js';
+import { stubResolver } from '../dns/stub-resolver.js';
+import { readZoneFile } from '../dns/zone.js';
+import { loadPlugins } from '../hooks/load.js';
+import type { Plugin } from '../hooks/plugin.js';
+import type { Ip } from '../mail/ip.js';
+import { type Quarantine, openQuarantine } from '../quarantine/archive.js';
+import { Refusals } from '../relay/refusals.js';
+import { type Relay, openRelay } from '../relay/relay.js';
+import type { Settings } from '../settings.js';
+import type { Services } from '../smtp/services.js';
+import { Srv } from '../srv/srv.js';
+import type { Logger } from '../log.js';
+import { pluginFolder, pluginList } from './package-root.js';
+
+export type Wired =
+  { readonly ok: true; readonly services: Services } | { readonly ok: false; readonly problems: readonly string[] };
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** Makes all services of these settings; `kept` are those of the settings before. */
+export async function wire(settings: Settings, log: Logger, kept?: Services): Promise<Wired> {
+  const resolver = makeResolver(settings);
+  if (typeof resolver === 'string') return { ok: false, problems: [resolver] };
+  const loaded = await loadPlugins(listOf(settings), foldersOf(settings));
+  if (!loaded.ok) return loaded;
+  const spoolDir = join(settings.state, 'spool');
+  const problem = makeFolder('state', spoolDir);
+  if (problem !== undefined) return { ok: false, problems: [problem] };
+  return { ok: true, services: services({ settings, log, kept, resolver, plugins: loaded.plugins, spoolDir }) };
+}
+
+/** The plugins that the settings name, without anything else. */
+export const listOf = (settings: Settings): string => (settings.plugins === '' ? pluginList : settings.plugins);
+export const foldersOf = (settings: Settings): readonly string[] => [...settings.plugin_dirs, pluginFolder];
+
+interface Parts {
+  readonly settings: Settings;
+  readonly log: Logger;
+  readonly kept: Services | undefined;
+  readonly resolver: Resolver;
+  readonly plugins: readonly Plugin[];
+  readonly spoolDir: string;
+}
+
+function services({ settings, log, kept, resolver, plugins, spoolDir }: Parts): Services {
+  return {
+    settings,
+    plugins,
+    srv: srvOf(settings),
+    clientName: (ip: Ip) =>
+      isLoopback(ip) ? Promise.resolve(localhost) : clientName(resolver, ip, { timeoutMs: settings.dns_timeout }),
+    quarantine: kept && same(kept.settings, settings, quarantineSettings) ? kept.quarantine : quarantineOf(settings),
+    relay: kept && same(kept.settings, settings, relaySettings) ? kept.relay : relayOf(settings, log),
+    refusals: kept?.refusals ?? new Refusals({ now: () => performance.now() }),
+    incoming: {
+      maxSize: settings.max_size,
+      maxHeaderSize: settings.max_header_size,
+      memory: settings.memory_limit,
+      spoolDir,
+    },
+    log,
+    hookLog: (details) => log.child(details),
+  };
+}
+
+/** RFC 6761 §6.3: no name server needs to be asked. */
+const localhost = { kind: 'confirmed', name: 'localhost' } as const;
+const isLoopback = (ip: Ip): boolean => (ip.family === 4 ? (ip.words[0] ?? 0) >>> 24 === 127 : ip.text === '::1');
+
+export const srvOf = (settings: Settings): Srv =>
+  new Srv({
+    root: settings.srv,
+    recipientDelimiter: settings.recipient_delimiter,
+    blacklistDir: settings.blacklist_dir,
+  });
+
+const quarantineSettings = ['spam', 'hostname', 'expire', 'expire_size'] as const;
+
+export const quarantineOf = (settings: Settings): Quarantine =>
+  openQuarantine({
+    root: settings.spam,
+    hostname: settings.hostname,
+    expireDays: settings.expire / dayMs,
+    expireBytes: settings.expire_size,
+  });
+
+const relaySettings = ['relay', 'hostname', 'relay_connections', 'relay_timeout'] as const;
+
+function relayOf(settings: Settings, log: Logger): Relay {
+  const { relay } = settings;
+  return openRelay({
+    target: relay.kind === 'unix' ? { path: relay.path } : { host: relay.host, port: relay.port },
+    hostname: settings.hostname,
+    connections: settings.relay_connections,
+    timeoutMs: settings.relay_timeout,
+    onError: (problem) => log.warn({ problem }, 'local MTA'),
+  });
+}
+
+const same = (a: Settings, b: Settings, names: readonly (keyof Settings)[]): boolean =>
+  names.every((name) => JSON.stringify(a[name]) === JSON.stringify(b[name]));
+
+/** The resolver, or what is wrong with the zone file. */
+function makeResolver(settings: Settings): Resolver | string {
+  if (settings.dns_zone !== '') return zoneOf(settings.dns_zone);
+  const servers = settings.dns_servers;
+  return cachingResolver(stubResolver({ ...(servers.length > 0 && { servers }), totalMs: settings.dns_timeout }));
+}
+
+function zoneOf(path: string): Resolver | string {
+  try {
+    const zone = readZoneFile(readFileSync(path, 'utf8'));
+    return zone.kind === 'zone' ? zone.resolver : `dns_zone: ${path}: ${zone.problem}`;
+  } catch (error) {
+    return `dns_zone: ${path}: cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`;
+  }
+}
+
+/** What is wrong with a folder of ours that has to be there; undefined once it is. */
+export function makeFolder(setting: string, path: string): string | undefined {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o750 });
+    return undefined;
+  } catch (error) {
+    return `${setting}: ${path}: cannot be made (${(error as NodeJS.ErrnoException).code ?? String(error)}); make it, writable for the user that postern runs as`;
+  }
+}

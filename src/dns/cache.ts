@@ -1,0 +1,109 @@
+/**
+ * A cache in front of a resolver: keeps answers for their TTL, void ones as RFC 2308 says, failures for a moment,
+ * and asks a question that is already under way only once.
+ */
+import { lowerName } from './name.js';
+import { boundedStore } from './bounded-store.js';
+import { untilAborted } from './deadline.js';
+import type { Answer, LookupOptions, RecordData, RecordType, Resolver } from './resolver.js';
+import type { TimedAnswer, Upstream } from './upstream.js';
+
+export interface CacheSettings {
+  /** Answers kept at most; 10,000 by default. */
+  readonly maxEntries?: number;
+  /** Octets of memory for them, estimated; 16 MiB by default. */
+  readonly maxOctets?: number;
+  /** Seconds; 5 by default: for a TTL of 0 still the transaction in progress (RFC 1035 §3.2.1). */
+  readonly minTtl?: number;
+  /** Seconds; 3600 by default. */
+  readonly maxTtl?: number;
+  /** Seconds for void answers, whatever their SOA says; 900 by default. Without an SOA they are kept for `minTtl`. */
+  readonly maxVoidTtl?: number;
+  /** Seconds; 3 by default: a sender that tries again at once does not make us ask again. */
+  readonly failedTtl?: number;
+  /** Milliseconds, only compared with itself. */
+  readonly now?: () => number;
+}
+
+interface Entry {
+  readonly answer: Answer<unknown>;
+  readonly expires: number;
+}
+
+type Limits = Required<Omit<CacheSettings, 'now'>>;
+
+const defaults: Limits = {
+  maxEntries: 10_000,
+  maxOctets: 16 * 1024 * 1024,
+  minTtl: 5,
+  maxTtl: 3600,
+  maxVoidTtl: 900,
+  failedTtl: 3,
+};
+
+/**
+ * A hit is a value, not a promise, even for an aborted caller. The abort of one caller ends only its own waiting:
+ * the query goes on for the others and for the cache, bounded by the upstream's own limits.
+ */
+export function cachingResolver(upstream: Upstream, settings: CacheSettings = {}): Resolver {
+  const { now = () => performance.now(), ...given } = settings;
+  const limits: Limits = { ...defaults, ...given };
+  const store = boundedStore<Entry>(limits);
+  const underWay = new Map<string, Promise<Answer<unknown>>>();
+
+  function keep(key: string, timed: TimedAnswer<unknown>): Answer<unknown> {
+    const expires = now() + 1000 * secondsToKeep(timed, limits);
+    store.set(key, { answer: timed.answer, expires }, octetsOf(key, timed.answer));
+    return timed.answer;
+  }
+
+  function start(key: string, asked: Promise<TimedAnswer<unknown>>): Promise<Answer<unknown>> {
+    const answer = asked.then((timed) => keep(key, timed)).finally(() => underWay.delete(key));
+    underWay.set(key, answer);
+    return answer;
+  }
+
+  function lookup(name: string, type: RecordType, options?: LookupOptions) {
+    const key = `${type} ${lowerName(name)}`;
+    const known = store.get(key);
+    if (known && known.expires > now()) return known.answer;
+    const shared = underWay.get(key);
+    // The signal is looked at only when there is something to wait for: a caller may make it on demand.
+    if (shared) return untilAborted(shared, options?.signal);
+    const asked = upstream.ask(name, type);
+    return asked instanceof Promise ? untilAborted(start(key, asked), options?.signal) : asked.answer;
+  }
+
+  return {
+    lookup<T extends RecordType>(name: string, type: T, options?: LookupOptions) {
+      // What was stored under a type's key came from a question of that type.
+      return lookup(name, type, options) as Answer<RecordData[T]> | Promise<Answer<RecordData[T]>>;
+    },
+  };
+}
+
+function secondsToKeep({ answer, ttl }: TimedAnswer<unknown>, limits: Limits): number {
+  switch (answer.kind) {
+    case 'found':
+      return clamp(ttl ?? 0, limits.minTtl, limits.maxTtl);
+    case 'void':
+      return clamp(ttl ?? 0, limits.minTtl, limits.maxVoidTtl);
+    case 'failed':
+      return limits.failedTtl;
+  }
+}
+
+const clamp = (value: number, least: number, most: number): number => Math.min(Math.max(value, least), most);
+
+/** An estimate: text counts its characters, everything else a little for the objects around it. */
+function octetsOf(key: string, answer: Answer<unknown>): number {
+  const perEntry = 200 + key.length;
+  if (answer.kind !== 'found') return perEntry;
+  return answer.records.reduce<number>((sum, record) => sum + octetsOfRecord(record), perEntry);
+}
+
+function octetsOfRecord(record: unknown): number {
+  if (typeof record === 'string') return 40 + record.length;
+  if (Array.isArray(record)) return record.reduce<number>((sum, part) => sum + octetsOfRecord(part), 40);
+  return 160;
+}

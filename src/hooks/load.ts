@@ -1,0 +1,67 @@
+/**
+ * Finds the code of listed plugins: first in the operator's folders (`plugin_dirs`), then among those that ship with
+ * postern. A plugin file's default export is a plugin, a check, or a function of the list's arguments that makes one.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Check, defineCheck } from './check.js';
+import { type ListedPlugin, readPluginList } from './list.js';
+import type { Plugin } from './plugin.js';
+
+export type LoadedPlugins =
+  | { readonly ok: true; readonly plugins: readonly Plugin[] }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Loads all plugins of the list file, in order; every problem is one line that names the place. */
+export async function loadPlugins(listFile: string, dirs: readonly string[]): Promise<LoadedPlugins> {
+  const list = readPluginList(listFile, {
+    read: (path) => readFileSync(path, 'utf8'),
+    resolve: (from, path) => resolve(dirname(from), path),
+  });
+  if (!list.ok) return { ok: false, problems: [list.problem] };
+  const plugins: Plugin[] = [];
+  const problems: string[] = [];
+  for (const listed of list.plugins) {
+    const loaded = await load(listed, dirs);
+    if (typeof loaded === 'string') problems.push(`${listed.place}: ${loaded}`);
+    else if (plugins.some((plugin) => plugin.name === loaded.name))
+      problems.push(`${listed.place}: ${loaded.name} is listed twice`);
+    else plugins.push(loaded);
+  }
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, plugins };
+}
+
+async function load(listed: ListedPlugin, dirs: readonly string[]): Promise<Plugin | string> {
+  const file = findFile(listed.name, dirs);
+  if (file === undefined)
+    return `there is no plugin "${listed.name}" (looked for ${listed.name}.js and .mjs in ${dirs.join(', ')})`;
+  try {
+    const module = (await import(pathToFileURL(file).href)) as { default?: unknown };
+    const made =
+      typeof module.default === 'function'
+        ? (module.default as (args: readonly string[]) => unknown)(listed.args)
+        : module.default;
+    if (typeof module.default !== 'function' && listed.args.length > 0)
+      return `the plugin "${listed.name}" takes no arguments`;
+    return (
+      asPlugin(made) ??
+      `${file}: the default export is neither a plugin nor a check (an object with "name" and a hook, or "inspect")`
+    );
+  } catch (error) {
+    return `${listed.name}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+function findFile(name: string, dirs: readonly string[]): string | undefined {
+  const candidates = dirs.flatMap((dir) => [join(dir, `${name}.js`), join(dir, `${name}.mjs`)]);
+  return candidates.find((file) => existsSync(file));
+}
+
+function asPlugin(made: unknown): Plugin | undefined {
+  if (typeof made !== 'object' || made === null || !('name' in made) || typeof made.name !== 'string') return undefined;
+  if ('inspect' in made && typeof made.inspect === 'function') return defineCheck(made as Check);
+  return hookNames.some((hook) => hook in made) ? (made as Plugin) : undefined;
+}
+
+const hookNames = ['connect', 'helo', 'mail', 'rcpt', 'dataPost', 'queue', 'disconnect', 'unknownCommand'];

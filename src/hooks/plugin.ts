@@ -1,0 +1,109 @@
+/**
+ * What a plugin is, and what it sees. A plugin is an object with a name and any of the hooks below; the engine calls them
+ * in the order of the list file. A check of the common kind is shorter: see check.ts.
+ */
+import type { Header } from '../mail/header.js';
+import type { Ip } from '../mail/ip.js';
+import type { MessageSource } from '../mail/message.js';
+import type { Rejection, Verdict } from '../mail/verdict.js';
+
+/**
+ * The client's name by reverse DNS. `confirmed`: one of the name's addresses is the client's; `unconfirmed`: none is;
+ * `none`: there is no such name; `failed`: DNS did not answer.
+ */
+export type ClientName =
+  | { readonly kind: 'confirmed' | 'unconfirmed'; readonly name: string }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'failed'; readonly problem: string };
+
+export interface SessionFacts {
+  readonly id: string;
+  readonly clientIp: Ip;
+  /** Waits for DNS, no longer than the setting `dns_timeout`. */
+  readonly clientName: () => Promise<ClientName>;
+  /** HELO or EHLO argument as given; '' before it came. */
+  readonly helo: string;
+  /** Is the connection encrypted? */
+  readonly secure: boolean;
+  /** How many unknown commands there have been, this one included. */
+  readonly unknownCommands: number;
+}
+
+export interface Recipient {
+  /** In wire form: quoted where it must be, the domain as A-labels. */
+  readonly text: string;
+  readonly localPart: string;
+  readonly domain: string;
+}
+
+/** Look-ups in /srv. Each may throw: leave that to the runner, which defers. See src/srv/srv.ts. */
+export interface Markers {
+  isEnabled(domain: string, check: string, inAll: boolean): boolean;
+  recipient(
+    domain: string,
+    localPart: string,
+    client: Ip,
+  ): { readonly kind: 'valid'; readonly marker: string } | { readonly kind: 'refused'; readonly why: string };
+  listed(domain: string, list: 'blacklisted' | 'whitelisted', kind: string, key: string): string | undefined;
+  addressListed(domain: string, list: 'blacklisted' | 'whitelisted', client: Ip): string | undefined;
+  recipientWhitelisted(domain: string, localPart: string): string | undefined;
+}
+
+export interface SessionContext {
+  readonly session: SessionFacts;
+  readonly markers: Markers;
+}
+
+export interface MailContext extends SessionContext {
+  /** The transaction's id; for a rejected mail it is what the sender is told. */
+  readonly id: string;
+  /** In wire form; '' is the null reverse-path. */
+  readonly reversePath: string;
+  /** Of the reverse-path, A-labels; '' for the null reverse-path. */
+  readonly senderDomain: string;
+}
+
+export interface RcptContext extends MailContext {
+  /** The hosted domain whose policy holds: that of the recipients. */
+  readonly domain: string;
+  readonly recipient: Recipient;
+  /** Why the mail or this recipient is refused so far. */
+  readonly rejection: Rejection | undefined;
+  /** Why it will not be refused, whatever is found. */
+  readonly pardoned: string | undefined;
+}
+
+export interface DataContext extends MailContext {
+  readonly domain: string;
+  readonly recipients: readonly Recipient[];
+  readonly header: Header;
+  /** Whole message as received. */
+  readonly message: MessageSource;
+  readonly rejection: Rejection | undefined;
+  readonly pardoned: string | undefined;
+  /** Puts a field on top of the mail, archived or relayed; folded by the caller where it is long. */
+  readonly addField: (name: string, value: string) => void;
+  /** The SPF result for log and index. */
+  readonly recordSpf: (result: string) => void;
+}
+
+type Answer = Verdict | Promise<Verdict>;
+
+export interface Plugin {
+  readonly name: string;
+  /** For a check: does `checks/all` switch it on? undefined: it is no check, and no marker belongs to it. */
+  readonly inAll?: boolean;
+  /** Before the greeting. */
+  connect?(context: SessionContext): Answer;
+  helo?(context: SessionContext): Answer;
+  mail?(context: MailContext): Answer;
+  /** For each recipient of a hosted domain. */
+  rcpt?(context: RcptContext): Answer;
+  /** The mail has been read to its end. */
+  dataPost?(context: DataContext): Answer;
+  /** The mail is about to be relayed. */
+  queue?(context: DataContext): Answer;
+  unknownCommand?(context: SessionContext & { readonly command: string }): Answer;
+  /** The connection is gone; nobody waits for an answer. */
+  disconnect?(context: SessionContext): void;
+}

@@ -1,0 +1,116 @@
+/**
+ * One hook through the ordered plugins. The only place that catches what a plugin throws: it becomes `defer`, as does an
+ * answer that does not come in time. One log line a plugin.
+ */
+import { type Reply, reply } from '../mail/reply.js';
+import { type Pardon, type Rejection, type Verdict, defer } from '../mail/verdict.js';
+import type { Plugin } from './plugin.js';
+
+export type Hook = 'connect' | 'helo' | 'mail' | 'rcpt' | 'dataPost' | 'queue' | 'unknownCommand';
+
+/** `stop`: this reply is due now, and nothing further is asked. */
+export type HookOutcome =
+  | { readonly kind: 'go on' }
+  | { readonly kind: 'stop'; readonly plugin: string; readonly reply: Reply; readonly log: string };
+
+type Objections = { readonly plugin: string; readonly verdict: Rejection | Pardon };
+
+export interface HookLog {
+  debug(details: object, text: string): void;
+  info(details: object, text: string): void;
+  error(details: object, text: string): void;
+}
+
+export interface HookRun<C> {
+  readonly hook: Hook;
+  readonly plugins: readonly Plugin[];
+  /** Made anew for each plugin, so that it sees what those before it said. */
+  readonly context: () => C;
+  readonly log: HookLog;
+  readonly timeoutMs: number;
+  /** Told of each rejection and pardon, in order. */
+  readonly note: (said: Objections) => void;
+}
+
+const goOn: HookOutcome = { kind: 'go on' };
+
+/** Asks the plugins that have this hook, one after the other, until one settles it. Never throws. */
+export async function runHook<C>(run: HookRun<C>): Promise<HookOutcome> {
+  for (const plugin of run.plugins) {
+    const method = plugin[run.hook] as ((this: Plugin, context: C) => Verdict | Promise<Verdict>) | undefined;
+    if (method === undefined) continue;
+    const verdict = await judge(run, plugin, method);
+    switch (verdict.kind) {
+      case 'pass':
+      case 'skip':
+        break;
+      case 'reject':
+      case 'pardon':
+        run.note({ plugin: plugin.name, verdict });
+        break;
+      case 'accept':
+        return goOn;
+      case 'refuse':
+      case 'defer':
+        return { kind: 'stop', plugin: plugin.name, reply: verdict.reply, log: verdict.log };
+    }
+  }
+  return goOn;
+}
+
+async function judge<C>(
+  run: HookRun<C>,
+  plugin: Plugin,
+  method: (this: Plugin, context: C) => Verdict | Promise<Verdict>,
+): Promise<Verdict> {
+  try {
+    const answer = method.call(plugin, run.context());
+    const verdict = answer instanceof Promise ? await inTime(answer, run.timeoutMs) : answer;
+    if (!isVerdict(verdict)) throw new TypeError(`no verdict: ${JSON.stringify(verdict)}`);
+    logVerdict(run, plugin, verdict);
+    return verdict;
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    run.log.error({ plugin: plugin.name, hook: run.hook, why: problem }, 'error');
+    return defer(broken.text, problem, broken);
+  }
+}
+
+const broken = reply(451, '4.3.0', 'Temporary local problem, try again later');
+
+const kinds = new Set(['pass', 'skip', 'accept', 'reject', 'pardon', 'refuse', 'defer']);
+
+/** Third parties write plugins without a compiler: what they return is looked at. */
+function isVerdict(value: unknown): value is Verdict {
+  return typeof value === 'object' && value !== null && 'kind' in value && kinds.has(String(value.kind));
+}
+
+async function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, fail) => {
+    timer = setTimeout(() => fail(new Error(`no verdict within ${timeoutMs} ms`)), timeoutMs);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function logVerdict<C>(run: HookRun<C>, plugin: Plugin, verdict: Verdict): void {
+  const details = { plugin: plugin.name, hook: run.hook };
+  switch (verdict.kind) {
+    case 'pass':
+    case 'accept':
+      return run.log.debug(details, 'pass');
+    case 'skip':
+      return run.log.debug({ ...details, why: verdict.why }, 'skip');
+    case 'pardon':
+      return run.log.info({ ...details, why: verdict.log }, 'pass');
+    case 'reject':
+    case 'refuse':
+      return run.log.info({ ...details, why: verdict.log }, 'fail');
+    case 'defer':
+      return run.log.info({ ...details, why: verdict.log }, 'defer');
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Mailbox addresses from the arguments of MAIL and RCPT (RFC 5321 §4.1.2, RFC 6531 §3.3): octets of a command line
+ * into a value, or a problem. Nothing here knows which domains are hosted.
+ */
+import { parseDomain } from './domain.js';
+import { decodeUtf8 } from './text.js';
+
+export interface Address {
+  /** As given, quotes and backslashes removed: `"a b"@x` has the local-part `a b`. */
+  readonly localPart: string;
+  /** Lower-case A-labels, or an address literal with its brackets. */
+  readonly domain: string;
+  /** What goes on the wire: quoted again where it must be, the domain as A-labels. */
+  readonly text: string;
+}
+
+/** The null reverse-path `<>`, and the domainless `<postmaster>` (RFC 5321 §4.1.1.3), have no domain. */
+export type Path =
+  { readonly kind: 'null' } | { readonly kind: 'postmaster' } | { readonly kind: 'mailbox'; readonly address: Address };
+
+export interface PathArgument {
+  readonly path: Path;
+  /** ESMTP parameters, keywords in upper case; `true` where none is given a value. */
+  readonly parameters: ReadonlyMap<string, string | true>;
+}
+
+export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+
+const bad = (problem: string): { readonly ok: false; readonly problem: string } => ({ ok: false, problem });
+
+/** RFC 5321 §4.5.3.1.3: a path has at most 256 octets, its brackets included. */
+const maxPathOctets = 256;
+
+/** Reads what stands behind `FROM:` or `TO:`. The line must be valid UTF-8 without control characters. */
+export function parsePathArgument(argument: Uint8Array): Parsed<PathArgument> {
+  const text = decodeUtf8(argument);
+  if (text === undefined) return bad('not UTF-8');
+  if (/\p{Cc}/u.test(text)) return bad('control character');
+  const end = endOfPath(text);
+  if (end < 0) return bad('no path in angle brackets');
+  const inner = text.slice(1, end);
+  if (new TextEncoder().encode(inner).length > maxPathOctets - 2) return bad('path too long');
+  const parameters = parseParameters(text.slice(end + 1));
+  if (!parameters) return bad('bad parameter syntax');
+  const path = parsePath(inner);
+  return path.ok ? { ok: true, value: { path: path.value, parameters } } : path;
+}
+
+/** Index of the `>` that closes the path, which may not stand inside a quoted string; -1 when there is none. */
+function endOfPath(text: string): number {
+  if (!text.startsWith('<')) return -1;
+  let quoted = false;
+  for (let i = 1; i < text.length; i++) {
+    const c = text[i];
+    if (c === '\\' && quoted) i++;
+    else if (c === '"') quoted = !quoted;
+    else if (!quoted && c === '<') return -1;
+    else if (!quoted && c === '>') return i;
+  }
+  return -1;
+}
+
+function parseParameters(text: string): Map<string, string | true> | undefined {
+  const parameters = new Map<string, string | true>();
+  if (text.trim() === '') return parameters;
+  if (!text.startsWith(' ')) return undefined;
+  for (const word of text.trim().split(/ +/)) {
+    const m = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^=\s\x7f]+))?$/.exec(word);
+    const keyword = m?.[1]?.toUpperCase();
+    if (keyword === undefined || parameters.has(keyword)) return undefined;
+    parameters.set(keyword, m?.[2] ?? true);
+  }
+  return parameters;
+}
+
+function parsePath(inner: string): Parsed<Path> {
+  if (inner === '') return { ok: true, value: { kind: 'null' } };
+  if (inner.toLowerCase() === 'postmaster') return { ok: true, value: { kind: 'postmaster' } };
+  const address = parseAddress(withoutSourceRoute(inner));
+  return address ? { ok: true, value: { kind: 'mailbox', address } } : bad('not a mailbox');
+}
+
+/** RFC 5321 appendix C: a source route `@a,@b:` must be accepted and is ignored. */
+const withoutSourceRoute = (path: string): string => path.replace(/^@[^\s,:@"]+(?:,@[^\s,:@"]+)*:/, '');
+
+/** Reads `local-part@domain` or `local-part@[literal]`; undefined when it is neither. */
+export function parseAddress(text: string): Address | undefined {
+  const at = text.lastIndexOf('@');
+  if (at < 1) return undefined;
+  const localPart = parseLocalPart(text.slice(0, at));
+  const domain = parseDomain(text.slice(at + 1)) ?? parseLiteral(text.slice(at + 1));
+  if (localPart === undefined || domain === undefined) return undefined;
+  return { localPart, domain, text: `${writeLocalPart(localPart)}@${domain}` };
+}
+
+const parseLiteral = (text: string): string | undefined =>
+  /^\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9a-f:.]{2,45})\]$/i.test(text) ? text.toLowerCase() : undefined;
+
+/** RFC 5321 §4.1.2 Dot-string, with the octets of RFC 6531 §3.3 beside atext. */
+const dotString = /^[^\s\p{Cc}\p{Cf}()<>[\]:;@\\,."]+(?:\.[^\s\p{Cc}\p{Cf}()<>[\]:;@\\,."]+)*$/u;
+/** Outlook and some phones write `a..b@` or `a.@`: no atoms, yet such mailboxes exist. Our choice: taken, and sent on quoted. */
+const looseDotString = /^[^\s\p{Cc}\p{Cf}()<>[\]:;@\\,"]+$/u;
+const quotedString = /^"(?:[^"\\\p{Cc}\p{Cf}]|\\[\x20-\x7e])*"$/u;
+
+function parseLocalPart(text: string): string | undefined {
+  if (looseDotString.test(text)) return text;
+  if (!quotedString.test(text)) return undefined;
+  const content = text.slice(1, -1).replace(/\\(.)/g, (_, c: string) => c);
+  return content === '' ? undefined : content;
+}
+
+function writeLocalPart(localPart: string): string {
+  if (dotString.test(localPart)) return localPart;
+  return `"${localPart.replace(/["\\]/g, (c) => `\\${c}`)}"`;
+}
+
+/** Does the address need SMTPUTF8 to be sent on? Its domain never does: that is A-labels. */
+export function needsSmtpUtf8(address: Address): boolean {
+  return !/^[\x00-\x7f]*$/.test(address.localPart);
+}

@@ -1,0 +1,38 @@
+/**
+ * Client, domain and MTA bytes on their way into replies, header fields and logs: the one place where they
+ * lose everything that could forge a line, move a cursor or reverse the reading direction.
+ */
+
+/**
+ * Controls (C0, DEL, C1), line and paragraph separators, bidirectional and other invisible formatting, lone surrogates.
+ * With the `u` flag a surrogate pair is one character, so `\p{Cs}` meets lone ones only.
+ */
+const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
+
+/** For logs, pages and JSON: readable Unicode stays, whatever is unsafe becomes `?`. `max` counts UTF-16 units. */
+export function printable(text: string, max = 512): string {
+  const cut = text.length > max ? `${text.slice(0, max - 1)}…` : text;
+  return cut.replace(unsafe, '?');
+}
+
+/** For SMTP replies and header fields (RFC 5321 §4.2: textstring): printable ASCII only, all else becomes `?`. */
+export function asciiText(text: string, max = 400): string {
+  const cut = text.length > max ? `${text.slice(0, max - 3)}...` : text;
+  return cut.replace(/[^\x20-\x7e]/gu, '?');
+}
+
+/** For header fields that may carry UTF-8 (RFC 6532): one line, no controls, whatever else it holds. */
+export function fieldText(text: string, max = 900): string {
+  return printable(text, max);
+}
+
+/** Octets that are valid UTF-8 as text; undefined when they are not. */
+export function decodeUtf8(octets: Uint8Array): string | undefined {
+  try {
+    return strictUtf8.decode(octets);
+  } catch {
+    return undefined;
+  }
+}
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

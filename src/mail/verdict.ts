@@ -1,0 +1,70 @@
+/**
+ * A plugin's answer. Never undefined, and never an exception: what a plugin throws, the runner turns into `defer`.
+ *
+ * `reject` reads the mail to its end, archives it and answers 550; `refuse` answers 5xx at once and archives nothing.
+ */
+import { type Reply, reply } from './reply.js';
+
+export type Verdict =
+  | { readonly kind: 'pass' }
+  /** Not asked: switched off, or settled already. */
+  | { readonly kind: 'skip'; readonly why: string }
+  /** Settles the question of this hook: no further plugin is asked. */
+  | { readonly kind: 'accept' }
+  | Rejection
+  | Pardon
+  | { readonly kind: 'refuse'; readonly reply: Reply; readonly log: string }
+  | { readonly kind: 'defer'; readonly reply: Reply; readonly log: string };
+
+export interface Rejection {
+  readonly kind: 'reject';
+  /** What was wrong: the recipient (there is no such mailbox) or the mail. */
+  readonly about: 'recipient' | 'mail';
+  /** RFC 3463. */
+  readonly enhanced: string;
+  /** Public: goes into the 550 and into X-REJECT-REASON; says nothing of the configuration. */
+  readonly reason: string;
+  /** For the operator: which marker, which value. */
+  readonly log: string;
+}
+
+/** Lifts a rejection, one that is there or one to come: `mail` those of the mail, `all` those of the recipient too. */
+export interface Pardon {
+  readonly kind: 'pardon';
+  readonly lifts: 'mail' | 'all';
+  readonly log: string;
+}
+
+export const pass: Verdict = { kind: 'pass' };
+export const accept: Verdict = { kind: 'accept' };
+export const skip = (why: string): Verdict => ({ kind: 'skip', why });
+
+/** The mail is unwanted. `reason` is public, `log` is the operator's. */
+export const reject = (reason: string, log: string = reason): Verdict => ({
+  kind: 'reject',
+  about: 'mail',
+  enhanced: '5.7.1',
+  reason,
+  log,
+});
+
+/** There is no such mailbox (RFC 3463: X.1.1). */
+export const rejectRecipient = (reason: string, log: string = reason): Verdict => ({
+  kind: 'reject',
+  about: 'recipient',
+  enhanced: '5.1.1',
+  reason,
+  log,
+});
+
+export const pardon = (log: string, lifts: 'mail' | 'all' = 'mail'): Verdict => ({ kind: 'pardon', lifts, log });
+
+/** A 5xx at once; nothing is archived. */
+export const refuse = (answer: Reply, log: string = answer.text): Verdict => ({ kind: 'refuse', reply: answer, log });
+
+/** Try again later; `text` is public. */
+export const defer = (text: string, log: string = text, answer: Reply = reply(451, '4.7.1', text)): Verdict => ({
+  kind: 'defer',
+  reply: answer,
+  log,
+});

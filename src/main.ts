@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+/** The command line: finds the command, runs it, exits with its code. Each command is a file in cli/ or trial/. */
+import { settingsHelp } from './settings/describe.js';
+import { checkConfig, printConfigCommand } from './cli/check-config.js';
+import { exit } from './cli/exit-codes.js';
+import type { CommandLine } from './cli/load.js';
+import { version } from './cli/package-root.js';
+import { serve } from './cli/serve.js';
+import { demo } from './cli/demo.js';
+
+interface Command {
+  readonly run: (command: CommandLine) => number | Promise<number>;
+  readonly doc: string;
+}
+
+const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
+  ['serve', { run: serve, doc: 'take mail (--trial: on loopback, with srv-example and a local MTA of its own)' }],
+  ['check-config', { run: checkConfig, doc: 'say everything that is wrong with settings, plugins and markers' }],
+  ['print-config', { run: printConfigCommand, doc: 'print all settings, and where each comes from' }],
+  ['demo', { run: demo, doc: 'send mails to a running trial and show what becomes of them' }],
+]);
+
+const help = (): string => `usage: postern COMMAND [--SETTING=VALUE ...]
+
+commands
+${[...commands].map(([name, { doc }]) => `  ${name.padEnd(14)} ${doc}\n`).join('')}
+settings: in /etc/postern.conf or --config=FILE as NAME = VALUE, in the environment as POSTERN_NAME, or here
+${settingsHelp()}`;
+
+async function main([name = '--help', ...argv]: readonly string[]): Promise<number> {
+  if (name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(help());
+    return exit.ok;
+  }
+  if (name === '--version' || name === '-V') {
+    process.stdout.write(`postern ${version}\n`);
+    return exit.ok;
+  }
+  const command = commands.get(name);
+  if (command) return command.run({ argv, env: process.env });
+  process.stderr.write(
+    `postern: there is no command "${name.replace(/[^\x20-\x7e]/g, '?')}"; the commands are ${[...commands.keys()].join(', ')}\n`,
+  );
+  return exit.usage;
+}
+
+process.exitCode = await main(process.argv.slice(2));
+process.exit();

@@ -1,0 +1,52 @@
+/**
+ * Where things are: the paths of one domain's maildir for one day, and the names of the mails in it. Leaves making,
+ * filling and emptying it to others.
+ */
+import path from 'node:path';
+
+export interface Folder {
+  /** /spam/YDAY/DOMAIN */
+  readonly path: string;
+  readonly tmp: string;
+  readonly new: string;
+  readonly cur: string;
+  readonly index: string;
+}
+
+export function folderAt(folder: string): Folder {
+  return {
+    path: folder,
+    tmp: path.join(folder, 'tmp'),
+    new: path.join(folder, 'new'),
+    cur: path.join(folder, 'cur'),
+    index: path.join(folder, 'index'),
+  };
+}
+
+/** Could this be the name of a domain's folder? The listener has validated domains; this only keeps them in their place. */
+export function isFolderName(domain: string): boolean {
+  return /^[^./\0][^/\0]*$/.test(domain) && Buffer.byteLength(domain) <= 255;
+}
+
+/**
+ * `<unix seconds>.<ID>_<n>.<hostname>` (maildir(5)), unique because the id is. In the hostname a slash is `\057` and a
+ * colon `\072`; so is whatever else is not visible ASCII. Cut so that the whole stays below 255 octets.
+ */
+export function mailName(time: Date, id: string, n: number, hostname: string): string {
+  const host = [...Buffer.from(hostname)].map(hostOctet).join('').slice(0, 128);
+  return `${Math.floor(time.getTime() / 1000)}.${id}_${n}.${host}`;
+}
+
+function hostOctet(octet: number): string {
+  const char = String.fromCharCode(octet);
+  return /[!-.0-9;-~]/.test(char) ? char : `\\${octet.toString(8).padStart(3, '0')}`;
+}
+
+/** When a mail was archived, in milliseconds, from its name; undefined for a name that is not a maildir's. */
+export function mailTime(name: string): number | undefined {
+  const seconds = /^(\d{1,11})\./.exec(name)?.[1];
+  return seconds === undefined ? undefined : Number(seconds) * 1000;
+}
+
+/** The name without the flags (`:2,S`) that a mail reader adds in cur/. */
+export const withoutFlags = (name: string): string => name.replace(/:2,[^:]*$/, '');

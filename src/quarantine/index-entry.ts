@@ -1,0 +1,108 @@
+/**
+ * One line of a day's index: an entry and its JSON, both ways. Leaves the file to index-file.ts and index-lines.ts.
+ *
+ * A line holds no raw control, bidirectional or other invisible character and no lone surrogate (JSON's escapes lose
+ * nothing), and is at most 16 kB long with its newline: over-long values are cut and end in `…`.
+ */
+
+export interface IndexEntry {
+  /** RFC 3339. */
+  readonly time: string;
+  readonly from: string;
+  readonly recipient: string;
+  /** Decoded. */
+  readonly subject: string;
+  /** In new/, or in cur/ with flags behind it. */
+  readonly filename: string;
+  readonly ip: string;
+  readonly host: string;
+  readonly helo: string;
+  readonly reason: string;
+  readonly plugin: string;
+  readonly messageId: string;
+  /** Octets of the file. */
+  readonly size: number;
+  /** The result, where SPF ran. */
+  readonly spf?: string;
+}
+
+/** Octets of a line, its newline included. */
+export const maxLine = 16_384;
+
+/**
+ * How every line begins. Quotes inside values are escaped, so this stands nowhere else in a line: a good line glued
+ * behind a torn one is found by it.
+ */
+export const lineStart = '{"time":"';
+
+export function indexLine(entry: IndexEntry): Buffer {
+  for (let longest = maxLine; ; longest /= 2) {
+    const line = Buffer.from(`${jsonOf(entry, longest)}\n`);
+    if (line.length <= maxLine || longest <= 32) return line;
+  }
+}
+
+function jsonOf(entry: IndexEntry, longest: number): string {
+  const text = (value: string): string => cut(value, longest);
+  const json = JSON.stringify({
+    time: text(entry.time),
+    from: text(entry.from),
+    recipient: text(entry.recipient),
+    subject: text(entry.subject),
+    filename: entry.filename,
+    ip: text(entry.ip),
+    host: text(entry.host),
+    helo: text(entry.helo),
+    reason: text(entry.reason),
+    plugin: text(entry.plugin),
+    'message-id': text(entry.messageId),
+    size: entry.size,
+    ...(entry.spf === undefined ? {} : { spf: text(entry.spf) }),
+  });
+  return /^[ -~]*$/.test(json) ? json : json.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
+}
+
+/** Never between the two halves of a surrogate pair. */
+function cut(value: string, longest: number): string {
+  if (value.length <= longest) return value;
+  const kept = value.slice(0, longest - 1);
+  return `${/[\ud800-\udbff]$/.test(kept) ? kept.slice(0, -1) : kept}…`;
+}
+
+function escaped(character: string): string {
+  let text = '';
+  for (let i = 0; i < character.length; i++) text += `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`;
+  return text;
+}
+
+/** Reads one JSON object; undefined when it is none, or names no time and mail. Absent values come out as '' and 0. */
+export function parseEntry(json: string): IndexEntry | undefined {
+  const value = objectOf(json);
+  if (!value) return undefined;
+  const text = (key: string): string => (typeof value[key] === 'string' ? value[key] : '');
+  if (text('filename') === '' || Number.isNaN(Date.parse(text('time')))) return undefined;
+  return {
+    time: text('time'),
+    from: text('from'),
+    recipient: text('recipient'),
+    subject: text('subject'),
+    filename: text('filename'),
+    ip: text('ip'),
+    host: text('host'),
+    helo: text('helo'),
+    reason: text('reason'),
+    plugin: text('plugin'),
+    messageId: text('message-id'),
+    size: typeof value['size'] === 'number' ? value['size'] : 0,
+    ...(typeof value['spf'] === 'string' ? { spf: value['spf'] } : {}),
+  };
+}
+
+function objectOf(json: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Reads an index while others append to it: a line is complete or absent, what is broken is skipped, and a good line
+ * glued behind a torn one is found. Writes nothing.
+ */
+import fs from 'node:fs';
+import { codeOf } from './durable.js';
+import { type IndexEntry, lineStart, parseEntry } from './index-entry.js';
+
+/** A stretch of a line: an entry, or octets that are none. */
+export interface Piece {
+  /** Octets from the beginning of the file. */
+  readonly start: number;
+  /** Octets, the newline not counted. */
+  readonly length: number;
+  readonly entry?: IndexEntry;
+}
+
+/** Octets of a line beyond which it is no line of ours and is not looked at. */
+const maxForeignLine = 1_048_576;
+
+/** The good entries in order; none when there is no index. Broken IO throws. */
+export async function* readIndex(path: string): AsyncGenerator<IndexEntry> {
+  for await (const { entry } of readPieces(path)) if (entry) yield entry;
+}
+
+/** Every non-empty line in pieces; a last line without newline too if it is whole, for then only the newline is missing. */
+export async function* readPieces(path: string): AsyncGenerator<Piece> {
+  let held: Buffer[] = [];
+  let heldLength = 0;
+  let start = 0;
+  for await (const chunk of chunksOf(path)) {
+    let from = 0;
+    for (let lf = chunk.indexOf(0x0a); lf >= 0; lf = chunk.indexOf(0x0a, from)) {
+      const length = heldLength + lf - from;
+      if (length <= maxForeignLine) yield* piecesOf(Buffer.concat([...held, chunk.subarray(from, lf)]), start);
+      start += length + 1;
+      [held, heldLength, from] = [[], 0, lf + 1];
+    }
+    heldLength += chunk.length - from;
+    held = heldLength <= maxForeignLine ? [...held, chunk.subarray(from)] : [];
+  }
+  for (const piece of piecesOf(Buffer.concat(held), start)) if (piece.entry) yield piece;
+}
+
+async function* chunksOf(path: string): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of fs.createReadStream(path)) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** The pieces of one line that begins at octet `start` of its file. */
+export function piecesOf(line: Buffer, start: number): readonly Piece[] {
+  if (line.length === 0) return [];
+  const whole = parseEntry(line.toString());
+  if (whole) return [{ start, length: line.length, entry: whole }];
+  const cuts = [0];
+  for (let at = line.indexOf(lineStart, 1); at >= 0; at = line.indexOf(lineStart, at + 1)) cuts.push(at);
+  return cuts.map((from, i) => pieceOf(line.subarray(from, cuts[i + 1] ?? line.length), start + from));
+}
+
+function pieceOf(octets: Buffer, start: number): Piece {
+  const entry = parseEntry(octets.toString());
+  return entry ? { start, length: octets.length, entry } : { start, length: octets.length };
+}
+
+/** The first readable entry near the beginning of the file: how old is this index? Undefined when there is none. */
+export function firstEntry(path: string): IndexEntry | undefined {
+  const octets = beginningOf(path, 65_536);
+  for (let start = 0; start < octets.length;) {
+    const lf = octets.indexOf(0x0a, start);
+    const end = lf < 0 ? octets.length : lf;
+    const good = piecesOf(octets.subarray(start, end), start).find((piece) => piece.entry);
+    if (good) return good.entry;
+    start = end + 1;
+  }
+  return undefined;
+}
+
+function beginningOf(path: string, length: number): Buffer {
+  try {
+    const fd = fs.openSync(path, 'r');
+    try {
+      const octets = Buffer.alloc(length);
+      return octets.subarray(0, fs.readSync(fd, octets, 0, length, 0));
+    } finally {
+      fs.closeSync(fd);
+    }
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return Buffer.alloc(0);
+    throw error;
+  }
+}

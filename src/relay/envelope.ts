@@ -1,0 +1,54 @@
+/**
+ * The envelope as command lines for the MTA (RFC 5321 §4.1.1.2, §4.1.1.3; RFC 1870, 6152, 6531), or why it
+ * cannot be sent. Addresses come in wire form and go out as they are: nothing here parses them again.
+ */
+import { reply, type Reply } from '../mail/reply.js';
+
+export interface Envelope {
+  /** '' is the null reverse-path. */
+  readonly reversePath: string;
+  readonly recipients: readonly string[];
+  readonly smtputf8: boolean;
+  readonly eightBit: boolean;
+  /** Octets of the whole message, our own fields included. */
+  readonly size: number;
+}
+
+/**
+ * The last line of defence behind the parser of the listener: nothing that could end the path or the line, that
+ * is no control character anywhere, and no `<`, `>` or space but inside a quoted string.
+ */
+export function malformed(envelope: Pick<Envelope, 'reversePath' | 'recipients'>): Reply | undefined {
+  if (!isPath(envelope.reversePath)) return reply(553, '5.1.7', 'Bad reverse-path');
+  if (envelope.recipients.length === 0) return reply(554, '5.5.1', 'No recipients');
+  const wrong = envelope.recipients.some((recipient) => recipient === '' || !isPath(recipient));
+  return wrong ? reply(553, '5.1.3', 'Bad recipient address') : undefined;
+}
+
+const isPath = (text: string): boolean => !/\p{Cc}/u.test(text) && /^(?:[^\s"<>]|"(?:[^"\\]|\\.)*")*$/u.test(text);
+
+/** Why an MTA with these extensions cannot take the envelope, said without asking it. */
+export function unsendable(envelope: Envelope, extensions: ReadonlyMap<string, string>): Reply | undefined {
+  const limit = Number(/^\d+$/.exec(extensions.get('SIZE') ?? '')?.[0] ?? 0);
+  // RFC 1870 §4: a limit of 0 is no limit.
+  if (limit > 0 && envelope.size > limit) return reply(552, '5.3.4', 'Message size exceeds the limit');
+  if (needsUtf8(envelope) && !extensions.has('SMTPUTF8')) {
+    return reply(553, '5.6.7', 'The local mail server does not take internationalized addresses'); // RFC 6531 §3.5
+  }
+  return undefined;
+}
+
+const needsUtf8 = ({ reversePath, recipients }: Envelope): boolean =>
+  [reversePath, ...recipients].some((address) => /[^\x00-\x7f]/.test(address));
+
+export function mailCommand(envelope: Envelope, extensions: ReadonlyMap<string, string>): string {
+  const parameters = [
+    extensions.has('SIZE') ? ` SIZE=${envelope.size}` : '',
+    envelope.eightBit && extensions.has('8BITMIME') ? ' BODY=8BITMIME' : '',
+    // Also where only header fields need it: the MTA would refuse or damage them otherwise.
+    (envelope.smtputf8 || needsUtf8(envelope)) && extensions.has('SMTPUTF8') ? ' SMTPUTF8' : '',
+  ];
+  return `MAIL FROM:<${envelope.reversePath}>${parameters.join('')}`;
+}
+
+export const rcptCommand = (recipient: string): string => `RCPT TO:<${recipient}>`;

@@ -1,0 +1,32 @@
+/** What the MTA's replies to an envelope mean for the mail (RFC 5321 §4.3.2): all recipients or none. Pure; transaction.ts acts on it. */
+import { isTemporary, type Reply } from '../mail/reply.js';
+import { refusal, type MtaReply } from './mta-reply.js';
+
+export type Refusal =
+  | { readonly kind: 'refused'; readonly reply: Reply }
+  /** At least one recipient was taken, and these were not. */
+  | { readonly kind: 'partly'; readonly refused: ReadonlyMap<string, Reply> };
+
+/**
+ * `replies` are those to MAIL and to each RCPT, in order; they end early behind a 421, which then is the answer to all.
+ * Undefined when sender and all recipients were taken.
+ */
+export function judgeEnvelope(replies: readonly MtaReply[], recipients: readonly string[]): Refusal | undefined {
+  const [mail, ...rcpt] = replies;
+  const ruling = refusal(replies.find(({ code }) => code === 421) ?? mail);
+  return ruling ? { kind: 'refused', reply: ruling } : judgeRecipients(rcpt, recipients);
+}
+
+function judgeRecipients(replies: readonly MtaReply[], recipients: readonly string[]): Refusal | undefined {
+  const refused = new Map<string, Reply>();
+  recipients.forEach((recipient, i) => {
+    const ruling = refusal(replies[i]);
+    if (ruling) refused.set(recipient, ruling);
+  });
+  const rulings = [...refused.values()];
+  const [first] = rulings;
+  if (!first) return undefined;
+  if (refused.size < new Set(recipients).size) return { kind: 'partly', refused };
+  // A deferral first: with 5xx the client would give up those recipients that may be taken later.
+  return { kind: 'refused', reply: rulings.find(isTemporary) ?? first };
+}

@@ -1,0 +1,113 @@
+/**
+ * The connections to the local MTA: at most so many at once, kept open for the next mail, first come first served.
+ * What is said on them belongs to transaction.ts.
+ */
+import type { Deadline } from './deadline.js';
+import { ConnectionLost, MtaConnection, type MtaTarget } from './mta-connection.js';
+
+export interface PoolOptions {
+  readonly target: MtaTarget;
+  /** Our EHLO name. */
+  readonly hostname: string;
+  readonly connections: number;
+  readonly timeoutMs: number;
+  /** How long an unused connection is kept; shorter than the MTA's own patience (Postfix: smtpd_timeout, 300 s, 10 s under stress). */
+  readonly idleMs: number;
+}
+
+interface Idle {
+  readonly connection: MtaConnection;
+  readonly timer: NodeJS.Timeout;
+}
+
+const resetMs = 5_000;
+
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #idle: Idle[] = [];
+  readonly #waiting: (() => void)[] = [];
+  #inUse = 0;
+  readonly #leaving = new Set<Promise<void>>();
+  #emptied: () => void = () => undefined;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  /** Waits for the right to use one connection, which `release` gives back; rejects with ConnectionLost when time is over. */
+  place(deadline: Deadline): Promise<void> {
+    if (this.#inUse < this.#options.connections) {
+      this.#inUse++;
+      return Promise.resolve();
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push(resolve);
+      deadline.watch((problem) => {
+        removeFrom(this.#waiting, resolve);
+        reject(new ConnectionLost(`all ${this.#options.connections} connections are busy: ${problem}`));
+      });
+    });
+  }
+
+  /** The connection that was used last, if there is an open one. */
+  kept(deadline: Deadline): MtaConnection | undefined {
+    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
+      clearTimeout(idle.timer);
+      const { connection } = idle;
+      if (!connection.alive) continue;
+      deadline.watch((problem) => void connection.drop(problem));
+      return connection;
+    }
+    return undefined;
+  }
+
+  /** A new connection, behind its EHLO; rejects with ConnectionLost. */
+  async fresh(deadline: Deadline): Promise<MtaConnection> {
+    const connection = new MtaConnection(this.#options);
+    deadline.watch((problem) => void connection.drop(problem));
+    await connection.open();
+    return connection;
+  }
+
+  /** Gives the place back; a connection in the middle of a transaction is reset first, for the next mail must not inherit anything. */
+  async release(connection: MtaConnection | undefined): Promise<void> {
+    if (connection?.alive && connection.inTransaction) await reset(connection);
+    if (connection?.alive) this.#keep(connection);
+    const next = this.#waiting.shift();
+    if (next) return next();
+    this.#inUse--;
+    if (this.#inUse === 0) this.#emptied();
+  }
+
+  /** Waits for the mails under way, then ends all sessions. */
+  async close(): Promise<void> {
+    if (this.#inUse > 0) await new Promise<void>((resolve) => (this.#emptied = resolve));
+    const idle = this.#idle.splice(0);
+    for (const { timer } of idle) clearTimeout(timer);
+    await Promise.all([...this.#leaving, ...idle.map(({ connection }) => connection.quit())]);
+  }
+
+  #keep(connection: MtaConnection): void {
+    const idle: Idle = { connection, timer: setTimeout(() => this.#retire(idle), this.#options.idleMs).unref() };
+    this.#idle.push(idle);
+  }
+
+  #retire(idle: Idle): void {
+    removeFrom(this.#idle, idle);
+    const leaving = idle.connection.quit().finally(() => this.#leaving.delete(leaving));
+    this.#leaving.add(leaving);
+  }
+}
+
+function removeFrom<T>(list: T[], item: T): void {
+  const at = list.indexOf(item);
+  if (at >= 0) list.splice(at, 1);
+}
+
+async function reset(connection: MtaConnection): Promise<void> {
+  const timer = setTimeout(() => void connection.drop('no reply to RSET'), resetMs).unref();
+  const [answer] = await connection.ask(['RSET']).catch(() => []);
+  clearTimeout(timer);
+  if (answer?.code !== 250) connection.drop('RSET refused');
+  connection.inTransaction = false;
+}

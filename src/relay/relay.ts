@@ -1,0 +1,128 @@
+/**
+ * Hands accepted mail to the local MTA and tells what the MTA said: its 250, its 4xx, its 5xx, or nothing. What the client
+ * is answered, and what is remembered of refused recipients, is the caller's. One mail's way over a connection is
+ * transaction.ts, the connections are pool.ts.
+ */
+import type { Ip } from '../mail/ip.js';
+import type { MessageSource } from '../mail/message.js';
+import type { Reply } from '../mail/reply.js';
+import { asciiText } from '../mail/text.js';
+import { Deadline } from './deadline.js';
+import { malformed } from './envelope.js';
+import { ConnectionLost, type MtaConnection, type MtaTarget } from './mta-connection.js';
+import { Pool } from './pool.js';
+import { handOver, type Outcome } from './transaction.js';
+
+export interface RelayRequest {
+  readonly clientIp: Ip;
+  /** '' when unknown. */
+  readonly clientName: string;
+  readonly helo: string;
+  readonly protocol: 'SMTP' | 'ESMTP';
+  /** In wire form, without brackets; '' is the null reverse-path. */
+  readonly reversePath: string;
+  /** In wire form, without brackets. */
+  readonly recipients: readonly string[];
+  /** The client asked for SMTPUTF8: an address or a header field needs it (RFC 6531). */
+  readonly smtputf8: boolean;
+  readonly eightBit: boolean;
+  /** Our own fields, to stand on top of the message; lines end in CRLF. */
+  readonly head: Buffer;
+  readonly message: MessageSource;
+}
+
+export type RelayResult =
+  /** The MTA has it; `text` is its reply without the codes, its queue id included, in printable ASCII. */
+  | { readonly kind: 'accepted'; readonly text: string }
+  /** The MTA's own 4xx or 5xx; its 421 as 451. Nothing was handed over. */
+  | { readonly kind: 'refused'; readonly reply: Reply }
+  /** The MTA took some recipients and refused these. Nothing was handed over. */
+  | { readonly kind: 'partly'; readonly refused: ReadonlyMap<string, Reply> }
+  /** No verdict: down, silent, broken off. Where it fell silent behind the end of data it may have the mail. `problem` is for the log. */
+  | { readonly kind: 'unreachable'; readonly problem: string };
+
+export interface Relay {
+  /** Never rejects; settles within `timeoutMs`. */
+  send(request: RelayRequest): Promise<RelayResult>;
+  /** Waits for the mails under way, then ends all sessions. Later mails are `unreachable`. */
+  close(): Promise<void>;
+}
+
+export interface RelayOptions {
+  readonly target: MtaTarget;
+  /** Our EHLO name. */
+  readonly hostname: string;
+  /** At most so many to the MTA at once; further mails wait their turn. */
+  readonly connections: number;
+  /** For one mail in all: turn, connection, envelope, message and reply. */
+  readonly timeoutMs: number;
+  /** How long an unused connection is kept; 30 s unless told. */
+  readonly idleMs?: number;
+  /** For what an operator should know and no result says. */
+  onError?(problem: string): void;
+}
+
+export function openRelay(options: RelayOptions): Relay {
+  return new PooledRelay(options);
+}
+
+class PooledRelay implements Relay {
+  readonly #options: RelayOptions;
+  readonly #pool: Pool;
+  #closed = false;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#pool = new Pool({ idleMs: 10, ...options });
+  }
+
+  async send(request: RelayRequest): Promise<RelayResult> {
+    const wrong = malformed(request);
+    if (wrong) return { kind: 'refused', reply: wrong };
+    if (this.#closed) return { kind: 'unreachable', problem: 'postern is stopping' };
+    const deadline = new Deadline(this.#options.timeoutMs);
+    try {
+      await this.#pool.place(deadline);
+      return await this.#sendInPlace(request, deadline);
+    } catch (error) {
+      return unreachable(error);
+    } finally {
+      deadline.done();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#pool.close();
+  }
+
+  async #sendInPlace(request: RelayRequest, deadline: Deadline): Promise<RelayResult> {
+    let connection = this.#pool.kept(deadline);
+    try {
+      connection ??= await this.#pool.fresh(deadline);
+      let outcome = await this.#handOver(connection, request);
+      if (outcome.kind === 'stale') {
+        connection = await this.#pool.fresh(deadline);
+        outcome = await this.#handOver(connection, request);
+      }
+      return settled(outcome);
+    } finally {
+      void this.#pool.release(connection);
+    }
+  }
+
+  #handOver(connection: MtaConnection, request: RelayRequest): Promise<Outcome> {
+    return handOver(connection, request, (problem) => this.#options.onError?.(asciiText(problem)));
+  }
+}
+
+/** A fresh connection is never stale; should it be, the mail is still with the client. */
+const settled = (outcome: Outcome): RelayResult =>
+  outcome.kind === 'stale' || outcome.kind === 'unreachable'
+    ? unreachable(new ConnectionLost(outcome.problem))
+    : outcome;
+
+const unreachable = (error: unknown): RelayResult => ({
+  kind: 'unreachable',
+  problem: asciiText(error instanceof Error ? error.message : String(error)),
+});

@@ -1,0 +1,163 @@
+/**
+ * One mail over one connection to the MTA: who the client was, the envelope, the message, and what became of it.
+ * All recipients or none: the end of data is never sent when one was refused. Connections and second tries are relay.ts's.
+ */
+import type { MessageSource } from '../mail/message.js';
+import { repeatableHelo, xclientCommand, xforwardCommands, type Client } from './client-identity.js';
+import { mailCommand, rcptCommand, unsendable, type Envelope } from './envelope.js';
+import { judgeEnvelope, type Refusal } from './judgement.js';
+import { ConnectionLost, type MtaConnection } from './mta-connection.js';
+import { mtaReplyText, refusal, type MtaReply } from './mta-reply.js';
+import { sendMessage } from './send-message.js';
+
+export interface Mail extends Client, Omit<Envelope, 'size'> {
+  /** Our own fields, lines ending in CRLF, to stand on top of the message. */
+  readonly head: Buffer;
+  readonly message: MessageSource;
+}
+
+export type Outcome =
+  | { readonly kind: 'accepted'; readonly text: string }
+  | Refusal
+  | { readonly kind: 'unreachable'; readonly problem: string }
+  /** A kept connection turned out to be dead before the MTA said a word to MAIL: a fresh one may be tried. */
+  | { readonly kind: 'stale'; readonly problem: string };
+
+/** Never rejects. Leaves `inTransaction` set where the MTA still has an open transaction. `report` gets what does not stop the mail. */
+export async function handOver(
+  connection: MtaConnection,
+  mail: Mail,
+  report: (problem: string) => void,
+): Promise<Outcome> {
+  const transaction = new Transaction(connection, mail, report);
+  try {
+    return await transaction.run();
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    // Not the MTA's fault: the message could not be read. Without its end of data the mail does not exist.
+    if (!(error instanceof ConnectionLost)) connection.drop(`cannot read the message: ${problem}`);
+    return { kind: transaction.stale ? 'stale' : 'unreachable', problem };
+  }
+}
+
+class Transaction {
+  readonly #connection: MtaConnection;
+  readonly #mail: Mail;
+  readonly #report: (problem: string) => void;
+  readonly #kept: boolean;
+  /** How many replies the connection has heard when MAIL is answered. */
+  #mailAnswered = Infinity;
+
+  constructor(connection: MtaConnection, mail: Mail, report: (problem: string) => void) {
+    this.#connection = connection;
+    this.#mail = mail;
+    this.#report = report;
+    this.#kept = connection.uses++ > 0;
+  }
+
+  /** Was the connection kept from an earlier mail, and has MAIL no answer? */
+  get stale(): boolean {
+    return this.#kept && this.#connection.heard < this.#mailAnswered;
+  }
+
+  async run(): Promise<Outcome> {
+    await this.#impersonate();
+    const { head, message } = this.#mail;
+    const envelope: Envelope = { ...this.#mail, size: head.length + message.size };
+    const impossible = unsendable(envelope, this.#connection.extensions);
+    if (impossible) return { kind: 'refused', reply: impossible };
+    return (await this.#sendEnvelope(envelope)) ?? this.#sendMessage();
+  }
+
+  /** XCLIENT where there is no XFORWARD. A refusal does not stop the mail, but it may not go under another client's name. */
+  async #impersonate(): Promise<void> {
+    const connection = this.#connection;
+    if (connection.extensions.has('XFORWARD') || connection.impersonation === undefined) return;
+    const command = xclientCommand(this.#mail, connection.extensions.get('XCLIENT') ?? '');
+    if (command === connection.impersonation) return;
+    const [answer] = command === '' ? [] : await connection.ask([command]);
+    const asAnother = answer?.code !== 220 && connection.impersonation !== '';
+    if (asAnother) throw connection.drop('the MTA takes us for another client');
+    if (answer && answer.code !== 220) this.#report(`XCLIENT was answered ${mtaReplyText(answer)}`);
+    connection.impersonation = answer?.code === 220 ? command : undefined;
+    // Whatever it answered: its session may have started anew (XCLIENT_README), and an EHLO too many does no harm.
+    await connection.hello([this.#mail.helo].filter(repeatableHelo));
+  }
+
+  /**
+   * Undefined when the MTA waits for the message. DATA is pipelined (RFC 2920) for a single recipient only: with several,
+   * an MTA that refused some of them answers it 354, and the connection would have to be thrown away.
+   */
+  async #sendEnvelope(envelope: Envelope): Promise<Outcome | undefined> {
+    const connection = this.#connection;
+    const forward = xforwardCommands(this.#mail, connection.extensions.get('XFORWARD') ?? '');
+    const opening = [...forward, mailCommand(envelope, connection.extensions), ...envelope.recipients.map(rcptCommand)];
+    const pipelined = connection.extensions.has('PIPELINING') && envelope.recipients.length === 1;
+    this.#mailAnswered = connection.heard + forward.length + 1;
+    connection.inTransaction = true;
+    const replies = await this.#converse(pipelined ? [...opening, 'DATA'] : opening);
+    if (this.#isFarewell(replies.at(-1))) return { kind: 'stale', problem: 'the MTA ended the idle session' };
+    this.#reportRefused(replies.slice(0, forward.length));
+    const first = Math.min(forward.length, replies.length - 1); // a 421 to XFORWARD is the answer to all
+    const refused = judgeEnvelope(replies.slice(first, opening.length), envelope.recipients);
+    const data = refused || pipelined ? replies[opening.length] : (await connection.ask(['DATA']))[0];
+    return refused ? this.#withdraw(refused, data) : this.#judgeData(data);
+  }
+
+  /** In one go, or one by one without PIPELINING. Ends early behind a 421, or when MAIL is refused. */
+  async #converse(commands: readonly string[]): Promise<readonly MtaReply[]> {
+    const connection = this.#connection;
+    if (connection.extensions.has('PIPELINING')) return connection.ask(commands);
+    const replies: MtaReply[] = [];
+    for (const command of commands) {
+      const [answer] = await connection.ask([command]);
+      if (answer) replies.push(answer);
+      if (answer?.code === 421 || (connection.heard === this.#mailAnswered && refusal(answer))) break;
+    }
+    return replies;
+  }
+
+  /** A 421 that the MTA said to the idle session, and that crossed our commands. */
+  #isFarewell(last: MtaReply | undefined): boolean {
+    return this.#kept && last?.code === 421 && this.#connection.heard <= this.#mailAnswered;
+  }
+
+  /** XFORWARD, once a connection: the mail goes on without. */
+  #reportRefused(forward: readonly MtaReply[]): void {
+    const refused = forward.find(({ code }) => code !== 250);
+    if (refused && this.#connection.uses === 1) this.#report(`XFORWARD was answered ${mtaReplyText(refused)}`);
+  }
+
+  /** An MTA that took DATA all the same waits for a message that nobody may have, not even an empty one. */
+  #withdraw(refused: Refusal, data: MtaReply | undefined): Outcome {
+    if (data?.code === 354) this.#connection.drop('DATA was accepted without a recipient');
+    return refused;
+  }
+
+  #judgeData(answer: MtaReply | undefined): Outcome | undefined {
+    if (answer?.code === 354) return undefined;
+    // RFC 5321 §4.3.2: 354 or a refusal. Whether an MTA that says 250 here waits for a message is anybody's guess.
+    const ruling = refusal(answer);
+    if (!ruling) throw this.#connection.drop('DATA was answered with success');
+    return { kind: 'refused', reply: ruling };
+  }
+
+  async #sendMessage(): Promise<Outcome> {
+    const answer = await sendMessage(this.#connection, withHead(this.#mail));
+    this.#connection.inTransaction = false;
+    if (answer.code === 250) return { kind: 'accepted', text: answer.text };
+    const ruling = refusal(answer);
+    if (!ruling) throw this.#connection.drop(`the end of data was answered ${mtaReplyText(answer)}`);
+    return { kind: 'refused', reply: ruling };
+  }
+}
+
+function withHead({ head, message }: Mail): readonly Buffer[] | AsyncIterable<Buffer> {
+  const parts = message.parts();
+  return Symbol.asyncIterator in parts ? headThen(head, parts) : [head, ...parts];
+}
+
+async function* headThen(head: Buffer, parts: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  yield head;
+  yield* parts;
+}

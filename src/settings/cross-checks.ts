@@ -1,0 +1,87 @@
+/** What must hold between settings, or between a setting and the file it names; what one value must be is its kind's business. */
+import { contains, type Ip, parseIp } from '../mail/ip.js';
+import type { ListenEndpoint, RelayEndpoint } from './mail-kinds.js';
+import type { SettingName, Settings } from './schema.js';
+
+export type ReadFile = (path: string) => string;
+
+export interface CrossCheck {
+  /** The setting to blame. */
+  readonly name: SettingName;
+  /** Left alone while these are wrong themselves. */
+  readonly beside: readonly SettingName[];
+  /** A whole clause, or undefined when all is well. */
+  problem(settings: Settings, readFile: ReadFile): string | undefined;
+}
+
+export const crossChecks: readonly CrossCheck[] = [
+  {
+    name: 'tls_cert',
+    beside: ['tls_key'],
+    problem: ({ tls_cert, tls_key }) =>
+      tls_cert !== '' && tls_key === '' ? 'needs tls_key beside it; give both or none' : undefined,
+  },
+  {
+    name: 'tls_key',
+    beside: ['tls_cert'],
+    problem: ({ tls_cert, tls_key }) =>
+      tls_key !== '' && tls_cert === '' ? 'needs tls_cert beside it; give both or none' : undefined,
+  },
+  readable('tls_cert', /-----BEGIN [A-Z ]*CERTIFICATE-----/, 'a certificate in PEM form'),
+  readable('tls_key', /-----BEGIN [A-Z ]*PRIVATE KEY-----/, 'a private key in PEM form'),
+  readable('dns_zone'),
+  readable('plugins'),
+  {
+    name: 'relay',
+    beside: ['listen'],
+    problem: ({ relay, listen }) =>
+      listen.some((at) => isSameSocket(at, relay))
+        ? 'must not be where postern itself listens: mail would go round for ever'
+        : undefined,
+  },
+  {
+    name: 'relay_networks',
+    beside: [],
+    problem: ({ relay_networks }) =>
+      relay_networks.some(({ prefix }) => prefix === 0)
+        ? 'must not be the whole internet: that is an open relay'
+        : undefined,
+  },
+];
+
+/** The file must be there for us to read, and, where a pattern is given, hold that. */
+function readable(name: 'tls_cert' | 'tls_key' | 'dns_zone' | 'plugins', content?: RegExp, what = ''): CrossCheck {
+  return {
+    name,
+    beside: [],
+    problem: (settings, readFile) => {
+      if (settings[name] === '') return undefined;
+      const file = tryRead(settings[name], readFile);
+      if (!file.ok) return `must be a file that can be read (${file.why})`;
+      return content?.test(file.text) === false ? `must be ${what}` : undefined;
+    },
+  };
+}
+
+export type FileText = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly why: string };
+
+/** A file's text, or why there is none (`ENOENT`). */
+export function tryRead(path: string, readFile: ReadFile): FileText {
+  try {
+    return { ok: true, text: readFile(path) };
+  } catch (error) {
+    return { ok: false, why: (error as NodeJS.ErrnoException).code ?? String(error) };
+  }
+}
+
+const loopback4 = { base: { family: 4, words: [0x7f000000], text: '127.0.0.0' }, prefix: 8 } as const;
+
+function isSameSocket(at: ListenEndpoint, relay: RelayEndpoint): boolean {
+  if (at.kind === 'fd' || relay.kind === 'unix' || at.port !== relay.port) return false;
+  return at.kind === 'any' ? isLoopback(relay.host) : at.host === relay.host;
+}
+
+function isLoopback(host: string): boolean {
+  const ip: Ip | undefined = parseIp(host);
+  return host === 'localhost' || ip?.text === '::1' || (ip !== undefined && contains(loopback4, ip));
+}

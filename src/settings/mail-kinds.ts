@@ -1,0 +1,149 @@
+/** The kinds of value that are postern's own: endpoints, networks, names, addresses. How lists and numbers work is beside it. */
+import { type Address, parseAddress } from '../mail/address.js';
+import { parseDomain } from '../mail/domain.js';
+import { type Network, parseIp, parseNetwork } from '../mail/ip.js';
+import { listOf, valueKind, type ValueKind } from './value-kind.js';
+
+/** Where to listen. Port 0 lets the system choose one. */
+export type ListenEndpoint =
+  /** All addresses of the machine. */
+  | { readonly kind: 'any'; readonly port: number }
+  /** `host`: a canonical address without brackets, or a name. */
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  /** A socket that was opened for us (systemd socket activation, LISTEN_FDS: the first is 3). */
+  | { readonly kind: 'fd'; readonly fd: number };
+
+/** Where the local MTA listens. */
+export type RelayEndpoint =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string };
+
+interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `host:port`, `[v6]:port`; the host is '' where nothing or `*` stands before the colon. */
+function readHostPort(text: string): HostPort | undefined {
+  const m = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(text);
+  const port = Number(m?.[3]);
+  const host = m?.[1] === undefined ? readHost(m?.[2] ?? '') : ip6Text(m[1]);
+  return m && host !== undefined && port <= 65535 ? { host, port } : undefined;
+}
+
+const readHost = (text: string): string | undefined =>
+  text === '' || text === '*' ? '' : (parseIp(text)?.text ?? parseDomain(text));
+
+const ip6Text = (text: string): string | undefined => (text.includes(':') ? parseIp(text)?.text : undefined);
+
+const writeHostPort = ({ host, port }: HostPort): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+
+function readListenEndpoint(text: string): ListenEndpoint | undefined {
+  const fd = /^fd:(\d{1,4})$/.exec(text)?.[1];
+  if (fd !== undefined) return Number(fd) >= 3 ? { kind: 'fd', fd: Number(fd) } : undefined;
+  const at = readHostPort(text);
+  if (!at) return undefined;
+  return at.host === '' ? { kind: 'any', port: at.port } : { kind: 'tcp', ...at };
+}
+
+/** `host:port`, `[v6]:port`, `*:port`, `:port`, `fd:3`. */
+export const listenEndpoint: ValueKind<ListenEndpoint> = valueKind(
+  'ENDPOINT',
+  'host:port, [v6]:port, *:port, or fd:3 and up for a socket handed over',
+  readListenEndpoint,
+  writeListenEndpoint,
+);
+
+/** As the operator would write it: `*:25`, `[::1]:25`, `fd:3`. */
+export function writeListenEndpoint(at: ListenEndpoint): string {
+  switch (at.kind) {
+    case 'any':
+      return `*:${at.port}`;
+    case 'tcp':
+      return writeHostPort(at);
+    case 'fd':
+      return `fd:${at.fd}`;
+  }
+}
+
+function readRelayEndpoint(text: string): RelayEndpoint | undefined {
+  if (text.startsWith('unix:')) return text.startsWith('unix:/') ? { kind: 'unix', path: text.slice(5) } : undefined;
+  const at = text.startsWith('fd:') ? undefined : readHostPort(text);
+  return at && at.host !== '' && at.port > 0 ? { kind: 'tcp', ...at } : undefined;
+}
+
+/** `host:port`, `[v6]:port`, `unix:/path`. */
+export const relayEndpoint: ValueKind<RelayEndpoint> = valueKind(
+  'ENDPOINT',
+  'host:port, [v6]:port or unix:/path',
+  readRelayEndpoint,
+  writeRelayEndpoint,
+);
+
+/** As the operator would write it: `127.0.0.1:10025`, `unix:/run/mta`. */
+export function writeRelayEndpoint(at: RelayEndpoint): string {
+  return at.kind === 'unix' ? `unix:${at.path}` : writeHostPort(at);
+}
+
+const network: ValueKind<Network> = valueKind(
+  'NETWORK',
+  'an address or network, such as 192.0.2.0/24 or 2001:db8::/32, or the word loopback',
+  parseNetwork,
+  ({ base, prefix }) => `${base.text}/${prefix}`,
+);
+
+/** Networks; `loopback` stands for both families' loopback networks. */
+export const networks: ValueKind<readonly Network[]> = listOf(network, {
+  shorthands: new Map([['loopback', ['127.0.0.0/8', '::1/128']]]),
+});
+
+/** A name server as `node:dns` setServers takes it: an address, with `:port` (`[v6]:port`) where it is not 53. */
+export const nameServer: ValueKind<string> = valueKind(
+  'SERVER',
+  'an address, with a port where it is not 53, such as 192.0.2.53, 127.0.0.1:5353 or [::1]:5353',
+  readNameServer,
+);
+
+function readNameServer(text: string): string | undefined {
+  const alone = parseIp(text)?.text;
+  if (alone !== undefined) return alone;
+  const at = readHostPort(text);
+  return at && at.port > 0 && parseIp(at.host) ? writeHostPort(at) : undefined;
+}
+
+/** Lower-case A-labels. */
+export const hostName: ValueKind<string> = valueKind('NAME', 'a host name, such as mx.example.org', parseDomain);
+
+/** A host name, or `*.` and the domain below which any name matches. */
+export const hostPattern: ValueKind<string> = valueKind(
+  'PATTERN',
+  'a host name, or *. and a domain: mx.example.org or *.example.org',
+  (text) => {
+    const domain = parseDomain(text.replace(/^\*\./, ''));
+    return domain !== undefined && text.startsWith('*.') ? `*.${domain}` : domain;
+  },
+);
+
+export const mailAddress: ValueKind<Address> = valueKind(
+  'ADDRESS',
+  'an address, such as postmaster@example.org',
+  parseAddress,
+  ({ text }) => text,
+);
+
+/** Taken as it is: a relative path counts from where the program is started. */
+export const path: ValueKind<string> = valueKind('PATH', 'a path', (text) => text || undefined);
+
+/** As {@link path}, but in a list, where commas and spaces end it. */
+export const listedPath: ValueKind<string> = valueKind('PATH', 'a path without commas and spaces', (text) => text);
+
+/** A user or group of the system, by name or number. */
+export const account: ValueKind<string> = valueKind('NAME', 'a name of the system, or its number', (text) =>
+  /^(?:[a-z_][a-z0-9_.-]{0,31}\$?|\d{1,10})$/i.test(text) ? text : undefined,
+);
+
+/** Not `%`, `!`, `@` and the like, which an MTA might route by. */
+export const delimiter: ValueKind<string> = valueKind('CHARACTER', 'one of + - = _ . ~ ^ $ &', (text) =>
+  /^[-+=_.~^$&]$/.test(text) ? text : undefined,
+);

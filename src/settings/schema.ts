@@ -1,0 +1,95 @@
+/**
+ * Every setting there is: name, kind of value, default, one line of documentation. The `Settings` type, the reader,
+ * `print-config`, `--help` and the manual page derive from this table. A new setting is one more row here.
+ */
+import * as kinds from './mail-kinds.js';
+import { duration, integer, listOf, oneOf, optional, orEmpty, size, type ValueKind, yesNo } from './value-kind.js';
+
+export interface Entry<T> {
+  readonly kind: ValueKind<T>;
+  /** In the text form of the kind; also what an empty value stands for. */
+  readonly default: string;
+  readonly doc: string;
+}
+
+const entry = <T>(kind: ValueKind<T>, byDefault: string, doc: string): Entry<T> => ({ kind, default: byDefault, doc });
+
+const optionalPath = orEmpty(kinds.path);
+const optionalName = orEmpty(kinds.hostName);
+/** Not a day and more: beyond 2^31 ms a timer of Node fires at once. */
+const timeLimit = duration(1, 86_400_000);
+const logLevel = oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent');
+const century = 36_500 * 86_400_000;
+const notYet: ValueKind<string> = {
+  label: 'ENDPOINT',
+  right: 'empty',
+  parse: (text) => (text === '' ? { ok: true, value: '' } : { ok: false, problem: notYetText }),
+  write: String,
+};
+const notYetText = 'the quarantine page is not part of this version; leave it empty';
+
+/** Durations are milliseconds, sizes octets. An empty text is '', an empty list []. */
+export const schema = {
+  listen: entry(listOf(kinds.listenEndpoint, { atLeastOne: true }), '*:25', 'where to take mail'),
+  srv: entry(kinds.path, '/srv', 'the tree of hosted domains and their markers'),
+  spam: entry(kinds.path, '/spam', 'the quarantine'),
+  state: entry(kinds.path, '/var/lib/postern', 'kept between runs: mails being received, memory of refusals'),
+  relay: entry(kinds.relayEndpoint, '127.0.0.1:10025', 'the local MTA that accepted mail is handed to'),
+  relay_connections: entry(integer(1, 10_000), '20', 'most connections to the local MTA at a time'),
+  relay_timeout: entry(timeLimit, '25s', 'longest wait for each answer of the local MTA'),
+  plugins: entry(optionalPath, '', 'the ordered list of plugins; empty: the list that ships with the program'),
+  plugin_dirs: entry(listOf(kinds.listedPath), '', 'folders with plugins of your own'),
+  hostname: entry(optionalName, '', "our name in greeting and trace fields; empty: this machine's name"),
+  authserv_id: entry(optionalName, '', 'our name in Authentication-Results; empty: the hostname'),
+  dns_servers: entry(listOf(kinds.nameServer), '', "name servers to ask; empty: the system's"),
+  dns_zone: entry(optionalPath, '', 'a zone file that is answered from instead of asking the DNS, for trials'),
+  dns_timeout: entry(timeLimit, '5s', 'longest wait for the answer to one DNS question'),
+  max_size: entry(size(1024), '25m', 'largest mail that is taken'),
+  memory_limit: entry(size(0), '256k', 'a mail larger than this waits on disk, not in memory'),
+  max_header_size: entry(size(1024), '1m', 'largest header section'),
+  max_connections: entry(integer(1, 1_000_000), '1000', 'most connections at a time'),
+  max_connections_per_ip: entry(integer(1, 1_000_000), '50', 'most connections at a time from one address'),
+  max_recipients: entry(integer(1, 100_000), '100', 'most recipients of a mail (RFC 5321 asks for 100 or more)'),
+  max_errors: entry(integer(1, 100_000), '20', 'errors after which a session is ended'),
+  command_timeout: entry(timeLimit, '60s', 'longest wait for the next command'),
+  data_timeout: entry(timeLimit, '10m', 'longest time to receive a mail'),
+  session_timeout: entry(timeLimit, '20m', 'longest session'),
+  plugin_timeout: entry(timeLimit, '30s', 'longest time for a plugin to answer; then the mail is deferred'),
+  stop_timeout: entry(timeLimit, '30s', 'longest time to finish running transactions at a stop'),
+  bare_newline: entry(oneOf('normalize', 'reject'), 'normalize', 'what is done with a CR or LF that stands alone'),
+  tls_cert: entry(optionalPath, '', 'certificate chain (PEM) for STARTTLS; empty: no STARTTLS'),
+  tls_key: entry(optionalPath, '', 'private key (PEM) of the certificate'),
+  workers: entry(integer(1, 256), '1', 'processes that share the port'),
+  web: entry(notYet, '', 'the quarantine page: not part of this version'),
+  relay_networks: entry(kinds.networks, '', 'clients that may relay anywhere and skip the checks'),
+  proxy_networks: entry(kinds.networks, '', 'proxies whose PROXY header is believed'),
+  xclient_networks: entry(kinds.networks, '', 'clients whose XCLIENT command is believed'),
+  postmaster: entry(optional(kinds.mailAddress), '', 'who gets mail for <postmaster>; empty: sent on as it is'),
+  recipient_delimiter: entry(orEmpty(kinds.delimiter), '', 'with + here, name+anything is looked up as name too'),
+  blacklist_dir: entry(optionalPath, '', 'a folder of files named by address that adds to blacklisted/ips'),
+  spf_forwarders: entry(listOf(kinds.hostPattern), '', 'forwarding hosts, by name, whose mail skips the SPF check'),
+  expire: entry(duration(0, century), '30d', 'age at which quarantined mail is deleted; 0: never'),
+  expire_size: entry(size(0), '0', 'size of the quarantine above which its oldest mail is deleted; 0: no limit'),
+  user: entry(orEmpty(kinds.account), '', 'user to become when the port is open'),
+  group: entry(orEmpty(kinds.account), '', 'group to become when the port is open'),
+  log_level: entry(logLevel, 'info', 'least level that is logged'),
+  log_format: entry(oneOf('auto', 'json', 'pretty'), 'auto', 'auto: pretty on a terminal, else JSON'),
+  syslog_prefix: entry(yesNo, 'no', 'begin each log line with its syslog level, <n>, for the journal'),
+} as const;
+
+export type SettingName = keyof typeof schema;
+
+type ValueOf<E> = E extends Entry<infer T> ? T : never;
+
+/** Frozen, through and through. Durations are milliseconds, sizes octets. */
+export type Settings = { readonly [N in SettingName]: ValueOf<(typeof schema)[N]> };
+
+/** Of each setting where its value came from: `default`, `trial`, `/etc/postern.conf:12`, `POSTERN_LISTEN`, `--listen`. */
+export type Sources = Readonly<Record<SettingName, string>>;
+
+/** The rows in order, for whoever treats all alike. */
+export const entries: ReadonlyMap<SettingName, Entry<unknown>> = new Map(
+  Object.entries(schema) as unknown as [SettingName, Entry<unknown>][],
+);
+
+export const isSettingName = (name: string): name is SettingName => Object.hasOwn(schema, name);

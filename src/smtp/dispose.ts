@@ -1,0 +1,248 @@
+/**
+ * The end of a transaction: judge the whole mail, then act. Rejected → archived, and only then 550; else → the local MTA,
+ * and its verdict is ours. 250 never before the MTA's; what breaks is a 4xx.
+ */
+import type { ClientName, DataContext, MailContext, SessionFacts } from '../hooks/plugin.js';
+import { type Hook, type HookOutcome, runHook } from '../hooks/run.js';
+import { type Header, parseHeader } from '../mail/header.js';
+import { type Reply, isTemporary, reply, replyText } from '../mail/reply.js';
+import type { RelayResult } from '../relay/relay.js';
+import type { IncomingMessage, IncomingProblem } from './incoming.js';
+import type { Services } from './services.js';
+import { traceFields, withoutOwnFields } from './trace-fields.js';
+import type { Objection, Transaction, TransactionRecipient } from './transaction.js';
+
+export interface Disposal {
+  readonly transaction: Transaction;
+  readonly message: IncomingMessage;
+  readonly sawBareNewline: boolean;
+  readonly services: Services;
+  readonly session: SessionFacts;
+  readonly protocol: string;
+  readonly mailContext: () => MailContext;
+}
+
+/** What became of the mail, for the log. */
+interface Fate {
+  readonly verdict: 'relayed' | 'rejected' | 'deferred' | 'refused';
+  readonly reply: Reply;
+  readonly plugin?: string;
+  readonly reason?: string;
+}
+
+/** Ends the transaction and logs its one line. May throw where IO broke in a way nobody foresaw: the caller defers. */
+export async function dispose(disposal: Disposal): Promise<Reply> {
+  const header = parseHeader(disposal.message.header);
+  const fate = unacceptable(disposal, header) ?? (await judgeAndAct(disposal, header));
+  logFate(disposal, fate);
+  return fate.reply;
+}
+
+/** RFC 5321 §6.3: a mail that has been through this many servers is in a loop. */
+const maxHops = 100;
+
+function unacceptable({ message, sawBareNewline, services }: Disposal, header: Header): Fate | undefined {
+  if (message.problem) return { ...problemFate(message.problem, services.settings.max_size) };
+  if (sawBareNewline && services.settings.bare_newline === 'reject')
+    return refused(reply(550, '5.6.0', 'Bare CR or LF in the message'));
+  if (header.all('received').length > maxHops) return refused(reply(554, '5.4.6', 'Too many hops'));
+  return undefined;
+}
+
+const refused = (answer: Reply): Fate => ({ verdict: 'refused', reply: answer, reason: answer.text });
+
+function problemFate(problem: IncomingProblem, maxSize: number): Fate {
+  switch (problem.kind) {
+    case 'too large':
+      return refused(reply(552, '5.3.4', `Message too large, the limit is ${maxSize} octets`));
+    case 'header too large':
+      return refused(reply(552, '5.3.4', 'Message header too large'));
+    case 'spool':
+      return {
+        verdict: 'deferred',
+        reply: problem.full ? reply(452, '4.3.1', 'Insufficient system storage') : localProblem,
+        reason: problem.log,
+      };
+  }
+}
+
+const localProblem = reply(451, '4.3.0', 'Temporary local problem, try again later');
+
+async function judgeAndAct(disposal: Disposal, header: Header): Promise<Fate> {
+  const { transaction } = disposal;
+  if (transaction.kind === 'deliverable' || transaction.kind === 'refused') {
+    const stopped = stopFate(await run('dataPost', disposal, header));
+    if (stopped) return stopped;
+  }
+  const { objection } = transaction;
+  if (objection) return archive(disposal, header, objection);
+  const stopped = transaction.kind === 'deliverable' ? stopFate(await run('queue', disposal, header)) : undefined;
+  return stopped ?? relay(disposal);
+}
+
+function run(hook: Hook, disposal: Disposal, header: Header): Promise<HookOutcome> {
+  const { transaction, services, message, session } = disposal;
+  const context = (): DataContext => ({
+    ...disposal.mailContext(),
+    domain: transaction.domain,
+    recipients: transaction.recipients,
+    header,
+    message,
+    rejection: transaction.objection?.rejection,
+    pardoned: transaction.pardoned,
+    addField: (name, value) => transaction.fields.push([name, value]),
+    recordSpf: (result) => {
+      transaction.spf = result;
+    },
+  });
+  return runHook({
+    hook,
+    plugins: services.plugins,
+    context,
+    log: services.hookLog({ ip: session.clientIp.text, session: session.id, id: transaction.id }),
+    timeoutMs: services.settings.plugin_timeout,
+    note: ({ plugin, verdict }) =>
+      verdict.kind === 'pardon' ? transaction.forgive(plugin, verdict) : transaction.reject(plugin, verdict),
+  });
+}
+
+function stopFate(outcome: HookOutcome): Fate | undefined {
+  if (outcome.kind === 'go on') return undefined;
+  return {
+    verdict: isTemporary(outcome.reply) ? 'deferred' : 'refused',
+    reply: outcome.reply,
+    plugin: outcome.plugin,
+    reason: outcome.log,
+  };
+}
+
+/** One copy a recipient; the 550 is not said before all of it is on disk. */
+async function archive(disposal: Disposal, header: Header, objection: Objection): Promise<Fate> {
+  const { transaction, services, session } = disposal;
+  const clientName = await session.clientName();
+  const time = new Date();
+  const { reason, enhanced, log } = objection.rejection;
+  const archived = await services.quarantine.archive({
+    id: transaction.id,
+    domain: transaction.domain,
+    time,
+    copies: transaction.recipients.map((recipient) => ({
+      recipient: recipient.text,
+      head: topFields(disposal, { time, clientName, recipient, objection: recipient.objection ?? objection }),
+    })),
+    message: withoutOwnFields(disposal.message, disposal.message.header, services.settings.authserv_id),
+    about: {
+      from: transaction.sender.reversePath,
+      subject: header.get('subject') ?? '',
+      messageId: header.get('message-id') ?? '',
+      ip: session.clientIp.text,
+      host: 'name' in clientName ? clientName.name : '',
+      helo: session.helo,
+      reason,
+      plugin: objection.plugin,
+      ...(transaction.spf !== undefined && { spf: transaction.spf }),
+    },
+  });
+  if (archived.kind === 'archived') {
+    return {
+      verdict: 'rejected',
+      plugin: objection.plugin,
+      reason: log,
+      reply: reply(550, enhanced, `${reason} (${transaction.id})`),
+    };
+  }
+  const answer = archived.full ? reply(452, '4.3.1', 'Insufficient system storage') : localProblem;
+  return { verdict: 'deferred', plugin: objection.plugin, reason: `not archived: ${archived.problem}`, reply: answer };
+}
+
+interface Top {
+  readonly time: Date;
+  readonly clientName: ClientName;
+  readonly recipient: TransactionRecipient | undefined;
+  readonly objection?: Objection;
+}
+
+function topFields({ transaction, services, session, protocol }: Disposal, top: Top): Buffer {
+  return traceFields({
+    id: transaction.id,
+    time: top.time,
+    hostname: services.settings.hostname,
+    protocol,
+    helo: session.helo,
+    clientIp: session.clientIp,
+    clientName: top.clientName,
+    reversePath: transaction.sender.reversePath,
+    domain: transaction.domain,
+    added: transaction.fields,
+    recipient: top.recipient,
+    rejection: top.objection && { plugin: top.objection.plugin, reason: top.objection.rejection.reason },
+  });
+}
+
+async function relay(disposal: Disposal): Promise<Fate> {
+  const { transaction, services, session } = disposal;
+  const clientName = await session.clientName();
+  const [only, ...others] = transaction.recipients;
+  const result = await services.relay.send({
+    clientIp: session.clientIp,
+    clientName: clientName.kind === 'confirmed' ? clientName.name : '',
+    helo: session.helo,
+    protocol: disposal.protocol === 'SMTP' ? 'SMTP' : 'ESMTP',
+    reversePath: transaction.sender.reversePath,
+    recipients: transaction.recipients.map(({ text }) => text),
+    smtputf8: transaction.sender.smtpUtf8,
+    eightBit: transaction.sender.eightBit,
+    head: topFields(disposal, { time: new Date(), clientName, recipient: others.length === 0 ? only : undefined }),
+    message: withoutOwnFields(disposal.message, disposal.message.header, services.settings.authserv_id),
+  });
+  return relayFate(result, services);
+}
+
+function relayFate(result: RelayResult, services: Services): Fate {
+  switch (result.kind) {
+    case 'accepted':
+      return { verdict: 'relayed', reply: reply(250, '2.0.0', result.text) };
+    case 'refused':
+      return {
+        verdict: isTemporary(result.reply) ? 'deferred' : 'refused',
+        reply: result.reply,
+        reason: 'by the local MTA',
+      };
+    case 'partly':
+      services.refusals.remember(result.refused);
+      return {
+        verdict: 'deferred',
+        reply: reply(451, '4.5.3', 'Some recipients cannot be served together, try again'),
+        reason: `the local MTA refuses ${[...result.refused].map(([to, answer]) => `${to}: ${replyText(answer)}`).join('; ')}`,
+      };
+    case 'unreachable':
+      return {
+        verdict: 'deferred',
+        reply: reply(451, '4.4.1', 'Cannot deliver now, try again later'),
+        reason: result.problem,
+      };
+  }
+}
+
+function logFate({ transaction, services, session, message }: Disposal, fate: Fate): void {
+  services.log.info(
+    {
+      ip: session.clientIp.text,
+      id: transaction.id,
+      session: session.id,
+      helo: session.helo,
+      from: transaction.sender.reversePath,
+      rcpts: transaction.recipients.map(({ text }) => text),
+      domain: transaction.domain,
+      size: message.size,
+      verdict: fate.verdict,
+      ...(fate.plugin !== undefined && { plugin: fate.plugin }),
+      ...(fate.reason !== undefined && { reason: fate.reason }),
+      ...(transaction.pardoned !== undefined && { pardoned: transaction.pardoned }),
+      ...(transaction.spf !== undefined && { spf: transaction.spf }),
+      reply: replyText(fate.reply),
+      ms: Date.now() - transaction.startedAt,
+    },
+    fate.verdict,
+  );
+}

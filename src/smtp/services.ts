@@ -1,0 +1,32 @@
+/** What a session works with, wired together in main.ts. Renewed as a whole on HUP; running sessions keep theirs. */
+import type { ClientName, Plugin } from '../hooks/plugin.js';
+import type { HookLog } from '../hooks/run.js';
+import type { Ip } from '../mail/ip.js';
+import type { Quarantine } from '../quarantine/archive.js';
+import type { Refusals } from '../relay/refusals.js';
+import type { Relay } from '../relay/relay.js';
+import type { Settings } from '../settings.js';
+import type { Srv } from '../srv/srv.js';
+import type { IncomingLimits } from './incoming.js';
+
+export interface Log {
+  debug(details: object, text: string): void;
+  info(details: object, text: string): void;
+  warn(details: object, text: string): void;
+  error(details: object, text: string): void;
+}
+
+export interface Services {
+  readonly settings: Settings;
+  readonly srv: Srv;
+  readonly plugins: readonly Plugin[];
+  /** Never rejects; answers within `dns_timeout`. */
+  readonly clientName: (ip: Ip) => Promise<ClientName>;
+  readonly quarantine: Quarantine;
+  readonly relay: Relay;
+  readonly refusals: Refusals;
+  readonly incoming: IncomingLimits;
+  readonly log: Log;
+  /** A log whose lines carry these details. */
+  readonly hookLog: (details: object) => HookLog;
+}

@@ -1,0 +1,156 @@
+/**
+ * The fields that postern puts on top of a mail, archived or relayed (srv-and-spam §5), and the taking away of fields of
+ * those names that came with it.
+ */
+import type { ClientName } from '../hooks/plugin.js';
+import { type Header, parseHeader } from '../mail/header.js';
+import type { Ip } from '../mail/ip.js';
+import type { MessageSource } from '../mail/message.js';
+import { fieldText } from '../mail/text.js';
+
+/** Ours; whoever reads one of them must be able to trust it. Authentication-Results only under our own authserv-id. */
+const ownFields = new Set([
+  'x-helo',
+  'x-remote-ip',
+  'x-remote-host',
+  'x-mail-from',
+  'x-rcpt-to',
+  'x-domain',
+  'x-localpart',
+  'x-dkim-result',
+  'x-reject-reason',
+  'x-reject-plugin',
+  'received-spf',
+]);
+
+export interface TraceFacts {
+  readonly id: string;
+  readonly time: Date;
+  readonly hostname: string;
+  /** SMTP, ESMTP, ESMTPS, UTF8SMTP, UTF8SMTPS (RFC 3848, RFC 6531 §4.3). */
+  readonly protocol: string;
+  readonly helo: string;
+  readonly clientIp: Ip;
+  readonly clientName: ClientName;
+  readonly reversePath: string;
+  readonly domain: string;
+  /** Fields of plugins, in order. */
+  readonly added: readonly Field[];
+  /** Named only where there is one: the others' names are none of his business (RFC 5321 §7.2). */
+  readonly recipient: { readonly text: string; readonly localPart: string } | undefined;
+  readonly rejection: { readonly plugin: string; readonly reason: string } | undefined;
+}
+
+type Field = readonly [name: string, value: string];
+
+/** The fields as octets, each with its CRLF. */
+export function traceFields(facts: TraceFacts): Buffer {
+  const named =
+    facts.clientName.kind === 'confirmed' || facts.clientName.kind === 'unconfirmed' ? facts.clientName.name : '';
+  const fields: Field[] = [['Received', received(facts)], ...facts.added];
+  fields.push(
+    ['X-HELO', facts.helo],
+    ['X-REMOTE-IP', facts.clientIp.text],
+    ['X-REMOTE-HOST', named],
+    ['X-MAIL-FROM', facts.reversePath],
+  );
+  if (facts.recipient) fields.push(['X-RCPT-TO', facts.recipient.text]);
+  if (facts.domain !== '') fields.push(['X-DOMAIN', facts.domain]);
+  if (facts.recipient) fields.push(['X-LOCALPART', facts.recipient.localPart]);
+  if (facts.rejection)
+    fields.push(['X-REJECT-REASON', facts.rejection.reason], ['X-REJECT-PLUGIN', facts.rejection.plugin]);
+  return Buffer.from(fields.map(([name, value]) => `${name}: ${oneField(value)}\r\n`).join(''), 'utf8');
+}
+
+/** Values come without line breaks, or folded by CRLF and a tab; every other control character is taken out. */
+const oneField = (value: string): string =>
+  value
+    .split('\r\n\t')
+    .map((line) => fieldText(line))
+    .join('\r\n\t');
+
+/** RFC 5321 §4.4. Only a forward-confirmed name is stated as the client's. */
+function received(facts: TraceFacts): string {
+  const name = facts.clientName.kind === 'confirmed' ? facts.clientName.name : 'unknown';
+  const address = facts.clientIp.family === 6 ? `IPv6:${facts.clientIp.text}` : facts.clientIp.text;
+  const by = `\r\n\tby ${facts.hostname} (postern) with ${facts.protocol} id ${facts.id}`;
+  const recipient = facts.recipient ? `\r\n\tfor <${facts.recipient.text}>` : '';
+  return `from ${facts.helo === '' ? 'unknown' : facts.helo} (${name} [${address}])${by}${recipient};\r\n\t${dateTime(facts.time)}`;
+}
+
+/** RFC 5322 §3.3 date-time in local time. */
+export function dateTime(time: Date): string {
+  const offset = -time.getTimezoneOffset();
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const day = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'][time.getDay()];
+  const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'][time.getMonth()];
+  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(':');
+  const zone = `${offset < 0 ? '-' : '+'}${two(Math.floor(Math.abs(offset) / 60))}${two(Math.abs(offset) % 60)}`;
+  return `${day}, ${time.getDate()} ${month} ${time.getFullYear()} ${clock} ${zone}`;
+}
+
+/**
+ * The message without the fields that only we may write, its other octets unchanged. Where its first line would continue
+ * our last field (it begins with white space), an empty line goes before it: it is body then, as in Postfix.
+ */
+export function withoutOwnFields(message: MessageSource, headerOctets: Buffer, authservId: string): MessageSource {
+  const header = parseHeader(headerOctets);
+  const kept = keptFields(header, authservId);
+  const first = headerOctets[0];
+  if (first === 0x20 || first === 0x09) return join(Buffer.from('\r\n'), message, 0);
+  if (kept === undefined) return message;
+  return join(
+    Buffer.concat(kept),
+    message,
+    header.fields.reduce((sum, field) => sum + field.raw.length, 0),
+  );
+}
+
+/** undefined when all fields stay. */
+function keptFields(header: Header, authservId: string): Buffer[] | undefined {
+  const kept = header.fields.filter(
+    ({ name, value }) => !ownFields.has(name) && !(name === 'authentication-results' && isFrom(authservId, value)),
+  );
+  return kept.length === header.fields.length ? undefined : kept.map((field) => field.raw);
+}
+
+/** RFC 8601 §2.2: the authserv-id is the first token, comments aside, quoted or not, without case. */
+function isFrom(authservId: string, value: string): boolean {
+  const start = value.slice(0, 1000).replace(/^(?:\s|\([^()]*\))+/, '');
+  const id = start.startsWith('"')
+    ? start.slice(1).replace(/".*$/s, '').replaceAll('\\', '')
+    : start.replace(/[\s;(].*$/s, '');
+  return id.toLowerCase() === authservId.toLowerCase();
+}
+
+/** `head`, then the message from `skip` on. */
+function join(head: Buffer, message: MessageSource, skip: number): MessageSource {
+  return {
+    size: head.length + message.size - skip,
+    parts() {
+      const parts = message.parts();
+      return Array.isArray(parts)
+        ? [head, ...skipArray(parts as readonly Buffer[], skip)]
+        : skipStream(head, parts as AsyncIterable<Buffer>, skip);
+    },
+  };
+}
+
+function skipArray(parts: readonly Buffer[], skip: number): Buffer[] {
+  let left = skip;
+  return parts.flatMap((part) => {
+    const rest = part.subarray(Math.min(left, part.length));
+    left -= part.length - rest.length;
+    return rest.length > 0 ? [rest] : [];
+  });
+}
+
+async function* skipStream(head: Buffer, parts: AsyncIterable<Buffer>, skip: number): AsyncIterable<Buffer> {
+  yield head;
+  let left = skip;
+  for await (const part of parts) {
+    const rest = part.subarray(Math.min(left, part.length));
+    left -= part.length - rest.length;
+    if (rest.length > 0) yield rest;
+  }
+}

@@ -1,0 +1,17 @@
+/** Ids for sessions and transactions. A rejected mail is named by its transaction's: a bounce is enough to find it. */
+import { randomBytes } from 'node:crypto';
+
+const digits = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+const epoch = Date.UTC(2020, 0, 1);
+
+/** 14 characters of [0-9A-Z] without I L O U: 40 bits of milliseconds, so that ids sort by time, and 30 random bits. */
+export function newId(now: number = Date.now()): string {
+  let time = Math.max(now - epoch, 0);
+  let id = '';
+  for (let i = 0; i < 8; i++) {
+    id = digits.charAt(time % 32) + id;
+    time = Math.floor(time / 32);
+  }
+  for (let random = randomBytes(4).readUInt32BE(), i = 0; i < 6; i++, random >>>= 5) id += digits.charAt(random & 31);
+  return id;
+}

@@ -1,0 +1,97 @@
+/**
+ * One transaction, MAIL to the end of DATA: what has been said and decided, and which changes are legal. No IO.
+ *
+ * SMTP gives one reply behind DATA, so all recipients share one fate: the first one fixes the policy domain and the kind,
+ * and whoever differs is told to come again in a transaction of its own (RFC 5321 §4.5.3.1.10).
+ */
+import type { Recipient } from '../hooks/plugin.js';
+import type { Pardon, Rejection } from '../mail/verdict.js';
+
+/**
+ * deliverable and refused: of a hosted domain. postmaster: the domainless one. relay: whatever a client in `relay_networks`
+ * names.
+ */
+export type RecipientKind = 'deliverable' | 'refused' | 'postmaster' | 'relay';
+
+export interface Objection {
+  readonly plugin: string;
+  readonly rejection: Rejection;
+}
+
+export interface Sender {
+  /** In wire form; '' is the null reverse-path. */
+  readonly reversePath: string;
+  readonly domain: string;
+  readonly smtpUtf8: boolean;
+  readonly eightBit: boolean;
+}
+
+export interface TransactionRecipient extends Recipient {
+  /** Why it is refused; undefined where it is not. */
+  readonly objection: Objection | undefined;
+}
+
+export type Added = 'added' | 'other domain' | 'other kind';
+
+export class Transaction {
+  readonly id: string;
+  readonly sender: Sender;
+  readonly startedAt: number;
+  readonly fields: (readonly [name: string, value: string])[] = [];
+  spf: string | undefined;
+  #recipients: TransactionRecipient[] = [];
+  #kind: RecipientKind | undefined;
+  #domain = '';
+  #objection: Objection | undefined;
+  #pardon: { readonly plugin: string; readonly pardon: Pardon } | undefined;
+
+  constructor(id: string, sender: Sender, startedAt: number) {
+    this.id = id;
+    this.sender = sender;
+    this.startedAt = startedAt;
+  }
+
+  get recipients(): readonly TransactionRecipient[] {
+    return this.#recipients;
+  }
+
+  /** Fixed by the first recipient; undefined before it. */
+  get kind(): RecipientKind | undefined {
+    return this.#kind;
+  }
+
+  /** The hosted domain whose policy holds; '' for postmaster and relay. */
+  get domain(): string {
+    return this.#domain;
+  }
+
+  /** Why the mail is refused: for what it is, or for its recipients. A pardon lifts the former, one of `all` both. */
+  get objection(): Objection | undefined {
+    if (this.#pardon?.pardon.lifts !== 'all' && this.#kind === 'refused') return this.#recipients[0]?.objection;
+    return this.#pardon === undefined ? this.#objection : undefined;
+  }
+
+  /** Why nothing that is found will refuse the mail. */
+  get pardoned(): string | undefined {
+    return this.#pardon?.pardon.log;
+  }
+
+  /** Takes a recipient; the same one twice counts once. */
+  add(recipient: TransactionRecipient, kind: RecipientKind, domain: string): Added {
+    if (this.#kind !== undefined && this.#domain !== domain) return 'other domain';
+    if (this.#kind !== undefined && this.#kind !== kind) return 'other kind';
+    this.#kind = kind;
+    this.#domain = domain;
+    if (!this.#recipients.some(({ text }) => text === recipient.text)) this.#recipients.push(recipient);
+    return 'added';
+  }
+
+  /** The first objection stands; later ones are no news. */
+  reject(plugin: string, rejection: Rejection): void {
+    this.#objection ??= { plugin, rejection };
+  }
+
+  forgive(plugin: string, pardon: Pardon): void {
+    if (this.#pardon?.pardon.lifts !== 'all') this.#pardon = { plugin, pardon };
+  }
+}

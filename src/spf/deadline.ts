@@ -1,0 +1,84 @@
+/**
+ * The time limit of one evaluation (RFC 7208 §4.6.4: "at least 20 seconds"), and its cancellation.
+ *
+ * Costs nothing while every answer is known already: the clock starts with the first answer that has
+ * to be waited for, and the signal for the resolver is made when the resolver first asks for it.
+ */
+import type { Answer, LookupOptions } from '../dns/resolver.js';
+
+/** The longest time a timer can be set for. */
+const longestTimer = 2 ** 31 - 1;
+
+export interface DeadlineSettings {
+  readonly totalMs: number;
+  readonly now: () => number;
+  /** Cancels the evaluation from outside. */
+  readonly signal: AbortSignal | undefined;
+}
+
+export class Deadline implements LookupOptions {
+  /** Why the evaluation has to end; null while it may go on. */
+  problem: string | null = null;
+  readonly #settings: DeadlineSettings;
+  #controller: AbortController | undefined = undefined;
+  #running: Running | undefined = undefined;
+
+  constructor(settings: DeadlineSettings) {
+    this.#settings = settings;
+  }
+
+  /** For resolvers: aborted when the time is over. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  /** Waits for an answer, but not beyond the limit: `problem` is set when it has passed. Never rejects. */
+  async wait(answer: Promise<Answer<unknown>>): Promise<Answer<unknown>> {
+    const running = (this.#running ??= this.#start());
+    const settled = await Promise.race([answer.catch(failedAnswer), running.over]);
+    if (this.#settings.now() - running.started >= this.#settings.totalMs) running.expire();
+    return settled;
+  }
+
+  /** Releases timer and listener; to be called when the evaluation ends. */
+  stop(): void {
+    if (!this.#running) return;
+    clearTimeout(this.#running.timer);
+    this.#settings.signal?.removeEventListener('abort', this.#running.cancel);
+  }
+
+  #start(): Running {
+    const { now, totalMs, signal } = this.#settings;
+    let giveUp: (answer: Answer<never>) => void = () => {};
+    const over = new Promise<Answer<never>>((resolve) => {
+      giveUp = resolve;
+    });
+    const end = (problem: string): void => {
+      if (this.problem !== null) return;
+      this.problem = problem;
+      this.#controller?.abort();
+      giveUp({ kind: 'failed', problem });
+    };
+    const expire = (): void => end(`no result within ${totalMs / 1000} seconds`);
+    const cancel = (): void => end('the evaluation was cancelled');
+    signal?.addEventListener('abort', cancel);
+    if (signal?.aborted) cancel();
+    return { started: now(), timer: setTimeout(expire, Math.min(totalMs, longestTimer)), over, expire, cancel };
+  }
+}
+
+/** A clock that has started. */
+interface Running {
+  readonly started: number;
+  readonly timer: ReturnType<typeof setTimeout>;
+  /** Settles when the evaluation has to end. */
+  readonly over: Promise<Answer<never>>;
+  readonly expire: () => void;
+  readonly cancel: () => void;
+}
+
+/** A resolver does not throw or reject; one that does has failed. */
+export function failedAnswer(error: unknown): Answer<never> {
+  return { kind: 'failed', problem: error instanceof Error ? error.message : 'the resolver failed' };
+}

@@ -1,0 +1,96 @@
+/**
+ * Domain names as SPF judges them: well-formedness, A-labels, length. Never throws.
+ */
+
+/** RFC 1035 §2.3.4: the longest name in presentation form, and the longest label. */
+export const maxNameLength = 253;
+const maxLabelLength = 63;
+
+const dot = 0x2e;
+
+/**
+ * Could this be asked of DNS? Labels of 1 to 63 octets, at most 253 in all, without a final dot.
+ * Any octet may stand in a label (RFC 2181 §11); what is no octet may not.
+ */
+export function isQueryName(name: string): boolean {
+  return labelsOf(name) > 0;
+}
+
+/** The number of labels; 0 for a name DNS cannot carry. */
+function labelsOf(name: string): number {
+  const length = name.length;
+  if (length === 0 || length > maxNameLength) return 0;
+  let labels = 1;
+  let start = 0;
+  for (let i = 0; i < length; i++) {
+    const code = name.charCodeAt(i);
+    if (code === dot) {
+      if (i === start || i - start > maxLabelLength) return 0;
+      start = i + 1;
+      labels++;
+    } else if (code > 0xff) {
+      return 0;
+    }
+  }
+  return length === start || length - start > maxLabelLength ? 0 : labels;
+}
+
+/**
+ * RFC 7208 §4.3: check_host() answers "none" for a domain that is malformed or is not a
+ * multi-label name. An underscore is fine; an address literal is not a domain at all.
+ */
+export function isCheckable(domain: string): boolean {
+  return labelsOf(domain) > 1 && !isAddressLiteral(domain) && !unprintable.test(domain);
+}
+
+const unprintable = /[^\x20-\x7e]/;
+
+const isAddressLiteral = (domain: string): boolean => domain.charCodeAt(0) === 0x5b && domain.endsWith(']');
+
+/** Without the one final dot that the presentation form of a name may have. */
+export function withoutFinalDot(name: string): string {
+  const last = name.length - 1;
+  return last >= 0 && name.charCodeAt(last) === dot ? name.slice(0, last) : name;
+}
+
+/**
+ * RFC 7208 §7.3: over 253 octets, labels are dropped from the left until the name fits. The
+ * final dot goes first. Undefined when nothing is left that DNS could be asked for.
+ */
+export function fitQueryName(expanded: string): string | undefined {
+  let name = withoutFinalDot(expanded);
+  if (name.length > maxNameLength) {
+    const cut = name.indexOf('.', name.length - maxNameLength - 1);
+    if (cut < 0) return undefined;
+    name = name.slice(cut + 1);
+  }
+  return isQueryName(name) ? name : undefined;
+}
+
+const ascii = /^[\x00-\x7f]*$/;
+const internationalName = /^[\p{L}\p{M}\p{N}._-]+$/u;
+
+/**
+ * U-labels to A-labels (RFC 7208 §4.3, RFC 8616 §4). Callers are asked for A-labels; a name in
+ * U-labels is converted with care: only letters, marks and digits that no compatibility mapping
+ * changes, since a full-width or invisible character would make the domain that is checked
+ * another one than the domain that is shown. Anything else comes back as it is, to be found malformed.
+ */
+export function toALabels(domain: string): string {
+  if (ascii.test(domain)) return domain;
+  if (!internationalName.test(domain) || domain.normalize('NFKC') !== domain) return domain;
+  try {
+    return new URL(`http://${domain}`).hostname;
+  } catch {
+    return domain;
+  }
+}
+
+export const isAscii = (text: string): boolean => ascii.test(text);
+
+/** Is `name` the domain itself or below it? Without case, on label borders (RFC 7208 §5.5). */
+export function isWithin(name: string, domain: string): boolean {
+  const cut = name.length - domain.length;
+  if (cut < 0 || (cut > 0 && name.charCodeAt(cut - 1) !== dot)) return false;
+  return name.slice(cut).toLowerCase() === domain.toLowerCase();
+}

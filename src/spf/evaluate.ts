@@ -1,0 +1,452 @@
+/**
+ * The evaluation of records (RFC 7208 §4 to §6) as a generator: it yields an answer it has to wait for, and
+ * runs on without a pause where the answer is known. Who drives it decides how to wait (check-host.ts).
+ *
+ * No look-up goes beyond the limits: at most `lookups` terms ask DNS, each of them once, an `mx` for at
+ * most `mx` hosts and a `ptr` or a `%{p}` for at most `ptr` names more.
+ */
+import { reverseName, type Ip } from '../mail/ip.js';
+import type { Answer, Mx, RecordData, RecordType, Resolver } from '../dns/resolver.js';
+import { isAmong, sameUnder, wholeAddress, type DualMasks } from './address-match.js';
+import { failedAnswer, type Deadline } from './deadline.js';
+import { fitQueryName, isCheckable, isQueryName, isWithin, withoutFinalDot } from './domain.js';
+import type { Identity } from './identity.js';
+import { explainStringIn, sanitiseExplanation } from './explain.js';
+import type { SpfLimits } from './limits.js';
+import { expandMacro, type MacroString, type MacroValues } from './macro.js';
+import { parsedRecord } from './parse.js';
+import type { Directive, SpfRecord, SpfResultCode, TargetModifier } from './record.js';
+import { selectRecord } from './select-record.js';
+import {
+  closeRecord,
+  decidingRecord,
+  lookupTrace,
+  openTerm,
+  recordTrace,
+  type LookupTrace,
+  type RecordTrace,
+  type TermTrace,
+} from './trace.js';
+
+/** A computation that may have to wait for answers. */
+export type Steps<T> = Generator<Promise<Answer<unknown>>, T, Answer<never>>;
+
+/** "It can match, not match, or return an exception" (RFC 7208 §4.6.2). */
+type Matched = 'match' | 'no match' | 'temperror' | 'permerror';
+
+/** Directives that are decided without DNS, and those that are not. */
+type QuietDirective = Extract<Directive, { kind: 'all' | 'ip4' | 'ip6' }>;
+type AskingDirective = Exclude<Directive, QuietDirective>;
+
+export interface EvaluationInput {
+  readonly identity: Identity;
+  readonly ip: Ip;
+  readonly helo: string;
+  readonly receiver: string;
+  readonly resolver: Resolver;
+  readonly limits: SpfLimits;
+  readonly now: () => number;
+  readonly deadline: Deadline;
+  readonly explain: boolean;
+  readonly trace: RecordTrace | null;
+}
+
+export class Evaluation implements MacroValues {
+  readonly ip: Ip;
+  readonly helo: string;
+  readonly receiver: string;
+  readonly now: () => number;
+  readonly localPart: string;
+  readonly senderDomain: string;
+  readonly sender: string;
+  readonly trace: RecordTrace | null;
+  /** Terms that asked DNS. */
+  lookups = 0;
+  /** Void look-ups. */
+  voids = 0;
+  /** The result; null until it is certain. An explanation may still be on its way then. */
+  result: SpfResultCode | null = null;
+  mechanism: string | null = null;
+  mechanismDomain: string | null = null;
+  problem: string | null = null;
+  explanation: string | null = null;
+  readonly #resolver: Resolver;
+  readonly #limits: SpfLimits;
+  readonly #deadline: Deadline;
+  readonly #explain: boolean;
+  /** The first 32 bits of the client's address, signed. */
+  readonly #word: number;
+  #exp: TargetModifier | null = null;
+
+  constructor(input: EvaluationInput) {
+    this.ip = input.ip;
+    this.helo = input.helo;
+    this.receiver = input.receiver;
+    this.now = input.now;
+    this.localPart = input.identity.localPart;
+    this.senderDomain = input.identity.domain;
+    this.sender = `${input.identity.localPart}@${input.identity.domain}`;
+    this.trace = input.trace;
+    this.#resolver = input.resolver;
+    this.#limits = input.limits;
+    this.#deadline = input.deadline;
+    this.#explain = input.explain;
+    this.#word = (input.ip.words[0] ?? 0) | 0;
+  }
+
+  /** check_host() for the sender's domain, and the explanation of a fail. */
+  *run(): Steps<void> {
+    this.result = yield* this.#checkDomain(this.senderDomain, false, this.trace);
+    if (this.result === 'fail' && this.#explain && this.#exp !== null) {
+      this.explanation = yield* this.#explanationBy(this.#exp, this.mechanismDomain ?? this.senderDomain);
+    }
+  }
+
+  /** check_host() of RFC 7208 §4.1; `included`: inside an include, whose mechanism and `exp` are not the result's. */
+  *#checkDomain(domain: string, included: boolean, trace: RecordTrace | null): Steps<SpfResultCode> {
+    if (!isCheckable(domain)) return this.#uncheckable(domain, trace);
+    const asked = this.#lookup(domain, 'TXT');
+    const answer: Answer<readonly string[]> = asked instanceof Promise ? yield asked : asked;
+    if (trace !== null) trace.lookups.push(lookupTrace(domain, 'TXT', answer));
+    const record = this.#recordIn(answer, domain, trace);
+    const result =
+      typeof record === 'string' ? record : yield* this.#evaluateRecord(record, { domain, included, trace });
+    if (trace !== null) closeRecord(trace, result, record, this.problem);
+    return result;
+  }
+
+  /** RFC 7208 §4.3: a malformed or single-label domain is "none". */
+  #uncheckable(domain: string, trace: RecordTrace | null): 'none' {
+    const result = this.#ends('none', `${quoted(domain)} is not a domain name that can have a record`);
+    if (trace !== null) closeRecord(trace, result, result, this.problem);
+    return result;
+  }
+
+  /** RFC 7208 §4.4 to §4.6: the parsed record, or the result that there is none to evaluate. */
+  #recordIn(answer: Answer<readonly string[]>, domain: string, trace: RecordTrace | null): SpfRecord | NoRecord {
+    if (answer.kind === 'failed') return this.#ends('temperror', failedText(domain, 'TXT', answer.problem)); // §4.4
+    if (answer.kind === 'void') return this.#ends('none', `${domain} has no SPF record`); // §4.5
+    const selected = selectRecord(answer.records);
+    if (selected.kind === 'none') return this.#ends('none', `${domain} has no SPF record`);
+    if (selected.kind === 'several') return this.#ends('permerror', `${domain} has several SPF records`);
+    if (trace !== null) trace.record = selected.text;
+    const parsed = parsedRecord(selected.text);
+    if (parsed.kind === 'record') return parsed.record;
+    return this.#ends('permerror', `${quoted(parsed.term)} in the record of ${domain}: ${parsed.problem}`); // §4.6
+  }
+
+  *#evaluateRecord(record: SpfRecord, at: Place): Steps<SpfResultCode> {
+    const { trace } = at;
+    for (const directive of record.directives) {
+      const term = trace === null ? null : openTerm(trace, directive.text);
+      const matched = asksDns(directive)
+        ? yield* this.#askDns(directive, at.domain, term)
+        : this.#matchesClient(directive);
+      if (term !== null) term.outcome = matched;
+      if (matched === 'no match') continue;
+      if (matched !== 'match') return matched;
+      this.#decidedBy(directive.text, record, at);
+      return directive.result;
+    }
+    if (record.redirect !== null) return yield* this.#follow(record.redirect, at);
+    this.#decidedBy('default', record, at);
+    return 'neutral'; // RFC 7208 §4.7
+  }
+
+  #decidedBy(mechanism: string, record: SpfRecord, { domain, included }: Place): void {
+    this.problem = null;
+    if (included) return;
+    this.mechanism = mechanism;
+    this.mechanismDomain = domain;
+    this.#exp = record.exp;
+  }
+
+  /**
+   * RFC 7208 §6.1: the result of the target's record is the result of this one, "none" becoming "permerror"; so
+   * is its explanation (§6.2).
+   */
+  *#follow(redirect: TargetModifier, at: Place): Steps<SpfResultCode> {
+    const term = at.trace === null ? null : openTerm(at.trace, redirect.text);
+    if (term !== null) term.outcome = 'permerror';
+    if (!this.#countTerm(redirect.text)) return 'permerror';
+    const target = redirect.target.name ?? (yield* this.#expand(redirect.target.macro, at.domain, term));
+    if (this.#tooManyVoids(redirect.text)) return 'permerror';
+    if (!target) return this.#ends('permerror', `${redirect.text}: no domain name comes of it`);
+    const trace = term === null ? null : recordTrace(target);
+    if (term !== null) {
+      term.outcome = 'followed';
+      term.target = target;
+      term.nested = trace;
+    }
+    const result = yield* this.#checkDomain(target, at.included, trace);
+    return result === 'none' ? this.#ends('permerror', `${redirect.text}: ${this.problem ?? ''}`) : result;
+  }
+
+  /** all, ip4 and ip6: decided by the client's address alone (RFC 7208 §5.1, §5.6). Allocates nothing. */
+  #matchesClient(directive: QuietDirective): 'match' | 'no match' {
+    switch (directive.kind) {
+      case 'all':
+        return 'match';
+      case 'ip4':
+        // RFC 7208 §5: a mapped address is IPv4 by the time it gets here; families never mix.
+        return this.ip.family === 4 && (this.#word & directive.mask) === directive.base ? 'match' : 'no match';
+      case 'ip6':
+        return this.ip.family === 6 && sameUnder(directive.masks, directive.base, this.ip.words) ? 'match' : 'no match';
+    }
+  }
+
+  /** include, a, mx, ptr and exists. */
+  *#askDns(directive: AskingDirective, domain: string, term: TermTrace | null): Steps<Matched> {
+    if (!this.#countTerm(directive.text)) return 'permerror';
+    const spec = directive.target;
+    // RFC 7208 §4.8: without a domain-spec the <target-name> is <domain>.
+    const target = spec === null ? domain : (spec.name ?? (yield* this.#expand(spec.macro, domain, term)));
+    if (this.#tooManyVoids(directive.text)) return 'permerror';
+    if (term !== null) term.target = target ?? null;
+    if (!target) return this.#unusableTarget(directive, target, term);
+    const matched = yield* this.#askTarget(directive, target, term);
+    return this.#tooManyVoids(directive.text) ? 'permerror' : matched;
+  }
+
+  /**
+   * RFC 7208 §4.8 leaves a malformed <target-name> open. Our choice: nothing is asked and a, mx, ptr and exists do
+   * not match; an include does not match anything either where its local-part is not ASCII (RFC 8616 §4),
+   * else its check_host() is "none" (§4.3), so permerror (§5.2).
+   */
+  #unusableTarget(directive: AskingDirective, target: string | undefined, term: TermTrace | null): Matched {
+    if (term !== null)
+      term.note = target === '' ? 'no name that DNS could be asked for' : 'the local-part is not ASCII';
+    if (directive.kind !== 'include' || target === undefined) return 'no match';
+    return this.#ends('permerror', `${directive.text}: no domain name comes of it`);
+  }
+
+  #askTarget(directive: AskingDirective, target: string, term: TermTrace | null): Steps<Matched> {
+    switch (directive.kind) {
+      case 'include':
+        return this.#include(directive.text, target, term);
+      case 'a':
+        return this.#a(directive, target, term);
+      case 'mx':
+        return this.#mx(directive, target, term);
+      case 'ptr':
+        return this.#ptr(target, term);
+      case 'exists':
+        return this.#exists(directive.text, target, term);
+    }
+  }
+
+  /** RFC 7208 §5.2, its table. */
+  *#include(text: string, target: string, term: TermTrace | null): Steps<Matched> {
+    const trace = term === null ? null : recordTrace(target);
+    if (term !== null) term.nested = trace;
+    const result = yield* this.#checkDomain(target, true, trace);
+    switch (result) {
+      case 'pass':
+        return 'match';
+      case 'fail':
+      case 'softfail':
+      case 'neutral':
+        return 'no match';
+      case 'temperror':
+        return 'temperror';
+      case 'permerror':
+        return 'permerror';
+      case 'none':
+        return this.#ends('permerror', `${text}: ${this.problem ?? ''}`);
+    }
+  }
+
+  /** RFC 7208 §5.3. A prefix of 0 still needs an address to compare with. */
+  *#a(directive: DualMasks & { readonly text: string }, target: string, term: TermTrace | null): Steps<Matched> {
+    const type = this.#addressType;
+    const asked = this.#lookup(target, type);
+    const answer: Answer<Ip> = asked instanceof Promise ? yield asked : asked;
+    if (term !== null) term.lookups.push(lookupTrace(target, type, answer));
+    if (answer.kind === 'failed') return this.#fails(directive.text, failedText(target, type, answer.problem));
+    if (answer.kind === 'found') return isAmong(this.ip, answer.records, directive) ? 'match' : 'no match';
+    this.#countVoid();
+    return 'no match';
+  }
+
+  /** RFC 7208 §5.4: no implicit MX; hosts in order of preference. */
+  *#mx(directive: DualMasks & { readonly text: string }, target: string, term: TermTrace | null): Steps<Matched> {
+    const asked = this.#lookup(target, 'MX');
+    const answer: Answer<Mx> = asked instanceof Promise ? yield asked : asked;
+    if (term !== null) term.lookups.push(lookupTrace(target, 'MX', answer));
+    if (answer.kind === 'failed') return this.#fails(directive.text, failedText(target, 'MX', answer.problem));
+    if (answer.kind === 'void') {
+      this.#countVoid();
+      return 'no match';
+    }
+    // RFC 7208 §4.6.4: more than ten are permerror. Our choice: whatever their order, which DNS does not keep.
+    if (answer.records.length > this.#limits.mx) {
+      return this.#ends('permerror', `${directive.text}: ${target} has more than ${this.#limits.mx} MX records`);
+    }
+    for (const { exchange } of byPreference(answer.records)) {
+      const host = withoutFinalDot(exchange);
+      if (!isQueryName(host)) continue; // '' is the null MX (RFC 7505)
+      const matched = yield* this.#a(directive, host, term);
+      if (matched !== 'no match') return matched;
+      if (this.voids > this.#limits.voids) break;
+    }
+    return 'no match';
+  }
+
+  /** RFC 7208 §5.5. A failed PTR look-up means no match. */
+  *#ptr(target: string, term: TermTrace | null): Steps<Matched> {
+    const names = yield* this.#validatedNames(term === null ? null : term.lookups);
+    return names.some((name) => isWithin(name, target)) ? 'match' : 'no match';
+  }
+
+  /** RFC 7208 §5.7: an A record, also for an IPv6 client. */
+  *#exists(text: string, target: string, term: TermTrace | null): Steps<Matched> {
+    const asked = this.#lookup(target, 'A');
+    const answer: Answer<Ip> = asked instanceof Promise ? yield asked : asked;
+    if (term !== null) term.lookups.push(lookupTrace(target, 'A', answer));
+    if (answer.kind === 'failed') return this.#fails(text, failedText(target, 'A', answer.problem));
+    if (answer.kind === 'found') return 'match';
+    this.#countVoid();
+    return 'no match';
+  }
+
+  /**
+   * The names of the client's address that lead back to it (RFC 7208 §5.5), the first ten of them being
+   * looked at. All are validated before any is compared, as the RFC's pseudo-code has it, so that the
+   * void look-ups do not depend on the order of an answer.
+   */
+  *#validatedNames(lookups: LookupTrace[] | null): Steps<readonly string[]> {
+    const reverse = reverseName(this.ip);
+    const asked = this.#lookup(reverse, 'PTR');
+    const answer: Answer<string> = asked instanceof Promise ? yield asked : asked;
+    lookups?.push(lookupTrace(reverse, 'PTR', answer));
+    if (answer.kind === 'void') this.#countVoid();
+    if (answer.kind !== 'found') return [];
+    const validated: string[] = [];
+    for (const pointer of answer.records.slice(0, this.#limits.ptr)) {
+      const name = withoutFinalDot(pointer);
+      if (!isQueryName(name)) continue;
+      const type = this.#addressType;
+      const askedName = this.#lookup(name, type);
+      const addresses: Answer<Ip> = askedName instanceof Promise ? yield askedName : askedName;
+      lookups?.push(lookupTrace(name, type, addresses));
+      if (addresses.kind === 'void') this.#countVoid();
+      if (this.voids > this.#limits.voids) break;
+      if (addresses.kind === 'found' && isAmong(this.ip, addresses.records, wholeAddress)) validated.push(name);
+    }
+    return validated;
+  }
+
+  /** A macro-string as a name to ask for: '' when none comes of it, undefined when it matches nothing (RFC 8616 §4). */
+  *#expand(macro: MacroString, domain: string, term: TermTrace | null): Steps<string | undefined> {
+    const validated = macro.usesPtr ? yield* this.#validatedName(domain, term) : 'unknown';
+    const text = expandMacro(macro, this, { domain, validated });
+    return text === undefined ? undefined : (fitQueryName(text) ?? '');
+  }
+
+  /**
+   * `%{p}` (RFC 7208 §7.3): the domain itself, else a name below it, else any validated name, else "unknown".
+   * Our choice: its PTR look-up is part of the term it stands in, which is counted once (§4.6.4 counts terms).
+   */
+  *#validatedName(domain: string, term: TermTrace | null): Steps<string> {
+    const names = yield* this.#validatedNames(term === null ? null : term.lookups);
+    const lower = domain.toLowerCase();
+    return (
+      names.find((name) => name.toLowerCase() === lower) ??
+      names.find((name) => isWithin(name, domain)) ??
+      names[0] ??
+      'unknown'
+    );
+  }
+
+  /** RFC 7208 §6.2; whatever goes wrong, there is no explanation. Its look-ups are outside the limits (§4.6.4). */
+  *#explanationBy(exp: TargetModifier, domain: string): Steps<string | null> {
+    const term =
+      this.trace === null
+        ? null
+        : (decidingRecord(this.trace).terms.find(({ term: text }) => text === exp.text) ?? null);
+    const text = yield* this.#explanationText(exp, domain, term);
+    if (term !== null) term.outcome = text === null ? 'ignored' : 'followed';
+    return text;
+  }
+
+  *#explanationText(exp: TargetModifier, domain: string, term: TermTrace | null): Steps<string | null> {
+    const target = exp.target.name ?? (yield* this.#expand(exp.target.macro, domain, term));
+    if (term !== null) term.target = target ?? null;
+    if (!target) return null;
+    const asked = this.#lookup(target, 'TXT');
+    const answer: Answer<readonly string[]> = asked instanceof Promise ? yield asked : asked;
+    if (term !== null) term.lookups.push(lookupTrace(target, 'TXT', answer));
+    const macro = answer.kind === 'found' ? explainStringIn(answer.records) : null;
+    if (macro === null) return null;
+    const validated = macro.usesPtr ? yield* this.#validatedName(domain, term) : 'unknown';
+    const text = expandMacro(macro, this, { domain, validated });
+    return text === undefined ? null : sanitiseExplanation(text);
+  }
+
+  #lookup<T extends RecordType>(name: string, type: T): Answer<RecordData[T]> | Promise<Answer<RecordData[T]>> {
+    try {
+      return this.#resolver.lookup(name, type, this.#deadline);
+    } catch (error) {
+      return failedAnswer(error);
+    }
+  }
+
+  /** "A" for an IPv4 client, "AAAA" for an IPv6 client (RFC 7208 §5). */
+  get #addressType(): 'A' | 'AAAA' {
+    return this.ip.family === 4 ? 'A' : 'AAAA';
+  }
+
+  /** RFC 7208 §4.6.4: no more than ten terms may ask DNS. */
+  #countTerm(text: string): boolean {
+    if (this.lookups < this.#limits.lookups) {
+      this.lookups++;
+      return true;
+    }
+    this.problem = `${text}: more than ${this.#limits.lookups} terms ask DNS`;
+    return false;
+  }
+
+  /** Those of an explanation do not count: the result is certain by then. */
+  #countVoid(): void {
+    if (this.result === null) this.voids++;
+  }
+
+  /** RFC 7208 §4.6.4: void look-ups beyond two are permerror. */
+  #tooManyVoids(text: string): boolean {
+    if (this.voids <= this.#limits.voids) return false;
+    this.problem = `${text}: more than ${this.#limits.voids} look-ups found nothing`;
+    return true;
+  }
+
+  #fails(text: string, problem: string): 'temperror' {
+    return this.#ends('temperror', `${text}: ${problem}`);
+  }
+
+  #ends<R extends SpfResultCode>(result: R, problem: string): R {
+    this.problem = problem;
+    return result;
+  }
+}
+
+type NoRecord = 'none' | 'temperror' | 'permerror';
+
+/** Where an evaluation is. */
+interface Place {
+  readonly domain: string;
+  readonly included: boolean;
+  readonly trace: RecordTrace | null;
+}
+
+const asksDns = (directive: Directive): directive is AskingDirective =>
+  directive.kind !== 'ip4' && directive.kind !== 'ip6' && directive.kind !== 'all';
+
+/** Mostly they are in order already. */
+function byPreference(records: readonly Mx[]): readonly Mx[] {
+  const ordered = records.every((mx, i) => i === 0 || (records[i - 1]?.preference ?? 0) <= mx.preference);
+  return ordered ? records : records.toSorted((a, b) => a.preference - b.preference);
+}
+
+const failedText = (name: string, type: RecordType, problem: string): string =>
+  `the ${type} look-up of ${name} failed: ${problem}`;
+
+const quoted = (text: string): string => `"${text}"`;

@@ -1,0 +1,32 @@
+/**
+ * The explanation a domain publishes for a fail (RFC 7208 §6.2): someone else's words, which are about to
+ * enter an SMTP reply, a header field and a log (RFC 7208 §11.5).
+ */
+import { parseMacroString, type MacroProblem, type MacroString } from './macro.js';
+import { ParseCache } from './parse-cache.js';
+
+/** Our choice: the RFC sets no limit; this is four full strings of a TXT record. */
+const longestExplanation = 1020;
+
+const explainStrings = new ParseCache<MacroString | MacroProblem>(512, (text) => parseMacroString(text, 'explanation'));
+
+/**
+ * The template in the answer to the look-up of an `exp` target. Null when it may not be used: "if more
+ * than one record is returned, or if there are syntax errors in the explanation string, then proceed
+ * as if no "exp" modifier was given". Non-ASCII text is such an error.
+ */
+export function explainStringIn(records: readonly (readonly string[])[]): MacroString | null {
+  const [strings] = records;
+  if (records.length !== 1 || !strings) return null;
+  const parsed = explainStrings.get(strings.join(''));
+  return 'kind' in parsed ? null : parsed;
+}
+
+/**
+ * An expanded explanation with nothing in it but printable US-ASCII: macros bring octets of the client's
+ * into it, and one that could end a line or colour a terminal becomes "?". Null when nothing is left.
+ */
+export function sanitiseExplanation(expanded: string): string | null {
+  const text = expanded.slice(0, longestExplanation).replace(/[^\x20-\x7e]/g, '?');
+  return text.trim() === '' ? null : text;
+}

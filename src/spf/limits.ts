@@ -1,0 +1,17 @@
+/**
+ * The processing limits of RFC 7208 §4.6.4, all settable.
+ */
+export interface SpfLimits {
+  /** Terms that ask DNS: include, a, mx, ptr, exists and a followed redirect, over all records. */
+  readonly lookups: number;
+  /** Look-ups answered with no such name or no such record. */
+  readonly voids: number;
+  /** Hosts of one `mx`; more is permerror. */
+  readonly mx: number;
+  /** Names of one PTR answer; the others are ignored. */
+  readonly ptr: number;
+  /** Milliseconds for the whole evaluation; then it is temperror. */
+  readonly totalMs: number;
+}
+
+export const defaultLimits: SpfLimits = Object.freeze({ lookups: 10, voids: 2, mx: 10, ptr: 10, totalMs: 20_000 });

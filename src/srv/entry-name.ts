@@ -1,0 +1,12 @@
+/** Client text → the name of a directory entry, or none. The only way for client bytes into a path below /srv. */
+
+/**
+ * Lower-cased and composed (NFC). None for what can name no marker: empty, `.`, `..`, anything with `/`, NUL or another
+ * control character, over 255 octets of UTF-8, and the literal `*`, which is the operator's wildcard.
+ */
+export function entryName(clientText: string): string | undefined {
+  const name = clientText.normalize('NFC').toLowerCase();
+  if (name === '' || name === '.' || name === '..' || name === '*') return undefined;
+  if (/[/\p{Cc}]/u.test(name) || Buffer.byteLength(name) > 255) return undefined;
+  return name;
+}

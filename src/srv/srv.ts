@@ -1,0 +1,184 @@
+/**
+ * The only reader of /srv: markers by kind, looked up afresh at every call, so that a dropped or removed file counts from
+ * the next command on. Look-ups are synchronous: one takes about 1 µs, a trip through the thread pool twenty times that.
+ */
+import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { join, sep } from 'node:path';
+import { domainToUnicode } from 'node:url';
+import type { Ip } from '../mail/ip.js';
+import { networkNames } from './network-names.js';
+import { entryName } from './entry-name.js';
+
+/** /srv cannot be read (anything but "no such entry"): the mail must be deferred. Caught by the hook runner and the session. */
+export class BrokenMarker extends Error {
+  readonly path: string;
+  constructor(path: string, cause: unknown) {
+    super(`${path}: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`);
+    this.path = path;
+  }
+}
+
+export type RecipientMarker =
+  { readonly kind: 'valid'; readonly marker: string } | { readonly kind: 'refused'; readonly why: string };
+
+export type List = 'blacklisted' | 'whitelisted';
+
+export interface SrvOptions {
+  readonly root: string;
+  /** `foo+bar` is looked up as itself, then as `foo`; '' for never. */
+  readonly recipientDelimiter: string;
+  /** A directory of files named by address beside `blacklisted/ips`; '' for none. */
+  readonly blacklistDir: string;
+}
+
+/** What an MTA might route elsewhere, or read as a list (srv-and-spam §1.6): deliverable by a marker of just that name only. */
+const routed = /[%!@:,;()<>\\ ]/;
+
+/** Holds what is neither a domain of its own nor ever hosted: the lists for all domains. */
+const globalName = '_global_';
+
+export class Srv {
+  readonly #options: SrvOptions;
+
+  constructor(options: SrvOptions) {
+    this.#options = options;
+  }
+
+  /** Is the domain (A-labels) hosted: a directory in the tree, or a link to one that stays in it? */
+  isHosted(domain: string): boolean {
+    return this.#directory(domain) !== undefined;
+  }
+
+  /** Names of all hosted domains, sorted. */
+  domains(): string[] {
+    return readNames(this.#options.root).filter((name) => this.isHosted(name));
+  }
+
+  /** Names below `checks/` of a domain, sorted. */
+  checks(domain: string): string[] {
+    const directory = this.#directory(domain);
+    return directory === undefined ? [] : readNames(join(directory, 'checks'));
+  }
+
+  /** Is the check switched on, by its own name or, where `inAll`, by `checks/all`? */
+  isEnabled(domain: string, check: string, inAll: boolean): boolean {
+    const directory = this.#directory(domain);
+    if (directory === undefined) return false;
+    return exists(join(directory, 'checks', check)) || (inAll && exists(join(directory, 'checks', 'all')));
+  }
+
+  /** Does the domain have a mailbox of that local-part, for this client? `invalid` beats every `valid`. */
+  recipient(domain: string, localPart: string, client: Ip): RecipientMarker {
+    const directory = this.#directory(domain);
+    const users = directory === undefined ? undefined : join(directory, 'users');
+    if (users === undefined || entryName(localPart) === undefined) return { kind: 'refused', why: 'no such marker' };
+    for (const name of this.#lookupNames(localPart)) {
+      if (exists(join(users, 'invalid', name))) return { kind: 'refused', why: `users/invalid/${name}` };
+      const valid = join(users, 'valid', name);
+      const found = kindOf(valid);
+      if (found === 'directory' && !addressListed(valid, client))
+        return { kind: 'refused', why: `users/valid/${name}/ has no ${client.text}` };
+      if (found !== undefined) return { kind: 'valid', marker: `users/valid/${name}` };
+    }
+    if (!routed.test(localPart) && exists(join(users, 'valid', '*'))) return { kind: 'valid', marker: 'users/valid/*' };
+    return { kind: 'refused', why: 'no marker in users/valid' };
+  }
+
+  /** A local-part by itself and then without its extension; what an MTA might route has no second name. */
+  #lookupNames(localPart: string): string[] {
+    const delimiter = this.#options.recipientDelimiter;
+    const at = delimiter === '' || routed.test(localPart) ? -1 : localPart.indexOf(delimiter, 1);
+    const names = at > 0 ? [localPart, localPart.slice(0, at)] : [localPart];
+    return names.map(entryName).filter((name) => name !== undefined);
+  }
+
+  /** The marker that lists `key` under `list/kind/` of the domain or of `_global_`; undefined when none does. */
+  listed(domain: string, list: List, kind: string, key: string): string | undefined {
+    const name = entryName(key);
+    if (name === undefined) return undefined;
+    return this.#scopes(domain)
+      .find(({ path }) => exists(join(path, list, kind, name)))
+      ?.marker(`${list}/${kind}/${name}`);
+  }
+
+  /** The marker of a whitelisted recipient; what an MTA might route elsewhere is never one. */
+  recipientWhitelisted(domain: string, localPart: string): string | undefined {
+    if (routed.test(localPart)) return undefined;
+    for (const name of this.#lookupNames(localPart)) {
+      const marker = this.listed(domain, 'whitelisted', 'recipients', name);
+      if (marker !== undefined) return marker;
+    }
+    return undefined;
+  }
+
+  /** Like `listed`, for an address and the networks around it (`192.0.2.0_24`); `blacklist_dir` counts as blacklisted. */
+  addressListed(domain: string, list: List, client: Ip): string | undefined {
+    for (const { path, marker } of this.#scopes(domain)) {
+      const name = addressListed(join(path, list, 'ips'), client);
+      if (name !== undefined) return marker(`${list}/ips/${name}`);
+    }
+    const extra = this.#options.blacklistDir;
+    const name = list === 'blacklisted' && extra !== '' ? addressListed(extra, client) : undefined;
+    return name === undefined ? undefined : join(extra, name);
+  }
+
+  #scopes(domain: string): { path: string; marker: (name: string) => string }[] {
+    const own = this.#directory(domain);
+    const scopes = own === undefined ? [] : [{ path: own, marker: (name: string) => `${domain}/${name}` }];
+    return [...scopes, { path: join(this.#options.root, globalName), marker: (name) => `${globalName}/${name}` }];
+  }
+
+  /** Where the domain's markers are: under its A-labels or, as operators write it too, under its Unicode name. */
+  #directory(domain: string): string | undefined {
+    if (domain === globalName || entryName(domain) !== domain) return undefined;
+    const own = this.#insideTree(join(this.#options.root, domain));
+    if (own !== undefined || !domain.includes('xn--')) return own;
+    const unicode = entryName(domainToUnicode(domain));
+    return unicode === undefined || unicode === domain
+      ? undefined
+      : this.#insideTree(join(this.#options.root, unicode));
+  }
+
+  #insideTree(path: string): string | undefined {
+    return attempt(path, () => {
+      const entry = lstatSync(path);
+      if (entry.isDirectory()) return path;
+      if (!entry.isSymbolicLink()) return undefined;
+      const target = realpathSync(path);
+      return target.startsWith(realpathSync(this.#options.root) + sep) && statSync(target).isDirectory()
+        ? target
+        : undefined;
+    });
+  }
+}
+
+/** ENOENT and ENOTDIR mean "no marker" (also a link to nowhere); any other error is broken, never absent. */
+function attempt<T>(path: string, look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new BrokenMarker(path, error);
+  }
+}
+
+/** `stat`, never `open`: a marker may be a FIFO or a device. */
+function kindOf(path: string): 'directory' | 'file' | undefined {
+  const found = attempt(path, () => statSync(path, { throwIfNoEntry: false }));
+  if (found === undefined) return undefined;
+  return found.isDirectory() ? 'directory' : 'file';
+}
+
+const exists = (path: string): boolean => kindOf(path) !== undefined;
+
+/** The entry of a directory that names the address or a network around it. */
+function addressListed(directory: string, client: Ip): string | undefined {
+  if (!exists(directory)) return undefined;
+  if (exists(join(directory, client.text))) return client.text;
+  return networkNames(client).find((name) => exists(join(directory, name)));
+}
+
+function readNames(directory: string): string[] {
+  return (attempt(directory, () => readdirSync(directory)) ?? []).toSorted();
+}

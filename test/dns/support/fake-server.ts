@@ -1,0 +1,105 @@
+/** A name server on 127.0.0.1, UDP and TCP on one port of its own, that answers exactly as badly as it is told to. */
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { messageOctets, u16, type MessageParts } from './wire.js';
+
+export interface Asked {
+  readonly octets: Buffer;
+  readonly id: number;
+  readonly name: string;
+  readonly type: number;
+  /** Name, type and class as sent. */
+  readonly question: Buffer;
+  readonly edns: boolean;
+  readonly over: 'udp' | 'tcp';
+  readonly clientPort: number;
+}
+
+export interface Reply {
+  readonly octets: Buffer;
+  readonly afterMs?: number;
+  /** From another port than the one asked. */
+  readonly elsewhere?: boolean;
+  /** TCP: sent as it is, without a length before it. */
+  readonly bare?: boolean;
+  readonly close?: boolean;
+}
+
+/** What to send, in this order; nothing for silence. */
+export type Behaviour = (asked: Asked) => readonly Reply[];
+
+export interface FakeServer {
+  /** ip:port */
+  readonly address: string;
+  readonly asked: readonly Asked[];
+  close(): Promise<void>;
+}
+
+/** A well-formed reply, changed in what `parts` says. */
+export const reply = (asked: Asked, parts: Partial<MessageParts> = {}): Reply => ({
+  octets: messageOctets({ id: asked.id, question: asked.question, ...parts }),
+});
+
+export async function fakeServer(behave: Behaviour): Promise<FakeServer> {
+  const asked: Asked[] = [];
+  const hear = (octets: Buffer, over: 'udp' | 'tcp', clientPort: number): readonly Reply[] => {
+    const query = { ...readQuery(octets), over, clientPort };
+    asked.push(query);
+    return behave(query);
+  };
+  const tcp = createServer((socket) => serveTcp(socket, hear));
+  await new Promise<void>((resolve) => tcp.listen(0, '127.0.0.1', resolve));
+  const { port } = tcp.address() as AddressInfo;
+  const [udp, other] = await Promise.all([bind(port), bind(0)]);
+  udp.on('message', (octets, { port: clientPort }) => {
+    for (const { octets: out, afterMs = 0, elsewhere } of hear(octets, 'udp', clientPort)) {
+      const send = (): void => (elsewhere ? other : udp).send(out, clientPort, '127.0.0.1');
+      if (afterMs > 0) setTimeout(send, afterMs).unref();
+      else send();
+    }
+  });
+  const close = async (): Promise<void> => {
+    udp.close();
+    other.close();
+    await new Promise((resolve) => tcp.close(resolve));
+  };
+  return { address: `127.0.0.1:${port}`, asked, close };
+}
+
+async function bind(port: number): Promise<UdpSocket> {
+  const socket = createSocket('udp4');
+  await new Promise<void>((resolve) => socket.bind(port, '127.0.0.1', resolve));
+  return socket.on('error', () => {});
+}
+
+function serveTcp(socket: Socket, hear: (octets: Buffer, over: 'tcp', port: number) => readonly Reply[]): void {
+  let heard = Buffer.alloc(0);
+  socket.on('error', () => {});
+  socket.on('data', (chunk) => {
+    heard = Buffer.concat([heard, chunk]);
+    if (heard.length < 2 || heard.length < 2 + heard.readUInt16BE(0)) return;
+    for (const { octets, bare, close } of hear(heard.subarray(2), 'tcp', socket.remotePort ?? 0)) {
+      socket.write(bare ? octets : Buffer.concat([u16(octets.length), octets]));
+      if (close) socket.destroy();
+    }
+  });
+}
+
+function readQuery(octets: Buffer): Omit<Asked, 'over' | 'clientPort'> {
+  const labels: string[] = [];
+  let at = 12;
+  for (let length = octets[at] ?? 0; length > 0; length = octets[at] ?? 0) {
+    labels.push(octets.toString('latin1', at + 1, at + 1 + length));
+    at += length + 1;
+  }
+  const type = octets.readUInt16BE(at + 1);
+  const question = octets.subarray(12, at + 5);
+  return {
+    octets,
+    id: octets.readUInt16BE(0),
+    name: labels.join('.'),
+    type,
+    question,
+    edns: octets.readUInt16BE(10) === 1,
+  };
+}

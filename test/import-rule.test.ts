@@ -1,0 +1,170 @@
+/** Who may see whom: reads the imports of src and plugins and holds them against one table. New room, new row. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * Of each room (a folder of src, or a file beside the folders) the rooms it may see beside itself. `room/file` opens that
+ * file alone, `type room` its types alone. A row for `room/file*` goes before the room's own.
+ */
+const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
+  mail: [],
+  spf: ['mail', 'dns/resolver'],
+  dns: ['mail'],
+  srv: ['mail'],
+  hooks: ['mail', 'type srv', 'dns/resolver'],
+  quarantine: ['mail'],
+  relay: ['mail'],
+  smtp: ['mail', 'dns', 'srv', 'hooks', 'quarantine', 'relay', 'type settings'],
+  milter: ['mail', 'spf', 'dns/resolver', 'directory'],
+  trial: ['mail', 'settings'],
+  settings: ['mail'],
+  log: ['mail', 'type settings'],
+  cli: 'everything',
+  main: 'everything',
+  plugins: ['hooks/plugin', 'hooks/check', 'mail'],
+  'plugins/spf*': ['hooks/plugin', 'hooks/check', 'mail', 'spf'],
+};
+
+/** Rooms and files that stay free of sockets, files and clocks: `node:` is closed to them. */
+const withoutNode = ['mail', 'spf', 'milter/codec', 'milter/command', 'milter/response', 'milter/session'];
+
+/** The rooms that know an npm package; to all others it does not exist. */
+const packages: Readonly<Record<string, readonly string[]>> = {
+  'smtp-server': ['smtp', 'trial'],
+  nodemailer: ['relay'],
+  'dns-packet': ['dns'],
+  pino: ['log'],
+  'pino-pretty': ['log'],
+};
+
+interface Import {
+  readonly from: string;
+  readonly typesOnly: boolean;
+}
+
+/** `src/mail/ip.ts` is in the room `mail`, as the unit `mail/ip`; `src/log.ts` is both at once. */
+const unitOf = (file: string): string => file.replace(/^src\//, '').replace(/\.[jt]s$/, '');
+const roomOf = (unit: string): string => unit.split('/')[0] ?? '';
+
+function importsOf(source: string): readonly Import[] {
+  const statements = source.matchAll(/^(?:import|export)\s+(type\s+)?(?:([^'";]*?)\s*from\s*)?'([^']+)'/gm);
+  const calls = source.matchAll(/\b(?:import|require)\(\s*['"`]([^'"`$]+)['"`]\s*\)/g);
+  return [
+    ...[...statements].map(([, type, names = '', from = '']) => ({
+      from,
+      typesOnly: type !== undefined || namesTypes(names),
+    })),
+    ...[...calls].map(([, from = '']) => ({ from, typesOnly: false })),
+  ];
+}
+
+/** `{ type A, type B }` and nothing beside it. */
+function namesTypes(names: string): boolean {
+  const inner = /^\{(.*)\}$/s.exec(names.trim())?.[1];
+  const words = inner?.split(',').filter((name) => name.trim() !== '') ?? [];
+  return words.length > 0 && words.every((name) => /^\s*type\s/.test(name));
+}
+
+function ruleOf(unit: string): readonly string[] | 'everything' | undefined {
+  const star = Object.keys(maySee).find((key) => key.endsWith('*') && unit.startsWith(key.slice(0, -1)));
+  return maySee[star ?? roomOf(unit)];
+}
+
+const isWithin = (unit: string, places: readonly string[]): boolean =>
+  places.includes(roomOf(unit)) || places.includes(unit);
+
+function isAllowed(file: string, { from, typesOnly }: Import): boolean {
+  const unit = unitOf(file);
+  const rule = ruleOf(unit);
+  if (rule === undefined) return false;
+  if (from.startsWith('node:')) return !isWithin(unit, withoutNode);
+  if (!from.startsWith('.')) return isWithin(unit, packages[packageOf(from)] ?? []);
+  const target = unitOf(normalize(join(dirname(file), from)));
+  if (rule === 'everything' || roomOf(target) === roomOf(unit)) return true;
+  return (
+    isWithin(target, rule) ||
+    (typesOnly &&
+      isWithin(
+        target,
+        rule.filter(isTypes).map((entry) => entry.slice('type '.length)),
+      ))
+  );
+}
+
+const isTypes = (entry: string): boolean => entry.startsWith('type ');
+
+/** `nodemailer/lib/x` is of `nodemailer`, `@a/b/c` of `@a/b`. */
+const packageOf = (from: string): string => /^(?:@[^/]+\/)?[^/]+/.exec(from)?.[0] ?? from;
+
+function complaints(file: string, source: string): readonly string[] {
+  const unit = unitOf(file);
+  const rule = ruleOf(unit);
+  if (rule === undefined) return [`${file}: room ${roomOf(unit)} has no row in the table of test/import-rule.test.ts`];
+  const seen = rule === 'everything' ? 'every room, but only its own packages' : [...rule, 'itself'].join(', ');
+  return importsOf(source)
+    .filter((one) => !isAllowed(file, one))
+    .map(
+      ({ from }) =>
+        `${file}: imports ${from}; room ${roomOf(unit)} may only see ${seen}${isWithin(unit, withoutNode) ? ', and nothing of node:' : ''}`,
+    );
+}
+
+const root = findRoot(dirname(fileURLToPath(import.meta.url)));
+
+function findRoot(folder: string): string {
+  return existsSync(join(folder, 'package.json')) ? folder : findRoot(dirname(folder));
+}
+
+test('every import in src and plugins is allowed', () => {
+  const files = ['src', 'plugins'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => `${folder}/${name}`),
+  );
+  assert.ok(files.length > 20);
+  assert.deepEqual(
+    files.sort().flatMap((file) => complaints(file, readFileSync(join(root, file), 'utf8'))),
+    [],
+  );
+});
+
+const table: readonly [what: string, file: string, source: string, isAllowed: boolean][] = [
+  ['a room sees itself', 'src/mail/reply.ts', "import { a } from './text.js';", true],
+  ['mail sees no other room', 'src/mail/reply.ts', "import { a } from '../srv/srv.js';", false],
+  ['mail sees nothing of node:', 'src/mail/reply.ts', "import { join } from 'node:path';", false],
+  ['spf sees the resolver’s interface', 'src/spf/macro.ts', "import type { A } from '../dns/resolver.js';", true],
+  ['spf does not see a resolver', 'src/spf/macro.ts', "import type { A } from '../dns/cache.js';", false],
+  ['hooks see the types of srv', 'src/hooks/run.ts', "import { type A, type B } from '../srv/srv.js';", true],
+  ['hooks do not see srv', 'src/hooks/run.ts', "import { type A, b } from '../srv/srv.js';", false],
+  ['relay does not see smtp', 'src/relay/relay.ts', "import {\n  a,\n  b,\n} from '../smtp/session.js';", false],
+  ['smtp does not see spf', 'src/smtp/session.ts', "export { a } from '../spf/parse.js';", false],
+  ['nor by a call', 'src/smtp/session.ts', "const { a } = await import('../spf/parse.js');", false],
+  ['nor for its effect', 'src/smtp/session.ts', "import '../spf/parse.js';", false],
+  ['the codec is pure', 'src/milter/codec.ts', "import { Socket } from 'node:net';", false],
+  ['the milter’s server is not', 'src/milter/server.ts', "import { Socket } from 'node:net';", true],
+  ['a plugin sees what plugins are made of', 'plugins/date.ts', "import { a } from '../src/hooks/check.js';", true],
+  ['a plugin does not see the runner', 'plugins/date.ts', "import { a } from '../src/hooks/run.js';", false],
+  ['a plugin does not see srv', 'plugins/date.ts', "import type { a } from '../src/srv/srv.js';", false],
+  ['the SPF plugin sees SPF', 'plugins/spf.ts', "import { a } from '../src/spf/check-host.js';", true],
+  ['other plugins do not', 'plugins/date.ts', "import { a } from '../src/spf/check-host.js';", false],
+  ['smtp-server is known to smtp', 'src/smtp/server.ts', "import { SMTPServer } from 'smtp-server';", true],
+  ['smtp-server is unknown to the wiring', 'src/main.ts', "import { SMTPServer } from 'smtp-server';", false],
+  [
+    'nodemailer is known to relay',
+    'src/relay/pool.ts',
+    "import C from 'nodemailer/lib/smtp-connection/index.js';",
+    true,
+  ],
+  ['pino is known to the log alone', 'src/cli/serve.ts', "import { type Logger } from 'pino';", false],
+  ['a package no row names is unknown', 'src/smtp/server.ts', "import _ from 'left-pad';", false],
+  ['the wiring sees everything', 'src/cli/wire.ts', "import { a } from '../spf/check-host.js';", true],
+  ['a comment imports nothing', 'src/mail/ip.ts', "/**\n * import { a } from 'node:fs';\n */", true],
+  ['a room without a row', 'src/attic/old.ts', '', false],
+];
+
+for (const [what, file, source, expected] of table) {
+  test(what, () => assert.equal(complaints(file, source).length === 0, expected));
+}

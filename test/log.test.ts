@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { openSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { createLogger, type Logger, type LogSettings, safeJson } from '../src/log.js';
+
+const plain: LogSettings = { log_level: 'trace', log_format: 'auto', syslog_prefix: false };
+
+/** What is written when `log` is used, as one text. */
+function written(use: (log: Logger) => void, settings: Partial<LogSettings> = {}, isTerminal = false): string {
+  let text = '';
+  const write = (line: string): void => {
+    text += line;
+  };
+  use(createLogger({ ...plain, ...settings }, { stream: { write }, isTerminal }));
+  return text;
+}
+
+const hostile: readonly [what: string, bytes: string][] = [
+  ['a line end', 'x\r\n{"level":60,"msg":"forged"}'],
+  ['a lone CR', 'x\rforged'],
+  ['ESC sequences', '\u001b[2J\u001b]0;title\u0007'],
+  ['a C1 sequence', '\u009b2J\u0090q\u0085forged'],
+  ['DEL and BEL', '\u007f\u0007\b'],
+  ['reversed text', '\u202eexe.gpj\u2066\u200f'],
+  ['line and paragraph separators', 'a\u2028b\u2029c'],
+  ['invisible characters', '\u200b\ufeff\u00ad\u{e0041}'],
+  ['half a surrogate pair', 'a\ud800b\udc00'],
+  ['quotes and backslashes', '","level":60,"x":"\\'],
+];
+
+const places: readonly [where: string, use: (log: Logger, bytes: string) => void][] = [
+  ['the message', (log, bytes) => log.info(bytes)],
+  ['an argument of the message', (log, bytes) => log.info('got %s and %j', bytes, { bytes })],
+  ['a value', (log, bytes) => log.info({ helo: bytes }, 'message')],
+  ['a nested value', (log, bytes) => log.info({ a: { b: [bytes, { c: bytes }] } }, 'message')],
+  ['a key', (log, bytes) => log.info({ [bytes]: 1, a: { [bytes]: 2 } }, 'message')],
+  ['an error', (log, bytes) => log.error({ err: new Error(bytes, { cause: new Error(bytes) }) }, 'failed')],
+  ['an error alone', (log, bytes) => log.error(new TypeError(`${bytes}\n    at forged`))],
+  ['a child', (log, bytes) => log.child({ client: bytes, [bytes]: 1 }).info('message')],
+  ['a stack that is none', (log, bytes) => log.info({ type: 'Error', stack: `${bytes}\nforged` }, 'message')],
+];
+
+for (const [what, bytes] of hostile) {
+  describe(`${what} from a client`, () => {
+    for (const [where, use] of places) {
+      test(`in ${where}: one line of JSON, the value unchanged`, () => {
+        const text = written((log) => use(log, bytes));
+        assert.equal(text.indexOf('\n'), text.length - 1);
+        assert.doesNotMatch(text.slice(0, -1), /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u);
+        const value = JSON.parse(text) as { level: number };
+        assert.ok([30, 50].includes(value.level));
+        assert.ok(contains(value, bytes), `${bytes} is not in ${text}`);
+      });
+
+      test(`in ${where}: nothing acts on a terminal, no line is forged`, () => {
+        for (const line of written((log) => use(log, bytes), { log_format: 'pretty' })
+          .trimEnd()
+          .split('\n')) {
+          assert.doesNotMatch(line, /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u);
+          assert.match(line, /^\[\d\d:\d\d:\d\d\.\d{3}\] (?:INFO|ERROR): | {4}\S| +at \S|^ *[{}]/);
+          assert.doesNotMatch(line, /^\s*(?:at )?forged/);
+        }
+      });
+    }
+  });
+}
+
+/** Is the text part of any string or key within the value? */
+function contains(value: unknown, text: string): boolean {
+  if (typeof value === 'string') return value.includes(text) || value.includes(JSON.stringify(text).slice(1, -1));
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.entries(value).some((pair) => pair.some((part) => contains(part, text)))
+  );
+}
+
+test('any string comes out of the JSON as it went in', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (bytes) => {
+      const text = written((log) => log.info({ value: bytes, [`k${bytes}`]: [bytes] }, bytes));
+      assert.match(text, /^[^\p{Cc}\p{Cf}\p{Cs}]+\n$/u);
+      const line = JSON.parse(text) as Record<string, unknown>;
+      assert.deepEqual([line['value'], line[`k${bytes}`], line['msg']], [bytes, [bytes], bytes]);
+    }),
+  );
+});
+
+test('readable text stays readable', () => {
+  assert.match(
+    written((log) => log.info('grüße 你好 👋')),
+    /grüße 你好 👋/,
+  );
+  assert.match(
+    written((log) => log.info('grüße 你好 👋'), {}, true),
+    /grüße 你好 👋/,
+  );
+});
+
+test('a line of plain ASCII is not copied', () => {
+  const line = '{"level":30,"msg":"x"}\n';
+  assert.equal(safeJson(line), line);
+});
+
+describe('the form', () => {
+  const info = (log: Logger): void => log.info({ ip: '192.0.2.1' }, 'accepted');
+
+  test('is JSON with the time as ISO 8601, the level first', () => {
+    const text = written(info);
+    assert.match(
+      text,
+      /^\{"level":30,"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","pid":\d+,"ip":"192\.0\.2\.1","msg":"accepted"\}\n$/,
+    );
+  });
+
+  const table: readonly [what: string, settings: Partial<LogSettings>, isTerminal: boolean, expected: RegExp][] = [
+    ['auto: JSON elsewhere', { log_format: 'auto' }, false, /^\{/],
+    ['auto: pretty and coloured on a terminal', { log_format: 'auto' }, true, /\u001b\[32mINFO/],
+    ['json: on a terminal too', { log_format: 'json' }, true, /^\{/],
+    [
+      'pretty: without colours elsewhere',
+      { log_format: 'pretty' },
+      false,
+      /^\[[\d:.]+\] INFO: accepted \{"ip":"192\.0\.2\.1"\}\n$/,
+    ],
+    ['JSON for the journal', { syslog_prefix: true }, false, /^<6>\{/],
+    ['pretty for the journal', { syslog_prefix: true, log_format: 'pretty' }, false, /^<6>\[/],
+    ['silent', { log_level: 'silent' }, false, /^$/],
+    ['too little to be logged', { log_level: 'warn' }, false, /^$/],
+  ];
+  for (const [what, settings, isTerminal, expected] of table) {
+    test(what, () => assert.match(written(info, settings, isTerminal), expected));
+  }
+
+  test('each level has its syslog level', () => {
+    const text = written(
+      (log) => (['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const).forEach((level) => log[level]('x')),
+      { syslog_prefix: true },
+    );
+    assert.deepEqual(text.match(/^<\d>/gm), ['<7>', '<7>', '<6>', '<4>', '<3>', '<2>']);
+  });
+
+  test('every line of a stack has its syslog level, every frame its line', () => {
+    const text = written((log) => log.error(new Error('broken')), { syslog_prefix: true, log_format: 'pretty' });
+    const lines = text.trimEnd().split('\n');
+    assert.ok(lines.filter((line) => /^<3> +at .*log\.test/.test(line)).length > 0, text);
+    assert.ok(lines.every((line) => line.startsWith('<3>')));
+  });
+});
+
+describe('as a process', () => {
+  const run = (body: string, stdout: number | 'pipe'): ReturnType<typeof spawnSync> => {
+    const log = new URL('../src/log.js', import.meta.url).href.replace(
+      /\.js$/,
+      import.meta.url.endsWith('.ts') ? '.ts' : '.js',
+    );
+    const settings = JSON.stringify(plain);
+    const program = `import { createLogger } from ${JSON.stringify(log)}; const log = createLogger(${settings}); ${body}`;
+    const options = {
+      stdio: ['ignore', stdout, 'pipe'] as ('ignore' | 'pipe' | number)[],
+      maxBuffer: 64 * 1024 * 1024,
+    };
+    return spawnSync(
+      process.execPath,
+      [...process.execArgv.filter((word) => !word.startsWith('--test')), '--input-type=module', '-e', program],
+      options,
+    );
+  };
+
+  test('no line is lost when it exits at once, however many there are', () => {
+    const { stdout, stderr } = run(`for (let i = 0; i < 20000; i++) log.info({ i }, 'line'); process.exit(0);`, 'pipe');
+    assert.equal(String(stdout).split('\n').length, 20_001, String(stderr));
+  });
+
+  test('a full disk does not stop it', () => {
+    const { status, stderr } = run(
+      `for (let i = 0; i < 100; i++) log.info('x'.repeat(50000)); setTimeout(() => process.exit(7), 50);`,
+      openSync('/dev/full', 'w'),
+    );
+    assert.equal(status, 7, String(stderr));
+  });
+});

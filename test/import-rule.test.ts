@@ -17,7 +17,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   hooks: ['mail', 'type srv', 'dns/resolver'],
   quarantine: ['mail'],
   relay: ['mail'],
-  smtp: ['mail', 'dns', 'srv', 'hooks', 'quarantine', 'relay', 'type settings'],
+  smtp: ['mail', 'spf/authentication-results', 'dns', 'srv', 'hooks', 'quarantine', 'relay', 'type settings'],
   milter: ['mail', 'spf', 'dns/resolver', 'directory'],
   trial: ['mail', 'settings'],
   settings: ['mail'],

@@ -53,6 +53,8 @@ function services({ settings, log, kept, resolver, plugins, spoolDir }: Parts): 
     settings,
     plugins,
     srv: srvOf(settings),
+    dns: resolver,
+    host: { hostname: settings.hostname, authservId: settings.authserv_id, spfForwarders: settings.spf_forwarders },
     clientName: (ip: Ip) =>
       isLoopback(ip) ? Promise.resolve(localhost) : clientName(resolver, ip, { timeoutMs: settings.dns_timeout }),
     quarantine: kept && same(kept.settings, settings, quarantineSettings) ? kept.quarantine : quarantineOf(settings),

@@ -6,7 +6,7 @@ import { type Verdict, skip } from '../mail/verdict.js';
 import type { DataContext, Plugin } from './plugin.js';
 
 export type { DataContext, Plugin } from './plugin.js';
-export { accept, defer, pardon, pass, refuse, reject } from '../mail/verdict.js';
+export { accept, defer, pardon, pass, refuse, reject, skip } from '../mail/verdict.js';
 export type { Verdict } from '../mail/verdict.js';
 
 /** What a check sees: the mail and where it came from, not the switch files. */

@@ -2,6 +2,7 @@
  * What a plugin is, and what it sees. A plugin is an object with a name and any of the hooks below; the engine calls them
  * in the order of the list file. A check of the common kind is shorter: see check.ts.
  */
+import type { Resolver } from '../dns/resolver.js';
 import type { Header } from '../mail/header.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
@@ -49,9 +50,20 @@ export interface Markers {
   recipientWhitelisted(domain: string, localPart: string): string | undefined;
 }
 
+/** Who we are, and what the settings say to plugins. */
+export interface Host {
+  readonly hostname: string;
+  /** Our name in Authentication-Results (RFC 8601 §2.5). */
+  readonly authservId: string;
+  /** Names, or `*.domain`, of hosts that forward mail of others. */
+  readonly spfForwarders: readonly string[];
+}
+
 export interface SessionContext {
   readonly session: SessionFacts;
   readonly markers: Markers;
+  readonly dns: Resolver;
+  readonly host: Host;
 }
 
 export interface MailContext extends SessionContext {

@@ -1,5 +1,6 @@
 /** What a session works with, wired together in main.ts. Renewed as a whole on HUP; running sessions keep theirs. */
-import type { ClientName, Plugin } from '../hooks/plugin.js';
+import type { Resolver } from '../dns/resolver.js';
+import type { ClientName, Host, Plugin } from '../hooks/plugin.js';
 import type { HookLog } from '../hooks/run.js';
 import type { Ip } from '../mail/ip.js';
 import type { Quarantine } from '../quarantine/archive.js';
@@ -20,6 +21,8 @@ export interface Services {
   readonly settings: Settings;
   readonly srv: Srv;
   readonly plugins: readonly Plugin[];
+  readonly dns: Resolver;
+  readonly host: Host;
   /** Never rejects; answers within `dns_timeout`. */
   readonly clientName: (ip: Ip) => Promise<ClientName>;
   readonly quarantine: Quarantine;

@@ -273,7 +273,8 @@ export class Session {
   }
 
   #context(): SessionContext {
-    return { session: this.#facts(), markers: this.#services.srv };
+    const { srv, dns, host } = this.#services;
+    return { session: this.#facts(), markers: srv, dns, host };
   }
 
   #mailContext(transaction: Transaction): MailContext {

@@ -7,6 +7,7 @@ import { type Header, parseHeader } from '../mail/header.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
 import { fieldText } from '../mail/text.js';
+import { authservIdOf } from '../spf/authentication-results.js';
 
 /** Ours; whoever reads one of them must be able to trust it. Authentication-Results only under our own authserv-id. */
 const ownFields = new Set([
@@ -62,10 +63,10 @@ export function traceFields(facts: TraceFacts): Buffer {
   return Buffer.from(fields.map(([name, value]) => `${name}: ${oneField(value)}\r\n`).join(''), 'utf8');
 }
 
-/** Values come without line breaks, or folded by CRLF and a tab; every other control character is taken out. */
+/** Values may be folded by a line break and a tab; every other control character is taken out. */
 const oneField = (value: string): string =>
   value
-    .split('\r\n\t')
+    .split(/\r?\n\t/)
     .map((line) => fieldText(line))
     .join('\r\n\t');
 
@@ -114,14 +115,9 @@ function keptFields(header: Header, authservId: string): Buffer[] | undefined {
   return kept.length === header.fields.length ? undefined : kept.map((field) => field.raw);
 }
 
-/** RFC 8601 §2.2: the authserv-id is the first token, comments aside, quoted or not, without case. */
-function isFrom(authservId: string, value: string): boolean {
-  const start = value.slice(0, 1000).replace(/^(?:\s|\([^()]*\))+/, '');
-  const id = start.startsWith('"')
-    ? start.slice(1).replace(/".*$/s, '').replaceAll('\\', '')
-    : start.replace(/[\s;(].*$/s, '');
-  return id.toLowerCase() === authservId.toLowerCase();
-}
+/** Also where the rest of the field is malformed: whoever reads it might be content with its beginning. */
+const isFrom = (authservId: string, value: string): boolean =>
+  authservIdOf(value)?.toLowerCase() === authservId.toLowerCase();
 
 /** `head`, then the message from `skip` on. */
 function join(head: Buffer, message: MessageSource, skip: number): MessageSource {

@@ -48,6 +48,7 @@ const drafts: readonly Draft[] = [
   { what: 'to a domain that is not hosted', to: 'anna@elsewhere.example', expect: '550 5.7.1' },
   { what: 'any user where users/valid/* is', to: 'whoever@example.org', expect: '250' },
   { what: 'with a bad HELO', helo: 'my_laptop', expect: '550 5.7.1' },
+  { what: 'from a forger: SPF does not permit the client', clientIp: '203.0.113.9', expect: '550 5.7.1 SPF fail' },
   { what: 'without a Date:', date: false, expect: '550 5.7.1' },
   { what: 'from a known bulk mailer', header: 'X-Mailer: Advanced Mass Sender 4', expect: '550 5.7.1' },
   {

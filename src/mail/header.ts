@@ -20,9 +20,9 @@ export interface Header {
   all(name: string): readonly string[];
 }
 
-/** Length of the header section with the empty line behind it; undefined when that line has not come yet. */
+/** Length of the header section with the empty line behind it; undefined when there is no such line. */
 export function headerEnd(octets: Buffer): number | undefined {
-  if (octets.length >= 2 && octets[0] === 0x0d && octets[1] === 0x0a) return 2;
+  if (octets[0] === 0x0d && octets[1] === 0x0a) return 2;
   const blank = octets.indexOf('\r\n\r\n');
   return blank < 0 ? undefined : blank + 4;
 }

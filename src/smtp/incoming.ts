@@ -5,7 +5,6 @@
  */
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { headerEnd } from '../mail/header.js';
 import type { MessageSource } from '../mail/message.js';
 
 export interface IncomingLimits {
@@ -23,6 +22,9 @@ export type IncomingProblem =
   | { readonly kind: 'header too large' }
   | { readonly kind: 'spool'; readonly full: boolean; readonly log: string };
 
+const maxSmallChunks = 64;
+const smallChunk = 1024; // octets
+
 export class IncomingMessage implements MessageSource {
   readonly #limits: IncomingLimits;
   readonly #id: string;
@@ -30,6 +32,8 @@ export class IncomingMessage implements MessageSource {
   #held: Buffer[] = [];
   #heldSize = 0;
   #header: Buffer | undefined;
+  /** What the end of the header section may have begun with. */
+  #tail = Buffer.from('\r\n');
   #spool: FileHandle | undefined;
   #spooled = 0;
   #problem: IncomingProblem | undefined;
@@ -54,22 +58,32 @@ export class IncomingMessage implements MessageSource {
 
   /** Takes the next octets. A promise where the caller has to wait for the disk. Never throws. */
   write(chunk: Buffer): void | Promise<void> {
+    const before = this.#size;
     this.#size += chunk.length;
     if (this.#problem || chunk.length === 0) return undefined;
     if (this.#size > this.#limits.maxSize) return this.#fail({ kind: 'too large' });
-    this.#held.push(chunk);
-    this.#heldSize += chunk.length;
-    if (!this.#header) this.#lookForHeader();
+    this.#hold(chunk);
+    if (!this.#header) this.#lookForHeader(chunk, before);
     if (this.#problem || this.#heldSize <= this.#limits.memory || !this.#header) return undefined;
     return this.#spill();
   }
 
-  #lookForHeader(): void {
-    const start = this.#held.length === 1 ? (this.#held[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#held);
-    const end = headerEnd(start);
-    if ((end ?? start.length) > this.#limits.maxHeaderSize) void this.#fail({ kind: 'header too large' });
-    else if (end !== undefined) this.#header = Buffer.from(start.subarray(0, end));
-    if (this.#held.length > 16) this.#held = [start];
+  /** Octets that trickle in cost a Buffer each, many times their size: they are put together. */
+  #hold(chunk: Buffer): void {
+    this.#held.push(chunk);
+    this.#heldSize += chunk.length;
+    const { length } = this.#held;
+    if (length > maxSmallChunks && this.#heldSize / length < smallChunk) this.#held = [Buffer.concat(this.#held)];
+  }
+
+  /** Looks at new octets only; the line end that stands before a message makes an empty header section one like any other. */
+  #lookForHeader(chunk: Buffer, before: number): void {
+    const seam = Buffer.concat([this.#tail, chunk]);
+    const blank = seam.indexOf('\r\n\r\n');
+    const end = blank < 0 ? undefined : before - this.#tail.length + blank + 4;
+    this.#tail = Buffer.from(seam.subarray(-3));
+    if ((end ?? this.#size) > this.#limits.maxHeaderSize) void this.#fail({ kind: 'header too large' });
+    else if (end !== undefined) this.#header = Buffer.concat(this.#held).subarray(0, end);
   }
 
   async #spill(): Promise<void> {

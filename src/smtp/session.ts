@@ -156,7 +156,7 @@ export class Session {
   /** A recipient that is not of a hosted domain is refused at once, whatever the whitelists say: never an open relay. */
   async #local(transaction: Transaction, address: Address): Promise<Reply> {
     try {
-      if (!this.#services.srv.isHosted(address.domain)) return reply(550, '5.7.1', 'Relaying denied');
+      if (!this.#services.srv.isHosted(address.domain)) return this.#relayingDenied(address);
     } catch (error) {
       return this.#broken(error, 'rcpt');
     }
@@ -164,6 +164,12 @@ export class Session {
     const known = this.#services.refusals.recall(address.text);
     if (known) return known;
     return this.#judged(transaction, address);
+  }
+
+  #relayingDenied({ text }: Address): Reply {
+    const answer = reply(550, '5.7.1', 'Relaying denied');
+    this.#logTurnedAway('rcpt', { reason: `not hosted: ${text}`, reply: answer.code });
+    return answer;
   }
 
   /** What the plugins say counts only once the recipient is taken. */
@@ -305,11 +311,15 @@ export class Session {
   #stopOf(hook: string, outcome: HookOutcome): Reply | undefined {
     if (outcome.kind === 'go on') return undefined;
     const { plugin, log, reply: answer } = outcome;
+    this.#logTurnedAway(hook, { plugin, reason: log, reply: answer.code });
+    return answer;
+  }
+
+  #logTurnedAway(at: string, details: object): void {
     this.#services.log.info(
-      { ip: this.#client.ip.text, session: this.id, hook, plugin, reason: log, reply: answer.code },
+      { ip: this.#client.ip.text, session: this.id, helo: this.#helo, at, ...details },
       'turned away',
     );
-    return answer;
   }
 
   /** Nothing is accepted because something broke. */

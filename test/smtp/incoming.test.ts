@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { IncomingMessage } from '../../src/smtp/incoming.js';
+
+function incoming(limits: {
+  maxSize?: number;
+  maxHeaderSize?: number;
+  memory?: number;
+  spoolDir?: string;
+}): IncomingMessage {
+  const usual = { maxSize: 1000, maxHeaderSize: 100, memory: 1000, spoolDir: '/nonexistent' };
+  return new IncomingMessage('ID', { ...usual, ...limits });
+}
+
+async function write(message: IncomingMessage, chunks: readonly string[]): Promise<void> {
+  for (const chunk of chunks) await message.write(Buffer.from(chunk, 'latin1'));
+}
+
+async function read(message: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const part of message.parts()) parts.push(part);
+  return Buffer.concat(parts).toString('latin1');
+}
+
+const headers: readonly (readonly [what: string, text: string, header: string])[] = [
+  ['a header section ends with its empty line', 'A: b\r\nC: d\r\n\r\nbody\r\n\r\n', 'A: b\r\nC: d\r\n\r\n'],
+  ['a message may begin with the empty line', '\r\nbody\r\n\r\n', '\r\n'],
+  ['without an empty line all of it is header', 'A: b\r\n', 'A: b\r\n'],
+  ['an empty message has none', '', ''],
+];
+
+for (const [what, text, header] of headers) {
+  test(`${what}, wherever the stream is cut`, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(text.length), { maxLength: 6 }), async (cuts) => {
+        const at = [0, ...cuts.toSorted((a, b) => a - b), text.length];
+        const message = incoming({});
+        await write(
+          message,
+          at.slice(1).map((end, i) => text.slice(at[i], end)),
+        );
+        assert.equal(message.header.toString('latin1'), header);
+        assert.equal(await read(message), text);
+        assert.equal(message.size, text.length);
+      }),
+    );
+  });
+}
+
+test('above the memory limit a message is on disk, without a name, and reads the same twice', async (t) => {
+  const spoolDir = mkdtempSync(join(tmpdir(), 'postern-spool-'));
+  t.after(() => rmSync(spoolDir, { recursive: true }));
+  const message = incoming({ memory: 50, maxSize: 100_000, spoolDir });
+  const text = `A: b\r\n\r\n${'0123456789\r\n'.repeat(3000)}`;
+  await write(message, text.match(/[\s\S]{1,997}/g) ?? []);
+  assert.deepEqual(readdirSync(spoolDir), []);
+  assert.ok(!Array.isArray(message.parts()));
+  assert.equal(await read(message), text);
+  assert.equal(await read(message), text);
+  await message.discard();
+});
+
+test('a message over the size limit is counted to its end and kept no longer', async () => {
+  const message = incoming({ maxSize: 10 });
+  await write(message, ['0123456789', 'x', 'y'.repeat(100)]);
+  assert.deepEqual(message.problem, { kind: 'too large' });
+  assert.equal(message.size, 111);
+  assert.equal(await read(message), '');
+});
+
+test('a header section over its limit is a problem', async () => {
+  const message = incoming({ maxHeaderSize: 10 });
+  await write(message, ['A: 0123456789\r\n']);
+  assert.deepEqual(message.problem, { kind: 'header too large' });
+});
+
+test('a spool folder that cannot be written is a problem that names the path', async (t) => {
+  const file = join(mkdtempSync(join(tmpdir(), 'postern-spool-')), 'file');
+  writeFileSync(file, '');
+  t.after(() => rmSync(file));
+  const message = incoming({ memory: 5, spoolDir: file });
+  await write(message, ['A: b\r\n\r\n', 'body']);
+  assert.equal(message.problem?.kind, 'spool');
+  assert.match(message.problem.log, /spool.*file/);
+});
+
+test('octets that trickle in one by one are held together', async () => {
+  const message = incoming({ maxSize: 1e6, maxHeaderSize: 1e6, memory: 1e6 });
+  const text = `A: ${'x'.repeat(20_000)}\r\n\r\nbody\r\n`;
+  await write(message, Array.from(text));
+  const parts = message.parts();
+  assert.ok(Array.isArray(parts) && parts.length < 100);
+  assert.equal(await read(message), text);
+});

@@ -1,12 +1,9 @@
 #!/usr/bin/env node
-/** The command line: finds the command, runs it, exits with its code. Each command is a file in cli/ or trial/. */
-import { settingsHelp } from './settings/describe.js';
-import { checkConfig, printConfigCommand } from './cli/check-config.js';
+/** The command line: finds the command, runs it, exits with its code. Each command is a file in cli/, read when it is called. */
 import { exit } from './cli/exit-codes.js';
 import type { CommandLine } from './cli/load.js';
 import { version } from './cli/package-root.js';
-import { serve } from './cli/serve.js';
-import { demo } from './cli/demo.js';
+import { settingsHelp } from './settings/describe.js';
 
 interface Command {
   readonly run: (command: CommandLine) => number | Promise<number>;
@@ -14,10 +11,41 @@ interface Command {
 }
 
 const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
-  ['serve', { run: serve, doc: 'take mail (--trial: on loopback, with srv-example and a local MTA of its own)' }],
-  ['check-config', { run: checkConfig, doc: 'say everything that is wrong with settings, plugins and markers' }],
-  ['print-config', { run: printConfigCommand, doc: 'print all settings, and where each comes from' }],
-  ['demo', { run: demo, doc: 'send mails to a running trial and show what becomes of them' }],
+  [
+    'serve',
+    {
+      run: async (line) => (await import('./cli/serve.js')).serve(line),
+      doc: 'take mail (--trial: on loopback, with srv-example and a local MTA of its own)',
+    },
+  ],
+  [
+    'check-config',
+    {
+      run: async (line) => (await import('./cli/check-config.js')).checkConfig(line),
+      doc: 'say everything that is wrong with settings, plugins and markers',
+    },
+  ],
+  [
+    'print-config',
+    {
+      run: async (line) => (await import('./cli/check-config.js')).printConfigCommand(line),
+      doc: 'print all settings, and where each comes from',
+    },
+  ],
+  [
+    'demo',
+    {
+      run: async (line) => (await import('./cli/demo.js')).demo(line),
+      doc: 'send mails to a running trial and show what becomes of them',
+    },
+  ],
+  [
+    'spf',
+    {
+      run: async (line) => (await import('./cli/spf.js')).spf(line),
+      doc: 'judge a mail by SPF and say why (check), or say what is wrong with a record (lint)',
+    },
+  ],
 ]);
 
 const help = (): string => `usage: postern COMMAND [--SETTING=VALUE ...]
@@ -27,8 +55,12 @@ ${[...commands].map(([name, { doc }]) => `  ${name.padEnd(14)} ${doc}\n`).join('
 settings: in /etc/postern.conf or --config=FILE as NAME = VALUE, in the environment as POSTERN_NAME, or here
 ${settingsHelp()}`;
 
+/** Commands with a help of their own, or that read no settings of ours. */
+const ownHelp = new Set(['spf', 'milter']);
+
 async function main([name = '--help', ...argv]: readonly string[]): Promise<number> {
-  if (name === '--help' || name === '-h' || name === 'help') {
+  const helpAsked = name === '--help' || name === '-h' || name === 'help';
+  if (helpAsked || (argv.some((word) => word === '--help' || word === '-h') && !ownHelp.has(name))) {
     process.stdout.write(help());
     return exit.ok;
   }

@@ -13,13 +13,24 @@ export interface DualMasks {
 /** Compares addresses whole. */
 export const wholeAddress: DualMasks = { masks4: [-1], masks6: [-1, -1, -1, -1] };
 
-/** Is the client's address among these, in the bits of the masks? Families never mix. */
+/** Is the client's address among these of its own family's record type, in the bits of the masks? */
 export function isAmong(client: Ip, addresses: readonly Ip[], { masks4, masks6 }: DualMasks): boolean {
   const masks = client.family === 4 ? masks4 : masks6;
   for (const address of addresses) {
-    if (address.family === client.family && sameUnder(masks, address.words, client.words)) return true;
+    if (address.family !== client.family) {
+      if (client.family === 6 && isMappedUnder(masks, address, client)) return true;
+    } else if (sameUnder(masks, address.words, client.words)) {
+      return true;
+    }
   }
   return false;
+}
+
+/** A mapped address in an AAAA record reads as its IPv4 address; here it stands for a network of IPv6 all the same. */
+function isMappedUnder(masks: Masks, address: Ip, client: Ip): boolean {
+  const [a = 0, b = 0, c = 0, d = 0] = client.words;
+  const [m0 = 0, m1 = 0, m2 = 0, m3 = 0] = masks;
+  return ((a & m0) | (b & m1) | ((c ^ 0xffff) & m2) | ((d ^ (address.words[0] ?? 0)) & m3)) === 0;
 }
 
 /** Are two addresses the same in the bits of the mask? */

@@ -28,5 +28,5 @@ export function explainStringIn(records: readonly (readonly string[])[]): MacroS
  */
 export function sanitiseExplanation(expanded: string): string | null {
   const text = expanded.slice(0, longestExplanation).replace(/[^\x20-\x7e]/g, '?');
-  return text.trim() === '' ? null : text;
+  return text === '' ? null : text;
 }

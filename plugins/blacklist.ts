@@ -7,18 +7,19 @@
  *     senders/ADDRESS                    the reverse-path
  *     domains/NAME                       the reverse-path's domain
  *
- * Stands before whitelist in the list: a whitelist entry lifts it.
+ * Where hosts/ or tld/ holds anything and DNS does not say the client's name, the mail is deferred. Stands before whitelist
+ * in the list: a whitelist entry lifts it.
  */
 import type { DataContext, Plugin } from '../src/hooks/plugin.js';
-import { pass, reject, skip } from '../src/mail/verdict.js';
+import { type Verdict, defer, pass, reject, skip } from '../src/mail/verdict.js';
 
 const plugin: Plugin = {
   name: 'blacklist',
   async dataPost(context) {
     if (context.rejection) return skip('rejected already');
     if (context.pardoned !== undefined) return skip(context.pardoned);
-    const marker = bySender(context) ?? byAddress(context) ?? (await byName(context));
-    return marker === undefined ? pass : reject('Blacklisted', marker);
+    const marker = bySender(context) ?? byAddress(context);
+    return marker === undefined ? byName(context) : reject('Blacklisted', marker);
   },
 };
 export default plugin;
@@ -33,12 +34,16 @@ function bySender({ markers, domain, reversePath, senderDomain }: DataContext): 
 const byAddress = ({ markers, domain, session }: DataContext): string | undefined =>
   markers.addressListed(domain, 'blacklisted', session.clientIp);
 
-async function byName({ markers, domain, session }: DataContext): Promise<string | undefined> {
+async function byName({ markers, domain, session }: DataContext): Promise<Verdict> {
   const client = await session.clientName();
-  if (client.kind === 'none' || client.kind === 'failed') return undefined;
+  if (client.kind === 'none') return pass;
+  if (client.kind === 'failed') {
+    const asked = ['hosts', 'tld'].some((kind) => markers.anyListed(domain, 'blacklisted', kind));
+    return asked ? defer('Reverse name of your address cannot be looked up', client.problem) : pass;
+  }
   const lastLabel = client.name.slice(client.name.lastIndexOf('.') + 1);
-  return (
+  const marker =
     markers.listed(domain, 'blacklisted', 'hosts', client.name) ??
-    markers.listed(domain, 'blacklisted', 'tld', lastLabel)
-  );
+    markers.listed(domain, 'blacklisted', 'tld', lastLabel);
+  return marker === undefined ? pass : reject('Blacklisted', marker);
 }

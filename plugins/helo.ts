@@ -9,11 +9,16 @@ export default defineCheck({
   name: 'helo',
   inspect({ session }) {
     const name = session.helo.toLowerCase().replace(/\.$/, '');
-    if (name.startsWith('[')) return pass;
+    if (isLiteral(name)) return pass;
     const fault = faultOf(name);
     return fault === undefined ? pass : reject(`Invalid HELO name: ${fault}`, `${fault}: ${session.helo}`);
   },
 });
+
+function isLiteral(name: string): boolean {
+  const inside = /^\[(ipv6:)?([^\]]*)\]$/.exec(name);
+  return parseIp(inside?.[2] ?? '')?.family === (inside?.[1] === undefined ? 4 : 6);
+}
 
 function faultOf(name: string): string | undefined {
   if (parseIp(name)) return 'a bare IP address';

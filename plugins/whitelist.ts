@@ -9,10 +9,10 @@
  * A whitelisted sender, domain or address creates no mailboxes: a refused recipient is lifted by recipients/LOCAL only.
  * Stands last in the list; asked at RCPT already, so that no check works in vain, and again at the end of the mail.
  */
-import type { MailContext, Plugin, Recipient } from '../src/hooks/plugin.js';
+import type { MailContext, Plugin, RcptContext, Recipient } from '../src/hooks/plugin.js';
 import { type Verdict, pardon, pass, skip } from '../src/mail/verdict.js';
 
-type Context = MailContext & { readonly domain: string; readonly pardoned: string | undefined };
+type Context = MailContext & Pick<RcptContext, 'domain' | 'rejection' | 'pardoned'>;
 
 const plugin: Plugin = {
   name: 'whitelist',
@@ -23,14 +23,19 @@ export default plugin;
 
 function judge(context: Context, recipients: readonly Recipient[]): Verdict {
   const { markers, domain, reversePath, senderDomain, session } = context;
-  for (const { localPart } of recipients) {
-    const marker = markers.recipientWhitelisted(domain, localPart);
-    if (marker !== undefined) return pardon(`whitelisted: ${marker}`, 'all');
-  }
+  const wanted = byRecipient(context, recipients);
+  if (wanted !== undefined) return pardon(`whitelisted: ${wanted}`, 'all');
   if (context.pardoned !== undefined) return skip(context.pardoned);
   const marker =
     markers.listed(domain, 'whitelisted', 'senders', reversePath) ??
     markers.listed(domain, 'whitelisted', 'domains', senderDomain) ??
     markers.addressListed(domain, 'whitelisted', session.clientIp);
   return marker === undefined ? pass : pardon(`whitelisted: ${marker}`);
+}
+
+/** Refused recipients share one fate: each of them has an entry, or none is lifted. */
+function byRecipient({ markers, domain, rejection }: Context, recipients: readonly Recipient[]): string | undefined {
+  const found = recipients.map(({ localPart }) => markers.recipientWhitelisted(domain, localPart));
+  if (rejection?.about === 'recipient' && found.includes(undefined)) return undefined;
+  return found.find((marker) => marker !== undefined);
 }

@@ -46,6 +46,8 @@ export interface Markers {
     client: Ip,
   ): { readonly kind: 'valid'; readonly marker: string } | { readonly kind: 'refused'; readonly why: string };
   listed(domain: string, list: 'blacklisted' | 'whitelisted', kind: string, key: string): string | undefined;
+  /** Is anything listed there at all? */
+  anyListed(domain: string, list: 'blacklisted' | 'whitelisted', kind: string): boolean;
   addressListed(domain: string, list: 'blacklisted' | 'whitelisted', client: Ip): string | undefined;
   recipientWhitelisted(domain: string, localPart: string): string | undefined;
 }
@@ -117,5 +119,5 @@ export interface Plugin {
   queue?(context: DataContext): Answer;
   unknownCommand?(context: SessionContext & { readonly command: string }): Answer;
   /** The connection is gone; nobody waits for an answer. */
-  disconnect?(context: SessionContext): void;
+  disconnect?(context: SessionContext): void | Promise<void>;
 }

@@ -78,12 +78,36 @@ async function judge<C>(
 
 const broken = reply(451, '4.3.0', 'Temporary local problem, try again later');
 
-const kinds = new Set(['pass', 'skip', 'accept', 'reject', 'pardon', 'refuse', 'defer']);
+const isText = (value: unknown): boolean => typeof value === 'string';
+
+/** Neither may let a mail vanish behind a 250. */
+const isRefusal = (value: unknown): boolean =>
+  isRecord(value) && Number(value['code']) >= 400 && Number(value['code']) < 600;
+
+/** What a verdict has beside its kind. */
+const parts: { readonly [K in Verdict['kind']]: Readonly<Record<string, (value: unknown) => boolean>> } = {
+  pass: {},
+  skip: {},
+  accept: {},
+  reject: {
+    about: (value) => value === 'recipient' || value === 'mail',
+    enhanced: isText,
+    reason: isText,
+    log: isText,
+  },
+  pardon: { lifts: (value) => value === 'mail' || value === 'all', log: isText },
+  refuse: { reply: isRefusal, log: isText },
+  defer: { reply: isRefusal, log: isText },
+};
 
 /** Third parties write plugins without a compiler: what they return is looked at. */
 function isVerdict(value: unknown): value is Verdict {
-  return typeof value === 'object' && value !== null && 'kind' in value && kinds.has(String(value.kind));
+  if (!isRecord(value) || typeof value['kind'] !== 'string' || !Object.hasOwn(parts, value['kind'])) return false;
+  return Object.entries(parts[value['kind'] as Verdict['kind']]).every(([name, fits]) => fits(value[name]));
 }
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
 
 async function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

@@ -100,7 +100,7 @@ const parseLiteral = (text: string): string | undefined =>
 const dotString = /^[^\s\p{Cc}\p{Cf}()<>[\]:;@\\,."]+(?:\.[^\s\p{Cc}\p{Cf}()<>[\]:;@\\,."]+)*$/u;
 /** Outlook and some phones write `a..b@` or `a.@`: no atoms, yet such mailboxes exist. Our choice: taken, and sent on quoted. */
 const looseDotString = /^[^\s\p{Cc}\p{Cf}()<>[\]:;@\\,"]+$/u;
-const quotedString = /^"(?:[^"\\\p{Cc}\p{Cf}]|\\[\x20-\x7e])*"$/u;
+const quotedString = /^"(?:[^"\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|\\[\x20-\x7e])*"$/u;
 
 function parseLocalPart(text: string): string | undefined {
   if (looseDotString.test(text)) return text;

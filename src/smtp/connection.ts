@@ -11,6 +11,7 @@ import type net from 'node:net';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import { type Ip, parseIp } from '../mail/ip.js';
 import { type Reply, closing, reply } from '../mail/reply.js';
+import { asciiText } from '../mail/text.js';
 import { CommandStream } from './command-stream.js';
 import { IncomingMessage } from './incoming.js';
 import type { Listener } from './server.js';
@@ -79,11 +80,17 @@ export class Connection extends SMTPConnection {
     const { limits } = this.#listener;
     if (this.#admitted) limits.leave(this.#admitted);
     this.#admitted = undefined;
-    const full = await limits.admit(ip);
+    const full = (await limits.admit(ip)) && (await this.#admitLater(ip));
     if (full) return full;
     if (this._closed) limits.leave(ip);
     else this.#admitted = ip;
     return undefined;
+  }
+
+  /** Asks once more: a client that hangs up and comes back at once may be heard in the other order. */
+  async #admitLater(ip: Ip): Promise<Reply | undefined> {
+    await new Promise((resolve) => setTimeout(resolve, secondTryMs));
+    return this.#listener.limits.admit(ip);
   }
 
   override _createParser(): CommandStream {
@@ -238,6 +245,12 @@ export class Connection extends SMTPConnection {
     return undefined;
   }
 
+  /** Called with the TLS socket when the handshake begins. `allowHalfOpen` (server.ts) would keep one whose client has gone. */
+  override _armTimeout(socket: net.Socket = this._socket): void {
+    super._armTimeout(socket);
+    if (this._upgrading) socket.once('end', () => this._upgrading && socket.destroy());
+  }
+
   /** Called by the server once the handshake is done. */
   secured(): void {
     this.#session.secured();
@@ -278,8 +291,18 @@ export class Connection extends SMTPConnection {
 
   /** The only place where replies are written. */
   #say(answer: Reply): void {
-    this.send(answer.code, answer.enhanced === '' ? answer.text : `${answer.enhanced} ${answer.text}`, false);
+    // Third parties' plugins make replies of their own: once more, whatever they hold, one line of printable ASCII.
+    this.send(answer.code, asciiText([answer.enhanced, answer.text].filter((part) => part !== '').join(' ')), false);
     if (answer.close) this.close();
+  }
+
+  /** The library says nothing more to a client that has closed its own side, but that one still listens. */
+  override send(code: number, data?: string | string[] | null, context?: string | false): void {
+    if (this._socket.readyState !== 'writeOnly') return super.send(code, data, context);
+    const lines = [data ?? ''].flat();
+    this._socket.write(lines.map((line, i) => `${code}${i < lines.length - 1 ? '-' : ' '}${line}\r\n`).join(''));
+    if (code === 421) this.close();
+    return undefined;
   }
 
   #expectCommand(): void {
@@ -307,6 +330,8 @@ export class Connection extends SMTPConnection {
     this.#session.closed();
   }
 }
+
+const secondTryMs = 100;
 
 /** RFC 5321 §4.5.3.1.4 asks for 512, RFC 6531 and its long addresses for more; Postfix takes 2048. */
 const maxCommandOctets = 4096;

@@ -69,15 +69,17 @@ function problemFate(problem: IncomingProblem, maxSize: number): Fate {
 const localProblem = reply(451, '4.3.0', 'Temporary local problem, try again later');
 
 async function judgeAndAct(disposal: Disposal, header: Header): Promise<Fate> {
-  const { transaction } = disposal;
-  if (transaction.kind === 'deliverable' || transaction.kind === 'refused') {
-    const stopped = stopFate(await run('dataPost', disposal, header));
-    if (stopped) return stopped;
-  }
-  const { objection } = transaction;
-  if (objection) return archive(disposal, header, objection);
-  const stopped = transaction.kind === 'deliverable' ? stopFate(await run('queue', disposal, header)) : undefined;
-  return stopped ?? relay(disposal);
+  // <postmaster> has no domain, no quarantine, and is never refused (RFC 5321 §4.5.1).
+  if (disposal.transaction.domain === '') return relay(disposal);
+  const settled = (await settledBy('dataPost', disposal, header)) ?? (await settledBy('queue', disposal, header));
+  return settled ?? relay(disposal);
+}
+
+/** undefined: the mail may go on. */
+async function settledBy(hook: 'dataPost' | 'queue', disposal: Disposal, header: Header): Promise<Fate | undefined> {
+  const stopped = stopFate(await run(hook, disposal, header));
+  const { objection } = disposal.transaction;
+  return stopped ?? (objection && archive(disposal, header, objection));
 }
 
 function run(hook: Hook, disposal: Disposal, header: Header): Promise<HookOutcome> {

@@ -45,6 +45,8 @@ export class Session {
   #unknownCommands = 0;
   #transaction: Transaction | undefined;
   #refusedRecipients = 0;
+  /** Rejections and pardons from before there was a mail. */
+  readonly #said: Record<'connect' | 'helo', readonly Said[]> = { connect: [], helo: [] };
 
   constructor(services: Services, client: Client) {
     this.#services = services;
@@ -71,6 +73,7 @@ export class Session {
   secured(): void {
     this.#secure = true;
     this.#helo = '';
+    this.#said.helo = [];
     this.#transaction = undefined;
   }
 
@@ -111,13 +114,19 @@ export class Session {
       eightBit: asked.eightBit,
     };
     const transaction = new Transaction(newId(), sender, Date.now());
-    const stopped = this.#relaying
-      ? undefined
-      : this.#stopOf('mail', await this.#run('mail', transaction, () => this.#mailContext(transaction)));
+    const stopped = this.#relaying ? undefined : await this.#judgeSender(transaction);
     if (stopped) return stopped;
     this.#transaction = transaction;
     this.#refusedRecipients = 0;
     return reply(250, '2.1.0', 'Sender ok');
+  }
+
+  /** What was said of the connection and of HELO holds for each of its mails. */
+  async #judgeSender(transaction: Transaction): Promise<Reply | undefined> {
+    const note: Note = ({ plugin, verdict }) =>
+      verdict.kind === 'pardon' ? transaction.forgive(plugin, verdict) : transaction.reject(plugin, verdict);
+    for (const said of [...this.#said.connect, ...this.#said.helo]) note(said);
+    return this.#stopOf('mail', await this.#run('mail', transaction, () => this.#mailContext(transaction), note));
   }
 
   /** What stands behind `RCPT TO:`. */
@@ -253,12 +262,13 @@ export class Session {
 
   closed(): void {
     for (const plugin of this.#services.plugins) {
-      try {
-        plugin.disconnect?.(this.#context());
-      } catch (error) {
-        this.#broken(error, 'disconnect');
-      }
+      void this.#disconnect(plugin).catch((error: unknown) => this.#broken(error, 'disconnect'));
     }
+  }
+
+  /** Nobody waits for it, yet a plugin that waits for something may fail later on. */
+  async #disconnect(plugin: Plugin): Promise<void> {
+    await plugin.disconnect?.(this.#context());
   }
 
   /** RFC 3848, RFC 6531 §4.3. */
@@ -289,7 +299,15 @@ export class Session {
   }
 
   async #runSession(hook: 'connect' | 'helo'): Promise<HookOutcome> {
-    return this.#relaying ? { kind: 'go on' } : this.#run(hook, undefined, () => this.#context());
+    if (this.#relaying) return { kind: 'go on' };
+    const said: Said[] = [];
+    this.#said[hook] = said;
+    return this.#run(
+      hook,
+      undefined,
+      () => this.#context(),
+      (one) => void said.push(one),
+    );
   }
 
   #run(
@@ -331,6 +349,7 @@ export class Session {
   }
 }
 
-type Note = (said: { readonly plugin: string; readonly verdict: Rejection | Pardon }) => void;
+type Said = { readonly plugin: string; readonly verdict: Rejection | Pardon };
+type Note = (said: Said) => void;
 
 const otherTransaction = reply(452, '4.5.3', 'Send this recipient in a transaction of its own');

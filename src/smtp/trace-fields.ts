@@ -76,7 +76,9 @@ function received(facts: TraceFacts): string {
   const address = facts.clientIp.family === 6 ? `IPv6:${facts.clientIp.text}` : facts.clientIp.text;
   const by = `\r\n\tby ${facts.hostname} (postern) with ${facts.protocol} id ${facts.id}`;
   const recipient = facts.recipient ? `\r\n\tfor <${facts.recipient.text}>` : '';
-  return `from ${facts.helo === '' ? 'unknown' : facts.helo} (${name} [${address}])${by}${recipient};\r\n\t${dateTime(facts.time)}`;
+  // As Postfix does: what could open a comment or end the clause is no part of a host name.
+  const helo = facts.helo.replace(/[<>()\\";@]/g, '?');
+  return `from ${helo === '' ? 'unknown' : helo} (${name} [${address}])${by}${recipient};\r\n\t${dateTime(facts.time)}`;
 }
 
 /** RFC 5322 §3.3 date-time in local time. */

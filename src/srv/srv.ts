@@ -2,7 +2,7 @@
  * The only reader of /srv: markers by kind, looked up afresh at every call, so that a dropped or removed file counts from
  * the next command on. Look-ups are synchronous: one takes about 1 µs, a trip through the thread pool twenty times that.
  */
-import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { lstatSync, opendirSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { domainToUnicode } from 'node:url';
 import type { Ip } from '../mail/ip.js';
@@ -101,6 +101,11 @@ export class Srv {
       ?.marker(`${list}/${kind}/${name}`);
   }
 
+  /** Does `list/kind/` of the domain or of `_global_` hold anything? */
+  anyListed(domain: string, list: List, kind: string): boolean {
+    return this.#scopes(domain).some(({ path }) => hasEntries(join(path, list, kind)));
+  }
+
   /** The marker of a whitelisted recipient; what an MTA might route elsewhere is never one. */
   recipientWhitelisted(domain: string, localPart: string): string | undefined {
     if (routed.test(localPart)) return undefined;
@@ -177,6 +182,17 @@ function addressListed(directory: string, client: Ip): string | undefined {
   if (!exists(directory)) return undefined;
   if (exists(join(directory, client.text))) return client.text;
   return networkNames(client).find((name) => exists(join(directory, name)));
+}
+
+/** Reads one entry: there may be a million. */
+function hasEntries(directory: string): boolean {
+  const handle = attempt(directory, () => opendirSync(directory));
+  if (handle === undefined) return false;
+  try {
+    return (attempt(directory, () => handle.readSync()) ?? null) !== null;
+  } finally {
+    handle.closeSync();
+  }
 }
 
 function readNames(directory: string): string[] {

@@ -13,7 +13,7 @@ import { SmtpClient } from '../../src/trial/smtp-client.js';
 export interface MxOptions {
   /** Markers below /srv, as paths; `path=text` gives one content. */
   readonly markers?: readonly string[];
-  /** Settings as `name=value`. */
+  /** Settings as `name=value`; they replace the usual ones of that name. */
   readonly settings?: readonly string[];
   /** Zone data that DNS questions are answered from. */
   readonly zone?: object;
@@ -22,6 +22,8 @@ export interface MxOptions {
   readonly certificate?: Certificate;
   /** A local MTA of the test's own: its port. The embedded sink where none is given. */
   readonly relayPort?: number;
+  /** Where its folder is made; the system's place for temporary files where none is given. */
+  readonly parent?: string;
 }
 
 export interface Archived {
@@ -51,7 +53,7 @@ export class Mx {
   }
 
   static async start(options: MxOptions = {}): Promise<Mx> {
-    const root = mkdtempSync(join(tmpdir(), 'postern-'));
+    const root = mkdtempSync(join(options.parent ?? tmpdir(), 'postern-'));
     const log: Record<string, unknown>[] = [];
     mkdirSync(join(root, 'srv'));
     for (const path of options.markers ?? []) touch(root, path);
@@ -61,7 +63,7 @@ export class Mx {
         : undefined;
     writeFileSync(join(root, 'zone.json'), JSON.stringify(options.zone ?? {}));
     if (options.plugins) writeFileSync(join(root, 'plugins'), `${options.plugins.join('\n')}\n`);
-    const given = [
+    const usual = [
       'listen=127.0.0.1:0',
       `srv=${root}/srv`,
       `spam=${root}/spam`,
@@ -71,8 +73,10 @@ export class Mx {
       'hostname=mx.test.example',
       'log_level=debug',
       ...(options.plugins ? [`plugins=${root}/plugins`] : []),
-      ...(options.settings ?? []),
     ];
+    const own = options.settings ?? [];
+    const isOwn = (setting: string): boolean => own.some((other) => other.split('=')[0] === setting.split('=')[0]);
+    const given = [...usual.filter((setting) => !isOwn(setting)), ...own];
     const loaded = loadSettings({
       argv: given.map((setting) => `--${setting}`),
       env: {},

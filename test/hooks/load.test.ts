@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { loadPlugins } from '../../src/hooks/load.js';
+
+const root = mkdtempSync(join(tmpdir(), 'postern-load-'));
+after(() => rmSync(root, { recursive: true }));
+
+const files: Readonly<Record<string, string>> = {
+  'mine/check.mjs': `export default { name: 'check', inspect: () => ({ kind: 'pass' }) };`,
+  'mine/hooked.mjs': `export default { name: 'hooked', rcpt: () => ({ kind: 'pass' }) };`,
+  'mine/taking.mjs': `export default (args) => ({ name: 'taking', inAll: false, inspect: () => ({ kind: 'skip', why: args.join('+') }) });`,
+  'mine/picky.mjs': `export default (args) => { if (args.length === 0) throw new Error('takes a word'); return { name: 'picky', connect: () => ({ kind: 'pass' }) }; };`,
+  'mine/renamed.mjs': `export default { name: 'check', inspect: () => ({ kind: 'pass' }) };`,
+  'mine/nothing.mjs': `export const x = 1;`,
+  'mine/number.mjs': `export default 7;`,
+  'mine/nameless.mjs': `export default { inspect: () => ({ kind: 'pass' }) };`,
+  'mine/hookless.mjs': `export default { name: 'hookless' };`,
+  'mine/broken.mjs': `export default {`,
+  'mine/throwing.mjs': `throw new Error('not today');`,
+  'mine/both.mjs': `export default { name: 'both', inspect: () => ({ kind: 'pass' }) };`,
+  'other/both.js': `throw new Error('the wrong one');`,
+  'other/package.json': `{ "type": "module" }`,
+  'other/second.js': `export default { name: 'second', inspect: () => ({ kind: 'pass' }) };`,
+  'other/included': 'hooked\nsecond\n',
+};
+for (const [path, text] of Object.entries(files)) {
+  mkdirSync(join(root, path, '..'), { recursive: true });
+  writeFileSync(join(root, path), text);
+}
+
+function load(list: string): ReturnType<typeof loadPlugins> {
+  writeFileSync(join(root, 'list'), list);
+  return loadPlugins(join(root, 'list'), [join(root, 'mine'), join(root, 'other')]);
+}
+
+/** Names in order; or the problems, with `LIST` and `DIR` for the paths. */
+async function told(list: string): Promise<string> {
+  const loaded = await load(list);
+  if (loaded.ok) return loaded.plugins.map(({ name }) => name).join(' ');
+  return loaded.problems.join('\n').replaceAll(join(root, 'list'), 'LIST').replaceAll(root, 'DIR');
+}
+
+const table: readonly (readonly [what: string, list: string, expected: string | RegExp])[] = [
+  ['checks and plugins, in order', 'hooked\ncheck\nsecond', 'hooked check second'],
+  ['an earlier folder goes first', 'both', 'both'],
+  ['$include', 'check\n$include other/included', 'check hooked second'],
+  ['an empty list', '# nothing', ''],
+  ['a function of the arguments', 'taking a b\npicky x', 'taking picky'],
+  [
+    'an unknown plugin',
+    'check\nfoo',
+    /^LIST:2: there is no plugin "foo" \(looked for foo\.js and \.mjs in DIR\/mine, DIR\/other\)$/,
+  ],
+  ['listed twice', 'check\nhooked\ncheck', 'LIST:3: check is listed twice'],
+  ['two files of one name', 'check\nrenamed', 'LIST:2: check is listed twice'],
+  ['arguments for a plugin that takes none', 'check 7', 'LIST:1: the plugin "check" takes no arguments'],
+  ['arguments that the plugin does not like', 'picky', 'LIST:1: picky: takes a word'],
+  ['no default export', 'nothing', /^LIST:1: .*nothing\.mjs: the default export is neither a plugin nor a check/],
+  ['a default export that is no object', 'number', /neither a plugin nor a check/],
+  ['a check without a name', 'nameless', /neither a plugin nor a check/],
+  ['a plugin without a hook', 'hookless', /neither a plugin nor a check/],
+  ['a file that does not parse', 'broken', /^LIST:1: broken: /],
+  ['a file that throws', 'throwing', 'LIST:1: throwing: not today'],
+  ['every problem is told, each on its line', 'foo\ncheck\nthrowing', /^LIST:1: .*\nLIST:3: [^\n]*$/],
+];
+for (const [what, list, expected] of table) {
+  test(what, async () => {
+    if (typeof expected === 'string') assert.equal(await told(list), expected);
+    else assert.match(await told(list), expected);
+  });
+}
+
+test('a list that is not there', async () => {
+  const loaded = await loadPlugins(join(root, 'gone'), []);
+  assert.ok(!loaded.ok);
+  assert.match(loaded.problems[0] ?? '', /gone: cannot be read \(ENOENT\)/);
+});
+
+test('a check says whether checks/all switches it on, a plugin has no marker', async () => {
+  const loaded = await load('check\ntaking\nhooked');
+  assert.ok(loaded.ok);
+  assert.deepEqual(
+    loaded.plugins.map(({ inAll }) => inAll),
+    [true, false, undefined],
+  );
+});

@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Plugin } from '../../src/hooks/plugin.js';
+import { type HookOutcome, runHook } from '../../src/hooks/run.js';
+import { reply } from '../../src/mail/reply.js';
+import { accept, defer, pardon, pass, refuse, reject, rejectRecipient, skip } from '../../src/mail/verdict.js';
+
+interface Run {
+  readonly outcome: HookOutcome;
+  /** Plugins that were asked, in order. */
+  readonly asked: readonly string[];
+  /** `plugin kind` of what was noted. */
+  readonly noted: readonly string[];
+  /** `level plugin text why`. */
+  readonly log: readonly string[];
+}
+
+/** Runs `connect` of plugins named a, b, c … that answer so. */
+async function run(...answers: readonly (() => unknown)[]): Promise<Run> {
+  const asked: string[] = [];
+  const noted: string[] = [];
+  const log: string[] = [];
+  const line =
+    (level: string) =>
+    (details: object, text: string): void => {
+      const { plugin, why } = details as { plugin: string; why?: string };
+      log.push([level, plugin, text, ...(why === undefined ? [] : [why])].join(' '));
+    };
+  const plugins = answers.map((answer, i): Plugin => {
+    const name = String.fromCharCode(97 + i);
+    return {
+      name,
+      connect() {
+        asked.push(name);
+        return answer() as ReturnType<NonNullable<Plugin['connect']>>;
+      },
+    };
+  });
+  const outcome = await runHook({
+    hook: 'connect',
+    plugins: [{ name: 'without this hook', helo: () => accept }, ...plugins],
+    context: () => ({}),
+    log: { debug: line('debug'), info: line('info'), error: line('error') },
+    timeoutMs: 30,
+    note: ({ plugin, verdict }) => void noted.push(`${plugin} ${verdict.kind}`),
+  });
+  return { outcome, asked, noted, log };
+}
+
+const answering =
+  <T>(verdict: T) =>
+  (): T =>
+    verdict;
+const last = answering(pass);
+
+const table: readonly (readonly [
+  what: string,
+  answer: () => unknown,
+  expected: { asked: string; noted?: string; log: string; stop?: string },
+])[] = [
+  ['pass goes on', answering(pass), { asked: 'ab', log: 'debug a pass' }],
+  ['skip goes on', answering(skip('off')), { asked: 'ab', log: 'debug a skip off' }],
+  ['accept asks nobody else', answering(accept), { asked: 'a', log: 'debug a pass' }],
+  [
+    'reject is noted, and goes on',
+    answering(reject('bad', 'very bad')),
+    { asked: 'ab', noted: 'a reject', log: 'info a fail very bad' },
+  ],
+  [
+    'reject of a recipient is noted',
+    answering(rejectRecipient('who?')),
+    { asked: 'ab', noted: 'a reject', log: 'info a fail who?' },
+  ],
+  [
+    'pardon is noted, and goes on',
+    answering(pardon('good')),
+    { asked: 'ab', noted: 'a pardon', log: 'info a pass good' },
+  ],
+  [
+    'refuse stops',
+    answering(refuse(reply(550, '5.7.1', 'no'), 'why')),
+    { asked: 'a', log: 'info a fail why', stop: '550 5.7.1 no' },
+  ],
+  ['defer stops', answering(defer('later', 'why')), { asked: 'a', log: 'info a defer why', stop: '451 4.7.1 later' }],
+  [
+    'a promise of a verdict is waited for',
+    () => Promise.resolve(reject('bad')),
+    { asked: 'ab', noted: 'a reject', log: 'info a fail bad' },
+  ],
+];
+for (const [what, answer, expected] of table) {
+  test(what, async () => {
+    const { outcome, asked, noted, log } = await run(answer, last);
+    assert.equal(asked.join(''), expected.asked);
+    assert.deepEqual(noted, expected.noted === undefined ? [] : [expected.noted]);
+    assert.equal(log[0], expected.log);
+    assert.equal(log.length, asked.length, 'one line a plugin');
+    assert.equal(textOf(outcome), expected.stop);
+  });
+}
+
+const textOf = (outcome: HookOutcome): string | undefined =>
+  outcome.kind === 'stop' ? [outcome.reply.code, outcome.reply.enhanced, outcome.reply.text].join(' ') : undefined;
+
+class Odd extends Error {}
+const circular: Record<string, unknown> = { kind: 'odd' };
+circular['self'] = circular;
+
+const broken: readonly (readonly [what: string, answer: () => unknown, why: RegExp])[] = [
+  [
+    'throws an error',
+    () => {
+      throw new Odd('ouch');
+    },
+    /^ouch$/,
+  ],
+  [
+    'throws a string',
+    () => {
+      throw 'ouch';
+    },
+    /^ouch$/,
+  ], // oxlint-disable-line no-throw-literal
+  [
+    'throws nothing',
+    () => {
+      throw undefined;
+    },
+    /^undefined$/,
+  ], // oxlint-disable-line no-throw-literal
+  ['rejects', () => Promise.reject(new Error('ouch')), /^ouch$/],
+  ['returns nothing', () => undefined, /^no verdict: undefined$/],
+  ['promises nothing', () => Promise.resolve(), /^no verdict/],
+  ['returns null', () => null, /^no verdict: null$/],
+  ['returns true', () => true, /^no verdict: true$/],
+  ['returns a word', () => 'pass', /^no verdict: "pass"$/],
+  ['returns an unknown kind', () => ({ kind: 'deny' }), /^no verdict: \{"kind":"deny"\}$/],
+  ['returns a kind that every object has', () => ({ kind: 'constructor' }), /^no verdict/],
+  ['returns what cannot be shown', () => circular, /circular/i],
+  ['rejects without a reason', () => ({ kind: 'reject' }), /^no verdict/],
+  ['rejects with a number', () => ({ ...reject('x'), reason: 7 }), /^no verdict/],
+  ['rejects neither mail nor recipient', () => ({ ...reject('x'), about: 'all' }), /^no verdict/],
+  ['pardons who knows what', () => ({ kind: 'pardon', log: 'x' }), /^no verdict/],
+  ['refuses without a reply', () => ({ kind: 'refuse', log: 'x' }), /^no verdict/],
+  [
+    'refuses with a 250, which would lose the mail',
+    () => ({ kind: 'refuse', reply: reply(250, '2.0.0', 'fine'), log: 'x' }),
+    /^no verdict/,
+  ],
+  ['defers with a word for a reply', () => ({ kind: 'defer', reply: 'later', log: 'x' }), /^no verdict/],
+  ['never answers', () => new Promise(() => {}), /^no verdict within 30 ms$/],
+];
+for (const [what, answer, why] of broken) {
+  test(`a plugin that ${what}: deferred with 451, an error in the log, nobody else asked`, async () => {
+    const { outcome, asked, noted, log } = await run(answer, last);
+    assert.match(textOf(outcome) ?? '', /^451 4\.3\.0 /);
+    assert.deepEqual([asked, noted], [['a'], []]);
+    assert.match(log[0] ?? '', /^error a error /);
+    assert.match((log[0] ?? '').slice('error a error '.length), why);
+  });
+}
+
+test('an answer that comes too late, and is an error, ends nothing', async () => {
+  const { outcome } = await run(() => new Promise((_, fail) => setTimeout(() => fail(new Error('late')), 60)));
+  assert.equal(outcome.kind, 'stop');
+  await new Promise((resolve) => setTimeout(resolve, 60));
+});
+
+test('the method is called on its plugin, with a context made anew for each', async () => {
+  let made = 0;
+  const seen: unknown[] = [];
+  const plugin = (name: string): Plugin => ({
+    name,
+    connect(this: Plugin, context: unknown) {
+      seen.push([this.name, context]);
+      return pass;
+    },
+  });
+  await runHook({
+    hook: 'connect',
+    plugins: [plugin('a'), plugin('b')],
+    context: () => ++made,
+    log: { debug: () => {}, info: () => {}, error: () => {} },
+    timeoutMs: 30,
+    note: () => {},
+  });
+  assert.deepEqual(seen, [
+    ['a', 1],
+    ['b', 2],
+  ]);
+});
+
+test('whatever a plugin returns, the outcome is one of two', async () => {
+  const value = fc.oneof(
+    fc.anything(),
+    fc.record(
+      {
+        kind: fc.constantFrom('pass', 'skip', 'accept', 'reject', 'pardon', 'refuse', 'defer'),
+        reply: fc.anything(),
+        log: fc.anything(),
+      },
+      { requiredKeys: ['kind'] },
+    ),
+  );
+  await fc.assert(
+    fc.asyncProperty(value, async (answer) => {
+      const { outcome } = await run(() => answer);
+      if (outcome.kind === 'stop') assert.ok(outcome.reply.code >= 400 && outcome.reply.code < 600);
+    }),
+    { numRuns: 500 },
+  );
+});

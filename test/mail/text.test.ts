@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { asciiText, decodeUtf8, fieldText, printable } from '../../src/mail/text.js';
+import { isTemporary, closing, reply, replyText } from '../../src/mail/reply.js';
+import { anyText, nasty } from './nasty.js';
+
+/** Half a pair of surrogates. */
+const lone = /\p{Cs}/u;
+
+/** [what, input, for logs, for replies] */
+const table: readonly (readonly [what: string, input: string, printed: string, ascii: string])[] = [
+  ['plain text', 'a b~', 'a b~', 'a b~'],
+  ['line ends', 'a\r\nb', 'a??b', 'a??b'],
+  ['tab and NUL', 'a\tb\0', 'a?b?', 'a?b?'],
+  ['an escape sequence', '\x1b[2J', '?[2J', '?[2J'],
+  ['DEL and C1', '\x7f\x9b', '??', '??'],
+  ['letters beyond ASCII', 'Grüße', 'Grüße', 'Gr??e'],
+  ['a right-to-left override', '\u202eabc', '?abc', '?abc'],
+  ['zero width', 'a\u200bb\ufeff', 'a?b?', 'a?b?'],
+  ['line and paragraph separators', 'a\u2028b\u2029', 'a?b?', 'a?b?'],
+  ['an emoji is one character', '😀', '😀', '?'],
+  ['a lone surrogate', 'a\ud83d', 'a?', 'a?'],
+  ['a tag character', 'a\u{e0041}', 'a?', 'a?'],
+];
+for (const [what, input, printed, ascii] of table) {
+  test(what, () => {
+    assert.equal(printable(input), printed);
+    assert.equal(fieldText(input), printed);
+    assert.equal(asciiText(input), ascii);
+  });
+}
+
+test('long text is cut', () => {
+  assert.equal(printable('x'.repeat(20), 10), `${'x'.repeat(9)}…`);
+  assert.equal(asciiText('x'.repeat(20), 10), `${'x'.repeat(7)}...`);
+  assert.equal(printable('x'.repeat(10), 10), 'x'.repeat(10));
+  assert.doesNotMatch(printable(`${'x'.repeat(8)}😀😀`, 10), lone, 'never through a pair of surrogates');
+});
+
+test('whatever comes in, what goes out is one harmless line', () => {
+  fc.assert(
+    fc.property(anyText, (text) => {
+      assert.doesNotMatch(printable(text), /[\p{Cc}\p{Cf}\u2028\u2029]/u);
+      assert.doesNotMatch(printable(text), lone);
+      assert.match(asciiText(text), /^[ -~]*$/);
+      const answer = reply(550, '5.7.1', text);
+      assert.match(replyText(answer), /^550 5\.7\.1[ -~]*$/);
+      assert.ok(replyText(answer).length <= 510, 'RFC 5321 §4.5.3.1.5: a reply line has at most 512 octets');
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test('octets that are valid UTF-8 are text, others are not', () => {
+  assert.equal(decodeUtf8(Buffer.from('aé😀')), 'aé😀');
+  assert.equal(decodeUtf8(Buffer.from([0xef, 0xbb, 0xbf, 0x61])), '\ufeffa', 'a byte order mark is no exception');
+  for (const octets of [[0xff], [0xc3], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80]])
+    assert.equal(decodeUtf8(Buffer.from(octets)), undefined);
+});
+
+test('421 closes, other codes do when they are told to', () => {
+  assert.equal(reply(421, '4.3.2', 'x').close, true);
+  assert.equal(reply(450, '4.2.0', 'x').close, false);
+  assert.equal(closing(reply(221, '2.0.0', 'x')).close, true);
+  assert.deepEqual(
+    [399, 400, 499, 500].map((code) => isTemporary(reply(code, '', ''))),
+    [false, true, true, false],
+  );
+  assert.equal(replyText(reply(354, '', 'go')), '354 go');
+});
+
+test('is linear', { timeout: 5000 }, () => {
+  for (const [, text] of nasty) {
+    printable(text, Infinity);
+    asciiText(text, Infinity);
+  }
+});

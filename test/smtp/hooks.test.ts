@@ -1,0 +1,251 @@
+/** The hooks of a plugin through the socket: when each is called, what it sees, and what its verdicts do to the session. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+import { Mx, message } from '../support/mx.js';
+import { RawClient } from '../support/raw-client.js';
+
+interface Spy {
+  /** What the hooks saw, in order. */
+  readonly seen: string[];
+  /** By hook, what it answers: a verdict, a promise of one, or a throw. */
+  answers: Record<string, () => unknown>;
+}
+
+const spy: Spy = { seen: [], answers: {} };
+Object.assign(globalThis, { posternSpy: spy });
+
+const plugin = `
+const spy = globalThis.posternSpy;
+const hook = (name, what) => (context) => {
+  spy.seen.push([name, what(context)].join(' ').trim());
+  return spy.answers[name]?.() ?? { kind: 'pass' };
+};
+export default {
+  name: 'spy',
+  connect: hook('connect', ({ session }) => session.clientIp.text + ' ' + session.helo),
+  helo: hook('helo', ({ session }) => session.helo),
+  mail: hook('mail', ({ reversePath, senderDomain }) => reversePath + ' ' + senderDomain),
+  rcpt: hook('rcpt', ({ recipient }) => recipient.text),
+  dataPost: hook('dataPost', ({ recipients, header, message }) => recipients.map((r) => r.text) + ' ' + header.get('subject') + ' ' + (message.size > 0)),
+  queue: hook('queue', ({ domain }) => domain),
+  unknownCommand: hook('unknownCommand', ({ command, session }) => command + ' ' + session.unknownCommands),
+  disconnect: hook('disconnect', ({ session }) => session.helo),
+};
+`;
+
+const folder = mkdtempSync(join(tmpdir(), 'postern-hooks-'));
+let mx: Mx;
+before(async () => {
+  writeFileSync(join(folder, 'spy.mjs'), plugin);
+  mx = await Mx.start({
+    markers: ['example.com/users/valid/alice', 'example.com/users/valid/bob'],
+    settings: [`plugin_dirs=${folder}`, 'plugin_timeout=300ms', 'relay_networks=127.0.0.20/32'],
+    plugins: ['spy', 'valid_users'],
+  });
+});
+beforeEach(async () => {
+  spy.answers = {};
+  while (mx.listener.connections.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await new Promise((resolve) => setImmediate(resolve));
+  spy.seen.splice(0);
+});
+after(async () => {
+  await mx?.close();
+  rmSync(folder, { recursive: true });
+});
+
+const disconnected = async (): Promise<void> => {
+  const end = Date.now() + 3000;
+  while (!spy.seen.some((line) => line.startsWith('disconnect')) && Date.now() < end)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+test('each hook is called at its moment, in order, and sees what is known by then', async () => {
+  const client = await RawClient.open({ port: mx.port });
+  await client.sayAll(
+    'EHLO client.example',
+    'XYZZY now',
+    'MAIL FROM:<A@Sender.Example>',
+    'RCPT TO:<alice@example.com>',
+    'RCPT TO:<bob@example.com>',
+    'RCPT TO:<x@elsewhere.example>',
+    'DATA',
+  );
+  assert.match(await client.say(`${message()}\r\n.`), /^250 /);
+  await client.say('QUIT');
+  client.end();
+  await disconnected();
+  assert.deepEqual(spy.seen, [
+    'connect 127.0.0.1',
+    'helo client.example',
+    'unknownCommand XYZZY now 1',
+    'mail A@sender.example sender.example',
+    'rcpt alice@example.com',
+    'rcpt bob@example.com',
+    'dataPost alice@example.com,bob@example.com test true',
+    'queue example.com',
+    'disconnect client.example',
+  ]);
+});
+
+test('a rejected mail never reaches the hook queue', async () => {
+  assert.match(await mx.send({ to: 'nobody@example.com' }), /^550 5\.1\.1 /);
+  assert.ok(!spy.seen.some((line) => line.startsWith('queue')));
+});
+
+test('a client in relay_networks meets no hook', async () => {
+  const client = await RawClient.open({ port: mx.port, from: '127.0.0.20' });
+  await client.sayAll('EHLO inside.example', 'MAIL FROM:<a@inside.example>', 'RCPT TO:<x@elsewhere.example>', 'DATA');
+  assert.match(await client.say(`${message()}\r\n.`), /^250 /);
+  client.end();
+  await disconnected();
+  assert.deepEqual(spy.seen, ['disconnect inside.example']);
+});
+
+const refuse = {
+  kind: 'refuse',
+  reply: { code: 554, enhanced: '5.7.1', text: 'No, by the spy', close: false },
+  log: 'told so',
+};
+const defer = {
+  kind: 'defer',
+  reply: { code: 450, enhanced: '4.7.1', text: 'Later, says the spy', close: false },
+  log: 'told so',
+};
+const steps = [
+  'EHLO client.example',
+  'MAIL FROM:<a@sender.example>',
+  'RCPT TO:<alice@example.com>',
+  'DATA',
+  `${message()}\r\n.`,
+];
+
+/** [hook, how many steps are answered well before it speaks] */
+const stops: readonly [hook: string, before: number][] = [
+  ['helo', 0],
+  ['mail', 1],
+  ['rcpt', 2],
+  ['dataPost', 4],
+  ['queue', 4],
+];
+for (const [hook, stepsBefore] of stops) {
+  for (const [what, verdict, answer] of [
+    ['refuse', () => refuse, '554 5.7.1 No, by the spy'],
+    ['defer', () => defer, '450 4.7.1 Later, says the spy'],
+    [
+      'a throw',
+      () => {
+        throw new Error('spy broke');
+      },
+      '451 4.3.0 Temporary local problem, try again later',
+    ],
+    [
+      'a rejected promise',
+      () => Promise.reject(new Error('spy broke')),
+      '451 4.3.0 Temporary local problem, try again later',
+    ],
+    ['no answer in time', () => new Promise(() => {}), '451 4.3.0 Temporary local problem, try again later'],
+    ['nonsense', () => ({ kind: 'maybe' }), '451 4.3.0 Temporary local problem, try again later'],
+  ] as const) {
+    test(`${what} of hook ${hook} is the reply, nothing is delivered or archived, and the session goes on`, async () => {
+      const [delivered, archived] = [mx.delivered().length, mx.archived().length];
+      spy.answers = { [hook]: verdict };
+      const client = await RawClient.open({ port: mx.port });
+      for (const step of steps.slice(0, stepsBefore)) assert.match(await client.say(step), /^[23]/);
+      assert.equal(await client.say(steps[stepsBefore] ?? ''), answer);
+      spy.answers = {};
+      assert.match(await client.sayAll('RSET', ...steps), /^250 /);
+      client.end();
+      assert.deepEqual([mx.delivered().length, mx.archived().length], [delivered + 1, archived]);
+    });
+  }
+}
+
+test('refuse of hook connect takes the greeting’s place, and ends the session', async () => {
+  spy.answers = { connect: () => refuse };
+  const client = await RawClient.open({ port: mx.port });
+  assert.equal(client.replies[0], '554 5.7.1 No, by the spy');
+  assert.ok(await client.hungUp());
+  client.end();
+});
+
+test('defer of hook connect does so with its 4xx', async () => {
+  spy.answers = { connect: () => defer };
+  const client = await RawClient.open({ port: mx.port });
+  assert.equal(client.replies[0], '450 4.7.1 Later, says the spy');
+  assert.ok(await client.hungUp());
+  client.end();
+});
+
+test('reject of hook mail, rcpt or dataPost: the mail is read, archived, and answered 550 with its ID', async () => {
+  for (const hook of ['mail', 'rcpt', 'dataPost']) {
+    const archived = mx.archived().length;
+    spy.answers = {
+      [hook]: () => ({ kind: 'reject', reason: `not by ${hook}`, enhanced: '5.7.1', log: 'told so', about: 'mail' }),
+    };
+    const reply = await mx.send();
+    assert.match(reply, new RegExp(`^550 5\\.7\\.1 not by ${hook} \\([0-9A-Z]{14}\\)$`));
+    assert.equal(mx.archived().length, archived + 1);
+  }
+});
+
+test('a verdict of hook unknownCommand is the reply to that command', async () => {
+  spy.answers = { unknownCommand: () => ({ ...refuse, reply: { ...refuse.reply, code: 421, close: true } }) };
+  const client = await RawClient.open({ port: mx.port });
+  assert.equal(await client.say('XYZZY'), '421 5.7.1 No, by the spy');
+  assert.ok(await client.hungUp());
+  client.end();
+});
+
+test('a throw in hook disconnect hurts nobody', async () => {
+  spy.answers = {
+    disconnect: () => {
+      throw new Error('spy broke');
+    },
+  };
+  assert.match(await mx.send(), /^250 /);
+  await disconnected();
+  spy.answers = {};
+  assert.match(await mx.send(), /^250 /);
+});
+
+test('what a plugin says to the client is one line of printable ASCII, whatever it holds', async () => {
+  spy.answers = { mail: () => ({ ...refuse, reply: { ...refuse.reply, text: 'a\r\n250 b\x1b[2J\u202e\u00e9' } }) };
+  const client = await RawClient.open({ port: mx.port });
+  await client.say('EHLO client.example');
+  const reply = await client.say('MAIL FROM:<a@sender.example>');
+  assert.match(reply, /^554 5\.7\.1 [ -~]*$/);
+  assert.equal(client.replies.length, 3);
+  client.end();
+});
+
+test('reject of hook connect or helo holds for each mail of the session; another HELO is judged anew', async () => {
+  const rejects = (hook: string) => () => ({
+    kind: 'reject',
+    reason: `not by ${hook}`,
+    enhanced: '5.7.1',
+    log: 'told so',
+    about: 'mail',
+  });
+  spy.answers = { helo: rejects('helo') };
+  const client = await RawClient.open({ port: mx.port });
+  assert.match(await client.sayAll(...steps), /^550 5\.7\.1 not by helo \(/);
+  assert.match(await client.sayAll(...steps.slice(1)), /^550 5\.7\.1 not by helo \(/);
+  spy.answers = {};
+  assert.match(await client.sayAll(...steps), /^250 /);
+  client.end();
+  spy.answers = { connect: rejects('connect') };
+  assert.match(await mx.send(), /^550 5\.7\.1 not by connect \(/);
+  assert.match(await mx.send({ to: 'postmaster' }), /^250 /);
+});
+
+test('pardon of hook connect lifts what is found later', async () => {
+  spy.answers = {
+    connect: () => ({ kind: 'pardon', lifts: 'mail', log: 'friend' }),
+    dataPost: () => ({ kind: 'reject', reason: 'bad', enhanced: '5.7.1', log: 'told so', about: 'mail' }),
+  };
+  assert.match(await mx.send(), /^250 /);
+});

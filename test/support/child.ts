@@ -1,0 +1,165 @@
+/** `postern serve` as a process of its own, on a port of its own, with its folders in a temporary one. */
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/** Compiled, this file is dist/test/support/child.js. */
+const program = join(dirname(fileURLToPath(import.meta.url)), '../../src/main.js');
+
+export interface ChildOptions {
+  /** Markers below srv, as paths. */
+  readonly markers?: readonly string[];
+  /** Settings as `name=value`; they replace the usual ones of that name. */
+  readonly settings?: readonly string[];
+  readonly relayPort: number;
+  /** Kept by the caller, for example over several starts; a temporary one where none is given. */
+  readonly root?: string;
+  /** File descriptors from 3 on. */
+  readonly fds?: readonly number[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export type LogLine = Readonly<Record<string, unknown>>;
+
+const startMs = 20_000;
+
+export class PosternProcess {
+  readonly root: string;
+  /** stdout and stderr, octets as latin1. */
+  output = '';
+  complaints = '';
+  /** The exit code, or the signal that ended it. */
+  readonly exited: Promise<number | string>;
+  readonly #child: ChildProcess;
+  readonly #ownRoot: boolean;
+  #over = false;
+
+  private constructor(options: ChildOptions) {
+    this.root = options.root ?? makeRoot(options.markers ?? []);
+    this.#ownRoot = options.root === undefined;
+    const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', ...(options.fds ?? [])];
+    this.#child = spawn(process.execPath, [program, 'serve', ...flags(this.root, options)], {
+      stdio,
+      env: { ...withoutSettings(process.env), ...options.env },
+    });
+    this.#child.stdout?.on('data', (octets: Buffer) => (this.output += octets.toString('latin1')));
+    this.#child.stderr?.on('data', (octets: Buffer) => (this.complaints += octets.toString('latin1')));
+    this.exited = new Promise((resolve) => {
+      this.#child.once('close', (code, signal) => {
+        this.#over = true;
+        resolve(code ?? signal ?? '');
+      });
+    });
+  }
+
+  /** Starts it and waits until all its processes listen. */
+  static async start(options: ChildOptions): Promise<PosternProcess> {
+    const child = new PosternProcess(options);
+    const workers = Number(options.settings?.find((setting) => setting.startsWith('workers='))?.slice(8) ?? 1);
+    try {
+      await child.until(() => child.listening.length >= workers);
+    } catch (error) {
+      await child.close();
+      throw error;
+    }
+    return child;
+  }
+
+  /** Starts it, whether it comes to serve or not. */
+  static launch(options: ChildOptions): PosternProcess {
+    return new PosternProcess(options);
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Log lines, parsed. */
+  get log(): LogLine[] {
+    const whole = this.output.slice(0, this.output.lastIndexOf('\n') + 1);
+    return whole
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(Buffer.from(line, 'latin1').toString('utf8')) as LogLine);
+  }
+
+  /** The lines that say that a process listens. */
+  get listening(): LogLine[] {
+    return this.log.filter(({ msg }) => msg === 'listening');
+  }
+
+  get port(): number {
+    const [bound] = (this.listening[0]?.['listen'] ?? []) as readonly string[];
+    return Number(bound?.split(':').at(-1));
+  }
+
+  /** Resident memory of the process in octets, of its high-water mark where that is asked for. */
+  memory(what: 'VmRSS' | 'VmHWM' = 'VmRSS'): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
+    return Number(new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024;
+  }
+
+  /** Waits for something that the process does; rejects with its output when it is over, or nothing comes of it. */
+  async until(done: () => boolean, ms = startMs): Promise<void> {
+    const end = Date.now() + ms;
+    while (!done()) {
+      if (this.#over || Date.now() > end) throw new Error(`postern: ${this.complaints}${this.output}`.slice(0, 4000));
+      await sleep(10);
+    }
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (!this.#over) this.#child.kill(signal);
+  }
+
+  /** TERM; the exit code, or KILL when it takes too long. */
+  async stop(ms = 40_000): Promise<number | string> {
+    this.signal('SIGTERM');
+    const late = setTimeout(() => this.signal('SIGKILL'), ms);
+    const code = await this.exited;
+    clearTimeout(late);
+    return code;
+  }
+
+  /** Ends it at once, if it still runs, and takes its own folder away. */
+  async close(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.exited;
+    if (this.#ownRoot) rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+/** POSTERN_REQUIRE_PEERS is for the tests, and whatever else of that prefix is set here is no business of theirs. */
+const withoutSettings = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('POSTERN_')));
+
+/** A temporary folder with these markers below srv, which other users may enter. */
+export function makeRoot(markers: readonly string[]): string {
+  const root = mkdtempSync(join(tmpdir(), 'postern-'));
+  chmodSync(root, 0o755);
+  mkdirSync(join(root, 'srv'));
+  for (const marker of markers) {
+    mkdirSync(dirname(join(root, 'srv', marker)), { recursive: true });
+    writeFileSync(join(root, 'srv', marker), '');
+  }
+  writeFileSync(join(root, 'zone.json'), '{}');
+  return root;
+}
+
+function flags(root: string, { settings = [], relayPort }: ChildOptions): string[] {
+  const usual = [
+    'listen=127.0.0.1:0',
+    `srv=${root}/srv`,
+    `spam=${root}/spam`,
+    `state=${root}/state`,
+    `relay=127.0.0.1:${relayPort}`,
+    `dns_zone=${root}/zone.json`,
+    'hostname=mx.test.example',
+    'log_format=json',
+  ];
+  const isOwn = (setting: string): boolean => settings.some((own) => own.split('=')[0] === setting.split('=')[0]);
+  return [...usual.filter((setting) => !isOwn(setting)), ...settings].map((setting) => `--${setting}`);
+}

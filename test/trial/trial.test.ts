@@ -1,0 +1,77 @@
+/** The first minute: what `npm start` runs, and `npm run demo` beside it, in a folder of their own. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { demoMails, marker } from '../../src/trial/demo-mails.js';
+
+const program = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+const example = fileURLToPath(new URL('../../../srv-example', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'postern-trial-'));
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('POSTERN_')));
+const flags: string[] = [];
+let trial: ChildProcess;
+let printed = '';
+
+before(async () => {
+  cpSync(example, join(folder, 'srv'), { recursive: true });
+  flags.push(`--srv=${folder}/srv`, `--listen=127.0.0.1:${await freePort()}`, `--relay=127.0.0.1:${await freePort()}`);
+  trial = spawn(process.execPath, [program, 'serve', '--trial', ...flags], { cwd: folder, env });
+  trial.stdout?.on('data', (octets: Buffer) => (printed += octets.toString()));
+  trial.stderr?.on('data', (octets: Buffer) => (printed += octets.toString()));
+  for (let i = 0; i < 2000 && !printed.includes('Ctrl-C stops it'); i++) await sleep(10);
+});
+after(async () => {
+  const gone = new Promise((resolve) => trial.once('close', resolve));
+  trial.kill('SIGKILL');
+  await gone;
+  rmSync(folder, { recursive: true });
+});
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as net.AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+const demo = (): { status: number | null; stdout: string; stderr: string } =>
+  spawnSync(process.execPath, [program, 'demo', ...flags], { cwd: folder, env, encoding: 'utf8', timeout: 30_000 });
+
+test('the trial run says where it listens, whom it hosts with which checks, and what to type next', () => {
+  assert.match(printed, /postern takes mail on 127\.0\.0\.1:\d+\n/);
+  assert.match(printed, /^ {4}example\.com +checks: .*\bspf\b/m);
+  assert.match(printed, /^ {4}npm run demo /m);
+});
+
+test('in the demo every mail meets the fate it was meant to, and each is where the table says', () => {
+  const { status, stdout, stderr } = demo();
+  assert.equal(status, 0, stdout + stderr);
+  for (const { what } of demoMails) assert.ok(stdout.includes(what), what);
+  const places = [...stdout.matchAll(/→ (\S+\/new\/\S+)/g)].map(([, place = '']) => place);
+  assert.equal(places.length, demoMails.length - 1); // all but the mail that is for no domain of ours
+  for (const place of places) assert.ok(existsSync(join(folder, place)), place);
+  assert.deepEqual(readdirSync(join(folder, 'var')).toSorted(), ['sink', 'spam', 'state']);
+});
+
+test('the demo leaves no marker behind, and can be run again', () => {
+  assert.ok(!existsSync(join(folder, 'srv', marker)));
+  assert.equal(demo().status, 0);
+});
+
+test('without a trial run the demo says what to do', () => {
+  const { status, stderr } = spawnSync(process.execPath, [program, 'demo', '--listen=127.0.0.1:1'], {
+    cwd: folder,
+    env,
+    encoding: 'utf8',
+  });
+  assert.equal(status, 69);
+  assert.match(stderr, /^postern: demo: .*is "npm start" running in another terminal\?\n$/);
+});

@@ -1,0 +1,323 @@
+/**
+ * What an MTA's commands mean to a filter, and what the filter's answers mean to the MTA. One command at a time: the order of
+ * things, and waiting, is `session`.
+ *
+ * The order of commands is taken leniently, switched-off ones are simply absent. But a piece of a message without MAIL is
+ * answered `tempfail`: no mail passes that the filter has not seen.
+ */
+import type { Command } from './command.js';
+import { type Connection, SessionContext, TransactionContext } from './contexts.js';
+import { Macros } from './macros.js';
+import { type Agreement, agree, editActions, eventFlags, protocol, wishesOf } from './negotiation.js';
+import {
+  type Client,
+  type EditKind,
+  type FinalAnswer,
+  type HeaderField,
+  type MilterEvent,
+  type MilterHandlers,
+  type MilterPolicy,
+  type MilterWishes,
+  type Reaction,
+  type Session,
+  type Skip,
+  proceed,
+  tempfail,
+} from './policy.js';
+import { encodeAgreement, encodeAnswer, encodeEdits, frames } from './response.js';
+
+/** Where a dialogue speaks. */
+export interface Floor {
+  say(frame: Buffer): void;
+  /** The filter's answer will be settled by what the promise, which never fails, brings; until then no command is performed. */
+  wait(answer: Promise<() => void>, ofMessage: boolean): void;
+  failed(event: string, error: unknown): void;
+  close(): void;
+  drop(problem: string): void;
+}
+
+/** A piece of the body that comes with the end of the message is a step of its own, without an answer of its own. */
+export type Step = Command | { readonly kind: 'last-chunk'; readonly chunk: Uint8Array };
+
+/** A policy as sessions use it: made once, shared by all. */
+export interface PreparedPolicy<S, T> {
+  readonly filter: Filter<S, T>;
+  readonly wished: Agreement;
+}
+
+type Filter<S, T> = MilterWishes & MilterHandlers<S, T> & { newSession?(): S; newTransaction?(session: Session<S>): T };
+
+export function preparePolicy<S, T>(policy: MilterPolicy<S, T>): PreparedPolicy<S, T> {
+  const filter = policy as unknown as Filter<S, T>; // the types of its makers depend on S and T
+  return { filter, wished: wishesOf(filter) };
+}
+
+type Asked = MilterEvent | 'last-chunk';
+type AnyAnswer = FinalAnswer | Skip;
+type MessageStep = Extract<Step, { kind: 'rcpt' | 'data' | 'header' | 'eoh' | 'body' | 'last-chunk' | 'eom' }>;
+
+/** A question to the filter; `about` is undefined where it concerns the session. */
+interface Question<S, T> {
+  readonly event: Asked;
+  readonly about: TransactionContext<S, T> | undefined;
+}
+
+/** SMFIC_CONNECT, SMFIC_HELO, SMFIC_MAIL */
+const code = { connect: 0x43, helo: 0x48, mail: 0x4d } as const;
+const nobody: Client = { kind: 'unknown', name: '', ip: undefined };
+
+export class Dialogue<S, T> implements Connection {
+  readonly macros = new Macros();
+  readonly #filter: Filter<S, T>;
+  readonly #wished: Agreement;
+  readonly #floor: Floor;
+  #agreed: Agreement | undefined;
+  #session: SessionContext<S> | undefined;
+  #transaction: TransactionContext<S, T> | undefined;
+  /** The transaction at whose end the filter is at work: PROGRESS may be said. */
+  #ending: object | undefined;
+
+  constructor({ filter, wished }: PreparedPolicy<S, T>, floor: Floor) {
+    this.#filter = filter;
+    this.#wished = wished;
+    this.#floor = floor;
+  }
+
+  get inMessage(): boolean {
+    return this.#transaction !== undefined && this.#transaction.settled === undefined;
+  }
+
+  offers(edit: EditKind): boolean {
+    return ((this.#agreed?.actions ?? 0) & editActions[edit][0]) !== 0;
+  }
+
+  progressOf(transaction: object): void {
+    if (this.#ending === transaction) this.#floor.say(frames.progress);
+  }
+
+  perform(step: Step): void {
+    if (step.kind === 'negotiate') return this.#negotiate(step);
+    if (!this.#agreed) return this.#floor.drop('a command before the negotiation');
+    switch (step.kind) {
+      case 'macros':
+        return this.macros.set(step.code, step.definitions);
+      case 'connect':
+        return this.#connect(step.client);
+      case 'helo':
+        return this.#helo(step.name);
+      case 'unknown':
+        return this.#unknown(step.line);
+      case 'mail':
+        return this.#mail(step);
+      case 'abort':
+        this.#dropTransaction();
+        return this.macros.clearBehind(code.helo);
+      case 'quit':
+        return this.#floor.close();
+      case 'next-session':
+        this.endSession();
+        return this.macros.clear();
+      default:
+        return this.#ofMessage(step);
+    }
+  }
+
+  #negotiate(offer: Extract<Step, { kind: 'negotiate' }>): void {
+    this.endSession();
+    this.macros.clear();
+    this.#agreed = agree(this.#wished, offer);
+    if (this.#agreed) this.#floor.say(encodeAgreement(this.#agreed));
+    else this.#floor.drop(`protocol version ${offer.version}`);
+  }
+
+  #connect(client: Client): void {
+    this.endSession();
+    this.macros.clearBehind(code.connect);
+    const session = this.#begun(client);
+    this.#ask({ event: 'connect', about: undefined }, () => this.#filter.connect?.(session));
+  }
+
+  /** The session; where the MTA never said CONNECT, it begins here. */
+  #begun(client: Client = nobody): SessionContext<S> {
+    if (this.#session) return this.#session;
+    const session = new SessionContext<S>(this, client);
+    this.#session = session;
+    try {
+      if (this.#filter.newSession) session.state = this.#filter.newSession();
+      session.made = true;
+    } catch (error) {
+      session.failed = true;
+      this.#floor.failed('newSession', error);
+    }
+    return session;
+  }
+
+  #helo(name: string): void {
+    this.#dropTransaction();
+    this.macros.clearBehind(code.helo);
+    const session = this.#begun();
+    session.helo = name;
+    this.#ask({ event: 'helo', about: undefined }, () => this.#filter.helo?.(session));
+  }
+
+  #unknown(line: string): void {
+    const session = this.#begun();
+    this.#ask({ event: 'unknown', about: undefined }, () => this.#filter.unknown?.(session, line));
+  }
+
+  #mail({ sender }: Extract<Step, { kind: 'mail' }>): void {
+    this.#dropTransaction();
+    this.macros.clearBehind(code.mail);
+    const session = this.#begun();
+    const about = new TransactionContext<S, T>(session, sender);
+    this.#transaction = about;
+    this.#ask({ event: 'mail', about }, () => {
+      if (this.#filter.newTransaction) about.state = this.#filter.newTransaction(session);
+      return this.#filter.mail?.(about);
+    });
+  }
+
+  #ofMessage(step: MessageStep): void {
+    const about = this.#transaction;
+    if (!about) return this.#say(step.kind, frames.tempfail);
+    if (about.settled) return this.#say(step.kind, about.settled);
+    return this.#ask({ event: step.kind, about }, () => this.#handle(step, about));
+  }
+
+  #handle(step: MessageStep, transaction: TransactionContext<S, T>): Reaction<AnyAnswer> {
+    const filter = this.#filter;
+    switch (step.kind) {
+      case 'rcpt':
+        return filter.rcpt?.(transaction, step.recipient);
+      case 'data':
+        return filter.data?.(transaction);
+      case 'header':
+        return transaction.skipsHeader ? proceed : filter.header?.(transaction, this.#asWished(step.field));
+      case 'eoh':
+        return filter.eoh?.(transaction);
+      case 'body':
+      case 'last-chunk':
+        return transaction.skipsBody ? proceed : filter.body?.(transaction, step.chunk);
+      case 'eom':
+        this.#ending = transaction;
+        return filter.eom?.(transaction);
+    }
+  }
+
+  /** An MTA that cannot leave the leading space has taken one away. */
+  #asWished(field: HeaderField): HeaderField {
+    const lost = this.#filter.leadingSpace === true && !this.#granted(protocol.leadingSpace);
+    return lost ? { name: field.name, value: ` ${field.value}` } : field;
+  }
+
+  #ask(question: Question<S, T>, handler: () => Reaction<AnyAnswer>): void {
+    if (this.#session?.failed) return this.#settle(question, tempfail);
+    let reaction: Reaction<AnyAnswer>;
+    try {
+      reaction = handler();
+    } catch (error) {
+      return this.#fail(question, error);
+    }
+    if (!(reaction instanceof Promise)) return this.#settle(question, reaction ?? proceed);
+    const settled = reaction.then(
+      (answer) => () => this.#settle(question, answer ?? proceed),
+      (error: unknown) => () => this.#fail(question, error),
+    );
+    this.#floor.wait(settled, question.about !== undefined);
+  }
+
+  #settle(question: Question<S, T>, answer: AnyAnswer): void {
+    const { event, about } = question;
+    if (this.#isSilent(event)) return this.#say(event, frames.continue);
+    if (answer.kind === 'skip') return this.#skip(question);
+    let said: readonly Buffer[];
+    try {
+      if (answer.kind === 'discard' && !about) throw new Error(`discard is no answer to ${event}`);
+      said = event === 'eom' ? this.#final(answer) : [encodeAnswer(answer)];
+    } catch (error) {
+      return this.#fail(question, error);
+    }
+    if (event === 'eom') return this.#finish(said);
+    const [frame = frames.tempfail] = said;
+    if (about && endsMessage(event, answer)) about.settled = frame;
+    this.#say(event, frame);
+  }
+
+  /** SKIP is said for the body only: Sendmail knows it nowhere else. */
+  #skip({ event, about }: Question<S, T>): void {
+    if (about && event === 'header') about.skipsHeader = true;
+    if (about && event === 'body') about.skipsBody = true;
+    this.#say(event, event === 'body' && this.#granted(protocol.skip) ? frames.skip : frames.continue);
+  }
+
+  /** What the MTA was not waiting for, it is told at the next occasion. */
+  #fail({ event, about }: Question<S, T>, error: unknown): void {
+    this.#floor.failed(event, error);
+    if (event === 'eom') return this.#finish([frames.tempfail]);
+    if (about && (event !== 'rcpt' || this.#isSilent(event))) about.settled = frames.tempfail;
+    if (!about && this.#isSilent(event) && this.#session) this.#session.failed = true;
+    this.#say(event, frames.tempfail);
+  }
+
+  #final(answer: FinalAnswer): readonly Buffer[] {
+    const verdict = encodeAnswer(answer);
+    const { kind, edits = [] } = answer;
+    if (edits.length === 0 || !this.#agreed || (kind !== 'continue' && kind !== 'accept')) return [verdict];
+    const undeclared = edits.find((edit) => (editActions[edit.kind][0] & this.#wished.actions) === 0);
+    if (undeclared) throw new Error(`the edit ${undeclared.kind} is not among the edits of the policy`);
+    return [...encodeEdits(edits, this.#agreed), verdict];
+  }
+
+  #finish(said: readonly Buffer[]): void {
+    this.#ending = undefined;
+    this.#transaction = undefined;
+    this.macros.clearBehind(code.helo);
+    for (const frame of said) this.#floor.say(frame);
+  }
+
+  #say(event: Asked, frame: Buffer): void {
+    if (event !== 'last-chunk' && !this.#granted(eventFlags[event].unanswered)) this.#floor.say(frame);
+  }
+
+  #granted(bit: number): boolean {
+    return ((this.#agreed?.protocol ?? 0) & bit) !== 0;
+  }
+
+  #isSilent(event: Asked): boolean {
+    return (this.#wished.protocol & eventFlags[event === 'last-chunk' ? 'body' : event].unanswered) !== 0;
+  }
+
+  #dropTransaction(): void {
+    const transaction = this.#transaction;
+    this.#transaction = undefined;
+    this.#ending = undefined;
+    if (!transaction || transaction.settled) return;
+    transaction.settled = frames.tempfail;
+    transaction.end();
+    this.#tell('abort', () => this.#filter.abort?.(transaction));
+  }
+
+  /** Cancels what is under way. */
+  endSession(): void {
+    this.#dropTransaction();
+    const session = this.#session;
+    this.#session = undefined;
+    if (!session) return;
+    session.end();
+    if (session.made) this.#tell('close', () => this.#filter.close?.(session));
+  }
+
+  #tell(event: string, handler: () => void): void {
+    try {
+      handler();
+    } catch (error) {
+      this.#floor.failed(event, error);
+    }
+  }
+}
+
+/** A refusal at RCPT concerns that recipient. */
+function endsMessage(event: Asked, { kind }: AnyAnswer): boolean {
+  if (kind === 'continue') return false;
+  return event !== 'rcpt' || kind === 'accept' || kind === 'discard';
+}

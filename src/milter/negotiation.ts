@@ -1,0 +1,157 @@
+/**
+ * What filter and MTA agree on before the first session: a pure function of the filter's wishes and the MTA's offer. Nothing
+ * is asked for that was not offered; what the MTA lacks, the session makes up for.
+ */
+import { listedName } from './macros.js';
+import type { EditKind, MacroStage, MilterEvent, MilterHandlers, MilterWishes } from './policy.js';
+
+export interface Offer {
+  readonly version: number;
+  /** SMFIF_* bits. */
+  readonly actions: number;
+  /** SMFIP_* bits. */
+  readonly protocol: number;
+}
+
+/** The answer to an offer, `lists` included: macro names for a stage's number. */
+export interface Agreement extends Offer {
+  readonly lists: readonly (readonly [stage: number, names: string])[];
+}
+
+export const ownVersion = 6;
+/** Version 1 has other flags, and no MTA that lives. */
+const oldestVersion = 2;
+
+/** SMFIF_* */
+export const action = {
+  addHeaders: 0x01, // SMFIF_ADDHDRS
+  changeBody: 0x02, // SMFIF_CHGBODY
+  addRecipient: 0x04, // SMFIF_ADDRCPT
+  deleteRecipient: 0x08, // SMFIF_DELRCPT
+  changeHeaders: 0x10, // SMFIF_CHGHDRS
+  quarantine: 0x20, // SMFIF_QUARANTINE
+  changeSender: 0x40, // SMFIF_CHGFROM
+  addRecipientWithParameters: 0x80, // SMFIF_ADDRCPT_PAR
+  setMacroLists: 0x100, // SMFIF_SETSYMLIST
+} as const;
+
+/** SMFIP_*, beside those of one event. */
+export const protocol = {
+  skip: 0x400, // SMFIP_SKIP
+  refusedRecipients: 0x800, // SMFIP_RCPT_REJ
+  leadingSpace: 0x100000, // SMFIP_HDR_LEADSPC
+} as const;
+
+/** All flags that are known; others are masked out (SMFIP_MDS_* would change the size of frames). */
+const knownProtocol = 0x1fffff;
+
+/** For each event the flag that it is not sent, and the flag that it is sent and not answered; 0 where it must be. */
+export const eventFlags: Readonly<Record<MilterEvent, { readonly unsent: number; readonly unanswered: number }>> = {
+  connect: { unsent: 0x01, unanswered: 0x1000 }, // SMFIP_NOCONNECT, SMFIP_NR_CONN
+  helo: { unsent: 0x02, unanswered: 0x2000 }, // SMFIP_NOHELO, SMFIP_NR_HELO
+  mail: { unsent: 0x04, unanswered: 0x4000 }, // SMFIP_NOMAIL, SMFIP_NR_MAIL
+  rcpt: { unsent: 0x08, unanswered: 0x8000 }, // SMFIP_NORCPT, SMFIP_NR_RCPT
+  data: { unsent: 0x200, unanswered: 0x10000 }, // SMFIP_NODATA, SMFIP_NR_DATA
+  header: { unsent: 0x20, unanswered: 0x80 }, // SMFIP_NOHDRS, SMFIP_NR_HDR
+  eoh: { unsent: 0x40, unanswered: 0x40000 }, // SMFIP_NOEOH, SMFIP_NR_EOH
+  body: { unsent: 0x10, unanswered: 0x80000 }, // SMFIP_NOBODY, SMFIP_NR_BODY
+  unknown: { unsent: 0x100, unanswered: 0x20000 }, // SMFIP_NOUNKNOWN, SMFIP_NR_UNKN
+  eom: { unsent: 0, unanswered: 0 },
+};
+
+/** The actions an edit needs; the first is enough. */
+export const editActions: Readonly<Record<EditKind, readonly [needed: number, ...helpful: number[]]>> = {
+  'add-header': [action.addHeaders],
+  'insert-header': [action.addHeaders],
+  'change-header': [action.changeHeaders],
+  'delete-header': [action.changeHeaders],
+  'change-sender': [action.changeSender],
+  'add-recipient': [action.addRecipient, action.addRecipientWithParameters],
+  'delete-recipient': [action.deleteRecipient],
+  'replace-body': [action.changeBody],
+  quarantine: [action.quarantine],
+};
+
+/** SMFIM_* */
+const stageNumber: Readonly<Record<MacroStage, number>> = {
+  connect: 0, // SMFIM_CONNECT
+  helo: 1, // SMFIM_HELO
+  mail: 2, // SMFIM_ENVFROM
+  rcpt: 3, // SMFIM_ENVRCPT
+  data: 4, // SMFIM_DATA
+  eom: 5, // SMFIM_EOM
+  eoh: 6, // SMFIM_EOH
+};
+
+type Filter = MilterWishes & Pick<MilterHandlers<never, never>, MilterEvent>;
+
+/** What a filter would like, whoever offers it. */
+export function wishesOf(filter: Filter): Agreement {
+  const lists = macroLists(filter);
+  const edits = (filter.edits ?? []).flatMap((kind) => editActions[kind]);
+  return {
+    version: ownVersion,
+    actions: edits.reduce((sum, bit) => sum | bit, lists.length > 0 ? action.setMacroLists : 0),
+    protocol: wantedProtocol(filter),
+    lists,
+  };
+}
+
+/** Undefined where the MTA is too old. */
+export function agree(wished: Agreement, offer: Offer): Agreement | undefined {
+  if (offer.version < oldestVersion) return undefined;
+  const old = offer.version === oldestVersion;
+  const offeredActions = old && offer.actions === 0 ? 0x0f : offer.actions; // as libmilter: SMFI_V1_ACTS
+  const offeredProtocol = old && offer.protocol === 0 ? 0x3f : offer.protocol; // as libmilter: SMFI_V1_PROT
+  const actions = wished.actions & offeredActions;
+  return {
+    version: Math.min(wished.version, offer.version),
+    actions,
+    protocol: wished.protocol & offeredProtocol & knownProtocol,
+    lists: (actions & action.setMacroLists) === 0 ? [] : wished.lists,
+  };
+}
+
+function wantedProtocol(filter: Filter): number {
+  const events = Object.keys(eventFlags) as MilterEvent[];
+  return events.reduce(
+    (sum, event) => sum | wantedOfEvent(filter, event),
+    (filter.body ? protocol.skip : 0) |
+      (filter.refusedRecipients ? protocol.refusedRecipients : 0) |
+      (filter.leadingSpace ? protocol.leadingSpace : 0),
+  );
+}
+
+function wantedOfEvent(filter: Filter, event: MilterEvent): number {
+  const { unsent, unanswered } = eventFlags[event];
+  switch (event) {
+    // What every session needs to know is sent in any case. And answered, handler or not: our choice, since behind an
+    // unanswered packet the MTA's next one waits for a delayed acknowledgement, 40 ms over TCP.
+    case 'connect':
+    case 'helo':
+    case 'mail':
+      return isSilent(filter, event) ? unanswered : 0;
+    // Answered always: Postfix hands its socket on behind DATA, with the same wait when macros are under way.
+    case 'data':
+    case 'eom':
+      return 0;
+    default:
+      if (!filter[event]) return unsent;
+      return isSilent(filter, event) ? unanswered : 0;
+  }
+}
+
+/** Is the event seen only, and never answered? */
+export function isSilent(filter: Filter, event: MilterEvent): boolean {
+  return filter[event] !== undefined && event !== 'eom' && event !== 'data' && (filter.silent ?? []).includes(event);
+}
+
+/** Sendmail (8.17) looks for a list of end of header when it picks that of end of message: both are given, or neither. */
+function macroLists({ macros = {} }: MilterWishes): Agreement['lists'] {
+  const both = { eoh: macros.eoh ?? macros.eom, eom: macros.eom ?? macros.eoh };
+  const stages = Object.keys(stageNumber) as MacroStage[];
+  return stages.flatMap((stage) => {
+    const names = stage === 'eoh' || stage === 'eom' ? both[stage] : macros[stage];
+    return names ? [[stageNumber[stage], names.map(listedName).join(' ')] as const] : [];
+  });
+}

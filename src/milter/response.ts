@@ -1,0 +1,159 @@
+/**
+ * What a filter answers, as frames. The one place where text becomes octets for the MTA: whatever a reply or a header value
+ * holds, it ends where it should and cannot begin another.
+ */
+import { frame, u32 } from './codec.js';
+import { type Agreement, action, editActions, protocol } from './negotiation.js';
+import type { Answer, Edit, ReplyAnswer, Skip } from './policy.js';
+
+export const frames = {
+  continue: frame('c'), // SMFIR_CONTINUE
+  accept: frame('a'), // SMFIR_ACCEPT
+  reject: frame('r'), // SMFIR_REJECT
+  tempfail: frame('t'), // SMFIR_TEMPFAIL
+  discard: frame('d'), // SMFIR_DISCARD
+  skip: frame('s'), // SMFIR_SKIP
+  progress: frame('p'), // SMFIR_PROGRESS
+} as const;
+
+/** Throws for a reply whose code is not 400 to 599, and for what is no answer. */
+export function encodeAnswer(answer: Answer | Skip): Buffer {
+  if (answer.kind === 'reply') return frame('y', replyText(answer), '\0'); // SMFIR_REPLYCODE
+  if (!Object.hasOwn(frames, answer.kind)) throw new Error(`no answer: ${JSON.stringify(answer)}`);
+  return frames[answer.kind];
+}
+
+/** SMFIC_OPTNEG, the only code both sides use. */
+export function encodeAgreement(agreed: Agreement): Buffer {
+  const lists = agreed.lists.flatMap(([stage, names]) => [u32(stage), names, '\0']);
+  return frame('O', u32(agreed.version), u32(agreed.actions), u32(agreed.protocol), ...lists);
+}
+
+/** As libmilter's smfi_setmlreply. */
+const maxReplyLines = 32;
+const maxLineOctets = 980;
+
+/** `ddd[ x.y.z] text`, lines joined by CRLF, `ddd-` on all but the last; without its NUL. */
+function replyText({ code, enhanced, text }: ReplyAnswer): string {
+  if (!Number.isInteger(code) || code < 400 || code > 599) throw new Error(`a reply of a filter cannot be ${code}`);
+  const lines = (typeof text === 'string' ? [text] : text).map(replyLine).filter((line) => line !== '');
+  const kept = lines.length > 0 ? lines.slice(0, maxReplyLines) : [code < 500 ? 'Try again later' : 'Command rejected'];
+  const status = enhancedOf(code, enhanced);
+  return kept.map((line, i) => `${code}${i < kept.length - 1 ? '-' : ' '}${status}${line}`).join('\r\n');
+}
+
+/** RFC 2034 §4: the class is that of the code. What is no enhanced code is left out. */
+function enhancedOf(code: number, enhanced: string): string {
+  const rest = /^[245](\.\d{1,3}\.\d{1,3})$/.exec(enhanced)?.[1];
+  return rest === undefined ? '' : `${Math.floor(code / 100)}${rest} `;
+}
+
+/** `%` doubled, because MTAs expand it: Sendmail drops a text with a single one. */
+function replyLine(text: string): string {
+  const doubled = text
+    .replace(/[^\x20-\x7e]/gu, '')
+    .trim()
+    .replaceAll('%', '%%');
+  if (doubled.length <= maxLineOctets) return doubled;
+  const cut = doubled.slice(0, maxLineOctets);
+  return (/%*$/.exec(cut)?.[0].length ?? 0) % 2 === 0 ? cut : cut.slice(0, -1);
+}
+
+/**
+ * The frames of a message's edits, in an order in which header indexes mean the fields as they were received. Edits the MTA
+ * did not offer are left out. Throws for what no MTA could take: an odd field name or address, data over 65,535 octets.
+ */
+export function encodeEdits(edits: readonly Edit[], agreed: Agreement): Buffer[] {
+  const lead = (agreed.protocol & protocol.leadingSpace) === 0 ? '' : ' '; // no MTA adds one then
+  const offered = edits.filter(({ kind }) => (editActions[kind][0] & agreed.actions) !== 0);
+  return offered.sort(inOrder).flatMap((edit) => encodeEdit(edit, agreed.actions, lead));
+}
+
+/** Postfix counts fields anew behind a deletion and counts inserted ones too; Sendmail does neither. */
+const rank: Readonly<Record<Edit['kind'], number>> = {
+  'change-header': 0,
+  'delete-header': 1,
+  'insert-header': 2,
+  'add-header': 2,
+  'change-sender': 3,
+  'delete-recipient': 4,
+  'add-recipient': 5,
+  'replace-body': 6, // in one row: Postfix takes nothing between its pieces
+  quarantine: 7,
+};
+
+function inOrder(a: Edit, b: Edit): number {
+  if (a.kind === 'delete-header' && b.kind === 'delete-header') return b.index - a.index;
+  return rank[a.kind] - rank[b.kind];
+}
+
+function encodeEdit(edit: Edit, actions: number, lead: string): Buffer | Buffer[] {
+  switch (edit.kind) {
+    case 'add-header':
+      return bounded('h', fieldName(edit.name), '\0', lead, fieldValue(edit.value), '\0'); // SMFIR_ADDHEADER
+    case 'insert-header':
+      return bounded('i', u32(edit.index), fieldName(edit.name), '\0', lead, fieldValue(edit.value), '\0'); // SMFIR_INSHEADER
+    case 'change-header': {
+      const value = fieldValue(edit.value);
+      return bounded('m', u32(edit.index), fieldName(edit.name), '\0', value === '' ? '' : lead, value, '\0'); // SMFIR_CHGHEADER
+    }
+    case 'delete-header':
+      return bounded('m', u32(edit.index), fieldName(edit.name), '\0\0'); // SMFIR_CHGHEADER, an empty value
+    case 'change-sender':
+      return bounded('e', address(edit.sender), '\0', ...parametersOf(edit)); // SMFIR_CHGFROM
+    case 'add-recipient': {
+      const parameters = (actions & action.addRecipientWithParameters) === 0 ? [] : parametersOf(edit);
+      return bounded(parameters.length > 0 ? '2' : '+', address(edit.recipient), '\0', ...parameters); // SMFIR_ADDRCPT_PAR, SMFIR_ADDRCPT
+    }
+    case 'delete-recipient':
+      return bounded('-', address(edit.recipient), '\0'); // SMFIR_DELRCPT
+    case 'replace-body':
+      return bodyFrames(edit.body);
+    case 'quarantine':
+      return bounded('q', edit.reason.replace(/[^\x20-\x7e]/gu, '').slice(0, maxLineOctets) || 'quarantined', '\0'); // SMFIR_QUARANTINE
+  }
+}
+
+/** MILTER_MAX_DATA_SIZE: Sendmail takes no more. */
+const maxData = 65_535;
+
+function bounded(code: string, ...data: readonly (string | Uint8Array)[]): Buffer {
+  const out = frame(code, ...data);
+  if (out.length > maxData + 5) throw new Error(`an edit of ${out.length - 5} octets, over ${maxData}`);
+  return out;
+}
+
+/** SMFIR_REPLBODY; an empty body takes one frame too. */
+function bodyFrames(body: Uint8Array): Buffer[] {
+  const count = Math.max(1, Math.ceil(body.length / maxData));
+  return Array.from({ length: count }, (_, i) => frame('b', body.subarray(i * maxData, (i + 1) * maxData)));
+}
+
+/** RFC 5322 §2.2: printable ASCII but the colon. */
+function fieldName(name: string): string {
+  if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) throw new Error(`not the name of a header field: ${JSON.stringify(name)}`);
+  return name;
+}
+
+/** Line breaks are LF and white space (CRLF would leave a bare CR in the mail); other controls become `?`. */
+function fieldValue(value: string): string {
+  const octets = latin1(value);
+  if (!/[\x00-\x08\x0a-\x1f\x7f]/.test(octets)) return octets;
+  return octets
+    .replace(/\r\n?/g, '\n')
+    .replace(/[\x00-\x08\x0b-\x1f\x7f]/g, '?')
+    .replace(/(?:\n[\t ]*)+(?=\n|$)/g, '')
+    .replace(/\n(?![\t ])/g, '\n\t');
+}
+
+function address(text: string): string {
+  if (/[\x00-\x1f\x7f]/.test(text)) throw new Error('an address with control characters');
+  return latin1(text);
+}
+
+function parametersOf({ parameters }: { readonly parameters?: readonly string[] }): string[] {
+  return parameters === undefined || parameters.length === 0 ? [] : [parameters.map(address).join(' '), '\0'];
+}
+
+/** Octets, one to a character. */
+const latin1 = (text: string): string => text.replace(/[^\x00-\xff]/gu, '?');

@@ -1,0 +1,169 @@
+/**
+ * The milter protocol on sockets: each connection has its session, which does all the thinking. A connection that breaks the
+ * protocol is closed, and no other notices.
+ */
+import net from 'node:net';
+import { defaultFrameLimit } from './codec.js';
+import type { Endpoint } from './endpoint.js';
+import type { MilterPolicy } from './policy.js';
+import { type PreparedPolicy, preparePolicy } from './dialogue.js';
+import { MilterSession, type Outlet } from './session.js';
+import { type SocketPermissions, openSocket } from './socket.js';
+
+export interface MilterServerOptions {
+  /** Connections at a time; one more is closed at once. Default 4,000. */
+  readonly maxConnections?: number;
+  /** A connection that is silent for so long is closed. Default 7,210,000 ms, as libmilter. */
+  readonly idleMilliseconds?: number;
+  /** Octets a frame may announce. Default 65,536. */
+  readonly frameLimit?: number;
+  /** What went wrong; nothing of it concerns other connections. */
+  readonly onProblem?: (problem: MilterProblem) => void;
+}
+
+export type MilterProblem =
+  /** The MTA broke the protocol. */
+  | { readonly kind: 'protocol'; readonly text: string }
+  /** The handler of that event threw. */
+  | { readonly kind: 'handler'; readonly event: string; readonly error: unknown }
+  /** A bug of this program. */
+  | { readonly kind: 'session'; readonly error: unknown }
+  /** One connection too many. */
+  | { readonly kind: 'full'; readonly connections: number }
+  /** The listening socket. */
+  | { readonly kind: 'listener'; readonly error: unknown };
+
+const defaultMaxConnections = 4_000;
+const defaultIdle = 7_210_000;
+/** Octets that may wait behind a pending answer before reading pauses. */
+const maxBacklog = 262_144;
+
+/**
+ * Serves one policy:
+ *
+ *     const server = new MilterServer(policy);
+ *     await server.listen({ kind: 'unix', path: '/run/filter.sock' });
+ */
+export class MilterServer<S = undefined, T = undefined> {
+  readonly #options: MilterServerOptions;
+  readonly #connections = new Map<net.Socket, MilterSession<S, T>>();
+  readonly #listeners: net.Server[] = [];
+  #prepared: PreparedPolicy<S, T>;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(policy: MilterPolicy<S, T>, options: MilterServerOptions = {}) {
+    this.#prepared = preparePolicy(policy);
+    this.#options = options;
+  }
+
+  /** For connections to come; those that are open keep the policy they began with. */
+  setPolicy(policy: MilterPolicy<S, T>): void {
+    this.#prepared = preparePolicy(policy);
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Opens a socket and serves it; answers where it listens. Throws a `SocketProblem`. May be called for several. */
+  async listen(endpoint: Endpoint, permissions?: SocketPermissions): Promise<Endpoint> {
+    const listener = net.createServer({ noDelay: true }, (socket) => this.accept(socket));
+    const bound = await openSocket(listener, endpoint, permissions);
+    listener.on('error', (error) => this.#report({ kind: 'listener', error }));
+    this.#listeners.push(listener);
+    return bound;
+  }
+
+  /** Serves a connection, wherever it comes from. */
+  accept(socket: net.Socket): void {
+    const { maxConnections = defaultMaxConnections, idleMilliseconds = defaultIdle } = this.#options;
+    socket.on('error', () => {}); // 'close' follows
+    if (this.#connections.size >= maxConnections) {
+      this.#report({ kind: 'full', connections: this.#connections.size });
+      socket.destroy();
+      return;
+    }
+    const { frameLimit = defaultFrameLimit } = this.#options;
+    const session: MilterSession<S, T> = new MilterSession(
+      this.#prepared,
+      this.#outlet(socket, () => session.backlog),
+      frameLimit,
+    );
+    this.#connections.set(socket, session);
+    socket.setTimeout(idleMilliseconds, () => socket.destroy());
+    socket.on('data', (octets) => this.#guarded(socket, () => receive(socket, session, octets)));
+    socket.on('drain', () => resume(socket, session.backlog));
+    socket.on('end', () => this.#guarded(socket, () => session.end()));
+    socket.on('close', () => {
+      this.#connections.delete(socket);
+      this.#guarded(socket, () => session.end());
+      if (this.#connections.size === 0) this.#whenEmpty?.();
+    });
+  }
+
+  #outlet(socket: net.Socket, backlog: () => number): Outlet {
+    return {
+      write: (octets) => {
+        if (!socket.write(octets)) socket.pause(); // an MTA that does not read is not read from
+      },
+      close: () => {
+        socket.end();
+        socket.resume();
+      },
+      drop: (text) => {
+        this.#report({ kind: 'protocol', text });
+        socket.destroy();
+      },
+      failed: (event, error) => this.#report({ kind: 'handler', event, error }),
+      resumed: () => resume(socket, backlog()),
+    };
+  }
+
+  #guarded(socket: net.Socket, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#report({ kind: 'session', error });
+      socket.destroy();
+    }
+  }
+
+  #report(problem: MilterProblem): void {
+    this.#options.onProblem?.(problem);
+  }
+
+  /**
+   * Stops listening (a socket file goes) and waits for the connections to end, at most so long; then they are closed. One that
+   * is idle is waited for too: to the MTA its end means that the filter has failed.
+   */
+  async stop(graceMilliseconds = 5_000): Promise<void> {
+    const closed = this.#listeners.splice(0).map((listener) => new Promise((settle) => listener.close(settle)));
+    await this.#emptied(graceMilliseconds);
+    for (const socket of this.#connections.keys()) socket.destroy();
+    await Promise.all([...closed, this.#emptied(graceMilliseconds)]);
+  }
+
+  #emptied(milliseconds: number): Promise<void> {
+    if (this.#connections.size === 0) return Promise.resolve();
+    return new Promise((settle) => {
+      const late = setTimeout(settle, milliseconds);
+      this.#whenEmpty = () => {
+        clearTimeout(late);
+        settle();
+      };
+    });
+  }
+}
+
+function receive(
+  socket: net.Socket,
+  session: { receive(octets: Buffer): void; readonly backlog: number },
+  octets: Buffer,
+): void {
+  session.receive(octets);
+  if (session.backlog > maxBacklog) socket.pause();
+}
+
+function resume(socket: net.Socket, backlog: number): void {
+  if (backlog <= maxBacklog && !socket.writableNeedDrain) socket.resume();
+}

@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Endpoint } from '../../src/milter/endpoint.js';
+import { type MilterPolicy, insertHeader, proceed, reject } from '../../src/milter/policy.js';
+import { type MilterProblem, MilterServer, type MilterServerOptions } from '../../src/milter/server.js';
+import { Mta, data, eom, helo, mail, message, negotiate, opening, packet, quit, rcpt } from '../support/milter-mta.js';
+import { inTime, until } from '../support/until.js';
+
+const editing: MilterPolicy = {
+  edits: ['insert-header'],
+  mail: () => proceed,
+  eom: ({ sender }) => ({ kind: 'continue', edits: [insertHeader('X-Sender', sender.address)] }),
+};
+
+interface Running {
+  readonly server: MilterServer;
+  readonly problems: MilterProblem[];
+  readonly where: { path: string } | { host: string; port: number };
+  mta(): Mta;
+}
+
+async function serve(
+  t: TestContext,
+  policy: MilterPolicy = editing,
+  options: MilterServerOptions & { unix?: boolean } = {},
+): Promise<Running> {
+  const problems: MilterProblem[] = [];
+  const server = new MilterServer(policy, { onProblem: (problem) => problems.push(problem), ...options });
+  const folder = mkdtempSync(join(tmpdir(), 'milter-'));
+  const endpoint: Endpoint = options.unix
+    ? { kind: 'unix', path: join(folder, 'milter.sock') }
+    : { kind: 'tcp', host: '127.0.0.1', port: 0 };
+  const bound = await server.listen(endpoint);
+  const where = bound.kind === 'tcp' ? { host: bound.host, port: bound.port } : { path: join(folder, 'milter.sock') };
+  const mtas: Mta[] = [];
+  t.after(async () => {
+    for (const { socket } of mtas) socket.destroy();
+    await server.stop(1000);
+    rmSync(folder, { recursive: true });
+  });
+  const mta = (): Mta => {
+    const one = new Mta(where);
+    mtas.push(one);
+    return one;
+  };
+  return { server, problems, where, mta };
+}
+
+/** What a message gets: MAIL, RCPT, DATA (recipients and what is in the message were not asked for). */
+const shortMessage = Buffer.concat([mail('<a@b>'), data, eom()]);
+
+for (const unix of [false, true]) {
+  test(`two messages over ${unix ? 'a UNIX socket' : 'TCP'}, edits and verdict in one read`, async (t) => {
+    const { mta, server } = await serve(t, editing, { unix });
+    const one = mta();
+    one.send(opening);
+    assert.deepEqual(await one.answers(3), ['O 0x6 0x1 0x178', 'c', 'c']);
+    one.send(mail('<a@b>'), data);
+    await one.answers(5);
+    const before = one.reads.length;
+    one.send(eom());
+    assert.deepEqual((await one.answers(7)).slice(5), ['i[0]X-Sender|a@b|', 'c']);
+    assert.equal(one.reads.length, before + 1);
+    one.send(shortMessage);
+    assert.equal((await one.answers(11)).length, 11);
+    assert.equal(server.connections, 1);
+    one.send(quit);
+    await one.ended();
+    assert.equal((await one.answers(12)).length, 11);
+  });
+}
+
+test('no wait for a delayed acknowledgement: messages over TCP take far less than 40 ms', async (t) => {
+  const { mta } = await serve(t);
+  const one = mta();
+  one.send(opening);
+  await one.answers(3);
+  const took: number[] = [];
+  for (let count = 3; took.length < 20; count += 4) {
+    const begun = performance.now();
+    one.send(mail());
+    await one.answers(count + 1);
+    one.send(data);
+    await one.answers(count + 2);
+    one.send(eom());
+    await one.answers(count + 4);
+    took.push(performance.now() - begun);
+  }
+  const median = took.sort((a, b) => a - b)[10] ?? 0;
+  assert.ok(median < 25, `${median} ms`);
+});
+
+test('a broken frame closes its own connection, and no other', async (t) => {
+  const { mta, problems } = await serve(t);
+  const [good, bad] = [mta(), mta()];
+  good.send(opening, mail());
+  bad.send(opening, mail());
+  await Promise.all([good.answers(4), bad.answers(4)]);
+  bad.send(packet('Z'));
+  await bad.ended();
+  assert.equal((await bad.answers(9)).length, 4);
+  good.send(data, eom());
+  assert.equal((await good.answers(7)).length, 7);
+  assert.deepEqual(problems, [{ kind: 'protocol', text: 'unknown command 0x5a' }]);
+});
+
+test('4 GB announced: closed at once', async (t) => {
+  const { mta, problems } = await serve(t);
+  const one = mta();
+  one.send(Buffer.from('ffffffff4f', 'hex'));
+  await one.ended();
+  assert.deepEqual(problems, [{ kind: 'protocol', text: 'a frame of 4294967295 octets, over 65536' }]);
+});
+
+test('a silent connection is closed after its time', async (t) => {
+  const { mta } = await serve(t, editing, { idleMilliseconds: 100 });
+  const one = mta();
+  one.send(opening);
+  await one.ended();
+  assert.equal((await one.answers(4)).length, 3);
+});
+
+test('one connection too many is closed at once', async (t) => {
+  const { mta, problems, server } = await serve(t, editing, { maxConnections: 2 });
+  const [first, second] = [mta(), mta()];
+  for (const one of [first, second]) {
+    one.send(negotiate());
+    await one.answers(1);
+  }
+  const third = mta();
+  await third.ended();
+  assert.deepEqual([problems, server.connections], [[{ kind: 'full', connections: 2 }], 2]);
+  second.send(quit);
+  await second.ended();
+  await until(() => server.connections === 1);
+  const fourth = mta();
+  fourth.send(negotiate());
+  assert.equal((await fourth.answers(1)).length, 1);
+});
+
+test('when the MTA goes away, the filter’s signal is aborted', async (t) => {
+  const gone = new Promise<void>((tell) => {
+    const policy: MilterPolicy = {
+      mail: ({ signal }) =>
+        new Promise((_, fail) => {
+          signal.addEventListener('abort', () => {
+            tell();
+            fail(new Error('aborted'));
+          });
+        }),
+    };
+    void serve(t, policy).then(async ({ mta, problems }) => {
+      const one = mta();
+      one.send(opening, mail());
+      await one.answers(3);
+      one.socket.destroy();
+      t.after(() => assert.deepEqual(problems, []));
+    });
+  });
+  await inTime(gone, 'the signal is aborted');
+});
+
+/** A connection whose end at the filter can be looked at. A UNIX socket's, in which the kernel keeps little. */
+async function watched(t: TestContext, policy: MilterPolicy): Promise<{ mta: Mta; inner: net.Socket }> {
+  const server = new MilterServer(policy);
+  const sockets: net.Socket[] = [];
+  const listener = net.createServer((socket) => {
+    sockets.push(socket);
+    server.accept(socket);
+  });
+  const folder = mkdtempSync(join(tmpdir(), 'milter-'));
+  const path = join(folder, 'socket');
+  await new Promise<void>((done) => listener.listen(path, done));
+  const mta = new Mta({ path });
+  t.after(() => {
+    mta.socket.destroy();
+    listener.close();
+    rmSync(folder, { recursive: true });
+  });
+  mta.send(negotiate());
+  await mta.answers(1);
+  return { mta, inner: sockets[0] as net.Socket };
+}
+
+test('an MTA that does not read its answers is not read from', async (t) => {
+  const { mta, inner } = await watched(t, {});
+  mta.socket.pause();
+  const many = 2_000_000;
+  const commands = Buffer.concat(Array.from({ length: 1000 }, () => helo('x')));
+  for (let i = 0; i < many / 1000; i++) mta.send(commands);
+  await until(() => inner.isPaused(), 'reading pauses');
+  await sleep(100);
+  assert.ok(inner.writableLength < 500_000, `${inner.writableLength} octets wait to be written`);
+  assert.ok(inner.bytesRead < (many * commands.length) / 1000, 'not all is read');
+  let octets = 0;
+  mta.socket.removeAllListeners('data');
+  mta.socket.on('data', (piece) => (octets += piece.length));
+  mta.socket.resume();
+  await until(() => octets === many * 5, 'every command is answered in the end');
+});
+
+test('what comes while an answer is pending is kept within bounds, and answered in the end', async (t) => {
+  let answer!: () => void;
+  const later = new Promise<void>((keep) => (answer = keep));
+  const { mta, inner } = await watched(t, { mail: () => later, rcpt: () => reject });
+  mta.send(mail());
+  const commands = Buffer.concat(Array.from({ length: 1000 }, () => rcpt('<somebody@example.com>')));
+  for (let i = 0; i < 20; i++) mta.send(commands);
+  await until(() => inner.isPaused(), 'reading pauses');
+  await sleep(50);
+  assert.ok(inner.bytesRead < 400_000, `${inner.bytesRead} octets were read`);
+  answer();
+  assert.equal((await mta.answers(20_002)).length, 20_002);
+});
+
+test('a new policy is for new connections', async (t) => {
+  const { mta, server } = await serve(t);
+  const [old, young] = [mta(), mta()];
+  old.send(opening);
+  await old.answers(3);
+  server.setPolicy({ mail: () => reject });
+  young.send(negotiate()); // connected before, perhaps; what counts is when the connection was taken
+  const third = mta();
+  third.send(opening, mail());
+  assert.deepEqual((await third.answers(4)).slice(3), ['r']);
+  old.send(mail(), data, eom());
+  assert.deepEqual((await old.answers(7)).slice(3), ['c', 'c', 'i[0]X-Sender|a@example.net|', 'c']);
+});
+
+test('stopping: nobody new, and the running sessions are let finish', async (t) => {
+  const { mta, server, where } = await serve(t, editing, { unix: true });
+  const one = mta();
+  one.send(opening, mail());
+  await one.answers(4);
+  const stopped = server.stop(10_000);
+  const late = new Mta(where);
+  await late.ended();
+  assert.equal((await late.answers(1)).length, 0);
+  one.send(data, eom(), quit);
+  assert.equal((await one.answers(7)).length, 7);
+  await stopped;
+});
+
+test('stopping: who does not finish in time is closed', async (t) => {
+  const { mta, server } = await serve(t);
+  const one = mta();
+  one.send(opening, mail());
+  await one.answers(4);
+  await server.stop(50);
+  await one.ended();
+  assert.equal(server.connections, 0);
+});
+
+const inserted = 'i[0]X-Sender|a@example.net|';
+
+test('a hundred sessions at a time', async (t) => {
+  const { mta, problems } = await serve(t, { ...editing, rcpt: async () => {}, body: () => proceed }, { unix: true });
+  await Promise.all(
+    Array.from({ length: 100 }, async () => {
+      const one = mta();
+      one.send(opening);
+      for (let count = 3; count < 27; count += 8) {
+        one.send(message);
+        await one.answers(count + 8);
+      }
+      one.send(quit);
+      await one.ended();
+      assert.deepEqual((await one.answers(28)).slice(19), ['c', 'c', 'c', 'c', 'c', 'c', inserted, 'c']);
+    }),
+  );
+  assert.deepEqual(problems, []);
+});

@@ -1,0 +1,82 @@
+/** What the policy changes in a message: fields with the results, a mark, the hold queue; forgeries of ours are taken away. */
+import { parseDomain } from '../mail/domain.js';
+import { decodeUtf8 } from '../mail/text.js';
+import {
+  authenticationResultsName,
+  authservIdOf,
+  spfMethod,
+  writeAuthenticationResults,
+} from '../spf/authentication-results.js';
+import { receivedSpfName, writeReceivedSpf } from '../spf/received-spf.js';
+import { deleteHeader, type Edit, type HeaderField, insertHeader } from './policy.js';
+import type { Subject, Verified } from './verify-sender-judge.js';
+import type { VerifySettings } from './verify-sender-settings.js';
+
+const folded = { folded: true };
+
+/** In the order to be inserted at the top: the last comes to stand uppermost. */
+export function resultFields(results: readonly Verified[], subject: Subject, settings: VerifySettings): Edit[] {
+  if (results.length === 0) return [];
+  const { ip, receiver } = subject;
+  const helo = subject.helo ?? 'unknown';
+  return settings.header.flatMap((field) => {
+    if (field === 'Received-SPF')
+      return results.map(({ outcome }) =>
+        insertHeader(receivedSpfName, writeReceivedSpf(outcome, { clientIp: ip, helo, receiver }, folded)),
+      );
+    const localPart = settings.include_mailfrom_local_part;
+    const methods = results.map(({ outcome }) => spfMethod(outcome, { clientIp: ip, helo, localPart }));
+    const input = { authservId: settings.authserv_id ?? receiver, methods };
+    return [insertHeader(authenticationResultsName, writeAuthenticationResults(input, folded))];
+  });
+}
+
+/** The mark of results the operator wants marked, and the hold queue for those to be held. */
+export function consequences({ outcome: { result, domain } }: Verified, settings: VerifySettings): Edit[] {
+  const edits: Edit[] = [];
+  if (settings.mark_results.has(result)) edits.push(insertHeader(settings.mark_field, result));
+  if (settings.quarantine_results.has(result))
+    edits.push({ kind: 'quarantine', reason: `SPF ${result}: ${domain.replace(/[^!-~]/g, '?')}` });
+  return edits;
+}
+
+/** Counts the fields of a header as they come, and remembers which are forgeries of ours (RFC 8601 §5). */
+export class Forgeries {
+  readonly #ownId: string;
+  readonly #wanted: Pick<VerifySettings, 'delete_incoming_authentication_results' | 'mark_results' | 'mark_field'>;
+  readonly #counts = new Map<string, number>();
+  readonly #deletions: Edit[] = [];
+
+  constructor(settings: VerifySettings, receiver: string) {
+    this.#ownId = settings.authserv_id ?? receiver;
+    this.#wanted = settings;
+  }
+
+  see({ name, value }: HeaderField): void {
+    const lower = name.toLowerCase();
+    if (lower === 'authentication-results' && this.#wanted.delete_incoming_authentication_results) {
+      const id = authservIdOf(value);
+      this.#count(name, id !== undefined && comparable(id) === comparable(this.#ownId));
+    } else if (this.#wanted.mark_results.size > 0 && lower === this.#wanted.mark_field.toLowerCase()) {
+      this.#count(name, true);
+    }
+  }
+
+  #count(name: string, isForgery: boolean): void {
+    const index = (this.#counts.get(name.toLowerCase()) ?? 0) + 1;
+    this.#counts.set(name.toLowerCase(), index);
+    if (isForgery) this.#deletions.push(deleteHeader(name, index));
+  }
+
+  get deletions(): readonly Edit[] {
+    return this.#deletions;
+  }
+}
+
+/** Names are the same as A-labels, without case and final dot (RFC 8601 §2.5); the wire's octets may be UTF-8. */
+function comparable(id: string): string {
+  const octets = Uint8Array.from(id, (character) => character.charCodeAt(0));
+  const text = /^[\x00-\xff]*$/.test(id) ? (decodeUtf8(octets) ?? id) : id;
+  const name = text.replace(/\.$/, '').normalize('NFC');
+  return parseDomain(name) ?? name.toLowerCase();
+}

@@ -46,6 +46,13 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
       doc: 'judge a mail by SPF and say why (check), or say what is wrong with a record (lint)',
     },
   ],
+  [
+    'milter',
+    {
+      run: async (line) => (await import('./cli/milter.js')).milter(line),
+      doc: 'verify senders for Postfix or Sendmail by SPF, in the place of spf-milter',
+    },
+  ],
 ]);
 
 const help = (): string => `usage: postern COMMAND [--SETTING=VALUE ...]

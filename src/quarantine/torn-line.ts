@@ -16,8 +16,16 @@ export interface TornEnd {
 
 const lf = 0x0a;
 
-/** Does the file lack its final newline? */
+/** Looks at the end, about 100 µs in all: the file grows page by page, so a write under way shows as a torn end. */
+const looks = 40;
+
+/** Does the file lack its final newline, and for longer than another process takes to write its line? */
 export function isTorn(fd: number): boolean {
+  for (let look = 0; look < looks; look++) if (!lacksNewline(fd)) return false;
+  return true;
+}
+
+function lacksNewline(fd: number): boolean {
   const { size } = fs.fstatSync(fd);
   const last = Buffer.alloc(1);
   return size > 0 && fs.readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== lf;

@@ -211,7 +211,7 @@ class Loop {
 
 function nameIn(line: string): string | undefined {
   try {
-    return String((JSON.parse(line) as { filename: string }).filename);
+    return (JSON.parse(line) as { filename?: string }).filename;
   } catch {
     return undefined;
   }

@@ -1,0 +1,98 @@
+/**
+ * Is a refused mail on disk before its 550? No crash of a process shows a missing fsync, and pulling the plug is no test:
+ * strace shows the order of the system calls.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { PosternProcess } from '../support/child.js';
+import { message } from '../support/mx.js';
+import { needPeer } from '../support/peers.js';
+import { RawClient } from '../support/raw-client.js';
+import { until } from '../support/until.js';
+
+const calls = 'fsync,fdatasync,rename,renameat,renameat2,link,linkat,write,pwrite64,writev,sendto,sendmsg,mkdir';
+
+/** System calls of the process and its threads while `work` runs, in the order in which they ended. */
+async function traced(pid: number, work: () => Promise<void>): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-strace-'));
+  const output = join(folder, 'trace');
+  const words = ['-f', '-y', '-s', '200', '-e', `trace=${calls}`, '-o', output, '-p', String(pid)];
+  const strace = spawn('strace', words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const ended = new Promise((resolve) => strace.once('close', resolve));
+  let said = '';
+  strace.stderr.on('data', (octets: Buffer) => (said += octets.toString()));
+  try {
+    await until(() => said.includes('attached'), 'strace attaches');
+    await work();
+    strace.kill('SIGINT');
+    await ended;
+    return inOrderOfEnd(readFileSync(output, 'latin1').split('\n'));
+  } finally {
+    strace.kill('SIGKILL');
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** A call that another thread's interrupted is written in two lines: `fsync(5 <unfinished ...>`, `<... fsync resumed>) = 0`. */
+function inOrderOfEnd(lines: readonly string[]): string[] {
+  const begun = new Map<string, string>();
+  return lines.flatMap((line) => {
+    const [thread = '', rest = ''] = line.split(/ +(.*)/s);
+    const unfinished = /^(.*) <unfinished \.\.\.>$/.exec(rest)?.[1];
+    if (unfinished !== undefined) begun.set(thread, unfinished);
+    if (unfinished !== undefined) return [];
+    const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(rest)?.[1];
+    return [resumed === undefined ? rest : `${begun.get(thread)}${resumed}`];
+  });
+}
+
+/** [what, the call]; in the order in which they must succeed, each for the first time. */
+const order: readonly [what: string, call: RegExp][] = [
+  ['the mail is synced', /^f(?:data)?sync\(\d+<[^>]*\/tmp\/[^>/]+>\) += 0/],
+  ['it gets its name', /^rename[a-z0-9]*\(.*\/tmp\/[^"]+".*\/new\/[^"]+".*\) += 0/],
+  ['new/ is synced', /^fsync\(\d+<[^>]*\/new>\) += 0/],
+  ['the index line is written', /^p?write(?:v|64)?\(\d+<[^>]*\/index>/],
+  ['the index is synced', /^f(?:data)?sync\(\d+<[^>]*\/index>\) += 0/],
+  ['the 550 is said', /^(?:write|writev|sendto|sendmsg)\(\d+<[^>]*>, .*550 5\.1\.1 /],
+];
+
+for (const day of ['the first mail of a folder', 'a later one'] as const) {
+  test(`mail, name and index line are on disk before the 550 is said: ${day}`, async (t) => {
+    if (!needPeer(t, 'strace')) return;
+    const postern = await PosternProcess.start({ markers: ['example.com/users/valid/alice'], relayPort: 9 });
+    const refused = async (): Promise<void> => {
+      const client = await RawClient.open(postern);
+      await client.sayAll(
+        'EHLO client.example',
+        'MAIL FROM:<a@sender.example>',
+        'RCPT TO:<nobody@example.com>',
+        'DATA',
+      );
+      assert.match(await client.say(`${message()}\r\n.`), /^550 5\.1\.1 /);
+      client.end();
+    };
+    try {
+      if (day === 'a later one') await refused();
+      const trace = await traced(postern.pid, refused);
+      const at = order.map(([, call]) => trace.findIndex((line) => call.test(line)));
+      for (const [i, [what]] of order.entries()) {
+        assert.notEqual(at[i], -1, `${what}: never\n${trace.join('\n')}`);
+        if (i > 0) assert.ok((at[i] ?? 0) > (at[i - 1] ?? 0), `${what}: too early\n${trace.join('\n')}`);
+      }
+      if (day === 'a later one') return;
+      for (const folder of ['/spam', '/spam/\\d+', '/spam/\\d+/example\\.com']) {
+        const synced = trace.findIndex((line) => new RegExp(`^fsync\\(\\d+<[^>]*${folder}>\\) += 0`).test(line));
+        assert.ok(
+          synced >= 0 && synced < (at.at(-1) ?? 0),
+          `${folder} is not synced before the 550\n${trace.join('\n')}`,
+        );
+      }
+    } finally {
+      await postern.close();
+    }
+  });
+}

@@ -14,6 +14,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   spf: ['mail', 'dns/resolver'],
   dns: ['mail'],
   srv: ['mail'],
+  directory: ['mail', 'dns/bounded-store', 'settings'],
   hooks: ['mail', 'type srv', 'dns/resolver'],
   quarantine: ['mail'],
   relay: ['mail'],
@@ -25,6 +26,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   cli: 'everything',
   main: 'everything',
   plugins: ['hooks/plugin', 'hooks/check', 'mail'],
+  'plugins/valid_users*': ['hooks/plugin', 'hooks/check', 'mail', 'directory'],
   'plugins/spf*': ['hooks/plugin', 'hooks/check', 'mail', 'spf'],
 };
 
@@ -36,6 +38,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'smtp-server': ['smtp', 'trial'],
   nodemailer: ['relay'],
   'dns-packet': ['dns'],
+  ldapts: ['directory'],
+  re2js: ['milter'],
   pino: ['log'],
   'pino-pretty': ['log'],
 };
@@ -149,6 +153,12 @@ const table: readonly [what: string, file: string, source: string, isAllowed: bo
   ['a plugin does not see the runner', 'plugins/date.ts', "import { a } from '../src/hooks/run.js';", false],
   ['a plugin does not see srv', 'plugins/date.ts', "import type { a } from '../src/srv/srv.js';", false],
   ['the SPF plugin sees SPF', 'plugins/spf.ts', "import { a } from '../src/spf/check-host.js';", true],
+  [
+    'valid_users sees the directory',
+    'plugins/valid_users.ts',
+    "import { a } from '../src/directory/directory.js';",
+    true,
+  ],
   ['other plugins do not', 'plugins/date.ts', "import { a } from '../src/spf/check-host.js';", false],
   ['smtp-server is known to smtp', 'src/smtp/server.ts', "import { SMTPServer } from 'smtp-server';", true],
   ['smtp-server is unknown to the wiring', 'src/main.ts', "import { SMTPServer } from 'smtp-server';", false],

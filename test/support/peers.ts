@@ -35,6 +35,9 @@ export function needPeer(t: TestContext, ...names: readonly string[]): boolean {
   return false;
 }
 
+/** Is it there? For what a test file prepares; its tests ask `needPeer`. */
+export const hasPeer = (name: string): boolean => isThere(name);
+
 function isThere(name: string): boolean {
   const known = answers.get(name) ?? probes[name]?.() ?? hasProgram(name);
   answers.set(name, known);

@@ -1,0 +1,64 @@
+/**
+ * The operator's search filter with places for what a client said: `(&(objectClass=dNSDomain)(dc=%d))`. What goes into a
+ * place is escaped (RFC 4515 §3), so that it can only ever be a value: no client adds a condition or a wildcard.
+ */
+import { escapeFilter, FilterParser } from 'ldapts';
+
+/** `%d` a domain, `%u` a local-part, `%s` the whole address. */
+export type Place = 'd' | 'u' | 's';
+
+export type Values = { readonly [P in Place]?: string };
+
+export interface FilterTemplate {
+  readonly text: string;
+  /** Throws where a value is missing: a bug of ours, not of the client's. */
+  expand(values: Values): string;
+}
+
+export type ParsedFilter =
+  { readonly ok: true; readonly value: FilterTemplate } | { readonly ok: false; readonly problem: string };
+
+const deepest = 40;
+const bad = (problem: string): ParsedFilter => ({ ok: false, problem });
+
+/** Reads a filter in which at least one of `places` stands; a percent sign before any other letter is itself. */
+export function parseFilter(given: string, places: readonly Place[]): ParsedFilter {
+  const text = withoutSpaces(given.startsWith('(') ? given : `(${given})`);
+  const depth = depthOf(text);
+  if (depth === undefined) return bad('has unbalanced parentheses');
+  if (depth > deepest) return bad(`has parentheses more than ${deepest} deep`);
+  const parts = text.split(new RegExp(`%([${places.join('')}])`));
+  if (parts.length < 2)
+    return bad(`must hold ${places.map((place) => `%${place}`).join(' or ')}, where the address goes`);
+  const template = { text, expand: (values: Values) => expand(parts, values) };
+  try {
+    FilterParser.parseString(template.expand({ d: 'd.example', u: 'u', s: 'u@d.example' }));
+  } catch (error) {
+    return bad(`is no search filter by RFC 4515 (${(error as Error).message})`);
+  }
+  return { ok: true, value: template };
+}
+
+/** Text and places take turns. */
+const expand = (parts: readonly string[], values: Values): string =>
+  parts.map((part, i) => (i % 2 === 0 ? part : escaped(values[part as Place]))).join('');
+
+function escaped(value: string | undefined): string {
+  if (value === undefined) throw new TypeError('no value for a place of the filter');
+  return escapeFilter`${value}`;
+}
+
+/** Other programs forgive spaces between the parts of a filter; a value's own never touch a bare parenthesis on its outside. */
+const withoutSpaces = (text: string): string => text.replace(/(?<=[()]|\(\s*[&|!])\s+(?=[()&|!])/g, '');
+
+/** In values parentheses are escaped, so those that stand here are the filter's own. */
+function depthOf(text: string): number | undefined {
+  let depth = 0;
+  let most = 0;
+  for (const [i, c] of [...text].entries()) {
+    if (c === '(') most = Math.max(most, ++depth);
+    else if (c === ')') depth--;
+    if (depth < 0 || (depth === 0 && i > 0 && i < [...text].length - 1)) return undefined;
+  }
+  return depth === 0 ? most : undefined;
+}

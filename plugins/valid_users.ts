@@ -1,21 +1,59 @@
 /**
- * valid_users — a recipient is deliverable if /srv/DOMAIN/users/valid says so.
+ * valid_users — a recipient is deliverable if /srv/DOMAIN/users/valid says so, or the operator's LDAP directory.
  *
  *     users/valid/LOCAL     (file)       accepted
  *     users/valid/LOCAL/    (directory)  accepted from the client addresses that have an entry in it
  *     users/valid/*                      every recipient accepted
  *     users/invalid/LOCAL                refused, whatever else there is
  *
- * A refused recipient is accepted at RCPT; the mail is read, archived and answered 550 5.1.1.
+ *     valid_users                               the markers alone
+ *     valid_users ldap /etc/postern/users.ldap  where no marker says anything, the directory of that file is asked
+ *
+ * A refused recipient is accepted at RCPT; the mail is read, archived and answered 550 5.1.1. While the directory does not
+ * answer, a recipient that only it may know is deferred with 451. Local-parts that an MTA might route elsewhere (with `%`
+ * or `!`, say) are not asked for. The file, whose password is not everybody's to read:
+ *
+ *     uri    = ldaps://ldap.example.org        ldap:// and ldapi:// as well; several are asked in turn
+ *     base   = ou=people,dc=example,dc=org
+ *     filter = (mail=%s)                       %s the address, %u its local-part, %d its domain, escaped by RFC 4515
+ *     bind_dn, bind_password                   without them anonymous
+ *     start_tls = yes, ca_file = /etc/…        TLS is verified; ca_file takes the place of the CAs that Node knows
+ *     timeout = 5s, cache = 5m, cache_negative = 1m, connections = 4
  */
+import { readFileSync } from 'node:fs';
+import { Directory } from '../src/directory/directory.js';
+import { readDirectoryFile } from '../src/directory/settings.js';
 import type { Plugin } from '../src/hooks/plugin.js';
-import { pass, rejectRecipient } from '../src/mail/verdict.js';
+import { defer, pass, rejectRecipient, type Verdict } from '../src/mail/verdict.js';
 
-const plugin: Plugin = {
-  name: 'valid_users',
-  rcpt({ markers, domain, recipient, session }) {
-    const found = markers.recipient(domain, recipient.localPart, session.clientIp);
-    return found.kind === 'valid' ? pass : rejectRecipient('No such user', found.why);
-  },
-};
-export default plugin;
+export default function validUsers(args: readonly string[]): Plugin {
+  const directory = directoryOf(args);
+  return {
+    name: 'valid_users',
+    rcpt({ markers, domain, recipient, session }) {
+      const marked = markers.recipient(domain, recipient.localPart, session.clientIp);
+      if (marked.kind === 'valid') return pass;
+      if (!directory || marked.kind === 'refused') return rejectRecipient('No such user', marked.why);
+      return ask(directory, marked.names, domain);
+    },
+  };
+}
+
+function directoryOf([kind, file, ...more]: readonly string[]): Directory | undefined {
+  if (kind === undefined) return undefined;
+  if (kind !== 'ldap' || file === undefined || more.length > 0)
+    throw new Error('takes nothing, or "ldap" and a file with the settings of the directory');
+  const read = readDirectoryFile(file, { places: ['s', 'u', 'd'], readFile: (path) => readFileSync(path, 'utf8') });
+  if (!read.ok) throw new Error(read.problems.join('; '));
+  return new Directory(read.options);
+}
+
+/** The local-part by itself, then without its extension. */
+async function ask(directory: Directory, names: readonly string[], domain: string): Promise<Verdict> {
+  for (const name of names) {
+    const answer = await directory.has({ s: `${name}@${domain}`, u: name, d: domain });
+    if (answer.kind === 'found') return pass;
+    if (answer.kind === 'failed') return defer('Recipient cannot be looked up now, try again later', answer.problem);
+  }
+  return rejectRecipient('No such user', 'no marker in users/valid, not in the directory');
+}

@@ -40,11 +40,15 @@ export interface Recipient {
 /** Look-ups in /srv. Each may throw: leave that to the runner, which defers. See src/srv/srv.ts. */
 export interface Markers {
   isEnabled(domain: string, check: string, inAll: boolean): boolean;
+  /** `unknown`: no marker says anything of it; `names`: what its mailbox may be called, the likeliest first. */
   recipient(
     domain: string,
     localPart: string,
     client: Ip,
-  ): { readonly kind: 'valid'; readonly marker: string } | { readonly kind: 'refused'; readonly why: string };
+  ):
+    | { readonly kind: 'valid'; readonly marker: string }
+    | { readonly kind: 'refused'; readonly why: string }
+    | { readonly kind: 'unknown'; readonly why: string; readonly names: readonly string[] };
   listed(domain: string, list: 'blacklisted' | 'whitelisted', kind: string, key: string): string | undefined;
   /** Is anything listed there at all? */
   anyListed(domain: string, list: 'blacklisted' | 'whitelisted', kind: string): boolean;

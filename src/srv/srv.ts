@@ -19,7 +19,11 @@ export class BrokenMarker extends Error {
 }
 
 export type RecipientMarker =
-  { readonly kind: 'valid'; readonly marker: string } | { readonly kind: 'refused'; readonly why: string };
+  | { readonly kind: 'valid'; readonly marker: string }
+  /** A marker says so, or the local-part is one that only a marker of just that name may permit. */
+  | { readonly kind: 'refused'; readonly why: string }
+  /** No marker says anything. `names`: what the mailbox may be called, the likeliest first. */
+  | { readonly kind: 'unknown'; readonly why: string; readonly names: readonly string[] };
 
 export type List = 'blacklisted' | 'whitelisted';
 
@@ -72,7 +76,8 @@ export class Srv {
     const directory = this.#directory(domain);
     const users = directory === undefined ? undefined : join(directory, 'users');
     if (users === undefined || entryName(localPart) === undefined) return { kind: 'refused', why: 'no such marker' };
-    for (const name of this.#lookupNames(localPart)) {
+    const names = this.#lookupNames(localPart);
+    for (const name of names) {
       if (exists(join(users, 'invalid', name))) return { kind: 'refused', why: `users/invalid/${name}` };
       const valid = join(users, 'valid', name);
       const found = kindOf(valid);
@@ -80,8 +85,11 @@ export class Srv {
         return { kind: 'refused', why: `users/valid/${name}/ has no ${client.text}` };
       if (found !== undefined) return { kind: 'valid', marker: `users/valid/${name}` };
     }
-    if (!routed.test(localPart) && exists(join(users, 'valid', '*'))) return { kind: 'valid', marker: 'users/valid/*' };
-    return { kind: 'refused', why: 'no marker in users/valid' };
+    const why = 'no marker in users/valid';
+    if (routed.test(localPart)) return { kind: 'refused', why };
+    return exists(join(users, 'valid', '*'))
+      ? { kind: 'valid', marker: 'users/valid/*' }
+      : { kind: 'unknown', why, names };
   }
 
   /** A local-part by itself and then without its extension; what an MTA might route has no second name. */

@@ -139,9 +139,9 @@ test('whitelist is asked at RCPT already, for that recipient', async () => {
 });
 
 test('valid_users rejects the recipient that has no marker, and tells the log why', async () => {
-  assert.equal(textOf(await validUsers.rcpt?.(rcpt({}))), 'pass');
+  assert.equal(textOf(await validUsers([]).rcpt?.(rcpt({}))), 'pass');
   const given = { markers: { recipient: () => ({ kind: 'refused', why: 'users/invalid/alice' }) as const } };
-  const verdict = await validUsers.rcpt?.(rcpt(given));
+  const verdict = await validUsers([]).rcpt?.(rcpt(given));
   assert.equal(textOf(verdict), 'reject 5.1.1 No such user');
   assert.ok(verdict?.kind === 'reject' && verdict.about === 'recipient' && verdict.log === 'users/invalid/alice');
 });

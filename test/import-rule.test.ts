@@ -16,7 +16,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   srv: ['mail'],
   directory: ['mail', 'dns/bounded-store', 'settings'],
   hooks: ['mail', 'type srv', 'dns/resolver'],
-  quarantine: ['mail'],
+  quarantine: ['mail', 'type relay'],
   relay: ['mail'],
   smtp: ['mail', 'spf/authentication-results', 'dns', 'srv', 'hooks', 'quarantine', 'relay', 'type settings'],
   milter: ['mail', 'spf', 'dns/resolver', 'directory'],

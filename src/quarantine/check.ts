@@ -21,7 +21,7 @@ export interface CheckResult {
   readonly rebuilt: boolean;
   /** Mails that had no line; they have one now. */
   readonly orphans: number;
-  /** Mails with a line that are not there any more (released, deleted); their lines stay. */
+  /** Mails with a line that are not there any more, and that nobody deleted by postern; their lines stay. */
   readonly missing: number;
 }
 
@@ -35,13 +35,13 @@ export async function checkDay(day: string, now: Date = new Date()): Promise<Che
   await sweepTmp(folder, now.getTime());
   const torn = await indexes.mend(folder);
   // The index first: a mail that is archived meanwhile must not look as if it were gone.
-  const { listed, broken } = await survey(folder.index);
+  const { listed, deleted, broken } = await survey(folder.index);
   const mails = await mailsIn(folder);
   for (const { start, length } of broken) blank(folder.index, start, length);
   const orphans = [...mails].filter(([name, file]) => !listed.has(name) && isSettled(file, now));
   const lines = orphans.toSorted(([a], [b]) => (a < b ? -1 : 1)).flatMap(([name, file]) => lineFor(name, file));
   if (lines.length > 0) await indexes.append(folder, Buffer.concat(lines));
-  const missing = [...listed].filter((name) => !mails.has(name)).length;
+  const missing = [...listed].filter((name) => !mails.has(name) && !deleted.has(name)).length;
   return { rebuilt: torn || broken.length + lines.length > 0, orphans: lines.length, missing };
 }
 
@@ -54,14 +54,22 @@ async function mailsIn(folder: Folder): Promise<ReadonlyMap<string, string>> {
   return mails;
 }
 
-async function survey(index: string): Promise<{ listed: ReadonlySet<string>; broken: readonly Piece[] }> {
+interface Survey {
+  readonly listed: ReadonlySet<string>;
+  readonly deleted: ReadonlySet<string>;
+  readonly broken: readonly Piece[];
+}
+
+async function survey(index: string): Promise<Survey> {
   const listed = new Set<string>();
+  const deleted = new Set<string>();
   const broken = [];
   for await (const piece of readPieces(index)) {
     if (piece.entry) listed.add(piece.entry.filename);
-    else broken.push(piece);
+    else if (!piece.mark) broken.push(piece);
+    else if (piece.mark.kind === 'deleted') deleted.add(piece.mark.filename);
   }
-  return { listed, broken };
+  return { listed, deleted, broken };
 }
 
 function isSettled(file: string, now: Date): boolean {

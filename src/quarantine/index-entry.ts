@@ -59,8 +59,12 @@ function jsonOf(entry: IndexEntry, longest: number): string {
     size: entry.size,
     ...(entry.spf === undefined ? {} : { spf: text(entry.spf) }),
   });
-  return /^[ -~]*$/.test(json) ? json : json.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
+  return safeLine(json);
 }
+
+/** JSON without a raw control, bidirectional or other invisible character. */
+export const safeLine = (json: string): string =>
+  /^[ -~]*$/.test(json) ? json : json.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
 
 /** Never between the two halves of a surrogate pair. */
 function cut(value: string, longest: number): string {
@@ -75,12 +79,12 @@ function escaped(character: string): string {
   return text;
 }
 
-/** Reads one JSON object; undefined when it is none, or names no time and mail. Absent values come out as '' and 0. */
+/** Reads one JSON object; undefined when it is none, is a mark, or names no time and mail. Absent values come out as '' and 0. */
 export function parseEntry(json: string): IndexEntry | undefined {
   const value = objectOf(json);
   if (!value) return undefined;
   const text = (key: string): string => (typeof value[key] === 'string' ? value[key] : '');
-  if (text('filename') === '' || Number.isNaN(Date.parse(text('time')))) return undefined;
+  if (text('filename') === '' || 'mark' in value || Number.isNaN(Date.parse(text('time')))) return undefined;
   return {
     time: text('time'),
     from: text('from'),
@@ -98,7 +102,7 @@ export function parseEntry(json: string): IndexEntry | undefined {
   };
 }
 
-function objectOf(json: string): Readonly<Record<string, unknown>> | undefined {
+export function objectOf(json: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(json);
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;

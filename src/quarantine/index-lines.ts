@@ -5,14 +5,16 @@
 import fs from 'node:fs';
 import { codeOf } from './durable.js';
 import { type IndexEntry, lineStart, parseEntry } from './index-entry.js';
+import { type Mark, parseMark } from './mark.js';
 
-/** A stretch of a line: an entry, or octets that are none. */
+/** A stretch of a line: an entry, a mark on an earlier one, or octets that are neither. */
 export interface Piece {
   /** Octets from the beginning of the file. */
   readonly start: number;
   /** Octets, the newline not counted. */
   readonly length: number;
   readonly entry?: IndexEntry;
+  readonly mark?: Mark;
 }
 
 /** Octets of a line beyond which it is no line of ours and is not looked at. */
@@ -39,7 +41,7 @@ export async function* readPieces(path: string): AsyncGenerator<Piece> {
     heldLength += chunk.length - from;
     held = heldLength <= maxForeignLine ? [...held, chunk.subarray(from)] : [];
   }
-  for (const piece of piecesOf(Buffer.concat(held), start)) if (piece.entry) yield piece;
+  for (const piece of piecesOf(Buffer.concat(held), start)) if (piece.entry ?? piece.mark) yield piece;
 }
 
 async function* chunksOf(path: string): AsyncGenerator<Buffer> {
@@ -53,16 +55,19 @@ async function* chunksOf(path: string): AsyncGenerator<Buffer> {
 /** The pieces of one line that begins at octet `start` of its file. */
 export function piecesOf(line: Buffer, start: number): readonly Piece[] {
   if (line.length === 0) return [];
-  const whole = parseEntry(line.toString());
-  if (whole) return [{ start, length: line.length, entry: whole }];
+  const whole = pieceOf(line, start);
+  if (whole.entry ?? whole.mark) return [whole];
   const cuts = [0];
   for (let at = line.indexOf(lineStart, 1); at >= 0; at = line.indexOf(lineStart, at + 1)) cuts.push(at);
   return cuts.map((from, i) => pieceOf(line.subarray(from, cuts[i + 1] ?? line.length), start + from));
 }
 
 function pieceOf(octets: Buffer, start: number): Piece {
-  const entry = parseEntry(octets.toString());
-  return entry ? { start, length: octets.length, entry } : { start, length: octets.length };
+  const text = octets.toString();
+  const entry = parseEntry(text);
+  if (entry) return { start, length: octets.length, entry };
+  const mark = parseMark(text);
+  return { start, length: octets.length, ...(mark && { mark }) };
 }
 
 /** The first readable entry near the beginning of the file: how old is this index? Undefined when there is none. */

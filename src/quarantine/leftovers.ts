@@ -15,7 +15,7 @@ export async function sweepTmp(folder: Folder, now: number): Promise<number> {
 
 /** Removes locks and half-made links older than an hour. `root` is /spam. */
 export function sweepRoot(root: string, now: number): void {
-  const ours = fs.readdirSync(root).filter((name) => /^\.(emptying|today|yesterday)-/.test(name));
+  const ours = fs.readdirSync(root).filter((name) => /^\.(emptying|releasing|today|yesterday)-/.test(name));
   for (const file of ours.map((name) => path.join(root, name)).filter(olderThan(hour, now))) {
     if (fs.lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()) fs.rmSync(file, { force: true });
   }

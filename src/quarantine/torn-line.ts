@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import { codeOf } from './durable.js';
 import { lineStart, maxLine, parseEntry } from './index-entry.js';
+import { parseMark } from './mark.js';
 
 /** What stands behind the last newline. */
 export interface TornEnd {
@@ -38,7 +39,8 @@ export function tornEnd(fd: number): TornEnd {
   const cut = end.lastIndexOf(lf) + 1;
   const octets = end.subarray(cut);
   if (cut === 0 && from > 0) return { kind: 'foreign', start: from, octets };
-  return { kind: parseEntry(octets.toString()) ? 'whole' : 'fragment', start: from + cut, octets };
+  const text = octets.toString();
+  return { kind: (parseEntry(text) ?? parseMark(text)) ? 'whole' : 'fragment', start: from + cut, octets };
 }
 
 function read(fd: number, start: number, length: number): Buffer {

@@ -13,7 +13,7 @@
 import { type Mail, defer, defineCheck, pass, reject, skip } from '../src/hooks/check.js';
 import { asciiText } from '../src/mail/text.js';
 import { reply } from '../src/mail/reply.js';
-import { spfMethod, writeAuthenticationResults } from '../src/spf/authentication-results.js';
+import { spfMethod } from '../src/spf/authentication-results.js';
 import { type SpfOutcome, checkHost } from '../src/spf/check-host.js';
 import { writeReceivedSpf } from '../src/spf/received-spf.js';
 import { sentenceOf } from '../src/spf/sentence.js';
@@ -34,11 +34,9 @@ export default defineCheck({
 function record(mail: Mail, outcome: SpfOutcome): void {
   const { session, host } = mail;
   const client = { clientIp: session.clientIp, helo: session.helo };
-  const folded = { folded: true };
-  mail.addField('Received-SPF', writeReceivedSpf(outcome, { ...client, receiver: host.hostname }, folded));
-  const methods = [spfMethod(outcome, client)];
-  mail.addField('Authentication-Results', writeAuthenticationResults({ authservId: host.authservId, methods }, folded));
-  mail.recordSpf(outcome.result);
+  mail.addField('Received-SPF', writeReceivedSpf(outcome, { ...client, receiver: host.hostname }, { folded: true }));
+  const [, ...details] = spfMethod(outcome, client);
+  mail.recordAuthentication({ method: 'spf', result: outcome.result, details });
 }
 
 function judge({ session }: Mail, outcome: SpfOutcome): ReturnType<typeof reject> {

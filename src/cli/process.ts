@@ -122,7 +122,8 @@ class Running {
     process.off('SIGHUP', this.#hup);
     await this.#reloading;
     await this.#listener.stop(settings.stop_timeout);
-    await Promise.all([this.#listener.services.relay.close(), this.#listener.services.quarantine.close()]);
+    const { relay, quarantine, content } = this.#listener.services;
+    await Promise.all([relay.close(), quarantine.close(), content.close()]);
   }
 
   readonly #hup = (): void => {

@@ -8,6 +8,7 @@ import { stubResolver } from '../dns/stub-resolver.js';
 import { readZoneFile } from '../dns/zone.js';
 import { loadPlugins } from '../hooks/load.js';
 import type { Plugin } from '../hooks/plugin.js';
+import { openContentReader } from '../mime/content-reader.js';
 import type { Ip } from '../mail/ip.js';
 import { type Quarantine, openQuarantine } from '../quarantine/archive.js';
 import { Refusals } from '../relay/refusals.js';
@@ -60,6 +61,7 @@ function services({ settings, log, kept, resolver, plugins, spoolDir }: Parts): 
     quarantine: kept && same(kept.settings, settings, quarantineSettings) ? kept.quarantine : quarantineOf(settings),
     relay: kept && same(kept.settings, settings, relaySettings) ? kept.relay : relayOf(settings, log),
     refusals: kept?.refusals ?? new Refusals({ now: () => performance.now() }),
+    content: kept?.content ?? openContentReader(),
     incoming: {
       maxSize: settings.max_size,
       maxHeaderSize: settings.max_header_size,

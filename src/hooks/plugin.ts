@@ -3,6 +3,7 @@
  * in the order of the list file. A check of the common kind is shorter: see check.ts.
  */
 import type { Resolver } from '../dns/resolver.js';
+import type { Content } from '../mail/content.js';
 import type { Header } from '../mail/header.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
@@ -39,6 +40,7 @@ export interface Recipient {
 
 /** Look-ups in /srv. Each may throw: leave that to the runner, which defers. See src/srv/srv.ts. */
 export interface Markers {
+  isHosted(domain: string): boolean;
   isEnabled(domain: string, check: string, inAll: boolean): boolean;
   /** `unknown`: no marker says anything of it; `names`: what its mailbox may be called, the likeliest first. */
   recipient(
@@ -101,8 +103,22 @@ export interface DataContext extends MailContext {
   readonly pardoned: string | undefined;
   /** Puts a field on top of the mail, archived or relayed; folded by the caller where it is long. */
   readonly addField: (name: string, value: string) => void;
-  /** The SPF result for log and index. */
-  readonly recordSpf: (result: string) => void;
+  /**
+   * The message taken apart by MIME. Read when the first plugin asks, once a mail, in a thread beside; rejects where the
+   * message cannot be read from disk (leave that to the runner, which defers).
+   */
+  readonly content: () => Promise<Content>;
+  /** One more result in Authentication-Results and in the log; that of SPF is in the index, too. */
+  readonly recordAuthentication: (result: AuthenticationResult) => void;
+}
+
+/** RFC 8601 §2.2: a resinfo. */
+export interface AuthenticationResult {
+  /** Such as spf, dkim, dmarc. */
+  readonly method: string;
+  readonly result: string;
+  /** Comments, reason and properties, each well-formed as it stands in the field. */
+  readonly details: readonly string[];
 }
 
 type Answer = Verdict | Promise<Verdict>;

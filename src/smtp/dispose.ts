@@ -4,6 +4,7 @@
  */
 import type { ClientName, DataContext, MailContext, SessionFacts } from '../hooks/plugin.js';
 import { type Hook, type HookOutcome, runHook } from '../hooks/run.js';
+import type { Content } from '../mail/content.js';
 import { type Header, parseHeader } from '../mail/header.js';
 import { type Reply, isTemporary, reply, replyText } from '../mail/reply.js';
 import type { RelayResult } from '../relay/relay.js';
@@ -68,21 +69,34 @@ function problemFate(problem: IncomingProblem, maxSize: number): Fate {
 
 const localProblem = reply(451, '4.3.0', 'Temporary local problem, try again later');
 
+/** What plugins see of the message, beside its octets. */
+interface Seen {
+  readonly header: Header;
+  readonly content: DataContext['content'];
+}
+
 async function judgeAndAct(disposal: Disposal, header: Header): Promise<Fate> {
   // <postmaster> has no domain, no quarantine, and is never refused (RFC 5321 §4.5.1).
   if (disposal.transaction.domain === '') return relay(disposal);
-  const settled = (await settledBy('dataPost', disposal, header)) ?? (await settledBy('queue', disposal, header));
+  const seen = { header, content: contentOf(disposal) };
+  const settled = (await settledBy('dataPost', disposal, seen)) ?? (await settledBy('queue', disposal, seen));
   return settled ?? relay(disposal);
 }
 
-/** undefined: the mail may go on. */
-async function settledBy(hook: 'dataPost' | 'queue', disposal: Disposal, header: Header): Promise<Fate | undefined> {
-  const stopped = stopFate(await run(hook, disposal, header));
-  const { objection } = disposal.transaction;
-  return stopped ?? (objection && archive(disposal, header, objection));
+/** Read when first asked for, and once. */
+function contentOf({ services, message }: Disposal): DataContext['content'] {
+  let content: Promise<Content> | undefined;
+  return () => (content ??= services.content.read(message));
 }
 
-function run(hook: Hook, disposal: Disposal, header: Header): Promise<HookOutcome> {
+/** undefined: the mail may go on. */
+async function settledBy(hook: 'dataPost' | 'queue', disposal: Disposal, seen: Seen): Promise<Fate | undefined> {
+  const stopped = stopFate(await run(hook, disposal, seen));
+  const { objection } = disposal.transaction;
+  return stopped ?? (objection && archive(disposal, seen.header, objection));
+}
+
+function run(hook: Hook, disposal: Disposal, { header, content }: Seen): Promise<HookOutcome> {
   const { transaction, services, message, session } = disposal;
   const context = (): DataContext => ({
     ...disposal.mailContext(),
@@ -93,9 +107,8 @@ function run(hook: Hook, disposal: Disposal, header: Header): Promise<HookOutcom
     rejection: transaction.objection?.rejection,
     pardoned: transaction.pardoned,
     addField: (name, value) => transaction.fields.push([name, value]),
-    recordSpf: (result) => {
-      transaction.spf = result;
-    },
+    content,
+    recordAuthentication: (result) => transaction.authentication.push(result),
   });
   return runHook({
     hook,
@@ -124,6 +137,7 @@ async function archive(disposal: Disposal, header: Header, objection: Objection)
   const clientName = await session.clientName();
   const time = new Date();
   const { reason, enhanced, log } = objection.rejection;
+  const { spf } = transaction.authenticated;
   const archived = await services.quarantine.archive({
     id: transaction.id,
     domain: transaction.domain,
@@ -142,7 +156,7 @@ async function archive(disposal: Disposal, header: Header, objection: Objection)
       helo: session.helo,
       reason,
       plugin: objection.plugin,
-      ...(transaction.spf !== undefined && { spf: transaction.spf }),
+      ...(spf !== undefined && { spf }),
     },
   });
   if (archived.kind === 'archived') {
@@ -176,6 +190,8 @@ function topFields({ transaction, services, session, protocol }: Disposal, top: 
     reversePath: transaction.sender.reversePath,
     domain: transaction.domain,
     added: transaction.fields,
+    authservId: services.settings.authserv_id,
+    authentication: transaction.authentication,
     recipient: top.recipient,
     rejection: top.objection && { plugin: top.objection.plugin, reason: top.objection.rejection.reason },
   });
@@ -230,6 +246,7 @@ function logFate({ transaction, services, session, message }: Disposal, fate: Fa
   services.log.info(
     {
       ip: session.clientIp.text,
+      ...transaction.authenticated,
       id: transaction.id,
       session: session.id,
       helo: session.helo,
@@ -241,7 +258,6 @@ function logFate({ transaction, services, session, message }: Disposal, fate: Fa
       ...(fate.plugin !== undefined && { plugin: fate.plugin }),
       ...(fate.reason !== undefined && { reason: fate.reason }),
       ...(transaction.pardoned !== undefined && { pardoned: transaction.pardoned }),
-      ...(transaction.spf !== undefined && { spf: transaction.spf }),
       reply: replyText(fate.reply),
       ms: Date.now() - transaction.startedAt,
     },

@@ -1,4 +1,5 @@
 /** What a session works with, wired together in main.ts. Renewed as a whole on HUP; running sessions keep theirs. */
+import type { ContentReader } from '../mime/content-reader.js';
 import type { Resolver } from '../dns/resolver.js';
 import type { ClientName, Host, Plugin } from '../hooks/plugin.js';
 import type { HookLog } from '../hooks/run.js';
@@ -28,6 +29,7 @@ export interface Services {
   readonly quarantine: Quarantine;
   readonly relay: Relay;
   readonly refusals: Refusals;
+  readonly content: ContentReader;
   readonly incoming: IncomingLimits;
   readonly log: Log;
   /** A log whose lines carry these details. */

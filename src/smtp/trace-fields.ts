@@ -2,12 +2,12 @@
  * The fields that postern puts on top of a mail, archived or relayed (srv-and-spam §5), and the taking away of fields of
  * those names that came with it.
  */
-import type { ClientName } from '../hooks/plugin.js';
+import type { AuthenticationResult, ClientName } from '../hooks/plugin.js';
 import { type Header, parseHeader } from '../mail/header.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
 import { fieldText } from '../mail/text.js';
-import { authservIdOf } from '../spf/authentication-results.js';
+import { authenticationResultsName, authservIdOf, writeAuthenticationResults } from '../spf/authentication-results.js';
 
 /** Ours; whoever reads one of them must be able to trust it. Authentication-Results only under our own authserv-id. */
 const ownFields = new Set([
@@ -37,6 +37,9 @@ export interface TraceFacts {
   readonly domain: string;
   /** Fields of plugins, in order. */
   readonly added: readonly Field[];
+  readonly authservId: string;
+  /** One field for all of them; none where there are none. */
+  readonly authentication: readonly AuthenticationResult[];
   /** Named only where there is one: the others' names are none of his business (RFC 5321 §7.2). */
   readonly recipient: { readonly text: string; readonly localPart: string } | undefined;
   readonly rejection: { readonly plugin: string; readonly reason: string } | undefined;
@@ -48,7 +51,7 @@ type Field = readonly [name: string, value: string];
 export function traceFields(facts: TraceFacts): Buffer {
   const named =
     facts.clientName.kind === 'confirmed' || facts.clientName.kind === 'unconfirmed' ? facts.clientName.name : '';
-  const fields: Field[] = [['Received', received(facts)], ...facts.added];
+  const fields: Field[] = [['Received', received(facts)], ...facts.added, ...authentication(facts)];
   fields.push(
     ['X-HELO', facts.helo],
     ['X-REMOTE-IP', facts.clientIp.text],
@@ -61,6 +64,12 @@ export function traceFields(facts: TraceFacts): Buffer {
   if (facts.rejection)
     fields.push(['X-REJECT-REASON', facts.rejection.reason], ['X-REJECT-PLUGIN', facts.rejection.plugin]);
   return Buffer.from(fields.map(([name, value]) => `${name}: ${oneField(value)}\r\n`).join(''), 'utf8');
+}
+
+function authentication({ authservId, authentication: results }: TraceFacts): Field[] {
+  if (results.length === 0) return [];
+  const methods = results.map(({ method, result, details }) => [`${method}=${result}`, ...details]);
+  return [[authenticationResultsName, writeAuthenticationResults({ authservId, methods }, { folded: true })]];
 }
 
 /** Values may be folded by a line break and a tab; every other control character is taken out. */

@@ -4,7 +4,7 @@
  * SMTP gives one reply behind DATA, so all recipients share one fate: the first one fixes the policy domain and the kind,
  * and whoever differs is told to come again in a transaction of its own (RFC 5321 §4.5.3.1.10).
  */
-import type { Recipient } from '../hooks/plugin.js';
+import type { AuthenticationResult, Recipient } from '../hooks/plugin.js';
 import type { Pardon, Rejection } from '../mail/verdict.js';
 
 /**
@@ -38,7 +38,7 @@ export class Transaction {
   readonly sender: Sender;
   readonly startedAt: number;
   readonly fields: (readonly [name: string, value: string])[] = [];
-  spf: string | undefined;
+  readonly authentication: AuthenticationResult[] = [];
   #recipients: TransactionRecipient[] = [];
   #kind: RecipientKind | undefined;
   #domain = '';
@@ -74,6 +74,14 @@ export class Transaction {
   /** Why nothing that is found will refuse the mail. */
   get pardoned(): string | undefined {
     return this.#pardon?.pardon.log;
+  }
+
+  /** The results by method, for the log; where there are several, as of signatures, one that passed counts. */
+  get authenticated(): Readonly<Record<string, string>> {
+    const passedLast = this.authentication.toSorted(
+      (a, b) => Number(a.result === 'pass') - Number(b.result === 'pass'),
+    );
+    return Object.fromEntries(passedLast.map(({ method, result }) => [method, result]));
   }
 
   /** Takes a recipient; the same one twice counts once. */

@@ -1,4 +1,5 @@
 /** A mail as a plugin sees it, made of what a test cares about. */
+import type { Content } from '../../src/mail/content.js';
 import { parseHeader } from '../../src/mail/header.js';
 import { parseIp } from '../../src/mail/ip.js';
 import { reject, type Rejection, type Verdict } from '../../src/mail/verdict.js';
@@ -19,6 +20,7 @@ export interface Given {
   readonly rejected?: boolean;
   readonly pardoned?: string;
   readonly unknownCommands?: number;
+  readonly content?: Content;
 }
 
 export function mail(given: Given): DataContext {
@@ -35,6 +37,7 @@ export function mail(given: Given): DataContext {
       unknownCommands: given.unknownCommands ?? 0,
     },
     markers: {
+      isHosted: () => false,
       isEnabled: (_domain, check, inAll) =>
         given.checks?.some((name) => name === check || (inAll && name === 'all')) ?? false,
       recipient: () => ({ kind: 'valid', marker: 'users/valid/x' }),
@@ -56,7 +59,8 @@ export function mail(given: Given): DataContext {
     rejection: given.rejected ? (reject('before') as Rejection) : undefined,
     pardoned: given.pardoned,
     addField: () => {},
-    recordSpf: () => {},
+    content: () => Promise.resolve(given.content ?? { kind: 'read', text: 'Hello.', html: '', attachments: [] }),
+    recordAuthentication: () => {},
   };
 }
 

@@ -97,6 +97,7 @@ export class Mx {
     await Promise.all([
       this.listener.services.relay.close(),
       this.listener.services.quarantine.close(),
+      this.listener.services.content.close(),
       this.#closeSink(),
     ]);
     rmSync(this.root, { recursive: true, force: true });

@@ -1,0 +1,31 @@
+/** What a mail holds, taken apart by MIME (RFC 2045): its text, and what is attached to it. */
+
+/**
+ * `unreadable`: it is built so that nobody should take it apart (too deep, too many parts, too slow), or the parser fell
+ * over it. That says nothing of whether it is wanted: who asks decides what to do.
+ */
+export type Content =
+  | {
+      readonly kind: 'read';
+      /** Its text/plain parts, decoded; not longer than `longestText`. */
+      readonly text: string;
+      /** Its text/html parts, as they are; not longer than `longestText`. */
+      readonly html: string;
+      /** Those of attached mails too. */
+      readonly attachments: readonly Attachment[];
+    }
+  | { readonly kind: 'unreadable'; readonly why: string };
+
+export interface Attachment {
+  /** Every name that a reader might show or save it under, decoded; none where it has none. */
+  readonly names: readonly string[];
+  /** Lower case, such as application/pdf. */
+  readonly type: string;
+  /** Octets, decoded. */
+  readonly size: number;
+  /** Names that a zip archive lists, with their folders. */
+  readonly inside: readonly string[];
+}
+
+/** UTF-16 units; longer text is cut there. */
+export const longestText = 1 << 18;

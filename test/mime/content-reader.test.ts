@@ -1,0 +1,153 @@
+/** What the threads find in mails, and what they do with mails that are made to hurt. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Content } from '../../src/mail/content.js';
+import type { MessageSource } from '../../src/mail/message.js';
+import { type ContentReader, openContentReader } from '../../src/mime/content-reader.js';
+import { attached, encoded, multipart, part, zip } from './mails.js';
+
+let reader: ContentReader;
+before(() => {
+  reader = openContentReader({ threads: 1, timeMs: 60_000, memoryMb: 256 });
+});
+after(() => reader.close());
+
+const inMemory = (text: string): MessageSource => ({ size: text.length, parts: () => [Buffer.from(text, 'latin1')] });
+
+/** In pieces of this many octets, as from disk. */
+const inPieces = (text: string, size: number): MessageSource => ({
+  size: text.length,
+  parts: async function* () {
+    for (let at = 0; at < text.length; at += size) {
+      await new Promise(setImmediate);
+      yield Buffer.from(text.slice(at, at + size), 'latin1');
+    }
+  },
+});
+
+/** All names and types found, archives' names behind a colon; or that it is unreadable. */
+function gist(content: Content): string[] {
+  if (content.kind === 'unreadable') return [`unreadable: ${content.why}`];
+  return content.attachments.map(({ type, names, inside }) =>
+    [type, ...names, ...inside.map((name) => `:${name}`)].join(' '),
+  );
+}
+
+const mail = 'message/rfc822';
+const inMail = (text: string): string => part([`Content-Type: ${mail}`], text);
+const exe = 'application/octet-stream';
+const table: readonly (readonly [what: string, mail: string, found: readonly string[]])[] = [
+  ['no attachment', part(['Subject: x'], 'Hello.'), []],
+  ['an attachment with a name', multipart([attached('a.pdf')]), ['application/pdf a.pdf']],
+  ['a type of its own', part(['Content-Type: image/png; name=a.png']), ['image/png a.png']],
+  ['a name of RFC 2047', multipart([attached('=?utf-8?q?b=2Eexe?=')]), [`${exe} b.exe`]],
+  [
+    'a name of RFC 2231, in pieces',
+    multipart([part(["Content-Disposition: attachment; filename*0*=utf-8''b%2E; filename*1=exe"])]),
+    ['application/octet-stream b.exe'],
+  ],
+  [
+    'two names',
+    multipart([part(['Content-Disposition: attachment; filename=a.txt', 'Content-Type: text/x; name=a.exe'])]),
+    ['text/x a.txt a.exe'],
+  ],
+  ['text with a name', part(['Content-Type: text/plain; name=a.js']), ['text/plain a.js']],
+  ['uuencoded text', part(['Subject: x'], 'begin 644 a.exe\r\n#0V%T\r\nend'), ['text/plain a.exe']],
+  ['an archive', multipart([encoded('a.zip', zip(['x/a.exe', 'b']))]), ['application/zip a.zip :x/a.exe :b']],
+  [
+    'an archive without local headers, behind other octets',
+    multipart([encoded('a.gif', Buffer.concat([Buffer.from('GIF89a'), zip(['a.exe'], { centralOnly: true })]))]),
+    ['application/zip a.gif :a.exe'],
+  ],
+  ['a mail in a mail', multipart([inMail(multipart([attached('a.exe')], 'C'))]), [mail, `${exe} a.exe`]],
+  ['a mail that is a mail', inMail(multipart([attached('a.exe')])), [mail, `${exe} a.exe`]],
+  [
+    'a mail in base64',
+    multipart([
+      part(
+        [`Content-Type: ${mail}`, 'Content-Transfer-Encoding: base64'],
+        Buffer.from(multipart([attached('a.exe')], 'C')).toString('base64'),
+      ),
+    ]),
+    [mail, `${exe} a.exe`],
+  ],
+  ['no boundary at the end', multipart([attached('a.exe')]).replace('--B--\r\n', ''), [`${exe} a.exe`]],
+  ['white space behind a boundary', multipart([attached('a.exe')]).replace('--B\r\n', '--B \t\r\n'), [`${exe} a.exe`]],
+  ['a multipart without parts', 'Content-Type: multipart/mixed\r\n\r\nx', ['unreadable: a multipart without parts']],
+  ['names of the prototype', part(['Content-Type: text/plain; __proto__=x; constructor=y', '__proto__: x']), []],
+];
+for (const [what, text, found] of table) {
+  test(what, async () => {
+    assert.deepEqual(gist(await reader.read(inMemory(text))), found);
+    assert.deepEqual(gist(await reader.read(inPieces(text, 7))), found, 'in pieces');
+  });
+}
+
+test('text is decoded, HTML is left as it is', async () => {
+  const html = part(['Content-Type: text/html'], '<p>x');
+  const text = part(
+    ['Content-Type: text/plain; charset=iso-8859-1', 'Content-Transfer-Encoding: quoted-printable'],
+    'gr=FC=DF',
+  );
+  const content = await reader.read(inMemory(multipart([text, html], 'B', 'alternative')));
+  assert.deepEqual(content, { kind: 'read', text: 'grüß', html: '<p>x', attachments: [] });
+});
+
+const bombs: readonly (readonly [what: string, mail: string, why: RegExp | undefined])[] = [
+  ['100,000 parts', multipart(Array<string>(100_000).fill('\r\nx')), /child nodes/],
+  ['parts in parts', nested(100), /parts in parts, deeper than 50/],
+  ['mails in mails', `${`Content-Type: ${mail}\r\n\r\n`.repeat(50)}x`, /mails in mails, deeper than 5/],
+  ['a field of megabytes', `X: ${'a\r\n '.repeat(400_000)}\r\n\r\nx`, /header size/],
+  ['an archive of 20,000 names', multipart([encoded('a.zip', zip(many(20_000)))]), /too many names/],
+  ['HTML in HTML', part(['Content-Type: text/html'], '<div>'.repeat(200_000)), undefined],
+  ['groups in groups', part([`From: ${'a:'.repeat(20_000)}`]), undefined],
+  ['an unknown character set', part(['Content-Type: text/plain; charset="\\"; x="']), undefined],
+];
+for (const [what, text, why] of bombs) {
+  test(`does not hurt: ${what}`, async () => {
+    const content = await reader.read(inMemory(text));
+    if (why === undefined) assert.equal(content.kind, 'read');
+    else assert.match(gist(content).join(), why);
+  });
+}
+
+function nested(depth: number): string {
+  let text = 'x';
+  for (let i = 0; i < depth; i++) text = multipart([text], `B${i}.`);
+  return text;
+}
+function many(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `name-${i}`);
+}
+
+test('a mail that takes too long or too much is unreadable, the thread that serves goes on, and so does the next mail', async () => {
+  const own = openContentReader({ threads: 1, timeMs: 1500, memoryMb: 64 });
+  const slow = part(['Content-Type: text/plain; charset=utf-7'], '+AGE-'.repeat(2_000_000));
+  let longest = 0;
+  let last = performance.now();
+  const watch = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }, 5);
+  const [first, second] = await Promise.all([
+    own.read(inPieces(slow, 1 << 16)),
+    own.read(inMemory(part(['Subject: x']))),
+  ]);
+  clearInterval(watch);
+  assert.match(gist(first).join(), /takes longer than 1500 ms|memory/);
+  assert.equal(second.kind, 'read');
+  assert.ok(longest < 1000, `held up for ${longest} ms`);
+  await own.close();
+});
+
+test('a message that cannot be read from disk is the caller’s to hear of, and the next one is read', async () => {
+  const broken: MessageSource = {
+    size: 10,
+    parts: async function* () {
+      yield await Promise.resolve(Buffer.from('Subject: x\r\n'));
+      throw new Error('EIO');
+    },
+  };
+  await assert.rejects(reader.read(broken), /EIO/);
+  assert.equal((await reader.read(inMemory('\r\nx'))).kind, 'read');
+});

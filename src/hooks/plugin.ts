@@ -41,7 +41,10 @@ export interface Recipient {
 /** Look-ups in /srv. Each may throw: leave that to the runner, which defers. See src/srv/srv.ts. */
 export interface Markers {
   isHosted(domain: string): boolean;
-  isEnabled(domain: string, check: string, inAll: boolean): boolean;
+  /** `log`: what the check would reject is logged, and taken. */
+  checkMode(domain: string, check: string, inAll: boolean): 'off' | 'on' | 'log';
+  /** Of the domain's own file of that name, without comments and empty lines; undefined where there is none. */
+  lines(domain: string, file: string): readonly string[] | undefined;
   /** `unknown`: no marker says anything of it; `names`: what its mailbox may be called, the likeliest first. */
   recipient(
     domain: string,
@@ -127,6 +130,8 @@ export interface Plugin {
   readonly name: string;
   /** For a check: does `checks/all` switch it on? undefined: it is no check, and no marker belongs to it. */
   readonly inAll?: boolean;
+  /** The file `/srv/DOMAIN/LIST` that switches the check on, in the place of its marker. */
+  readonly list?: string;
   /** Before the greeting. */
   connect?(context: SessionContext): Answer;
   helo?(context: SessionContext): Answer;

@@ -43,6 +43,7 @@ export async function runHook<C>(run: HookRun<C>): Promise<HookOutcome> {
     switch (verdict.kind) {
       case 'pass':
       case 'skip':
+      case 'note':
         break;
       case 'reject':
       case 'pardon':
@@ -88,6 +89,7 @@ const isRefusal = (value: unknown): boolean =>
 const parts: { readonly [K in Verdict['kind']]: Readonly<Record<string, (value: unknown) => boolean>> } = {
   pass: {},
   skip: {},
+  note: { log: isText },
   accept: {},
   reject: {
     about: (value) => value === 'recipient' || value === 'mail',
@@ -129,6 +131,8 @@ function logVerdict<C>(run: HookRun<C>, plugin: Plugin, verdict: Verdict): void 
       return run.log.debug(details, 'pass');
     case 'skip':
       return run.log.debug({ ...details, why: verdict.why }, 'skip');
+    case 'note':
+      return run.log.info({ ...details, why: verdict.log }, 'note');
     case 'pardon':
       return run.log.info({ ...details, why: verdict.log }, 'pass');
     case 'reject':

@@ -9,6 +9,8 @@ export type Verdict =
   | { readonly kind: 'pass' }
   /** Not asked: switched off, or settled already. */
   | { readonly kind: 'skip'; readonly why: string }
+  /** As `pass`, but the operator shall read why: what could not be asked, what would have been rejected. */
+  | { readonly kind: 'note'; readonly log: string }
   /** Settles the question of this hook: no further plugin is asked. */
   | { readonly kind: 'accept' }
   | Rejection
@@ -38,6 +40,7 @@ export interface Pardon {
 export const pass: Verdict = { kind: 'pass' };
 export const accept: Verdict = { kind: 'accept' };
 export const skip = (why: string): Verdict => ({ kind: 'skip', why });
+export const note = (log: string): Verdict => ({ kind: 'note', log });
 
 /** The mail is unwanted. `reason` is public, `log` is the operator's. */
 export const reject = (reason: string, log: string = reason): Verdict => ({

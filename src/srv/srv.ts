@@ -2,7 +2,7 @@
  * The only reader of /srv: markers by kind, looked up afresh at every call, so that a dropped or removed file counts from
  * the next command on. Look-ups are synchronous: one takes about 1 µs, a trip through the thread pool twenty times that.
  */
-import { lstatSync, opendirSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { lstatSync, opendirSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { domainToUnicode } from 'node:url';
 import type { Ip } from '../mail/ip.js';
@@ -26,6 +26,9 @@ export type RecipientMarker =
   | { readonly kind: 'unknown'; readonly why: string; readonly names: readonly string[] };
 
 export type List = 'blacklisted' | 'whitelisted';
+
+/** `log`: what the check would reject is logged, and taken. */
+export type CheckMode = 'off' | 'on' | 'log';
 
 export interface SrvOptions {
   readonly root: string;
@@ -64,11 +67,18 @@ export class Srv {
     return directory === undefined ? [] : readNames(join(directory, 'checks'));
   }
 
-  /** Is the check switched on, by its own name or, where `inAll`, by `checks/all`? */
-  isEnabled(domain: string, check: string, inAll: boolean): boolean {
+  /** Is the check switched on, by its own name or, where `inAll`, by `checks/all`? `log`: the marker holds that word. */
+  checkMode(domain: string, check: string, inAll: boolean): CheckMode {
     const directory = this.#directory(domain);
-    if (directory === undefined) return false;
-    return exists(join(directory, 'checks', check)) || (inAll && exists(join(directory, 'checks', 'all')));
+    if (directory === undefined) return 'off';
+    const own = modeOf(join(directory, 'checks', check));
+    return own === 'off' && inAll ? modeOf(join(directory, 'checks', 'all')) : own;
+  }
+
+  /** The lines of the domain's own file of that name, without comments and empty ones; undefined where there is none. */
+  lines(domain: string, file: string): readonly string[] | undefined {
+    const directory = this.#directory(domain);
+    return directory === undefined ? undefined : linesOf(join(directory, file));
   }
 
   /** Does the domain have a mailbox of that local-part, for this client? `invalid` beats every `valid`. */
@@ -184,6 +194,31 @@ function kindOf(path: string): 'directory' | 'file' | undefined {
 }
 
 const exists = (path: string): boolean => kindOf(path) !== undefined;
+
+/** An empty marker, as most are, costs one `stat`. */
+function modeOf(path: string): CheckMode {
+  const found = attempt(path, () => statSync(path, { throwIfNoEntry: false }));
+  if (found === undefined) return 'off';
+  if (!found.isFile() || found.size === 0 || found.size > 64) return 'on';
+  return attempt(path, () => readFileSync(path, 'latin1'))
+    ?.trim()
+    .toLowerCase() === 'log'
+    ? 'log'
+    : 'on';
+}
+
+const maxListOctets = 65_536;
+
+function linesOf(path: string): readonly string[] | undefined {
+  const found = attempt(path, () => statSync(path, { throwIfNoEntry: false }));
+  if (found === undefined) return undefined;
+  if (!found.isFile()) throw new BrokenMarker(path, 'no file');
+  if (found.size > maxListOctets) throw new BrokenMarker(path, `larger than ${maxListOctets} octets`);
+  return attempt(path, () => readFileSync(path, 'utf8'))
+    ?.split('\n')
+    .map((line) => line.replace(/(?:^|\s)#.*$/, '').trim())
+    .filter((line) => line !== '');
+}
 
 /** The entry of a directory that names the address or a network around it. */
 function addressListed(directory: string, client: Ip): string | undefined {

@@ -49,6 +49,12 @@ const drafts: readonly Draft[] = [
   { what: 'any user where users/valid/* is', to: 'whoever@example.org', expect: '250' },
   { what: 'with a bad HELO', helo: 'my_laptop', expect: '550 5.7.1 Invalid HELO' },
   { what: 'from a forger: SPF does not permit the client', clientIp: '203.0.113.9', expect: '550 5.7.1 SPF fail' },
+  {
+    what: 'from a client on a block list',
+    clientIp: '198.51.100.77',
+    from: 'anna@no-spf.example',
+    expect: '550 5.7.1 Your address 198.51.100.77 is listed',
+  },
   { what: 'without a Date:', date: false, expect: '550 5.7.1 Missing header - Date:' },
   { what: 'from a known bulk mailer', header: 'X-Mailer: Advanced Mass Sender 4', expect: '550 5.7.1 Sent by' },
   {

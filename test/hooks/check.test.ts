@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defineCheck } from '../../src/hooks/check.js';
-import { pass, reject } from '../../src/mail/verdict.js';
+import { type Verdict, defer, note, pass, reject, skip } from '../../src/mail/verdict.js';
 import { type Given, mail } from '../plugins/mail.js';
 
 const objecting = { name: 'objecting', inspect: () => reject('always') };
@@ -28,9 +28,27 @@ test('a check that is off is not asked', async () => {
   assert.equal((await never.dataPost?.(mail({})))?.kind, 'skip');
 });
 
+/** [what, the verdict, what becomes of it where the marker holds `log`] */
+const trials: readonly (readonly [what: string, verdict: Verdict, expected: Verdict])[] = [
+  ['a rejection', reject('public', 'why'), note('log only, would reject: why')],
+  ['a deferral', defer('public', 'why'), note('log only, would defer: why')],
+  ['a pass', pass, pass],
+  ['a skip', skip('why'), skip('why')],
+];
+for (const [what, verdict, expected] of trials) {
+  test(`log only: ${what}`, async () => {
+    const given = mail({ checks: ['x'] });
+    const markers = { ...given.markers, checkMode: () => 'log' as const };
+    assert.deepEqual(
+      await defineCheck({ name: 'x', inspect: () => verdict }).dataPost?.({ ...given, markers }),
+      expected,
+    );
+  });
+}
+
 test('markers that are broken are thrown on to the runner', () => {
   const check = defineCheck({ name: 'x', inspect: () => pass });
   const given = mail({});
-  const markers = { ...given.markers, isEnabled: () => assert.fail('EIO') };
+  const markers = { ...given.markers, checkMode: () => assert.fail('EIO') };
   assert.throws(() => check.dataPost?.({ ...given, markers }), /EIO/);
 });

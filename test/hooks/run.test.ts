@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Plugin } from '../../src/hooks/plugin.js';
 import { type HookOutcome, runHook } from '../../src/hooks/run.js';
 import { reply } from '../../src/mail/reply.js';
-import { accept, defer, pardon, pass, refuse, reject, rejectRecipient, skip } from '../../src/mail/verdict.js';
+import { accept, defer, note, pardon, pass, refuse, reject, rejectRecipient, skip } from '../../src/mail/verdict.js';
 
 interface Run {
   readonly outcome: HookOutcome;
@@ -61,6 +61,7 @@ const table: readonly (readonly [
 ])[] = [
   ['pass goes on', answering(pass), { asked: 'ab', log: 'debug a pass' }],
   ['skip goes on', answering(skip('off')), { asked: 'ab', log: 'debug a skip off' }],
+  ['note goes on, and is told', answering(note('odd')), { asked: 'ab', log: 'info a note odd' }],
   ['accept asks nobody else', answering(accept), { asked: 'a', log: 'debug a pass' }],
   [
     'reject is noted, and goes on',

@@ -38,8 +38,9 @@ export function mail(given: Given): DataContext {
     },
     markers: {
       isHosted: () => false,
-      isEnabled: (_domain, check, inAll) =>
-        given.checks?.some((name) => name === check || (inAll && name === 'all')) ?? false,
+      checkMode: (_domain, check, inAll) =>
+        given.checks?.some((name) => name === check || (inAll && name === 'all')) ? 'on' : 'off',
+      lines: () => undefined,
       recipient: () => ({ kind: 'valid', marker: 'users/valid/x' }),
       listed: () => undefined,
       anyListed: () => false,

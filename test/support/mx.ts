@@ -196,7 +196,7 @@ export function message({
 }
 
 function touch(root: string, marker: string): void {
-  const [path = '', text = ''] = marker.split('=');
+  const [, path = '', text = ''] = /^([^=]*)=?(.*)$/s.exec(marker) ?? [];
   const file = join(root, 'srv', path);
   mkdirSync(path.endsWith('/') ? file : dirname(file), { recursive: true });
   if (!path.endsWith('/')) writeFileSync(file, text);

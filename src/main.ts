@@ -40,6 +40,13 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
     },
   ],
   [
+    'quarantine',
+    {
+      run: async (line) => (await import('./cli/quarantine.js')).quarantine(line),
+      doc: 'list, show, release and delete refused mail; expire, check and count it',
+    },
+  ],
+  [
     'spf',
     {
       run: async (line) => (await import('./cli/spf.js')).spf(line),
@@ -63,7 +70,7 @@ settings: in /etc/postern.conf or --config=FILE as NAME = VALUE, in the environm
 ${settingsHelp()}`;
 
 /** Commands with a help of their own, or that read no settings of ours. */
-const ownHelp = new Set(['spf', 'milter']);
+const ownHelp = new Set(['quarantine', 'spf', 'milter']);
 
 async function main([name = '--help', ...argv]: readonly string[]): Promise<number> {
   const helpAsked = name === '--help' || name === '-h' || name === 'help';

@@ -10,14 +10,14 @@ export interface CommandLine {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** `--trial` among the words takes the defaults of the trial run. */
-export function load({ argv, env }: CommandLine): LoadedSettings {
+/** `--trial` among the words takes the defaults of the trial run. `ownFlags` are the command's own, left in `rest`. */
+export function load({ argv, env }: CommandLine, ownFlags: readonly string[] = []): LoadedSettings {
   const trial = argv.includes('--trial');
   return loadSettings({
     argv,
     env,
     readFile: (path) => readFileSync(path, 'utf8'),
-    otherFlags: ['trial'],
+    otherFlags: ['trial', ...ownFlags],
     ...(trial && { trial: trialSettings(packageRoot) }),
   });
 }

@@ -5,5 +5,4 @@ export const spfExit = {
   ...exit,
   dataError: 65, // EX_DATAERR
   noInput: 66, // EX_NOINPUT
-  ioError: 74, // EX_IOERR
 } as const;

@@ -59,7 +59,10 @@ function services({ settings, log, kept, resolver, plugins, spoolDir }: Parts): 
     clientName: (ip: Ip) =>
       isLoopback(ip) ? Promise.resolve(localhost) : clientName(resolver, ip, { timeoutMs: settings.dns_timeout }),
     quarantine: kept && same(kept.settings, settings, quarantineSettings) ? kept.quarantine : quarantineOf(settings),
-    relay: kept && same(kept.settings, settings, relaySettings) ? kept.relay : relayOf(settings, log),
+    relay:
+      kept && same(kept.settings, settings, relaySettings)
+        ? kept.relay
+        : relayOf(settings, (problem) => log.warn({ problem }, 'local MTA')),
     refusals: kept?.refusals ?? new Refusals({ now: () => performance.now() }),
     content: kept?.content ?? openContentReader(),
     incoming: {
@@ -96,14 +99,14 @@ export const quarantineOf = (settings: Settings): Quarantine =>
 
 const relaySettings = ['relay', 'hostname', 'relay_connections', 'relay_timeout'] as const;
 
-function relayOf(settings: Settings, log: Logger): Relay {
+export function relayOf(settings: Settings, onError: (problem: string) => void): Relay {
   const { relay } = settings;
   return openRelay({
     target: relay.kind === 'unix' ? { path: relay.path } : { host: relay.host, port: relay.port },
     hostname: settings.hostname,
     connections: settings.relay_connections,
     timeoutMs: settings.relay_timeout,
-    onError: (problem) => log.warn({ problem }, 'local MTA'),
+    onError,
   });
 }
 

@@ -15,3 +15,9 @@ export function newId(now: number = Date.now()): string {
   for (let random = randomBytes(4).readUInt32BE(), i = 0; i < 6; i++, random >>>= 5) id += digits.charAt(random & 31);
   return id;
 }
+
+/** When an id was made, in milliseconds; undefined for what is no id of ours. */
+export function idTime(id: string): number | undefined {
+  if (!/^[0-9A-HJKMNP-TV-Z]{14}$/.test(id)) return undefined;
+  return epoch + Array.from(id.slice(0, 8)).reduce((time, digit) => time * 32 + digits.indexOf(digit), 0);
+}

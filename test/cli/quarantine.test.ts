@@ -1,0 +1,215 @@
+/** `postern quarantine` as a user runs it: what it prints, how it ends, and what never reaches the terminal. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { packageRoot } from '../../src/cli/package-root.js';
+import { startSink } from '../../src/trial/sink.js';
+import { about, day, folderOf, namesIn, oldFolder, quarantineIn, request, spamFolder } from '../quarantine/support.js';
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function run(root: string, words: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  const main = path.join(packageRoot, 'dist/src/main.js');
+  const child = spawn(process.execPath, [main, 'quarantine', ...words, `--spam=${root}`], {
+    env: { ...process.env, NO_COLOR: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (part: Buffer) => (out += part.toString()));
+  child.stderr.on('data', (part: Buffer) => (err += part.toString()));
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
+}
+
+/** A mail with that ID. */
+async function keep(
+  root: string,
+  id: string,
+  { subject = 'hello', text = '', from = 'a@example.net' } = {},
+): Promise<void> {
+  const head = Buffer.from(`X-MAIL-FROM: ${from}\r\nX-REJECT-REASON: No such user\r\nX-REJECT-PLUGIN: valid_users\r\n`);
+  const result = await quarantineIn(root).archive(
+    request({
+      id,
+      text: text === '' ? `Subject: ${subject}\r\n\r\nbody\r\n` : text,
+      copies: [{ recipient: 'foo@example.com', head }],
+      about: { ...about, subject, from },
+    }),
+  );
+  assert.equal(result.kind, 'archived');
+}
+
+test('list prints tabs to a pipe, newest first, and JSON where it is asked to', async (t) => {
+  const root = spamFolder(t);
+  await keep(root, 'ONE', { subject: 'first\tone' });
+  await keep(root, 'TWO', { subject: 'second', from: '' });
+  const { code, out } = await run(root, ['list']);
+  assert.equal(code, 0);
+  assert.deepEqual(
+    out
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split('\t').slice(1)),
+    [
+      ['TWO', 'valid_users', '', 'foo@example.com', '192.0.2.1', '', 'second'],
+      ['ONE', 'valid_users', 'a@example.net', 'foo@example.com', '192.0.2.1', '', 'first one'],
+    ],
+  );
+  const [first] = (await run(root, ['list', '--json', '-subject:second'])).out.split('\n');
+  const json = JSON.parse(first ?? '') as Record<string, unknown>;
+  assert.deepEqual([json['id'], json['subject'], json['domain']], ['ONE', 'first\tone', 'example.com']);
+});
+
+const misuses: readonly [what: string, words: readonly string[], code: number, says: RegExp][] = [
+  ['nothing found', ['list', 'zebra'], 1, /nothing found/],
+  ['a key that does not exist', ['list', 'form:anna'], 64, /no key form:/],
+  ['a subcommand that does not exist', ['lst'], 64, /did you mean list\?/],
+  ['an option that does not exist', ['list', '--limt=3'], 78, /did you mean --limit/],
+  ['a limit that is none', ['list', '--limit=x'], 64, /--limit needs a number/],
+  ['a mail that does not exist', ['show', 'NOSUCHMAIL'], 1, /no mail NOSUCHMAIL/],
+  ['a path out of the quarantine', ['show', '../../etc/passwd'], 1, /no mail/],
+  ['nothing named', ['release'], 64, /name mails/],
+  ['names and a search', ['delete', 'ONE', '--search=x'], 64, /not both/],
+  ['a folder that is none', ['check', '../x'], 64, /must be YDAY\/DOMAIN/],
+  ['a shell that is unknown', ['completion', 'tcsh'], 64, /bash or zsh/],
+];
+
+for (const [what, words, code, says] of misuses) {
+  test(`${what} is told, and ends with ${code}`, async (t) => {
+    const ended = await run(spamFolder(t), words);
+    assert.equal(ended.code, code);
+    assert.match(ended.err, says);
+    assert.equal(ended.out, '');
+  });
+}
+
+test('show says first why it was refused', async (t) => {
+  const root = spamFolder(t);
+  await keep(root, 'ONE');
+  const { code, out } = await run(root, ['show', 'one']);
+  assert.equal(code, 0);
+  assert.match(out, /^Refused by valid_users: No such user\n  SMTP reply +550 5\.1\.1 No such user \(ONE\)\n/);
+  assert.match(out, /<a@example\.net> to <foo@example\.com>[^]*subject: hello[^]*\n\nbody\n/i);
+});
+
+const evil = '\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\r\x08';
+
+test('nothing in a mail moves the terminal’s cursor, in any command', async (t) => {
+  const root = spamFolder(t);
+  const text = Buffer.from(
+    `Subject: x${evil}\r\nX-A${evil}: ${evil}\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n${evil}\r\n--b\r\nContent-Disposition: attachment; filename="${evil}"\r\n\r\nx\r\n--b--\r\n`,
+  ).toString('latin1');
+  await keep(root, 'EVIL', { subject: `x${evil}`, from: `"${evil}"@example.net`, text });
+  for (const words of [
+    ['list'],
+    ['list', '--json'],
+    ['show', 'EVIL'],
+    ['show', 'EVIL', '--json'],
+    ['stats'],
+    ['delete', 'EVIL'],
+  ]) {
+    const { out, err } = await run(root, words);
+    assert.ok(out.length > 10, words.join(' '));
+    assert.doesNotMatch(out + err, /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/, words.join(' '));
+  }
+});
+
+test('show --raw gives a pipe the octets as they are', async (t) => {
+  const root = spamFolder(t);
+  await keep(root, 'RAW', { text: 'Subject: x\r\n\r\n\x1b[2J\r\n' });
+  const { code, out } = await run(root, ['show', 'RAW', '--raw']);
+  assert.equal(code, 0);
+  assert.match(out, /^Recipient: foo@example\.com\r\n[^]*\r\n\r\n\x1b\[2J\r\n$/);
+});
+
+async function sinkFor(t: TestContext, root: string): Promise<{ relay: string; dir: string }> {
+  const dir = path.join(root, '.sink');
+  const sink = await startSink({ host: '127.0.0.1', port: 0, dir, log: () => {} });
+  t.after(() => sink.close());
+  return { relay: `--relay=127.0.0.1:${sink.port}`, dir };
+}
+
+test('release hands the mail over once; a second time needs --again; list shows it', async (t) => {
+  const root = spamFolder(t);
+  const { relay, dir } = await sinkFor(t, root);
+  await keep(root, 'ONE');
+  const released = await run(root, ['release', 'ONE', relay]);
+  assert.deepEqual([released.code, released.err], [0, '']);
+  assert.match(released.out, /^released +ONE +a@example\.net → foo@example\.com +.*queued as/);
+  const second = await run(root, ['release', 'ONE', relay]);
+  assert.equal(second.code, 1);
+  assert.match(second.out, /^already .*--again sends it again/);
+  assert.equal((await run(root, ['release', 'ONE', '--again', '--attachment', relay])).code, 0);
+  assert.equal(namesIn(dir, 'new').length, 2);
+  assert.match((await run(root, ['list', 'is:released'])).out, /\treleased\thello\n$/);
+});
+
+test('an MTA that is down is 69, and says so for each mail', async (t) => {
+  const root = spamFolder(t);
+  await keep(root, 'ONE');
+  const { code, out } = await run(root, ['release', '--search=subject:hello', '--relay=127.0.0.1:9', '--json']);
+  assert.equal(code, 69);
+  const { id, result } = JSON.parse(out) as Record<string, unknown>;
+  assert.deepEqual([id, result], ['ONE', 'unreachable']);
+});
+
+test('delete takes what a search finds, and nothing else', async (t) => {
+  const root = spamFolder(t);
+  for (const id of ['ONE', 'TWO', 'THREE']) await keep(root, id, { subject: id === 'TWO' ? 'stays' : 'goes' });
+  const { code, out } = await run(root, ['delete', '--search=subject:goes']);
+  assert.equal(code, 0);
+  assert.equal(out.match(/^deleted/gm)?.length, 2);
+  const names = namesIn(folderOf(root), 'new');
+  assert.ok(names.length === 1 && names[0]?.includes('TWO'), names.join(' '));
+  assert.match((await run(root, ['list'])).out, /^[^\n]*stays\n$/);
+});
+
+test('check gives a mail without a line its line back, and expire takes what is too old', async (t) => {
+  const root = spamFolder(t);
+  await keep(root, 'ONE');
+  const folder = folderOf(root);
+  fs.rmSync(path.join(folder, 'index'));
+  const [name = ''] = namesIn(folder, 'new');
+  const past = new Date(Date.now() - 3_600_000);
+  fs.utimesSync(path.join(folder, 'new', name), past, past);
+  const checked = await run(root, ['check', '--json']);
+  assert.equal(checked.code, 0);
+  assert.deepEqual(JSON.parse(checked.out.trimEnd().split('\n').at(-1) ?? ''), {
+    folders: 1,
+    rebuilt: 1,
+    orphans: 1,
+    missing: 0,
+  });
+  assert.match((await run(root, ['list'])).out, /\tONE\t/);
+  const old = oldFolder(root, new Date(Date.now() - 40 * day));
+  const expired = await run(root, ['expire']);
+  assert.deepEqual([expired.code, fs.existsSync(old)], [0, false]);
+  assert.match(expired.out, /^removed \d+\/example\.com\n$/);
+});
+
+test('stats count', async (t) => {
+  const root = spamFolder(t);
+  await keep(root, 'ONE');
+  await keep(root, 'TWO');
+  const { code, out } = await run(root, ['stats', '--json']);
+  const { total, plugins } = JSON.parse(out) as { total: number; plugins: unknown };
+  assert.deepEqual([code, total, plugins], [0, 2, [{ name: 'valid_users', count: 2 }]]);
+});
+
+test('what a shell is given to complete is a script it can read', async (t) => {
+  const { code, out } = await run(spamFolder(t), ['completion', 'bash']);
+  assert.equal(code, 0);
+  const bash = spawn('bash', [
+    '-c',
+    `${out}\nCOMP_WORDS=(postern quarantine re); COMP_CWORD=2; _postern_quarantine; echo "\${COMPREPLY[@]}"`,
+  ]);
+  let said = '';
+  bash.stdout.on('data', (part: Buffer) => (said += part.toString()));
+  await new Promise((resolve) => bash.on('close', resolve));
+  assert.equal(said, 'release\n');
+});

@@ -73,7 +73,7 @@ class PooledRelay implements Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    this.#pool = new Pool({ idleMs: 10, ...options });
+    this.#pool = new Pool({ idleMs: 30_000, ...options });
   }
 
   async send(request: RelayRequest): Promise<RelayResult> {

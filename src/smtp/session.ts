@@ -5,6 +5,7 @@
 import type {
   ClientName,
   MailContext,
+  Markers,
   Plugin,
   RcptContext,
   Recipient,
@@ -45,12 +46,15 @@ export class Session {
   #unknownCommands = 0;
   #transaction: Transaction | undefined;
   #refusedRecipients = 0;
+  /** /srv as the plugins see it, made anew for each command. */
+  #markers: Markers;
   /** Rejections and pardons from before there was a mail. */
   readonly #said: Record<'connect' | 'helo', readonly Said[]> = { connect: [], helo: [] };
 
   constructor(services: Services, client: Client) {
     this.#services = services;
     this.#client = client;
+    this.#markers = services.srv;
     this.#relaying = inAny(services.settings.relay_networks, client.ip);
     this.#clientName = client.name ? Promise.resolve(client.name) : services.clientName(client.ip);
   }
@@ -231,6 +235,7 @@ export class Session {
   async finish(message: IncomingMessage, sawBareNewline: boolean): Promise<Reply> {
     const transaction = this.#transaction;
     if (!transaction) return localProblem;
+    this.#markers = this.#services.srv.forOneCommand();
     try {
       return await dispose({
         transaction,
@@ -289,8 +294,8 @@ export class Session {
   }
 
   #context(): SessionContext {
-    const { srv, dns, host } = this.#services;
-    return { session: this.#facts(), markers: srv, dns, host };
+    const { dns, host } = this.#services;
+    return { session: this.#facts(), markers: this.#markers, dns, host };
   }
 
   #mailContext(transaction: Transaction): MailContext {
@@ -317,6 +322,7 @@ export class Session {
     note: Note = () => {},
   ): Promise<HookOutcome> {
     const plugins: readonly Plugin[] = this.#services.plugins;
+    this.#markers = this.#services.srv.forOneCommand();
     const log = this.#services.hookLog({
       ip: this.#client.ip.text,
       session: this.id,

@@ -127,6 +127,15 @@ test('a fresh connection that dies at MAIL is not tried again', async () => {
   });
 });
 
+test('a connection outlives a pause between two mails', async () => {
+  await withRelay({ mta: { extensions: usual } }, async ({ mta, relay }) => {
+    await relay.send(request());
+    await pause(500);
+    assert.equal((await relay.send(request())).kind, 'accepted');
+    assert.equal(mta.lines.length, 1);
+  });
+});
+
 test('connections that nobody uses are ended with QUIT', async () => {
   await withRelay({ mta: { extensions: usual }, relay: { idleMs: 50 } }, async ({ mta, relay }) => {
     await Promise.all(mails(3).map(() => relay.send(request())));

@@ -1,0 +1,204 @@
+/**
+ * The load generator: so many connections at once, each sends so many mails and quits, and another takes its place. To
+ * 127.0.0.1 only, and bounded in all. Commands go one by one, as from a client that does not pipeline: what is measured
+ * is the server, not the network's manners.
+ */
+import net from 'node:net';
+
+export interface Load {
+  readonly port: number;
+  readonly connections: number;
+  readonly mailsPerConnection: number;
+  /** Octets of a mail, its header included. */
+  readonly size: number;
+  readonly recipient: string;
+  /** No mail is begun later than this; those under way are finished. */
+  readonly seconds: number;
+  /** What the end of data has to be answered with. */
+  readonly answer: 'accepted' | 'rejected';
+}
+
+export interface LoadResult {
+  /** From the first connection to the last reply. */
+  readonly seconds: number;
+  /** Of each mail the milliseconds from MAIL to the final reply. */
+  readonly latencies: readonly number[];
+}
+
+const most = { connections: 500, mailsPerConnection: 100_000, size: 16_777_216, seconds: 600 } as const;
+/** Longest wait for a reply. */
+const patienceMs = 30_000;
+
+/** Rejects at the first reply that is not the one expected, or when a connection breaks. */
+export async function runLoad(load: Load): Promise<LoadResult> {
+  for (const [name, limit] of Object.entries(most)) {
+    const value = load[name as keyof typeof most];
+    if (!(value > 0 && value <= limit)) throw new RangeError(`${name} must be above 0 and at most ${limit}`);
+  }
+  const run = new Run(load);
+  await Promise.all(Array.from({ length: load.connections }, () => run.keepOneConnection()));
+  return { seconds: run.lastReplyAfter(), latencies: run.latencies };
+}
+
+class Run {
+  readonly load: Load;
+  readonly latencies: number[] = [];
+  readonly #start = performance.now();
+  readonly #body: Buffer;
+  #last = this.#start;
+  #mails = 0;
+  #failed = false;
+
+  constructor(load: Load) {
+    this.load = load;
+    this.#body = bodyOf(load.size - this.header().length);
+  }
+
+  get over(): boolean {
+    return this.#failed || performance.now() - this.#start > this.load.seconds * 1000;
+  }
+
+  async keepOneConnection(): Promise<void> {
+    try {
+      while (!this.over) await new Client(this).done;
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    }
+  }
+
+  lastReplyAfter(): number {
+    return (this.#last - this.#start) / 1000;
+  }
+
+  answered(since: number): void {
+    this.#last = performance.now();
+    this.latencies.push(this.#last - since);
+  }
+
+  /** Each mail has a Message-ID of its own. */
+  header(): string {
+    return header.replace('TO', this.load.recipient).replace('ID', String(++this.#mails).padStart(8, '0'));
+  }
+
+  get body(): Buffer {
+    return this.#body;
+  }
+}
+
+const sender = 'sender@client.example';
+
+const header = [
+  `From: Bench <${sender}>`,
+  'To: <TO>',
+  'Subject: bench',
+  `Date: ${new Date().toUTCString().replace('GMT', '+0000')}`,
+  `Message-ID: <${process.pid}.ID@client.example>`,
+  'MIME-Version: 1.0',
+  'Content-Type: text/plain; charset=us-ascii',
+  '',
+  '',
+].join('\r\n');
+
+/** Lines of 76 characters, and the end of data. */
+function bodyOf(size: number): Buffer {
+  const line = `${'abcdefghijklmnopqrstuvwxyz 0123456789 '.repeat(2)}\r\n`;
+  return Buffer.from(`${line.repeat(Math.max(1, Math.round(size / line.length)))}.\r\n`, 'latin1');
+}
+
+type Stage = 'greeting' | 'helo' | 'mail' | 'rcpt' | 'data' | 'end' | 'quit';
+
+/** What each stage has to be answered with. */
+const expected: Readonly<Record<Stage, RegExp>> = {
+  greeting: /^220/,
+  helo: /^250/,
+  mail: /^250/,
+  rcpt: /^250/,
+  data: /^354/,
+  end: /^250/,
+  quit: /^221/,
+};
+
+/** One connection, from its greeting to the end of its QUIT. */
+class Client {
+  readonly done: Promise<void>;
+  readonly #run: Run;
+  readonly #socket: net.Socket;
+  #stage: Stage = 'greeting';
+  #text = '';
+  #left: number;
+  #begun = 0;
+  #settle: (error?: Error) => void = () => undefined;
+
+  constructor(run: Run) {
+    this.#run = run;
+    this.#left = run.load.mailsPerConnection;
+    this.#socket = net.connect({ host: '127.0.0.1', port: run.load.port, noDelay: true });
+    this.done = new Promise((resolve, reject) => {
+      this.#settle = (error) => (error ? reject(error) : resolve());
+    });
+    this.#socket.setEncoding('latin1');
+    this.#socket.setTimeout(patienceMs, () => this.#fail(`no reply within ${patienceMs} ms`));
+    this.#socket.on('data', (text: string) => this.#hear(text));
+    this.#socket.on('error', (error) => this.#fail(error.message));
+    this.#socket.on('close', () => this.#fail('the connection was closed'));
+  }
+
+  /** What comes once all is settled changes nothing any more. */
+  #fail(problem: string): void {
+    this.#settle(new Error(`at ${this.#stage}: ${problem}`));
+    this.#socket.destroy();
+  }
+
+  #hear(text: string): void {
+    this.#text += text;
+    if (!this.#text.endsWith('\n')) return;
+    const lastLine = this.#text.slice(this.#text.lastIndexOf('\n', this.#text.length - 2) + 1);
+    if (lastLine.charAt(3) === '-') return;
+    const reply = this.#text;
+    this.#text = '';
+    const wanted = this.#stage === 'end' && this.#run.load.answer === 'rejected' ? /^5/ : expected[this.#stage];
+    if (wanted.test(reply)) this.#next();
+    else this.#fail(`unexpected reply ${JSON.stringify(reply)}`);
+  }
+
+  #next(): void {
+    switch (this.#stage) {
+      case 'greeting':
+        return this.#say('helo', 'EHLO client.example');
+      case 'helo':
+        return this.#nextMail();
+      case 'mail':
+        return this.#say('rcpt', `RCPT TO:<${this.#run.load.recipient}>`);
+      case 'rcpt':
+        return this.#say('data', 'DATA');
+      case 'data':
+        return this.#sendMessage();
+      case 'end':
+        this.#run.answered(this.#begun);
+        return this.#nextMail();
+      case 'quit':
+        this.#settle();
+        return void this.#socket.destroy();
+    }
+  }
+
+  #nextMail(): void {
+    if (this.#left-- <= 0 || this.#run.over) return this.#say('quit', 'QUIT');
+    this.#begun = performance.now();
+    this.#say('mail', `MAIL FROM:<${sender}>`);
+  }
+
+  #sendMessage(): void {
+    this.#stage = 'end';
+    this.#socket.cork();
+    this.#socket.write(this.#run.header(), 'latin1');
+    this.#socket.write(this.#run.body);
+    this.#socket.uncork();
+  }
+
+  #say(stage: Stage, line: string): void {
+    this.#stage = stage;
+    this.#socket.write(`${line}\r\n`);
+  }
+}

@@ -15,6 +15,12 @@ export function banner(services: Services, bound: readonly string[]): string {
   const [first = ''] = bound;
   const host = first.slice(0, first.lastIndexOf(':'));
   const port = first.slice(first.lastIndexOf(':') + 1);
+  const next = [
+    ['npm run demo', 'sends a set of mails and shows what became of them'],
+    [`touch ${near(settings.srv)}/example.com/users/valid/yourname`, 'makes a mailbox, from the next command on'],
+    [`swaks -s ${host} -p ${port} -t yourname@example.com`, 'if you have swaks'],
+  ];
+  const width = Math.max(...next.map(([command = '']) => command.length));
   return `
   postern takes mail on ${bound.join(', ')}
     refused mail is kept in   ${near(settings.spam)}/
@@ -24,9 +30,7 @@ export function banner(services: Services, bound: readonly string[]): string {
 ${domains.join('\n')}
 
   now try, in a second terminal
-    npm run demo                                       sends a dozen mails and shows what became of them
-    touch ${near(settings.srv)}/example.com/users/valid/yourname   makes a mailbox, from the next command on
-    swaks -s ${host} -p ${port} -t yourname@example.com      if you have swaks
+${next.map(([command = '', what]) => `    ${command.padEnd(width)}   ${what}`).join('\n')}
 
   Ctrl-C stops it.
 

@@ -91,4 +91,7 @@ async function main([name = '--help', ...argv]: readonly string[]): Promise<numb
 }
 
 process.exitCode = await main(process.argv.slice(2));
+// A pipe takes 64 KB; process.exit() would drop what waits behind them.
+for (const stream of [process.stdout, process.stderr])
+  await new Promise<void>((done) => stream.write('', () => done()));
 process.exit();

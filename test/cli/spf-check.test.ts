@@ -1,10 +1,12 @@
 /** `postern spf check` for one mail: what it prints, and what it answers to nonsense. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { behaveByName } from '../dns/support/behaviours.js';
 import { type FakeServer, fakeServer, reply } from '../dns/support/fake-server.js';
 import { a, T, txt } from '../dns/support/wire.js';
-import { isSafe, spf, zoneFile } from './support/spf-command.js';
+import { isSafe, spf, startSpf, zoneFile } from './support/spf-command.js';
 
 const zone = zoneFile({
   'example.org': {
@@ -169,6 +171,18 @@ describe('--json', () => {
     const { trace } = JSON.parse(stdout);
     assert.equal(trace.terms[0].nested.domain, '_spf.example.net');
     assert.deepEqual(trace.terms[1].lookups[0].records, ['192.0.2.1']);
+  });
+
+  it('is whole also when it is long and its reader slow', async () => {
+    const long = zoneFile({ 'long.example': { TXT: [[`v=spf1 ${'ip4:198.51.100.1 '.repeat(4000)}-all`]] } });
+    const words = ['check', '--zone', long.path, '--ip=192.0.2.9', '--from=user@long.example', '--json', '--explain'];
+    const child = startSpf(words);
+    await once(child, 'spawn');
+    await setTimeout(1000); // no matter how long: nobody reads, and the pipe is full
+    const chunks: Buffer[] = [];
+    for await (const chunk of child.stdout) chunks.push(chunk as Buffer);
+    long.remove();
+    assert.equal(JSON.parse(Buffer.concat(chunks).toString()).trace.terms.length, 4001);
   });
 });
 

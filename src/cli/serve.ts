@@ -5,6 +5,8 @@
 import cluster from 'node:cluster';
 import { type Logger, createLogger } from '../log.js';
 import type { Settings } from '../settings.js';
+import type { Services } from '../smtp/services.js';
+import { completeExample } from '../trial/example.js';
 import { sinkFolder } from '../trial/trial-settings.js';
 import { startSink } from '../trial/sink.js';
 import { banner } from './banner.js';
@@ -22,15 +24,15 @@ export async function serve(command: CommandLine): Promise<number> {
   const { settings } = loaded;
   const log = createLogger(settings);
   const trial = command.argv.includes('--trial');
-  if (cluster.isPrimary && settings.workers > 1) return superviseWorkers({ command, settings, log });
   const sink = trial && cluster.isPrimary ? await trialSink(settings, log) : undefined;
   if (typeof sink === 'number') return sink;
-  const code = await runProcess({
-    command,
-    settings,
-    log,
-    listening: (services, bound) => trial && process.stdout.write(banner(services, bound)),
-  });
+  const says = trial && (cluster.worker?.id ?? 1) === 1;
+  const listening = (services: Services, bound: readonly string[]): unknown =>
+    says && process.stdout.write(banner(services, bound));
+  const code =
+    cluster.isPrimary && settings.workers > 1
+      ? await superviseWorkers({ command, settings, log })
+      : await runProcess({ command, settings, log, listening });
   await sink?.close();
   return code;
 }
@@ -40,8 +42,9 @@ export function failed(code: number, problems: readonly string[]): number {
   return code;
 }
 
-async function trialSink({ relay }: Settings, log: Logger): Promise<{ close(): Promise<void> } | number> {
+async function trialSink({ relay, srv }: Settings, log: Logger): Promise<{ close(): Promise<void> } | number> {
   if (relay.kind !== 'tcp') return failed(exit.config, ['--trial runs the local MTA itself: relay must be host:port']);
+  completeExample(srv);
   try {
     return await startSink({
       host: relay.host,

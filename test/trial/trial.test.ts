@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { until } from '../support/until.js';
 import { demoMails, marker } from '../../src/trial/demo-mails.js';
 
 const program = fileURLToPath(new URL('../../src/main.js', import.meta.url));
@@ -64,6 +65,28 @@ test('in the demo every mail meets the fate it was meant to, and each is where t
 test('the demo leaves no marker behind, and can be run again', () => {
   assert.ok(!existsSync(join(folder, 'srv', marker)));
   assert.equal(demo().status, 0);
+});
+
+test('with several workers the trial has its local MTA too, and says what it says once', async () => {
+  const own = [
+    `--srv=${folder}/srv`,
+    '--workers=2',
+    `--listen=127.0.0.1:${await freePort()}`,
+    `--relay=127.0.0.1:${await freePort()}`,
+  ];
+  const several = spawn(process.execPath, [program, 'serve', '--trial', ...own], { cwd: folder, env });
+  let said = '';
+  several.stdout?.on('data', (octets: Buffer) => (said += octets.toString()));
+  const gone = new Promise((resolve) => several.once('close', resolve));
+  try {
+    await until(() => said.includes('Ctrl-C stops it') && said.split('"listening"').length === 3);
+    const run = spawnSync(process.execPath, [program, 'demo', ...own], { cwd: folder, env, encoding: 'utf8' });
+    assert.equal(run.status, 0, run.stdout + run.stderr);
+    assert.equal(said.split('Ctrl-C stops it').length, 2);
+  } finally {
+    several.kill('SIGTERM');
+    assert.equal(await gone, 0);
+  }
 });
 
 test('without a trial run the demo says what to do', () => {

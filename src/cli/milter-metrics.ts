@@ -21,6 +21,9 @@ const families: Readonly<Record<string, Family>> = {
   postern_milter_sessions: { type: 'gauge', help: 'SMTP sessions under way.' },
   postern_milter_sessions_total: { type: 'counter', help: 'SMTP sessions begun.' },
   postern_milter_messages_total: { type: 'counter', help: 'Messages by what became of them.' },
+  postern_submission_messages_total: { type: 'counter', help: 'Mails sent on by what their domain publishes.' },
+  postern_submission_violations_total: { type: 'counter', help: 'Mails their domain does not permit us to send on.' },
+  postern_directory_answers_total: { type: 'counter', help: 'Answers of the LDAP directory.' },
   postern_spf_results_total: { type: 'counter', help: 'SPF results by identity.' },
   postern_spf_seconds: { type: 'histogram', help: 'Duration of an SPF evaluation.' },
   postern_dns_lookup_seconds: { type: 'histogram', help: 'Duration of a question to the name servers.' },
@@ -105,13 +108,18 @@ export function exposition(numbers: Numbers): string {
     .join('');
 }
 
-/** `/metrics`, `/livez` and `/readyz`; rejects where the address cannot be had. */
-export function serveMetrics(at: ListenEndpoint, collect: () => Promise<Numbers>): Promise<Server> {
+/** `/metrics`, `/livez` and `/readyz` (503 while not ready); rejects where the address cannot be had. */
+export function serveMetrics(
+  at: ListenEndpoint,
+  collect: () => Promise<Numbers>,
+  isReady: () => boolean = () => true,
+): Promise<Server> {
   const server = createServer((request, response) => {
     const answer = (status: number, text: string): void => {
       response.writeHead(status, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
     };
     if (request.method !== 'GET' && request.method !== 'HEAD') return answer(405, 'only GET\n');
+    if (request.url === '/readyz' && !isReady()) return answer(503, 'not ready\n');
     if (request.url === '/livez' || request.url === '/readyz') return answer(200, 'ok\n');
     if (request.url !== '/metrics') return answer(404, 'there is /metrics, /livez and /readyz\n');
     collect().then(

@@ -47,7 +47,7 @@ const options: readonly Option[] = [
   { long: 'version', short: 'V', doc: 'print version information' },
   { long: 'check-config', doc: 'say everything that is wrong with the configuration, and stop' },
   { long: 'print-config', doc: 'print all parameters, and where each comes from, and stop' },
-  { long: 'policy', label: 'NAME', doc: 'verify (the only one in this version): SPF of incoming mail' },
+  { long: 'policy', label: 'NAME', doc: 'verify: SPF of incoming mail (default); submission: SPF of mail sent on' },
 ];
 
 export const milterHelp = `usage: postern milter [options]

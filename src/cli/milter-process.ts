@@ -32,13 +32,13 @@ export interface MilterProcessOptions {
 export async function runMilter({ config, file, load }: MilterProcessOptions): Promise<number> {
   const output = openMilterLog(config);
   const milter = new RunningMilter(config, output.log);
+  const stopped = stopSignal(); // who is told that it starts may stop it at once
   const problem = await milter.open();
   if (problem !== undefined) {
     complain([problem]);
     await output.close();
     return exit.unavailable;
   }
-  const stopped = stopSignal();
   const reload = (): void => milter.reload(load(), file);
   for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, reload);
   notifySystemd('READY=1');
@@ -51,7 +51,7 @@ export async function runMilter({ config, file, load }: MilterProcessOptions): P
   return exit.ok;
 }
 
-function stopSignal(): Promise<string> {
+export function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
     if (cluster.isWorker) process.once('disconnect', () => resolve('primary gone'));
@@ -172,7 +172,9 @@ export function listenOptions(socket: Endpoint): net.ListenOptions | { fd: numbe
 }
 
 /** Our choice: what spf-milter's socket would have by the umask, and open to owner and group in any case. */
-export function permissionsOf(config: MilterConfig): SocketPermissions | string {
+export function permissionsOf(
+  config: Pick<MilterConfig, 'socket_mode' | 'socket_owner' | 'socket_group'>,
+): SocketPermissions | string {
   const { socket_mode, socket_owner, socket_group } = config;
   const umask = process.umask();
   try {
@@ -192,7 +194,7 @@ function numberOf(database: 'passwd' | 'group', name: string): number {
   return Number(execFileSync('getent', [database, name], { encoding: 'utf8' }).split(':')[2]);
 }
 
-function logProblem(log: Logger, problem: MilterProblem): void {
+export function logProblem(log: Logger, problem: MilterProblem): void {
   switch (problem.kind) {
     case 'protocol':
       return log.warn({}, `connection closed: the MTA broke the milter protocol: ${problem.text}`);

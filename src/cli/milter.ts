@@ -1,6 +1,6 @@
 /**
- * `postern milter`: verifies senders for an MTA by the milter protocol, in the place of spf-milter(8): its options, its
- * file. One process, or a primary that keeps `workers` of them.
+ * `postern milter`: filters for an MTA by the milter protocol. `verify` is in the place of spf-milter(8): its options, its
+ * file; one process, or a primary that keeps `workers` of them. `submission` is in the place of sos-milter.
  */
 import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
@@ -12,6 +12,9 @@ import { milterHelp, type MilterOptions, readMilterOptions } from './milter-opti
 import { runMilter } from './milter-process.js';
 import { superviseMilter } from './milter-workers.js';
 import { version } from './package-root.js';
+import { loadSubmission } from './submission-config.js';
+import { submissionHelp } from './submission-help.js';
+import { runSubmission } from './submission-process.js';
 
 const defaultFile = '/etc/spf-milter.conf';
 
@@ -20,9 +23,10 @@ export async function milter({ argv, env }: CommandLine): Promise<number> {
   const read = readMilterOptions(argv);
   if (!read.ok) return failed(exit.usage, read.problems);
   const { options } = read;
-  if (options.action === 'help') return say(milterHelp);
   if (options.action === 'version') return say(`postern ${version}\n`);
+  if (options.policy === 'submission') return submissionMilter(options, env);
   if (options.policy !== 'verify') return failed(exit.usage, [policyProblem(options)]);
+  if (options.action === 'help') return say(milterHelp);
   const file = options.file ?? (env['SPF_MILTER_CONFIG_FILE'] || defaultFile);
   const load = () =>
     loadMilterConfig({
@@ -40,9 +44,25 @@ export async function milter({ argv, env }: CommandLine): Promise<number> {
 }
 
 const policyProblem = ({ policy }: MilterOptions): string =>
-  policy === 'submission'
-    ? 'milter --policy submission is not part of this version; verify is the only policy'
-    : `milter has no policy "${printable(policy, 60)}"; verify is the only one`;
+  `milter has no policy "${printable(policy, 60)}"; there are verify and submission`;
+
+/** sos-milter's place: it is told everything by environment. */
+async function submissionMilter({ action, file, given }: MilterOptions, env: CommandLine['env']): Promise<number> {
+  if (action === 'help') return say(submissionHelp);
+  const place = file === undefined ? given[0]?.place : '-c';
+  if (place !== undefined)
+    return failed(exit.usage, [`${place} has no place with --policy submission, which is told by environment`]);
+  const loaded = loadSubmission({
+    env,
+    readFile: (path) => readFileSync(path, 'utf8'),
+    ...(hasInheritedSocket(env) && { inherited: 'fd:3' }),
+  });
+  if (!loaded.ok) return failed(exit.config, loaded.problems);
+  if (action === 'print') return say(loaded.text);
+  if (action === 'run') return runSubmission(loaded.config, loaded.warnings);
+  complain(loaded.warnings.map((warning) => `warning: ${warning}`));
+  return say('postern: the environment is good\n');
+}
 
 /** sd_listen_fds(3): the first is 3. A worker's socket is its primary's. */
 function hasInheritedSocket(env: CommandLine['env']): boolean {

@@ -45,7 +45,7 @@ export type ReadDirectory =
 /** Which setting a problem at run time is about. */
 export const keyOf: Readonly<Record<Part, DirectoryKey>> = {
   server: 'uri',
-  tls: 'uri',
+  tls: 'ca_file',
   bind: 'bind_dn',
   base: 'base',
   filter: 'filter',

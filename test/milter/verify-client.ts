@@ -67,6 +67,8 @@ export class MilterClient {
   #protocol = 0;
   /** What the filter wants to be able to do. */
   actions = 0;
+  /** The macros it asks for, by stage. */
+  macros: Readonly<Record<number, string>> = {};
   closed = false;
   #wake: () => void = () => {};
 
@@ -92,6 +94,7 @@ export class MilterClient {
     const [, data] = await client.#read();
     client.actions = data.length >= 12 ? data.readUInt32BE(4) : 0;
     client.#protocol = data.length >= 12 ? data.readUInt32BE(8) : 0;
+    client.macros = macroLists(data.subarray(12));
     return client;
   }
 
@@ -175,6 +178,17 @@ export class MilterClient {
   destroy(): void {
     this.#socket.destroy();
   }
+}
+
+/** `u32 stage | names NUL`, any number of them. */
+function macroLists(data: Buffer): Record<number, string> {
+  const lists: Record<number, string> = {};
+  for (let at = 0; at + 4 < data.length;) {
+    const end = data.indexOf(0, at + 4);
+    lists[data.readUInt32BE(at)] = data.toString('latin1', at + 4, end);
+    at = end + 1;
+  }
+  return lists;
 }
 
 const textOf = (code: string, data: Buffer): string =>

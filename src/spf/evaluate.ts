@@ -15,7 +15,7 @@ import { explainStringIn, sanitiseExplanation } from './explain.js';
 import type { SpfLimits } from './limits.js';
 import { expandMacro, type MacroString, type MacroValues } from './macro.js';
 import { parsedRecord } from './parse.js';
-import type { Directive, SpfRecord, SpfResultCode, TargetModifier } from './record.js';
+import type { Directive, Ip4, SpfRecord, SpfResultCode, TargetModifier } from './record.js';
 import { selectRecord } from './select-record.js';
 import {
   closeRecord,
@@ -138,6 +138,8 @@ export class Evaluation implements MacroValues {
   *#evaluateRecord(record: SpfRecord, at: Place): Steps<SpfResultCode> {
     const { trace } = at;
     for (const directive of record.directives) {
+      // Most of what is evaluated are networks that do not match.
+      if (trace === null && directive.kind === 'ip4' && !this.#isIn(directive)) continue;
       const term = trace === null ? null : openTerm(trace, directive.text);
       const matched = asksDns(directive)
         ? yield* this.#askDns(directive, at.domain, term)
@@ -188,11 +190,15 @@ export class Evaluation implements MacroValues {
       case 'all':
         return 'match';
       case 'ip4':
-        // RFC 7208 §5: a mapped address is IPv4 by the time it gets here; families never mix.
-        return this.ip.family === 4 && (this.#word & directive.mask) === directive.base ? 'match' : 'no match';
+        return this.#isIn(directive) ? 'match' : 'no match';
       case 'ip6':
         return this.ip.family === 6 && sameUnder(directive.masks, directive.base, this.ip.words) ? 'match' : 'no match';
     }
+  }
+
+  /** RFC 7208 §5: a mapped address is IPv4 by the time it gets here; families never mix. */
+  #isIn({ base, mask }: Ip4): boolean {
+    return (this.#word & mask) === base && this.ip.family === 4;
   }
 
   /** include, a, mx, ptr and exists. */

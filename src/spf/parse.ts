@@ -21,7 +21,7 @@ import type {
 
 /** RFC 7208 §4.5: a version section of exactly "v=spf1" in any case, ended by a space or the end. */
 export function isSpfRecord(text: string): boolean {
-  return versionSection.test(text);
+  return text.startsWith('v=spf1 ') || versionSection.test(text);
 }
 
 const versionSection = /^v=spf1(?: |$)/i;

@@ -155,7 +155,7 @@ export const pyspfClasses: readonly DifferenceClass[] = [
   {
     name: 'pyspf takes a target-name without any part for an error',
     predicts: (facts) =>
-      isPermerror(facts) && /^[-+.,/_=]+$/.test(facts.localPart) && facts.writes(/^[-+~?]?[a-z]+:%\{l[^}]*\}$/i),
+      isPermerror(facts) && /^[-+.,/_=]/.test(facts.localPart) && facts.writes(/^[-+~?]?[a-z]+:%\{[ls][^}]*\}$/i),
   },
   {
     name: 'pyspf reads <domain> as a domain-spec',

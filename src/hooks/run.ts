@@ -24,7 +24,7 @@ export interface HookLog {
 export interface HookRun<C> {
   readonly hook: Hook;
   readonly plugins: readonly Plugin[];
-  /** Made anew for each plugin, so that it sees what those before it said. */
+  /** Asked for each plugin, which has to see what those before it said. */
   readonly context: () => C;
   readonly log: HookLog;
   readonly timeoutMs: number;
@@ -37,9 +37,11 @@ const goOn: HookOutcome = { kind: 'go on' };
 /** Asks the plugins that have this hook, one after the other, until one settles it. Never throws. */
 export async function runHook<C>(run: HookRun<C>): Promise<HookOutcome> {
   for (const plugin of run.plugins) {
-    const method = plugin[run.hook] as ((this: Plugin, context: C) => Verdict | Promise<Verdict>) | undefined;
+    const method = plugin[run.hook] as Method<C> | undefined;
     if (method === undefined) continue;
-    const verdict = await judge(run, plugin, method);
+    // Most answer at once: waiting all the same would cost a mail a hundred promises.
+    const judged = judge(run, plugin, method);
+    const verdict = judged instanceof Promise ? await judged : judged;
     switch (verdict.kind) {
       case 'pass':
       case 'skip':
@@ -59,22 +61,35 @@ export async function runHook<C>(run: HookRun<C>): Promise<HookOutcome> {
   return goOn;
 }
 
-async function judge<C>(
-  run: HookRun<C>,
-  plugin: Plugin,
-  method: (this: Plugin, context: C) => Verdict | Promise<Verdict>,
-): Promise<Verdict> {
+type Method<C> = (this: Plugin, context: C) => Verdict | Promise<Verdict>;
+
+function judge<C>(run: HookRun<C>, plugin: Plugin, method: Method<C>): Verdict | Promise<Verdict> {
   try {
     const answer = method.call(plugin, run.context());
-    const verdict = answer instanceof Promise ? await inTime(answer, run.timeoutMs) : answer;
-    if (!isVerdict(verdict)) throw new TypeError(`no verdict: ${JSON.stringify(verdict)}`);
-    logVerdict(run, plugin, verdict);
-    return verdict;
+    return answer instanceof Promise ? judgeLater(run, plugin, answer) : believed(run, plugin, answer);
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    run.log.error({ plugin: plugin.name, hook: run.hook, why: problem }, 'error');
-    return defer(broken.text, problem, broken);
+    return failed(run, plugin, error);
   }
+}
+
+async function judgeLater<C>(run: HookRun<C>, plugin: Plugin, answer: Promise<Verdict>): Promise<Verdict> {
+  try {
+    return believed(run, plugin, await inTime(answer, run.timeoutMs));
+  } catch (error) {
+    return failed(run, plugin, error);
+  }
+}
+
+function believed<C>(run: HookRun<C>, plugin: Plugin, verdict: Verdict): Verdict {
+  if (!isVerdict(verdict)) throw new TypeError(`no verdict: ${JSON.stringify(verdict)}`);
+  logVerdict(run, plugin, verdict);
+  return verdict;
+}
+
+function failed<C>(run: HookRun<C>, plugin: Plugin, error: unknown): Verdict {
+  const problem = error instanceof Error ? error.message : String(error);
+  run.log.error({ plugin: plugin.name, hook: run.hook, why: problem }, 'error');
+  return defer(broken.text, problem, broken);
 }
 
 const broken = reply(451, '4.3.0', 'Temporary local problem, try again later');

@@ -98,22 +98,26 @@ async function settledBy(hook: 'dataPost' | 'queue', disposal: Disposal, seen: S
 
 function run(hook: Hook, disposal: Disposal, { header, content }: Seen): Promise<HookOutcome> {
   const { transaction, services, message, session } = disposal;
-  const context = (): DataContext => ({
+  const context: DataContext = {
     ...disposal.mailContext(),
     domain: transaction.domain,
     recipients: transaction.recipients,
     header,
     message,
-    rejection: transaction.objection?.rejection,
-    pardoned: transaction.pardoned,
+    get rejection() {
+      return transaction.objection?.rejection;
+    },
+    get pardoned() {
+      return transaction.pardoned;
+    },
     addField: (name, value) => transaction.fields.push([name, value]),
     content,
     recordAuthentication: (result) => transaction.authentication.push(result),
-  });
+  };
   return runHook({
     hook,
     plugins: services.plugins,
-    context,
+    context: () => context,
     log: services.hookLog({ ip: session.clientIp.text, session: session.id, id: transaction.id }),
     timeoutMs: services.settings.plugin_timeout,
     note: ({ plugin, verdict }) =>

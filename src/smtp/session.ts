@@ -193,8 +193,12 @@ export class Session {
       ...this.#mailContext(transaction),
       domain: address.domain,
       recipient: address,
-      rejection: objection?.rejection ?? transaction.objection?.rejection,
-      pardoned: transaction.pardoned,
+      get rejection() {
+        return objection?.rejection ?? transaction.objection?.rejection;
+      },
+      get pardoned() {
+        return transaction.pardoned;
+      },
     });
     const outcome = await this.#run('rcpt', transaction, context, ({ plugin, verdict }) => {
       if (verdict.kind === 'pardon') {
@@ -328,7 +332,15 @@ export class Session {
       session: this.id,
       ...(transaction && { id: transaction.id }),
     });
-    return runHook({ hook, plugins, context, log, timeoutMs: this.#services.settings.plugin_timeout, note });
+    const made = context();
+    return runHook({
+      hook,
+      plugins,
+      context: () => made,
+      log,
+      timeoutMs: this.#services.settings.plugin_timeout,
+      note,
+    });
   }
 
   /** A refusal before the end of data has no transaction line of its own: it is logged here. */

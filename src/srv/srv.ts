@@ -1,10 +1,10 @@
 /**
  * The only reader of /srv: markers by kind, looked up afresh at every call or, by `forOneCommand`, once a command, so that
  * a dropped or removed file counts from the next command on. Look-ups are synchronous: one takes about 2 µs, a trip through
- * the thread pool ten times that.
+ * the thread pool ten times that. Paths are put together as text: join() would normalize what entryName has made safe.
  */
 import { lstatSync, opendirSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
-import { join, sep } from 'node:path';
+import { sep } from 'node:path';
 import { domainToUnicode } from 'node:url';
 import type { Ip } from '../mail/ip.js';
 import { networkNames } from './network-names.js';
@@ -83,32 +83,32 @@ export class Srv {
   /** Names below `checks/` of a domain, sorted. */
   checks(domain: string): string[] {
     const directory = this.#directory(domain);
-    return directory === undefined ? [] : readNames(join(directory, 'checks'));
+    return directory === undefined ? [] : readNames(`${directory}/checks`);
   }
 
   /** Is the check switched on, by its own name or, where `inAll`, by `checks/all`? `log`: the marker holds that word. */
   checkMode(domain: string, check: string, inAll: boolean): CheckMode {
     const directory = this.#directory(domain);
     if (directory === undefined) return 'off';
-    const own = this.#modeOf(join(directory, 'checks', check));
-    return own === 'off' && inAll ? this.#modeOf(join(directory, 'checks', 'all')) : own;
+    const own = this.#modeOf(`${directory}/checks/${check}`);
+    return own === 'off' && inAll ? this.#modeOf(`${directory}/checks/all`) : own;
   }
 
   /** The lines of the domain's own file of that name, without comments and empty ones; undefined where there is none. */
   lines(domain: string, file: string): readonly string[] | undefined {
     const directory = this.#directory(domain);
-    return directory === undefined ? undefined : linesOf(join(directory, file));
+    return directory === undefined ? undefined : linesOf(`${directory}/${file}`);
   }
 
   /** Does the domain have a mailbox of that local-part, for this client? `invalid` beats every `valid`. */
   recipient(domain: string, localPart: string, client: Ip): RecipientMarker {
     const directory = this.#directory(domain);
-    const users = directory === undefined ? undefined : join(directory, 'users');
+    const users = directory === undefined ? undefined : `${directory}/users`;
     if (users === undefined || entryName(localPart) === undefined) return { kind: 'refused', why: 'no such marker' };
     const names = this.#lookupNames(localPart);
     for (const name of names) {
-      if (this.#exists(join(users, 'invalid', name))) return { kind: 'refused', why: `users/invalid/${name}` };
-      const valid = join(users, 'valid', name);
+      if (this.#exists(`${users}/invalid/${name}`)) return { kind: 'refused', why: `users/invalid/${name}` };
+      const valid = `${users}/valid/${name}`;
       const found = this.#kindOf(valid);
       if (found === 'directory' && !this.#addressIn(valid, client))
         return { kind: 'refused', why: `users/valid/${name}/ has no ${client.text}` };
@@ -116,7 +116,7 @@ export class Srv {
     }
     const why = 'no marker in users/valid';
     if (routed.test(localPart)) return { kind: 'refused', why };
-    return this.#exists(join(users, 'valid', '*'))
+    return this.#exists(`${users}/valid/*`)
       ? { kind: 'valid', marker: 'users/valid/*' }
       : { kind: 'unknown', why, names };
   }
@@ -134,13 +134,13 @@ export class Srv {
     const name = entryName(key);
     if (name === undefined) return undefined;
     return this.#scopes(domain)
-      .find(({ path }) => this.#exists(join(path, list, kind, name)))
+      .find(({ path }) => this.#exists(`${path}/${list}/${kind}/${name}`))
       ?.marker(`${list}/${kind}/${name}`);
   }
 
   /** Does `list/kind/` of the domain or of `_global_` hold anything? */
   anyListed(domain: string, list: List, kind: string): boolean {
-    return this.#scopes(domain).some(({ path }) => hasEntries(join(path, list, kind)));
+    return this.#scopes(domain).some(({ path }) => hasEntries(`${path}/${list}/${kind}`));
   }
 
   /** The marker of a whitelisted recipient; what an MTA might route elsewhere is never one. */
@@ -156,18 +156,18 @@ export class Srv {
   /** Like `listed`, for an address and the networks around it (`192.0.2.0_24`); `blacklist_dir` counts as blacklisted. */
   addressListed(domain: string, list: List, client: Ip): string | undefined {
     for (const { path, marker } of this.#scopes(domain)) {
-      const name = this.#addressIn(join(path, list, 'ips'), client);
+      const name = this.#addressIn(`${path}/${list}/ips`, client);
       if (name !== undefined) return marker(`${list}/ips/${name}`);
     }
     const extra = this.#options.blacklistDir;
     const name = list === 'blacklisted' && extra !== '' ? this.#addressIn(extra, client) : undefined;
-    return name === undefined ? undefined : join(extra, name);
+    return name === undefined ? undefined : `${extra}/${name}`;
   }
 
   #scopes(domain: string): { path: string; marker: (name: string) => string }[] {
     const own = this.#directory(domain);
     const scopes = own === undefined ? [] : [{ path: own, marker: (name: string) => `${domain}/${name}` }];
-    return [...scopes, { path: join(this.#options.root, globalName), marker: (name) => `${globalName}/${name}` }];
+    return [...scopes, { path: `${this.#options.root}/${globalName}`, marker: (name) => `${globalName}/${name}` }];
   }
 
   #kindOf(path: string): Kind {
@@ -185,8 +185,8 @@ export class Srv {
   /** The entry of a directory that names the address or a network around it. */
   #addressIn(directory: string, client: Ip): string | undefined {
     if (!this.#exists(directory)) return undefined;
-    if (this.#exists(join(directory, client.text))) return client.text;
-    return networkNames(client).find((name) => this.#exists(join(directory, name)));
+    if (this.#exists(`${directory}/${client.text}`)) return client.text;
+    return networkNames(client).find((name) => this.#exists(`${directory}/${name}`));
   }
 
   /** Where the domain's markers are: under its A-labels or, as operators write it too, under its Unicode name. */
@@ -196,12 +196,12 @@ export class Srv {
 
   #findDirectory(domain: string): string | undefined {
     if (domain === globalName || entryName(domain) !== domain) return undefined;
-    const own = this.#insideTree(join(this.#options.root, domain));
+    const own = this.#insideTree(`${this.#options.root}/${domain}`);
     if (own !== undefined || !domain.includes('xn--')) return own;
     const unicode = entryName(domainToUnicode(domain));
     return unicode === undefined || unicode === domain
       ? undefined
-      : this.#insideTree(join(this.#options.root, unicode));
+      : this.#insideTree(`${this.#options.root}/${unicode}`);
   }
 
   #insideTree(path: string): string | undefined {

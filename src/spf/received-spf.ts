@@ -25,9 +25,11 @@ export interface ReceivedSpfInput {
 
 /** The field's body; no octet of the client's or the domain's can end or break it. */
 export function writeReceivedSpf(outcome: SpfOutcome, input: ReceivedSpfInput, format: FieldFormat = {}): string {
+  // Of a HELO check the sender is made up (postmaster@HELO), and no envelope sender that anybody has given.
+  const sender = outcome.identity === 'helo' ? [] : [input.localPart === false ? outcome.domain : outcome.sender];
   const pairs = [
     pair('client-ip', input.clientIp.text),
-    pair('envelope-from', input.localPart === false ? outcome.domain : outcome.sender),
+    ...sender.map((text) => pair('envelope-from', text)),
     pair('helo', input.helo),
     pair('receiver', input.receiver),
     pair('identity', outcome.identity),

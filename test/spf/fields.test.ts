@@ -27,6 +27,11 @@ describe('Received-SPF', () => {
     );
   });
 
+  it('names no envelope sender in the result of a HELO check, which had none', () => {
+    const body = writeReceivedSpf({ ...fail, identity: 'helo' }, input);
+    assert.match(body, / client-ip=192\.0\.2\.1; helo=mail\.example\.net; .*identity=helo; /);
+  });
+
   it('is folded by LF and a tab', () => {
     assert.equal(
       writeReceivedSpf(fail, input, { folded: true }),
@@ -235,7 +240,7 @@ describe('on any octets', () => {
       assert.equal(read.result, outcome.result);
       const expected: Record<string, string | null> = {
         'client-ip': given.clientIp.text,
-        'envelope-from': given.localPart ? outcome.sender : outcome.domain,
+        'envelope-from': outcome.identity === 'helo' ? null : given.localPart ? outcome.sender : outcome.domain,
         helo: given.helo,
         receiver: given.receiver,
         identity: outcome.identity,

@@ -1,4 +1,4 @@
-/** A name server on 127.0.0.1, UDP and TCP on one port of its own, that answers exactly as badly as it is told to. */
+/** A name server on loopback, UDP and TCP on one port of its own, that answers exactly as badly as it is told to. */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { messageOctets, u16, type MessageParts } from './wire.js';
@@ -40,7 +40,10 @@ export const reply = (asked: Asked, parts: Partial<MessageParts> = {}): Reply =>
   octets: messageOctets({ id: asked.id, question: asked.question, ...parts }),
 });
 
-export async function fakeServer(behave: Behaviour): Promise<FakeServer> {
+export async function fakeServer(
+  behave: Behaviour,
+  { host = '127.0.0.1', port: wanted = 0 }: { readonly host?: string; readonly port?: number } = {},
+): Promise<FakeServer> {
   const asked: Asked[] = [];
   const hear = (octets: Buffer, over: 'udp' | 'tcp', clientPort: number): readonly Reply[] => {
     const query = { ...readQuery(octets), over, clientPort };
@@ -48,12 +51,12 @@ export async function fakeServer(behave: Behaviour): Promise<FakeServer> {
     return behave(query);
   };
   const tcp = createServer((socket) => serveTcp(socket, hear));
-  await new Promise<void>((resolve) => tcp.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => tcp.listen(wanted, host, resolve));
   const { port } = tcp.address() as AddressInfo;
-  const [udp, other] = await Promise.all([bind(port), bind(0)]);
-  udp.on('message', (octets, { port: clientPort }) => {
+  const [udp, other] = await Promise.all([bind(port, host), bind(0, host)]);
+  udp.on('message', (octets, { address, port: clientPort }) => {
     for (const { octets: out, afterMs = 0, elsewhere } of hear(octets, 'udp', clientPort)) {
-      const send = (): void => (elsewhere ? other : udp).send(out, clientPort, '127.0.0.1');
+      const send = (): void => (elsewhere ? other : udp).send(out, clientPort, address);
       if (afterMs > 0) setTimeout(send, afterMs).unref();
       else send();
     }
@@ -63,12 +66,12 @@ export async function fakeServer(behave: Behaviour): Promise<FakeServer> {
     other.close();
     await new Promise((resolve) => tcp.close(resolve));
   };
-  return { address: `127.0.0.1:${port}`, asked, close };
+  return { address: `${host}:${port}`, asked, close };
 }
 
-async function bind(port: number): Promise<UdpSocket> {
+async function bind(port: number, host: string): Promise<UdpSocket> {
   const socket = createSocket('udp4');
-  await new Promise<void>((resolve) => socket.bind(port, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => socket.bind(port, host, resolve));
   return socket.on('error', () => {});
 }
 

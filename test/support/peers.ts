@@ -7,10 +7,13 @@ import { accessSync, constants, existsSync, mkdtempSync, rmdirSync } from 'node:
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { sendmailRoot } from './sendmail.js';
 
 /** What cannot be told from a program in the PATH, and how it is told. */
 const probes: Readonly<Record<string, () => boolean>> = {
   postfix: () => isRoot() && existsSync('/usr/lib/postfix/sbin/master') && hasProgram('smtp-source'),
+  // Not the program of that name that Postfix has, too.
+  'real-sendmail': () => isRoot() && sendmailRoot() !== undefined && hasProgram('m4') && hasProgram('unshare'),
   strace: () => isRoot() && hasProgram('strace') && spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status === 0,
   tmpfs: canMountTmpfs,
   root: isRoot,
@@ -18,6 +21,7 @@ const probes: Readonly<Record<string, () => boolean>> = {
 
 const whatIsMissing: Readonly<Record<string, string>> = {
   postfix: 'postfix is not installed, or this is not root',
+  'real-sendmail': 'Sendmail (with its m4 files), m4 or unshare is not installed, or this is not root',
   strace: 'strace is not installed, or may not trace',
   tmpfs: 'this user may not mount a tmpfs',
   root: 'this is not root',

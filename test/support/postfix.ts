@@ -239,7 +239,8 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-function greets(port: number): Promise<boolean> {
+/** Does an SMTP server answer there? */
+export function greets(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect({ host: '127.0.0.1', port });
     const settle = (heard: boolean): void => {

@@ -60,9 +60,9 @@ function judge({ session }: Mail, outcome: SpfOutcome): ReturnType<typeof reject
   }
 }
 
-/** RFC 7208 §6.2, §11.5: the domain's own words are marked as such. */
-const explanationOf = ({ explanation, domain }: SpfOutcome): string =>
-  explanation === null ? '' : `; ${asciiText(domain, 100)} explains: ${asciiText(explanation, 150)}`;
+/** RFC 7208 §6.2, §11.5: a domain's own words are marked as such; behind a redirect it is the target that speaks. */
+const explanationOf = ({ explanation, mechanismDomain, domain }: SpfOutcome): string =>
+  explanation === null ? '' : `; ${asciiText(mechanismDomain ?? domain, 100)} explains: ${asciiText(explanation, 150)}`;
 
 async function isForwarder({ session, host }: Mail): Promise<boolean> {
   const helo = session.helo.toLowerCase().replace(/\.$/, '');

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { packageRoot } from '../src/cli/package-root.js';
@@ -7,4 +8,14 @@ import { settingsManual } from '../src/settings/describe.js';
 test('postern.conf(5) has every setting, as the schema has it', () => {
   const page = readFileSync(`${packageRoot}/man/postern.conf.5`, 'utf8');
   assert.ok(page.includes(settingsManual()), 'put the output of settingsManual() under SETTINGS in man/postern.conf.5');
+});
+
+test('postern-spf(8) has every option of postern spf --help', () => {
+  const page = readFileSync(`${packageRoot}/man/postern-spf.8`, 'utf8').replaceAll('\\-', '-');
+  const { stdout } = spawnSync(process.execPath, [`${packageRoot}/dist/src/main.js`, 'spf', '--help'], {
+    encoding: 'utf8',
+  });
+  const options = new Set(stdout.match(/--[a-z]+/g));
+  assert.ok(options.size > 8);
+  for (const option of options) assert.ok(page.includes(option), option);
 });

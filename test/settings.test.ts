@@ -168,6 +168,13 @@ describe('a bad value of any setting is named with its place, the value, and wha
     spf_forwarders: [['*', /\*\.example.org/]],
     expire: [['1y', /duration/]],
     expire_size: [['10t', /octets/]],
+    store: [
+      ['redis:192.0.2.7', /redis:\/\//],
+      ['http://192.0.2.7', /redis:\/\//],
+      ['redis://192.0.2.7/a', /redis:\/\//],
+      ['redis://192.0.2.7?x', /redis:\/\//],
+    ],
+    store_down: [['reject', /pass or defer/]],
     user: [['a b', /name of the system/]],
     group: [['-1', /name of the system/]],
     log_level: [['verbose', /trace or debug or info/]],

@@ -122,8 +122,8 @@ class Running {
     process.off('SIGHUP', this.#hup);
     await this.#reloading;
     await this.#listener.stop(settings.stop_timeout);
-    const { relay, quarantine, content } = this.#listener.services;
-    await Promise.all([relay.close(), quarantine.close(), content.close()]);
+    const { relay, quarantine, content, store } = this.#listener.services;
+    await Promise.all([relay.close(), quarantine.close(), content.close(), store.close()]);
   }
 
   readonly #hup = (): void => {
@@ -156,6 +156,7 @@ class Running {
     const close = (): void => {
       if (old.relay !== now.relay) void old.relay.close();
       if (old.quarantine !== now.quarantine) void old.quarantine.close();
+      if (old.store !== now.store) void old.store.close();
     };
     setTimeout(close, session_timeout + data_timeout).unref();
   }

@@ -6,8 +6,9 @@ import { exit } from './exit-codes.js';
 import { type CommandLine, load } from './load.js';
 import { notifySystemd } from './notify.js';
 import { maxOf } from './process.js';
-import { quarantineOf } from './wire.js';
+import { embeddedOf, quarantineOf } from './wire.js';
 import { countForWorkers } from './worker-limits.js';
+import { storeForWorkers } from './worker-store.js';
 
 interface Supervision {
   readonly command: CommandLine;
@@ -26,6 +27,7 @@ export function superviseWorkers({ command, settings, log }: Supervision): Promi
   const started = new Map<number, number>();
   cluster.schedulingPolicy = cluster.SCHED_NONE; // the kernel hands connections out: 0.3 ms of CPU a mail against 0.5
   countForWorkers(() => maxOf(current));
+  const store = storeForWorkers(() => embeddedOf(current, log));
   const fork = (): void => void started.set(cluster.fork().id, Date.now());
   const expiry = setInterval(() => void quarantineOf(current).expire(), hourMs);
   const all = (signal: NodeJS.Signals): void => {
@@ -59,7 +61,7 @@ export function superviseWorkers({ command, settings, log }: Supervision): Promi
       if (!stopping) log.error({ worker: worker.process.pid, code, signal }, 'worker did not start');
       if (left > 0) return undefined;
       clearInterval(expiry);
-      return resolve(stopping ? exit.ok : code || exit.software);
+      return void store.close().then(() => resolve(stopping ? exit.ok : code || exit.software));
     });
   });
 }

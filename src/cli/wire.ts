@@ -1,4 +1,5 @@
 /** Wires the parts that a session works with. Everything that is read anew on HUP is made here. */
+import cluster from 'node:cluster';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cachingResolver } from '../dns/cache.js';
@@ -16,8 +17,12 @@ import { type Relay, openRelay } from '../relay/relay.js';
 import type { Settings } from '../settings.js';
 import type { Services } from '../smtp/services.js';
 import { Srv } from '../srv/srv.js';
+import { Embedded } from '../store/embedded.js';
+import { Redis } from '../store/redis.js';
+import { BackedStore, type Backend, type Store } from '../store/store.js';
 import type { Logger } from '../log.js';
 import { pluginFolder, pluginList } from './package-root.js';
+import { primaryStore } from './worker-store.js';
 
 export type Wired =
   { readonly ok: true; readonly services: Services } | { readonly ok: false; readonly problems: readonly string[] };
@@ -55,7 +60,13 @@ function services({ settings, log, kept, resolver, plugins, spoolDir }: Parts): 
     plugins,
     srv: srvOf(settings),
     dns: resolver,
-    host: { hostname: settings.hostname, authservId: settings.authserv_id, spfForwarders: settings.spf_forwarders },
+    store: kept && same(kept.settings, settings, ['store', 'state']) ? kept.store : storeOf(settings, log),
+    host: {
+      hostname: settings.hostname,
+      authservId: settings.authserv_id,
+      spfForwarders: settings.spf_forwarders,
+      storeDown: settings.store_down,
+    },
     clientName: (ip: Ip) =>
       isLoopback(ip) ? Promise.resolve(localhost) : clientName(resolver, ip, { timeoutMs: settings.dns_timeout }),
     quarantine: kept && same(kept.settings, settings, quarantineSettings) ? kept.quarantine : quarantineOf(settings),
@@ -109,6 +120,19 @@ export function relayOf(settings: Settings, onError: (problem: string) => void):
     onError,
   });
 }
+
+const storeOf = (settings: Settings, log: Logger): Store => new BackedStore(backendOf(settings, log));
+
+function backendOf(settings: Settings, log: Logger): Backend {
+  if (settings.store === '') return cluster.isWorker ? primaryStore() : embeddedOf(settings, log);
+  return new Redis({
+    url: settings.store,
+    onChange: (problem) => (problem === undefined ? log.info({}, 'store: connected') : log.warn({ problem }, 'store')),
+  });
+}
+
+export const embeddedOf = (settings: Settings, log: Logger): Embedded =>
+  new Embedded({ file: join(settings.state, 'store'), onProblem: (problem) => log.warn({ problem }, 'store') });
 
 const same = (a: Settings, b: Settings, names: readonly (keyof Settings)[]): boolean =>
   names.every((name) => JSON.stringify(a[name]) === JSON.stringify(b[name]));

@@ -8,6 +8,7 @@ import type { Header } from '../mail/header.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
 import type { Rejection, Verdict } from '../mail/verdict.js';
+import type { Store } from '../store/store.js';
 
 /**
  * The client's name by reverse DNS. `confirmed`: one of the name's addresses is the client's; `unconfirmed`: none is;
@@ -68,12 +69,16 @@ export interface Host {
   readonly authservId: string;
   /** Names, or `*.domain`, of hosts that forward mail of others. */
   readonly spfForwarders: readonly string[];
+  /** What is to become of a mail while the store cannot be asked. */
+  readonly storeDown: 'pass' | 'defer';
 }
 
 export interface SessionContext {
   readonly session: SessionFacts;
   readonly markers: Markers;
   readonly dns: Resolver;
+  /** Remembers between mails, for all processes. */
+  readonly store: Store;
   readonly host: Host;
 }
 
@@ -111,6 +116,8 @@ export interface DataContext extends MailContext {
    * message cannot be read from disk (leave that to the runner, which defers).
    */
   readonly content: () => Promise<Content>;
+  /** The results recorded so far, by method: `spf: 'pass'`. Of several of a method, as of signatures, one that passed counts. */
+  readonly authenticated: () => Readonly<Record<string, string>>;
   /** One more result in Authentication-Results and in the log; that of SPF is in the index, too. */
   readonly recordAuthentication: (result: AuthenticationResult) => void;
 }

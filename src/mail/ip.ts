@@ -121,6 +121,16 @@ export function inAny(networks: readonly Network[], ip: Ip): boolean {
   return networks.some((network) => contains(network, ip));
 }
 
+/** The address with all bits behind the prefix unset. */
+export function networkBase(ip: Ip, prefix: number): Ip {
+  const words = ip.words.map((word, i) => {
+    const bits = Math.min(Math.max(prefix - 32 * i, 0), 32);
+    return bits === 0 ? 0 : (word & (0xffffffff << (32 - bits))) >>> 0;
+  });
+  if (ip.family === 4) return ip4FromWord(words[0] ?? 0);
+  return ipFromGroups(words.flatMap((word) => [word >>> 16, word & 0xffff]));
+}
+
 /** The name to ask for a PTR record (RFC 1035 §3.5, RFC 3596 §2.5), without a final dot. */
 export function reverseName(ip: Ip): string {
   if (ip.family === 4) return `${ip.text.split('.').reverse().join('.')}.in-addr.arpa`;

@@ -132,6 +132,19 @@ export const mailAddress: ValueKind<Address> = valueKind(
   ({ text }) => text,
 );
 
+/** Of a Redis or Valkey server, or ''. */
+export const storeUrl: ValueKind<string> = valueKind(
+  'URL',
+  'empty, or the URL of a Redis or Valkey server, such as redis://192.0.2.7:6379',
+  (text) => (text === '' || isStoreUrl(text) ? text : undefined),
+);
+
+function isStoreUrl(text: string): boolean {
+  if (!/^(?:redis|valkey)s?:\/\//.test(text) || !URL.canParse(text)) return false;
+  const { hostname, pathname, search, hash } = new URL(text);
+  return hostname !== '' && /^\/?\d{0,3}$/.test(pathname) && search === '' && hash === '';
+}
+
 /** Taken as it is: a relative path counts from where the program is started. */
 export const path: ValueKind<string> = valueKind('PATH', 'a path', (text) => text || undefined);
 

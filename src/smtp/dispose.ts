@@ -112,6 +112,7 @@ function run(hook: Hook, disposal: Disposal, { header, content }: Seen): Promise
     },
     addField: (name, value) => transaction.fields.push([name, value]),
     content,
+    authenticated: () => transaction.authenticated,
     recordAuthentication: (result) => transaction.authentication.push(result),
   };
   return runHook({

@@ -9,6 +9,7 @@ import type { Refusals } from '../relay/refusals.js';
 import type { Relay } from '../relay/relay.js';
 import type { Settings } from '../settings.js';
 import type { Srv } from '../srv/srv.js';
+import type { Store } from '../store/store.js';
 import type { IncomingLimits } from './incoming.js';
 
 export interface Log {
@@ -29,6 +30,7 @@ export interface Services {
   readonly quarantine: Quarantine;
   readonly relay: Relay;
   readonly refusals: Refusals;
+  readonly store: Store;
   readonly content: ContentReader;
   readonly incoming: IncomingLimits;
   readonly log: Log;

@@ -298,8 +298,8 @@ export class Session {
   }
 
   #context(): SessionContext {
-    const { dns, host } = this.#services;
-    return { session: this.#facts(), markers: this.#markers, dns, host };
+    const { dns, store, host } = this.#services;
+    return { session: this.#facts(), markers: this.#markers, dns, store, host };
   }
 
   #mailContext(transaction: Transaction): MailContext {

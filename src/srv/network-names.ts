@@ -1,5 +1,5 @@
 /** The names under which a network around an address may stand in `ips/`: `192.0.2.0_24`, `2001:db8::_32`. */
-import { type Ip, ip4FromWord, parseIp } from '../mail/ip.js';
+import { type Ip, networkBase } from '../mail/ip.js';
 
 /** A client's address is asked about at each of its mails. */
 const known = new WeakMap<Ip, readonly string[]>();
@@ -13,18 +13,7 @@ export function networkNames(ip: Ip): readonly string[] {
 
 function namesAround(ip: Ip): string[] {
   const names: string[] = [];
-  for (let prefix = ip.family === 4 ? 32 : 128; prefix >= 0; prefix--) {
-    const base = masked(ip, prefix);
-    if (base !== undefined) names.push(`${base.text}_${prefix}`);
-  }
+  for (let prefix = ip.family === 4 ? 32 : 128; prefix >= 0; prefix--)
+    names.push(`${networkBase(ip, prefix).text}_${prefix}`);
   return names;
-}
-
-function masked(ip: Ip, prefix: number): Ip | undefined {
-  const words = ip.words.map((word, i) => {
-    const bits = Math.min(Math.max(prefix - 32 * i, 0), 32);
-    return bits === 0 ? 0 : (word & (0xffffffff << (32 - bits))) >>> 0;
-  });
-  if (ip.family === 4) return ip4FromWord(words[0] ?? 0);
-  return parseIp(words.map((word) => `${(word >>> 16).toString(16)}:${(word & 0xffff).toString(16)}`).join(':'));
 }

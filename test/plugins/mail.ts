@@ -3,8 +3,13 @@ import type { Content } from '../../src/mail/content.js';
 import { parseHeader } from '../../src/mail/header.js';
 import { parseIp } from '../../src/mail/ip.js';
 import { reject, type Rejection, type Verdict } from '../../src/mail/verdict.js';
+import { Embedded } from '../../src/store/embedded.js';
+import { BackedStore, type Store } from '../../src/store/store.js';
 import { parseAddress } from '../../src/mail/address.js';
 import type { ClientName, DataContext, Markers, Plugin, RcptContext } from '../../src/hooks/plugin.js';
+
+/** A store of the test's own, forgotten with it. */
+const memory = (): Store => new BackedStore(new Embedded({ file: undefined }));
 
 export interface Given {
   /** Header fields without line ends; octets as latin1. */
@@ -49,7 +54,8 @@ export function mail(given: Given): DataContext {
       ...given.markers,
     },
     dns: { lookup: () => Promise.resolve({ kind: 'void' }) } as unknown as DataContext['dns'],
-    host: { hostname: 'mx.test.example', authservId: 'mx.test.example', spfForwarders: [] },
+    store: memory(),
+    host: { hostname: 'mx.test.example', authservId: 'mx.test.example', spfForwarders: [], storeDown: 'pass' },
     id: 'TRANSACTION',
     reversePath,
     senderDomain: parseAddress(reversePath)?.domain ?? '',
@@ -61,6 +67,7 @@ export function mail(given: Given): DataContext {
     pardoned: given.pardoned,
     addField: () => {},
     content: () => Promise.resolve(given.content ?? { kind: 'read', text: 'Hello.', html: '', attachments: [] }),
+    authenticated: () => ({}),
     recordAuthentication: () => {},
   };
 }

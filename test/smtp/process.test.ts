@@ -237,6 +237,35 @@ test('two workers serve one port and share one connection limit; one that is kil
   });
 });
 
+test('two workers share what greylisting remembers, over a restart too', async () => {
+  const root = makeRoot([...markers, 'example.com/checks/greylisting']);
+  const list = join(root, 'plugins');
+  writeFileSync(list, 'valid_users\ngreylisting delay=2s\n');
+  const settings = ['workers=2', 'log_level=info', `plugins=${list}`];
+  const tried = (child: PosternProcess): number =>
+    new Set(child.log.filter(({ verdict }) => verdict).map(({ pid }) => pid)).size;
+  try {
+    await withChild({ root, settings }, async (child) => {
+      for (let i = 0; i < 200 && tried(child) < 2; i++) {
+        const replies = await Promise.all(Array.from({ length: 4 }, () => send(child.port)));
+        if (i === 0) assert.deepEqual(new Set(replies.map((reply) => reply.slice(0, 3))), new Set(['450']));
+      }
+      assert.equal(tried(child), 2);
+      assert.equal(await child.stop(), 0);
+    });
+    await sleep(2100);
+    await withChild({ root, settings }, async (child) => {
+      for (let i = 0; i < 200 && tried(child) < 2; i++) {
+        const replies = await Promise.all(Array.from({ length: 4 }, () => send(child.port)));
+        assert.deepEqual(new Set(replies.map((reply) => reply.slice(0, 3))), new Set(['250']));
+      }
+      assert.equal(tried(child), 2);
+    });
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+});
+
 test('workers whose primary is killed stop by themselves', async () => {
   await withChild({ settings: ['workers=2'] }, async (child) => {
     const pids = child.listening.map(({ pid }) => Number(pid));

@@ -98,6 +98,7 @@ export class Mx {
       this.listener.services.relay.close(),
       this.listener.services.quarantine.close(),
       this.listener.services.content.close(),
+      this.listener.services.store.close(),
       this.#closeSink(),
     ]);
     rmSync(this.root, { recursive: true, force: true });

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { packageRoot } from '../../src/cli/package-root.js';
 import { makeCertificate } from '../support/certificate.js';
 import { PosternProcess } from '../support/child.js';
 import { falseEnds, smuggled } from '../support/false-ends.js';
@@ -339,6 +340,35 @@ test('sender-specified routing: Postfix alone would send it on, behind postern i
     assert.match(reply, /^550 5\.1\.1 /, address);
   }
   assert.doesNotMatch(postfix.log, /victim/);
+});
+
+/** The `-o name=value` of README's listener, as lines of main.cf. */
+function readmeListener(): string[] {
+  const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8');
+  const block = /^127\.0\.0\.1:10025 inet .*\n(?: .*\n)+/m.exec(readme)?.[0] ?? '';
+  return [...block.matchAll(/-o (\w+)=(\S*)/g)].map(([, name, value]) => `${name} = ${value}`);
+}
+
+test('the listener that README shows takes mail from postern, and nothing that leads elsewhere from anybody', async (t) => {
+  if (!needPeer(t, 'postfix')) return;
+  const listener = readmeListener();
+  assert.ok(listener.length >= 6, listener.join('\n'));
+  const settings = [...mainCf.slice(1), ...listener];
+  const postfix = await Postfix.start({ domains: ['example.com'], recipients, settings });
+  const postern = await PosternProcess.start({ markers, relayPort: postfix.port });
+  try {
+    const from = [ehlo, 'MAIL FROM:<sender@sender.example>'];
+    const marked = mark();
+    const text = message({ fields: [marked] });
+    assert.match(await dialog(postern.port, [...from, 'RCPT TO:<alice@example.com>'], text), /^250 /);
+    await postfix.until(() => belowOurs(postfix, marked).length === 1);
+    for (const address of ['victim@elsewhere.example', ...routed.slice(0, 4)])
+      assert.match(await dialog(postfix.port, [...from, `RCPT TO:<${address}>`], message()), /^55[04] /, address);
+    assert.doesNotMatch(postfix.log, /to=<victim.*status=sent/);
+  } finally {
+    await postern.close();
+    await postfix.close();
+  }
 });
 
 test('no false end of data smuggles a mail through both: each arrives once', async (t) => {

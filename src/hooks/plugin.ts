@@ -99,6 +99,15 @@ export interface RcptContext extends MailContext {
   readonly rejection: Rejection | undefined;
   /** Why it will not be refused, whatever is found. */
   readonly pardoned: string | undefined;
+  /**
+   * Would the local MTA take the recipient? Asked by RCPT, without a mail, and remembered for a while; never rejects.
+   * `unknown`: it cannot be asked, or answers neither yes nor that there is no such mailbox.
+   */
+  readonly askAhead: () => Promise<
+    | { readonly kind: 'taken' }
+    | { readonly kind: 'refused'; readonly text: string }
+    | { readonly kind: 'unknown'; readonly problem: string }
+  >;
 }
 
 export interface DataContext extends MailContext {

@@ -18,7 +18,7 @@ import type { Mark } from './mark.js';
 export interface ReleaseOptions {
   /** /spam */
   readonly root: string;
-  readonly relay: Relay;
+  readonly relay: Pick<Relay, 'send'>;
   readonly hostname: string;
   /** Who releases it; stands in X-Released-By and in the index. */
   readonly by: string;

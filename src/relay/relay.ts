@@ -11,6 +11,8 @@ import { Deadline } from './deadline.js';
 import { malformed } from './envelope.js';
 import { ConnectionLost, type MtaConnection, type MtaTarget } from './mta-connection.js';
 import { Pool } from './pool.js';
+import { askRecipient, type Probe } from './probe.js';
+import { Probes } from './probes.js';
 import { handOver, type Outcome } from './transaction.js';
 
 export interface RelayRequest {
@@ -44,6 +46,8 @@ export type RelayResult =
 export interface Relay {
   /** Never rejects; settles within `timeoutMs`. */
   send(request: RelayRequest): Promise<RelayResult>;
+  /** Would the MTA take this recipient? Asked by RCPT without a mail, remembered for a while. Never rejects; settles within 5 s. */
+  probe(recipient: string): Promise<Probe>;
   /** Waits for the mails under way, then ends all sessions. Later mails are `unreachable`. */
   close(): Promise<void>;
 }
@@ -62,6 +66,8 @@ export interface RelayOptions {
   onError?(problem: string): void;
 }
 
+const probeMs = 5_000;
+
 export function openRelay(options: RelayOptions): Relay {
   return new PooledRelay(options);
 }
@@ -69,6 +75,7 @@ export function openRelay(options: RelayOptions): Relay {
 class PooledRelay implements Relay {
   readonly #options: RelayOptions;
   readonly #pool: Pool;
+  readonly #probes = new Probes({ ask: (recipient) => this.#ask(recipient), now: () => performance.now() });
   #closed = false;
 
   constructor(options: RelayOptions) {
@@ -88,6 +95,41 @@ class PooledRelay implements Relay {
       return unreachable(error);
     } finally {
       deadline.done();
+    }
+  }
+
+  async probe(recipient: string): Promise<Probe> {
+    const impossible = malformed({ reversePath: '', recipients: [recipient] }) !== undefined;
+    // An address that needs SMTPUTF8 is not asked for: its answer would hang on what else the MTA can do.
+    if (impossible || /[^\x00-\x7f]/.test(recipient)) return { kind: 'unknown', problem: 'not an address to ask for' };
+    return this.#closed ? { kind: 'unknown', problem: 'postern is stopping' } : this.#probes.probe(recipient);
+  }
+
+  /** Rejects with ConnectionLost when the MTA cannot be asked. */
+  async #ask(recipient: string): Promise<Probe> {
+    const deadline = new Deadline(Math.min(this.#options.timeoutMs, probeMs));
+    try {
+      await this.#pool.place(deadline);
+      return await this.#askInPlace(recipient, deadline);
+    } finally {
+      deadline.done();
+    }
+  }
+
+  async #askInPlace(recipient: string, deadline: Deadline): Promise<Probe> {
+    let connection = this.#pool.kept(deadline);
+    try {
+      // Under another client's name (XCLIENT) the MTA may refuse for the client's sake.
+      if (connection && connection.impersonation !== '') connection.drop('a probe goes under our own name');
+      if (connection?.alive) {
+        const probe = await askRecipient(connection, recipient).catch(() => undefined); // it may have been idle for too long
+        if (probe && probe.kind !== 'unknown') return probe;
+        connection.drop('it did not answer to a probe');
+      }
+      connection = await this.#pool.fresh(deadline);
+      return await askRecipient(connection, recipient);
+    } finally {
+      void this.#pool.release(connection);
     }
   }
 

@@ -199,6 +199,7 @@ export class Session {
       get pardoned() {
         return transaction.pardoned;
       },
+      askAhead: () => this.#services.relay.probe(address.text),
     });
     const outcome = await this.#run('rcpt', transaction, context, ({ plugin, verdict }) => {
       if (verdict.kind === 'pardon') {

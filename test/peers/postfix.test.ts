@@ -9,7 +9,7 @@ import { packageRoot } from '../../src/cli/package-root.js';
 import { makeCertificate } from '../support/certificate.js';
 import { PosternProcess } from '../support/child.js';
 import { falseEnds, smuggled } from '../support/false-ends.js';
-import { message } from '../support/mx.js';
+import { Mx, message } from '../support/mx.js';
 import { needPeer } from '../support/peers.js';
 import { Postfix, belowPostfix } from '../support/postfix.js';
 import { RawClient } from '../support/raw-client.js';
@@ -452,3 +452,26 @@ async function muttIndex(maildir: string): Promise<string> {
   });
   return output;
 }
+
+test('valid_users ahead: Postfix is asked, a refusal is archived, and many of them do not wear its sessions out', async (t) => {
+  if (!needPeer(t, 'postfix')) return;
+  const { postfix } = await both();
+  const mx = await Mx.start({
+    markers: ['example.com/users/valid/*'],
+    plugins: ['valid_users ahead'],
+    relayPort: postfix.port,
+  });
+  try {
+    assert.match(await mx.send({ to: 'nobody-here@example.com' }), /^550 5\.1\.1 No such user \([0-9A-Z]{14}\)$/);
+    assert.equal(mx.archived().length, 1);
+    const strangers = Array.from({ length: 30 }, (_, i) => `RCPT TO:<stranger${i}@example.com>`);
+    const said = await mx.say('EHLO client.example', 'MAIL FROM:<sender@sender.example>', ...strangers);
+    assert.deepEqual(new Set(said.slice(2).map((reply) => reply.slice(0, 3))), new Set(['250']));
+    const answers = mx.log.filter(({ msg, hook }) => msg === 'fail' && hook === 'rcpt').map(({ why }) => String(why));
+    assert.equal(answers.length, 31);
+    assert.ok(answers.every((why) => /^the local MTA: 550 5\.1\.1 .* User unknown/.test(why)));
+    assert.match(await mx.send({ to: `${recipients[0]}` }), /^250 2\.0\.0 /);
+  } finally {
+    await mx.close();
+  }
+});

@@ -81,6 +81,7 @@ function recipient(text: string): RcptContext['recipient'] {
 export const rcpt = (given: Given): RcptContext => ({
   ...mail(given),
   recipient: recipient(given.to?.[0] ?? 'alice@example.com'),
+  askAhead: () => Promise.resolve({ kind: 'unknown', problem: 'no MTA here' }),
 });
 
 /** What the plugin says of the mail, its checks all switched on: its kind, and the public reason where there is one. */

@@ -24,7 +24,7 @@ async function keptMail(t: TestContext, mail = text): Promise<{ root: string; re
   return { root, ref: { yday, domain: 'example.com', filename: archived.filenames[0] ?? '' } };
 }
 
-interface FakeRelay extends Relay {
+interface FakeRelay extends Pick<Relay, 'send' | 'close'> {
   readonly requests: RelayRequest[];
 }
 
@@ -40,7 +40,7 @@ function fakeRelay(answer: () => RelayResult | Promise<RelayResult>): FakeRelay 
   };
 }
 
-const options = (root: string, relay: Relay, more: Partial<ReleaseOptions> = {}): ReleaseOptions => ({
+const options = (root: string, relay: Pick<Relay, 'send'>, more: Partial<ReleaseOptions> = {}): ReleaseOptions => ({
   root,
   relay,
   hostname: 'mx.example',

@@ -1,0 +1,38 @@
+/**
+ * Asking the MTA whether it takes a recipient, without a mail: MAIL, RCPT, and no more. A connection on which it refused one
+ * is not used again, for MTAs slow down, or end, sessions with many refusals (Postfix: smtpd_soft_error_limit).
+ */
+import { rcptCommand } from './envelope.js';
+import { ConnectionLost, type MtaConnection } from './mta-connection.js';
+import { mtaReplyText, type MtaReply } from './mta-reply.js';
+
+export type Probe =
+  | { readonly kind: 'taken' }
+  /** There is no such mailbox; `text` is the MTA's reply. */
+  | { readonly kind: 'refused'; readonly text: string }
+  /** As if it had not been asked. */
+  | { readonly kind: 'unknown'; readonly problem: string };
+
+/** Rejects with ConnectionLost. Leaves `inTransaction` set where the MTA has an open transaction. */
+export async function askRecipient(connection: MtaConnection, recipient: string): Promise<Probe> {
+  connection.inTransaction = true;
+  connection.uses++;
+  const [mail] = await connection.ask(['MAIL FROM:<>']); // RFC 5321 §4.5.5: whoever takes mail takes this
+  if (mail?.code !== 250) return unknown(mail);
+  const [rcpt] = await connection.ask([rcptCommand(recipient)]);
+  if (rcpt && rcpt.code >= 250 && rcpt.code < 260) return { kind: 'taken' };
+  if (rcpt && saysNoSuchMailbox(rcpt)) {
+    await connection.quit();
+    return { kind: 'refused', text: mtaReplyText(rcpt) };
+  }
+  return unknown(rcpt);
+}
+
+/** Not a full mailbox, not a policy: only that there is no such one (RFC 5321 §4.2.3, RFC 3463: X.1.x is about addresses). */
+const saysNoSuchMailbox = ({ code, enhanced }: MtaReply): boolean =>
+  [550, 551, 553].includes(code) && (enhanced === '' || enhanced.startsWith('5.1.'));
+
+function unknown(answer: MtaReply | undefined): Probe {
+  if (!answer) throw new ConnectionLost('no reply');
+  return { kind: 'unknown', problem: mtaReplyText(answer) };
+}

@@ -1,0 +1,71 @@
+/**
+ * What the MTA said of recipients when it was asked ahead, for a while: a memory, not a truth. Each recipient is asked once,
+ * whoever waits for it, and while the MTA does not answer none is.
+ */
+import { asciiText } from '../mail/text.js';
+import type { Probe } from './probe.js';
+
+export interface ProbesOptions {
+  /** Rejects when the MTA cannot be asked. */
+  readonly ask: (recipient: string) => Promise<Probe>;
+  /** Milliseconds since any fixed moment. */
+  readonly now: () => number;
+  /** The oldest are forgotten beyond so many recipients. */
+  readonly max?: number;
+}
+
+const takenMs = 3_600_000;
+/** Shorter: a mailbox that was just made shall not wait long. */
+const refusedMs = 300_000;
+const quietMs = 5_000;
+
+interface Entry {
+  readonly probe: Probe;
+  readonly until: number;
+}
+
+export class Probes {
+  readonly #options: ProbesOptions;
+  readonly #max: number;
+  readonly #known = new Map<string, Entry>();
+  readonly #underWay = new Map<string, Promise<Probe>>();
+  #quietUntil = -Infinity;
+
+  constructor(options: ProbesOptions) {
+    this.#options = options;
+    this.#max = options.max ?? 10_000;
+  }
+
+  /** Never rejects. */
+  async probe(recipient: string): Promise<Probe> {
+    const key = recipient.toLowerCase();
+    const known = this.#known.get(key);
+    if (known && known.until > this.#options.now()) return known.probe;
+    if (this.#quietUntil > this.#options.now())
+      return { kind: 'unknown', problem: 'the local MTA did not answer a moment ago' };
+    const asked = this.#underWay.get(key) ?? this.#ask(recipient, key);
+    return asked;
+  }
+
+  #ask(recipient: string, key: string): Promise<Probe> {
+    const asked = this.#options
+      .ask(recipient)
+      .catch((error: unknown): Probe => {
+        this.#quietUntil = this.#options.now() + quietMs;
+        return { kind: 'unknown', problem: asciiText(error instanceof Error ? error.message : String(error)) };
+      })
+      .then((probe) => this.#keep(key, probe));
+    this.#underWay.set(key, asked);
+    return asked;
+  }
+
+  #keep(key: string, probe: Probe): Probe {
+    this.#underWay.delete(key);
+    this.#known.delete(key); // a Map keeps the place of a key, and the oldest shall stand first
+    if (probe.kind === 'unknown') return probe;
+    this.#known.set(key, { probe, until: this.#options.now() + (probe.kind === 'taken' ? takenMs : refusedMs) });
+    const [oldest] = this.#known.size > this.#max ? this.#known.keys() : [];
+    if (oldest !== undefined) this.#known.delete(oldest);
+    return probe;
+  }
+}

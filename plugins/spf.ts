@@ -13,31 +13,16 @@
 import { type Mail, defer, defineCheck, pass, reject, skip } from '../src/hooks/check.js';
 import { asciiText } from '../src/mail/text.js';
 import { reply } from '../src/mail/reply.js';
-import { spfMethod } from '../src/spf/authentication-results.js';
-import { type SpfOutcome, checkHost } from '../src/spf/check-host.js';
-import { writeReceivedSpf } from '../src/spf/received-spf.js';
+import type { SpfOutcome } from '../src/spf/check-host.js';
 import { sentenceOf } from '../src/spf/sentence.js';
+import { isForwarder, spfOf } from './spf-result.js';
 
 export default defineCheck({
   name: 'spf',
   async inspect(mail) {
-    if (await isForwarder(mail)) return skip('a forwarder of spf_forwarders');
-    const { session, reversePath, dns, host } = mail;
-    const query = { ip: session.clientIp, helo: session.helo, from: reversePath, receiver: host.hostname };
-    const checked = checkHost(query, { resolver: dns });
-    const outcome = checked instanceof Promise ? await checked : checked;
-    record(mail, outcome);
-    return judge(mail, outcome);
+    return (await isForwarder(mail)) ? skip('a forwarder of spf_forwarders') : judge(mail, await spfOf(mail));
   },
 });
-
-function record(mail: Mail, outcome: SpfOutcome): void {
-  const { session, host } = mail;
-  const client = { clientIp: session.clientIp, helo: session.helo };
-  mail.addField('Received-SPF', writeReceivedSpf(outcome, { ...client, receiver: host.hostname }, { folded: true }));
-  const [, ...details] = spfMethod(outcome, client);
-  mail.recordAuthentication({ method: 'spf', result: outcome.result, details });
-}
 
 function judge({ session }: Mail, outcome: SpfOutcome): ReturnType<typeof reject> {
   const why = sentenceOf(outcome, session.clientIp);
@@ -63,13 +48,3 @@ function judge({ session }: Mail, outcome: SpfOutcome): ReturnType<typeof reject
 /** RFC 7208 §6.2, §11.5: a domain's own words are marked as such; behind a redirect it is the target that speaks. */
 const explanationOf = ({ explanation, mechanismDomain, domain }: SpfOutcome): string =>
   explanation === null ? '' : `; ${asciiText(mechanismDomain ?? domain, 100)} explains: ${asciiText(explanation, 150)}`;
-
-async function isForwarder({ session, host }: Mail): Promise<boolean> {
-  const helo = session.helo.toLowerCase().replace(/\.$/, '');
-  if (!host.spfForwarders.some((pattern) => matches(pattern, helo))) return false;
-  const client = await session.clientName();
-  return client.kind === 'confirmed' && host.spfForwarders.some((pattern) => matches(pattern, client.name));
-}
-
-const matches = (pattern: string, name: string): boolean =>
-  pattern.startsWith('*.') ? name.endsWith(pattern.slice(1)) : name === pattern;

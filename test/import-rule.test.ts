@@ -18,6 +18,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   store: [],
   hooks: ['mail', 'type srv', 'type store', 'dns/resolver'],
   mime: ['mail'],
+  dkim: ['mail', 'dns/resolver'],
   quarantine: ['mail', 'type relay'],
   relay: ['mail'],
   smtp: [
@@ -39,8 +40,10 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   cli: 'everything',
   main: 'everything',
   plugins: ['hooks/plugin', 'hooks/check', 'mail'],
+  'plugins/dkim*': ['hooks/plugin', 'hooks/check', 'hooks/once-per-mail', 'mail', 'dkim', 'spf/field'],
+  'plugins/dmarc*': ['hooks/plugin', 'hooks/check', 'mail', 'dkim', 'spf/field'],
   'plugins/valid_users*': ['hooks/plugin', 'hooks/check', 'mail', 'directory'],
-  'plugins/spf*': ['hooks/plugin', 'hooks/check', 'mail', 'spf'],
+  'plugins/spf*': ['hooks/plugin', 'hooks/check', 'hooks/once-per-mail', 'mail', 'spf'],
 };
 
 /** Rooms and files that stay free of sockets, files and clocks: `node:` is closed to them. */
@@ -55,6 +58,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   ldapts: ['directory'],
   re2js: ['milter'],
   mailparser: ['mime'],
+  mailauth: ['dkim'],
   pino: ['log'],
   'pino-pretty': ['log'],
 };
@@ -174,6 +178,7 @@ const table: readonly [what: string, file: string, source: string, isAllowed: bo
     "import { a } from '../src/directory/directory.js';",
     true,
   ],
+  ['mailauth is known to dkim', 'src/dkim/dmarc.ts', "import { a } from 'mailauth/lib/dmarc/index.js';", true],
   ['other plugins do not', 'plugins/date.ts', "import { a } from '../src/spf/check-host.js';", false],
   ['smtp-server is known to smtp', 'src/smtp/server.ts', "import { SMTPServer } from 'smtp-server';", true],
   ['smtp-server is unknown to the wiring', 'src/main.ts', "import { SMTPServer } from 'smtp-server';", false],

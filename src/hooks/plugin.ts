@@ -41,7 +41,6 @@ export interface Recipient {
 
 /** Look-ups in /srv. Each may throw: leave that to the runner, which defers. See src/srv/srv.ts. */
 export interface Markers {
-  isHosted(domain: string): boolean;
   /** `log`: what the check would reject is logged, and taken. */
   checkMode(domain: string, check: string, inAll: boolean): 'off' | 'on' | 'log';
   /** Of the domain's own file of that name, without comments and empty lines; undefined where there is none. */
@@ -120,6 +119,8 @@ export interface DataContext extends MailContext {
   readonly pardoned: string | undefined;
   /** Puts a field on top of the mail, archived or relayed; folded by the caller where it is long. */
   readonly addField: (name: string, value: string) => void;
+  /** Is it one of our domains (A-labels)? May throw: leave that to the runner, which defers. */
+  readonly isHosted: (domain: string) => boolean;
   /**
    * The message taken apart by MIME. Read when the first plugin asks, once a mail, in a thread beside; rejects where the
    * message cannot be read from disk (leave that to the runner, which defers).

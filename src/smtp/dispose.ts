@@ -111,6 +111,7 @@ function run(hook: Hook, disposal: Disposal, { header, content }: Seen): Promise
       return transaction.pardoned;
     },
     addField: (name, value) => transaction.fields.push([name, value]),
+    isHosted: (domain) => services.srv.isHosted(domain),
     content,
     authenticated: () => transaction.authenticated,
     recordAuthentication: (result) => transaction.authentication.push(result),

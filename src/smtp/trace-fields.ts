@@ -19,6 +19,7 @@ const ownFields = new Set([
   'x-domain',
   'x-localpart',
   'x-dkim-result',
+  'x-dmarc-result',
   'x-reject-reason',
   'x-reject-plugin',
   'received-spf',

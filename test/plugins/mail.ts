@@ -42,7 +42,6 @@ export function mail(given: Given): DataContext {
       unknownCommands: given.unknownCommands ?? 0,
     },
     markers: {
-      isHosted: () => false,
       checkMode: (_domain, check, inAll) =>
         given.checks?.some((name) => name === check || (inAll && name === 'all')) ? 'on' : 'off',
       lines: () => undefined,
@@ -62,6 +61,7 @@ export function mail(given: Given): DataContext {
     domain: 'example.com',
     recipients: (given.to ?? ['alice@example.com']).map(recipient),
     header: parseHeader(Buffer.from((given.header ?? []).map((field) => `${field}\r\n`).join(''), 'latin1')),
+    isHosted: (domain) => domain === 'example.com',
     message: { size: 0, parts: () => [] },
     rejection: given.rejected ? (reject('before') as Rejection) : undefined,
     pardoned: given.pardoned,

@@ -2,7 +2,7 @@
  * `postern serve` killed again and again (SIGKILL) while mails come in, and what its answers were worth. `kill.test.ts` runs
  * twenty rounds; as a program it runs as many as it is told and prints the findings:
  *
- *     npm run kill-loop -- 1000
+ *     npm run kill-loop -- 1000      # INT and TERM end it with the round, and the findings so far
  *
  * A killed process loses no page cache, so this cannot see a missing fsync: that is durability.test.ts.
  */
@@ -39,6 +39,8 @@ export interface KillLoopOptions {
   readonly senders?: number;
   /** Longest time between greeting and death. */
   readonly longestMs?: number;
+  /** Asked before each round: end it here? */
+  readonly stopped?: () => boolean;
 }
 
 const domain = 'example.com';
@@ -62,6 +64,7 @@ class Loop {
   /** The process that serves now. */
   #child: PosternProcess | undefined;
   #over = false;
+  #rounds = 0;
   #mails = 0;
   #unsettled = 0;
   /** Marks of good mails that were answered 250, and of those the MTA has. */
@@ -75,15 +78,15 @@ class Loop {
   readonly #half: string[] = [];
 
   constructor(options: KillLoopOptions, mta: ScriptedMta, root: string) {
-    this.#options = { senders: 6, longestMs: 400, ...options };
+    this.#options = { senders: 6, longestMs: 400, stopped: () => false, ...options };
     this.#mta = mta;
     this.#root = root;
   }
 
   async run(): Promise<Findings> {
-    const { rounds, senders, longestMs } = this.#options;
+    const { rounds, senders, longestMs, stopped } = this.#options;
     const busy = [...Array.from({ length: senders }, () => this.#send()), this.#watch()];
-    for (let round = 0; round < rounds; round++) {
+    for (; this.#rounds < rounds && !stopped(); this.#rounds++) {
       await this.#up();
       await sleep(Math.random() * longestMs);
       await this.#kill();
@@ -96,7 +99,12 @@ class Loop {
   }
 
   async #up(): Promise<void> {
-    this.#child = await PosternProcess.start({ root: this.#root, relayPort: this.#mta.port });
+    const start = (): Promise<PosternProcess> => PosternProcess.start({ root: this.#root, relayPort: this.#mta.port });
+    // What stops us from a terminal stops the process that is starting, too.
+    this.#child = await start().catch((error: unknown) => {
+      if (this.#options.stopped()) return start();
+      throw error;
+    });
   }
 
   async #kill(): Promise<void> {
@@ -196,7 +204,7 @@ class Loop {
       return path !== undefined && readFileSync(path, 'latin1').includes(`\r\nX-Mark: ${mark}\r\n`);
     };
     return {
-      rounds: this.#options.rounds,
+      rounds: this.#rounds,
       accepted: this.#promised.size,
       rejected: this.#kept.size,
       unsettled: this.#unsettled,
@@ -219,7 +227,10 @@ function nameIn(line: string): string | undefined {
 
 const started = process.argv[1];
 if (started !== undefined && import.meta.url === pathToFileURL(started).href) {
-  const findings = await killLoop({ rounds: Number(process.argv[2] ?? 1000) });
+  let stopped = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => (stopped = true));
+  const rounds = Number(process.argv[2] ?? 1000);
+  const findings = await killLoop({ rounds, stopped: () => stopped });
   console.log(findings);
   const faults = [findings.lost, findings.unarchived, findings.half, findings.torn, findings.wrong];
   process.exitCode = faults.some((fault) => fault.length > 0) ? 1 : 0;

@@ -136,6 +136,7 @@ describe('a bad value of any setting is named with its place, the value, and wha
       ['1023', /1k or more/],
     ],
     memory_limit: [['256kb', /octets/]],
+    memory_total: [['16mb', /octets/]],
     max_header_size: [['1.5m', /octets/]],
     max_connections: [['many', /whole number/]],
     max_connections_per_ip: [['0x10', /whole number/]],

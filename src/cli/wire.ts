@@ -13,6 +13,7 @@ import { openContentReader } from '../mime/content-reader.js';
 import type { Ip } from '../mail/ip.js';
 import { type Quarantine, openQuarantine } from '../quarantine/archive.js';
 import { Refusals } from '../relay/refusals.js';
+import { MemoryPool } from '../smtp/memory-pool.js';
 import { type Relay, openRelay } from '../relay/relay.js';
 import type { Settings } from '../settings.js';
 import type { Services } from '../smtp/services.js';
@@ -80,6 +81,10 @@ function services({ settings, log, kept, resolver, plugins, spoolDir }: Parts): 
       maxSize: settings.max_size,
       maxHeaderSize: settings.max_header_size,
       memory: settings.memory_limit,
+      pool:
+        kept && same(kept.settings, settings, ['memory_total'])
+          ? kept.incoming.pool
+          : new MemoryPool(settings.memory_total),
       spoolDir,
     },
     log,

@@ -49,7 +49,12 @@ export const schema = {
   dns_zone: entry(optionalPath, '', 'a zone file that is answered from instead of asking the DNS, for trials'),
   dns_timeout: entry(timeLimit, '5s', 'longest wait for the answer to one DNS question'),
   max_size: entry(size(1024), '25m', 'largest mail that is taken'),
-  memory_limit: entry(size(0), '256k', 'a mail larger than this waits on disk, not in memory'),
+  memory_limit: entry(size(0), '256k', 'a mail larger than this waits on disk once memory_total is used up'),
+  memory_total: entry(
+    size(0),
+    '16m',
+    'memory that mails above memory_limit share in a process before they wait on disk',
+  ),
   max_header_size: entry(size(1024), '1m', 'largest header section'),
   max_connections: entry(integer(1, 1_000_000), '1000', 'most connections at a time'),
   max_connections_per_ip: entry(integer(1, 1_000_000), '50', 'most connections at a time from one address'),

@@ -1,11 +1,12 @@
 /**
- * A message while it comes in: its header section in memory, the whole in memory up to a limit and in a spool file above
- * it, nothing at all once it is too large. The spool file has no name (it is unlinked while open), so that a crash leaves
+ * A message while it comes in: its header section in memory, the whole in memory up to a limit, or while there is room in
+ * the pool that all share, and in a spool file above it, nothing at all once it is too large. The spool file has no name (it is unlinked while open), so that a crash leaves
  * none behind.
  */
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MessageSource } from '../mail/message.js';
+import type { MemoryPool } from './memory-pool.js';
 
 export interface IncomingLimits {
   /** Octets. */
@@ -13,6 +14,8 @@ export interface IncomingLimits {
   readonly maxHeaderSize: number;
   /** Octets a message may hold in memory. */
   readonly memory: number;
+  /** What it may hold beyond that, before it is on disk. */
+  readonly pool: MemoryPool;
   readonly spoolDir: string;
 }
 
@@ -31,6 +34,8 @@ export class IncomingMessage implements MessageSource {
   #size = 0;
   #held: Buffer[] = [];
   #heldSize = 0;
+  /** Of the pool. */
+  #borrowed = 0;
   #header: Buffer | undefined;
   /** What the end of the header section may have begun with. */
   #tail = Buffer.from('\r\n');
@@ -64,8 +69,22 @@ export class IncomingMessage implements MessageSource {
     if (this.#size > this.#limits.maxSize) return this.#fail({ kind: 'too large' });
     this.#hold(chunk);
     if (!this.#header) this.#lookForHeader(chunk, before);
-    if (this.#problem || this.#heldSize <= this.#limits.memory || !this.#header) return undefined;
+    if (this.#problem || !this.#header || this.#fitsInMemory()) return undefined;
     return this.#spill();
+  }
+
+  #fitsInMemory(): boolean {
+    const { memory, pool } = this.#limits;
+    const wanted = this.#heldSize - memory - this.#borrowed;
+    if (wanted <= 0) return true;
+    if (this.#spool !== undefined || !pool.take(wanted)) return false;
+    this.#borrowed += wanted;
+    return true;
+  }
+
+  #giveBack(): void {
+    this.#limits.pool.give(this.#borrowed);
+    this.#borrowed = 0;
   }
 
   /** Octets that trickle in cost a Buffer each, many times their size: they are put together. */
@@ -93,6 +112,7 @@ export class IncomingMessage implements MessageSource {
     try {
       this.#spool ??= await this.#openSpool();
       for (const chunk of held) await this.#append(this.#spool, chunk);
+      this.#giveBack();
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       await this.#fail({ kind: 'spool', full: code === 'ENOSPC' || code === 'EDQUOT', log: message });
@@ -139,6 +159,7 @@ export class IncomingMessage implements MessageSource {
   async discard(): Promise<void> {
     this.#held = [];
     this.#heldSize = 0;
+    this.#giveBack();
     const spool = this.#spool;
     this.#spool = undefined;
     await spool?.close().catch(() => undefined);

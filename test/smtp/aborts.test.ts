@@ -20,7 +20,7 @@ before(async () => {
   mx = await Mx.start({
     markers: ['example.com/users/valid/alice'],
     relayPort: mta.port,
-    settings: ['memory_limit=2000'],
+    settings: ['memory_limit=2000', 'memory_total=0'],
   });
 });
 beforeEach(() => void mta.messages.splice(0));

@@ -5,14 +5,16 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { IncomingMessage } from '../../src/smtp/incoming.js';
+import { MemoryPool } from '../../src/smtp/memory-pool.js';
 
 function incoming(limits: {
   maxSize?: number;
   maxHeaderSize?: number;
   memory?: number;
+  pool?: MemoryPool;
   spoolDir?: string;
 }): IncomingMessage {
-  const usual = { maxSize: 1000, maxHeaderSize: 100, memory: 1000, spoolDir: '/nonexistent' };
+  const usual = { maxSize: 1000, maxHeaderSize: 100, memory: 1000, pool: new MemoryPool(0), spoolDir: '/nonexistent' };
   return new IncomingMessage('ID', { ...usual, ...limits });
 }
 
@@ -62,6 +64,35 @@ test('above the memory limit a message is on disk, without a name, and reads the
   assert.equal(await read(message), text);
   assert.equal(await read(message), text);
   await message.discard();
+});
+
+test('while the pool has room a larger message stays in memory; the one that finds it empty goes to disk; all is given back', async (t) => {
+  const spoolDir = mkdtempSync(join(tmpdir(), 'postern-spool-'));
+  t.after(() => rmSync(spoolDir, { recursive: true }));
+  const pool = new MemoryPool(1500);
+  const limits = { memory: 500, pool, maxSize: 100_000, spoolDir };
+  const text = `A: b\r\n\r\n${'x'.repeat(1492)}`; // 1500 octets: 1000 of them from the pool
+  const messages = [incoming(limits), incoming(limits), incoming(limits)] as const;
+  for (const message of messages.slice(0, 2)) await write(message, text.match(/[\s\S]{1,99}/g) ?? []);
+  assert.deepEqual(
+    messages.map((message) => Array.isArray(message.parts())),
+    [true, false, true],
+  );
+  for (const message of messages.slice(0, 2)) assert.equal(await read(message), text);
+  await messages[0].discard();
+  await messages[0].discard();
+  await write(messages[2], [text]);
+  assert.ok(Array.isArray(messages[2].parts()));
+  for (const message of messages) await message.discard();
+  assert.ok(pool.take(1500) && !pool.take(1));
+});
+
+test('a message that is given up for its size gives its part of the pool back', async () => {
+  const pool = new MemoryPool(1500);
+  const message = incoming({ memory: 100, pool, maxSize: 1000 });
+  await write(message, ['A: b\r\n\r\n', 'x'.repeat(800), 'x'.repeat(800)]);
+  assert.deepEqual(message.problem, { kind: 'too large' });
+  assert.ok(pool.take(1500));
 });
 
 test('a message over the size limit is counted to its end and kept no longer', async () => {

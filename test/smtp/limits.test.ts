@@ -44,7 +44,7 @@ describe('sizes', () => {
   });
 
   test('a mail above max_size is read to its end, answered 552 5.3.4, kept nowhere, and the session goes on', async () => {
-    await withMx(['max_size=20000', 'memory_limit=1000'], async (mx) => {
+    await withMx(['max_size=20000', 'memory_limit=1000', 'memory_total=0'], async (mx) => {
       const client = await inData(mx);
       assert.match(await client.say(`${message({ body: 'x'.repeat(20_000) })}\r\n.`), /^552 5\.3\.4 .*20000 octets/);
       assert.match(await client.sayAll(mail, 'RCPT TO:<nobody@example.com>', 'DATA'), /^354 /);

@@ -47,6 +47,13 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
     },
   ],
   [
+    'test',
+    {
+      run: async (line) => (await import('./cli/test.js')).test(line),
+      doc: 'judge a mail as the MX would, and say what each plugin thinks; nothing is sent or stored',
+    },
+  ],
+  [
     'spf',
     {
       run: async (line) => (await import('./cli/spf.js')).spf(line),
@@ -70,7 +77,7 @@ settings: in /etc/postern.conf or --config=FILE as NAME = VALUE, in the environm
 ${settingsHelp()}`;
 
 /** Commands with a help of their own, or that read no settings of ours. */
-const ownHelp = new Set(['quarantine', 'spf', 'milter']);
+const ownHelp = new Set(['test', 'quarantine', 'spf', 'milter']);
 
 async function main([name = '--help', ...argv]: readonly string[]): Promise<number> {
   const helpAsked = name === '--help' || name === '-h' || name === 'help';

@@ -19,6 +19,7 @@ import type { Settings } from '../settings.js';
 import type { Services } from '../smtp/services.js';
 import { Srv } from '../srv/srv.js';
 import { Embedded } from '../store/embedded.js';
+import { Overlay } from '../store/overlay.js';
 import { Redis } from '../store/redis.js';
 import { BackedStore, type Backend, type Store } from '../store/store.js';
 import type { Logger } from '../log.js';
@@ -32,14 +33,26 @@ const dayMs = 24 * 60 * 60 * 1000;
 
 /** Makes all services of these settings; `kept` are those of the settings before. */
 export async function wire(settings: Settings, log: Logger, kept?: Services): Promise<Wired> {
+  const spoolDir = join(settings.state, 'spool');
+  const problem = makeFolder('state', spoolDir);
+  if (problem !== undefined) return { ok: false, problems: [problem] };
+  const store = kept && same(kept.settings, settings, ['store', 'state']) ? kept.store : storeOf(settings, log);
+  return wireWith({ settings, log, kept, store, spoolDir });
+}
+
+/** As `wire`, but nothing is made on disk, and what is remembered is only read. */
+export function wireToTry(settings: Settings, log: Logger): Promise<Wired> {
+  const store = new BackedStore(new Overlay(backendOf(settings, log)));
+  return wireWith({ settings, log, kept: undefined, store, spoolDir: '' });
+}
+
+async function wireWith(given: Omit<Parts, 'resolver' | 'plugins'>): Promise<Wired> {
+  const { settings } = given;
   const resolver = makeResolver(settings);
   if (typeof resolver === 'string') return { ok: false, problems: [resolver] };
   const loaded = await loadPlugins(listOf(settings), foldersOf(settings));
   if (!loaded.ok) return loaded;
-  const spoolDir = join(settings.state, 'spool');
-  const problem = makeFolder('state', spoolDir);
-  if (problem !== undefined) return { ok: false, problems: [problem] };
-  return { ok: true, services: services({ settings, log, kept, resolver, plugins: loaded.plugins, spoolDir }) };
+  return { ok: true, services: services({ ...given, resolver, plugins: loaded.plugins }) };
 }
 
 /** The plugins that the settings name, without anything else. */
@@ -52,16 +65,17 @@ interface Parts {
   readonly kept: Services | undefined;
   readonly resolver: Resolver;
   readonly plugins: readonly Plugin[];
+  readonly store: Store;
   readonly spoolDir: string;
 }
 
-function services({ settings, log, kept, resolver, plugins, spoolDir }: Parts): Services {
+function services({ settings, log, kept, resolver, plugins, store, spoolDir }: Parts): Services {
   return {
     settings,
     plugins,
     srv: srvOf(settings),
     dns: resolver,
-    store: kept && same(kept.settings, settings, ['store', 'state']) ? kept.store : storeOf(settings, log),
+    store,
     host: {
       hostname: settings.hostname,
       authservId: settings.authserv_id,

@@ -12,8 +12,6 @@ import { type Entry, Table } from './table.js';
 export interface EmbeddedOptions {
   /** Undefined: nothing is read, and nothing is kept over a restart. */
   readonly file: string | undefined;
-  /** Reads the file, and never writes it: for trying out. */
-  readonly readOnly?: boolean;
   /** Entries of each half of the table. */
   readonly max?: number;
   readonly now?: () => number;
@@ -83,7 +81,7 @@ export class Embedded implements Backend {
   }
 
   #writeSoon(): void {
-    if (this.#options.file === undefined || this.#options.readOnly) return;
+    if (this.#options.file === undefined) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       void this.#write();
@@ -97,9 +95,9 @@ export class Embedded implements Backend {
   }
 
   async #writeNow(): Promise<void> {
-    const { file, readOnly } = this.#options;
+    const { file } = this.#options;
     const keys = this.#table.takeChanges();
-    if (file === undefined || readOnly || keys.length === 0) return;
+    if (file === undefined || keys.length === 0) return;
     try {
       const isNew = this.#lines === 0;
       const entries = keys.flatMap((key) => this.#table.entry(key) ?? []);

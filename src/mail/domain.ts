@@ -4,6 +4,7 @@
  * npm smtp-server decodes domains after it has validated them (`x@。` arrives as `x@.`, `x@xn--` as `x@`), so
  * postern reads them itself, from the raw command, and a name either is a valid host name or is nothing.
  */
+import { decodePunycode } from './punycode.js';
 
 const ldhLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
@@ -51,7 +52,8 @@ function toALabel(label: string): string | undefined {
   return host !== undefined && host.startsWith('xn--') && ldhLabel.test(host) ? host : undefined;
 }
 
-/** The parser refuses an A-label that does not decode, or decodes to what may not stand in a name. */
+/** One that decodes to what makes it again: not to ASCII, nor to what may not stand in a name. */
 function validALabel(label: string): string | undefined {
-  return hostOf(label) === label ? label : undefined;
+  const decoded = decodePunycode(label.slice('xn--'.length));
+  return decoded !== undefined && hostOf(decoded) === label ? label : undefined;
 }

@@ -1,7 +1,8 @@
 /** What is measured: a server under a name, and how each of them is started. Peers are in haraka.ts and qpsmtpd.ts. */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { filesBelow } from '../support/files-below.js';
 import { Child, freePort } from './child.js';
 
 export interface Server {
@@ -77,10 +78,7 @@ export function put(path: string, text: string): string {
 
 /** How many files there are in the folders of that name below `dir`. */
 export function filesIn(dir: string, name: string): number {
-  if (!existsSync(dir)) return 0;
-  return readdirSync(dir, { recursive: true, withFileTypes: true }).filter(
-    (entry) => entry.isFile() && entry.parentPath.endsWith(`/${name}`),
-  ).length;
+  return filesBelow(dir).filter((path) => dirname(path).endsWith(`/${name}`)).length;
 }
 
 /** The first of the paths, or programs of that name in PATH, that is there. */

@@ -1,9 +1,10 @@
 /** One mail through the socket, and what became of it: at the local MTA, in the quarantine, in its index, in the log. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import net from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import type { SmtpClient } from '../../src/trial/smtp-client.js';
+import { filesBelow } from '../support/files-below.js';
 import { type Archived, Mx, type MxOptions, message } from '../support/mx.js';
 
 export interface Mail {
@@ -73,19 +74,12 @@ interface Files {
 }
 
 function filesOf(mx: Mx): Files {
-  const spam = pathsBelow(join(mx.root, 'spam'));
+  const spam = filesBelow(join(mx.root, 'spam'));
   return {
-    sink: pathsBelow(join(mx.root, 'sink', 'new')),
+    sink: filesBelow(join(mx.root, 'sink', 'new')),
     quarantine: spam.filter((path) => basename(dirname(path)) === 'new'),
     index: new Map(spam.filter((path) => basename(path) === 'index').map((path) => [path, readFileSync(path, 'utf8')])),
   };
-}
-
-function pathsBelow(folder: string): string[] {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
 }
 
 const entriesOf = (lines: string): Record<string, unknown>[] =>

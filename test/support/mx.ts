@@ -1,5 +1,5 @@
 /** A whole MX on a port of its own, with a /srv, a quarantine and a local MTA in a temporary folder. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { wire } from '../../src/cli/wire.js';
@@ -9,6 +9,7 @@ import { LocalLimits } from '../../src/smtp/limits.js';
 import { type Certificate, Listener } from '../../src/smtp/server.js';
 import { startSink } from '../../src/trial/sink.js';
 import { SmtpClient } from '../../src/trial/smtp-client.js';
+import { filesBelow } from './files-below.js';
 
 export interface MxOptions {
   /** Markers below /srv, as paths; `path=text` gives one content. */
@@ -154,17 +155,17 @@ export class Mx {
 
   /** What the local MTA holds, oldest first, as octets in latin1. */
   delivered(): string[] {
-    return filesBelow(join(this.root, 'sink', 'new')).map(({ text }) => text);
+    return readBelow(join(this.root, 'sink', 'new')).map(({ text }) => text);
   }
 
   /** What the quarantine holds. */
   archived(): Archived[] {
-    return filesBelow(join(this.root, 'spam')).filter(({ path }) => /\/new\//.test(path));
+    return readBelow(join(this.root, 'spam')).filter(({ path }) => /\/new\//.test(path));
   }
 
   /** All index lines. */
   index(): Record<string, unknown>[] {
-    return filesBelow(join(this.root, 'spam'))
+    return readBelow(join(this.root, 'spam'))
       .filter(({ path }) => path.endsWith('/index'))
       .flatMap(({ text }) => text.split('\n'))
       .filter((line) => line !== '')
@@ -203,11 +204,5 @@ function touch(root: string, marker: string): void {
   if (!path.endsWith('/')) writeFileSync(file, text);
 }
 
-function filesBelow(folder: string): Archived[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, encoding: 'utf8', withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .toSorted()
-    .map((path) => ({ path, text: readFileSync(path, 'latin1') }));
-}
+const readBelow = (folder: string): Archived[] =>
+  filesBelow(folder).map((path) => ({ path, text: readFileSync(path, 'latin1') }));

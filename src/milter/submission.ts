@@ -10,7 +10,7 @@ import type { Ip } from '../mail/ip.js';
 import { checkHost } from '../spf/check-host.js';
 import { isCheckable } from '../spf/domain.js';
 import { mailFromIdentity } from '../spf/identity.js';
-import { type FinalAnswer, insertHeader, type MilterPolicy, proceed, replyWith, type Transaction } from './policy.js';
+import { type Edit, type FinalAnswer, type MilterPolicy, proceed, replyWith, type Transaction } from './policy.js';
 import { type Published, published } from './submission-record.js';
 import type { DomainKind, SubmissionSettings, SubmissionTools, ViolationAction } from './submission-settings.js';
 
@@ -48,12 +48,15 @@ const progressEveryMs = 4000;
 /** RFC 7208 §4.6.4: "at least 20 seconds", for everything DNS is asked for one mail. */
 const dnsMs = 20_000;
 
+/** Added, not inserted: sos-milter's own tests look for that. */
+const mark: Edit = { kind: 'add-header', name: 'X-SOS-Milter', value: 'failed SPF-expectation' };
+
 const nowhere: Ip = { family: 4, words: [0], text: '0.0.0.0' };
 
 export function submission(settings: SubmissionSettings, tools: SubmissionTools): MilterPolicy<undefined, MailState> {
   const policy = new Submission(settings, tools);
   return {
-    edits: settings.mode === 'test' ? ['insert-header'] : [],
+    edits: settings.mode === 'test' ? ['add-header'] : [],
     // Each list replaces the MTA's own: {client_addr} is in none of them, `i` and {rcpt_host} not in all.
     macros: { connect: ['client_addr'], mail: ['i', 'client_addr'], rcpt: ['i', 'rcpt_host'], eom: ['i'] },
     // CONNECT is only remembered.
@@ -195,7 +198,7 @@ class Submission {
       case 'passed':
         return proceed;
       case 'marked':
-        return { kind: 'continue', edits: [insertHeader('X-SOS-Milter', 'failed SPF-expectation')] };
+        return { kind: 'continue', edits: [mark] };
       case 'refused':
         return replyWith(550, '5.7.1', `${this.#settings.name}: ${id} ${text} ${this.#settings.rejectMessage}`.trim());
       case 'deferred':
@@ -218,7 +221,7 @@ class Submission {
 
   #actionFor(of: DomainKind, { session }: Submitted): ViolationAction {
     const { mode, directoryFailure } = this.#settings;
-    if (mode === 'test') return of === 'own' && session.offers('insert-header') ? 'marked' : 'passed';
+    if (mode === 'test') return of === 'own' && session.offers('add-header') ? 'marked' : 'passed';
     return of === 'unknown' && directoryFailure === 'tempfail' ? 'deferred' : 'refused';
   }
 

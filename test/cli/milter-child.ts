@@ -77,6 +77,12 @@ export class MilterChild {
     }
   }
 
+  /** Waits for a line on standard output. */
+  async out(pattern: RegExp): Promise<void> {
+    for (const end = Date.now() + waitMs; !pattern.test(this.stdout); await sleep(10))
+      if (this.#over || Date.now() > end) throw new Error(`no ${String(pattern)}: ${this.stdout}${this.stderr}`);
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

@@ -36,7 +36,7 @@ const refusedFor = (domain: string): RegExp =>
   new RegExp(
     `^550 5\\.7\\.1 sos-milter: QUEUEID SPF-record \\(-all\\) of 5321_from_domain=${domain} does not permit us to relay this message! Security policy violation!$`,
   );
-const marked = /^continue, insert X-SOS-Milter: failed SPF-expectation$/;
+const marked = /^continue, add X-SOS-Milter: failed SPF-expectation$/;
 
 const cases: Readonly<Record<string, Case>> = {
   'reject mode: a foreign domain that does not permit us': {

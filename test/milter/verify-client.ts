@@ -12,7 +12,7 @@ export interface Offer {
 export interface Answered {
   /** `continue`, `accept`, `reject`, `tempfail`, `discard`, `closed`, or the reply's text. */
   readonly verdict: string;
-  /** `insert NAME: VALUE`, `delete NAME #2`, `quarantine REASON`, `progress`, in order. */
+  /** `add NAME: VALUE`, `insert NAME: VALUE`, `delete NAME #2`, `quarantine REASON`, `progress`, in order. */
   readonly edits: readonly string[];
 }
 
@@ -198,6 +198,10 @@ function editText(code: string, data: Buffer): string | undefined {
   switch (code) {
     case 'p':
       return 'progress';
+    case 'h': {
+      const [name, value] = data.toString('latin1').split('\0');
+      return `add ${name}: ${value}`;
+    }
     case 'i': {
       const [name, value] = data.toString('latin1', 4).split('\0');
       return `insert ${name}: ${value}`;

@@ -4,6 +4,8 @@
  *
  *     key = value    one a line; blank lines and lines that begin with # are ignored; a # further right is part of the value
  */
+import type { DirectoryOptions } from '../directory/directory.js';
+import { readDirectoryFile } from '../directory/settings.js';
 import { printable } from '../mail/text.js';
 import { type ReadFile, tryRead } from '../settings/cross-checks.js';
 import { nearest } from '../settings/nearest.js';
@@ -124,6 +126,7 @@ class Draft {
     this.#checkSkipFile();
     this.#checkZone();
     this.#checkQuarantine();
+    this.#checkDirectory();
   }
 
   /** RFC 5321 §4.2, RFC 2034 §4: the classes of both codes are one. */
@@ -164,6 +167,16 @@ class Draft {
     else if (zone) this.#held.set('dns_zone', { ...held, value: zone.resolver });
   }
 
+  /** A file of its own, for it may hold a password. */
+  #checkDirectory(): void {
+    const held = this.#held.get('own_domains_ldap');
+    if (!held || held.text === '') return;
+    const read = readDirectoryFile(held.text, { places: ['d'], readFile: this.#readText });
+    if (read.ok) this.#held.set('own_domains_ldap', { ...held, value: read.options });
+    else
+      for (const problem of read.problems) this.#problem(held.place, `own_domains_ldap = ${printable(problem, 400)}`);
+  }
+
   #checkQuarantine(): void {
     const held = this.#held.get('quarantine_results');
     const { quarantine_results, reject_results } = this.#values();
@@ -191,6 +204,7 @@ class Draft {
       socket_mode: values.socket_mode,
       metrics: values.metrics,
       dns_zone: (this.#held.get('dns_zone')?.value || undefined) as Resolver | undefined,
+      own_domains_ldap: (this.#held.get('own_domains_ldap')?.value || undefined) as DirectoryOptions | undefined,
       reject_helo_results: values.reject_helo_results ?? values.reject_results ?? new Set(),
       delete_incoming_authentication_results:
         values.delete_incoming_authentication_results ?? values.header?.includes('Authentication-Results') ?? false,

@@ -25,6 +25,7 @@ const families: Readonly<Record<string, Family>> = {
   postern_submission_violations_total: { type: 'counter', help: 'Mails their domain does not permit us to send on.' },
   postern_directory_answers_total: { type: 'counter', help: 'Answers of the LDAP directory.' },
   postern_spf_results_total: { type: 'counter', help: 'SPF results by identity.' },
+  postern_spf_own_domain_failures_total: { type: 'counter', help: 'Mails from outside that fail as an own domain.' },
   postern_spf_seconds: { type: 'histogram', help: 'Duration of an SPF evaluation.' },
   postern_dns_lookup_seconds: { type: 'histogram', help: 'Duration of a question to the name servers.' },
   postern_dns_answers_total: { type: 'counter', help: 'Answers of the name servers.' },
@@ -52,6 +53,9 @@ export class Counters {
       case 'session':
         this.add('postern_milter_sessions', event.change);
         if (event.change > 0) this.add('postern_milter_sessions_total');
+        break;
+      case 'own':
+        this.add(`postern_spf_own_domain_failures_total{result="${event.result}"}`);
         break;
       case 'message':
         this.add(`postern_milter_messages_total{verdict="${event.verdict}"}`);

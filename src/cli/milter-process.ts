@@ -2,6 +2,7 @@
 import cluster from 'node:cluster';
 import { execFileSync } from 'node:child_process';
 import net from 'node:net';
+import { Directory } from '../directory/directory.js';
 import { cachingResolver } from '../dns/cache.js';
 import { clientName } from '../dns/client-name.js';
 import type { Resolver } from '../dns/resolver.js';
@@ -68,12 +69,14 @@ class RunningMilter {
   readonly #server: MilterServer<HeloMemory, MailState>;
   #config: MilterConfig;
   #resolver: Resolver;
+  #directory: Directory | undefined;
   #listener: net.Server | undefined;
 
   constructor(config: MilterConfig, log: Logger) {
     this.#config = config;
     this.#log = log;
     this.#resolver = this.#makeResolver(config);
+    this.#directory = config.own_domains_ldap && new Directory(config.own_domains_ldap);
     this.#server = new MilterServer(verifySender(config, this.#tools()), {
       onProblem: (problem) => logProblem(log, problem),
     });
@@ -120,6 +123,8 @@ class RunningMilter {
     this.#config = loaded.config;
     if (loaded.config.dns_zone || old.dns_zone || String(old.dns_servers) !== String(loaded.config.dns_servers))
       this.#resolver = this.#makeResolver(loaded.config);
+    const { own_domains_ldap: directory } = loaded.config;
+    this.#directory = directory && new Directory(directory); // the old one's connections close when they are idle
     this.#server.setPolicy(verifySender(loaded.config, this.#tools()));
     this.#log.info({}, `configuration reloaded from ${file}`);
     for (const name of changedForRestart(old, loaded.config))
@@ -145,6 +150,7 @@ class RunningMilter {
         const found = await clientName(resolver, ip, { signal });
         return found.kind === 'confirmed' ? found.name : undefined;
       },
+      directory: this.#directory,
       log: this.#log,
       observe: this.#counters.observe,
       now: Date.now,

@@ -82,6 +82,8 @@ export const schema = {
   mark_field: beyond(kinds.fieldNameOfOurs, 'X-SPF-Mark'),
   mark_results: beyond(kinds.resultSet(...all), ''),
   metrics: beyond(optional(listenEndpoint), ''),
+  own_domains: beyond(kinds.domainPatterns, ''),
+  own_domains_ldap: beyond(orEmpty(path), ''),
   prospective_ip: beyond(kinds.addresses, ''),
   quarantine_results: beyond(kinds.resultSet(...all), ''),
   skip_forwarders: beyond(kinds.domainPatterns, ''),

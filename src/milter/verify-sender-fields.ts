@@ -10,6 +10,7 @@ import {
 import { receivedSpfName, writeReceivedSpf } from '../spf/received-spf.js';
 import { deleteHeader, type Edit, type HeaderField, insertHeader } from './policy.js';
 import type { Subject, Verified } from './verify-sender-judge.js';
+import { knowsOwnDomains, ownField } from './verify-sender-own.js';
 import type { VerifySettings } from './verify-sender-settings.js';
 
 const folded = { folded: true };
@@ -43,7 +44,7 @@ export function consequences({ outcome: { result, domain } }: Verified, settings
 /** Counts the fields of a header as they come, and remembers which are forgeries of ours (RFC 8601 §5). */
 export class Forgeries {
   readonly #ownId: string;
-  readonly #wanted: Pick<VerifySettings, 'delete_incoming_authentication_results' | 'mark_results' | 'mark_field'>;
+  readonly #wanted: VerifySettings;
   readonly #counts = new Map<string, number>();
   readonly #deletions: Edit[] = [];
 
@@ -58,6 +59,8 @@ export class Forgeries {
       const id = authservIdOf(value);
       this.#count(name, id !== undefined && comparable(id) === comparable(this.#ownId));
     } else if (this.#wanted.mark_results.size > 0 && lower === this.#wanted.mark_field.toLowerCase()) {
+      this.#count(name, true);
+    } else if (lower === ownField.toLowerCase() && knowsOwnDomains(this.#wanted)) {
       this.#count(name, true);
     }
   }

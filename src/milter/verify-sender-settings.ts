@@ -2,6 +2,7 @@
  * What the SPF policy is told, as values. The names are those of spf-milter.conf(5), so that whoever knows that file
  * knows these; what stands behind "Beyond" is postern's own. Reading the file is the business of the command line.
  */
+import type { DirectoryOptions } from '../directory/directory.js';
 import type { Ip, Network } from '../mail/ip.js';
 import type { MacroString } from '../spf/macro.js';
 import type { SpfResultCode } from '../spf/record.js';
@@ -70,6 +71,10 @@ export interface VerifySettings {
   /** Results whose mail gets a `mark_field` with the result in it. */
   readonly mark_results: ReadonlySet<SpfResultCode>;
   readonly mark_field: string;
+  /** Our customers' domains: mail that names one as its sender, and fails, is told of in the log and marked. */
+  readonly own_domains: readonly SenderPattern[];
+  /** They are known to a directory, too. */
+  readonly own_domains_ldap: DirectoryOptions | undefined;
   /** Milliseconds that MAIL is answered within; what takes longer is settled at DATA or at the end of the message. */
   readonly answer_within: number;
 }

@@ -1,4 +1,5 @@
 /** What the SPF policy is handed to work with: it opens, reads and writes nothing itself. */
+import type { Directory } from '../directory/directory.js';
 import type { Ip } from '../mail/ip.js';
 import type { Resolver } from '../dns/resolver.js';
 import type { SpfResultCode } from '../spf/record.js';
@@ -7,6 +8,8 @@ export interface VerifyTools {
   readonly resolver: Resolver;
   /** The client's forward-confirmed name; undefined where it has none. Never rejects. */
   readonly clientName: (ip: Ip, signal: AbortSignal) => Promise<string | undefined>;
+  /** Knows own domains; none where there is no such directory. */
+  readonly directory?: Pick<Directory, 'has'> | undefined;
   readonly log: VerifyLog;
   readonly observe: (event: Observation) => void;
   /** Milliseconds since 1970. */
@@ -35,6 +38,8 @@ export type Observation =
       /** Of the evaluation. */
       readonly milliseconds: number;
     }
+  /** Mail that names an own domain as its sender. */
+  | { readonly kind: 'own'; readonly result: SpfResultCode }
   | { readonly kind: 'message'; readonly verdict: MessageVerdict }
   | { readonly kind: 'session'; readonly change: 1 | -1 };
 

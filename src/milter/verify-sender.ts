@@ -33,6 +33,7 @@ import {
   judgeProspectively,
   type Subject,
 } from './verify-sender-judge.js';
+import { knowsOwnDomains, type OwnFailure, ownFailure, ownMark } from './verify-sender-own.js';
 import { matchesAny } from './verify-sender-pattern.js';
 import { trueClient } from './verify-sender-received.js';
 import { refusalReply } from './verify-sender-reply.js';
@@ -43,6 +44,7 @@ interface Settled {
   readonly judgement: Judgement;
   /** Of a refusal. */
   readonly reply: ReplyAnswer | undefined;
+  readonly own: OwnFailure | undefined;
 }
 
 /** What a message is waiting for, and what is known of it. */
@@ -69,6 +71,7 @@ export function verifySender(settings: VerifySettings, tools: VerifyTools): Milt
   const looksAtHeader =
     settings.delete_incoming_authentication_results ||
     settings.mark_results.size > 0 ||
+    knowsOwnDomains(settings) ||
     settings.forwarding_hosts.length > 0;
   return {
     edits: editsOf(settings),
@@ -106,8 +109,9 @@ export function verifySender(settings: VerifySettings, tools: VerifyTools): Milt
 function editsOf(settings: VerifySettings): EditKind[] {
   if (settings.dry_run) return [];
   const edits: EditKind[] = [];
-  if (settings.header.length > 0 || settings.mark_results.size > 0) edits.push('insert-header');
-  if (settings.delete_incoming_authentication_results || settings.mark_results.size > 0) edits.push('delete-header');
+  const marks = settings.mark_results.size > 0 || knowsOwnDomains(settings);
+  if (settings.header.length > 0 || marks) edits.push('insert-header');
+  if (settings.delete_incoming_authentication_results || marks) edits.push('delete-header');
   if (settings.quarantine_results.size > 0) edits.push('quarantine');
   return edits;
 }
@@ -242,6 +246,7 @@ class VerifySender {
       const shown = refusal && !results.some(({ outcome }) => outcome === refusal.outcome) ? [refusal] : results;
       const last = shown.at(-1);
       edits.push(...resultFields(shown, subject, this.#settings), ...(last ? consequences(last, this.#settings) : []));
+      if (settled.own) edits.push(ownMark(settled.own));
       if (last) verdict = edits.some(({ kind }) => kind === 'quarantine') ? 'held' : 'passed';
     }
     this.#tools.observe({ kind: 'message', verdict });
@@ -258,13 +263,13 @@ class VerifySender {
 
   /** The reply is made with the judgement: it may need DNS as well. */
   #settle(judgement: Eventual<Judgement>, subject: Subject): Eventual<Settled> {
+    const context = { settings: this.#settings, tools: this.#tools };
     return after(judgement, (made) =>
-      made.refusal
-        ? after(refusalReply(made.refusal, subject, { settings: this.#settings, tools: this.#tools }), (reply) => ({
-            judgement: made,
-            reply,
-          }))
-        : { judgement: made, reply: undefined },
+      after(ownFailure(made, subject, context), (own) =>
+        made.refusal
+          ? after(refusalReply(made.refusal, subject, context), (reply) => ({ judgement: made, reply, own }))
+          : { judgement: made, reply: undefined, own },
+      ),
     );
   }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadMilterConfig, type MilterConfig } from '../../src/cli/milter-config.js';
+import type { DirectoryAnswer } from '../../src/directory/directory.js';
 import type { Resolver } from '../../src/dns/resolver.js';
 import { zoneResolver } from '../../src/dns/zone.js';
 import { type MilterProblem, MilterServer } from '../../src/milter/server.js';
@@ -53,9 +54,12 @@ export interface Bench {
   close(): Promise<void>;
 }
 
+/** What `own_domains_ldap = own.ldap` reads. */
+const ownLdap = 'uri = ldap://127.0.0.1:9\nbase = dc=test\nfilter = (dc=%d)\n';
+
 export function configOf(text: string): MilterConfig {
-  const read = (): string => `socket = unix:/unused\n${text}`;
-  const loaded = loadMilterConfig({ file: 'test.conf', options: [], readFile: read });
+  const readFile = (path: string): string => (path === 'own.ldap' ? ownLdap : `socket = unix:/unused\n${text}`);
+  const loaded = loadMilterConfig({ file: 'test.conf', options: [], readFile });
   if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
   return loaded.config;
 }
@@ -64,6 +68,13 @@ export interface BenchOptions {
   readonly resolver?: Resolver;
   readonly clientName?: string;
   readonly trace?: boolean;
+  /** Own domains; a string says how the directory fails. */
+  readonly directory?: readonly string[] | string;
+}
+
+async function has(own: readonly string[] | string, domain: string): Promise<DirectoryAnswer> {
+  if (typeof own === 'string') return { kind: 'failed', problem: own };
+  return { kind: own.includes(domain) ? 'found' : 'absent' };
 }
 
 export async function openBench(text: string, options: BenchOptions = {}): Promise<Bench> {
@@ -76,6 +87,7 @@ export async function openBench(text: string, options: BenchOptions = {}): Promi
   const tools: VerifyTools = {
     resolver: options.resolver ?? zone,
     clientName: () => Promise.resolve(options.clientName),
+    directory: options.directory === undefined ? undefined : { has: ({ d = '' }) => has(options.directory ?? [], d) },
     log: { debug: line('debug'), info: line('info'), warn: line('warn') },
     observe: (event) => void seen.push(event),
     now: Date.now,

@@ -20,6 +20,7 @@ const ownFields = new Set([
   'x-localpart',
   'x-dkim-result',
   'x-dmarc-result',
+  'x-spam-result',
   'x-reject-reason',
   'x-reject-plugin',
   'received-spf',

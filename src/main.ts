@@ -47,6 +47,13 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
     },
   ],
   [
+    'srv',
+    {
+      run: async (line) => (await import('./cli/srv.js')).srv(line),
+      doc: 'make markers (add-domain, allow, block, enable), find those that never count (lint), say which decide (explain)',
+    },
+  ],
+  [
     'test',
     {
       run: async (line) => (await import('./cli/test.js')).test(line),
@@ -77,7 +84,7 @@ settings: in /etc/postern.conf or --config=FILE as NAME = VALUE, in the environm
 ${settingsHelp()}`;
 
 /** Commands with a help of their own, or that read no settings of ours. */
-const ownHelp = new Set(['test', 'quarantine', 'spf', 'milter']);
+const ownHelp = new Set(['srv', 'test', 'quarantine', 'spf', 'milter']);
 
 async function main([name = '--help', ...argv]: readonly string[]): Promise<number> {
   const helpAsked = name === '--help' || name === '-h' || name === 'help';

@@ -80,6 +80,11 @@ export class Srv {
     return readNames(this.#options.root).filter((name) => this.isHosted(name));
   }
 
+  /** What the folder of a hosted domain is called below the root: its A-labels, or its Unicode name. */
+  folderName(domain: string): string {
+    return this.#insideTree(`${this.#options.root}/${domain}`) === undefined ? domainToUnicode(domain) : domain;
+  }
+
   /** Names below `checks/` of a domain, sorted. */
   checks(domain: string): string[] {
     const directory = this.#directory(domain);

@@ -1,0 +1,291 @@
+/**
+ * Everything in the tree that does not do what its name promises: names that can never match, markers that mean nothing,
+ * links to nowhere, folders that others may write. Reads only, and judges by what is on disk; which checks there are it is told.
+ */
+import { lstatSync, opendirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { sep } from 'node:path';
+import { domainToUnicode } from 'node:url';
+import { parseAddress } from '../mail/address.js';
+import { parseDomain } from '../mail/domain.js';
+import { networkBase, parseIp } from '../mail/ip.js';
+import { entryName } from './entry-name.js';
+
+export interface Finding {
+  /** Below the root. */
+  readonly path: string;
+  readonly problem: string;
+}
+
+export interface KnownCheck {
+  readonly name: string;
+  /** The file that switches it on in the place of its marker. */
+  readonly list?: string;
+}
+
+export interface LintOptions {
+  readonly root: string;
+  readonly checks: readonly KnownCheck[];
+  /** Is that a line that a list may hold? */
+  readonly isListLine: (list: string, line: string) => boolean;
+  /** Of a word that is none of these the one that was meant. */
+  readonly nearest: (word: string, known: readonly string[]) => string | undefined;
+  /** May the user that postern runs as read it (a folder: enter it, too)? */
+  readonly mayRead: (stats: Stats) => boolean;
+}
+
+/** Findings in the order of the tree. A root that cannot be read is one. */
+export function* lintTree(options: LintOptions): Generator<Finding> {
+  yield* new Lint(options).tree();
+}
+
+type NameRule = (name: string) => string | undefined;
+
+const listKinds: Readonly<Record<string, Readonly<Record<string, NameRule>>>> = {
+  blacklisted: { ips: ipRule, hosts: domainRule, tld: tldRule, senders: senderRule, domains: domainRule },
+  whitelisted: { ips: ipRule, senders: senderRule, domains: domainRule, recipients: recipientRule },
+};
+
+class Lint {
+  readonly #options: LintOptions;
+  /** What has been looked at: its findings are told once. */
+  readonly #seen = new Set<string>();
+
+  constructor(options: LintOptions) {
+    this.#options = options;
+  }
+
+  *tree(): Generator<Finding> {
+    const { root } = this.#options;
+    if (!this.#stat('')) return yield { path: '', problem: `${root} is not there` };
+    for (const name of yield* this.#names('')) {
+      if (name.startsWith('.')) continue;
+      if (name === '_global_') yield* this.#lists(name);
+      else yield* this.#topEntry(name);
+    }
+  }
+
+  *#topEntry(name: string): Generator<Finding> {
+    const stats = yield* this.#look(name);
+    if (!stats) return;
+    if (!stats.isDirectory()) {
+      if (stats.size === 0) yield { path: name, problem: 'is a file: a hosted domain is a folder' };
+      return;
+    }
+    if (this.#leadsOut(name)) return yield { path: name, problem: 'is a link out of the tree: no hosted domain' };
+    const ascii = parseDomain(name);
+    const isWritten = ascii === name || (ascii !== undefined && domainToUnicode(ascii) === name);
+    if (!isWritten)
+      yield { path: name, problem: `never matches: ${ascii === undefined ? 'no domain' : `call it ${ascii}`}` };
+    yield* this.#domain(name);
+  }
+
+  *#domain(domain: string): Generator<Finding> {
+    const lists = this.#options.checks.flatMap(({ list }) => list ?? []);
+    const known = ['users', 'checks', ...Object.keys(listKinds), ...lists];
+    const names = yield* this.#names(domain);
+    for (const name of names) {
+      const path = `${domain}/${name}`;
+      if (lists.includes(name)) yield* this.#list(path, name);
+      else if (!known.includes(name) && !name.startsWith('.')) yield { path, problem: this.#meaningless(name, known) };
+    }
+    yield* this.#users(`${domain}/users`);
+    if (names.includes('checks')) yield* this.#checks(domain, names);
+    yield* this.#lists(domain, names);
+  }
+
+  *#users(path: string): Generator<Finding> {
+    const names = yield* this.#names(path);
+    for (const name of names)
+      if (name !== 'valid' && name !== 'invalid')
+        yield { path: `${path}/${name}`, problem: this.#meaningless(name, ['valid', 'invalid']) };
+    const invalid = names.includes('invalid') ? new Set(yield* this.#names(`${path}/invalid`)) : new Set<string>();
+    for (const name of invalid) yield* this.#named(`${path}/invalid`, name, localPartRule);
+    let valid = 0;
+    if (names.includes('valid')) {
+      for (const name of yield* this.#names(`${path}/valid`)) {
+        valid++;
+        if (name === '*') continue;
+        yield* this.#named(`${path}/valid`, name, localPartRule);
+        if (invalid.has(name))
+          yield { path: `${path}/valid/${name}`, problem: 'is in users/invalid as well, which wins' };
+        yield* this.#clientsOf(`${path}/valid/${name}`);
+      }
+    }
+    if (valid === 0) yield { path: `${path}/valid`, problem: 'is empty: no marker makes a recipient valid' };
+  }
+
+  *#clientsOf(path: string): Generator<Finding> {
+    if (!this.#stat(path)?.isDirectory()) return;
+    const names = yield* this.#names(path);
+    if (names.length === 0) yield { path, problem: 'is an empty folder: mail for it is taken from no client' };
+    for (const name of names) yield* this.#named(path, name, ipRule);
+  }
+
+  *#checks(domain: string, there: readonly string[]): Generator<Finding> {
+    const { checks } = this.#options;
+    for (const name of yield* this.#names(`${domain}/checks`)) {
+      const path = `${domain}/checks/${name}`;
+      const check = checks.find((one) => one.name === name);
+      if (name !== 'all' && check === undefined) {
+        const meant = this.#options.nearest(name, ['all', ...checks.map((one) => one.name)]);
+        const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+        yield { path, problem: `does nothing: no plugin "${name}" is in the list of plugins${hint}` };
+        continue;
+      }
+      if (check?.list !== undefined && !there.includes(check.list))
+        yield { path, problem: `does nothing without the file ${domain}/${check.list}` };
+      const stats = yield* this.#look(path);
+      const text = stats?.isFile() && stats.size > 0 ? this.#text(path) : undefined;
+      if (text !== undefined && text.trim().toLowerCase() !== 'log')
+        yield { path, problem: 'is on; what it holds means nothing, but for the word log' };
+    }
+  }
+
+  *#list(path: string, list: string): Generator<Finding> {
+    const stats = yield* this.#look(path);
+    if (!stats) return;
+    if (!stats.isFile()) return yield { path, problem: 'must be a file: mail is deferred' };
+    const lines = (this.#text(path) ?? '').split('\n').map((line) => line.replace(/(?:^|\s)#.*$/, '').trim());
+    if (lines.every((line) => line === '')) yield { path, problem: 'holds no zone' };
+    for (const [i, line] of lines.entries())
+      if (line !== '' && !this.#options.isListLine(list, line))
+        yield {
+          path: `${path}:${i + 1}`,
+          problem: 'is no line that it may hold: zone, or zone=127.0.0.2,127.0.0.4/30',
+        };
+  }
+
+  *#lists(scope: string, there?: readonly string[]): Generator<Finding> {
+    if (there === undefined) {
+      for (const name of yield* this.#names(scope))
+        if (!Object.hasOwn(listKinds, name) && !name.startsWith('.'))
+          yield { path: `${scope}/${name}`, problem: this.#meaningless(name, Object.keys(listKinds)) };
+    }
+    for (const [list, kinds] of Object.entries(listKinds)) {
+      for (const kind of yield* this.#names(`${scope}/${list}`)) {
+        const path = `${scope}/${list}/${kind}`;
+        const rule = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
+        if (rule === undefined) yield { path, problem: this.#meaningless(kind, Object.keys(kinds)) };
+        else for (const name of yield* this.#names(path)) yield* this.#named(path, name, rule);
+      }
+    }
+  }
+
+  *#named(folder: string, name: string, rule: NameRule): Generator<Finding> {
+    const path = `${folder}/${name}`;
+    yield* this.#look(path);
+    const entry = name === '*' ? undefined : entryName(name);
+    if (name === '*') yield { path, problem: 'never matches: the wildcard is for users/valid' };
+    else if (entry !== name)
+      yield { path, problem: `never matches: names are looked up in lower case${entry ? `, as ${entry}` : ''}` };
+    else {
+      const problem = rule(name);
+      if (problem !== undefined) yield { path, problem };
+    }
+  }
+
+  #meaningless(name: string, known: readonly string[]): string {
+    const meant = this.#options.nearest(name, known);
+    return `means nothing here${meant === undefined ? `: there are ${known.join(', ')}` : `; did you mean ${meant}?`}`;
+  }
+
+  /** What is there; a link to nowhere and what we may not read are findings. */
+  *#look(path: string): Generator<Finding, Stats | undefined> {
+    const stats = this.#stat(path);
+    if (this.#seen.has(path)) return stats;
+    this.#seen.add(path);
+    if (!stats) {
+      if (lstatSync(this.#at(path), { throwIfNoEntry: false })) yield { path, problem: 'is a link to nowhere' };
+      return undefined;
+    }
+    if (stats.isDirectory() && (stats.mode & 0o002) !== 0 && (stats.mode & 0o1000) === 0)
+      yield { path, problem: 'is a folder that anybody may write: so may anybody decide' };
+    if ((stats.isDirectory() || (stats.isFile() && stats.size > 0)) && !this.#options.mayRead(stats))
+      yield { path, problem: 'may not be read by the user that postern runs as: mail is deferred' };
+    return stats;
+  }
+
+  /** Sorted. Nothing for what is not there; what is no folder is a finding. */
+  *#names(path: string): Generator<Finding, readonly string[]> {
+    const stats = yield* this.#look(path);
+    if (!stats) return [];
+    if (!stats.isDirectory()) {
+      yield { path, problem: 'must be a folder' };
+      return [];
+    }
+    try {
+      const folder = opendirSync(this.#at(path));
+      const names: string[] = [];
+      for (let entry = folder.readSync(); entry; entry = folder.readSync()) names.push(entry.name);
+      folder.closeSync();
+      return names.toSorted();
+    } catch (error) {
+      yield { path, problem: `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})` };
+      return [];
+    }
+  }
+
+  #stat(path: string): Stats | undefined {
+    try {
+      return statSync(this.#at(path), { throwIfNoEntry: false });
+    } catch {
+      return undefined;
+    }
+  }
+
+  #text(path: string): string | undefined {
+    try {
+      return readFileSync(this.#at(path), 'utf8');
+    } catch {
+      return undefined;
+    }
+  }
+
+  #leadsOut(path: string): boolean {
+    return !`${realpathSync(this.#at(path))}${sep}`.startsWith(`${realpathSync(this.#options.root)}${sep}`);
+  }
+
+  #at(path: string): string {
+    return path === '' ? this.#options.root : `${this.#options.root}/${path}`;
+  }
+}
+
+function ipRule(name: string): string | undefined {
+  const [base = '', prefix, ...more] = name.split('_');
+  const ip = parseIp(base);
+  const bits = ip?.family === 4 ? 32 : 128;
+  const length = prefix === undefined ? bits : Number(/^\d{1,3}$/.exec(prefix)?.[0] ?? NaN);
+  if (!ip || more.length > 0 || !(length <= bits))
+    return 'never matches: no address, and no network such as 192.0.2.0_24';
+  const right = prefix === undefined ? ip.text : `${networkBase(ip, length).text}_${length}`;
+  return right === name ? undefined : `never matches: call it ${right}`;
+}
+
+function domainRule(name: string): string | undefined {
+  const ascii = parseDomain(name.replace(/\.$/, ''));
+  if (ascii === undefined) return 'never matches: no domain name';
+  return ascii === name ? undefined : `never matches: call it ${ascii}`;
+}
+
+function tldRule(name: string): string | undefined {
+  const rest = name.replace(/^\./, '');
+  if (rest.includes('.')) return 'never matches: only the last label of a name is looked up here';
+  return rest === name ? domainRule(name) : `never matches: call it ${rest}`;
+}
+
+function senderRule(name: string): string | undefined {
+  const address = parseAddress(name);
+  if (!address) return 'never matches: no address such as anna@example.org (a whole domain goes to domains/)';
+  const right = address.text.toLowerCase();
+  return right === name ? undefined : `never matches: call it ${right}`;
+}
+
+/** What an MTA might route elsewhere has a marker of just its name, or none. */
+function localPartRule(name: string): string | undefined {
+  return name.includes('@') ? 'is looked up by the local-part alone: leave out what begins with @' : undefined;
+}
+
+function recipientRule(name: string): string | undefined {
+  if (name.includes('@')) return 'is looked up by the local-part alone: leave out what begins with @';
+  return /[%!:,;()<>\\ ]/.test(name) ? 'never matches: an MTA might route it elsewhere' : undefined;
+}

@@ -1,0 +1,131 @@
+/** `postern srv`: what it makes counts at the MX, what it says is what the MX does. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { packageRoot } from '../../src/cli/package-root.js';
+import { Mx } from '../support/mx.js';
+import { postern } from './support/postern-command.js';
+import type { Ran } from './support/spf-command.js';
+
+let mx: Mx;
+before(async () => {
+  mx = await Mx.start({
+    settings: ['xclient_networks=loopback'],
+    zone: { '7.2.0.192.in-addr.arpa': { PTR: ['mail.bad.example'] }, 'mail.bad.example': { A: ['192.0.2.7'] } },
+  });
+});
+after(() => mx.close());
+
+const srv = (...words: readonly string[]): Promise<Ran> =>
+  postern(['srv', ...words, `--srv=${mx.root}/srv`, `--dns_zone=${mx.root}/zone.json`]);
+const has = (path: string): boolean => existsSync(join(mx.root, 'srv', path));
+const bad = { xclient: 'ADDR=192.0.2.7', message: 'Subject: no date\r\n' };
+
+test('a domain, its users, checks and lists are made, and count', async () => {
+  assert.match(await mx.send({ to: 'alice@example.com' }), /^550 5\.7\.1 Relaying denied/);
+  const made = await srv('add-domain', 'Example.COM', 'Alice', 'bob@example.com');
+  assert.equal(made.stdout.split('\n')[1], `touch ${mx.root}/srv/example.com/users/valid/alice`);
+  assert.match(await mx.send({ to: 'alice@example.com', ...bad }), /^250 /);
+
+  await srv('enable', 'example.com', 'date', '--log');
+  assert.equal(readFileSync(join(mx.root, 'srv/example.com/checks/date'), 'utf8'), 'log\n');
+  assert.match(await mx.send({ to: 'alice@example.com', ...bad }), /^250 /);
+  await srv('enable', 'example.com', 'date');
+  assert.match(await mx.send({ to: 'alice@example.com', ...bad }), /^550 5\.7\.1 Missing header - Date:/);
+
+  await srv('block', 'example.com', '--host', 'Mail.Bad.Example');
+  assert.match(await mx.send({ xclient: 'ADDR=192.0.2.7' }), /^550 5\.7\.1 Blacklisted/);
+  await srv('allow', 'example.com', '192.0.2.9/24');
+  assert.ok(has('example.com/whitelisted/ips/192.0.2.0_24'));
+  assert.match(await mx.send({ to: 'alice@example.com', ...bad }), /^250 /);
+  await srv('block', 'example.com', 'bob', '--recipient');
+  assert.match(await mx.send({ to: 'bob@example.com', ...bad }), /^550 5\.1\.1 No such user/);
+  await srv('allow', 'example.com', 'bob', '--recipient');
+  assert.match(await mx.send({ to: 'bob@example.com', ...bad }), /^250 /);
+});
+
+/** [words, the marker] */
+const markers: readonly (readonly [words: readonly string[], marker: string])[] = [
+  [['add-domain', 'bücher.example', '--all-users'], 'xn--bcher-kva.example/users/valid/*'],
+  [['block', '_global_', '2001:DB8:0::/32'], '_global_/blacklisted/ips/2001:db8::_32'],
+  [['block', '_global_', '198.51.100.0_24'], '_global_/blacklisted/ips/198.51.100.0_24'],
+  [['allow', '_global_', 'Anna@Partner.example'], '_global_/whitelisted/senders/anna@partner.example'],
+  [['allow', '_global_', 'Partner.example'], '_global_/whitelisted/domains/partner.example'],
+  [['block', '_global_', '--tld', '.PH'], '_global_/blacklisted/tld/ph'],
+];
+for (const [words, marker] of markers) {
+  test(`srv ${words.join(' ')} makes ${marker}`, async () => {
+    const ran = await srv(...words);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.ok(has(marker));
+    assert.match((await srv(...words)).stdout, /# is there already: /);
+  });
+}
+
+/** [words, exit code, complaint] */
+const wrong: readonly (readonly [words: readonly string[], code: number, complaint: RegExp])[] = [
+  [[], 64, /^$/],
+  [['alow'], 64, /there is no "srv alow"; did you mean allow\?/],
+  [['add-domain', 'not a domain'], 64, /is no domain/],
+  [['add-domain', 'new.example', '../../x'], 64, /can be no user/],
+  [['add-domain', 'new.example', 'a@other.example'], 64, /is of another domain/],
+  [['allow', 'nowhere.example', '192.0.2.1'], 64, /is no hosted domain/],
+  [['allow', '../etc', '192.0.2.1'], 64, /is no hosted domain/],
+  [['allow', '_global_', '--recipient', 'bob'], 64, /of one domain, not of all/],
+  [['block', '_global_', '192.0.2.0/40'], 64, /is no address, network, sender or domain/],
+  [['block', '_global_', '../x@y.example/..'], 64, /is no address, network/],
+  [['enable', 'example.com', 'spff'], 64, /there is no check "spff"; did you mean spf\?/],
+  [['enable', 'example.com', 'dnsbl'], 64, /switched on by the file example\.com\/zones/],
+  [['enable', '_global_', 'spf'], 64, /domain by domain/],
+  [['explain', 'alice'], 64, /name one address/],
+];
+for (const [words, code, complaint] of wrong) {
+  test(`srv ${words.join(' ')} is refused, and makes nothing`, async () => {
+    const ran = words.length === 0 ? await postern(['srv']) : await srv(...words);
+    assert.equal(ran.code, code);
+    assert.match(ran.stderr, complaint);
+    assert.equal(has('new.example'), false);
+  });
+}
+
+test('explain names the markers in order, and the one that decides', async () => {
+  const words = ['explain', 'alice@example.com', '--ip=192.0.2.7', '--from=x@spam.example'];
+  const rows = async (): Promise<string[]> =>
+    (await srv(...words)).stdout
+      .trimEnd()
+      .split('\n')
+      .map((row) => row.replace(/ {2,}/g, ' | '));
+  const first = await rows();
+  assert.deepEqual(first.slice(0, 3), [
+    'domain | example.com/ | hosted',
+    'recipient | example.com/users/valid/alice | accepted',
+    'check date | example.com/checks/date | on',
+  ]);
+  assert.ok(
+    first.includes('blacklisted host mail.bad.example | example.com/blacklisted/hosts/mail.bad.example | rejected'),
+  );
+  assert.equal(first.at(-1), 'example.com/whitelisted/ips/192.0.2.0_24 decides: such mail is not rejected.');
+  mx.remove('example.com/whitelisted/ips/192.0.2.0_24');
+  assert.match(
+    (await rows()).at(-1) ?? '',
+    /^example\.com\/blacklisted\/hosts\/mail\.bad\.example decides: 550 5\.7\.1 Blacklisted/,
+  );
+  assert.match((await srv('explain', 'nobody@example.com')).stdout, /^The recipient decides: 550 5\.1\.1/m);
+  assert.match(
+    (await srv('explain', 'bob@example.com')).stdout,
+    /^example\.com\/whitelisted\/recipients\/bob decides/m,
+  );
+  assert.match((await srv('explain', 'a@elsewhere.example')).stdout, /not hosted: 550 5\.7\.1 Relaying denied/);
+});
+
+test('lint: what is made by hand can be wrong, the example tree is not', async () => {
+  mx.touch('example.com/users/valid/Carol');
+  const ran = await srv('lint');
+  assert.equal(ran.code, 65);
+  assert.match(ran.stdout, /^\S+\/example\.com\/users\/valid\/Carol {2}never matches: .* as carol$/m);
+  const [line = ''] = (await srv('lint', '--json')).stdout.split('\n');
+  assert.deepEqual(Object.keys(JSON.parse(line) as object), ['path', 'problem']);
+  const example = await postern(['srv', 'lint', `--srv=${join(packageRoot, 'srv-example')}`]);
+  assert.equal(`${example.stdout}${example.code}`, `${join(packageRoot, 'srv-example')}: every marker can count\n0`);
+});

@@ -1,5 +1,7 @@
 /**
- * The connections to the local MTA: at most so many at once, kept open for the next mail, first come first served.
+ * The connections to the local MTA: at most so many at once, first come first served, and kept open for the next mail while
+ * mails come quickly. Between single ones they are not: a connection costs a millisecond, but one that waits holds a
+ * process of the MTA, of which Postfix has a hundred (its own client caches connections on demand, and for 2 s, too).
  * What is said on them belongs to transaction.ts.
  */
 import type { Deadline } from './deadline.js';
@@ -11,7 +13,7 @@ export interface PoolOptions {
   readonly hostname: string;
   readonly connections: number;
   readonly timeoutMs: number;
-  /** How long an unused connection is kept; shorter than the MTA's own patience (Postfix: smtpd_timeout, 300 s, 10 s under stress). */
+  /** How long an unused connection is kept while mails come quickly; shorter than the MTA's own patience (Postfix: smtpd_timeout, 10 s under stress). */
   readonly idleMs: number;
 }
 
@@ -21,12 +23,18 @@ interface Idle {
 }
 
 const resetMs = 5_000;
+/** Kept so long in any case: for who sends one mail after the other. */
+const briefMs = 10;
+/** Mails come quickly when there were so many in the last second. */
+const quick = 20;
 
 export class Pool {
   readonly #options: PoolOptions;
   readonly #idle: Idle[] = [];
   readonly #waiting: (() => void)[] = [];
   #inUse = 0;
+  /** When the last mails came, `quick` of them; the oldest first. */
+  readonly #times: number[] = [];
   readonly #leaving = new Set<Promise<void>>();
   #emptied: () => void = () => undefined;
 
@@ -36,6 +44,7 @@ export class Pool {
 
   /** Waits for the right to use one connection, which `release` gives back; rejects with ConnectionLost when time is over. */
   place(deadline: Deadline): Promise<void> {
+    if (this.#times.push(performance.now()) > quick) this.#times.shift();
     if (this.#inUse < this.#options.connections) {
       this.#inUse++;
       return Promise.resolve();
@@ -88,8 +97,13 @@ export class Pool {
   }
 
   #keep(connection: MtaConnection): void {
-    const idle: Idle = { connection, timer: setTimeout(() => this.#retire(idle), this.#options.idleMs).unref() };
+    const idle: Idle = { connection, timer: setTimeout(() => this.#retire(idle), this.#idleMs()).unref() };
     this.#idle.push(idle);
+  }
+
+  #idleMs(): number {
+    const [first = -Infinity] = this.#times.length < quick ? [] : this.#times;
+    return performance.now() - first < 1000 ? this.#options.idleMs : Math.min(briefMs, this.#options.idleMs);
   }
 
   #retire(idle: Idle): void {

@@ -60,7 +60,7 @@ export interface RelayOptions {
   readonly connections: number;
   /** For one mail in all: turn, connection, envelope, message and reply. */
   readonly timeoutMs: number;
-  /** How long an unused connection is kept; 30 s unless told. */
+  /** How long an unused connection is kept while mails come quickly; 2 s unless told. */
   readonly idleMs?: number;
   /** For what an operator should know and no result says. */
   onError?(problem: string): void;
@@ -80,7 +80,7 @@ class PooledRelay implements Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    this.#pool = new Pool({ idleMs: 30_000, ...options });
+    this.#pool = new Pool({ idleMs: 2_000, ...options });
   }
 
   async send(request: RelayRequest): Promise<RelayResult> {

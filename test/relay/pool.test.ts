@@ -127,12 +127,23 @@ test('a fresh connection that dies at MAIL is not tried again', async () => {
   });
 });
 
-test('a connection outlives a pause between two mails', async () => {
-  await withRelay({ mta: { extensions: usual } }, async ({ mta, relay }) => {
-    await relay.send(request());
-    await pause(500);
+test('while mails come quickly a connection outlives a pause between two of them', async () => {
+  await withRelay({ mta: { extensions: usual }, relay: { idleMs: 10_000 } }, async ({ mta, relay }) => {
+    for (const _ of mails(30)) await relay.send(request());
+    const before = mta.lines.length;
+    await pause(300);
     assert.equal((await relay.send(request())).kind, 'accepted');
-    assert.equal(mta.lines.length, 1);
+    assert.equal(mta.lines.length, before);
+  });
+});
+
+test('between single mails none is kept: it would hold a process of the MTA', async () => {
+  await withRelay({ mta: { extensions: usual }, relay: { idleMs: 10_000 } }, async ({ mta, relay }) => {
+    for (const _ of mails(3)) {
+      assert.equal((await relay.send(request())).kind, 'accepted');
+      await until(() => mta.open === 0);
+    }
+    assert.equal(mta.said.filter((line) => line === 'QUIT').length, 3);
   });
 });
 

@@ -117,8 +117,11 @@ export class RawClient {
     const socket = this.#socket;
     if (this.closed || !socket.writableNeedDrain) return true;
     const taken = new Promise<boolean>((resolve) => {
-      socket.once('drain', () => resolve(true));
-      socket.once('close', () => resolve(true));
+      const settle = (): void => {
+        socket.off('drain', settle).off('close', settle);
+        resolve(true);
+      };
+      socket.on('drain', settle).on('close', settle);
     });
     return Promise.race([taken, sleep(ms, false, { ref: false })]);
   }

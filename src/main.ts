@@ -61,6 +61,13 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
     },
   ],
   [
+    'web',
+    {
+      run: async (line) => (await import('./cli/web.js')).web(line),
+      doc: 'the quarantine page alone (serve starts it, too); web token NAME [--domain=D] lets somebody in',
+    },
+  ],
+  [
     'spf',
     {
       run: async (line) => (await import('./cli/spf.js')).spf(line),

@@ -33,6 +33,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'type store',
     'type settings',
   ],
+  web: ['mail', 'quarantine', 'srv/markers', 'type relay', 'type mime'],
   milter: ['mail', 'spf', 'dns/resolver', 'directory'],
   trial: ['mail', 'settings'],
   settings: ['mail'],
@@ -59,6 +60,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   re2js: ['milter'],
   mailparser: ['mime'],
   mailauth: ['dkim'],
+  hono: ['web'],
+  '@hono/node-server': ['web'],
   pino: ['log'],
   'pino-pretty': ['log'],
 };

@@ -151,7 +151,12 @@ describe('a bad value of any setting is named with its place, the value, and wha
     tls_cert: [['/cert', /needs tls_key/]],
     tls_key: [['/key', /needs tls_cert/]],
     workers: [['257', /1 to 256/]],
-    web: [['*:8025', /not part of this version; leave it empty/]],
+    web: [
+      ['*:8025', /host:port/],
+      ['8025', /host:port/],
+    ],
+    web_hosts: [['-', /a host name/]],
+    web_tokens: [['x\u0007', /control/]],
     relay_networks: [
       ['300.0.0.0/8', /network/],
       ['192.0.2.0/33', /network/],
@@ -263,7 +268,7 @@ describe('all problems at once, whatever the place', () => {
         '/etc/postern.conf:3: lisen is no setting; did you mean listen?',
         '/etc/postern.conf:4: workers: must be key = value',
         '/etc/postern.conf:5: = 3: must be key = value',
-        '/etc/postern.conf:6: web = :80: the quarantine page is not part of this version; leave it empty',
+        '/etc/postern.conf:6: web = :80: must be host:port or [v6]:port, such as 127.0.0.1:8025',
         '/etc/postern.conf:8: srv is given twice, first at /etc/postern.conf:7; keep one',
         'POSTERN_MAXSIZE: maxsize is no setting; did you mean POSTERN_MAX_SIZE?',
         'POSTERN_workers: workers is no setting; did you mean POSTERN_WORKERS?',

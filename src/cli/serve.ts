@@ -12,6 +12,7 @@ import { startSink } from '../trial/sink.js';
 import { banner } from './banner.js';
 import { exit } from './exit-codes.js';
 import { type CommandLine, complain, load } from './load.js';
+import { startWeb } from './web-child.js';
 import { runProcess } from './process.js';
 import { superviseWorkers } from './supervise.js';
 
@@ -29,13 +30,21 @@ export async function serve(command: CommandLine): Promise<number> {
   const says = trial && (cluster.worker?.id ?? 1) === 1;
   const listening = (services: Services, bound: readonly string[]): unknown =>
     says && process.stdout.write(banner(services, bound));
+  const page = cluster.isPrimary && settings.web !== undefined ? startWeb(command.argv, log, tellOf(trial)) : undefined;
   const code =
     cluster.isPrimary && settings.workers > 1
       ? await superviseWorkers({ command, settings, log })
       : await runProcess({ command, settings, log, listening });
+  page?.stop();
   await sink?.close();
   return code;
 }
+
+/** The page's address holds a token in a trial only; the log has the address without it. */
+const tellOf =
+  (trial: boolean) =>
+  (url: string): unknown =>
+    trial && process.stdout.write(`  see what was refused: ${url}\n\n`);
 
 export function failed(code: number, problems: readonly string[]): number {
   complain(problems);

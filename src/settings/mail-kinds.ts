@@ -86,6 +86,17 @@ export function writeRelayEndpoint(at: RelayEndpoint): string {
   return at.kind === 'unix' ? `unix:${at.path}` : writeHostPort(at);
 }
 
+/** `host:port`, `[v6]:port`: an address of its own, for the page checks by which it is asked for. */
+export const webEndpoint: ValueKind<{ readonly host: string; readonly port: number }> = valueKind(
+  'ENDPOINT',
+  'host:port or [v6]:port, such as 127.0.0.1:8025',
+  (text) => {
+    const at = readHostPort(text);
+    return at && at.host !== '' ? at : undefined;
+  },
+  writeHostPort,
+);
+
 const network: ValueKind<Network> = valueKind(
   'NETWORK',
   'an address or network, such as 192.0.2.0/24 or 2001:db8::/32, or the word loopback',

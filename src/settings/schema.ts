@@ -20,14 +20,6 @@ const optionalName = orEmpty(kinds.hostName);
 const timeLimit = duration(1, 86_400_000);
 const logLevel = oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent');
 const century = 36_500 * 86_400_000;
-const notYet: ValueKind<string> = {
-  label: 'ENDPOINT',
-  right: 'empty',
-  parse: (text) => (text === '' ? { ok: true, value: '' } : { ok: false, problem: notYetText }),
-  write: String,
-};
-const notYetText = 'the quarantine page is not part of this version; leave it empty';
-
 /** Durations are milliseconds, sizes octets. An empty text is '', an empty list []. */
 export const schema = {
   listen: entry(listOf(kinds.listenEndpoint, { atLeastOne: true }), '*:25', 'where to take mail'),
@@ -69,7 +61,9 @@ export const schema = {
   tls_cert: entry(optionalPath, '', 'certificate chain (PEM) for STARTTLS; empty: no STARTTLS'),
   tls_key: entry(optionalPath, '', 'private key (PEM) of the certificate'),
   workers: entry(integer(1, 256), '1', 'processes that share the port'),
-  web: entry(notYet, '', 'the quarantine page: not part of this version'),
+  web: entry(optional(kinds.webEndpoint), '', 'where the quarantine page is; empty: nowhere'),
+  web_hosts: entry(listOf(kinds.hostName), '', 'names by which a proxy reaches the quarantine page'),
+  web_tokens: entry(kinds.path, '/var/lib/postern/web-tokens', 'who may see the page: postern web token adds lines'),
   relay_networks: entry(kinds.networks, '', 'clients that may relay anywhere and skip the checks'),
   proxy_networks: entry(kinds.networks, '', 'proxies whose PROXY header is believed'),
   xclient_networks: entry(kinds.networks, '', 'clients whose XCLIENT command is believed'),

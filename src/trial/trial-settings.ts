@@ -12,6 +12,8 @@ export function trialSettings(packageRoot: string, folder = 'var'): Readonly<Rec
     spam: resolve(folder, 'spam'),
     state: resolve(folder, 'state'),
     relay: '127.0.0.1:2526',
+    web: '127.0.0.1:8025',
+    web_tokens: resolve(folder, 'state', 'web-tokens'),
     hostname: 'mx.example.com',
     dns_zone: join(packageRoot, 'srv-example', 'zone.json'),
     // The demo plays clients from elsewhere, and load generators come from one address.

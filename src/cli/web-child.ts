@@ -1,0 +1,42 @@
+/** The page's process as `serve` keeps it: started once the ports are open and privileges are gone, started anew when it dies. */
+import { type ChildProcess, fork } from 'node:child_process';
+import type { Logger } from '../log.js';
+import { exit } from './exit-codes.js';
+import type { WebReady } from './web.js';
+
+export interface WebChild {
+  stop(): void;
+}
+
+const againMs = 5_000;
+
+/** `ready` is told the page's address, at the first start. */
+export function startWeb(argv: readonly string[], log: Logger, ready: (url: string) => void): WebChild {
+  let stopping = false;
+  let child: ChildProcess | undefined;
+  let tell: ((url: string) => void) | undefined = ready;
+  const start = (): void => {
+    if (stopping) return;
+    child = fork(process.argv[1] ?? '', ['web', ...argv], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    child.on('message', (message: WebReady) => {
+      tell?.(message.url);
+      tell = undefined;
+    });
+    child.on('exit', (code, signal) => {
+      if (stopping) return;
+      // What its own complaint says will not go away by itself: a port in use, a wrong setting.
+      const isHopeless = code !== null && code >= exit.usage;
+      log.error({ code, signal }, `the quarantine page ended: it is ${isHopeless ? 'not ' : ''}started again`);
+      if (isHopeless) return;
+      setTimeout(start, againMs).unref();
+    });
+    child.on('error', (error) => log.error({ err: error }, 'the quarantine page'));
+  };
+  start();
+  return {
+    stop() {
+      stopping = true;
+      child?.kill('SIGTERM');
+    },
+  };
+}

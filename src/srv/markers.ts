@@ -1,0 +1,104 @@
+/**
+ * Writes and removes markers for the quarantine page: the same files that an operator would touch. A name becomes a path by
+ * entry-name.ts, and only below a hosted domain or `_global_`. Leaves what a marker means to srv.ts and the plugins.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { entryName } from './entry-name.js';
+
+/** Below a domain: what the page may switch. */
+export const markerKinds = [
+  'checks',
+  'users/valid',
+  'users/invalid',
+  'blacklisted/ips',
+  'blacklisted/hosts',
+  'blacklisted/tld',
+  'blacklisted/senders',
+  'blacklisted/domains',
+  'whitelisted/ips',
+  'whitelisted/senders',
+  'whitelisted/domains',
+  'whitelisted/recipients',
+] as const;
+
+export type MarkerKind = (typeof markerKinds)[number];
+
+export interface Marker {
+  /** A hosted domain, or `_global_`. */
+  readonly scope: string;
+  readonly kind: MarkerKind;
+  readonly key: string;
+}
+
+export const markerText = ({ scope, kind, key }: Marker): string => `${scope}/${kind}/${key}`;
+
+/** From text of a client; undefined for what can be no marker. `isHosted` knows the domains. */
+export function parseMarker(text: string, isHosted: (domain: string) => boolean): Marker | undefined {
+  const [scope = '', ...rest] = text.split('/');
+  const kind = markerKinds.find((one) => rest.join('/').startsWith(`${one}/`));
+  if (kind === undefined) return undefined;
+  const isGlobal = scope === '_global_' && /^(?:black|white)listed/.test(kind) && kind !== 'whitelisted/recipients';
+  if (!isGlobal && !isHosted(scope)) return undefined;
+  const written = rest.join('/').slice(kind.length + 1);
+  // The wildcard is the operator's to give; no client can name it.
+  const key = written === '*' && kind === 'users/valid' ? '*' : entryName(written);
+  return key === undefined ? undefined : { scope, kind, key };
+}
+
+/** Broken IO throws; the error names the path. */
+export class Markers {
+  readonly #root: string;
+
+  /** `root` is /srv. */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  pathOf(marker: Marker): string {
+    return path.join(this.#root, marker.scope, marker.kind, marker.key);
+  }
+
+  exists(marker: Marker): boolean {
+    return fs.existsSync(this.pathOf(marker));
+  }
+
+  /** False when it was there already. */
+  create(marker: Marker): boolean {
+    const file = this.pathOf(marker);
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    try {
+      fs.closeSync(fs.openSync(file, 'wx'));
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      throw error;
+    }
+  }
+
+  /** False when it was not there. A marker that is a folder with entries stays: it says more than a switch can. */
+  remove(marker: Marker): boolean {
+    const file = this.pathOf(marker);
+    const stat = fs.lstatSync(file, { throwIfNoEntry: false });
+    if (!stat) return false;
+    if (stat.isDirectory()) fs.rmdirSync(file);
+    else fs.rmSync(file);
+    return true;
+  }
+
+  /** Names below a kind, sorted, at most `most`. */
+  names(scope: string, kind: MarkerKind, most: number): { readonly names: readonly string[]; readonly more: boolean } {
+    const names: string[] = [];
+    let folder;
+    try {
+      folder = fs.opendirSync(path.join(this.#root, scope, kind));
+      for (let entry = folder.readSync(); entry && names.length <= most; entry = folder.readSync())
+        names.push(entry.name);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    } finally {
+      folder?.closeSync();
+    }
+    return { names: names.slice(0, most).toSorted(), more: names.length > most };
+  }
+}

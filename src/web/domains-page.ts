@@ -1,0 +1,138 @@
+/** Hosted domains, and one domain's users, checks and lists, as switches: each is its marker file, there or not. */
+import { html } from 'hono/html';
+import { type MarkerKind, type Markers, markerKinds } from '../srv/markers.js';
+import { csrf, type Html, page, say } from './layout.js';
+import { listAddress } from './list-page.js';
+import type { Session } from './sessions.js';
+
+export const domainsPage = (session: Session, domains: readonly string[]): Html =>
+  page({
+    title: 'Domains – postern',
+    session,
+    here: 'domains',
+    body: html`<h1>Domains</h1>
+      <ul class="domains">
+        ${domains.map((domain) => html`<li><a href="/domains/${encodeURIComponent(domain)}">${domain === '_global_' ? 'All domains' : say(domain)}</a> ${domain === '_global_' ? '' : html`<a class="hint" href="${listAddress(`domain:${domain}`)}">mails</a>`}</li>`)}
+      </ul>
+      ${domains.length === 0 ? html`<p class="empty">No domain is hosted.</p>` : ''}`,
+  });
+
+export interface DomainView {
+  readonly session: Session;
+  readonly domain: string;
+  readonly markers: Markers;
+  /** Every check there is, and whether `all` covers it. */
+  readonly checks: readonly { readonly name: string; readonly inAll: boolean }[];
+}
+
+const titles: Readonly<Record<Exclude<MarkerKind, 'checks'>, readonly [title: string, example: string]>> = {
+  'users/valid': ['Users', 'alice, or * for everybody'],
+  'users/invalid': ['Users that are refused whatever else there is', 'bob'],
+  'whitelisted/senders': ['Senders that are always taken', 'anna@example.net'],
+  'whitelisted/domains': ['Sender domains that are always taken', 'example.net'],
+  'whitelisted/ips': ['Clients that are always taken', '192.0.2.1 or 192.0.2.0_24'],
+  'whitelisted/recipients': ['Users whose mail is never refused', 'postmaster'],
+  'blacklisted/senders': ['Senders that are refused', 'offers@example.net'],
+  'blacklisted/domains': ['Sender domains that are refused', 'example.net'],
+  'blacklisted/ips': ['Clients that are refused', '192.0.2.1 or 2001:db8::_32'],
+  'blacklisted/hosts': ['Client names that are refused', 'mail.example.net'],
+  'blacklisted/tld': ['Top-level domains of clients that are refused', 'invalid'],
+};
+
+const most = 500;
+
+export function domainPage(view: DomainView): Html {
+  const { domain, session } = view;
+  const kinds = markerKinds.filter(
+    (kind): kind is Exclude<MarkerKind, 'checks'> =>
+      kind !== 'checks' && (domain !== '_global_' || (kind.includes('listed/') && kind !== 'whitelisted/recipients')),
+  );
+  return page({
+    title: `${domain} – postern`,
+    session,
+    here: 'domains',
+    body: html`<p class="back"><a href="/domains">← Domains</a></p>
+      <h1>${domain === '_global_' ? 'All domains' : say(domain)}</h1>
+      <p class="hint">
+        Every switch is a file below
+        <code>${say(view.markers.pathOf({ scope: domain, kind: 'checks', key: '' }).replace(/\/checks\/?$/, ''))}</code
+        >; it counts from the next command on.
+      </p>
+      ${domain === '_global_' ? '' : checksOf(view)}
+      <div class="charts">${kinds.map((kind) => listOf(view, kind))}</div>`,
+  });
+}
+
+function checksOf(view: DomainView): Html {
+  const { names } = view.markers.names(view.domain, 'checks', most);
+  const all = names.includes('all');
+  const rows = [{ name: 'all', inAll: false }, ...view.checks];
+  return html`<section class="chart wide">
+    <h2>Checks</h2>
+    <div class="switches">
+      ${rows.map(({ name, inAll }) => {
+        const on = names.includes(name);
+        return switchForm(view, `checks/${name}`, {
+          on,
+          text: name,
+          remark: on ? '' : all && inAll ? 'on by all' : '',
+        });
+      })}
+      ${names.filter((name) => !rows.some((row) => row.name === name)).map((name) => switchForm(view, `checks/${name}`, { on: true, text: name, remark: 'no such check' }))}
+    </div>
+  </section>`;
+}
+
+interface Switch {
+  readonly on: boolean;
+  readonly text: string;
+  readonly remark: string;
+}
+
+function switchForm({ session, domain }: DomainView, path: string, { on, text, remark }: Switch): Html {
+  return html`<form method="post" action="/marker/${on ? 'remove' : 'create'}">
+    ${csrf(session)}<input type="hidden" name="marker" value="${domain}/${path}" /><input
+      type="hidden"
+      name="back"
+      value="/domains/${encodeURIComponent(domain)}"
+    />
+    <button role="switch" aria-checked="${String(on)}" class="switch" title="${domain}/${path}">
+      <i></i>${say(text, 80)}${remark === '' ? '' : html` <small>${remark}</small>`}
+    </button>
+  </form>`;
+}
+
+function listOf(view: DomainView, kind: Exclude<MarkerKind, 'checks'>): Html {
+  const { session, domain, markers } = view;
+  const [title, example] = titles[kind];
+  const { names, more } = markers.names(domain, kind, most);
+  return html`<section class="chart">
+    <h2>${title}</h2>
+    <p class="hint"><code>${kind}/</code></p>
+    <ul class="names">
+      ${names.map(
+        (name) =>
+          html`<li>
+            <span>${say(name)}</span>
+            <form method="post" action="/marker/remove">
+              ${csrf(session)}<input type="hidden" name="marker" value="${domain}/${kind}/${name}" /><input
+                type="hidden"
+                name="back"
+                value="/domains/${encodeURIComponent(domain)}"
+              />
+              <button class="quiet" aria-label="Remove ${say(name)}">×</button>
+            </form>
+          </li>`,
+      )}
+    </ul>
+    ${more ? html`<p class="hint">and more than ${most}: see the folder</p>` : ''}
+    <form method="post" action="/marker/create" class="add">
+      ${csrf(session)}<input type="hidden" name="marker" value="${domain}/${kind}/" /><input
+        type="hidden"
+        name="back"
+        value="/domains/${encodeURIComponent(domain)}"
+      />
+      <input name="key" required maxlength="255" placeholder="${example}" aria-label="${title}" /><button>Add</button>
+    </form>
+  </section>`;
+}

@@ -1,0 +1,90 @@
+/** What every request passes before anything looks at it: Host, origin, headers of the answer, session, CSRF token. */
+import type { Context, MiddlewareHandler } from 'hono';
+import { getCookie } from 'hono/cookie';
+import { isSame, type Session, type Sessions } from './sessions.js';
+import type { Tokens } from './tokens.js';
+
+/** What a request carries on to its handler. */
+export interface Vars {
+  Variables: { session: Session; sessionId: string };
+}
+
+export const cookieName = 'postern_session';
+
+const pagePolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; " +
+  "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/** A Host that is not ours is another site's name pointed at us (DNS rebinding). */
+export function checkHost(isOurs: (host: string) => boolean): MiddlewareHandler {
+  return async (c, next) => {
+    if (!isOurs((c.req.header('host') ?? '').toLowerCase())) return c.text('There is no such site here.\n', 421);
+    return next();
+  };
+}
+
+/** Our own address, and the names that a proxy knows us by. */
+export function hostCheck(
+  { host: own, port }: { host: string; port: number },
+  names: readonly string[],
+): (host: string) => boolean {
+  const known = new Set(['localhost', '127.0.0.1', '[::1]', own.includes(':') ? `[${own}]` : own, ...names]);
+  return (host) => {
+    const [, name = '', given] = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(host) ?? [];
+    if (!known.has(name)) return false;
+    // Behind a proxy the port is the proxy's.
+    return given === undefined || Number(given) === port || names.includes(name);
+  };
+}
+
+/** Headers of every answer; a handler may set stricter ones. */
+export const secureHeaders: MiddlewareHandler = async (c, next) => {
+  await next();
+  const put = (name: string, value: string): void => {
+    if (!c.res.headers.has(name)) c.res.headers.set(name, value);
+  };
+  put('Content-Security-Policy', pagePolicy);
+  put('X-Frame-Options', 'DENY');
+  put('X-Content-Type-Options', 'nosniff');
+  put('Referrer-Policy', 'same-origin');
+  put('Cross-Origin-Opener-Policy', 'same-origin');
+  put('Cross-Origin-Resource-Policy', 'same-origin');
+  put('X-DNS-Prefetch-Control', 'off');
+  put('Cache-Control', 'no-store');
+};
+
+/** No other site may ask for anything but a page to look at, and none may change anything. */
+export const sameSite: MiddlewareHandler = async (c, next) => {
+  const isRead = c.req.method === 'GET' || c.req.method === 'HEAD';
+  const site = c.req.header('sec-fetch-site');
+  const origin = c.req.header('origin');
+  const isVisit =
+    isRead && c.req.header('sec-fetch-mode') === 'navigate' && c.req.header('sec-fetch-dest') === 'document';
+  if (site !== undefined && site !== 'same-origin' && site !== 'none' && !isVisit) return foreign(c);
+  const host = c.req.header('host') ?? '';
+  if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) return foreign(c);
+  return next();
+};
+
+const foreign = (c: Context): Response => c.text('Asked for by another site.\n', 403);
+
+/** Everything behind this needs a session; every change its CSRF token. */
+export function authenticated(sessions: Sessions, tokens: Tokens): MiddlewareHandler<Vars> {
+  return async (c, next) => {
+    const id = getCookie(c, cookieName) ?? '';
+    const session = sessions.find(id);
+    if (!session || !tokens.holds(session.token)) {
+      sessions.end(id);
+      return c.req.method === 'GET' && !c.req.path.startsWith('/part/')
+        ? c.redirect('/login')
+        : c.text('Log in first.\n', 401);
+    }
+    c.set('session', session);
+    c.set('sessionId', id);
+    if (c.req.method === 'GET' || c.req.method === 'HEAD') return next();
+    const { csrf } = await c.req.parseBody();
+    if (typeof csrf !== 'string' || !isSame(csrf, session.csrf))
+      return c.text('This form is too old: go back and reload.\n', 403);
+    return next();
+  };
+}

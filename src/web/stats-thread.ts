@@ -1,0 +1,11 @@
+/** The thread of stats-cache.ts. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { everything } from '../quarantine/query.js';
+import { collectStats } from '../quarantine/stats.js';
+import type { StatsTask } from './stats-cache.js';
+
+const { root, domains } = workerData as StatsTask;
+parentPort?.postMessage(
+  await collectStats({ root, query: everything, ...(domains && { domains: new Set(domains) }) }),
+  [],
+);

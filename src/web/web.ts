@@ -1,0 +1,54 @@
+/** Opens the quarantine page on a port. */
+import fs from 'node:fs';
+import type { Server } from 'node:http';
+import { serve } from '@hono/node-server';
+import { webApp, type WebParts } from './app.js';
+
+export interface WebListener {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Rejects when the port cannot be opened. */
+export function openWeb(
+  at: { readonly host: string; readonly port: number },
+  partsFor: (port: number) => WebParts,
+): Promise<WebListener> {
+  let app: ReturnType<typeof webApp> | undefined;
+  return new Promise((resolve, reject) => {
+    const server = serve(
+      {
+        fetch: (request, env) => app?.fetch(request, env) ?? new Response('', { status: 503 }),
+        hostname: at.host,
+        port: at.port,
+      },
+      ({ port }) => {
+        app = webApp(partsFor(port));
+        resolve({ port, close: () => closeServer(server) });
+      },
+    ) as Server;
+    server.once('error', reject);
+    server.headersTimeout = 20_000;
+    server.requestTimeout = 60_000;
+    server.maxConnections = 256;
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+const types: Readonly<Record<string, string>> = {
+  'page.js': 'text/javascript; charset=utf-8',
+  'style.css': 'text/css; charset=utf-8',
+};
+
+/** The page's own script and style, as they are in the sources: there is no build step. */
+export function readAssets(folder: string): WebParts['assets'] {
+  return new Map(
+    Object.entries(types).map(([name, type]) => [name, { type, octets: fs.readFileSync(`${folder}/${name}`) }]),
+  );
+}

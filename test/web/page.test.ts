@@ -1,0 +1,387 @@
+/** The quarantine page over HTTP: who may see what, what each form does, and what is refused. */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { addToken, tokenLine } from '../../src/web/tokens.js';
+import { Attempts, Sessions } from '../../src/web/sessions.js';
+import { admin, type Answer, Client, keep, ofExampleCom, openSite, type Site } from './support.js';
+
+const policyOf = ({ headers }: Pick<Answer, 'headers'>): string => String(headers['content-security-policy']);
+const pageOf = (name: string): string => `/mail/${name.split('/').map(encodeURIComponent).join('/')}`;
+
+test('the list has what was refused, newest first, and the search narrows it', async (t) => {
+  const site = await openSite(t);
+  await keep(site, { subject: 'first mail' });
+  await keep(site, { subject: 'second <b>mail</b>', from: 'x@sender.example', domain: 'example.net' });
+  const anna = await new Client(site).login();
+  const { body } = await anna.get('/');
+  assert.ok(body.indexOf('second &lt;b&gt;mail') < body.indexOf('first mail') && body.includes('second &lt;b&gt;'));
+  const found = await anna.get('/?q=from%3Ax%40sender.example');
+  assert.ok(found.body.includes('second') && !found.body.includes('first mail'));
+  assert.match((await anna.get('/?q=form%3Ax')).body, /no key form:/);
+  assert.match((await anna.get('/?q=zebra')).body, /Nothing found/);
+});
+
+test('a mail’s page says why first: plugin, sentence, SMTP reply', async (t) => {
+  const site = await openSite(t);
+  const name = await keep(site, { reason: 'SPF fail: x does not permit y', plugin: 'spf', spf: 'fail' });
+  const { body } = await (await new Client(site).login()).get(pageOf(name));
+  const why = body.indexOf('SPF fail: x does not permit y');
+  assert.ok(why > 0 && why < body.indexOf('The body.'));
+  assert.match(body, /550 5\.7\.1 SPF fail: x does not permit y \(W\d+\)/);
+  assert.match(body, /postern spf check --explain --ip=192\.0\.2\.1/);
+});
+
+test('release hands the mail over, says what the MTA said, and does it once', async (t) => {
+  const site = await openSite(t);
+  const name = await keep(site, {});
+  const anna = await new Client(site).login();
+  const form = { csrf: await anna.csrf(), mail: name, back: pageOf(name) };
+  const answer = await anna.post('/release', form);
+  assert.deepEqual([answer.status, answer.headers.location], [303, pageOf(name)]);
+  assert.match((await anna.get(pageOf(name))).body, /released: .*queued as/);
+  await anna.post('/release', form);
+  assert.match((await anna.get('/')).body, /was released before/);
+  const delivered = site.delivered();
+  assert.equal(delivered.length, 1);
+  assert.match(delivered[0] ?? '', /X-Released-By: anna \(page\)/);
+});
+
+test('delete takes all that are selected, and nothing else', async (t) => {
+  const site = await openSite(t);
+  const names = [await keep(site, {}), await keep(site, {}), await keep(site, { subject: 'stays' })];
+  const anna = await new Client(site).login();
+  await anna.post('/delete', { csrf: await anna.csrf(), mail: names.slice(0, 2) });
+  const { body } = await anna.get('/');
+  assert.match(body, /Deleted 2 mails/);
+  assert.equal(body.match(/<li /g)?.length, 1);
+  assert.ok(body.includes('stays'));
+});
+
+test('one click writes the marker, its path is shown, and undo takes it away again', async (t) => {
+  const site = await openSite(t);
+  const name = await keep(site, { from: 'Anna@Sender.example' });
+  const anna = await new Client(site).login();
+  const marker =
+    /name="marker"\s+value="([^"]*whitelisted\/senders[^"]*)"/.exec((await anna.get(pageOf(name))).body)?.[1] ?? '';
+  assert.equal(marker, 'example.com/whitelisted/senders/anna@sender.example');
+  const csrf = await anna.csrf();
+  await anna.post('/marker/create', { csrf, marker });
+  const file = path.join(site.srv, marker);
+  assert.ok(fs.existsSync(file));
+  const { body } = await anna.get('/');
+  assert.ok(body.includes(file) && body.includes('Undo'));
+  await anna.post('/marker/remove', { csrf, marker, undo: '1' });
+  assert.ok(!fs.existsSync(file));
+});
+
+test('a domain’s switches are its marker files', async (t) => {
+  const site = await openSite(t);
+  const anna = await new Client(site).login();
+  const csrf = await anna.csrf();
+  for (const [marker, key] of [
+    ['example.com/checks/spf', ''],
+    ['example.com/users/valid/', '*'],
+    ['_global_/blacklisted/ips/', '192.0.2.0_24'],
+  ])
+    await anna.post('/marker/create', { csrf, marker: marker ?? '', key: key ?? '' });
+  for (const file of ['example.com/checks/spf', 'example.com/users/valid/*', '_global_/blacklisted/ips/192.0.2.0_24'])
+    assert.ok(fs.existsSync(path.join(site.srv, file)), file);
+  assert.match(
+    (await anna.get('/domains/example.com')).body,
+    /aria-checked="true"[^>]*title="example\.com\/checks\/spf"/,
+  );
+  await anna.post('/marker/remove', { csrf, marker: 'example.com/checks/spf' });
+  assert.ok(!fs.existsSync(path.join(site.srv, 'example.com/checks/spf')));
+});
+
+test('new mail is found by its place in the list', async (t) => {
+  const site = await openSite(t);
+  await keep(site, { subject: 'old' });
+  const anna = await new Client(site).login();
+  const first = /data-first="([^"]+)"/.exec((await anna.get('/')).body)?.[1] ?? '';
+  await keep(site, { subject: 'fresh' });
+  const fresh = JSON.parse((await anna.get(`/part/new?q=&until=${first}`)).body) as { count: number; rows: string };
+  assert.equal(fresh.count, 1);
+  assert.ok(fresh.rows.includes('fresh') && !fresh.rows.includes('old'));
+});
+
+test('charts count what there is, of one’s own domains alone', async (t) => {
+  const site = await openSite(t);
+  await keep(site, {});
+  await keep(site, { domain: 'example.net' });
+  assert.match((await (await new Client(site).login()).get('/part/charts')).body, /2 mails refused/);
+  assert.match((await (await new Client(site).login(ofExampleCom)).get('/part/charts')).body, /1 mails refused/);
+});
+
+test('who has a token for one domain sees and changes nothing of another', async (t) => {
+  const site = await openSite(t);
+  const theirs = await keep(site, { subject: 'theirs', domain: 'example.net' });
+  await keep(site, { subject: 'mine' });
+  const bob = await new Client(site).login(ofExampleCom);
+  const { body } = await bob.get('/');
+  assert.ok(body.includes('mine') && !body.includes('theirs'));
+  assert.ok(!(await bob.get('/?q=domain%3Aexample.net')).body.includes('theirs'));
+  for (const target of [
+    pageOf(theirs),
+    `${pageOf(theirs)}/html`,
+    `${pageOf(theirs)}/raw`,
+    '/domains/example.net',
+    '/domains/_global_',
+  ])
+    assert.equal((await bob.get(target)).status, 404, target);
+  const csrf = await bob.csrf();
+  await bob.post('/release', { csrf, mail: theirs });
+  await bob.post('/delete', { csrf, mail: theirs });
+  for (const marker of ['example.net/checks/spf', '_global_/whitelisted/senders/x@x.example']) {
+    await bob.post('/marker/create', { csrf, marker });
+    assert.ok(!fs.existsSync(path.join(site.srv, marker)), marker);
+  }
+  assert.deepEqual(site.delivered(), []);
+  const anna = await new Client(site).login();
+  assert.equal((await anna.get(pageOf(theirs))).status, 200);
+});
+
+const closed = [
+  '/',
+  '/part/new',
+  '/mail/1/example.com/1.A_1.mx',
+  '/charts',
+  '/part/charts',
+  '/domains',
+  '/domains/example.com',
+];
+
+test('without a session there is nothing but the login', async (t) => {
+  const site = await openSite(t);
+  const nobody = new Client(site);
+  for (const target of closed) assert.ok([302, 401].includes((await nobody.get(target)).status), target);
+  for (const target of ['/release', '/delete', '/marker/create', '/logout'])
+    assert.equal((await nobody.post(target, {})).status, 401, target);
+});
+
+async function fileCount(site: Site): Promise<number> {
+  return fs.readdirSync(site.spam, { recursive: true }).filter((name) => /^\d+\/.*\/new\//.test(String(name))).length;
+}
+
+test('nothing is changed by GET, by a form without its token, or by one of another session', async (t) => {
+  const site = await openSite(t);
+  const mail = await keep(site, {});
+  const anna = await new Client(site).login();
+  const foreign = await (await new Client(site).login()).csrf();
+  for (const target of ['/delete', '/release', '/marker/create', '/logout'])
+    assert.equal(
+      (await anna.get(`${target}?mail=${encodeURIComponent(mail)}&csrf=${await anna.csrf()}`)).status,
+      404,
+      target,
+    );
+  for (const csrf of ['', 'x', foreign]) assert.equal((await anna.post('/delete', { csrf, mail })).status, 403, csrf);
+  assert.equal((await anna.post('/delete', { mail })).status, 403);
+  assert.equal(await fileCount(site), 1);
+  assert.deepEqual(site.delivered(), []);
+});
+
+const origins: readonly [what: string, headers: Record<string, string>, status: number][] = [
+  ['the page itself', { Origin: 'ours', 'Sec-Fetch-Site': 'same-origin' }, 303],
+  ['a program without either', {}, 303],
+  ['another site', { Origin: 'https://evil.example' }, 403],
+  ['a page without an origin', { Origin: 'null' }, 403],
+  ['the same host on another port', { Origin: 'http://127.0.0.1:1' }, 403],
+  ['another site, by Sec-Fetch-Site', { 'Sec-Fetch-Site': 'cross-site' }, 403],
+  ['another port of the host, by Sec-Fetch-Site', { 'Sec-Fetch-Site': 'same-site' }, 403],
+];
+
+for (const [what, headers, status] of origins) {
+  test(`a change that is asked for by ${what} is answered ${status}`, async (t) => {
+    const site = await openSite(t);
+    const mail = await keep(site, {});
+    const anna = await new Client(site).login();
+    const own = headers['Origin'] === 'ours' ? { ...headers, Origin: site.origin } : headers;
+    assert.equal((await anna.post('/delete', { csrf: await anna.csrf(), mail }, own)).status, status);
+    assert.equal(await fileCount(site), status === 303 ? 0 : 1);
+  });
+}
+
+const hosts: readonly [host: string, isOurs: boolean][] = [
+  ['127.0.0.1:PORT', true],
+  ['localhost:PORT', true],
+  ['localhost', true],
+  ['mail.example.org', true],
+  ['mail.example.org:8443', true],
+  ['evil.example', false],
+  ['127.0.0.1.evil.example:PORT', false],
+  ['127.0.0.1:1', false],
+  ['localhost:PORT@evil.example', false],
+  ['[::ffff:127.0.0.1]:PORT', false],
+];
+
+test('a Host that is not ours is another site’s name pointed at us', async (t) => {
+  const site = await openSite(t, ['web_hosts=mail.example.org']);
+  for (const [host, isOurs] of hosts) {
+    const { status } = await new Client(site).get('/login', { Host: host.replace('PORT', String(site.port)) });
+    assert.ok(isOurs ? status === 200 : status === 421 || status === 400, `${host}: ${status}`);
+  }
+});
+
+test('an id that a browser brings along is never made a session', async (t) => {
+  const site = await openSite(t);
+  const client = new Client(site);
+  client.cookie = 'postern_session=chosen-by-an-attacker';
+  const answer = await client.post('/login', { token: admin });
+  const [cookie = ''] = answer.headers['set-cookie'] ?? [];
+  assert.ok(!cookie.includes('chosen-by-an-attacker'));
+  assert.match(cookie, /^postern_session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/);
+  const before = client.cookie;
+  await client.post('/login', { token: admin });
+  assert.notEqual(client.cookie, before);
+});
+
+test('logging out ends the session, and so does taking its token out of the file', async (t) => {
+  const site = await openSite(t);
+  const anna = await new Client(site).login();
+  const bob = await new Client(site).login(ofExampleCom);
+  const { cookie } = anna;
+  await anna.post('/logout', { csrf: await anna.csrf() });
+  anna.cookie = cookie;
+  assert.equal((await anna.get('/')).status, 302);
+  fs.writeFileSync(path.join(site.root, 'tokens'), tokenLine('anna', 'admin', admin));
+  assert.equal((await bob.get('/')).status, 302);
+});
+
+test('ten wrong tokens in a minute, and nobody’s is looked at', async (t) => {
+  const site = await openSite(t);
+  const client = new Client(site);
+  for (let i = 0; i < 10; i++) assert.equal((await client.post('/login', { token: `wrong${i}` })).status, 403);
+  const answer = await client.post('/login', { token: admin });
+  assert.equal(answer.status, 429);
+  assert.ok(Number(answer.headers['retry-after']) > 0);
+});
+
+test('after a minute tokens are looked at again; a session ends when it is not used', () => {
+  let now = 1_000_000;
+  const attempts = new Attempts(() => now);
+  for (let i = 0; i < 10; i++) attempts.failed();
+  assert.ok(attempts.wait > 0);
+  now += 61_000;
+  assert.equal(attempts.wait, 0);
+  const sessions = new Sessions(() => now);
+  const id = sessions.begin({ name: 'anna', hash: '' });
+  assert.ok(sessions.find(id));
+  now += 13 * 3_600_000;
+  assert.equal(sessions.find(id), undefined);
+});
+
+const traversals = [
+  '/mail/../../etc/passwd',
+  '/mail/%2e%2e/%2e%2e/etc%2fpasswd',
+  '/mail/1/..%2f..%2fetc/passwd',
+  '/mail/1/example.com/..%2f..%2f..%2f..%2fetc%2fpasswd',
+  '/mail/1/example.com/%00',
+  '/mail/today/example.com/1.A_1.mx',
+  '/mail/today%2f..%2f..%2f/example.com/1.A_1.mx',
+  '/mail/%2fetc/passwd/x',
+  '/mail/1/example.com/1.A_1.mx%0d%0aX-Evil:%201',
+  '/mail/%ff/%fe/%fd',
+  '/assets/..%2f..%2fpackage.json',
+  '/domains/..%2f..',
+];
+
+test('no path leads out of the quarantine', async (t) => {
+  const site = await openSite(t);
+  await keep(site, {});
+  fs.symlinkSync('/etc', path.join(site.spam, '1'));
+  const anna = await new Client(site).login();
+  for (const target of traversals) {
+    for (const end of ['', '/raw', '/html']) {
+      const { status, headers, body } = await anna.get(target + end);
+      assert.ok([302, 404, 400].includes(status), `${target}${end}: ${status}`);
+      assert.ok(!body.includes('root:') && headers['x-evil'] === undefined);
+    }
+  }
+});
+
+const badMarkers = [
+  '../example.com/checks/spf',
+  'example.com/../../../tmp/owned',
+  'example.com/checks/../../x',
+  'example.com/checks/..',
+  'example.com/checks/',
+  'example.com/other/x',
+  'elsewhere.example/checks/spf',
+  '_global_/users/valid/x',
+  'example.com/whitelisted/senders/*',
+  'example.com/users/valid/a/b',
+  'example.com/users/valid/a\0b',
+  'example.com/users/valid/a\nb',
+];
+
+test('no marker is made outside the lists of a hosted domain', async (t) => {
+  const site = await openSite(t);
+  const anna = await new Client(site).login();
+  const csrf = await anna.csrf();
+  const before = fs.readdirSync(site.root, { recursive: true }).length;
+  for (const marker of badMarkers) await anna.post('/marker/create', { csrf, marker });
+  assert.equal(fs.readdirSync(site.root, { recursive: true }).length, before);
+});
+
+test('a form’s way back leads to no other site', async (t) => {
+  const site = await openSite(t);
+  const anna = await new Client(site).login();
+  const csrf = await anna.csrf();
+  for (const back of [
+    'https://evil.example/',
+    '//evil.example',
+    '/\\evil.example',
+    '/x\r\nX-Evil: 1',
+    'javascript:alert(1)',
+  ])
+    assert.equal((await anna.post('/delete', { csrf, mail: 'x', back })).headers.location, '/', back);
+});
+
+test('a download is the file, under a name of ours, and no browser shows it', async (t) => {
+  const site = await openSite(t);
+  const name = await keep(site, { subject: '"; filename=evil.exe\r\n' });
+  const { headers, body } = await (await new Client(site).login()).get(`${pageOf(name)}/raw`);
+  assert.match(headers['content-disposition'] ?? '', /^attachment; filename="W\d+\.eml"$/);
+  assert.equal(headers['x-content-type-options'], 'nosniff');
+  assert.equal(headers['content-type'], 'application/octet-stream');
+  assert.match(policyOf({ headers }), /sandbox/);
+  assert.match(body, /^Recipient: foo@example\.com\r\n/);
+});
+
+test('every page forbids foreign scripts and frames; a mail’s HTML everything', async (t) => {
+  const site = await openSite(t);
+  const name = await keep(site, { text: 'Content-Type: text/html\r\n\r\n<p>x</p>\r\n' });
+  const anna = await new Client(site).login();
+  const page = await anna.get(pageOf(name));
+  assert.match(policyOf(page), /^default-src 'none'; script-src 'self';.*frame-ancestors 'none'$/);
+  const frame = await anna.get(`${pageOf(name)}/html`);
+  assert.match(
+    policyOf(frame),
+    /^sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'/,
+  );
+  assert.match(page.body, /<iframe\s+sandbox=""/);
+});
+
+test('a mail that is gone is told, not an error', async (t) => {
+  const site = await openSite(t);
+  const name = await keep(site, { subject: 'vanished' });
+  fs.rmSync(path.join(site.spam, name.replace(/\/([^/]+)$/, '/new/$1')));
+  const anna = await new Client(site).login();
+  const { status, body } = await anna.get(pageOf(name));
+  assert.equal(status, 200);
+  assert.match(body, /The mail itself is gone/);
+  await anna.post('/release', { csrf: await anna.csrf(), mail: name });
+  assert.match((await anna.get('/')).body, /is gone/);
+});
+
+test('a token is told once; the file has its hash alone', async (t) => {
+  const site = await openSite(t);
+  const file = path.join(site.root, 'tokens');
+  const token = addToken(file, 'carol', 'example.net');
+  assert.ok(!fs.readFileSync(file, 'utf8').includes(token));
+  const carol = await new Client(site).login(token);
+  assert.equal((await carol.get('/domains/example.net')).status, 200);
+  assert.equal((await carol.get('/domains/example.com')).status, 404);
+});

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { milterManual } from '../src/cli/milter-manual.js';
+import { milterHelp } from '../src/cli/milter-options.js';
 import { packageRoot } from '../src/cli/package-root.js';
 import { settingsManual } from '../src/settings/describe.js';
 
@@ -18,4 +20,15 @@ test('postern-spf(8) has every option of postern spf --help', () => {
   const options = new Set(stdout.match(/--[a-z]+/g));
   assert.ok(options.size > 8);
   for (const option of options) assert.ok(page.includes(option), option);
+});
+
+test('postern-milter.conf(5) has every parameter, as the table has it', () => {
+  const page = readFileSync(`${packageRoot}/man/postern-milter.conf.5`, 'utf8');
+  for (const which of ['of spf-milter', 'beyond'] as const)
+    assert.ok(page.includes(milterManual(which)), `put the output of milterManual('${which}') into the page`);
+});
+
+test('postern-milter(8) has every option', () => {
+  const page = readFileSync(`${packageRoot}/man/postern-milter.8`, 'utf8').replaceAll('\\-', '-');
+  for (const [option] of milterHelp.matchAll(/--[a-z-]+/g)) assert.ok(page.includes(option), option);
 });

@@ -39,7 +39,7 @@ export function settingsManual(): string {
 }
 
 /** Text that man(7) takes as it is: backslashes and hyphens written out, no line that begins as a macro. */
-const roff = (text: string): string =>
+export const roff = (text: string): string =>
   text
     .replaceAll('\\', '\\e')
     .replaceAll('-', '\\-')

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../support/postfix.js';
-import { until } from '../support/until.js';
+import { inTime } from '../support/until.js';
 import { LoadSession, type Where } from './milter-load.js';
 
 export type Transport = 'UNIX socket' | 'TCP';
@@ -55,21 +55,17 @@ function withDns(folder: string, host: string, words: readonly string[]): ChildP
   return spawn('unshare', ['-m', 'sh', '-c', script, file, ...words], { stdio: ['ignore', 'ignore', 'ignore'] });
 }
 
+async function answers(where: Where): Promise<void> {
+  for (;;) {
+    const session = await LoadSession.open(where).catch(() => undefined);
+    if (session) return session.end();
+    await sleep(100);
+  }
+}
+
 async function started(name: string, where: Where, child: ChildProcess): Promise<Filter> {
   const exited = new Promise((settle) => child.once('exit', settle));
-  let ready = false;
-  void (async () => {
-    while (!ready && child.exitCode === null) {
-      await LoadSession.open(where).then(
-        (session) => {
-          session.end();
-          ready = true;
-        },
-        () => sleep(100),
-      );
-    }
-  })();
-  await until(() => ready, `${name} answers`);
+  await inTime(answers(where), `${name} answers`);
   return {
     name,
     where,

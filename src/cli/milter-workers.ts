@@ -2,7 +2,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { chmodSync, chownSync } from 'node:fs';
 import type { Endpoint } from '../milter/endpoint.js';
-import { removeStale, type SocketPermissions } from '../milter/socket.js';
+import { passedSocket, removeStale, type SocketPermissions } from '../milter/socket.js';
 import { exit } from './exit-codes.js';
 import { complain } from './load.js';
 import { openMilterLog } from './milter-log.js';
@@ -44,7 +44,7 @@ export async function superviseMilter({ config }: MilterProcessOptions): Promise
   cluster.on('listening', () => {
     ready++;
     if (ready === 1 || socket.kind === 'unix') setPermissions(socket, permissions);
-    if (ready === 1) announce(output.log, socket);
+    if (ready === 1) announce(output.log, (socket.kind === 'fd' && passedSocket(socket.fd)) || socket);
     if (ready === workers) notifySystemd('READY=1');
   });
   for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => all(signal));

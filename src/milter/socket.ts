@@ -106,13 +106,13 @@ async function setPermissions(path: string, { mode = 0o660, uid, gid }: SocketPe
 
 function boundAt(server: net.Server, endpoint: Endpoint): Endpoint {
   const address = server.address();
-  if (address === null) return (endpoint.kind === 'fd' && namedInProc(endpoint.fd)) || endpoint;
+  if (address === null) return (endpoint.kind === 'fd' && passedSocket(endpoint.fd)) || endpoint;
   if (typeof address === 'string') return { kind: 'unix', path: address };
   return { kind: 'tcp', host: address.address, port: address.port, family: address.family === 'IPv6' ? 6 : 4 };
 }
 
-/** Node does not ask a UNIX socket that it was given for its path; Linux tells. */
-function namedInProc(fd: number): Endpoint | undefined {
+/** A UNIX socket that was passed on. Node does not ask it for its path; Linux tells. */
+export function passedSocket(fd: number): Endpoint | undefined {
   try {
     const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1];
     // RefCount Protocol Flags Type St Inode Path: proc_net(5)

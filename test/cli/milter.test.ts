@@ -244,31 +244,33 @@ test('workers share the socket; one that dies is replaced, and numbers are added
   assert.equal(await child.stop(), 0);
 });
 
-test('a socket handed over by systemd is served, the file’s own is not opened', async (t) => {
-  const folder = folderWith();
-  const handed = join(folder.path, 'handed');
-  const server = net.createServer().listen(handed);
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
-  const program = new URL('../../src/main.js', import.meta.url).pathname;
-  const child = spawn(
-    '/bin/sh',
-    ['-c', 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', 'sh', process.execPath, program, 'milter', '-c', folder.file],
-    {
-      stdio: ['ignore', 'ignore', 'pipe', fd],
-    },
-  );
-  t.after(() => child.kill('SIGKILL'));
-  let log = '';
-  child.stderr?.on('data', (octets: Buffer) => (log += octets.toString()));
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  await until(() => log.includes('starting'));
-  assert.match(log, new RegExp(`starting socket=unix:${handed}$`, 'm'));
-  assert.ok(!existsSync(folder.socket));
-  child.kill('SIGTERM');
-  assert.equal(await inTime(exited, 'it stops'), 0);
-  server.close();
-});
+for (const workers of [1, 2]) {
+  test(`a socket handed over by systemd is served by ${workers}, the file’s own is not opened`, async (t) => {
+    const folder = folderWith(`workers = ${workers}`);
+    const handed = join(folder.path, 'handed');
+    const server = net.createServer().listen(handed);
+    await new Promise((resolve) => server.once('listening', resolve));
+    const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+    const program = new URL('../../src/main.js', import.meta.url).pathname;
+    const child = spawn(
+      '/bin/sh',
+      ['-c', 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', 'sh', process.execPath, program, 'milter', '-c', folder.file],
+      {
+        stdio: ['ignore', 'ignore', 'pipe', fd],
+      },
+    );
+    t.after(() => child.kill('SIGKILL'));
+    let log = '';
+    child.stderr?.on('data', (octets: Buffer) => (log += octets.toString()));
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    await until(() => log.includes('starting'));
+    assert.match(log, new RegExp(`starting socket=unix:${handed}$`, 'm'));
+    assert.ok(!existsSync(folder.socket));
+    child.kill('SIGTERM');
+    assert.equal(await inTime(exited, 'it stops'), 0);
+    server.close();
+  });
+}
 
 test('syslog: lines go to logger(1) with facility and severity', { skip: process.platform !== 'linux' }, async () => {
   const folder = folderWith();

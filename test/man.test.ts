@@ -32,3 +32,12 @@ test('postern-milter(8) has every option', () => {
   const page = readFileSync(`${packageRoot}/man/postern-milter.8`, 'utf8').replaceAll('\\-', '-');
   for (const [option] of milterHelp.matchAll(/--[a-z-]+/g)) assert.ok(page.includes(option), option);
 });
+
+test('postern-submission(8) has every variable of postern milter --policy submission --help', () => {
+  const page = readFileSync(`${packageRoot}/man/postern-submission.8`, 'utf8');
+  const words = [`${packageRoot}/dist/src/main.js`, 'milter', '--policy', 'submission', '--help'];
+  const { stdout } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+  const names = [...stdout.matchAll(/^ {2}([A-Z_]+) /gm)].map(([, name]) => name);
+  assert.ok(names.length > 25);
+  for (const name of names) assert.ok(page.includes(`\n.B ${name}\n`), name);
+});

@@ -1,0 +1,66 @@
+/** The examples in packaging/submission: what they set exists and is accepted, and what they name is there. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { packageRoot } from '../src/cli/package-root.js';
+import { loadSubmission } from '../src/cli/submission-config.js';
+import { directoryVariables, variables } from '../src/cli/submission-variables.js';
+
+const folder = join(packageRoot, 'packaging', 'submission');
+const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
+
+const known = new Set<string>([
+  ...Object.keys(variables),
+  ...Object.values(directoryVariables).map(([name]) => name),
+  'LDAP_BINDPW_FILE',
+]);
+
+const plain = (value: string): string => value.trim().replace(/^'(.*)'$/, '$1');
+const pairs = (text: string, pattern: RegExp): Record<string, string> =>
+  Object.fromEntries([...text.matchAll(pattern)].map(([, name = '', value = '']) => [name, plain(value)]));
+
+/** Examples behind a # count as well: somebody will take it away. */
+const environments: Readonly<Record<string, Record<string, string>>> = {
+  'submission.env': pairs(read('submission.env'), /^#?([A-Z][A-Z_]+)=(.*)$/gm),
+  'compose.yaml': pairs(read('compose.yaml').replaceAll('$$', '$'), /^ {6}(?:# )?([A-Z][A-Z_]+): (.*)$/gm),
+  'kubernetes.yaml': {
+    ...pairs(read('kubernetes.yaml'), /\{ name: ([A-Z][A-Z_]+), value: (.*) \}$/gm),
+    ...pairs(read('kubernetes.yaml'), /- name: (LDAP_BINDPW)\n\s+valueFrom:()/g),
+  },
+};
+
+for (const [name, env] of Object.entries(environments))
+  test(`${name} sets variables that there are, to what they may be`, () => {
+    assert.ok(Object.keys(env).length >= 9, JSON.stringify(env));
+    for (const variable of Object.keys(env)) assert.ok(known.has(variable), variable);
+    const secret = { ...env, ...(env['LDAP_BINDPW'] === '' && { LDAP_BINDPW: 'secret' }) };
+    const loaded = loadSubmission({ env: secret, readFile: () => 'secret\n' });
+    assert.deepEqual(loaded.ok ? loaded.warnings : loaded.problems, []);
+    assert.ok(loaded.ok && loaded.config.directory !== undefined && loaded.config.pattern !== undefined);
+    assert.ok(loaded.config.pattern.matches('v=spf1 include:_spf.example.com -all'));
+  });
+
+test('the socket of the compose file is the one its Postfix asks, and the port of the service the one that is served', () => {
+  const socketOf = (env: Record<string, string>): unknown => {
+    const loaded = loadSubmission({ env: { ...env, LDAP_ENABLED: 'false' }, readFile: () => '' });
+    return loaded.ok && loaded.config.socket;
+  };
+  assert.deepEqual(socketOf(environments['compose.yaml'] ?? {}), { kind: 'unix', path: '/socket/sos-milter' });
+  assert.match(read('postfix/main.cf'), /^smtpd_milters = unix:\/socket\/sos-milter$/m);
+  assert.deepEqual(socketOf(environments['kubernetes.yaml'] ?? {}), { kind: 'tcp', host: '::', port: 8020, family: 6 });
+  assert.match(read('kubernetes.yaml'), /containerPort: 8020 \}/);
+});
+
+test('the container file sets what there is, and copies what is there', () => {
+  const text = read('Containerfile');
+  const env = Object.fromEntries([...text.matchAll(/([A-Z][A-Z_]+)=(\S+)/g)].map(([, name, value]) => [name, value]));
+  const { NODE_ENV: _, ...own } = env as Record<string, string>;
+  assert.deepEqual(Object.keys(own), ['MILTER_SOCKET_MODE', 'METRICS', 'LOG_FORMAT']);
+  const loaded = loadSubmission({ env: own, readFile: () => '' });
+  assert.ok(loaded.ok && loaded.config.socketMode === 0o666 && loaded.config.metrics?.kind === 'any');
+  const sources = [...text.matchAll(/^COPY --from=build \/opt\/postern\/(\S+)/gm)].map(([, path = '']) => path);
+  assert.ok(sources.length >= 3);
+  for (const path of sources) assert.ok(existsSync(join(packageRoot, path)), path);
+  assert.match(text, /dist\/src\/main\.js/);
+});

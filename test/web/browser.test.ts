@@ -1,0 +1,250 @@
+/**
+ * The page in a real Chromium: hostile mails are looked at in every way there is, and no script of theirs may have run and
+ * no connection may have left. Their host leads to a trap, which a control shows to be working; Chromium's own hosts to nowhere.
+ */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { needPeer } from '../support/peers.js';
+import { admin, keep, type KeepOptions, openSite, type Site } from './support.js';
+
+/** Each tries to say so when it runs. */
+const call = "window.top.owned=1;document.title='owned';new Image().src='http://evil.example/ran'";
+const script = `<script>${call}</script>`;
+
+const breakouts = [
+  script,
+  `"><img src=x onerror="${call}">`,
+  `'><svg onload="${call}">`,
+  `</title></textarea></style></script>${script}`,
+  `javascript:${call}`,
+  `\u2028${script}\u2029`,
+  `--><img src=http://evil.example/x onerror="${call}">`,
+  '{{constructor.constructor("window.top.owned=1")()}}',
+  '&lt;script&gt;window.top.owned=1&lt;/script&gt;',
+];
+
+const bodies: readonly string[] = [
+  script,
+  `<img src="http://evil.example/pixel.gif" onerror="${call}"><img src=x onerror="${call}">`,
+  `<svg onload="${call}"><animate onbegin="${call}" attributeName=x dur=1s></svg><math><mtext><mglyph><style><img src=x onerror="${call}"></style></mglyph></mtext></math>`,
+  '<link rel=preconnect href="http://evil.example/"><link rel=dns-prefetch href="//evil.example"><link rel=prefetch href="http://evil.example/p"><LINK REL=stylesheet HREF="http://evil.example/s.css">',
+  '<meta http-equiv=refresh content="0;url=http://evil.example/meta"><base href="http://evil.example/">',
+  `<meta http-equiv="Content-Security-Policy" content="script-src *">${script}`,
+  '<style>@import url(http://evil.example/i.css);body{background:url(http://evil.example/b.png)}@font-face{font-family:x;src:url(http://evil.example/f)}*{font-family:x}</style>text',
+  '<iframe src="http://evil.example/f"></iframe><object data="http://evil.example/o"></object><embed src="http://evil.example/e"><frameset><frame src="http://evil.example/fr"></frameset>',
+  `<iframe srcdoc="${script.replaceAll('"', '&quot;')}"></iframe><a href="javascript:${call}" autofocus onfocus="${call}">x</a>`,
+  `<form action="http://evil.example/form"><input name=a autofocus onfocus="${call}"><button>go</button></form>`,
+  '<video poster="http://evil.example/v" src="http://evil.example/v.mp4" autoplay></video><audio src="http://evil.example/a" autoplay></audio><img srcset="http://evil.example/1x 1x"><picture><source srcset="http://evil.example/p"></picture>',
+  '<table background="http://evil.example/t"><tr><td background="http://evil.example/td">x</td></tr></table><body background="http://evil.example/body">',
+  `<template>${script}</template><noscript><p title="</noscript><img src=x onerror=${call}>"></noscript>`,
+  `<x-y onclick="${call}" style="position:fixed;inset:0;background:red">all over the page</x-y>`,
+];
+
+const hostile: readonly KeepOptions[] = [
+  ...breakouts.map((evil): KeepOptions => ({
+    subject: evil,
+    from: `${evil}@evil.example`,
+    helo: evil,
+    host: evil,
+    reason: evil,
+    plugin: evil,
+    spf: evil,
+  })),
+  ...bodies.map((html): KeepOptions => ({
+    text: `Subject: html\r\nContent-Type: text/html; charset=utf-8\r\n\r\n${html}\r\n`,
+  })),
+  ...bodies.slice(0, 3).map((html): KeepOptions => ({ text: `Subject: text\r\n\r\n${html}\r\n` })),
+  {
+    text: `Subject: names\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html; charset=x"><script>\r\nContent-Disposition: attachment; filename="<img src=x onerror=window.top.owned=1>.html"\r\n\r\n${script}\r\n--b\r\nContent-Type: image/svg+xml\r\nContent-Disposition: inline; filename=x.svg\r\nContent-ID: <c>\r\n\r\n<svg xmlns="http://www.w3.org/2000/svg" onload="${call}"/>\r\n--b--\r\n`,
+  },
+];
+
+interface Trap {
+  readonly port: number;
+  readonly seen: string[];
+}
+
+async function openTrap(t: TestContext): Promise<Trap> {
+  const seen: string[] = [];
+  const server = net.createServer((socket) => {
+    const at = seen.push('(no request)') - 1;
+    socket.on('data', (octets) => {
+      seen[at] = octets.toString('latin1').split('\r\n')[0] ?? '';
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+    });
+    socket.on('error', () => undefined);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  return { port: (server.address() as net.AddressInfo).port, seen };
+}
+
+interface Session {
+  readonly site: Site;
+  readonly trap: Trap;
+  readonly browser: Browser;
+  readonly page: Page;
+}
+
+/** Undefined, and the test skipped, where there is no Chromium. */
+async function openBrowser(t: TestContext): Promise<Session | undefined> {
+  if (!needPeer(t, 'chromium')) return undefined;
+  const site = await openSite(t);
+  const trap = await openTrap(t);
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      // The trap is on loopback, which Chromium would keep pages of other origins from by itself.
+      '--disable-features=LocalNetworkAccessChecks',
+      `--host-resolver-rules=MAP evil.example 127.0.0.1:${trap.port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
+    ],
+  });
+  t.after(() => browser.close());
+  const page = await browser.newPage();
+  page.setDefaultTimeout(30_000);
+  await page.goto(`${site.origin}/login#token=${admin}`);
+  await page.waitForURL(`${site.origin}/`);
+  return { site, trap, browser, page };
+}
+
+const addressOf = (site: Site, name: string): string =>
+  `${site.origin}/mail/${name.split('/').map(encodeURIComponent).join('/')}`;
+
+test('no script of a mail runs and no connection leaves, whatever is looked at', { timeout: 300_000 }, async (t) => {
+  const opened = await openBrowser(t);
+  if (!opened) return;
+  const { site, trap, page } = opened;
+  const dialogs: string[] = [];
+  page.on('dialog', (dialog) => {
+    dialogs.push(dialog.message());
+    void dialog.dismiss();
+  });
+  const before = trap.seen.length;
+  const names: string[] = [];
+  for (const mail of hostile) names.push(await keep(site, mail));
+  const checked = async (what: string): Promise<void> => {
+    assert.equal(await page.evaluate('window.owned'), undefined, what);
+    assert.notEqual(await page.title(), 'owned', what);
+    assert.ok(page.url().startsWith(site.origin), what);
+    assert.deepEqual([dialogs, trap.seen.slice(before)], [[], []], what);
+  };
+  for (const where of ['/', '/charts', '/domains', '/?q=%22%3E%3Cscript%3Ewindow.owned%3D1%3C%2Fscript%3E']) {
+    await page.goto(site.origin + where);
+    await page.waitForLoadState('networkidle');
+    await checked(where);
+  }
+  for (const [i, name] of names.entries()) {
+    await page.goto(addressOf(site, name));
+    for (const tab of await page.locator('.tabs > details').all()) {
+      await tab.evaluate((details) => {
+        (details as unknown as { open: boolean }).open = true;
+      });
+      await page.waitForTimeout(60);
+    }
+    await page.waitForLoadState('networkidle');
+    await checked(JSON.stringify(hostile[i]));
+    // The frame's document by itself, as an attacker might get somebody to open it.
+    await page.goto(`${addressOf(site, name)}/html`);
+    await page.waitForTimeout(60);
+    await checked(`alone: ${JSON.stringify(hostile[i])}`);
+  }
+  const control = await keep(site, {
+    text: 'Subject: x\r\nContent-Type: text/html\r\n\r\n<img src="http://evil.example/control">\r\n',
+  });
+  await page.goto(`${addressOf(site, control)}?images=1`);
+  await page.waitForLoadState('networkidle');
+  await page.waitForTimeout(300);
+  assert.ok(
+    trap.seen.slice(before).some((line) => line.includes('/control')),
+    'the trap does not work',
+  );
+});
+
+test(
+  'remote images are loaded when they are asked for, that once, and still no script',
+  { timeout: 120_000 },
+  async (t) => {
+    const opened = await openBrowser(t);
+    if (!opened) return;
+    const { site, trap, page } = opened;
+    const name = await keep(site, {
+      text: `Subject: x\r\nContent-Type: text/html\r\n\r\n<img src="http://evil.example/pixel.gif">${script}<link rel=stylesheet href="http://evil.example/s.css">\r\n`,
+    });
+    await page.goto(addressOf(site, name));
+    await page.getByText('HTML', { exact: true }).click();
+    await page.waitForTimeout(500);
+    assert.deepEqual(
+      trap.seen.filter((line) => line.startsWith('GET')),
+      [],
+    );
+    await page.getByText('Load remote images once').click();
+    await page.waitForLoadState('networkidle');
+    await page.waitForTimeout(500);
+    const asked = trap.seen.filter((line) => line.startsWith('GET'));
+    assert.ok(asked.length > 0 && asked.every((line) => line.includes('/pixel.gif')), asked.join());
+    await page.goto(addressOf(site, name));
+    await page.getByText('HTML', { exact: true }).click();
+    await page.waitForTimeout(500);
+    assert.equal(trap.seen.filter((line) => line.startsWith('GET')).length, asked.length);
+  },
+);
+
+test('keys move, select, open, release and delete; new mail comes in by itself', { timeout: 120_000 }, async (t) => {
+  const opened = await openBrowser(t);
+  if (!opened) return;
+  const { site, page } = opened;
+  for (const subject of ['one', 'two', 'three']) await keep(site, { subject });
+  await page.goto(site.origin);
+  await keep(site, { subject: 'four' });
+  await page.locator('#rows li', { hasText: 'four' }).waitFor();
+  await page.keyboard.press('j');
+  await page.keyboard.press('j');
+  await page.keyboard.press('x');
+  assert.equal(await page.locator('#chosen').textContent(), '1 selected');
+  await page.keyboard.press('r');
+  await page.getByText('released: ').waitFor();
+  assert.match(site.delivered().join(), /Subject: three/);
+  page.on('dialog', (dialog) => void dialog.accept());
+  await page.keyboard.press('j');
+  await page.keyboard.press('#');
+  await page.getByText('Deleted one mail').waitFor();
+  assert.equal(await page.locator('#rows li').count(), 3);
+  await page.keyboard.press('j');
+  await page.keyboard.press('Enter');
+  await page.getByText('SMTP', { exact: false }).first().or(page.locator('.why')).first().waitFor();
+  await page.locator('.lists button', { hasText: 'sender' }).first().click();
+  const marker = path.join(site.srv, 'example.com/whitelisted/senders/a@example.net');
+  await page.getByText(`Made ${marker}`).waitFor();
+  assert.ok(fs.existsSync(marker));
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByText(`Removed ${marker}`).waitFor();
+  assert.ok(!fs.existsSync(marker));
+});
+
+test('nothing is wider than a phone', { timeout: 120_000 }, async (t) => {
+  const opened = await openBrowser(t);
+  if (!opened) return;
+  const { site, page } = opened;
+  const name = await keep(site, {
+    subject: 'x'.repeat(300),
+    from: `${'y'.repeat(200)}@example.net`,
+    reason: 'z'.repeat(300),
+    spf: 'fail',
+  });
+  await page.setViewportSize({ width: 360, height: 700 });
+  for (const where of [
+    site.origin,
+    addressOf(site, name),
+    `${site.origin}/charts`,
+    `${site.origin}/domains/example.com`,
+  ]) {
+    await page.goto(where);
+    const width = await page.evaluate('document.documentElement.scrollWidth');
+    assert.ok(Number(width) <= 360, `${where}: ${String(width)}`);
+  }
+});

@@ -1,5 +1,7 @@
 /** Giving up root once the port is open. Node's io_uring mode would keep the old credentials on its own threads. */
 import { spawnSync } from 'node:child_process';
+import { chownSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { Settings } from '../settings.js';
 
 /** What is wrong, or undefined once the process is who it should be. `user` without `group` takes the user's own group too. */
@@ -20,11 +22,40 @@ export function dropPrivileges({ user, group }: Settings): string | undefined {
     : undefined;
 }
 
+export type Account = Pick<Settings, 'user' | 'group'>;
+
+/** Folders that we made while still root, from `last` up to `first`, become the user's; what was there before is the operator's. */
+export function giveFolders(last: string, first: string, { user, group }: Account): void {
+  if (process.getuid?.() !== 0 || user === '') return;
+  const ids = idsOf({ user, group });
+  if (!ids) return; // who it is that there is not, dropPrivileges says
+  const top = resolve(first);
+  for (let folder = resolve(last); folder.startsWith(top); folder = dirname(folder)) chownSync(folder, ...ids);
+}
+
 /** Node cannot ask for another user's group; id(1) asks where the system does. */
-function ownGroup(user: string): number {
-  const { status, stdout } = spawnSync('id', ['-g', '--', user], { encoding: 'utf8' });
+const ownGroup = (user: string): number => idOf('-g', user);
+
+function idOf(flag: '-u' | '-g', user: string): number {
+  const { status, stdout } = spawnSync('id', [flag, '--', user], { encoding: 'utf8' });
   if (status !== 0) throw new Error('there is no such user');
   return Number(stdout);
+}
+
+function idsOf({ user, group }: Account): readonly [uid: number, gid: number] | undefined {
+  try {
+    const uid = /^\d+$/.test(user) ? Number(user) : idOf('-u', user);
+    return [uid, group === '' ? idOf('-g', user) : groupIdOf(group)];
+  } catch {
+    return undefined;
+  }
+}
+
+function groupIdOf(group: string): number {
+  if (/^\d+$/.test(group)) return Number(group);
+  const { status, stdout } = spawnSync('getent', ['group', group], { encoding: 'utf8' });
+  if (status !== 0) throw new Error('there is no such group');
+  return Number(stdout.split(':')[2]);
 }
 
 /** Missing in @types/node 20. */

@@ -27,7 +27,7 @@ export async function runProcess(options: ProcessOptions): Promise<number> {
   const { settings, log } = options;
   const wired = await wire(settings, log);
   const certificate = readCertificate(settings);
-  const folder = makeFolder('spam', settings.spam);
+  const folder = makeFolder('spam', settings.spam, settings);
   const problems = [
     ...(wired.ok ? [] : wired.problems),
     ...(certificate.ok ? [] : [certificate.problem]),

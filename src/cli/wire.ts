@@ -23,6 +23,7 @@ import { Overlay } from '../store/overlay.js';
 import { Redis } from '../store/redis.js';
 import { BackedStore, type Backend, type Store } from '../store/store.js';
 import type { Logger } from '../log.js';
+import { type Account, giveFolders } from './privileges.js';
 import { pluginFolder, pluginList } from './package-root.js';
 import { primaryStore } from './worker-store.js';
 
@@ -34,7 +35,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 /** Makes all services of these settings; `kept` are those of the settings before. */
 export async function wire(settings: Settings, log: Logger, kept?: Services): Promise<Wired> {
   const spoolDir = join(settings.state, 'spool');
-  const problem = makeFolder('state', spoolDir);
+  const problem = makeFolder('state', spoolDir, settings);
   if (problem !== undefined) return { ok: false, problems: [problem] };
   const store = kept && same(kept.settings, settings, ['store', 'state']) ? kept.store : storeOf(settings, log);
   return wireWith({ settings, log, kept, store, spoolDir });
@@ -173,9 +174,10 @@ function zoneOf(path: string): Resolver | string {
 }
 
 /** What is wrong with a folder of ours that has to be there; undefined once it is. */
-export function makeFolder(setting: string, path: string): string | undefined {
+export function makeFolder(setting: string, path: string, account: Account): string | undefined {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o750 });
+    const made = mkdirSync(path, { recursive: true, mode: 0o750 });
+    if (made !== undefined) giveFolders(path, made, account);
     return undefined;
   } catch (error) {
     return `${setting}: ${path}: cannot be made (${(error as NodeJS.ErrnoException).code ?? String(error)}); make it, writable for the user that postern runs as`;

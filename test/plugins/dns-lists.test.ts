@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { readZone } from '../../plugins/dns-list-check.js';
+import { type Behaviour, fakeServer, reply as answerTo } from '../dns/support/fake-server.js';
 import { Mx } from '../support/mx.js';
 
 /** Answers of lists: of 192.0.2.N in bl.example. */
@@ -182,4 +183,46 @@ const lines: readonly (readonly [line: string, isZone: boolean])[] = [
 ];
 for (const [line, isZone] of lines) {
   test(`"${line}" is ${isZone ? 'a' : 'no'} line of zones`, () => assert.equal(readZone(line) !== undefined, isZone));
+}
+
+/** What a name server may do instead of answering, or as an answer. */
+const hostile: readonly (readonly [what: string, behave: Behaviour])[] = [
+  ['is silent', () => []],
+  ['sends octets that are no message', () => [{ octets: Buffer.from('hello') }]],
+  ['refuses', (asked) => [answerTo(asked, { flags: 0x8185 })]],
+  [
+    'answers for another name',
+    (asked) => [answerTo(asked, { question: Buffer.from('\x05other\x00\x00\x01\x00\x01', 'latin1') })],
+  ],
+];
+for (const [what, behave] of hostile) {
+  test(`a name server that ${what} costs a second, and no mail`, async () => {
+    const server = await fakeServer(behave);
+    const slow = await Mx.start({
+      markers: ['example.com/users/valid/alice', 'example.com/zones=a.example\nb.example\nc.example\n'],
+      settings: ['xclient_networks=loopback', 'dns_zone=', `dns_servers=${server.address}`, 'dns_timeout=20s'],
+      plugins: ['valid_users', 'dnsbl 1'],
+    });
+    try {
+      const client = await slow.connect();
+      for (const line of [
+        'EHLO c.example',
+        'XCLIENT ADDR=192.0.2.2 NAME=c.example',
+        'EHLO c.example',
+        'MAIL FROM:<a@b.example>',
+        'RCPT TO:<alice@example.com>',
+        'DATA',
+      ])
+        await client.say(line);
+      const started = Date.now();
+      assert.match(await client.say('Subject: x\r\n\r\nx\r\n.'), /^250 /);
+      assert.ok(Date.now() - started < 8000, `${Date.now() - started} ms`);
+      client.end();
+      const noted = String(slow.log.findLast(({ msg }) => msg === 'note')?.['why']);
+      for (const name of ['a.example', 'b.example', 'c.example']) assert.ok(noted.includes(`${name}: `), noted);
+    } finally {
+      await slow.close();
+      await server.close();
+    }
+  });
 }

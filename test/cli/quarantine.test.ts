@@ -6,6 +6,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { packageRoot } from '../../src/cli/package-root.js';
 import { startSink } from '../../src/trial/sink.js';
+import { inherited } from '../support/environment.js';
 import { about, day, folderOf, namesIn, oldFolder, quarantineIn, request, spamFolder } from '../quarantine/support.js';
 
 interface Ended {
@@ -17,7 +18,7 @@ interface Ended {
 function run(root: string, words: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
   const main = path.join(packageRoot, 'dist/src/main.js');
   const child = spawn(process.execPath, [main, 'quarantine', ...words, `--spam=${root}`], {
-    env: { ...process.env, NO_COLOR: '1', ...env },
+    env: { ...inherited(), NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [out, err] = ['', ''];

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { inherited } from './environment.js';
 
 /** Compiled, this file is dist/test/support/child.js. */
 const program = join(dirname(fileURLToPath(import.meta.url)), '../../src/main.js');
@@ -43,7 +44,7 @@ export class PosternProcess {
     const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', ...(options.fds ?? [])];
     this.#child = spawn(process.execPath, [program, 'serve', ...flags(this.root, options)], {
       stdio,
-      env: { ...withoutSettings(process.env), ...options.env },
+      env: { ...inherited(), ...options.env },
     });
     this.#child.stdout?.on('data', (octets: Buffer) => (this.output += octets.toString('latin1')));
     this.#child.stderr?.on('data', (octets: Buffer) => (this.complaints += octets.toString('latin1')));
@@ -131,10 +132,6 @@ export class PosternProcess {
     if (this.#ownRoot) rmSync(this.root, { recursive: true, force: true });
   }
 }
-
-/** POSTERN_REQUIRE_PEERS is for the tests, and whatever else of that prefix is set here is no business of theirs. */
-const withoutSettings = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
-  Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('POSTERN_')));
 
 /** A temporary folder with these markers below srv, which other users may enter. */
 export function makeRoot(markers: readonly string[]): string {

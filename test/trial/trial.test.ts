@@ -9,12 +9,13 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { until } from '../support/until.js';
+import { inherited } from '../support/environment.js';
 import { demoMails, marker } from '../../src/trial/demo-mails.js';
 
 const program = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 const example = fileURLToPath(new URL('../../../srv-example', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'postern-trial-'));
-const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('POSTERN_')));
+const env = inherited();
 const flags: string[] = [];
 let trial: ChildProcess;
 let printed = '';

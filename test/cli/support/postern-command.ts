@@ -1,6 +1,7 @@
 /** Runs a `postern` command as its users do, in a process of its own. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { inherited } from '../../support/environment.js';
 import type { Ran } from './spf-command.js';
 
 const main = fileURLToPath(new URL('../../../src/main.js', import.meta.url));
@@ -9,8 +10,7 @@ export async function postern(
   words: readonly string[],
   { input = '', cwd }: { readonly input?: string | Buffer; readonly cwd?: string } = {},
 ): Promise<Ran> {
-  const { NO_COLOR: _no, FORCE_COLOR: _force, ...inherited } = process.env;
-  const env = Object.fromEntries(Object.entries(inherited).filter(([name]) => !name.startsWith('POSTERN_')));
+  const { NO_COLOR: _no, FORCE_COLOR: _force, ...env } = inherited();
   const child = spawn(process.execPath, [main, ...words], { env, ...(cwd !== undefined && { cwd }) });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];

@@ -59,14 +59,12 @@ export function submission(settings: SubmissionSettings, tools: SubmissionTools)
     edits: settings.mode === 'test' ? ['add-header'] : [],
     // Each list replaces the MTA's own: {client_addr} is in none of them, `i` and {rcpt_host} not in all.
     macros: { connect: ['client_addr'], mail: ['i', 'client_addr'], rcpt: ['i', 'rcpt_host'], eom: ['i'] },
-    // CONNECT is only remembered.
-    silent: ['connect'],
+    // CONNECT has no handler, the session remembers it; unanswered, it would hold HELO up over TCP.
     newSession: () => {
       tools.observe({ kind: 'session', change: 1 });
       return undefined;
     },
     newTransaction: () => ({ finding: undefined, nextHops: [] }),
-    connect: () => {},
     mail: (transaction) => policy.mail(transaction),
     rcpt: (transaction) => policy.rcpt(transaction),
     // Asked for though nothing happens there: where it is not, Postfix waits 40 ms for our kernel.

@@ -76,8 +76,8 @@ export function verifySender(settings: VerifySettings, tools: VerifyTools): Milt
   return {
     edits: editsOf(settings),
     macros: macrosOf(settings),
-    // HELO is only remembered, fields are only read.
-    silent: ['helo', 'header'],
+    // Fields are only read. HELO has no handler, the session remembers it; unanswered, it would hold MAIL up over TCP.
+    silent: ['header'],
     newSession: () => {
       tools.observe({ kind: 'session', change: 1 });
       return { verified: undefined };
@@ -92,7 +92,6 @@ export function verifySender(settings: VerifySettings, tools: VerifyTools): Milt
       strict: false,
     }),
     connect: (session) => policy.connect(session),
-    helo: () => {},
     mail: (transaction) => policy.mail(transaction),
     ...(settings.skip_recipients.length > 0 && {
       rcpt: (transaction: Verifying, recipient: EnvelopePath) => policy.rcpt(transaction, recipient),

@@ -128,9 +128,10 @@ export class LoadSession {
   /** Milliseconds to the verdict. */
   async message(): Promise<number> {
     const begun = performance.now();
-    let last = '';
-    for (const burst of this.#mailing) [last] = await this.#ask(burst);
-    if (last !== 'c' && last !== 'a') throw new Error(`the filter answers ${last}`);
+    for (const burst of this.#mailing) {
+      const [code, data] = await this.#ask(burst);
+      if (code !== 'c' && code !== 'a') throw new Error(`the filter answers ${code}${data.toString('latin1')}`);
+    }
     const took = performance.now() - begun;
     this.#socket.write(packet('A')); // as Postfix does behind every message
     return took;

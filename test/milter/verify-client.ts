@@ -64,7 +64,8 @@ function packet(code: string, ...parts: readonly (string | Buffer)[]): Buffer {
 export class MilterClient {
   readonly #socket: net.Socket;
   #octets = Buffer.alloc(0);
-  #protocol = 0;
+  /** What it does not want to be sent, or to answer. */
+  protocol = 0;
   /** What the filter wants to be able to do. */
   actions = 0;
   /** The macros it asks for, by stage. */
@@ -93,7 +94,7 @@ export class MilterClient {
     socket.write(packet('O', u32(version), u32(actions), u32(protocol)));
     const [, data] = await client.#read();
     client.actions = data.length >= 12 ? data.readUInt32BE(4) : 0;
-    client.#protocol = data.length >= 12 ? data.readUInt32BE(8) : 0;
+    client.protocol = data.length >= 12 ? data.readUInt32BE(8) : 0;
     client.macros = macroLists(data.subarray(12));
     return client;
   }
@@ -118,14 +119,14 @@ export class MilterClient {
   /** One command, its macros before it; waits for the answer where one is due. */
   async say(code: string, parts: readonly (string | Buffer)[] = [], macros: Macros = {}): Promise<Answered> {
     this.send(code, parts, macros);
-    const silent = this.#protocol & ((unwanted[code] ?? 0) | (unanswered[code] ?? 0));
+    const silent = this.protocol & ((unwanted[code] ?? 0) | (unanswered[code] ?? 0));
     return silent ? { verdict: 'continue', edits: [] } : this.answer();
   }
 
   send(code: string, parts: readonly (string | Buffer)[] = [], macros: Macros = {}): void {
     const pairs = Object.entries(macros).flat();
     if (pairs.length > 0) this.#socket.write(packet('D', Buffer.from(code), ...pairs));
-    if (!(this.#protocol & (unwanted[code] ?? 0))) this.#socket.write(packet(code, ...parts));
+    if (!(this.protocol & (unwanted[code] ?? 0))) this.#socket.write(packet(code, ...parts));
   }
 
   async answer(): Promise<Answered> {

@@ -376,3 +376,12 @@ test('fields are folded by LF and a tab, no line over 78 octets', async () => {
   for (const line of text.replaceAll('insert ', '').split('\n'))
     assert.ok(line.replace('\t', '        ').length <= 80, line);
 });
+
+test('nothing but header fields goes unanswered: over TCP the packet behind one that is waits 40 ms', async () => {
+  const bench = await openBench('header = Received-SPF, Authentication-Results\nforwarding_hosts = 192.0.2.1');
+  const client = await MilterClient.open(bench.path);
+  client.destroy();
+  await bench.close();
+  const unanswered = 0xff080; // SMFIP_NR_*
+  assert.equal(client.protocol & unanswered, 0x80); // SMFIP_NR_HDR
+});

@@ -109,8 +109,11 @@ export class Evaluation implements MacroValues {
     const answer: Answer<readonly string[]> = asked instanceof Promise ? yield asked : asked;
     if (trace !== null) trace.lookups.push(lookupTrace(domain, 'TXT', answer));
     const record = this.#recordIn(answer, domain, trace);
+    const at = { domain, included, trace };
     const result =
-      typeof record === 'string' ? record : yield* this.#evaluateRecord(record, { domain, included, trace });
+      typeof record === 'string'
+        ? record
+        : (this.#decideQuietly(record, at) ?? (yield* this.#evaluateRecord(record, at)));
     if (trace !== null) closeRecord(trace, result, record, this.problem);
     return result;
   }
@@ -135,11 +138,24 @@ export class Evaluation implements MacroValues {
     return this.#ends('permerror', `${quoted(parsed.term)} in the record of ${domain}: ${parsed.problem}`); // §4.6
   }
 
+  /**
+   * The result where no term before the one that decides asks DNS, and nobody wants a trace: most records that are included
+   * hold networks alone, and need no generator. Undefined elsewhere.
+   */
+  #decideQuietly(record: SpfRecord, at: Place): SpfResultCode | undefined {
+    if (at.trace !== null) return undefined;
+    for (const directive of record.directives) {
+      if (asksDns(directive)) return undefined;
+      if (this.#matchesClient(directive) === 'no match') continue;
+      this.#decidedBy(directive.text, record, at);
+      return directive.result;
+    }
+    return undefined;
+  }
+
   *#evaluateRecord(record: SpfRecord, at: Place): Steps<SpfResultCode> {
     const { trace } = at;
     for (const directive of record.directives) {
-      // Most of what is evaluated are networks that do not match.
-      if (trace === null && directive.kind === 'ip4' && !this.#isIn(directive)) continue;
       const term = trace === null ? null : openTerm(trace, directive.text);
       const matched = asksDns(directive)
         ? yield* this.#askDns(directive, at.domain, term)

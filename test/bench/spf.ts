@@ -6,7 +6,7 @@
  * mailauth and Node 24 are not postern's dependencies: they are fetched into `var/bench`, once.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { benchCases } from './spf-cases.js';
@@ -51,7 +51,11 @@ function fetched(name: string, packages: readonly string[]): string {
     cwd: path,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  if (status !== 0) throw new Error(`npm could not install ${packages.join(', ')}`);
+  if (status !== 0) {
+    rmSync(path, { recursive: true, force: true });
+    console.error(`npm could not install ${packages.join(' and ')}`);
+    process.exit(1);
+  }
   return path;
 }
 

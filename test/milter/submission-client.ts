@@ -13,7 +13,7 @@ import { type Macros, MilterClient, type Offer } from './verify-client.js';
 export interface Setup {
   readonly env?: Readonly<Record<string, string>>;
   readonly zone?: object;
-  /** Own domains; a string says how the directory fails. */
+  /** Own domains; a string says how the directory fails, 'bug' that it throws. */
   readonly own?: readonly string[] | string;
 }
 
@@ -62,6 +62,7 @@ export class Milter {
 
   #has(own: readonly string[] | string, domain: string): Promise<DirectoryAnswer> {
     this.asked.push(domain);
+    if (own === 'bug') throw new Error('thrown');
     if (typeof own === 'string') return Promise.resolve({ kind: 'failed', problem: own });
     return Promise.resolve({ kind: own.includes(domain) ? 'found' : 'absent' });
   }

@@ -135,6 +135,8 @@ const cases: Readonly<Record<string, Case>> = {
     setup: { env: { SUBMISSION_LDAP_FAILURE: 'tempfail' }, own: 'down' },
     expected: passes,
   },
+  'a bug of ours, in test mode': { mail: {}, setup: { own: 'bug' }, expected: passes },
+  'a bug of ours, in reject mode': { mail: {}, setup: { env: reject, own: 'bug' }, expected: /^450 4\.7\.1 / },
   'the next hop is ignored': {
     mail: { hops: ['RELAY.test:123'] },
     setup: { env: { ...reject, IGNORED_NEXT_HOPS: 'other.test , relay.test:123' } },

@@ -37,8 +37,8 @@ interface Sender {
 
 interface MailState {
   finding: Promise<Finding> | undefined;
-  /** {rcpt_host} of each recipient that was accepted; undefined where the MTA did not say. */
-  readonly nextHops: (string | undefined)[];
+  /** {rcpt_host} of the recipients that were accepted; undefined where the MTA did not say. */
+  readonly nextHops: Set<string | undefined>;
 }
 
 type Submitted = Transaction<undefined, MailState>;
@@ -47,6 +47,9 @@ type Submitted = Transaction<undefined, MailState>;
 const progressEveryMs = 4000;
 /** RFC 7208 §4.6.4: "at least 20 seconds", for everything DNS is asked for one mail. */
 const dnsMs = 20_000;
+
+/** Next hops in a line of the log. */
+const maxLogged = 20;
 
 /** Added, not inserted: sos-milter's own tests look for that. */
 const mark: Edit = { kind: 'add-header', name: 'X-SOS-Milter', value: 'failed SPF-expectation' };
@@ -64,7 +67,7 @@ export function submission(settings: SubmissionSettings, tools: SubmissionTools)
       tools.observe({ kind: 'session', change: 1 });
       return undefined;
     },
-    newTransaction: () => ({ finding: undefined, nextHops: [] }),
+    newTransaction: () => ({ finding: undefined, nextHops: new Set() }),
     mail: (transaction) => policy.mail(transaction),
     rcpt: (transaction) => policy.rcpt(transaction),
     // Asked for though nothing happens there: where it is not, Postfix waits 40 ms for our kernel.
@@ -89,7 +92,7 @@ class Submission {
   }
 
   rcpt({ state, session }: Submitted): void {
-    state.nextHops.push(session.macro('rcpt_host'));
+    state.nextHops.add(session.macro('rcpt_host'));
   }
 
   async eom(transaction: Submitted): Promise<FinalAnswer> {
@@ -190,7 +193,7 @@ class Submission {
     const { session, state } = transaction;
     const { domain } = finding.sender;
     const client = session.client.ip?.text ?? session.macro('client_addr');
-    const facts = { id, client, ...factsOf(finding), next_hops: [...new Set(state.nextHops)] };
+    const facts = { id, client, ...factsOf(finding), next_hops: [...state.nextHops].slice(0, maxLogged) };
     if (this.#areIgnored(state.nextHops)) {
       this.#tools.log.info(facts, 'not permitted, but all next hops are ignored');
       this.#tools.observe({ kind: 'message', outcome: 'ignored' });
@@ -214,9 +217,11 @@ class Submission {
   }
 
   /** A mail to several recipients passes only where each of them is reached by such a hop. */
-  #areIgnored(nextHops: readonly (string | undefined)[]): boolean {
+  #areIgnored(nextHops: ReadonlySet<string | undefined>): boolean {
     const { ignoredNextHops } = this.#settings;
-    return nextHops.length > 0 && nextHops.every((hop) => hop !== undefined && ignoredNextHops.has(hop.toLowerCase()));
+    return (
+      nextHops.size > 0 && [...nextHops].every((hop) => hop !== undefined && ignoredNextHops.has(hop.toLowerCase()))
+    );
   }
 
   async #kindOf(domain: string, id: string): Promise<DomainKind> {

@@ -3,7 +3,7 @@
  * header, in names that a signature lists, and in a line's length; the limits are far above what is sent in earnest. And
  * it prints something on stdout where l= is beyond the end of the body, so signatures with l= do not reach it.
  */
-import type { Header } from '../mail/header.js';
+import type { Field, Header } from '../mail/header.js';
 import type { MessageSource } from '../mail/message.js';
 
 export const limits = {
@@ -24,12 +24,16 @@ export type Screened =
   | {
       readonly kind: 'readable';
       readonly octets: () => AsyncIterable<Buffer>;
-      /** Domains and selectors of signatures that cover part of the body only. */
-      readonly partial: readonly PartialSignature[];
+      readonly unread: readonly UnreadSignature[];
+      /** The fields of ARC are not handed on: too many, too large, malformed, or with l=. */
+      readonly isChainUnread: boolean;
     }
   | { readonly kind: 'over the limits'; readonly why: string };
 
-export interface PartialSignature {
+/** One that is not handed on, for what it is. */
+export interface UnreadSignature {
+  readonly why: 'signs part of the body only (l=)' | 'malformed';
+  /** As given. */
   readonly domain: string;
   readonly selector: string;
 }
@@ -44,19 +48,28 @@ export function screen(message: MessageSource, header: Header): Screened {
   if (size > limits.headerSize || lines > limits.headerLines)
     return { kind: 'over the limits', why: 'the header section is too large to be verified' };
   const arcFields = header.fields.filter(({ name }) => arcNames.includes(name));
-  const isChain = arcFields.length <= limits.arcFields && arcFields.every(isSmall);
-  const partial: PartialSignature[] = [];
+  const isChain = arcFields.length <= limits.arcFields && arcFields.every(isReadable);
+  const unread: UnreadSignature[] = [];
   let signatures = 0;
   const kept = header.fields.filter((field) => {
     if (arcNames.includes(field.name)) return isChain;
     if (field.name !== 'dkim-signature') return true;
     if (++signatures > limits.signatures || !isSmall(field)) return false;
-    if (tagOf(field.value, 'l') === undefined) return true;
-    partial.push({ domain: tagOf(field.value, 'd') ?? '', selector: tagOf(field.value, 's') ?? '' });
+    const tags = tagsOf(field.value);
+    if (tags && !tags.has('l')) return true;
+    const why = tags ? 'signs part of the body only (l=)' : 'malformed';
+    unread.push({ why, domain: tags?.get('d') ?? '', selector: tags?.get('s') ?? '' });
     return false;
   });
   const head = Buffer.concat([...kept.map(({ raw }) => withLineEnd(raw)), Buffer.from('\r\n')]);
-  return { kind: 'readable', octets: () => octetsOf(head, message, size), partial };
+  return { kind: 'readable', octets: () => octetsOf(head, message, size), unread, isChainUnread: !isChain };
+}
+
+/** ARC-Authentication-Results is no list of tags. */
+function isReadable({ name, value, raw }: Field): boolean {
+  if (!isSmall({ raw })) return false;
+  const tags = name === 'arc-authentication-results' ? new Map<string, string>() : tagsOf(value);
+  return tags !== undefined && !tags.has('l');
 }
 
 const isSmall = ({ raw }: { readonly raw: Buffer }): boolean => raw.length <= limits.signatureSize;
@@ -69,10 +82,20 @@ function linesOf(raw: Buffer): number {
 
 const withLineEnd = (raw: Buffer): Buffer => (raw.at(-1) === 0x0a ? raw : Buffer.concat([raw, Buffer.from('\r\n')]));
 
-/** RFC 6376 §3.2: a tag of a signature, without white space. */
-export function tagOf(signature: string, name: string): string | undefined {
-  const tag = signature.split(';').find((one) => one.slice(0, one.indexOf('=')).trim() === name);
-  return tag?.slice(tag.indexOf('=') + 1).replace(/[ \t\r\n]+/g, '');
+/**
+ * RFC 6376 §3.2: tags by name, in lower case, without white space in their values; undefined where it is no list of tags.
+ * mailauth reads comments and quotes there, which the RFC does not have, so what is in them must be a tag here, or nothing.
+ */
+function tagsOf(signature: string): ReadonlyMap<string, string> | undefined {
+  const tags = new Map<string, string>();
+  for (const tag of signature.split(';')) {
+    if (tag.trim() === '') continue;
+    const at = tag.indexOf('=');
+    const name = tag.slice(0, Math.max(at, 0)).trim().toLowerCase();
+    if (!/^[a-z][a-z0-9_]*$/.test(name)) return undefined;
+    tags.set(name, tag.slice(at + 1).replace(/[ \t\r\n]+/g, ''));
+  }
+  return tags;
 }
 
 /** The head, then the body: the message without its own header section and the empty line behind it. */

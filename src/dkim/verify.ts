@@ -9,7 +9,7 @@ import { parseDomain } from '../mail/domain.js';
 import type { Header } from '../mail/header.js';
 import type { MessageSource } from '../mail/message.js';
 import { mailauthDns } from './mailauth-dns.js';
-import { screen, TooLong } from './screened.js';
+import { screen, TooLong, type UnreadSignature } from './screened.js';
 
 /** RFC 8601 §2.7.1, §2.7.2. */
 export type SignatureResult = 'pass' | 'fail' | 'policy' | 'neutral' | 'temperror' | 'permerror';
@@ -67,8 +67,12 @@ export async function verifySignatures({ message, header, dns, dnsMs }: VerifyIn
     const chain = verified.arc as unknown as Parameters<typeof arc>[0] | undefined;
     const isChain = chain !== undefined && ((chain.chain as unknown) !== false || chain.error !== undefined);
     return {
-      dkim: [...dkim, ...screened.partial.map(partialSignature)],
-      arc: isChain ? arcOf(await arc(chain, { resolver, minBitLength: leastBits })) : undefined,
+      dkim: [...dkim, ...screened.unread.map(unreadSignature)],
+      arc: screened.isChainUnread
+        ? unreadChain
+        : isChain
+          ? arcOf(await arc(chain, { resolver, minBitLength: leastBits }))
+          : undefined,
     };
   } catch (error) {
     if (error instanceof TooLong) return unverifiable(error.message);
@@ -76,16 +80,18 @@ export async function verifySignatures({ message, header, dns, dnsMs }: VerifyIn
   }
 }
 
+const unreadChain: ArcChain = { result: 'fail', length: 0, why: 'malformed, or too large' };
+
 const unverifiable = (why: string): Signatures => ({
   dkim: [{ result: 'policy', domain: '', selector: '', why }],
   arc: undefined,
 });
 
-const partialSignature = ({ domain, selector }: { domain: string; selector: string }): Signature => ({
-  result: 'policy',
+const unreadSignature = ({ why, domain, selector }: UnreadSignature): Signature => ({
+  result: why === 'malformed' ? 'permerror' : 'policy',
   domain: parseDomain(domain) ?? '',
   selector,
-  why: 'signs part of the body only (l=)',
+  why,
 });
 
 /** What mailauth says of a signature, as far as it is used here. */

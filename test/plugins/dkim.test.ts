@@ -131,7 +131,15 @@ const checked: readonly (readonly [what: string, message: string, results: RegEx
   ],
   ['DNS that is silent', silent.sign(text('silent.example')), /dkim=temperror \(DNS failure: ETIMEOUT\)/, 'temperror'],
   ['two, one of which is good', signer.sign(weak.sign(signed)), /dkim=pass .*dkim=policy/, 'pass'],
-  ['no signature at all in the field', `DKIM-Signature: \x01"'(\r\n${signed}`, /dkim=none(?:\r|;)/, 'none'],
+  [
+    'no signature at all in the field',
+    `DKIM-Signature: \x01"'(\r\n${signed}`,
+    /dkim=permerror \(malformed\)/,
+    'permerror',
+  ],
+  ['L=', signer.sign(signed, { tags: 'L=5000' }), /dkim=policy \(signs part/, 'policy'],
+  ['l= in two pieces', signer.sign(signed, { tags: 'l(;)=5000' }), /dkim=permerror \(malformed\)/, 'permerror'],
+  ['l= in a chain', `ARC-Message-Signature: i=1; l=5000\r\n${signed}`, /dkim=none; arc=fail/, 'none'],
 ];
 for (const [what, message, results, result] of checked) {
   test(`dkim_check: ${what}`, async () => {

@@ -85,6 +85,7 @@ async function tryOf({ store, reversePath }: Mail, { who, recipient, times }: Tr
   const first = await store.claim(key, String(now), times.window);
   if (!first.ok) return { key, kind: 'broken', problem: first.problem };
   if (first.value === 'passed') return { key, kind: 'passed' };
+  if (!/^\d{1,15}$/.test(first.value)) return { key, kind: 'broken', problem: 'what is stored is no time' };
   const leftMs = Number(first.value) + times.delay - now;
   return leftMs > 0 ? { key, kind: 'early', leftMs } : { key, kind: 'come again' };
 }

@@ -20,7 +20,6 @@ import type { Services } from '../smtp/services.js';
 import { Srv } from '../srv/srv.js';
 import { Embedded } from '../store/embedded.js';
 import { Overlay } from '../store/overlay.js';
-import { Redis } from '../store/redis.js';
 import { BackedStore, type Backend, type Store } from '../store/store.js';
 import type { Logger } from '../log.js';
 import { type Account, giveFolders } from './privileges.js';
@@ -37,13 +36,16 @@ export async function wire(settings: Settings, log: Logger, kept?: Services): Pr
   const spoolDir = join(settings.state, 'spool');
   const problem = makeFolder('state', spoolDir, settings);
   if (problem !== undefined) return { ok: false, problems: [problem] };
-  const store = kept && same(kept.settings, settings, ['store', 'state']) ? kept.store : storeOf(settings, log);
+  const store =
+    kept && same(kept.settings, settings, ['store', 'state'])
+      ? kept.store
+      : new BackedStore(await backendOf(settings, log));
   return wireWith({ settings, log, kept, store, spoolDir });
 }
 
 /** As `wire`, but nothing is made on disk, and what is remembered is only read. */
-export function wireToTry(settings: Settings, log: Logger): Promise<Wired> {
-  const store = new BackedStore(new Overlay(backendOf(settings, log)));
+export async function wireToTry(settings: Settings, log: Logger): Promise<Wired> {
+  const store = new BackedStore(new Overlay(await backendOf(settings, log)));
   return wireWith({ settings, log, kept: undefined, store, spoolDir: '' });
 }
 
@@ -141,10 +143,9 @@ export function relayOf(settings: Settings, onError: (problem: string) => void):
   });
 }
 
-const storeOf = (settings: Settings, log: Logger): Store => new BackedStore(backendOf(settings, log));
-
-function backendOf(settings: Settings, log: Logger): Backend {
+async function backendOf(settings: Settings, log: Logger): Promise<Backend> {
   if (settings.store === '') return cluster.isWorker ? primaryStore() : embeddedOf(settings, log);
+  const { Redis } = await import('../store/redis.js'); // 20 MB and a quarter of a second, for those who want it
   return new Redis({
     url: settings.store,
     onChange: (problem) => (problem === undefined ? log.info({}, 'store: connected') : log.warn({ problem }, 'store')),

@@ -59,7 +59,9 @@ export class BackedStore implements Store {
 
   async add(key: string, by: number, lifeMs: number): Promise<StoreAnswer<number>> {
     const answer = await this.#backend.run({ kind: 'add', key: digest(key), by, lifeMs });
-    return answer.ok ? { ok: true, value: Number(answer.value) } : answer;
+    if (!answer.ok) return answer;
+    const sum = /^\d{1,15}$/.test(answer.value ?? '') ? Number(answer.value) : undefined;
+    return sum === undefined ? { ok: false, problem: 'what is stored is no count' } : { ok: true, value: sum };
   }
 
   close(): Promise<void> {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient } from '@redis/client';
 import { Redis } from '../../src/store/redis.js';
 import { BackedStore } from '../../src/store/store.js';
 import { storeContract } from '../store/support/contract.js';
@@ -83,5 +84,32 @@ test('a server that is no Redis is a store that is down', async () => {
     await store.close();
     http.closeAllConnections();
     await new Promise((resolve) => http.close(resolve));
+  }
+});
+
+test('nonsense in the server is as a server that is down', async (t) => {
+  if (!needPeer(t, 'redis-server')) return;
+  const server = await RedisServer.start();
+  const options = {
+    markers,
+    plugins,
+    settings: ['xclient_networks=loopback', `store=${server.url}`, 'store_down=defer'],
+  };
+  const mx = await Mx.start(options);
+  const client = createClient({ url: server.url });
+  try {
+    await client.connect();
+    assert.match(await mx.send({ xclient: 'ADDR=192.0.2.1' }), /^450 4\.7\.1 Greylisted/);
+    const keys = await client.keys('postern:*');
+    assert.equal(keys.length, 2, keys.join());
+    for (const key of keys) await client.set(key, 'nonsense');
+    assert.match(await mx.send({ xclient: 'ADDR=192.0.2.1' }), /^451 4\.7\.1 Temporary local problem/);
+    for (const key of keys) await client.del(key);
+    for (const key of keys) await client.lPush(key, 'a list');
+    assert.match(await mx.send({ xclient: 'ADDR=192.0.2.1' }), /^451 4\.7\.1 Temporary local problem/);
+  } finally {
+    client.destroy();
+    await mx.close();
+    await server.kill();
   }
 });

@@ -78,7 +78,7 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
     'milter',
     {
       run: async (line) => (await import('./cli/milter.js')).milter(line),
-      doc: 'verify senders for Postfix or Sendmail by SPF, in the place of spf-milter',
+      doc: 'verify senders for Postfix or Sendmail by SPF, or judge what they send on, in the place of spf-milter and sos-milter',
     },
   ],
 ]);

@@ -1,6 +1,7 @@
 /** What the threads find in mails, and what they do with mails that are made to hurt. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import fc from 'fast-check';
 import type { Content } from '../../src/mail/content.js';
 import type { MessageSource } from '../../src/mail/message.js';
 import { type ContentReader, openContentReader } from '../../src/mime/content-reader.js';
@@ -150,4 +151,35 @@ test('a message that cannot be read from disk is the caller’s to hear of, and 
   };
   await assert.rejects(reader.read(broken), /EIO/);
   assert.equal((await reader.read(inMemory('\r\nx'))).kind, 'read');
+});
+
+test('with octets changed, taken out or put in anywhere, and cut anywhere, the outcome is a value and the same', async () => {
+  const whole = multipart([
+    part(['Content-Type: text/plain; charset=utf-8'], 'Hello.'),
+    encoded('a.zip', zip(['x/a.exe', 'b'])),
+    inMail(multipart([attached('=?utf-8?q?b=2Eexe?=')], 'C')),
+  ]);
+  const octet = fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code));
+  const put = fc.oneof(
+    fc.string({ unit: octet, maxLength: 5 }),
+    fc.constantFrom('--B\r\n', '--B--', '\r\n\r\n', '"', ';', '=?'),
+  );
+  const change = fc.record({ place: fc.nat(whole.length - 1), drop: fc.nat(8), put });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(change, { minLength: 1, maxLength: 5 }),
+      fc.integer({ min: 1, max: 300 }),
+      async (all, size) => {
+        let text = whole;
+        for (const one of all) text = text.slice(0, one.place) + one.put + text.slice(one.place + one.drop);
+        const content = await reader.read(inMemory(text));
+        assert.ok(
+          content.kind === 'read' || !/time|takes longer|thread|memory/i.test(content.why),
+          gist(content).join(),
+        );
+        assert.deepEqual(await reader.read(inPieces(text, size)), content);
+      },
+    ),
+    { numRuns: 300 },
+  );
 });

@@ -4,7 +4,7 @@ import { readCertificate } from './certificate.js';
 import { exit } from './exit-codes.js';
 import { type CommandLine, complain, load } from './load.js';
 import { failed } from './serve.js';
-import { survey, unknownText } from './survey.js';
+import { survey } from './survey.js';
 import { foldersOf, listOf, srvOf } from './wire.js';
 import { loadPlugins } from '../hooks/load.js';
 import type { Settings } from '../settings.js';
@@ -25,8 +25,7 @@ export async function checkConfig(command: CommandLine): Promise<number> {
 /** Tells of markers that do nothing; the problems are those of a tree that cannot be read. */
 function surveyProblems(settings: Settings, plugins: Parameters<typeof survey>[1]): string[] {
   try {
-    for (const { domain, unknown } of survey(srvOf(settings), plugins))
-      complain(unknown.map((check) => `warning: ${unknownText(domain, check)}`));
+    for (const { idle } of survey(srvOf(settings), plugins)) complain(idle.map(({ text }) => `warning: ${text}`));
     return [];
   } catch (error) {
     return [`srv = ${settings.srv}: ${(error as Error).message}`];

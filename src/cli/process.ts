@@ -10,7 +10,7 @@ import { exit } from './exit-codes.js';
 import { type CommandLine, complain, load } from './load.js';
 import { notifySystemd } from './notify.js';
 import { dropPrivileges } from './privileges.js';
-import { survey, unknownText } from './survey.js';
+import { survey } from './survey.js';
 import { makeFolder, wire } from './wire.js';
 import { primaryLimits } from './worker-limits.js';
 
@@ -177,8 +177,8 @@ class Running {
   #warnOfUnknownChecks(): void {
     const { srv, plugins } = this.#listener.services;
     try {
-      for (const { domain, unknown } of survey(srv, plugins)) {
-        for (const check of unknown) this.#options.log.warn({ domain, check }, unknownText(domain, check));
+      for (const { domain, idle } of survey(srv, plugins)) {
+        for (const { check, text } of idle) this.#options.log.warn({ domain, check }, text);
       }
     } catch (error) {
       this.#options.log.error({ problem: String(error) }, '/srv cannot be read');

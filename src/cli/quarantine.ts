@@ -4,12 +4,7 @@ import { printable } from '../mail/text.js';
 import { queryKeys } from '../quarantine/query.js';
 import { exit } from './exit-codes.js';
 import { type CommandLine, complain, load } from './load.js';
-import { check, expireNow } from './quarantine-care.js';
-import { deleteMails, releaseMails } from './quarantine-change.js';
 import { completion } from './quarantine-completion.js';
-import { list } from './quarantine-list.js';
-import { show } from './quarantine-show.js';
-import { stats } from './quarantine-stats.js';
 import type { Task } from './quarantine-task.js';
 import { type OptionTable, readWords } from './spf-options.js';
 import { terminalOf } from './spf-output.js';
@@ -21,18 +16,27 @@ interface Subcommand {
 
 const json: OptionTable = { json: 'flag' };
 
-/** What there is, for the help and for shells, too. */
+/** What there is, for shells, too. Each is read when it is called: most need far less than all. */
 const subcommands: Readonly<Record<string, Subcommand>> = {
-  list: { run: list, options: { ...json, limit: { example: '50' }, all: 'flag' } },
-  show: { run: show, options: { ...json, raw: 'flag', pager: { example: 'no' } } },
+  list: {
+    run: async (task) => (await import('./quarantine-list.js')).list(task),
+    options: { ...json, limit: { example: '50' }, all: 'flag' },
+  },
+  show: {
+    run: async (task) => (await import('./quarantine-show.js')).show(task),
+    options: { ...json, raw: 'flag', pager: { example: 'no' } },
+  },
   release: {
-    run: releaseMails,
+    run: async (task) => (await import('./quarantine-change.js')).releaseMails(task),
     options: { ...json, search: { example: 'from:anna' }, attachment: 'flag', again: 'flag' },
   },
-  delete: { run: deleteMails, options: { ...json, search: { example: 'plugin:dnsbl' } } },
-  expire: { run: expireNow, options: json },
-  check: { run: check, options: json },
-  stats: { run: stats, options: json },
+  delete: {
+    run: async (task) => (await import('./quarantine-change.js')).deleteMails(task),
+    options: { ...json, search: { example: 'plugin:dnsbl' } },
+  },
+  expire: { run: async (task) => (await import('./quarantine-care.js')).expireNow(task), options: json },
+  check: { run: async (task) => (await import('./quarantine-care.js')).check(task), options: json },
+  stats: { run: async (task) => (await import('./quarantine-stats.js')).stats(task), options: json },
 };
 
 const help = `usage: postern quarantine list [SEARCH ...] [--limit=N | --all] [--json]

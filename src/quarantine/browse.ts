@@ -35,7 +35,7 @@ export interface BrowseOptions {
 export type Step =
   | { readonly kind: 'item'; readonly item: Item; readonly place: Place }
   /** All before this place has been looked at. */
-  | { readonly kind: 'searched'; readonly place: Place };
+  | { readonly kind: 'searched'; readonly place: Place; readonly dayBegins: boolean };
 
 /** Milliseconds of work between two breaths of the event loop. */
 const breathAfter = 10;
@@ -47,7 +47,7 @@ export async function* browse(options: BrowseOptions): AsyncGenerator<Item> {
 
 export interface PageOptions extends BrowseOptions {
   readonly limit: number;
-  /** Milliseconds after which a page ends even if it is not full; no limit where none is given. */
+  /** Milliseconds after which a page ends with its day even if it is not full; no limit where none is given. */
   readonly budget?: number;
   /** Ends at this place: only what is newer. */
   readonly until?: string;
@@ -61,18 +61,25 @@ export interface Page {
   readonly searchedTo?: number;
 }
 
+/** A page that goes on within a day looks at that day anew: where it can, it ends between two, for so many times its budget. */
+const patience = 3;
+
 /** One page of the list. */
 export async function browsePage(options: PageOptions): Promise<Page> {
   const items: Item[] = [];
   const end = options.until === undefined ? undefined : placeOf(options.until);
   const from = options.cursor === undefined ? undefined : placeOf(options.cursor);
-  const deadline = performance.now() + (options.budget ?? Infinity);
+  const began = performance.now();
+  const { budget = Infinity } = options;
   for await (const step of search(options)) {
     if (end && !isBefore(step.place, end)) return { items };
     if (step.kind === 'item') {
       if (items.length === options.limit) return { items, next: items.at(-1)?.cursor ?? '' };
       items.push(step.item);
-    } else if (performance.now() > deadline && (!from || isBefore(from, step.place))) {
+    } else if (
+      performance.now() - began > budget * (step.dayBegins ? 1 : patience) &&
+      (!from || isBefore(from, step.place))
+    ) {
       return { items, next: cursorOf(step.place), searchedTo: step.place.time };
     }
   }
@@ -113,6 +120,7 @@ export async function* search(options: BrowseOptions): AsyncGenerator<Step> {
   for (const day of daysIn(root, now)) {
     if (day.start >= (query.before ?? Infinity) || day.end <= (query.after ?? -Infinity)) continue;
     if (from && day.start > from.time) continue;
+    yield { kind: 'searched', dayBegins: true, place: { time: day.end - 1, ...beforeAllFiles } };
     const files = indexesOf(root, day, query.domain).filter(({ domain }) => domains?.has(domain) ?? true);
     for (const step of searchDay(day, files, query)) {
       if (performance.now() - breath > breathAfter) {
@@ -145,7 +153,7 @@ function* searchDay(day: Day, files: readonly IndexFile[], query: Query): Genera
       reader.found = undefined;
       advance(reader, day, query);
     } else {
-      yield { kind: 'searched', place: { time: reader.place.time, ...beforeAllFiles } };
+      yield { kind: 'searched', dayBegins: false, place: { time: reader.place.time, ...beforeAllFiles } };
       const oldest = reader.index.read();
       advance(reader, day, query);
       if (!reader.found) reader.place = { ...reader.place, time: within(day, reader, oldest) };
@@ -156,6 +164,10 @@ function* searchDay(day: Day, files: readonly IndexFile[], query: Query): Genera
 
 /** Of all places of a time the first. */
 const beforeAllFiles = { file: '\u{10ffff}', start: Number.MAX_SAFE_INTEGER };
+
+/** A file need not be opened before the search has come to when it was last written to; five minutes' grace for clocks. */
+const newestIn = ({ mtimeMs }: IndexFile, { start, end }: Day): number =>
+  Math.max(start, Math.min(end - 1, Math.floor(mtimeMs) + 300_000));
 
 function readerOf(file: IndexFile, day: Day, query: Query): Reader {
   const name = `${file.yday}/${file.domain}`;
@@ -168,7 +180,7 @@ function readerOf(file: IndexFile, day: Day, query: Query): Reader {
       ...(query.prefilter && { prefilter: query.prefilter }),
     }),
     found: undefined,
-    place: { time: day.end, file: name, start: Number.MAX_SAFE_INTEGER },
+    place: { time: newestIn(file, day), file: name, start: Number.MAX_SAFE_INTEGER },
   };
 }
 

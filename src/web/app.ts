@@ -48,7 +48,7 @@ type C = Context<Vars>;
 
 const pageSize = 50;
 /** Milliseconds of searching for one page. */
-const budget = 220;
+const budget = 180;
 /** Mails for one bulk action. */
 const mostAtOnce = 500;
 

@@ -91,7 +91,18 @@ function spfRows({ fate, kept }: MailView): Html {
   return html`<dt>SPF</dt>
     <dd>
       <b>${say(entry?.spf ?? '')}</b>
-      ${field ? html`<span class="trace">${say(unicode(field.value).replace(/\s+/g, ' '), 1500)}</span>` : ''}
+      ${
+        field
+          ? html`<span class="trace"
+              >${say(
+                unicode(field.value)
+                  .replace(/\s+/g, ' ')
+                  .replace(/^[a-z]+ /i, ''),
+                1500,
+              )}</span
+            >`
+          : ''
+      }
       ${
         entry?.spf === undefined
           ? ''

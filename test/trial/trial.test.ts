@@ -22,7 +22,12 @@ let printed = '';
 
 before(async () => {
   cpSync(example, join(folder, 'srv'), { recursive: true });
-  flags.push(`--srv=${folder}/srv`, `--listen=127.0.0.1:${await freePort()}`, `--relay=127.0.0.1:${await freePort()}`);
+  flags.push(
+    `--srv=${folder}/srv`,
+    `--listen=127.0.0.1:${await freePort()}`,
+    `--relay=127.0.0.1:${await freePort()}`,
+    '--web=127.0.0.1:0',
+  );
   trial = spawn(process.execPath, [program, 'serve', '--trial', ...flags], { cwd: folder, env });
   trial.stdout?.on('data', (octets: Buffer) => (printed += octets.toString()));
   trial.stderr?.on('data', (octets: Buffer) => (printed += octets.toString()));
@@ -51,6 +56,15 @@ test('the trial run says where it listens, whom it hosts with which checks, and 
   assert.match(printed, /postern takes mail on 127\.0\.0\.1:\d+\n/);
   assert.match(printed, /^ {4}example\.com +checks: .*\bspf\b/m);
   assert.match(printed, /^ {4}npm run demo /m);
+});
+
+test('its quarantine page lets in who has the printed token, once', async () => {
+  for (let i = 0; i < 2000 && !printed.includes('see what was refused: '); i++) await sleep(10);
+  const [, url = '', token = ''] = /see what was refused: (http:\S+)#token=(\w+)/.exec(printed) ?? [];
+  const login = (): Promise<Response> =>
+    fetch(url, { method: 'POST', body: new URLSearchParams({ token }), redirect: 'manual' });
+  assert.equal((await login()).status, 303);
+  assert.equal((await login()).status, 403);
 });
 
 test('in the demo every mail meets the fate it was meant to, and each is where the table says', () => {

@@ -14,14 +14,14 @@ interface Told {
 async function mail(
   from: string,
   config: string,
-  options: BenchOptions = {},
+  options: BenchOptions & { readonly helo?: string } = {},
   fields: readonly [string, string][] = [],
 ): Promise<Told> {
   const bench = await openBench(config, options);
   const client = await MilterClient.open(bench.path);
   try {
     await client.connect('203.0.113.9');
-    await client.helo('client.test');
+    await client.helo(options.helo ?? 'client.test');
     let { verdict, edits } = await client.mail(from);
     if (verdict === 'continue') {
       await client.rcpt('u@rcpt.test');
@@ -99,6 +99,15 @@ const cases: readonly [what: string, from: string, config: string, options: Benc
 ];
 for (const [what, from, config, options, expected] of cases)
   test(`own domain: ${what}`, async () => assert.deepEqual(await mail(from, config, options), expected));
+
+test('a HELO name is no sender', async () => {
+  const config = `verify_helo = yes\n${listed}`;
+  assert.deepEqual(await mail('a@none.test', config, { helo: 'fail.test' }), {
+    answer: '550 5.7.23 SPF validation failed',
+    lines: [],
+    counted: [],
+  });
+});
 
 test('a mark that came with the mail goes', async () => {
   const { answer } = await mail('a@neutral.test', listed, {}, [['x-spf-own-domain', 'other.test fail']]);

@@ -214,5 +214,14 @@ function itemOf(reader: Reader, { entry }: Found): Item {
   const { yday, domain } = reader.file;
   const mark = reader.index.marks.get(entry.filename);
   const ref = { yday, domain, filename: entry.filename };
-  return { ref, entry, ...(mark && { mark }), cursor: cursorOf(reader.place) };
+  const { place } = reader;
+  return {
+    ref,
+    entry,
+    ...(mark && { mark }),
+    // Made when it is asked for: who counts a million mails does not.
+    get cursor() {
+      return cursorOf(place);
+    },
+  };
 }

@@ -21,6 +21,7 @@ import { openMilterLog } from './milter-log.js';
 import { Counters, type Numbers, serveMetrics } from './milter-metrics.js';
 import { notifySystemd } from './notify.js';
 import { version } from './package-root.js';
+import { saysServing } from './workers.js';
 
 export interface MilterProcessOptions {
   readonly config: MilterConfig;
@@ -42,6 +43,7 @@ export async function runMilter({ config, file, load }: MilterProcessOptions): P
   }
   const reload = (): void => milter.reload(load(), file);
   for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, reload);
+  saysServing();
   notifySystemd('READY=1');
   const signal = await stopped;
   notifySystemd('STOPPING=1');

@@ -1,4 +1,4 @@
-/** The primary process of several milter workers: holds the socket, keeps them running, passes signals on, adds up their numbers. */
+/** The primary process of several milter workers: holds the socket, adds up their numbers. */
 import cluster, { type Worker } from 'node:cluster';
 import { chmodSync, chownSync } from 'node:fs';
 import type { Endpoint } from '../milter/endpoint.js';
@@ -15,9 +15,8 @@ import {
   permissionsOf,
 } from './milter-process.js';
 import { notifySystemd } from './notify.js';
+import { keepWorkers } from './workers.js';
 
-/** A worker that dies sooner than this did not get to serve. */
-const tooSoonMs = 2000;
 const answerWithinMs = 500;
 
 /** Runs until TERM or INT, or until workers cannot even start; the exit code. */
@@ -35,47 +34,22 @@ export async function superviseMilter({ config }: MilterProcessOptions): Promise
     await output.close();
     return exit.unavailable;
   }
-  cluster.schedulingPolicy = cluster.SCHED_NONE; // the kernel hands connections out
   process.umask(socket.kind === 'unix' ? 0o177 : process.umask());
-  let stopping = false;
-  let ready = 0;
-  const started = new Map<number, number>();
-  const fork = (): void => void started.set(cluster.fork().id, Date.now());
+  let isAnnounced = false;
   cluster.on('listening', () => {
-    ready++;
-    if (ready === 1 || socket.kind === 'unix') setPermissions(socket, permissions);
-    if (ready === 1) announce(output.log, (socket.kind === 'fd' && passedSocket(socket.fd)) || socket);
-    if (ready === workers) notifySystemd('READY=1');
+    if (!isAnnounced || socket.kind === 'unix') setPermissions(socket, permissions);
+    if (!isAnnounced) announce(output.log, (socket.kind === 'fd' && passedSocket(socket.fd)) || socket);
+    isAnnounced = true;
   });
-  for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => all(signal));
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      stopping = true;
-      notifySystemd('STOPPING=1');
-      all('SIGTERM');
-    });
-  }
-  for (let i = 0; i < workers; i++) fork();
-  const code = await new Promise<number>((resolve) => {
-    cluster.on('exit', (worker: Worker, exitCode: number, signal: string) => {
-      const left = Object.keys(cluster.workers ?? {}).length;
-      const lived = Date.now() - (started.get(worker.id) ?? 0);
-      started.delete(worker.id);
-      const facts = { worker: worker.process.pid, code: exitCode, signal };
-      if (!stopping && lived > tooSoonMs) {
-        output.log.error(facts, 'worker died: another one takes its place');
-        return fork();
-      }
-      if (!stopping) output.log.error(facts, 'worker did not start');
-      return left > 0 ? undefined : resolve(stopping ? exit.ok : exitCode || exit.software);
-    });
+  const code = await keepWorkers({
+    count: workers,
+    log: output.log,
+    reloadOn: ['SIGHUP', 'SIGUSR1'],
+    ready: () => notifySystemd('READY=1'),
+    stopping: () => notifySystemd('STOPPING=1'),
   });
   await output.close();
   return code;
-}
-
-function all(signal: NodeJS.Signals): void {
-  for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill(signal);
 }
 
 function setPermissions(socket: Endpoint, permissions: SocketPermissions | string): void {

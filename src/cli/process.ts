@@ -13,6 +13,7 @@ import { dropPrivileges } from './privileges.js';
 import { survey } from './survey.js';
 import { makeFolder, wire } from './wire.js';
 import { primaryLimits } from './worker-limits.js';
+import { saysServing } from './workers.js';
 
 export interface ProcessOptions {
   readonly command: CommandLine;
@@ -76,6 +77,7 @@ class Running {
     const expiry = cluster.isWorker ? undefined : this.#expireHourly();
     const stopped = this.#stopSignal();
     process.on('SIGHUP', this.#hup);
+    saysServing();
     log.info({ listen: bound, tls: this.#listener.hasCertificate }, 'listening');
     this.#options.listening(this.#listener.services, bound);
     notifySystemd('READY=1');

@@ -42,14 +42,14 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'quarantine',
     {
-      run: async (line) => (await import('./cli/quarantine.js')).quarantine(line),
+      run: async (line) => (await import('./cli/quarantine/quarantine.js')).quarantine(line),
       doc: 'list, show, release and delete refused mail; expire, check and count it',
     },
   ],
   [
     'srv',
     {
-      run: async (line) => (await import('./cli/srv.js')).srv(line),
+      run: async (line) => (await import('./cli/srv/srv.js')).srv(line),
       doc: 'make markers (add-domain, allow, block, enable), find those that never count (lint), say which decide (explain)',
     },
   ],
@@ -70,14 +70,14 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'spf',
     {
-      run: async (line) => (await import('./cli/spf.js')).spf(line),
+      run: async (line) => (await import('./cli/spf/spf.js')).spf(line),
       doc: 'judge a mail by SPF and say why (check), or say what is wrong with a record (lint)',
     },
   ],
   [
     'milter',
     {
-      run: async (line) => (await import('./cli/milter.js')).milter(line),
+      run: async (line) => (await import('./cli/milter/milter.js')).milter(line),
       doc: 'verify senders for Postfix or Sendmail by SPF, or judge what they send on, in the place of spf-milter and sos-milter',
     },
   ],

@@ -4,8 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { packageRoot } from '../src/cli/package-root.js';
-import { loadSubmission } from '../src/cli/submission-config.js';
-import { directoryVariables, variables } from '../src/cli/submission-variables.js';
+import { loadSubmission } from '../src/cli/milter/submission-config.js';
+import { directoryVariables, variables } from '../src/cli/milter/submission-variables.js';
 
 const folder = join(packageRoot, 'packaging', 'submission');
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8');

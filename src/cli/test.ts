@@ -8,10 +8,10 @@ import { locate } from '../quarantine/mail-ref.js';
 import type { Settings } from '../settings.js';
 import { exit } from './exit-codes.js';
 import { type CommandLine, load } from './load.js';
-import { mailsNamed } from './quarantine-task.js';
+import { mailsNamed } from './quarantine/task.js';
 import { failed } from './serve.js';
-import { type OptionTable, readWords } from './spf-options.js';
-import { jsonLine, type Line, render, shown, type Style, terminalOf } from './spf-output.js';
+import { type OptionTable, readWords } from './spf/options.js';
+import { jsonLine, type Line, render, shown, type Style, terminalOf } from './spf/output.js';
 import { type MailToTry, type Said, type Tried, tryMail } from './try-mail.js';
 import { wireToTry } from './wire.js';
 

@@ -14,7 +14,7 @@ import { exit } from './exit-codes.js';
 import { type CommandLine, complain, load } from './load.js';
 import { packageRoot } from './package-root.js';
 import { dropPrivileges } from './privileges.js';
-import { readWords } from './spf-options.js';
+import { readWords } from './spf/options.js';
 import { foldersOf, listOf, relayOf, srvOf } from './wire.js';
 
 /** What the process that started us is told. */

@@ -5,9 +5,9 @@ import {
   type LoadedConfig,
   loadMilterConfig,
   type MilterConfig,
-} from '../../src/cli/milter-config.js';
-import { milterHelp, readMilterOptions } from '../../src/cli/milter-options.js';
-import { entries } from '../../src/cli/milter-schema.js';
+} from '../../src/cli/milter/config.js';
+import { milterHelp, readMilterOptions } from '../../src/cli/milter/options.js';
+import { entries } from '../../src/cli/milter/schema.js';
 
 const file = '/etc/spf-milter.conf';
 

@@ -273,7 +273,7 @@ for (const workers of [1, 2]) {
 
 test('syslog: lines go to logger(1) with facility and severity', { skip: process.platform !== 'linux' }, async () => {
   const folder = folderWith();
-  const { openMilterLog } = await import('../../src/cli/milter-log.js');
+  const { openMilterLog } = await import('../../src/cli/milter/log.js');
   const out = join(folder.path, 'out');
   const logger = join(folder.path, 'logger');
   writeFileSync(logger, `#!/bin/sh\necho "$@" > ${out}\ncat >> ${out}\n`, { mode: 0o755 });
@@ -294,7 +294,7 @@ test('syslog: lines go to logger(1) with facility and severity', { skip: process
 });
 
 test('without a syslog the log goes to standard error, and says so', async () => {
-  const { openMilterLog } = await import('../../src/cli/milter-log.js');
+  const { openMilterLog } = await import('../../src/cli/milter/log.js');
   const written: string[] = [];
   const config = {
     log_destination: 'syslog',

@@ -1,7 +1,7 @@
 /** The environment of the submission policy: sos-milter's works unchanged, and what is wrong is named by its variable. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadSubmission, type SubmissionConfig } from '../../src/cli/submission-config.js';
+import { loadSubmission, type SubmissionConfig } from '../../src/cli/milter/submission-config.js';
 import { endpointText } from '../../src/milter/endpoint.js';
 
 type Env = Readonly<Record<string, string>>;

@@ -7,7 +7,7 @@ import { zoneResolver } from '../../src/dns/zone.js';
 import { MilterServer } from '../../src/milter/server.js';
 import { submission } from '../../src/milter/submission.js';
 import type { SubmissionEvent } from '../../src/milter/submission-settings.js';
-import { loadSubmission } from '../../src/cli/submission-config.js';
+import { loadSubmission } from '../../src/cli/milter/submission-config.js';
 import { type Macros, MilterClient, type Offer } from './verify-client.js';
 
 export interface Setup {

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadMilterConfig, type MilterConfig } from '../../src/cli/milter-config.js';
+import { loadMilterConfig, type MilterConfig } from '../../src/cli/milter/config.js';
 import type { DirectoryAnswer } from '../../src/directory/directory.js';
 import type { Resolver } from '../../src/dns/resolver.js';
 import { zoneResolver } from '../../src/dns/zone.js';

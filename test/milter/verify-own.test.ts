@@ -1,7 +1,7 @@
 /** Mail from outside that names a domain of our own customers and fails: told of in the log, counted, marked. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadMilterConfig } from '../../src/cli/milter-config.js';
+import { loadMilterConfig } from '../../src/cli/milter/config.js';
 import { type BenchOptions, openBench } from './verify-bench.js';
 import { MilterClient } from './verify-client.js';
 

@@ -1,0 +1,81 @@
+/**
+ * `postern milter`: filters for an MTA by the milter protocol. `verify` is in the place of spf-milter(8): its options, its
+ * file; one process, or a primary that keeps `workers` of them. `submission` is in the place of sos-milter.
+ */
+import cluster from 'node:cluster';
+import { readFileSync } from 'node:fs';
+import { printable } from '../../mail/text.js';
+import { exit } from '../exit-codes.js';
+import { type CommandLine, complain } from '../load.js';
+import { loadMilterConfig } from './config.js';
+import { milterHelp, type MilterOptions, readMilterOptions } from './options.js';
+import { runMilter } from './process.js';
+import { superviseMilter } from './workers.js';
+import { version } from '../package-root.js';
+import { loadSubmission } from './submission-config.js';
+import { submissionHelp } from './submission-help.js';
+import { runSubmission } from './submission-process.js';
+
+const defaultFile = '/etc/spf-milter.conf';
+
+/** Runs until it is stopped; the exit code. */
+export async function milter({ argv, env }: CommandLine): Promise<number> {
+  const read = readMilterOptions(argv);
+  if (!read.ok) return failed(exit.usage, read.problems);
+  const { options } = read;
+  if (options.action === 'version') return say(`postern ${version}\n`);
+  if (options.policy === 'submission') return submissionMilter(options, env);
+  if (options.policy !== 'verify') return failed(exit.usage, [policyProblem(options)]);
+  if (options.action === 'help') return say(milterHelp);
+  const file = options.file ?? (env['SPF_MILTER_CONFIG_FILE'] || defaultFile);
+  const load = () =>
+    loadMilterConfig({
+      file,
+      options: options.given,
+      readFile: (path) => readFileSync(path, 'utf8'),
+      ...(hasInheritedSocket(env) && { inherited: 'fd:3' }),
+    });
+  const loaded = load();
+  if (!loaded.ok) return failed(exit.config, loaded.problems);
+  if (options.action === 'check') return say(`postern: ${file} is good\n`);
+  if (options.action === 'print') return say(loaded.text);
+  const run = { config: loaded.config, file, load };
+  return cluster.isPrimary && loaded.config.workers > 1 ? superviseMilter(run) : runMilter(run);
+}
+
+const policyProblem = ({ policy }: MilterOptions): string =>
+  `milter has no policy "${printable(policy, 60)}"; there are verify and submission`;
+
+/** sos-milter's place: it is told everything by environment. */
+async function submissionMilter({ action, file, given }: MilterOptions, env: CommandLine['env']): Promise<number> {
+  if (action === 'help') return say(submissionHelp);
+  const place = file === undefined ? given[0]?.place : '-c';
+  if (place !== undefined)
+    return failed(exit.usage, [`${place} has no place with --policy submission, which is told by environment`]);
+  const loaded = loadSubmission({
+    env,
+    readFile: (path) => readFileSync(path, 'utf8'),
+    ...(hasInheritedSocket(env) && { inherited: 'fd:3' }),
+  });
+  if (!loaded.ok) return failed(exit.config, loaded.problems);
+  if (action === 'print') return say(loaded.text);
+  if (action === 'run') return runSubmission(loaded.config, loaded.warnings);
+  complain(loaded.warnings.map((warning) => `warning: ${warning}`));
+  return say('postern: the environment is good\n');
+}
+
+/** sd_listen_fds(3): the first is 3. A worker's socket is its primary's. */
+function hasInheritedSocket(env: CommandLine['env']): boolean {
+  const owner = cluster.isWorker ? process.ppid : process.pid;
+  return Number(env['LISTEN_FDS']) >= 1 && Number(env['LISTEN_PID']) === owner;
+}
+
+function say(text: string): number {
+  process.stdout.write(text);
+  return exit.ok;
+}
+
+function failed(code: number, problems: readonly string[]): number {
+  complain(problems);
+  return code;
+}

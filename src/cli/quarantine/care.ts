@@ -1,0 +1,83 @@
+/** `postern quarantine expire` and `check`: what the service does by itself or never needs, on demand. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { printable } from '../../mail/text.js';
+import { checkDay } from '../../quarantine/check.js';
+import { isYday } from '../../quarantine/day.js';
+import { isDomainFolder } from '../../quarantine/mail-ref.js';
+import { exit } from '../exit-codes.js';
+import { complain } from '../load.js';
+import { bar, progressLine, type Task } from './task.js';
+import { jsonLine } from '../spf/output.js';
+import { quarantineOf } from '../wire.js';
+
+export async function expireNow({ settings, options, words }: Task): Promise<number> {
+  if (words.length > 0) return misuse('quarantine expire takes no words; expire and expire_size are settings');
+  const progress = progressLine();
+  progress.show('looking through the quarantine …');
+  const { removed, problems } = await quarantineOf(settings).expire();
+  progress.end();
+  complain(problems.map((problem) => printable(problem, 1000)));
+  if (options.has('json')) for (const folder of removed) process.stdout.write(jsonLine({ removed: folder }));
+  else process.stdout.write(removed.map((folder) => `removed ${printable(folder)}\n`).join(''));
+  if (!options.has('json') && removed.length === 0) process.stdout.write('nothing was too old or too much\n');
+  return problems.length > 0 ? exit.ioError : exit.ok;
+}
+
+function misuse(problem: string): number {
+  complain([problem]);
+  return exit.usage;
+}
+
+export async function check({ settings, options, words }: Task): Promise<number> {
+  const wrong = words.find((word) => !isFolder(word));
+  if (wrong !== undefined) return misuse(`quarantine check: ${printable(wrong, 100)} must be YDAY/DOMAIN`);
+  const folders = words.length > 0 ? words : foldersIn(settings.spam);
+  const progress = progressLine();
+  const sum = { folders: 0, rebuilt: 0, orphans: 0, missing: 0 };
+  let broken = false;
+  for (const [i, folder] of folders.entries()) {
+    progress.show(bar(i, folders.length));
+    try {
+      const found = await checkDay(path.join(settings.spam, folder));
+      sum.folders++;
+      sum.rebuilt += found.rebuilt ? 1 : 0;
+      sum.orphans += found.orphans;
+      sum.missing += found.missing;
+      if (!found.rebuilt && found.missing === 0) continue;
+      progress.end();
+      const text = `${folder}: ${found.orphans} mails had no line, ${found.missing} lines have no mail\n`;
+      process.stdout.write(options.has('json') ? jsonLine({ folder, ...found }) : text);
+    } catch (error) {
+      progress.end();
+      broken = true;
+      complain([printable(`${folder}: ${error instanceof Error ? error.message : String(error)}`, 1000)]);
+    }
+  }
+  progress.end();
+  process.stdout.write(
+    options.has('json')
+      ? jsonLine(sum)
+      : `${sum.folders} folders: ${sum.rebuilt} indexes mended, ${sum.orphans} mails had no line, ${sum.missing} lines have no mail\n`,
+  );
+  return broken ? exit.ioError : exit.ok;
+}
+
+function isFolder(word: string): boolean {
+  const [yday = '', domain = '', ...more] = word.split('/');
+  return isYday(yday) && isDomainFolder(domain) && more.length === 0;
+}
+
+const foldersIn = (root: string): readonly string[] =>
+  namesIn(root)
+    .filter(isYday)
+    .flatMap((yday) => namesIn(path.join(root, yday)).map((domain) => `${yday}/${domain}`))
+    .filter(isFolder);
+
+const namesIn = (dir: string): readonly string[] =>
+  fs.existsSync(dir)
+    ? fs
+        .readdirSync(dir, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => name)
+    : [];

@@ -1,0 +1,142 @@
+/** `postern quarantine release` and `delete`: for each mail that is named or found, what became of it, one line each. */
+import { userInfo } from 'node:os';
+import { printable } from '../../mail/text.js';
+import { browse } from '../../quarantine/browse.js';
+import { discard } from '../../quarantine/discard.js';
+import { idOf, refText } from '../../quarantine/mail-ref.js';
+import { release, type ReleaseResult } from '../../quarantine/release.js';
+import { exit } from '../exit-codes.js';
+import { complain } from '../load.js';
+import { jsonLine, render, type Style } from '../spf/output.js';
+import { bar, type Mail, mailsNamed, progressLine, queryOf, type Task } from './task.js';
+import { relayOf } from '../wire.js';
+
+interface Outcome {
+  readonly kind: string;
+  readonly text: string;
+  readonly code: number;
+}
+
+/** Who did it: for the index and X-Released-By. */
+const me = (): string => `${userInfo().username} (command line)`;
+
+export async function releaseMails(task: Task): Promise<number> {
+  const { settings, options } = task;
+  const relay = relayOf(settings, (problem) => complain([printable(problem)]));
+  try {
+    return await eachMail(task, async ({ ref }) =>
+      outcomeOf(
+        await release(ref, {
+          root: settings.spam,
+          relay,
+          hostname: settings.hostname,
+          by: me(),
+          form: options.has('attachment') ? 'attachment' : 'raw',
+          again: options.has('again'),
+        }),
+      ),
+    );
+  } finally {
+    await relay.close();
+  }
+}
+
+function outcomeOf(result: ReleaseResult): Outcome {
+  const { kind } = result;
+  switch (kind) {
+    case 'released':
+      return {
+        kind,
+        text: result.reply + (result.problem === undefined ? '' : `; but it could not be marked: ${result.problem}`),
+        code: result.problem === undefined ? exit.ok : exit.ioError,
+      };
+    case 'already':
+      return {
+        kind,
+        text: `released ${result.mark.time} by ${result.mark.by}; --again sends it again`,
+        code: exit.notAll,
+      };
+    case 'busy':
+      return { kind, text: 'somebody else is releasing it', code: exit.notAll };
+    case 'gone':
+      return { kind, text: 'the mail itself is gone', code: exit.notAll };
+    case 'refused':
+      return { kind, text: result.reply, code: exit.notAll };
+    case 'unreachable':
+      return { kind, text: result.problem, code: exit.unavailable };
+  }
+}
+
+export function deleteMails(task: Task): Promise<number> {
+  return eachMail(task, async ({ ref }) => {
+    const kind = await discard(task.settings.spam, ref, me());
+    return { kind, text: kind === 'gone' ? 'the mail itself was gone' : '', code: exit.ok };
+  });
+}
+
+async function eachMail(task: Task, work: (mail: Mail) => Promise<Outcome>): Promise<number> {
+  const mails = await mailsOf(task);
+  if (typeof mails === 'number') return mails;
+  const progress = progressLine();
+  let code: number = mails.missing ? exit.notAll : exit.ok;
+  for (const [i, mail] of mails.found.entries()) {
+    if (mails.found.length > 20) progress.show(bar(i, mails.found.length));
+    const outcome = await work(mail);
+    code = Math.max(code, outcome.code);
+    progress.end();
+    process.stdout.write(lineOf(mail, outcome, task));
+  }
+  return code;
+}
+
+interface Mails {
+  readonly found: readonly Mail[];
+  /** Some that were named do not exist. */
+  readonly missing: boolean;
+}
+
+async function mailsOf({ settings, options, words }: Task): Promise<Mails | number> {
+  const search = options.get('search');
+  if ((search === undefined) === (words.length === 0)) {
+    complain(['name mails by the IDs of their 550, or give --search; not both']);
+    return exit.usage;
+  }
+  const found: Mail[] = [];
+  let missing = false;
+  for (const word of words) {
+    const mails = await mailsNamed(word, settings.spam);
+    if (mails.length === 0) complain([`there is no mail ${printable(word, 200)}`]);
+    missing ||= mails.length === 0;
+    found.push(...mails);
+  }
+  if (search !== undefined) {
+    const query = queryOf(search);
+    if (typeof query === 'number') return query;
+    for await (const item of browse({ root: settings.spam, query })) found.push({ ref: item.ref, entry: item.entry });
+    if (found.length === 0) complain(['nothing found']);
+    missing = found.length === 0;
+  }
+  return { found, missing };
+}
+
+const styles: Readonly<Record<string, Style>> = {
+  released: 'green',
+  deleted: 'green',
+  refused: 'red',
+  unreachable: 'red',
+};
+
+function lineOf({ ref, entry }: Mail, { kind, text }: Outcome, { options, terminal }: Task): string {
+  if (options.has('json')) return jsonLine({ mail: refText(ref), id: idOf(ref.filename), result: kind, detail: text });
+  const who = entry === undefined ? refText(ref) : `${entry.from === '' ? '<>' : entry.from} → ${entry.recipient}`;
+  return render(
+    [
+      [
+        [kind.padEnd(12), styles[kind] ?? 'yellow'],
+        [`${idOf(ref.filename)}  ${printable(who, 200)}  `],
+        [printable(text, 500), 'dim'],
+      ],
+    ],
+    terminal,
+  );
+}

@@ -1,0 +1,118 @@
+/** `postern quarantine list`: a table for people, tabs for pipes, JSON for programs; printed as it is found. */
+import { printable } from '../../mail/text.js';
+import { browse, type Item } from '../../quarantine/browse.js';
+import { idOf } from '../../quarantine/mail-ref.js';
+import { exit } from '../exit-codes.js';
+import { complain } from '../load.js';
+import { type Line, render, type Span } from '../spf/output.js';
+import { jsonOf, queryOf, searchText, type Task } from './task.js';
+
+const usualLimit = 50;
+
+export async function list({ settings, options, words, terminal, isTerminal }: Task): Promise<number> {
+  const query = queryOf(searchText(words));
+  if (typeof query === 'number') return query;
+  const limit = options.has('all') ? Infinity : Number(options.get('limit') ?? usualLimit);
+  if (!(limit >= 1)) {
+    complain(['quarantine list: --limit needs a number, such as --limit=50']);
+    return exit.usage;
+  }
+  const row = options.has('json') ? jsonOf : isTerminal ? tableRow(terminal.width) : tabbed;
+  const write = (row_: string | Line): boolean =>
+    process.stdout.write(typeof row_ === 'string' ? row_ : render([row_], terminal));
+  if (row !== jsonOf && isTerminal) write(headline(terminal.width));
+  let count = 0;
+  let more = false;
+  for await (const item of browse({ root: settings.spam, query })) {
+    more = count === limit;
+    if (more) break;
+    count++;
+    if (!write(row(item))) await new Promise((resolve) => process.stdout.once('drain', resolve));
+  }
+  if (more && isTerminal) process.stderr.write(`… and more: --limit=${limit * 10}, --all, or a narrower search\n`);
+  if (count === 0) process.stderr.write('nothing found\n');
+  return count === 0 ? exit.notAll : exit.ok;
+}
+
+const tabbed = ({ ref, entry, mark }: Item): string =>
+  `${[
+    entry.time,
+    idOf(ref.filename),
+    entry.plugin,
+    entry.from,
+    entry.recipient,
+    entry.ip,
+    mark?.kind ?? '',
+    entry.subject,
+  ]
+    .map((text) => printable(text.replaceAll('\t', ' '), 1000))
+    .join('\t')}\n`;
+
+/** Shares of the width that the times and ids leave over. */
+const shares = { plugin: 0.13, from: 0.27, to: 0.25, subject: 0.35 };
+
+function headline(width: number): Line {
+  const { plugin, from, to, subject } = widths(width);
+  return [
+    [
+      `${fit('WHEN', 11)} ${fit('ID', 14)} ${fit('PLUGIN', plugin)} ${fit('FROM', from)} ${fit('TO', to)} ${fit('SUBJECT', subject)}`.trimEnd(),
+      'dim',
+    ],
+  ];
+}
+
+function widths(width: number): typeof shares {
+  const rest = Math.max(40, width - 11 - 14 - 5);
+  return {
+    plugin: Math.floor(rest * shares.plugin),
+    from: Math.floor(rest * shares.from),
+    to: Math.floor(rest * shares.to),
+    subject: Math.floor(rest * shares.subject),
+  };
+}
+
+const tableRow =
+  (width: number) =>
+  ({ ref, entry, mark }: Item): Line => {
+    const { plugin, from, to, subject } = widths(width);
+    const state: Span = mark?.kind === 'released' ? ['released ', 'green'] : ['', 'dim'];
+    return [
+      [`${shortTime(entry.time)} `, 'dim'],
+      [`${fit(idOf(ref.filename), 14)} `],
+      [`${fit(entry.plugin, plugin)} `, 'yellow'],
+      [`${fit(entry.from === '' ? '<>' : entry.from, from)} ${fit(entry.recipient, to)} `],
+      state,
+      [fit(entry.subject, Math.max(5, subject - state[0].length)).trimEnd()],
+    ];
+  };
+
+/** `25 Nov 22:03`, in the time that the index has. */
+function shortTime(time: string): string {
+  const [, month = '', day = '', clock = ''] = /^\d{4}-(\d\d)-(\d\d)T(\d\d:\d\d)/.exec(time) ?? [];
+  return fit(`${month}-${day} ${clock}`, 11);
+}
+
+const segments = new Intl.Segmenter();
+
+/** Exactly so many columns; what does not fit ends in `…`. Wide characters count as two. */
+export function fit(text: string, width: number): string {
+  const clean = printable(text, 400);
+  if (/^[ -~]*$/.test(clean))
+    return clean.length <= width ? clean.padEnd(width) : `${clean.slice(0, Math.max(0, width - 1))}…`;
+  let out = '';
+  let used = 0;
+  for (const { segment } of segments.segment(clean)) {
+    const columns = columnsOf(segment);
+    if (used + columns > width - 1) return `${out}${used < width ? '…' : ''}`.padEnd(out.length + width - used);
+    out += segment;
+    used += columns;
+  }
+  return out + ' '.repeat(width - used);
+}
+
+const columnsOf = (segment: string): number =>
+  /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u.test(
+    segment,
+  )
+    ? 2
+    : 1;

@@ -1,0 +1,123 @@
+/** `postern quarantine show`: why it was refused, then the mail, in a pager. Nothing in a mail reaches the terminal as a command. */
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import type { Content } from '../../mail/content.js';
+import { htmlText } from '../../mail/html-text.js';
+import { printable } from '../../mail/text.js';
+import { openContentReader } from '../../mime/content-reader.js';
+import { type KeptMail, openKeptMail, unicode } from '../../quarantine/kept-mail.js';
+import { idOf, locate, refText } from '../../quarantine/mail-ref.js';
+import { smtpReply } from '../../quarantine/smtp-reply.js';
+import { exit } from '../exit-codes.js';
+import { complain } from '../load.js';
+import { type Line, render } from '../spf/output.js';
+import { jsonOf, type Mail, mailsNamed, type Task } from './task.js';
+
+export async function show({ settings, options, words, terminal, isTerminal, env }: Task): Promise<number> {
+  const [word, ...more] = words;
+  if (word === undefined || more.length > 0) {
+    complain(['quarantine show: name one mail, by the ID of its 550']);
+    return exit.usage;
+  }
+  const raw = options.has('raw');
+  if (raw && isTerminal) {
+    complain(['quarantine show: --raw is for a pipe or a file: the mail may hold commands for your terminal']);
+    return exit.usage;
+  }
+  const [mail] = await mailsNamed(word, settings.spam);
+  if (!mail) {
+    complain([`there is no mail ${printable(word, 200)}`]);
+    return exit.notAll;
+  }
+  if (options.has('json')) {
+    process.stdout.write(jsonOf(mail));
+    return exit.ok;
+  }
+  const file = await locate(settings.spam, mail.ref);
+  if (raw) return writeRaw(file);
+  const kept = file === undefined ? undefined : openKeptMail(file);
+  const text = render(await describe(mail, kept), terminal);
+  const paged = isTerminal && options.get('pager') !== 'no' && (await throughPager(text, env));
+  if (!paged) process.stdout.write(text);
+  return kept ? exit.ok : exit.notAll;
+}
+
+async function writeRaw(file: string | undefined): Promise<number> {
+  if (file === undefined) {
+    complain(['the mail itself is gone']);
+    return exit.notAll;
+  }
+  await pipeline(fs.createReadStream(file), process.stdout, { end: false });
+  return exit.ok;
+}
+
+/** False when there is no pager. */
+function throughPager(text: string, env: Task['env']): Promise<boolean> {
+  const pager = env['PAGER'] ?? '';
+  const child =
+    pager === ''
+      ? spawn('less', ['-FRX'], { stdio: ['pipe', 'inherit', 'inherit'] })
+      : spawn(pager, { shell: true, stdio: ['pipe', 'inherit', 'inherit'] });
+  return new Promise((resolve) => {
+    child.on('error', () => resolve(false));
+    child.on('close', () => resolve(true));
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(text);
+  });
+}
+
+async function describe(mail: Mail, kept: KeptMail | undefined): Promise<readonly Line[]> {
+  if (!kept) return [...reasonLines(mail, undefined), [['']], [['The mail itself is gone.', 'yellow']]];
+  const reader = openContentReader();
+  try {
+    const body = bodyLines(await reader.read(kept.message));
+    return [...reasonLines(mail, kept), [['']], ...headerLines(kept), [['']], ...body];
+  } finally {
+    await reader.close();
+  }
+}
+
+function reasonLines({ ref, entry, mark }: Mail, kept: KeptMail | undefined): readonly Line[] {
+  const value = (name: string, known: string | undefined): string => known ?? unicode(kept?.header.get(name) ?? '');
+  const plugin = value('X-REJECT-PLUGIN', entry?.plugin);
+  const reason = value('X-REJECT-REASON', entry?.reason);
+  const rows: readonly (readonly [string, string])[] = [
+    ['SMTP reply', smtpReply({ plugin, reason, id: idOf(ref.filename) })],
+    ['when', entry?.time ?? ''],
+    ['client', `${value('X-REMOTE-IP', entry?.ip)} ${value('X-REMOTE-HOST', entry?.host)}`.trim()],
+    ['HELO', value('X-HELO', entry?.helo)],
+    ['envelope', `<${value('X-MAIL-FROM', entry?.from)}> to <${kept?.recipient ?? entry?.recipient ?? ''}>`],
+    ['SPF', entry?.spf ?? ''],
+    ['size', entry === undefined ? '' : `${entry.size} octets`],
+    ['file', kept?.file ?? refText(ref)],
+    [mark?.kind ?? '', mark ? `${mark.time} by ${mark.by}${mark.detail === '' ? '' : `: ${mark.detail}`}` : ''],
+  ];
+  return [
+    [['Refused by '], [printable(plugin), 'yellow'], [': '], [printable(reason, 2000), 'bold']],
+    ...rows
+      .filter(([, text]) => text !== '')
+      .map(([label, text]): Line => [[`  ${label.padEnd(11)}`, 'dim'], [printable(text, 2000)]]),
+  ];
+}
+
+const line = (text: string, style?: 'dim' | 'yellow'): Line => [[printable(text, 10_000), style ?? 'bold']];
+
+const headerLines = ({ header }: KeptMail): readonly Line[] =>
+  header.fields
+    .filter(({ name }) => name !== '' && name !== 'recipient')
+    .map(({ raw, value }): Line => [
+      [`${printable(raw.toString('latin1').split(':')[0] ?? '', 100)}: `, 'cyan'],
+      [printable(unicode(value).replace(/\s+/g, ' '), 2000)],
+    ]);
+
+function bodyLines(content: Content): readonly Line[] {
+  if (content.kind === 'unreadable') return [line(`(${content.why}; --raw gives it as it is)`, 'yellow')];
+  const text = content.text === '' ? htmlText(content.html) : content.text;
+  return [
+    ...text.split(/\r?\n|\r|\u2028|\u2029/).map((one): Line => [[printable(one.replaceAll('\t', '    '), 10_000)]]),
+    ...content.attachments.map(({ names, type, size }) =>
+      line(`[attachment: ${names[0] ?? 'no name'}, ${type}, ${size} octets]`, 'dim'),
+    ),
+  ];
+}

@@ -1,0 +1,51 @@
+/** `postern quarantine stats`: bars on a terminal, one JSON object for programs. */
+import { printable } from '../../mail/text.js';
+import { collectStats, type Count, type Stats } from '../../quarantine/stats.js';
+import { exit } from '../exit-codes.js';
+import { fit } from './list.js';
+import { progressLine, queryOf, searchText, type Task } from './task.js';
+import { jsonLine, type Line, render } from '../spf/output.js';
+
+export async function stats({ settings, options, words, terminal }: Task): Promise<number> {
+  const query = queryOf(searchText(words));
+  if (typeof query === 'number') return query;
+  const progress = progressLine();
+  const found = await collectStats({ root: settings.spam, query }, (seen) => progress.show(`${seen} mails …`));
+  progress.end();
+  process.stdout.write(options.has('json') ? jsonLine(found) : render(linesOf(found), terminal));
+  return found.total === 0 ? exit.notAll : exit.ok;
+}
+
+function linesOf(found: Stats): readonly Line[] {
+  const days = found.days.slice(0, 31).map(({ date, count }) => ({ name: date, count }));
+  return [
+    [[`${found.total} mails, ${sizeText(found.octets)}, ${found.released} of them released`, 'bold']],
+    ...group('by day', days),
+    ...group('by plugin', found.plugins),
+    ...group('by reason', found.reasons),
+    ...group('by domain', found.domains),
+    ...group('by sender', found.senders),
+    ...group('by client', found.clients),
+  ];
+}
+
+function group(title: string, counts: readonly Count[]): readonly Line[] {
+  const rows = counts.slice(0, title === 'by day' ? 31 : 10);
+  const most = Math.max(1, ...rows.map(({ count }) => count));
+  return [
+    [['']],
+    [[title, 'dim']],
+    ...rows.map(({ name, count }): Line => [
+      [`  ${fit(printable(name), 44)} ${String(count).padStart(9)} `],
+      ['▇'.repeat(Math.ceil((count / most) * 30)), 'cyan'],
+    ]),
+  ];
+}
+
+/** `1.2 MB` */
+export function sizeText(octets: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, octets)) / 3)));
+  const value = octets / 1000 ** power;
+  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`;
+}

@@ -1,0 +1,100 @@
+/**
+ * `postern spf check --batch`: a JSON line in, a JSON line out, in order. Lines are read as they come and answered as soon
+ * as those before them are; those that wait for DNS are evaluated side by side.
+ */
+import type { Readable, Writable } from 'node:stream';
+import type { Resolver } from '../../dns/resolver.js';
+import { readZone } from '../../dns/zone.js';
+import { checkHost, type SpfOutcome, type SpfQuery } from '../../spf/check-host.js';
+import { complain } from '../load.js';
+import { spfExit } from './exit.js';
+import { type InputLine, linesOf } from './lines.js';
+import { OrderedOutput } from './ordered-output.js';
+import { jsonLine, shown } from './output.js';
+import { queryOf } from './query.js';
+
+export interface Batch {
+  readonly input: Readable;
+  readonly output: Writable;
+  /** For lines without zone data of their own. */
+  readonly resolver: Resolver;
+  /** Milliseconds for each evaluation. */
+  readonly totalMs: number;
+  /** Put a trace into each answer. */
+  readonly trace: boolean;
+  readonly receiver: string | undefined;
+}
+
+/** The exit code: EX_DATAERR when a line was bad. */
+export async function runBatch(batch: Batch): Promise<number> {
+  const output = new OrderedOutput(batch.output);
+  let bad = 0;
+  try {
+    for await (const lines of linesOf(batch.input)) {
+      for (const line of lines) {
+        const read = readCase(line, batch);
+        if (typeof read === 'string') bad++;
+        const full = output.put(typeof read === 'string' ? badAnswer(line.number, read) : answerTo(read, batch));
+        if (full) await full;
+      }
+      await output.flush();
+    }
+  } catch (error) {
+    complain([`spf check: the cases cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`]);
+    return spfExit.ioError;
+  }
+  await output.end();
+  return bad > 0 ? spfExit.dataError : spfExit.ok;
+}
+
+interface Case {
+  readonly query: SpfQuery;
+  readonly resolver: Resolver;
+}
+
+/** A case, or what is wrong with the line. */
+function readCase(line: InputLine, batch: Batch): Case | string {
+  if (line.kind === 'bad') return line.problem;
+  if (line.text.trim() === '') return 'empty';
+  let value: unknown;
+  try {
+    value = JSON.parse(line.text);
+    return caseOf(value, batch);
+  } catch (error) {
+    // What nests deeper than the stack is JSON, but nothing that zone data could be.
+    const { message } = error as Error;
+    return value === undefined ? `not JSON: ${message}` : `cannot be read: ${message}`;
+  }
+}
+
+function caseOf(value: unknown, batch: Batch): Case | string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not a JSON object';
+  const { ip, helo, from, zonedata } = value as Readonly<Record<string, unknown>>;
+  const given = { ip: textOf(ip), helo: textOf(helo), from: textOf(from) };
+  const odd = Object.entries(given).find(([, text]) => text === null);
+  if (odd) return `"${odd[0]}" must be a string`;
+  const query = queryOf({ ...(given as Texts), receiver: batch.receiver }, (name) => `"${name}"`);
+  if (typeof query === 'string') return query;
+  if (zonedata === undefined || zonedata === null) return { query, resolver: batch.resolver };
+  const zone = readZone(zonedata);
+  return zone.kind === 'bad' ? `"zonedata": ${zone.problem}` : { query, resolver: zone.resolver };
+}
+
+type Texts = Readonly<Record<'ip' | 'helo' | 'from', string | undefined>>;
+
+/** Undefined when it is not given, null when it is no text. */
+const textOf = (value: unknown): string | undefined | null =>
+  typeof value === 'string' ? value : value === undefined || value === null ? undefined : null;
+
+function answerTo({ query, resolver }: Case, { totalMs, trace }: Batch): string | Promise<string> {
+  const checked = checkHost(query, { resolver, limits: { totalMs }, trace });
+  return checked instanceof Promise ? checked.then(answerOf) : answerOf(checked);
+}
+
+const answerOf = ({ result, explanation, mechanism, problem, lookups, voids, trace }: SpfOutcome): string =>
+  jsonLine({ result, explanation, mechanism, problem, lookups, voids, ...(trace && { trace }) });
+
+function badAnswer(number: number, problem: string): string {
+  const nothing = { result: null, explanation: null, mechanism: null };
+  return jsonLine({ ...nothing, problem: `line ${number}: ${shown(problem, 300)}`, lookups: null, voids: null });
+}

@@ -1,0 +1,70 @@
+/** Whom `postern spf` asks: a zone file, a name server, or those of the system; and for how long. */
+import { readFileSync } from 'node:fs';
+import { cachingResolver } from '../../dns/cache.js';
+import type { Resolver } from '../../dns/resolver.js';
+import { parseServer } from '../../dns/servers.js';
+import { stubResolver } from '../../dns/stub-resolver.js';
+import { readZoneFile } from '../../dns/zone.js';
+import { printable } from '../../mail/text.js';
+import { duration } from '../../settings/value-kind.js';
+import { spfExit } from './exit.js';
+
+export interface Dns {
+  readonly ok: true;
+  readonly resolver: Resolver;
+  /** Milliseconds for one evaluation. */
+  readonly totalMs: number;
+}
+
+export interface NoDns {
+  readonly ok: false;
+  readonly code: number;
+  readonly problem: string;
+}
+
+export const dnsOptions = {
+  zone: { example: 'zone.json' },
+  server: { example: '127.0.0.1:5353' },
+  timeout: { example: '20s' },
+} as const;
+
+/** RFC 7208 §4.6.4: "at least 20 seconds". */
+const usualTimeout = '20s';
+const timeoutKind = duration(1, 3_600_000);
+/** A name server has no more than this for one look-up, however long the evaluation may take. */
+const longestLookupMs = 10_000;
+
+export function dnsOf(options: ReadonlyMap<string, string>): Dns | NoDns {
+  const zone = options.get('zone');
+  const server = options.get('server');
+  const timeout = timeoutKind.parse(options.get('timeout') ?? usualTimeout);
+  if (!timeout.ok) return no(spfExit.usage, `--timeout ${timeout.problem}`);
+  if (zone !== undefined && server !== undefined) {
+    return no(spfExit.usage, '--zone answers in place of a name server: give --zone or --server, not both');
+  }
+  if (zone !== undefined) return zoneOf(zone, timeout.value);
+  if (server !== undefined && !parseServer(server)) {
+    return no(spfExit.usage, `--server must be ip, ip:port or [ip6]:port, not ${shown(server)}`);
+  }
+  const stub = stubResolver({
+    ...(server !== undefined && { servers: [server] }),
+    totalMs: Math.min(timeout.value, longestLookupMs),
+  });
+  return { ok: true, resolver: cachingResolver(stub), totalMs: timeout.value };
+}
+
+function zoneOf(path: string, totalMs: number): Dns | NoDns {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? String(error);
+    return no(spfExit.noInput, `--zone: ${shown(path)} cannot be read (${why})`);
+  }
+  const zone = readZoneFile(text);
+  if (zone.kind === 'bad') return no(spfExit.dataError, `--zone: ${shown(path)}: ${zone.problem}`);
+  return { ok: true, resolver: zone.resolver, totalMs };
+}
+
+const no = (code: number, problem: string): NoDns => ({ ok: false, code, problem });
+const shown = (text: string): string => `"${printable(text, 200)}"`;

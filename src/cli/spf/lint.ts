@@ -1,0 +1,68 @@
+/** `postern spf lint`: what is wrong or unwise in a record, and where its look-ups go. */
+import { isCheckable, toALabels, withoutFinalDot } from '../../spf/domain.js';
+import { lint, type LintReport, type LintSubject } from '../../spf/lint.js';
+import type { CommandLine } from '../load.js';
+import { dnsOf, dnsOptions } from './dns.js';
+import { spfExit } from './exit.js';
+import { lintText } from './lint-text.js';
+import { misuse, type Misuse, type OptionTable, readWords, type Words } from './options.js';
+import { jsonLine, render, shown, terminalOf } from './output.js';
+import { failed } from '../serve.js';
+
+const table: OptionTable = { record: { example: "'v=spf1 mx -all'" }, ...dnsOptions, json: 'flag' };
+
+/** Exit code 0 when there are warnings at most, EX_DATAERR when there is an error. */
+export async function spfLint({ argv, env }: CommandLine): Promise<number> {
+  const read = readWords(argv, table);
+  const subject = read.ok ? subjectOf(read) : read;
+  if (!read.ok || !subject.ok) return failed(spfExit.usage, [`spf lint: ${problemOf(read, subject)}`]);
+  const dns = dnsOf(read.options);
+  if (!dns.ok) return failed(dns.code, [`spf lint: ${dns.problem}`]);
+  const signal = AbortSignal.timeout(dns.totalMs);
+  const report = await lint(subject, { resolver: asksDns(read) ? dns.resolver : null, signal });
+  const terminal = terminalOf(process.stdout, env);
+  process.stdout.write(
+    read.options.has('json') ? jsonLine(asJson(subject, report)) : render(lintText(report, terminal.width), terminal),
+  );
+  return report.findings.some(({ severity }) => severity === 'error') ? spfExit.dataError : spfExit.ok;
+}
+
+const problemOf = (...read: readonly { readonly ok: boolean; readonly problem?: string }[]): string =>
+  read.find(({ ok }) => !ok)?.problem ?? '';
+
+/** A record alone is judged by its text. */
+const asksDns = ({ options, words }: Words): boolean =>
+  words.length > 0 || options.has('zone') || options.has('server');
+
+function subjectOf({ options, words }: Words): (LintSubject & { readonly ok: true }) | Misuse {
+  const [word, extra] = words;
+  const record = options.get('record');
+  if (extra !== undefined)
+    return misuse(`one DOMAIN at a time, not also "${shown(extra, 60)}"; a record goes into --record='...'`);
+  if (word === undefined && record === undefined) return misuse('give a DOMAIN, or --record with the text of a record');
+  const domain = word === undefined ? null : withoutFinalDot(toALabels(word));
+  if (domain !== null && !(isHostLike.test(domain) && isCheckable(domain))) {
+    return misuse(`"${shown(word ?? '', 60)}" is not a domain such as example.org`);
+  }
+  return { ok: true, domain, ...(record !== undefined && { strings: stringsOf(record) }) };
+}
+
+/** DNS would take more, but what is typed with more is an address, a URL or a record. */
+const isHostLike = /^[a-z0-9._-]+$/i;
+
+/** The text of a record, or its strings in quotes as zone files have them. */
+function stringsOf(text: string): readonly string[] {
+  const isQuoted = /^\s*"[^"]*"(?:\s*"[^"]*")*\s*$/.test(text);
+  return isQuoted ? [...text.matchAll(/"([^"]*)"/g)].map(([, part = '']) => part) : [text];
+}
+
+const asJson = ({ domain }: LintSubject, { findings, tree }: LintReport): unknown => ({
+  domain,
+  record: tree.record,
+  errors: findings.filter(({ severity }) => severity === 'error').length,
+  warnings: findings.filter(({ severity }) => severity === 'warning').length,
+  lookups: tree.lookups,
+  voids: tree.voids,
+  findings,
+  tree,
+});

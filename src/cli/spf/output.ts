@@ -1,0 +1,72 @@
+/** What `postern spf` writes: coloured spans for a terminal, JSON for programs. Octets of others harm neither. */
+import { printable } from '../../mail/text.js';
+import type { SpfResultCode } from '../../spf/check-host.js';
+
+export type Style = keyof typeof codes;
+
+/** A piece of text of one style. */
+export type Span = readonly [text: string, style?: Style];
+export type Line = readonly Span[];
+
+export interface Terminal {
+  readonly colour: boolean;
+  readonly width: number;
+}
+
+/** SGR parameters: on, off. */
+const codes = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  magenta: [35, 39],
+  cyan: [36, 39],
+} as const;
+
+const usualWidth = 110;
+const leastWidth = 60;
+
+/** Colour is for terminals; https://no-color.org turns it off, FORCE_COLOR on where there is none. */
+export function terminalOf(
+  stream: { readonly isTTY?: boolean; readonly columns?: number },
+  env: Readonly<Record<string, string | undefined>>,
+): Terminal {
+  const forced = !['', '0', undefined].includes(env['FORCE_COLOR']);
+  const colour = !env['NO_COLOR'] && (forced || (stream.isTTY === true && env['TERM'] !== 'dumb'));
+  return { colour, width: Math.max(leastWidth, stream.columns ?? usualWidth) };
+}
+
+export function render(lines: readonly Line[], { colour }: Terminal): string {
+  return lines.map((line) => `${line.map((span) => paint(span, colour)).join('')}\n`).join('');
+}
+
+function paint([text, style]: Span, colour: boolean): string {
+  if (!colour || style === undefined || text === '') return text;
+  const [on, off] = codes[style];
+  return `\x1b[${on}m${text}\x1b[${off}m`;
+}
+
+export const widthOf = (line: Line): number => line.reduce((sum, [text]) => sum + text.length, 0);
+
+/** Text of a client, a domain or an operator, in one line, without anything that moves a cursor. */
+export const shown = (text: string, max = 512): string => printable(text, max);
+
+export const styleOfResult: Readonly<Record<SpfResultCode, Style>> = {
+  pass: 'green',
+  fail: 'red',
+  softfail: 'yellow',
+  neutral: 'cyan',
+  none: 'cyan',
+  temperror: 'magenta',
+  permerror: 'magenta',
+};
+
+/** One line of JSON in ASCII: what a terminal might obey is escaped, and nothing is lost. */
+export function jsonLine(value: unknown): string {
+  const json = JSON.stringify(value);
+  return `${/[^ -~]/.test(json) ? json.replace(/[^ -~]/g, escaped) : json}\n`;
+}
+
+/** Without the flag `u`, half a surrogate pair is one character, as in the escapes of JSON. */
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;

@@ -1,0 +1,204 @@
+/** A trace as a tree for people: every term with its outcome, and what was asked of DNS and answered. */
+import type { LookupTrace, RecordTrace, TermTrace } from '../../spf/check-host.js';
+import { parsedRecord, isSpfRecord, parseTerm } from '../../spf/parse.js';
+import { type Line, shown, type Span, type Style, styleOfResult, widthOf } from './output.js';
+import { caretLines } from './caret.js';
+import { leaf, type TreeNode } from './tree.js';
+
+export interface TreeSettings {
+  /** Stands at the root: how much of the limits was used. */
+  readonly counts: string;
+  /** Columns of the terminal. */
+  readonly width: number;
+}
+
+/** The records of one answer that are shown; all are in the JSON. */
+const mostRecords = 6;
+/** Columns of a record's text, however little room there is: its terms follow. */
+const leastRecord = 40;
+
+export function traceTree(trace: RecordTrace, { counts, width }: TreeSettings): TreeNode {
+  const remark = `  (${counts})`;
+  const { lines, children } = recordNode(trace, { width, reserved: remark.length, decides: true });
+  const [first = [], ...more] = lines;
+  return { lines: [[...first, [remark, 'dim']], ...more], children };
+}
+
+interface Room {
+  /** Columns from here to the right. */
+  readonly width: number;
+  /** Of the first line. */
+  readonly reserved?: number;
+  /** Does the outcome of this record make the result? What matches elsewhere has no colour. */
+  readonly decides: boolean;
+}
+
+/** How far a term of a record stands to the right of it, and a record of its term. */
+const indent = 3;
+
+function recordNode(trace: RecordTrace, { width, decides, reserved = 0 }: Room): TreeNode {
+  const { domain, record, result } = trace;
+  const head: Span[] = [[domain === '' ? '(no domain)' : shown(domain, 260), 'bold'], ['  ']];
+  if (record === null) return leaf([...head, ...withoutRecord(trace)], ...rivals(trace));
+  const room = Math.max(leastRecord, width - widthOf(head) - reserved);
+  const line: Line = [...head, [shown(record, room), 'cyan']];
+  const parsed = parsedRecord(record);
+  if (parsed.kind === 'problem') {
+    const caret = caretLines({ text: record, at: parsed.at, width: width - indent }, parsed.problem);
+    return leaf([...head, ['syntax error: permerror', 'magenta']], ...caret);
+  }
+  const children = termNodes(trace, { width: width - indent, decides });
+  return { lines: [line], children: result === 'neutral' && !isDecided(trace) ? [...children, fellThrough] : children };
+}
+
+const isDecided = ({ terms }: RecordTrace): boolean =>
+  terms.some(({ term, outcome }) => outcome === 'match' || (outcome === 'followed' && kindOf(term) === 'redirect'));
+
+const fellThrough = leaf([['(the end)', 'dim'], ['  no term matched → '], ['neutral', styleOfResult.neutral]]);
+
+/** What there was in place of a record. */
+function withoutRecord({ lookups: [txt], result, problem }: RecordTrace): Line {
+  if (result === null) return [['not finished in time', 'magenta']];
+  const style = styleOfResult[result];
+  if (txt === undefined || txt.answer === 'found') return [[`${result}: `, style], [shown(problem ?? 'no SPF record')]];
+  return [[`${result}  `, style], ...lookupSpans(txt)];
+}
+
+/** The records of a domain that has several. */
+const rivals = ({ lookups: [txt] }: RecordTrace): readonly Line[] =>
+  (txt?.records ?? [])
+    .filter(isSpfRecord)
+    .slice(0, mostRecords)
+    .map((record): Line => [['  '], [shown(record, 200), 'cyan']]);
+
+/** Terms without a story of their own share a line with neighbours that ended alike. */
+function termNodes({ terms, result, problem }: RecordTrace, { width, decides }: Room): readonly TreeNode[] {
+  const runs: TermTrace[][] = [];
+  for (const term of terms) {
+    const last = runs.at(-1);
+    if (last?.[0] !== undefined && isPlain(term) && isPlain(last[0]) && last[0].outcome === term.outcome)
+      last.push(term);
+    else runs.push([term]);
+  }
+  const inlined = terms.filter(({ term, lookups }) => lookups.length === 1 && kindOf(term) !== 'exp').map(headWidth);
+  const inlineAt = Math.max(0, ...inlined.filter((columns) => columns <= width / 2));
+  return runs.map((run) => {
+    const [term] = run;
+    if (term === undefined || isPlain(term)) return plainNode(run, width);
+    const isLast = term === terms.at(-1);
+    return termNode(term, { inlineAt, width, decides, problem, isUnfinished: isLast && result === null });
+  });
+}
+
+const isPlain = ({ term, outcome, lookups, nested, note }: TermTrace): boolean =>
+  lookups.length === 0 &&
+  nested === null &&
+  note === null &&
+  (outcome === 'not reached' || (outcome === 'no match' && /^ip[46]$/.test(kindOf(term))));
+
+const widestOutcome = '  not reached'.length;
+
+/** The terms of a line, as many as fit, and their one outcome at the end. */
+function plainNode(run: readonly TermTrace[], width: number): TreeNode {
+  const lines: string[] = [];
+  for (const { term } of run) {
+    const text = shown(term, 200);
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + text.length < width - widestOutcome)
+      lines[lines.length - 1] = `${last} ${text}`;
+    else lines.push(text);
+  }
+  const style: Style | undefined = run[0]?.outcome === 'not reached' ? 'dim' : undefined;
+  return leaf(
+    ...lines.map((text, i): Line => [
+      style === undefined ? [text] : [text, style],
+      ...(i === lines.length - 1 ? ([['  '], [run[0]?.outcome ?? '', 'dim']] as const) : []),
+    ]),
+  );
+}
+
+interface TermPlace extends Room {
+  /** Column of the answers that stand on the lines of their terms. */
+  readonly inlineAt: number;
+  /** That of the record. */
+  readonly problem: string | null;
+  /** Time ran out while it was looked at. */
+  readonly isUnfinished: boolean;
+}
+
+function termNode(term: TermTrace, { inlineAt, width, decides, problem, isUnfinished }: TermPlace): TreeNode {
+  const { lookups, nested, note } = term;
+  const outcome: Span = isUnfinished ? ['not finished in time', 'magenta'] : outcomeSpan(term, decides);
+  const head: Line = [termSpan(term, decides), ['  '], outcome, ...reasonSpans(term, problem)];
+  const [only] = lookups;
+  const isInline = lookups.length === 1 && only !== undefined;
+  const first: Line = isInline
+    ? [...head, [' '.repeat(Math.max(0, inlineAt - widthOf(head)) + 3)], ...lookupSpans(only)]
+    : head;
+  const below = isInline ? [] : lookups.map(lookupSpans);
+  const remark: readonly Line[] = note === null ? [] : [[[shown(note), 'yellow']]];
+  return {
+    lines: [first, ...below, ...remark],
+    children:
+      nested === null
+        ? []
+        : [recordNode(nested, { width: width - indent, decides: decides && term.outcome !== 'no match' })],
+  };
+}
+
+const headWidth = (term: TermTrace): number => widthOf([termSpan(term, false), ['  '], outcomeSpan(term, false)]);
+
+function termSpan({ term, outcome }: TermTrace, decides: boolean): Span {
+  const text = shown(term, 200);
+  return decides && (outcome === 'match' || outcome === 'followed') ? [text, 'bold'] : [text];
+}
+
+function outcomeSpan({ term, outcome }: TermTrace, decides: boolean): Span {
+  switch (outcome) {
+    case 'match':
+      return resultSpan(term, decides);
+    case 'no match':
+    case 'not reached':
+      return [outcome, 'dim'];
+    case 'followed':
+      return [kindOf(term) === 'exp' ? 'gives the explanation' : 'followed', 'bold'];
+    case 'ignored':
+      return [kindOf(term) === 'unknown' ? 'ignored: unknown' : 'not used', 'dim'];
+    case 'temperror':
+    case 'permerror':
+      return [outcome, 'magenta'];
+  }
+}
+
+/** A match makes the result what the qualifier says (RFC 7208 §4.6.2). */
+function resultSpan(text: string, decides: boolean): Span {
+  const term = parseTerm(text, 0);
+  if (!('result' in term)) return ['match'];
+  return decides ? [`match → ${term.result}`, styleOfResult[term.result]] : [`match → ${term.result}`];
+}
+
+const kindOf = (text: string): string => parseTerm(text, 0).kind;
+
+/** Why a term ended so, where its look-ups do not tell. */
+function reasonSpans({ term, outcome, nested, lookups }: TermTrace, problem: string | null): readonly Span[] {
+  if (nested !== null) return outcome === 'no match' && nested.result ? [[` (it says ${nested.result})`, 'dim']] : [];
+  if ((outcome !== 'temperror' && outcome !== 'permerror') || problem === null) return [];
+  if (lookups.some(({ answer }) => answer === 'failed')) return [];
+  return [[`: ${shown(problem.startsWith(`${term}: `) ? problem.slice(term.length + 2) : problem)}`]];
+}
+
+/** `A mail.example.org → 192.0.2.1, 192.0.2.2` */
+function lookupSpans({ name, type, answer, records, problem }: LookupTrace): readonly Span[] {
+  const question: Span = [`${type} ${shown(name, 260)} → `, 'dim'];
+  switch (answer) {
+    case 'found': {
+      const more = records.length > mostRecords ? `, … ${records.length} in all` : '';
+      const some = records.slice(0, mostRecords).map((record) => shown(record === '' ? '""' : record, 120));
+      return [question, [`${some.join(', ')}${more}`]];
+    }
+    case 'void':
+      return [question, [problem === 'nxdomain' ? 'no such name' : `no ${type} record`, 'yellow']];
+    case 'failed':
+      return [question, [`failed: ${shown(problem ?? '')}`, 'magenta']];
+  }
+}

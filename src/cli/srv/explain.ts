@@ -1,0 +1,146 @@
+/** `postern srv explain`: which markers decide about a recipient, a client and a sender, in the order in which they are asked. */
+import type { ClientName, Plugin } from '../../hooks/plugin.js';
+import type { Address } from '../../mail/address.js';
+import type { Ip } from '../../mail/ip.js';
+import type { Srv } from '../../srv/srv.js';
+import { type Line, shown, type Style } from '../spf/output.js';
+
+export interface Explained {
+  readonly recipient: Address;
+  readonly client: Ip | undefined;
+  /** Of the client, where there is one. */
+  readonly name: ClientName | undefined;
+  /** The null reverse-path is ''; undefined: not told. */
+  readonly sender: { readonly text: string; readonly domain: string } | undefined;
+}
+
+interface Step {
+  readonly question: string;
+  /** The marker that answers, below the root; undefined: none does. */
+  readonly marker: string | undefined;
+  readonly meaning: string;
+  readonly style?: Style;
+}
+
+/** Throws BrokenMarker where /srv cannot be read. */
+export function explain(
+  asked: Explained,
+  { srv, plugins }: { readonly srv: Srv; readonly plugins: readonly Plugin[] },
+): Line[] {
+  const { domain } = asked.recipient;
+  if (!srv.isHosted(domain)) {
+    const meaning = 'not hosted: 550 5.7.1 Relaying denied at RCPT, whatever else there is; nothing is kept';
+    return written([{ question: 'domain', marker: undefined, meaning, style: 'red' }]);
+  }
+  const hosted: Step = { question: 'domain', marker: `${srv.folderName(domain)}/`, meaning: 'hosted' };
+  const recipient = recipientStep(asked, srv);
+  const black = blackSteps(asked, srv);
+  const white = whiteSteps(asked, srv);
+  return [
+    ...written([hosted, recipient, ...checkSteps(domain, { srv, plugins }), ...black, ...white]),
+    [['']],
+    [[verdict(asked, { recipient, black, white }), 'bold']],
+  ];
+}
+
+const someone = '0.0.0.0';
+
+function recipientStep({ recipient, client }: Explained, srv: Srv): Step {
+  const { domain, localPart } = recipient;
+  const at: Ip = client ?? { family: 4, words: [0], text: someone };
+  const found = srv.recipient(domain, localPart, at);
+  const marker = found.kind === 'valid' ? found.marker : /^users\/\S+?(?=\/? has|$)/.exec(found.why)?.[0];
+  const place = marker === undefined ? undefined : `${srv.folderName(domain)}/${marker}`;
+  if (found.kind === 'valid') return { question: 'recipient', marker: place, meaning: 'accepted', style: 'green' };
+  const why = found.why.includes(someone) ? `${found.why.split(' ')[0]} says from which clients: give --ip` : found.why;
+  const meaning =
+    found.kind === 'unknown' ? `refused, unless a directory (valid_users ldap) knows it: ${why}` : `refused: ${why}`;
+  return { question: 'recipient', marker: place, meaning, style: 'red' };
+}
+
+function checkSteps(
+  domain: string,
+  { srv, plugins }: { readonly srv: Srv; readonly plugins: readonly Plugin[] },
+): Step[] {
+  return plugins.flatMap((plugin): Step[] => {
+    const { name, inAll, list } = plugin;
+    if (inAll === undefined) return [];
+    const folder = srv.folderName(domain);
+    if (list !== undefined && srv.lines(domain, list) === undefined) return [];
+    const own = srv.checkMode(domain, name, false);
+    const mode = srv.checkMode(domain, name, inAll);
+    if (mode === 'off' && list === undefined) return [];
+    const marker =
+      own !== 'off' ? `${folder}/checks/${name}` : list === undefined ? `${folder}/checks/all` : `${folder}/${list}`;
+    return [{ question: `check ${name}`, marker, meaning: mode === 'log' ? 'tried out: logged only' : 'on' }];
+  });
+}
+
+function blackSteps({ recipient: { domain }, client, name, sender }: Explained, srv: Srv): Step[] {
+  const named = name && 'name' in name ? name.name : undefined;
+  return [
+    ...(sender
+      ? [step('blacklisted sender', srv.listed(domain, 'blacklisted', 'senders', sender.text), 'rejected')]
+      : []),
+    ...(sender
+      ? [step('blacklisted domain', srv.listed(domain, 'blacklisted', 'domains', sender.domain), 'rejected')]
+      : []),
+    ...(client ? [step('blacklisted address', srv.addressListed(domain, 'blacklisted', client), 'rejected')] : []),
+    ...(named === undefined
+      ? []
+      : [
+          step(`blacklisted host ${named}`, srv.listed(domain, 'blacklisted', 'hosts', named), 'rejected'),
+          step(
+            'blacklisted top-level domain',
+            srv.listed(domain, 'blacklisted', 'tld', named.replace(/^.*\./, '')),
+            'rejected',
+          ),
+        ]),
+  ];
+}
+
+function whiteSteps({ recipient: { domain, localPart }, client, sender }: Explained, srv: Srv): Step[] {
+  const lifts = 'lifts any rejection, but not that of a refused recipient';
+  return [
+    step('whitelisted recipient', srv.recipientWhitelisted(domain, localPart), 'lifts any rejection'),
+    ...(sender ? [step('whitelisted sender', srv.listed(domain, 'whitelisted', 'senders', sender.text), lifts)] : []),
+    ...(sender ? [step('whitelisted domain', srv.listed(domain, 'whitelisted', 'domains', sender.domain), lifts)] : []),
+    ...(client ? [step('whitelisted address', srv.addressListed(domain, 'whitelisted', client), lifts)] : []),
+  ];
+}
+
+const step = (question: string, marker: string | undefined, meaning: string): Step => ({
+  question,
+  marker,
+  meaning: marker === undefined ? 'no' : meaning,
+  ...(marker !== undefined && { style: question.startsWith('white') ? 'green' : 'red' }),
+});
+
+interface Found {
+  readonly recipient: Step;
+  readonly black: readonly Step[];
+  readonly white: readonly Step[];
+}
+
+function verdict({ client, sender }: Explained, { recipient, black, white }: Found): string {
+  const [wanted] = white.filter(({ marker }) => marker !== undefined);
+  const [unwanted] = black.filter(({ marker }) => marker !== undefined);
+  const toAll = white[0]?.marker;
+  if (toAll !== undefined) return `${toAll} decides: such mail is never rejected.`;
+  if (recipient.style === 'red') return `The recipient decides: 550 5.1.1 No such user, and the mail is kept.`;
+  if (wanted) return `${wanted.marker} decides: such mail is not rejected.`;
+  if (unwanted) return `${unwanted.marker} decides: 550 5.7.1 Blacklisted, and the mail is kept.`;
+  const untold = [...(client ? [] : ['--ip']), ...(sender ? [] : ['--from'])];
+  const more = untold.length > 0 ? ` Give ${untold.join(' and ')} for the lists of clients and senders.` : '';
+  return `The checks decide; postern test says how they judge a mail.${more}`;
+}
+
+function written(steps: readonly Step[]): Line[] {
+  const width = Math.max(...steps.map(({ question }) => shown(question, 120).length));
+  const markers = Math.max(1, ...steps.map(({ marker }) => (marker === undefined ? 1 : shown(marker, 200).length)));
+  return steps.map(({ question, marker, meaning, style }): Line => [
+    [`${shown(question, 120).padEnd(width)}  `],
+    [(marker === undefined ? '-' : shown(marker, 200)).padEnd(markers), marker === undefined ? 'dim' : 'bold'],
+    [`  ${shown(meaning)}`, style ?? 'dim'],
+  ]);
+}

@@ -1,0 +1,156 @@
+/** `postern srv`: makes markers under the names that count, finds those that never do, and says which decide. */
+import { loadPlugins } from '../../hooks/load.js';
+import type { Plugin } from '../../hooks/plugin.js';
+import { createLogger } from '../../log.js';
+import { parseAddress } from '../../mail/address.js';
+import { parseIp } from '../../mail/ip.js';
+import { nearest } from '../../settings/nearest.js';
+import type { Settings } from '../../settings.js';
+import { BrokenMarker } from '../../srv/srv.js';
+import { exit } from '../exit-codes.js';
+import { type CommandLine, load } from '../load.js';
+import { failed } from '../serve.js';
+import { type OptionTable, readWords, type Words } from '../spf/options.js';
+import { render, shown, type Terminal, terminalOf } from '../spf/output.js';
+import { checkMarkers, domainMarkers, listMarkers, make, type Markers } from './change.js';
+import { explain } from './explain.js';
+import { knownChecks, srvLint } from './lint.js';
+import { foldersOf, listOf, srvOf, wireToTry } from '../wire.js';
+
+const help = `usage: postern srv add-domain DOMAIN [USER ... | --all-users]
+       postern srv allow DOMAIN WHAT ... [--recipient]
+       postern srv block DOMAIN WHAT ... [--recipient | --host | --tld]
+       postern srv enable DOMAIN CHECK ... [--log]
+       postern srv lint [--json]
+       postern srv explain ADDRESS [--from=ADDRESS] [--ip=IP]
+
+the first four make marker files, and print the commands that would have made them; to undo, remove the file
+  add-domain   the domain is hosted; --all-users: every recipient is valid
+  allow        WHAT is never rejected: an address or network of clients, a sender, or a domain of senders;
+               --recipient: WHAT is a user, mail to whom is never rejected
+  block        WHAT is rejected; --host, --tld: WHAT is the name, or the last label of the name, of clients;
+               --recipient: WHAT is a user who is refused
+  enable       the check is on; --log: only tried out. "all" stands for all checks
+  DOMAIN of allow and block may be _global_: for all domains
+
+lint           says what can never match, means nothing, leads nowhere, or may not be read
+explain        says which markers decide about mail to ADDRESS, in order
+
+settings, such as --srv=/srv and --config=FILE, are read as by postern serve; --trial: those of the trial run
+
+exit codes: 0 done; 64 wrong usage; 65 lint has found something; 74 /srv cannot be read or written; 78 wrong settings
+`;
+
+interface Task {
+  readonly settings: Settings;
+  readonly words: Words;
+  readonly terminal: Terminal;
+}
+
+interface Subcommand {
+  readonly options: OptionTable;
+  readonly run: (task: Task) => number | Promise<number>;
+}
+
+const subcommands: Readonly<Record<string, Subcommand>> = {
+  'add-domain': { options: { 'all-users': 'flag' }, run: addDomain },
+  allow: { options: { recipient: 'flag' }, run: (task) => list(task, 'whitelisted') },
+  block: { options: { recipient: 'flag', host: 'flag', tld: 'flag' }, run: (task) => list(task, 'blacklisted') },
+  enable: { options: { log: 'flag' }, run: enable },
+  lint: { options: { json: 'flag' }, run: lint },
+  explain: { options: { from: { example: 'anna@example.org' }, ip: { example: '192.0.2.1' } }, run: explainAddress },
+};
+
+export async function srv({ argv, env }: CommandLine): Promise<number> {
+  const [name = 'help', ...rest] = argv;
+  if (name === 'help' || argv.some((word) => word === '--help' || word === '-h')) {
+    process.stdout.write(help);
+    return argv.length === 0 ? exit.usage : exit.ok;
+  }
+  const command = Object.hasOwn(subcommands, name) ? subcommands[name] : undefined;
+  if (!command) {
+    const meant = nearest(name, Object.keys(subcommands));
+    const hint = meant === undefined ? `say one of ${Object.keys(subcommands).join(', ')}` : `did you mean ${meant}?`;
+    return misused(`there is no "srv ${shown(name, 40)}"; ${hint}`);
+  }
+  const loaded = load({ argv: rest, env }, Object.keys(command.options));
+  if (!loaded.ok) return failed(exit.config, loaded.problems);
+  const words = readWords(
+    loaded.rest.filter((word) => word !== '--trial'),
+    command.options,
+  );
+  if (!words.ok) return misused(`srv ${name}: ${words.problem}`);
+  try {
+    return await command.run({ settings: loaded.settings, words, terminal: terminalOf(process.stdout, env) });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (error instanceof BrokenMarker || code !== undefined) return failed(exit.ioError, [`srv ${name}: ${message}`]);
+    throw error;
+  }
+}
+
+const misused = (problem: string): number => failed(exit.usage, [`${problem}; postern srv --help explains`]);
+
+function made(settings: Settings, markers: Markers, text?: string): number {
+  if (typeof markers === 'string') return misused(`srv: ${shown(markers, 300)}`);
+  for (const command of make(settings.srv, markers, text)) process.stdout.write(`${shown(command, 1000)}\n`);
+  return exit.ok;
+}
+
+function addDomain({ settings, words: { words, options } }: Task): number {
+  const [domain, ...users] = words;
+  if (domain === undefined) return misused('srv add-domain: name a domain');
+  return made(settings, domainMarkers(domain, options.has('all-users') ? [...users, '*'] : users));
+}
+
+function list({ settings, words: { words, options } }: Task, which: 'whitelisted' | 'blacklisted'): number {
+  const [scope, ...what] = words;
+  const kinds = (['recipient', 'host', 'tld'] as const).filter((kind) => options.has(kind));
+  if (scope === undefined || what.length === 0 || kinds.length > 1)
+    return misused('srv: name a domain, or _global_, and what is meant');
+  return made(settings, listMarkers({ list: which, scope, what, kind: kinds[0] }, srvOf(settings)));
+}
+
+async function enable({ settings, words: { words, options } }: Task): Promise<number> {
+  const [domain, ...names] = words;
+  if (domain === undefined || names.length === 0) return misused('srv enable: name a domain, and checks');
+  const plugins = await pluginsOf(settings);
+  if (typeof plugins === 'number') return plugins;
+  const markers = checkMarkers(domain.toLowerCase(), names, { srv: srvOf(settings), checks: knownChecks(plugins) });
+  return made(settings, markers, options.has('log') ? 'log\n' : '');
+}
+
+async function lint({ settings, words: { words, options }, terminal }: Task): Promise<number> {
+  if (words.length > 0) return misused('srv lint: takes no words');
+  const plugins = await pluginsOf(settings);
+  return typeof plugins === 'number' ? plugins : srvLint({ settings, plugins, json: options.has('json'), terminal });
+}
+
+async function explainAddress({ settings, words: { words, options }, terminal }: Task): Promise<number> {
+  const [word, ...more] = words;
+  const recipient = word === undefined || more.length > 0 ? undefined : parseAddress(word);
+  if (!recipient) return misused('srv explain: name one address, such as alice@example.com');
+  const ip = options.get('ip');
+  const client = ip === undefined ? undefined : parseIp(ip);
+  if (ip !== undefined && !client) return misused(`srv explain: --ip=${shown(ip, 60)} is no address`);
+  const from = options.get('from');
+  const sender = from === undefined ? undefined : from === '' || from === '<>' ? nullPath : parseAddress(from);
+  if (from !== undefined && !sender) return misused(`srv explain: --from=${shown(from, 60)} is no address`);
+  const wired = await wireToTry(settings, createLogger({ ...settings, log_level: 'silent' }));
+  if (!wired.ok) return failed(exit.config, wired.problems);
+  const { services } = wired;
+  try {
+    const name = client && (await services.clientName(client));
+    process.stdout.write(render(explain({ recipient, client, name, sender }, services), terminal));
+    return exit.ok;
+  } finally {
+    await Promise.all([services.content.close(), services.relay.close(), services.store.close()]);
+  }
+}
+
+const nullPath = { text: '', domain: '' };
+
+async function pluginsOf(settings: Settings): Promise<readonly Plugin[] | number> {
+  const loaded = await loadPlugins(listOf(settings), foldersOf(settings));
+  return loaded.ok ? loaded.plugins : failed(exit.config, loaded.problems);
+}

@@ -2,6 +2,7 @@
 import { printConfig } from '../settings/describe.js';
 import { readCertificate } from './certificate.js';
 import { exit } from './exit-codes.js';
+import { ownLimits } from './expiry.js';
 import { type CommandLine, complain, load } from './load.js';
 import { failed } from './serve.js';
 import { survey } from './survey.js';
@@ -25,7 +26,12 @@ export async function checkConfig(command: CommandLine): Promise<number> {
 /** Tells of markers that do nothing; the problems are those of a tree that cannot be read. */
 function surveyProblems(settings: Settings, plugins: Parameters<typeof survey>[1]): string[] {
   try {
-    for (const { idle } of survey(srvOf(settings), plugins)) complain(idle.map(({ text }) => `warning: ${text}`));
+    const srv = srvOf(settings);
+    for (const { domain, idle } of survey(srv, plugins)) {
+      const own = ownLimits(srv, domain);
+      const expiry = own?.kind === 'broken' ? [own.problem] : [];
+      complain([...idle.map(({ text }) => text), ...expiry].map((text) => `warning: ${text}`));
+    }
     return [];
   } catch (error) {
     return [`srv = ${settings.srv}: ${(error as Error).message}`];

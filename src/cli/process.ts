@@ -7,6 +7,7 @@ import { Listener } from '../smtp/server.js';
 import type { Services } from '../smtp/services.js';
 import { readCertificate, watchCertificate } from './certificate.js';
 import { exit } from './exit-codes.js';
+import { expireAndTell, expireHourly } from './expiry.js';
 import { type CommandLine, complain, load } from './load.js';
 import { notifySystemd } from './notify.js';
 import { dropPrivileges } from './privileges.js';
@@ -49,8 +50,6 @@ export const maxOf = (settings: Settings): { all: number; perAddress: number } =
   perAddress: settings.max_connections_per_ip,
 });
 
-const hourMs = 60 * 60 * 1000;
-
 class Running {
   readonly #options: ProcessOptions;
   readonly #listener: Listener;
@@ -74,7 +73,8 @@ class Running {
     if (process.getuid?.() === 0) log.warn({}, 'running as root: set "user", or let systemd start it as another user');
     this.#warnOfUnknownChecks();
     this.#watch();
-    const expiry = cluster.isWorker ? undefined : this.#expireHourly();
+    const expiry = cluster.isWorker ? undefined : expireHourly(() => this.#listener.services.quarantine, log);
+    if (expiry) void expireAndTell(this.#listener.services.quarantine, log);
     const stopped = this.#stopSignal();
     process.on('SIGHUP', this.#hup);
     saysServing();
@@ -185,18 +185,6 @@ class Running {
     } catch (error) {
       this.#options.log.error({ problem: String(error) }, '/srv cannot be read');
     }
-  }
-
-  #expireHourly(): NodeJS.Timeout {
-    const expire = async (): Promise<void> => {
-      const { removed, problems } = await this.#listener.services.quarantine.expire();
-      if (removed.length > 0) this.#options.log.info({ removed }, 'quarantine expired');
-      for (const problem of problems) this.#options.log.error({ problem }, 'quarantine not expired');
-    };
-    void expire();
-    const timer = setInterval(() => void expire(), hourMs);
-    timer.unref();
-    return timer;
   }
 }
 

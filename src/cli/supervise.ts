@@ -1,6 +1,7 @@
 /** The primary process of several workers: counts connections, keeps their store, expires the quarantine. */
 import type { Logger } from '../log.js';
 import type { Settings } from '../settings.js';
+import { expireHourly } from './expiry.js';
 import { type CommandLine, load } from './load.js';
 import { notifySystemd } from './notify.js';
 import { maxOf } from './process.js';
@@ -15,14 +16,12 @@ interface Supervision {
   readonly log: Logger;
 }
 
-const hourMs = 60 * 60 * 1000;
-
 /** Runs until TERM or INT, or until workers cannot even start; the exit code. */
 export async function superviseWorkers({ command, settings, log }: Supervision): Promise<number> {
   let current = settings;
   countForWorkers(() => maxOf(current));
   const store = storeForWorkers(() => embeddedOf(current, log));
-  const expiry = setInterval(() => void quarantineOf(current).expire(), hourMs);
+  const expiry = expireHourly(() => quarantineOf(current), log);
   const code = await keepWorkers({
     count: settings.workers,
     log,

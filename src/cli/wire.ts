@@ -22,6 +22,7 @@ import { Embedded } from '../store/embedded.js';
 import { Overlay } from '../store/overlay.js';
 import { BackedStore, type Backend, type Store } from '../store/store.js';
 import type { Logger } from '../log.js';
+import { ownLimits } from './expiry.js';
 import { type Account, giveFolders } from './privileges.js';
 import { pluginFolder, pluginList } from './package-root.js';
 import { primaryStore } from './worker-store.js';
@@ -120,7 +121,7 @@ export const srvOf = (settings: Settings): Srv =>
     blacklistDir: settings.blacklist_dir,
   });
 
-const quarantineSettings = ['spam', 'hostname', 'expire', 'expire_size'] as const;
+const quarantineSettings = ['spam', 'srv', 'hostname', 'expire', 'expire_size'] as const;
 
 export const quarantineOf = (settings: Settings): Quarantine =>
   openQuarantine({
@@ -128,6 +129,7 @@ export const quarantineOf = (settings: Settings): Quarantine =>
     hostname: settings.hostname,
     expireDays: settings.expire / dayMs,
     expireBytes: settings.expire_size,
+    ownLimits: (domain) => ownLimits(srvOf(settings), domain),
   });
 
 const relaySettings = ['relay', 'hostname', 'relay_connections', 'relay_timeout'] as const;

@@ -8,7 +8,7 @@ import { fieldText } from '../mail/text.js';
 import { rfc3339 } from './day.js';
 import { codeOf } from './durable.js';
 import { decodeSubject } from './encoded-word.js';
-import { type ExpireResult, expire } from './expire.js';
+import { type ExpireOptions, type ExpireResult, expire } from './expire.js';
 import { isFolderName, mailName } from './folder.js';
 import { indexLine } from './index-entry.js';
 import { type Indexes, openIndexes } from './index-file.js';
@@ -52,7 +52,7 @@ export interface Quarantine {
   /** All copies or none. Never throws. */
   archive(request: ArchiveRequest): Promise<ArchiveResult>;
   /** Removes what is too old or too much, and sets the links. Never throws. */
-  expire(now?: Date): Promise<ExpireResult>;
+  expire(now?: Date, progress?: ExpireOptions['progress']): Promise<ExpireResult>;
   /** Resolves when the archives under way have ended. */
   close(): Promise<void>;
 }
@@ -65,6 +65,7 @@ export interface QuarantineOptions {
   readonly expireDays: number;
   /** Octets; 0: no limit. */
   readonly expireBytes: number;
+  readonly ownLimits?: NonNullable<ExpireOptions['ownLimits']>;
   readonly now?: () => Date;
 }
 
@@ -83,7 +84,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
       running.add(result);
       return result;
     },
-    expire: (at = now()) => expire({ ...options, now: at }),
+    expire: (at = now(), progress) => expire({ ...options, now: at, ...(progress && { progress }) }),
     async close() {
       await Promise.all(running);
     },

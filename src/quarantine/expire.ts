@@ -1,5 +1,5 @@
 /**
- * Removes what is too old, then, oldest day first, what is too much, and sets the links. Only what looks like ours goes: mails
+ * Removes what is too old, then, oldest day first, what is too much (for its domain, for all), and sets the links. Only what looks like ours goes: mails
  * and index in YDAY/DOMAIN/{tmp,new,cur}, never through a symbolic link. Never touches a day that is being written to.
  */
 import fs from 'node:fs';
@@ -17,11 +17,22 @@ import { emptyingLock } from './yearly.js';
 export interface ExpireOptions {
   /** /spam */
   readonly root: string;
+  /** 0: none is ever too old. */
   readonly expireDays: number;
   /** Octets; 0: no limit. */
   readonly expireBytes: number;
+  /** What a domain has of its own; undefined: nothing. */
+  readonly ownLimits?: (domain: string) => OwnLimits | undefined;
   readonly now: Date;
+  /** Folders looked at. */
+  readonly progress?: (done: number, all: number) => void;
 }
+
+export type OwnLimits =
+  /** `days` in the place of those for all; `octets` of this domain's mails, besides those of all. 0: no limit. */
+  | { readonly kind: 'limits'; readonly days?: number; readonly octets?: number }
+  /** Nobody knows what was meant: no mail of the domain is too old. */
+  | { readonly kind: 'broken'; readonly problem: string };
 
 export interface ExpireResult {
   /** `YDAY/DOMAIN` of each folder that is gone. */
@@ -33,11 +44,15 @@ export interface ExpireResult {
 const hour = 3_600_000;
 
 export async function expire(options: ExpireOptions): Promise<ExpireResult> {
-  const run: Run = { options, now: options.now.getTime(), removed: [], problems: [] };
+  const run: Run = { options, now: options.now.getTime(), own: new Map(), removed: [], problems: [] };
   await noting(run, async () => {
     sweepRoot(options.root, run.now);
-    for (const folder of idleFolders(options)) await noting(run, () => expireOld(folder, run));
-    if (options.expireBytes > 0) await expireBySize(run);
+    const folders = idleFolders(options);
+    for (const [i, folder] of folders.entries()) {
+      options.progress?.(i, folders.length);
+      await noting(run, () => expireOld(folder, run));
+    }
+    await expireBySize(run);
     setLinks(options.root, options.now);
   });
   return { removed: run.removed, problems: run.problems };
@@ -46,6 +61,8 @@ export async function expire(options: ExpireOptions): Promise<ExpireResult> {
 interface Run {
   readonly options: ExpireOptions;
   readonly now: number;
+  /** By domain, each asked for once. */
+  readonly own: Map<string, OwnLimits | undefined>;
   readonly removed: string[];
   readonly problems: string[];
 }
@@ -59,27 +76,73 @@ async function noting(run: Run, work: () => Promise<void>): Promise<void> {
   }
 }
 
+function ownLimitsOf(domain: string, run: Run): OwnLimits | undefined {
+  if (run.own.has(domain)) return run.own.get(domain);
+  const own = run.options.ownLimits?.(domain);
+  run.own.set(domain, own);
+  if (own?.kind === 'broken') run.problems.push(own.problem);
+  return own;
+}
+
+/** 0: never. */
+function daysFor(domain: string, run: Run): number {
+  const own = ownLimitsOf(domain, run);
+  return own?.kind === 'broken' ? 0 : (own?.days ?? run.options.expireDays);
+}
+
+function octetsFor(domain: string, run: Run): number {
+  const own = ownLimitsOf(domain, run);
+  return own?.kind === 'limits' ? (own.octets ?? 0) : 0;
+}
+
 async function expireOld(folder: Folder, run: Run): Promise<void> {
-  const before = run.now - run.options.expireDays * 24 * hour;
   await sweepTmp(folder, run.now);
+  const days = daysFor(domainIn(folder), run);
+  if (days === 0) return;
+  const before = run.now - days * 24 * hour;
   // The index first: it is one look, while the mails may be many.
   if ((await folderTime(folder)) < before && ((await newestMail(folder)) ?? 0) < before)
     await remove(folder, before, run);
 }
 
+/** First each domain that has a limit of its own, then all together: what one may have is no reason to take from another. */
 async function expireBySize(run: Run): Promise<void> {
   const { root, expireBytes } = run.options;
-  const days = [];
-  let total = 0;
-  for (const folder of allFolders(root)) {
-    const size = await sizeOf(folder);
-    total += size;
-    days.push({ folder, size, time: await folderTime(folder) });
+  const wanted = allFolders(root).filter((folder) => expireBytes > 0 || octetsFor(domainIn(folder), run) > 0);
+  const sized: Sized[] = [];
+  for (const [i, folder] of wanted.entries()) {
+    run.options.progress?.(i, wanted.length);
+    await noting(run, async () => {
+      sized.push({ folder, size: await sizeOf(folder), time: await folderTime(folder) });
+    });
   }
+  sized.sort((a, b) => a.time - b.time);
+  for (const domain of new Set(wanted.map(domainIn))) {
+    const most = octetsFor(domain, run);
+    if (most > 0) {
+      const ofDomain = sized.filter(({ folder }) => domainIn(folder) === domain);
+      await removeUntil(most, ofDomain, run);
+    }
+  }
+  if (expireBytes > 0) {
+    const left = sized.filter(({ folder }) => fs.existsSync(folder.path));
+    await removeUntil(expireBytes, left, run);
+  }
+}
+
+interface Sized {
+  readonly folder: Folder;
+  readonly size: number;
+  readonly time: number;
+}
+
+/** Oldest first. */
+async function removeUntil(most: number, days: readonly Sized[], run: Run): Promise<void> {
   const busy = busyDays(run.options.now);
-  const idle = days.filter(({ folder }) => !busy.has(ydayIn(folder))).sort((a, b) => a.time - b.time);
-  for (const { folder, size } of idle) {
-    if (total <= expireBytes) return;
+  let total = days.reduce((sum, { size }) => sum + size, 0);
+  for (const { folder, size } of days) {
+    if (total <= most) return;
+    if (busy.has(ydayIn(folder))) continue;
     await noting(run, () => remove(folder, run.now - hour, run));
     if (!fs.existsSync(folder.path)) total -= size;
   }
@@ -138,6 +201,7 @@ function idleFolders({ root, now }: ExpireOptions): readonly Folder[] {
   return allFolders(root).filter((folder) => !busy.has(ydayIn(folder)));
 }
 
+const domainIn = (folder: Folder): string => path.basename(folder.path);
 const ydayIn = (folder: Folder): string => path.basename(path.dirname(folder.path));
 
 /** Real directories that look like ours. */

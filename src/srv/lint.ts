@@ -27,6 +27,8 @@ export interface LintOptions {
   readonly checks: readonly KnownCheck[];
   /** Is that a line that a list may hold? */
   readonly isListLine: (list: string, line: string) => boolean;
+  /** What is wrong with the lines of a domain's file `expire`. */
+  readonly expiryProblem: (lines: readonly string[]) => string | undefined;
   /** Of a word that is none of these the one that was meant. */
   readonly nearest: (word: string, known: readonly string[]) => string | undefined;
   /** May the user that postern runs as read it (a folder: enter it, too)? */
@@ -81,11 +83,12 @@ class Lint {
 
   *#domain(domain: string): Generator<Finding> {
     const lists = this.#options.checks.flatMap(({ list }) => list ?? []);
-    const known = ['users', 'checks', ...Object.keys(listKinds), ...lists];
+    const known = ['users', 'checks', 'expire', ...Object.keys(listKinds), ...lists];
     const names = yield* this.#names(domain);
     for (const name of names) {
       const path = `${domain}/${name}`;
       if (lists.includes(name)) yield* this.#list(path, name);
+      else if (name === 'expire') yield* this.#expiry(path);
       else if (!known.includes(name) && !name.startsWith('.')) yield { path, problem: this.#meaningless(name, known) };
     }
     yield* this.#users(`${domain}/users`);
@@ -145,7 +148,7 @@ class Lint {
     const stats = yield* this.#look(path);
     if (!stats) return;
     if (!stats.isFile()) return yield { path, problem: 'must be a file: mail is deferred' };
-    const lines = (this.#text(path) ?? '').split('\n').map((line) => line.replace(/(?:^|\s)#.*$/, '').trim());
+    const lines = linesIn(this.#text(path) ?? '');
     if (lines.every((line) => line === '')) yield { path, problem: 'holds no zone' };
     for (const [i, line] of lines.entries())
       if (line !== '' && !this.#options.isListLine(list, line))
@@ -153,6 +156,15 @@ class Lint {
           path: `${path}:${i + 1}`,
           problem: 'is no line that it may hold: zone, or zone=127.0.0.2,127.0.0.4/30',
         };
+  }
+
+  *#expiry(path: string): Generator<Finding> {
+    const stats = yield* this.#look(path);
+    if (!stats) return;
+    const kept = 'no mail of the domain is too old until this is mended';
+    if (!stats.isFile()) return yield { path, problem: `must be a file: ${kept}` };
+    const problem = this.#options.expiryProblem(linesIn(this.#text(path) ?? '').filter((line) => line !== ''));
+    if (problem !== undefined) yield { path, problem: `${problem}; ${kept}` };
   }
 
   *#lists(scope: string, there?: readonly string[]): Generator<Finding> {
@@ -249,6 +261,10 @@ class Lint {
     return path === '' ? this.#options.root : `${this.#options.root}/${path}`;
   }
 }
+
+/** Without comments; the empty ones count for the numbers. */
+const linesIn = (text: string): readonly string[] =>
+  text.split('\n').map((line) => line.replace(/(?:^|\s)#.*$/, '').trim());
 
 function ipRule(name: string): string | undefined {
   const [base = '', prefix, ...more] = name.split('_');

@@ -55,6 +55,14 @@ for (const [what, markers, said] of table) {
   });
 }
 
+test('check-config: a time to keep mails that is none', async (t) => {
+  const root = rootWith(t, ['d.example/users/valid/a']);
+  writeFileSync(join(root, 'srv/d.example/expire'), 'expire = soon\n');
+  const ran = await postern(['check-config', `--srv=${root}/srv`]);
+  assert.equal(ran.code, 0);
+  assert.match(ran.stderr, /^postern: warning: d\.example\/expire: expire must be .* until this is mended\n$/);
+});
+
 test('at the start they are in the log, and mail is taken all the same', async (t) => {
   const root = rootWith(
     t,

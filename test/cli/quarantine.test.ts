@@ -193,6 +193,22 @@ test('check gives a mail without a line its line back, and expire takes what is 
   assert.match(expired.out, /^removed \d+\/example\.com\n$/);
 });
 
+test('a domain’s own file says how long its mail is kept; one that makes no sense keeps it, and is told', async (t) => {
+  const root = spamFolder(t);
+  const srv = spamFolder(t);
+  const ages = { 'short.example': 'expire = 10d', 'long.example': 'expire = 90d', 'typo.example': 'expire = 1od' };
+  for (const [domain, text] of Object.entries(ages)) {
+    fs.mkdirSync(path.join(srv, domain));
+    fs.writeFileSync(path.join(srv, domain, 'expire'), `${text}\n`);
+    oldFolder(root, new Date(Date.now() - 40 * day), { domain });
+    oldFolder(root, new Date(Date.now() - 20 * day), { domain });
+  }
+  const { code, out, err } = await run(root, ['expire', `--srv=${srv}`]);
+  assert.match(out, /^(?:removed \d+\/short\.example\n){2}$/);
+  assert.match(err, /typo\.example\/expire: expire must be a duration/);
+  assert.equal(code, 74);
+});
+
 test('stats count', async (t) => {
   const root = spamFolder(t);
   await keep(root, 'ONE');

@@ -124,6 +124,11 @@ test('lint: what is made by hand can be wrong, the example tree is not', async (
   const ran = await srv('lint');
   assert.equal(ran.code, 65);
   assert.match(ran.stdout, /^\S+\/example\.com\/users\/valid\/Carol {2}never matches: .* as carol$/m);
+  mx.touch('example.com/expire=expire = 3 weeks\n');
+  assert.match(
+    (await srv('lint')).stdout,
+    /example\.com\/expire {2}expire must be a duration .* no mail of the domain/,
+  );
   const [line = ''] = (await srv('lint', '--json')).stdout.split('\n');
   assert.deepEqual(Object.keys(JSON.parse(line) as object), ['path', 'problem']);
   const example = await postern(['srv', 'lint', `--srv=${join(packageRoot, 'srv-example')}`]);

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { ydayOf } from '../../src/quarantine/day.js';
+import type { OwnLimits } from '../../src/quarantine/expire.js';
 import { setLinks } from '../../src/quarantine/links.js';
 import { day, folderOf, namesIn, oldFolder, quarantineIn, request, spamFolder } from './support.js';
 
@@ -39,6 +40,58 @@ test('too much: the oldest days go first, until it fits; never today', async (t)
   const tiny = await quarantineIn(root, { expireBytes: 1 }).expire(now);
   assert.deepEqual(tiny.removed, [name(ago(1))]);
   assert.deepEqual(namesIn(root), ['324', 'today']);
+});
+
+test('no days to keep: nothing is ever too old', async (t) => {
+  const root = spamFolder(t);
+  oldFolder(root, ago(200));
+  assert.deepEqual(await quarantineIn(root, { expireDays: 0 }).expire(now), { removed: [], problems: [] });
+});
+
+/** [what, the limits of own.example, which of its days go; 30 days are kept of the others] */
+for (const [what, own, gone] of [
+  ['a longer time than for all', { kind: 'limits', days: 60 }, [70]],
+  ['a shorter time than for all', { kind: 'limits', days: 10 }, [20, 40, 70]],
+  ['no end', { kind: 'limits', days: 0 }, []],
+  ['a size', { kind: 'limits', octets: 25_000 }, [20, 40, 70]],
+  ['a size and no end', { kind: 'limits', octets: 35_000, days: 0 }, [40, 70]],
+  ['limits that cannot be understood', { kind: 'broken', problem: 'own.example/expire: what?' }, []],
+] as const satisfies readonly (readonly [string, OwnLimits, readonly number[]])[]) {
+  test(`a domain may have ${what}, and the others keep to theirs`, async (t) => {
+    const root = spamFolder(t);
+    const days = [0, 1, 20, 40, 70];
+    for (const domain of ['own.example', 'other.example']) {
+      for (const age of days) {
+        const folder = oldFolder(root, ago(age), { count: 1, domain });
+        fs.writeFileSync(path.join(folder, 'new', namesIn(folder, 'new')[0] ?? ''), 'x'.repeat(10_000));
+      }
+    }
+    const ownLimits = (domain: string): OwnLimits | undefined => (domain === 'own.example' ? own : undefined);
+    const { removed, problems } = await quarantineIn(root, { ownLimits }).expire(now);
+    const expected = [
+      ...gone.map((age) => `${ydayOf(ago(age))}/own.example`),
+      ...[40, 70].map((age) => `${ydayOf(ago(age))}/other.example`),
+    ];
+    assert.deepEqual([...removed].sort(), expected.sort());
+    assert.deepEqual(problems, own.kind === 'broken' ? [own.problem] : []);
+  });
+}
+
+test('the size of all takes the oldest days, whatever a domain has of its own', async (t) => {
+  const root = spamFolder(t);
+  oldFolder(root, ago(40), { domain: 'own.example' });
+  oldFolder(root, ago(2), { domain: 'other.example' });
+  const ownLimits = (): OwnLimits => ({ kind: 'limits', days: 0 });
+  const { removed } = await quarantineIn(root, { ownLimits, expireBytes: 1000 }).expire(now);
+  assert.deepEqual(removed, [`${ydayOf(ago(40))}/own.example`]);
+});
+
+test('it says how far it is', async (t) => {
+  const root = spamFolder(t);
+  for (const days of [1, 2, 3]) oldFolder(root, ago(days));
+  const said: string[] = [];
+  await quarantineIn(root, { expireBytes: 100_000 }).expire(now, (done, all) => said.push(`${done}/${all}`));
+  assert.deepEqual(said, ['0/3', '1/3', '2/3', '0/3', '1/3', '2/3']);
 });
 
 for (const [what, at, spared] of [

@@ -25,6 +25,7 @@ const found = (root: string, options: Partial<LintOptions> = {}): string[] =>
       root,
       checks: [{ name: 'spf' }, { name: 'dnsbl', list: 'zones' }],
       isListLine: (_list, line) => line === 'bl.example',
+      expiryProblem: (lines) => (lines.join() === '90d' ? undefined : 'is wrong'),
       nearest,
       mayRead: () => true,
       ...options,
@@ -45,6 +46,7 @@ const table: readonly (readonly [what: string, markers: readonly string[], findi
       'd.example/checks/spf',
       'd.example/checks/all=LOG\n',
       'd.example/checks/dnsbl=log',
+      'd.example/expire=90d # three months\n\n',
       'd.example/zones=# none yet\nbl.example\n',
       'd.example/blacklisted/ips/2001:db8::_32',
       'd.example/blacklisted/hosts/mail.x.example',
@@ -135,6 +137,16 @@ const table: readonly (readonly [what: string, markers: readonly string[], findi
     'a check that holds something',
     ['d.example/checks/spf=off'],
     'd.example/checks/spf: is on; what it holds means nothing, but for the word log',
+  ],
+  [
+    'a time to keep mails that is none',
+    ['d.example/expire=soon'],
+    'd.example/expire: is wrong; no mail of the domain is too old until this is mended',
+  ],
+  [
+    'a time to keep mails that is a folder',
+    ['d.example/expire/'],
+    'd.example/expire: must be a file: no mail of the domain is too old until this is mended',
   ],
   ['a list without lines', ['d.example/zones=# nothing\n'], 'd.example/zones: holds no zone'],
   [

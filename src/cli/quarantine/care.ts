@@ -12,10 +12,14 @@ import { jsonLine } from '../spf/output.js';
 import { quarantineOf } from '../wire.js';
 
 export async function expireNow({ settings, options, words }: Task): Promise<number> {
-  if (words.length > 0) return misuse('quarantine expire takes no words; expire and expire_size are settings');
+  if (words.length > 0)
+    return misuse(
+      'quarantine expire takes no words; expire and expire_size are settings, or lines of /srv/DOMAIN/expire',
+    );
   const progress = progressLine();
-  progress.show('looking through the quarantine …');
-  const { removed, problems } = await quarantineOf(settings).expire();
+  const { removed, problems } = await quarantineOf(settings).expire(undefined, (done, all) =>
+    progress.show(bar(done, all)),
+  );
   progress.end();
   complain(problems.map((problem) => printable(problem, 1000)));
   if (options.has('json')) for (const folder of removed) process.stdout.write(jsonLine({ removed: folder }));

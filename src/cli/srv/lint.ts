@@ -7,6 +7,7 @@ import { nearest } from '../../settings/nearest.js';
 import type { Settings } from '../../settings.js';
 import { type KnownCheck, lintTree } from '../../srv/lint.js';
 import { exit } from '../exit-codes.js';
+import { readExpiry } from '../expiry.js';
 import { jsonLine, type Line, render, shown, type Terminal } from '../spf/output.js';
 
 export const dataError = 65; // EX_DATAERR
@@ -30,6 +31,10 @@ export function srvLint({ settings, plugins, json, terminal }: Lint): number {
     root: settings.srv,
     checks: knownChecks(plugins),
     isListLine: (_list, line) => readZone(line) !== undefined,
+    expiryProblem: (lines) => {
+      const read = readExpiry(lines);
+      return typeof read === 'string' ? read : undefined;
+    },
     nearest,
     mayRead: readableBy(settings.user),
   });

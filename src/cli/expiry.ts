@@ -1,0 +1,69 @@
+/**
+ * How long refused mail is kept: for all by the settings, for a domain by its file /srv/DOMAIN/expire, which holds the same
+ * lines (`expire = 90d`, `expire_size = 1g`). A file that cannot be understood keeps the domain's mail: no typo deletes.
+ */
+import type { Quarantine } from '../quarantine/archive.js';
+import type { OwnLimits } from '../quarantine/expire.js';
+import type { Logger } from '../log.js';
+import { schema } from '../settings/schema.js';
+import type { Srv } from '../srv/srv.js';
+
+export const expiryFile = 'expire';
+
+const dayMs = 86_400_000;
+const hourMs = 3_600_000;
+
+/** What the domain's own file says; undefined where there is none. */
+export function ownLimits(srv: Srv, domain: string): OwnLimits | undefined {
+  const broken = (problem: string): OwnLimits => ({
+    kind: 'broken',
+    problem: `${domain}/${expiryFile}: ${problem}; no mail of the domain is too old until this is mended`,
+  });
+  try {
+    const lines = srv.lines(domain, expiryFile);
+    const read = lines && readExpiry(lines);
+    return typeof read === 'string' ? broken(read) : read;
+  } catch (error) {
+    return broken(`cannot be read (${error instanceof Error ? error.message : String(error)})`);
+  }
+}
+
+/** Lines without comments; a string: what is wrong. */
+export function readExpiry(lines: readonly string[]): OwnLimits | string {
+  const found = new Map<string, string>();
+  for (const line of lines) {
+    const [, name = '', value = ''] = /^([^=]*?)\s*=\s*(.*)$/.exec(line) ?? [];
+    if (name !== 'expire' && name !== 'expire_size')
+      return `"${line}" must be expire = DURATION or expire_size = SIZE, as in the settings`;
+    if (found.has(name)) return `${name} is there twice`;
+    found.set(name, value);
+  }
+  const days = numberOf('expire', found);
+  const octets = numberOf('expire_size', found);
+  if (typeof days === 'string') return days;
+  if (typeof octets === 'string') return octets;
+  return {
+    kind: 'limits',
+    ...(days !== undefined && { days: days / dayMs }),
+    ...(octets !== undefined && { octets }),
+  };
+}
+
+function numberOf(name: 'expire' | 'expire_size', found: ReadonlyMap<string, string>): number | string | undefined {
+  const text = found.get(name);
+  if (text === undefined) return undefined;
+  const parsed = schema[name].kind.parse(text);
+  return parsed.ok ? parsed.value : `${name} ${parsed.problem}`;
+}
+
+/** What comes of it goes to the log. */
+export async function expireAndTell(quarantine: Quarantine, log: Logger): Promise<void> {
+  const { removed, problems } = await quarantine.expire();
+  if (removed.length > 0) log.info({ removed }, 'quarantine expired');
+  for (const problem of problems) log.error({ problem }, 'quarantine not expired');
+}
+
+/** Until the timer is cleared. */
+export function expireHourly(quarantine: () => Quarantine, log: Logger): NodeJS.Timeout {
+  return setInterval(() => void expireAndTell(quarantine(), log), hourMs).unref();
+}

@@ -12,18 +12,17 @@
  * as application/x-msdownload, any other with the name, such as *.exe. Case does not matter, nor what Windows drops from
  * the end of a name. Not part of checks/all: what is not wanted is a matter of the house.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { type Plugin, defineCheck, pass, reject } from '../src/hooks/check.js';
 import type { Attachment } from '../src/mail/content.js';
 import { asciiText } from '../src/mail/text.js';
 import { judgeUnreadable, unreadableOf } from './unreadable.js';
+import { readWordList, shippedList } from './word-list.js';
 
 export default function attachments(args: readonly string[]): Plugin {
   const { unreadable, rest } = unreadableOf(args, 'defer');
-  const [file = shipped(), ...more] = rest;
+  const [file = shippedList('attachments.txt'), ...more] = rest;
   if (more.length > 0) throw new Error('takes one file, and unreadable=');
-  const isUnwanted = matcher(readFileSync(file, 'utf8'));
+  const isUnwanted = matcher(readWordList(file));
   return defineCheck({
     name: 'attachments',
     inAll: false,
@@ -45,21 +44,9 @@ function wordsOf({ type, names, inside }: Attachment): string[] {
   return [type, ...plain].filter((word) => word !== '');
 }
 
-function matcher(list: string): (word: string) => boolean {
-  const patterns = list
-    .split('\n')
-    .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
-    .filter((line) => line !== '')
-    .map((pattern) => pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&')));
+function matcher(list: readonly string[]): (word: string) => boolean {
+  const patterns = list.map((pattern) => pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&')));
   // A name has no slash any more, so a pattern without one is never compared with a type, nor the other way round.
   const one = new RegExp(`^(?:${patterns.map((parts) => parts.join('[^/]*')).join('|')})$`, 'is');
   return (word) => patterns.length > 0 && one.test(word.slice(-1024));
-}
-
-/** Beside this file in the sources; one folder further up once compiled. */
-function shipped(): string {
-  const [source, compiled] = ['./attachments.txt', '../../plugins/attachments.txt'].map((path) =>
-    fileURLToPath(new URL(path, import.meta.url)),
-  );
-  return existsSync(source ?? '') ? (source ?? '') : (compiled ?? '');
 }

@@ -8,22 +8,13 @@
  * signature is good is not asked here: that is recorded by dkim_check, which this check's marker switches on as well, and
  * acted upon by dmarc.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { type Plugin, defineCheck, pass, reject } from '../src/hooks/check.js';
 import { parseDomain } from '../src/mail/domain.js';
+import { readWordList, shippedList } from './word-list.js';
 
-export default function dkim([file = shipped(), ...more]: readonly string[]): Plugin {
+export default function dkim([file = shippedList('dkim.txt'), ...more]: readonly string[]): Plugin {
   if (more.length > 0) throw new Error('takes one file');
-  const signers = readFileSync(file, 'utf8')
-    .split('\n')
-    .map((line) =>
-      line
-        .replace(/(^|\s)#.*$/, '')
-        .trim()
-        .toLowerCase(),
-    )
-    .filter((name) => name !== '');
+  const signers = readWordList(file).map((name) => name.toLowerCase());
   const wrong = signers.find((name) => parseDomain(name.replace(/^\*\./, '')) === undefined);
   if (wrong !== undefined) throw new Error(`${file}: "${wrong}" is no domain`);
   const exact = new Set(signers);
@@ -36,12 +27,4 @@ export default function dkim([file = shipped(), ...more]: readonly string[]): Pl
       return signs ? reject(`Not signed (DKIM), as all mail from ${senderDomain} is`) : pass;
     },
   });
-}
-
-/** Beside this file in the sources; one folder further up once compiled. */
-function shipped(): string {
-  const [source, compiled] = ['./dkim.txt', '../../plugins/dkim.txt'].map((path) =>
-    fileURLToPath(new URL(path, import.meta.url)),
-  );
-  return existsSync(source ?? '') ? (source ?? '') : (compiled ?? '');
 }

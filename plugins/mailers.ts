@@ -4,21 +4,12 @@
  *     mailers              the list that ships with postern (mailers.txt)
  *     mailers /etc/x.txt   a list of your own: one name a line, # comments; matched without case, anywhere in the field
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { type Plugin, defineCheck, pass, reject } from '../src/hooks/check.js';
+import { readWordList, shippedList } from './word-list.js';
 
-export default function mailers([file = shipped(), ...more]: readonly string[]): Plugin {
+export default function mailers([file = shippedList('mailers.txt'), ...more]: readonly string[]): Plugin {
   if (more.length > 0) throw new Error('takes one file');
-  const bad = readFileSync(file, 'utf8')
-    .split('\n')
-    .map((line) =>
-      line
-        .replace(/(^|\s)#.*$/, '')
-        .trim()
-        .toLowerCase(),
-    )
-    .filter((name) => name !== '');
+  const bad = readWordList(file).map((name) => name.toLowerCase());
   return defineCheck({
     name: 'mailers',
     inspect({ header }) {
@@ -27,12 +18,4 @@ export default function mailers([file = shipped(), ...more]: readonly string[]):
       return found === undefined ? pass : reject('Sent by a known bulk mailer', `X-Mailer: ${found}`);
     },
   });
-}
-
-/** Beside this file in the sources; one folder further up once compiled. */
-function shipped(): string {
-  const [source, compiled] = ['./mailers.txt', '../../plugins/mailers.txt'].map((path) =>
-    fileURLToPath(new URL(path, import.meta.url)),
-  );
-  return existsSync(source ?? '') ? (source ?? '') : (compiled ?? '');
 }

@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { fakeServer, reply } from '../dns/support/fake-server.js';
 import { txt } from '../dns/support/wire.js';
-import { isSafe, type Ran, spf, startSpf, zoneFile } from './support/spf-command.js';
+import type { Ran } from './support/postern-command.js';
+import { isSafe, spf, startSpf, zoneFile } from './support/spf-command.js';
 
 interface Answer {
   readonly result: string | null;

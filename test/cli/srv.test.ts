@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { packageRoot } from '../../src/cli/package-root.js';
 import { Mx } from '../support/mx.js';
-import { postern } from './support/postern-command.js';
-import type { Ran } from './support/spf-command.js';
+import { postern, type Ran } from './support/postern-command.js';
 
 let mx: Mx;
 before(async () => {

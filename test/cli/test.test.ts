@@ -4,8 +4,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Mx, message } from '../support/mx.js';
-import { postern } from './support/postern-command.js';
-import type { Ran } from './support/spf-command.js';
+import { postern, type Ran } from './support/postern-command.js';
 
 let mx: Mx;
 before(async () => {

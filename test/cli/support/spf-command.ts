@@ -1,39 +1,15 @@
-/** Runs `postern spf` as its users do, in a process of its own. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+/** `postern spf` and its zone files. */
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { postern, type Ran, startPostern, type Surroundings } from './postern-command.js';
 
-const main = fileURLToPath(new URL('../../../src/main.js', import.meta.url));
+export const startSpf = (words: readonly string[], env: Surroundings['env'] = {}): ChildProcessWithoutNullStreams =>
+  startPostern(['spf', ...words], { env });
 
-export interface Ran {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-export interface Surroundings {
-  readonly input?: string | Buffer;
-  readonly env?: Readonly<Record<string, string>>;
-}
-
-export function startSpf(words: readonly string[], env: Surroundings['env'] = {}): ChildProcessWithoutNullStreams {
-  const { NO_COLOR: _no, FORCE_COLOR: _force, ...inherited } = process.env;
-  return spawn(process.execPath, [...process.execArgv, main, 'spf', ...words], { env: { ...inherited, ...env } });
-}
-
-export async function spf(words: readonly string[], { input = '', env = {} }: Surroundings = {}): Promise<Ran> {
-  const child = startSpf(words, env);
-  const stdout: Buffer[] = [];
-  const stderr: Buffer[] = [];
-  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-  child.stdin.on('error', () => {}); // it may have ended before it read anything
-  child.stdin.end(input);
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  return { code, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() };
-}
+export const spf = (words: readonly string[], surroundings: Surroundings = {}): Promise<Ran> =>
+  postern(['spf', ...words], surroundings);
 
 /** The zone of the tests below, in a file. */
 export interface ZoneFile {

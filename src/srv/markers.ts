@@ -1,5 +1,5 @@
 /**
- * Writes and removes markers for the quarantine page: the same files that an operator would touch. A name becomes a path by
+ * Writes and removes markers, for the quarantine page and the command line: the same files that an operator would touch. A name becomes a path by
  * entry-name.ts, and only below a hosted domain or `_global_`. Leaves what a marker means to srv.ts and the plugins.
  */
 import fs from 'node:fs';
@@ -46,6 +46,18 @@ export function parseMarker(text: string, isHosted: (domain: string) => boolean)
   return key === undefined ? undefined : { scope, kind, key };
 }
 
+/** Makes an empty file, and the folders above it. False when something of that name was there already, which stays as it is. */
+export function touch(file: string): boolean {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  try {
+    fs.closeSync(fs.openSync(file, 'wx'));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
 /** Broken IO throws; the error names the path. */
 export class Markers {
   readonly #root: string;
@@ -65,15 +77,7 @@ export class Markers {
 
   /** False when it was there already. */
   create(marker: Marker): boolean {
-    const file = this.pathOf(marker);
-    fs.mkdirSync(path.dirname(file), { recursive: true });
-    try {
-      fs.closeSync(fs.openSync(file, 'wx'));
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-      throw error;
-    }
+    return touch(this.pathOf(marker));
   }
 
   /** False when it was not there. A marker that is a folder with entries stays: it says more than a switch can. */

@@ -1,12 +1,13 @@
 /** `postern srv add-domain`, `allow`, `block`, `enable`: the marker that an operator would touch, under the name that counts. */
-import { closeSync, existsSync, lstatSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseAddress } from '../../mail/address.js';
 import { parseDomain } from '../../mail/domain.js';
 import { networkBase, parseNetwork } from '../../mail/ip.js';
 import { nearest } from '../../settings/nearest.js';
 import { entryName } from '../../srv/entry-name.js';
 import type { KnownCheck } from '../../srv/lint.js';
+import { touch } from '../../srv/markers.js';
 import type { Srv } from '../../srv/srv.js';
 
 /** Markers below the root; a string: what is wrong. */
@@ -119,12 +120,10 @@ export function make(root: string, markers: readonly string[], text?: string): s
       mkdirSync(path, { recursive: true });
       return `mkdir -p ${quoted(path)}`;
     }
-    const wasThere = existsSync(path);
-    mkdirSync(dirname(path), { recursive: true });
-    if (text !== undefined && !(wasThere && lstatSync(path).isDirectory())) writeFileSync(path, text);
-    else if (!wasThere) closeSync(openSync(path, 'ax'));
+    const isNew = touch(path);
+    if (text !== undefined && !lstatSync(path).isDirectory()) writeFileSync(path, text);
     if (text !== undefined && text !== '') return `echo ${text.trim()} >${quoted(path)}`;
-    return wasThere ? `# is there already: ${path}` : `touch ${quoted(path)}`;
+    return isNew ? `touch ${quoted(path)}` : `# is there already: ${path}`;
   });
 }
 

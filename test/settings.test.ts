@@ -157,6 +157,12 @@ describe('a bad value of any setting is named with its place, the value, and wha
     ],
     web_hosts: [['-', /a host name/]],
     web_tokens: [['x\u0007', /control/]],
+    digest_url: [
+      ['mail.example.com', /https:\/\//],
+      ['https://mail.example.com/page', /without a path/],
+      ['https://anna@mail.example.com', /https:\/\//],
+      ['javascript://mail.example.com', /https:\/\//],
+    ],
     relay_networks: [
       ['300.0.0.0/8', /network/],
       ['192.0.2.0/33', /network/],

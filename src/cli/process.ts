@@ -195,6 +195,7 @@ const needRestart = [
   'web',
   'web_hosts',
   'web_tokens',
+  'digest_url',
   'user',
   'group',
   'log_level',

@@ -1,5 +1,6 @@
 /** `postern web`: the quarantine page in a process of its own, so that no search and no hostile mail holds up SMTP. `serve` starts it. */
 import { join } from 'node:path';
+import { Links } from '../digest/links.js';
 import { createLogger, type Logger } from '../log.js';
 import { openContentReader } from '../mime/content-reader.js';
 import type { Settings } from '../settings.js';
@@ -69,7 +70,8 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
       stats: new StatsCache(settings.spam),
       tokens: new Tokens(settings.web_tokens, oneTime),
       sessions: new Sessions(),
-      isOurHost: hostCheck({ host: at.host, port }, settings.web_hosts),
+      ...(settings.digest_url !== '' && { links: new Links(settings.state) }),
+      isOurHost: hostCheck({ host: at.host, port }, namesOf(settings)),
       assets: readAssets(join(packageRoot, 'src/web/assets')),
       onError: (error) => log.error({ err: error }, 'quarantine page'),
     }));
@@ -83,6 +85,10 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
     return `web: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
+
+/** Those that a proxy knows us by; digest mails lead to one of them. */
+const namesOf = ({ web_hosts, digest_url }: Settings): readonly string[] =>
+  digest_url === '' ? web_hosts : [...web_hosts, new URL(digest_url).hostname];
 
 const hostOf = ({ web: at }: Settings): string => (at?.host.includes(':') ? `[${at.host}]` : (at?.host ?? ''));
 

@@ -156,6 +156,18 @@ function isStoreUrl(text: string): boolean {
   return hostname !== '' && /^\/?\d{0,3}$/.test(pathname) && search === '' && hash === '';
 }
 
+/** `https://mail.example.com`, or ''; without the slash behind it. */
+export const pageUrl: ValueKind<string> = valueKind(
+  'URL',
+  'empty, or http:// or https:// and a host, without a path, such as https://mail.example.com',
+  (text) => (text === '' ? '' : originOf(text)),
+);
+
+function originOf(text: string): string | undefined {
+  if (!/^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) || !URL.canParse(text)) return undefined;
+  return new URL(text).origin;
+}
+
 /** Taken as it is: a relative path counts from where the program is started. */
 export const path: ValueKind<string> = valueKind('PATH', 'a path', (text) => text || undefined);
 

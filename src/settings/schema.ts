@@ -64,6 +64,11 @@ export const schema = {
   web: entry(optional(kinds.webEndpoint), '', 'where the quarantine page is; empty: nowhere'),
   web_hosts: entry(listOf(kinds.hostName), '', 'names by which a proxy reaches the quarantine page'),
   web_tokens: entry(kinds.path, '/var/lib/postern/web-tokens', 'who may see the page: postern web token adds lines'),
+  digest_url: entry(
+    kinds.pageUrl,
+    '',
+    'where links of digest mails lead: the quarantine page as its readers reach it; empty: no digests',
+  ),
   relay_networks: entry(kinds.networks, '', 'clients that may relay anywhere and skip the checks'),
   proxy_networks: entry(kinds.networks, '', 'proxies whose PROXY header is believed'),
   xclient_networks: entry(kinds.networks, '', 'clients whose XCLIENT command is believed'),

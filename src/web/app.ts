@@ -4,6 +4,7 @@ import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { deleteCookie, setCookie } from 'hono/cookie';
 import { html } from 'hono/html';
+import type { Links } from '../digest/links.js';
 import type { ContentReader } from '../mime/content-reader.js';
 import { browsePage, type Page } from '../quarantine/browse.js';
 import { discard } from '../quarantine/discard.js';
@@ -16,6 +17,7 @@ import type { Stats } from '../quarantine/stats.js';
 import type { Relay } from '../relay/relay.js';
 import { type Marker, type Markers, markerText, parseMarker } from '../srv/markers.js';
 import { chartsBody, chartsPage } from './charts-page.js';
+import { digestApp } from './digest-page.js';
 import { domainPage, domainsPage } from './domains-page.js';
 import { authenticated, checkHost, cookieName, sameSite, secureHeaders, type Vars } from './guard.js';
 import { listPage, row } from './list-page.js';
@@ -38,6 +40,8 @@ export interface WebParts {
   readonly stats: StatsCache;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
+  /** Of digest mails; undefined: none are sent. */
+  readonly links?: Links;
   readonly isOurHost: (host: string) => boolean;
   readonly assets: ReadonlyMap<string, { readonly type: string; readonly octets: Buffer }>;
   readonly onError: (error: unknown) => void;
@@ -68,6 +72,7 @@ export function webApp(parts: WebParts): Hono<Vars> {
       : c.notFound();
   });
   login(app, parts);
+  if (parts.links) app.route('/digest', digestApp({ ...parts, links: parts.links }));
   app.use(authenticated(parts.sessions, parts.tokens));
   reading(app, parts);
   changing(app, parts);

@@ -23,6 +23,8 @@ export interface Site {
   readonly port: number;
   readonly origin: string;
   readonly log: readonly string[];
+  /** The local MTA. */
+  readonly relay: string;
   /** What the local MTA got. */
   delivered(): readonly string[];
 }
@@ -68,6 +70,7 @@ export async function openSite(t: Pick<TestContext, 'after'>, more: readonly str
     port: opened.port,
     origin: `http://127.0.0.1:${opened.port}`,
     log,
+    relay: `127.0.0.1:${sink.port}`,
     delivered: () =>
       fs.existsSync(path.join(dir, 'new'))
         ? fs.readdirSync(path.join(dir, 'new')).map((name) => fs.readFileSync(path.join(dir, 'new', name), 'latin1'))

@@ -35,6 +35,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     options: { ...json, search: { example: 'plugin:dnsbl' } },
   },
   expire: { run: async (task) => (await import('./care.js')).expireNow(task), options: json },
+  digest: {
+    run: async (task) => (await import('./digest.js')).digest(task),
+    options: { ...json, domain: { example: 'example.com' }, 'dry-run': 'flag', again: 'flag' },
+  },
   check: { run: async (task) => (await import('./care.js')).check(task), options: json },
   stats: { run: async (task) => (await import('./stats.js')).stats(task), options: json },
 };
@@ -44,6 +48,7 @@ const help = `usage: postern quarantine list [SEARCH ...] [--limit=N | --all] [-
        postern quarantine release MAIL ... | --search=SEARCH [--attachment] [--again] [--json]
        postern quarantine delete MAIL ... | --search=SEARCH [--json]
        postern quarantine expire | check [YDAY/DOMAIN ...] | stats [SEARCH ...] [--json]
+       postern quarantine digest [--domain=DOMAIN] [--dry-run] [--again] [--json]
        postern quarantine completion bash|zsh
 
 MAIL is the ID of the 550, a name that list prints (329/example.com/...), or the path of the mail's file
@@ -60,6 +65,8 @@ delete   take the mail away; its line stays until it expires
 expire   take away what is too old or too much (expire, expire_size)
 check    mend indexes: mails without a line get one, torn lines go
 stats    how much there is, by day, plugin, reason, domain, sender, client
+digest   mail each domain's postmaster what was refused yesterday, with links that release it (digest_url); once a day,
+         --again: also if it has been sent
 --json   one JSON object a line
 
 settings, such as --spam=/spam and --config=FILE, are read as by postern serve; --trial: those of the trial run

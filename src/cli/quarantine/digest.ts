@@ -1,0 +1,60 @@
+/** `postern quarantine digest`: for cron or a timer, once a day. Each domain's postmaster is told what was refused the day before. */
+import { printable } from '../../mail/text.js';
+import { counted } from '../../digest/compose.js';
+import { type DigestResult, forgetSent, sendDigest } from '../../digest/digest.js';
+import { Links } from '../../digest/links.js';
+import { exit } from '../exit-codes.js';
+import { complain } from '../load.js';
+import { jsonLine } from '../spf/output.js';
+import { relayOf, srvOf } from '../wire.js';
+import type { Task } from './task.js';
+
+export async function digest({ settings, options, words }: Task): Promise<number> {
+  const url = settings.digest_url;
+  if (words.length > 0) return ended(exit.usage, 'quarantine digest takes no words; name a domain by --domain');
+  if (url === '')
+    return ended(exit.config, 'digests are off: digest_url must say where the quarantine page is reached');
+  const hosted = srvOf(settings);
+  const only = options.get('domain');
+  // A mail to the postmaster of any other domain would leave this machine.
+  if (only !== undefined && !hosted.isHosted(only)) return ended(exit.usage, `${printable(only)} is no domain of ours`);
+  const links = new Links(settings.state);
+  const dryRun = options.has('dry-run');
+  const relay = relayOf(settings, (problem) => complain([printable(problem)]));
+  const { spam: root, state, hostname } = settings;
+  let code: number = exit.ok;
+  try {
+    for (const domain of only === undefined ? hosted.domains() : [only]) {
+      const again = options.has('again');
+      const result = await sendDigest(domain, { root, state, hostname, url, relay, links, again, dryRun });
+      code = Math.max(code, codeOf(result));
+      if (result.kind !== 'nothing' || only !== undefined || options.has('json'))
+        process.stdout.write(options.has('json') ? jsonOf(domain, result) : lineOf(domain, result));
+    }
+    if (!dryRun) {
+      links.tidy();
+      forgetSent(state);
+    }
+  } finally {
+    await relay.close();
+  }
+  return code;
+}
+
+function codeOf({ kind }: DigestResult): number {
+  if (kind === 'unreachable') return exit.unavailable;
+  return kind === 'refused' || kind === 'busy' ? exit.notAll : exit.ok;
+}
+
+const jsonOf = (domain: string, { kind, ...more }: DigestResult): string => jsonLine({ domain, result: kind, ...more });
+
+function lineOf(domain: string, result: DigestResult): string {
+  const mails = 'mails' in result ? ` ${counted(result.mails)}` : '';
+  const detail = 'detail' in result ? `: ${printable(result.detail, 500)}` : '';
+  return `${printable(domain)}  ${result.kind}${mails}${detail}\n`;
+}
+
+function ended(code: number, problem: string): number {
+  complain([problem]);
+  return code;
+}

@@ -1,0 +1,90 @@
+/** The digest as a mail: text and HTML. nodemailer makes the MIME, hono's `html` escapes what clients wrote. */
+import { html } from 'hono/html';
+import MailComposer from 'nodemailer/lib/mail-composer';
+import { printable } from '../mail/text.js';
+import type { IndexEntry } from '../quarantine/index-entry.js';
+
+export interface Digest {
+  readonly domain: string;
+  readonly hostname: string;
+  /** `2026-11-24` */
+  readonly day: string;
+  /** How many there are; `rows` may be fewer. */
+  readonly mails: number;
+  readonly expires: Date;
+  readonly rows: readonly { readonly entry: IndexEntry; readonly link: string }[];
+}
+
+export async function composeDigest(digest: Digest): Promise<Buffer> {
+  const { domain, hostname, day, mails } = digest;
+  const composer = new MailComposer({
+    from: { name: 'Quarantine', address: `postmaster@${domain}` },
+    to: { name: '', address: `postmaster@${domain}` },
+    subject: `${counted(mails)} for ${domain} refused on ${day}`,
+    messageId: `<digest.${day}.${Date.now()}.${domain}@${hostname}>`,
+    headers: { 'Auto-Submitted': 'auto-generated' },
+    text: textOf(digest),
+    html: await htmlOf(digest),
+    newline: 'windows',
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  return composer.compile().build();
+}
+
+export const counted = (mails: number): string => (mails === 1 ? '1 mail' : `${mails} mails`);
+
+interface Row {
+  readonly clock: string;
+  readonly from: string;
+  readonly to: string;
+  readonly subject: string;
+  readonly why: string;
+}
+
+/** A client's text: one line each, without invisible characters. */
+const rowOf = ({ time, from, recipient, subject, reason, plugin }: IndexEntry): Row => ({
+  clock: printable(time.slice(11, 16), 5),
+  from: from === '' ? '<>' : printable(from, 200),
+  to: printable(recipient, 200),
+  subject: subject === '' ? '(no subject)' : printable(subject, 200),
+  why: printable(`${reason} (${plugin})`, 300),
+});
+
+function wordsOf({ domain, day, mails, rows, expires }: Digest): { readonly first: string; readonly last: string } {
+  const more = mails > rows.length ? `These are the newest ${rows.length}; the quarantine page has all. ` : '';
+  const until = expires.toISOString().slice(0, 16).replace('T', ' ');
+  return {
+    first: `On ${day}, ${counted(mails)} for ${domain} ${mails === 1 ? 'was' : 'were'} refused and kept in quarantine.`,
+    last: `${more}Each link asks before it delivers its mail, works once, and ends ${until} UTC. Who has a link can use it: do not forward this mail.`,
+  };
+}
+
+function textOf(digest: Digest): string {
+  const { first, last } = wordsOf(digest);
+  const rows = digest.rows.map(({ entry, link }) => {
+    const { clock, from, to, subject, why } = rowOf(entry);
+    return `${clock}  ${subject}\n  from     ${from}\n  to       ${to}\n  refused  ${why}\n  release  ${link}\n`;
+  });
+  return [first, '', ...rows, last, ''].join('\n');
+}
+
+async function htmlOf(digest: Digest): Promise<string> {
+  const { first, last } = wordsOf(digest);
+  const rows = digest.rows.map(({ entry, link }) => {
+    const { clock, from, to, subject, why } = rowOf(entry);
+    return html`<p>
+      ${clock} <b>${subject}</b><br />from ${from} to ${to}<br />${why}<br /><a href="${link}">Release …</a>
+    </p>`;
+  });
+  return (
+    await html`<!doctype html>
+      <html lang="en">
+        <body style="font-family: sans-serif">
+          <p>${first}</p>
+          ${rows}
+          <p>${last}</p>
+        </body>
+      </html>`
+  ).toString();
+}

@@ -1,0 +1,166 @@
+/**
+ * A mail a day and domain to its postmaster: what was refused the day before, why, and links that release it. That it was
+ * sent is a file in the state folder. Leaves when to send it to whoever calls, and the way to the MTA to the relay.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseIp } from '../mail/ip.js';
+import { replyText } from '../mail/reply.js';
+import { browse, type Item } from '../quarantine/browse.js';
+import { takeLock } from '../quarantine/lock.js';
+import type { Relay } from '../relay/relay.js';
+import { composeDigest } from './compose.js';
+import { linkLife, type Links } from './links.js';
+import { makePrivateFolder, ownAs } from './own-as.js';
+
+export interface DigestOptions {
+  /** /spam */
+  readonly root: string;
+  readonly state: string;
+  readonly hostname: string;
+  /** Of the quarantine page, as the postmaster's browser reaches it; without a slash behind it. */
+  readonly url: string;
+  readonly relay: Pick<Relay, 'send'>;
+  readonly links: Links;
+  /** Also when that day's was sent before. */
+  readonly again: boolean;
+  readonly dryRun: boolean;
+  readonly now?: Date;
+}
+
+export type DigestResult =
+  | { readonly kind: 'sent'; readonly mails: number; readonly detail: string }
+  /** A dry run: so it would be. */
+  | { readonly kind: 'would send'; readonly mails: number }
+  /** Nothing was refused, or all of it is released or deleted. */
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'already' }
+  /** Another process is at it. */
+  | { readonly kind: 'busy' }
+  | { readonly kind: 'refused'; readonly detail: string }
+  | { readonly kind: 'unreachable'; readonly detail: string };
+
+/** Mails that one digest lists. */
+const most = 200;
+/** Milliseconds between two signs of life; see quarantine/lock. */
+const touchEvery = 15_000;
+
+/** Broken IO throws; once the MTA has the mail, only after an attempt to remember it. */
+export async function sendDigest(domain: string, options: DigestOptions): Promise<DigestResult> {
+  if (options.dryRun) return tryDigest(domain, options);
+  const { state } = options;
+  const folder = path.join(state, 'digest');
+  for (const dir of [folder, path.join(folder, 'sent')]) makePrivateFolder(dir, state);
+  const lock = await takeLock(path.join(folder, `sending-${domain}`), 0);
+  if (!lock) return { kind: 'busy' };
+  const alive = setInterval(() => lock.touch(), touchEvery);
+  try {
+    return await sendLocked(domain, options);
+  } finally {
+    clearInterval(alive);
+    lock.release();
+  }
+}
+
+async function tryDigest(domain: string, options: DigestOptions): Promise<DigestResult> {
+  if (wasSent(domain, options)) return { kind: 'already' };
+  const { mails } = await refused(domain, options);
+  return mails === 0 ? { kind: 'nothing' } : { kind: 'would send', mails };
+}
+
+async function sendLocked(domain: string, options: DigestOptions): Promise<DigestResult> {
+  if (wasSent(domain, options)) return { kind: 'already' };
+  const { items, mails } = await refused(domain, options);
+  if (mails === 0) return { kind: 'nothing' };
+  const { url, links, hostname, relay, now = new Date() } = options;
+  const expires = now.getTime() + linkLife;
+  const octets = await composeDigest({
+    domain,
+    hostname,
+    day: dayOf(now),
+    mails,
+    expires: new Date(expires),
+    rows: items.map(({ ref, entry }) => ({ entry, link: `${url}/digest/${links.make({ ref, expires })}` })),
+  });
+  const result = await relay.send({
+    clientIp: parseIp('127.0.0.1') ?? unreachable(),
+    clientName: 'localhost',
+    helo: hostname,
+    protocol: 'ESMTP',
+    // RFC 3834 §3.3: nobody answers it.
+    reversePath: '',
+    recipients: [`postmaster@${domain}`],
+    smtputf8: false,
+    eightBit: false,
+    head: Buffer.alloc(0),
+    message: {
+      size: octets.length,
+      async *parts() {
+        yield octets;
+      },
+    },
+  });
+  switch (result.kind) {
+    case 'accepted':
+      remember(domain, options);
+      return { kind: 'sent', mails, detail: result.text };
+    case 'refused':
+      return { kind: 'refused', detail: replyText(result.reply) };
+    case 'partly':
+      return { kind: 'refused', detail: [...result.refused.values()].map(replyText).join(', ') };
+    case 'unreachable':
+      return { kind: 'unreachable', detail: result.problem };
+  }
+}
+
+function unreachable(): never {
+  throw new Error('unreachable');
+}
+
+/** The day before, in local time as the quarantine's days are: midnight to midnight. */
+function dayBounds(now: Date): { readonly after: number; readonly before: number } {
+  const [year, month, day] = [now.getFullYear(), now.getMonth(), now.getDate()];
+  return { after: new Date(year, month, day - 1).getTime(), before: new Date(year, month, day).getTime() };
+}
+
+/** `2026-11-24` */
+export function dayOf(now: Date): string {
+  const day = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1, 12);
+  return [day.getFullYear(), day.getMonth() + 1, day.getDate()].map((n) => String(n).padStart(2, '0')).join('-');
+}
+
+async function refused(
+  domain: string,
+  { root, now = new Date() }: DigestOptions,
+): Promise<{ readonly items: readonly Item[]; readonly mails: number }> {
+  const items: Item[] = [];
+  let mails = 0;
+  const query = { ...dayBounds(now), domain, all: true, matches: () => true };
+  for await (const item of browse({ root, query, now })) {
+    if (item.mark !== undefined) continue;
+    if (items.length < most) items.push(item);
+    mails++;
+  }
+  return { items, mails };
+}
+
+const sentPath = (domain: string, { state, now = new Date() }: DigestOptions): string =>
+  path.join(state, 'digest', 'sent', `${dayOf(now)}.${domain}`);
+
+const wasSent = (domain: string, options: DigestOptions): boolean =>
+  !options.again && fs.existsSync(sentPath(domain, options));
+
+function remember(domain: string, options: DigestOptions): void {
+  const file = sentPath(domain, options);
+  fs.writeFileSync(file, '', { mode: 0o600, flush: true });
+  ownAs(file, options.state);
+}
+
+/** Forgets that digests of days long gone were sent: each run asks for the day before its own only. */
+export function forgetSent(state: string, now = new Date()): void {
+  const folder = path.join(state, 'digest', 'sent');
+  if (!fs.existsSync(folder)) return;
+  const oldest = dayOf(new Date(now.getTime() - 30 * 86_400_000));
+  for (const name of fs.readdirSync(folder))
+    if (name.slice(0, oldest.length) < oldest) fs.rmSync(path.join(folder, name), { force: true });
+}

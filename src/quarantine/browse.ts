@@ -112,13 +112,16 @@ function isBefore(a: Place, b: Place): boolean {
   return a.file === b.file ? a.start > b.start : a.file > b.file;
 }
 
+/** The days that a search looks through, in its order. */
+export const daysAsked = ({ root, query }: BrowseOptions, now: Date): readonly Day[] =>
+  daysIn(root, now).filter(({ start, end }) => start < (query.before ?? Infinity) && end > (query.after ?? -Infinity));
+
 /** The whole search, step by step. */
 export async function* search(options: BrowseOptions): AsyncGenerator<Step> {
   const { root, query, domains, now = new Date() } = options;
   const from = options.cursor === undefined ? undefined : placeOf(options.cursor);
   let breath = performance.now();
-  for (const day of daysIn(root, now)) {
-    if (day.start >= (query.before ?? Infinity) || day.end <= (query.after ?? -Infinity)) continue;
+  for (const day of daysAsked(options, now)) {
     if (from && day.start > from.time) continue;
     yield { kind: 'searched', dayBegins: true, place: { time: day.end - 1, ...beforeAllFiles } };
     const files = indexesOf(root, day, query.domain).filter(({ domain }) => domains?.has(domain) ?? true);

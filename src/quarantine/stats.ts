@@ -1,5 +1,5 @@
 /** Counts what the quarantine holds: by day, plugin, reason, domain, sender and client. Exact but for the tail of long lists. */
-import { type BrowseOptions, search } from './browse.js';
+import { type BrowseOptions, daysAsked, search } from './browse.js';
 import type { IndexEntry } from './index-entry.js';
 import { Tally } from './tally.js';
 
@@ -38,13 +38,29 @@ interface DayTally {
   readonly plugins: Tally;
 }
 
-export async function collectStats(options: BrowseOptions, progress?: (seen: number) => void): Promise<Stats> {
+export interface StatsProgress {
+  readonly days: number;
+  readonly allDays: number;
+  readonly mails: number;
+}
+
+export async function collectStats(
+  options: BrowseOptions,
+  progress?: (progress: StatsProgress) => void,
+): Promise<Stats> {
+  const now = options.now ?? new Date();
+  // What earlier years have left is looked for last, and there is hardly ever any.
+  const allDays = daysAsked(options, now).filter(({ staleBefore }) => staleBefore === undefined).length;
+  let begun = 0;
   const lists = ['plugins', 'reasons', 'domains', 'senders', 'clients'] as const;
   const tallies = Object.fromEntries(lists.map((name) => [name, new Tally()])) as Record<(typeof lists)[number], Tally>;
   const days = new Map<string, DayTally>();
   let [total, octets, released] = [0, 0, 0];
-  for await (const step of search(options)) {
-    if (step.kind !== 'item') continue;
+  for await (const step of search({ ...options, now })) {
+    if (step.kind === 'searched') {
+      if (step.dayBegins && begun < allDays) progress?.({ days: begun++, allDays, mails: total });
+      continue;
+    }
     const { entry, ref, mark } = step.item;
     total++;
     octets += entry.size;
@@ -55,7 +71,7 @@ export async function collectStats(options: BrowseOptions, progress?: (seen: num
     tallies.domains.add(ref.domain);
     tallies.senders.add(entry.from === '' ? '<>' : entry.from.toLowerCase());
     tallies.clients.add(entry.ip);
-    if (total % 10_000 === 0) progress?.(total);
+    if (total % 10_000 === 0) progress?.({ days: Math.max(0, begun - 1), allDays, mails: total });
   }
   const tops = Object.fromEntries(lists.map((name) => [name, tallies[name].top(most)])) as unknown as Record<
     (typeof lists)[number],

@@ -24,7 +24,11 @@ test('counts by day, plugin, reason, domain, sender and client', async (t) => {
     fs.appendFileSync(path.join(folderOf(root, time, domain), 'index'), indexLine(entry));
     fs.utimesSync(path.join(folderOf(root, time, domain), 'index'), time, time);
   }
-  const stats = await collectStats({ root, query: everything, now });
+  const said: string[] = [];
+  const stats = await collectStats({ root, query: everything, now }, ({ days, allDays, mails: seen }) =>
+    said.push(`${days} of ${allDays} days, ${seen} mails`),
+  );
+  assert.deepEqual(said, ['0 of 2 days, 0 mails', '1 of 2 days, 2 mails']);
   assert.deepEqual([stats.total, stats.octets, stats.released], [3, 60, 0]);
   assert.deepEqual(
     stats.days.map(({ date, count, octets, plugins }) => [date, count, octets, plugins.map(({ name }) => name)]),

@@ -62,7 +62,7 @@ show     why it was refused, then the mail, in $PAGER. --raw: the file's octets,
 release  hand it to the local MTA with its own envelope; --attachment: inside a mail from postmaster; --again: also if
          it has been released before
 delete   take the mail away; its line stays until it expires
-expire   take away what is too old or too much (expire, expire_size)
+expire   take away what is too old or too much (expire, expire_size), or by /srv/DOMAIN/expire
 check    mend indexes: mails without a line get one, torn lines go
 stats    how much there is, by day, plugin, reason, domain, sender, client
 digest   mail each domain's postmaster what was refused yesterday, with links that release it (digest_url); once a day,

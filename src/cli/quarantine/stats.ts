@@ -3,14 +3,16 @@ import { printable } from '../../mail/text.js';
 import { collectStats, type Count, type Stats } from '../../quarantine/stats.js';
 import { exit } from '../exit-codes.js';
 import { fit } from './list.js';
-import { progressLine, queryOf, searchText, type Task } from './task.js';
+import { bar, progressLine, queryOf, searchText, type Task } from './task.js';
 import { jsonLine, type Line, render } from '../spf/output.js';
 
 export async function stats({ settings, options, words, terminal }: Task): Promise<number> {
   const query = queryOf(searchText(words));
   if (typeof query === 'number') return query;
   const progress = progressLine();
-  const found = await collectStats({ root: settings.spam, query }, (seen) => progress.show(`${seen} mails …`));
+  const found = await collectStats({ root: settings.spam, query }, ({ days, allDays, mails }) =>
+    progress.show(`${bar(days, allDays)} days, ${mails} mails`),
+  );
   progress.end();
   process.stdout.write(options.has('json') ? jsonLine(found) : render(linesOf(found), terminal));
   return found.total === 0 ? exit.notAll : exit.ok;

@@ -7,7 +7,10 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { simpleParser } from 'mailparser';
 import { packageRoot } from '../../src/cli/package-root.js';
+import { composeDigest } from '../../src/digest/compose.js';
 import { Links } from '../../src/digest/links.js';
+import { discard } from '../../src/quarantine/discard.js';
+import { parseEntry } from '../../src/quarantine/index-entry.js';
 import { parseRef } from '../../src/quarantine/mail-ref.js';
 import { digestApp } from '../../src/web/digest-page.js';
 import { inherited } from '../support/environment.js';
@@ -201,4 +204,25 @@ test('a link whose mail the MTA does not take is not used up', async (t) => {
   assert.equal((await app.request(`/${link}`, { method: 'POST' })).status, 503);
   assert.equal((await new Client(site).post(`/digest/${link}`, {})).status, 200);
   assert.equal(site.delivered().length, 1);
+});
+
+test('two commands at once send one digest; mails that were released or deleted are not in it', async (t) => {
+  const site = await openDigests(t);
+  await keep(site, { time: yesterday(), subject: 'still there' });
+  const deleted = await keep(site, { time: yesterday(), subject: 'thrown away' });
+  await discard(site.spam, refOf(deleted), 'anna');
+  const ended = await Promise.all([site.run(), site.run()]);
+  assert.equal(ended.filter(({ out }) => /sent 1 mail:/.test(out)).length, 1, JSON.stringify(ended));
+  assert.equal(site.delivered().length, 1);
+  assert.doesNotMatch((await simpleParser(site.delivered()[0] ?? '')).text ?? '', /thrown away/);
+});
+
+test('more than a mail should hold: the newest 200, and how many there are', async () => {
+  const entry = parseEntry(JSON.stringify({ time: '2026-11-24T10:00:00Z', filename: 'x', subject: 'hello' }));
+  assert.ok(entry);
+  const rows = Array.from({ length: 200 }, (_, i) => ({ entry, link: `${url}/digest/${i}` }));
+  const about = { domain: 'example.com', hostname: 'mx.test.example', day: '2026-11-24', expires: new Date(), rows };
+  const { subject, text = '' } = await simpleParser(await composeDigest({ ...about, mails: 1234 }));
+  assert.equal(subject, '1234 mails for example.com refused on 2026-11-24');
+  assert.match(text, /These are the newest 200/);
 });

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { chownSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { accountNumber } from './accounts.js';
 import type { Settings } from '../settings.js';
 
 /** What is wrong, or undefined once the process is who it should be. `user` without `group` takes the user's own group too. */
@@ -45,17 +46,10 @@ function idOf(flag: '-u' | '-g', user: string): number {
 function idsOf({ user, group }: Account): readonly [uid: number, gid: number] | undefined {
   try {
     const uid = /^\d+$/.test(user) ? Number(user) : idOf('-u', user);
-    return [uid, group === '' ? idOf('-g', user) : groupIdOf(group)];
+    return [uid, group === '' ? idOf('-g', user) : accountNumber('group', group)];
   } catch {
     return undefined;
   }
-}
-
-function groupIdOf(group: string): number {
-  if (/^\d+$/.test(group)) return Number(group);
-  const { status, stdout } = spawnSync('getent', ['group', group], { encoding: 'utf8' });
-  if (status !== 0) throw new Error('there is no such group');
-  return Number(stdout.split(':')[2]);
 }
 
 /** Missing in @types/node 20. */

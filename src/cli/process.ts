@@ -11,6 +11,7 @@ import { expireAndTell, expireHourly } from './expiry.js';
 import { type CommandLine, complain, load } from './load.js';
 import { notifySystemd } from './notify.js';
 import { dropPrivileges } from './privileges.js';
+import { stopSignal } from './stop-signal.js';
 import { survey } from './survey.js';
 import { makeFolder, wire } from './wire.js';
 import { primaryLimits } from './worker-limits.js';
@@ -75,7 +76,7 @@ class Running {
     this.#watch();
     const expiry = cluster.isWorker ? undefined : expireHourly(() => this.#listener.services.quarantine, log);
     if (expiry) void expireAndTell(this.#listener.services.quarantine, log);
-    const stopped = this.#stopSignal();
+    const stopped = stopSignal();
     process.on('SIGHUP', this.#hup);
     saysServing();
     log.info({ listen: bound, tls: this.#listener.hasCertificate }, 'listening');
@@ -109,13 +110,6 @@ class Running {
       }
     }
     return bound;
-  }
-
-  #stopSignal(): Promise<string> {
-    return new Promise((resolve) => {
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
-      if (cluster.isWorker) process.once('disconnect', () => resolve('primary gone'));
-    });
   }
 
   async #stop(): Promise<void> {

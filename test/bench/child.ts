@@ -104,15 +104,3 @@ function greetingOf(port: number): Promise<string> {
     socket.once('close', () => settle(''));
   });
 }
-
-/** A port of the loopback interface that nobody listens on at the moment. */
-export function freePort(): Promise<number> {
-  const server = net.createServer();
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}

@@ -8,7 +8,8 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { Child, freePort } from './child.js';
+import { freePort } from '../support/free-port.js';
+import { Child } from './child.js';
 import { type Candidate, domain, findProgram, hostname, mailbox, put } from './server.js';
 import { userForPeers } from './peer-user.js';
 

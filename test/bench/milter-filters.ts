@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../support/postfix.js';
+import { freePort } from '../support/free-port.js';
 import { inTime } from '../support/until.js';
 import { LoadSession, type Where } from './milter-load.js';
 

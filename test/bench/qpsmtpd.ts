@@ -8,7 +8,8 @@
  */
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { Child, freePort } from './child.js';
+import { freePort } from '../support/free-port.js';
+import { Child } from './child.js';
 import { userForPeers } from './peer-user.js';
 import { type Candidate, domain, filesIn, findProgram, hostname, mailbox, put } from './server.js';
 

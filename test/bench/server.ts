@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filesBelow } from '../support/files-below.js';
-import { Child, freePort } from './child.js';
+import { freePort } from '../support/free-port.js';
+import { Child } from './child.js';
 
 export interface Server {
   readonly port: number;

@@ -6,6 +6,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../support/free-port.js';
 import { MilterClient } from '../milter/verify-client.js';
 import { MilterChild, MilterFolder, startMilter } from './milter-child.js';
 import { inTime, until } from '../support/until.js';
@@ -161,15 +162,6 @@ test('TERM lets a running message finish', async () => {
   client.quit();
   assert.equal(await child.exited, 0);
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 const scrape = async (port: number): Promise<string> => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
 

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { stubResolver } from '../../src/dns/stub-resolver.js';
 import { Mx } from '../support/mx.js';
 import { needPeer } from '../support/peers.js';
-import { freePort } from '../support/postfix.js';
+import { freePort } from '../support/free-port.js';
 import { patience } from '../support/until.js';
 
 const data = {

@@ -13,7 +13,8 @@ import type { FakeServer } from '../dns/support/fake-server.js';
 import { MilterChild } from '../cli/milter-child.js';
 import { SmtpClient } from '../../src/trial/smtp-client.js';
 import { hasPeer, needPeer } from '../support/peers.js';
-import { freePort, Postfix } from '../support/postfix.js';
+import { freePort } from '../support/free-port.js';
+import { Postfix } from '../support/postfix.js';
 import { base, reader, Slapd } from '../support/slapd.js';
 import { zoneServer } from '../support/zone-server.js';
 

@@ -1,7 +1,7 @@
 /** A real Redis (or Valkey) server on a port of its own that keeps nothing. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { freePort } from './postfix.js';
+import { freePort } from './free-port.js';
 
 export class RedisServer {
   readonly port: number;

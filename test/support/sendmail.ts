@@ -16,7 +16,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, greets } from './postfix.js';
+import { freePort } from './free-port.js';
+import { greets } from './postfix.js';
 
 /** Where .ci/run unpacks it; '' is an installed one. */
 const places = ['/usr/local/lib/postern-peers/sendmail', ''];

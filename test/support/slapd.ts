@@ -6,7 +6,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from './postfix.js';
+import { freePort } from './free-port.js';
 
 export const base = 'dc=provider,dc=test';
 export const reader = { dn: `cn=reader,${base}`, password: 'rëad-ör secret' };

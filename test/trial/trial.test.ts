@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../support/free-port.js';
 import { until } from '../support/until.js';
 import { inherited } from '../support/environment.js';
 import { demoMails, marker } from '../../src/trial/demo-mails.js';
@@ -39,15 +39,6 @@ after(async () => {
   await gone;
   rmSync(folder, { recursive: true });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 const demo = (): { status: number | null; stdout: string; stderr: string } =>
   spawnSync(process.execPath, [program, 'demo', ...flags], { cwd: folder, env, encoding: 'utf8', timeout: 30_000 });

@@ -1,6 +1,5 @@
 /** One process of `postern milter`, from open socket to last session: the server, its policy, reload and stop. */
 import cluster from 'node:cluster';
-import { execFileSync } from 'node:child_process';
 import net from 'node:net';
 import { Directory } from '../../directory/directory.js';
 import { cachingResolver } from '../../dns/cache.js';
@@ -14,7 +13,9 @@ import type { SocketPermissions } from '../../milter/socket.js';
 import { type MailState, verifySender } from '../../milter/verify-sender.js';
 import type { HeloMemory } from '../../milter/verify-sender-judge.js';
 import type { VerifyTools } from '../../milter/verify-sender-tools.js';
+import { accountNumber } from '../accounts.js';
 import { exit } from '../exit-codes.js';
+import { stopSignal } from '../stop-signal.js';
 import { complain } from '../load.js';
 import { changedForRestart, type LoadedConfig, type MilterConfig } from './config.js';
 import { openMilterLog } from './log.js';
@@ -52,13 +53,6 @@ export async function runMilter({ config, file, load }: MilterProcessOptions): P
   output.log.info({}, `postern ${version} shut down`);
   await output.close();
   return exit.ok;
-}
-
-export function stopSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
-    if (cluster.isWorker) process.once('disconnect', () => resolve('primary gone'));
-  });
 }
 
 /** What the primary process asks its workers, and what they answer. */
@@ -168,7 +162,7 @@ export function announce(log: Logger, bound: Endpoint): void {
   if (lines) log.info({}, `for Sendmail: ${lines.sendmail}`);
 }
 
-export function listenOptions(socket: Endpoint): net.ListenOptions | { fd: number } {
+function listenOptions(socket: Endpoint): net.ListenOptions | { fd: number } {
   switch (socket.kind) {
     case 'fd':
       return { fd: socket.fd };
@@ -188,18 +182,12 @@ export function permissionsOf(
   try {
     return {
       mode: socket_mode ?? (0o777 & ~umask) | 0o660,
-      ...(socket_owner !== '' && { uid: numberOf('passwd', socket_owner) }),
-      ...(socket_group !== '' && { gid: numberOf('group', socket_group) }),
+      ...(socket_owner !== '' && { uid: accountNumber('passwd', socket_owner) }),
+      ...(socket_group !== '' && { gid: accountNumber('group', socket_group) }),
     };
   } catch {
     return `socket_owner = ${socket_owner}, socket_group = ${socket_group}: both must exist`;
   }
-}
-
-/** Node has no getpwnam(3). */
-function numberOf(database: 'passwd' | 'group', name: string): number {
-  if (/^\d+$/.test(name)) return Number(name);
-  return Number(execFileSync('getent', [database, name], { encoding: 'utf8' }).split(':')[2]);
 }
 
 export function logProblem(log: Logger, problem: MilterProblem): void {

@@ -177,18 +177,18 @@ describe('connections', () => {
   });
 });
 
-// By itself: the memory of tests that run at the same time would be counted.
+// What that costs in memory is measured in memory.test.ts, on a process of its own: here the client's would be counted, too.
 test('a client that does not read its replies is not read any more, and sent away in time', async () => {
   await withMx(['command_timeout=2s'], async (mx) => {
     const client = await RawClient.open({ port: mx.port });
     client.pause();
-    const before = process.memoryUsage().rss;
+    let stuck = false;
     const line = `HELP ${'x'.repeat(40)}\r\n`.repeat(2000);
-    for (let i = 0; i < 500 && !client.closed; i++) {
+    for (let i = 0; i < 500 && !client.closed && !stuck; i++) {
       client.write(line);
-      if (!(await client.drained(300))) break;
+      stuck = !(await client.drained(300));
     }
-    assert.ok(process.memoryUsage().rss - before < 64 << 20);
+    assert.ok(stuck || client.closed, '50 MB were read');
     const end = Date.now() + 8000;
     while (mx.listener.connections.size > 0 && Date.now() < end)
       await new Promise((resolve) => setTimeout(resolve, 50));

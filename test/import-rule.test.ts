@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
  */
 const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   mail: [],
-  spf: ['mail', 'dns/resolver'],
+  text: ['mail'],
+  spf: ['mail', 'text', 'dns/resolver'],
   dns: ['mail'],
   srv: ['mail'],
   directory: ['mail', 'dns/bounded-store', 'settings'],
@@ -49,7 +50,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
 };
 
 /** Rooms and files that stay free of sockets, files and clocks: `node:` is closed to them. */
-const withoutNode = ['mail', 'spf', 'milter/codec', 'milter/command', 'milter/response', 'milter/session'];
+const withoutNode = ['mail', 'text', 'spf', 'milter/codec', 'milter/command', 'milter/response', 'milter/session'];
 
 /** The rooms that know an npm package; to all others it does not exist. */
 const packages: Readonly<Record<string, readonly string[]>> = {

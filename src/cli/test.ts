@@ -11,7 +11,8 @@ import { type CommandLine, load } from './load.js';
 import { mailsNamed } from './quarantine/task.js';
 import { failed } from './serve.js';
 import { type OptionTable, readWords } from './spf/options.js';
-import { jsonLine, type Line, render, shown, type Style, terminalOf } from './spf/output.js';
+import { jsonLine, render, shown, terminalOf } from './terminal.js';
+import type { Line, Style } from '../text/line.js';
 import { type MailToTry, type Said, type Tried, tryMail } from './try-mail.js';
 import { wireToTry } from './wire.js';
 

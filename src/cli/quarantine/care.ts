@@ -8,7 +8,7 @@ import { isDomainFolder } from '../../quarantine/mail-ref.js';
 import { exit } from '../exit-codes.js';
 import { complain } from '../load.js';
 import { bar, progressLine, type Task } from './task.js';
-import { jsonLine } from '../spf/output.js';
+import { jsonLine } from '../terminal.js';
 import { quarantineOf } from '../wire.js';
 
 export async function expireNow({ settings, options, words }: Task): Promise<number> {

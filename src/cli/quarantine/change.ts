@@ -7,7 +7,8 @@ import { idOf, refText } from '../../quarantine/mail-ref.js';
 import { release, type ReleaseResult } from '../../quarantine/release.js';
 import { exit } from '../exit-codes.js';
 import { complain } from '../load.js';
-import { jsonLine, render, type Style } from '../spf/output.js';
+import { jsonLine, render } from '../terminal.js';
+import type { Style } from '../../text/line.js';
 import { bar, type Mail, mailsNamed, progressLine, queryOf, type Task } from './task.js';
 import { relayOf } from '../wire.js';
 

@@ -5,7 +5,7 @@ import { type DigestResult, forgetSent, sendDigest } from '../../digest/digest.j
 import { Links } from '../../digest/links.js';
 import { exit } from '../exit-codes.js';
 import { complain } from '../load.js';
-import { jsonLine } from '../spf/output.js';
+import { jsonLine } from '../terminal.js';
 import { relayOf, srvOf } from '../wire.js';
 import type { Task } from './task.js';
 

@@ -4,7 +4,8 @@ import { browse, type Item } from '../../quarantine/browse.js';
 import { idOf } from '../../quarantine/mail-ref.js';
 import { exit } from '../exit-codes.js';
 import { complain } from '../load.js';
-import { type Line, render, type Span } from '../spf/output.js';
+import { render } from '../terminal.js';
+import type { Line, Span } from '../../text/line.js';
 import { jsonOf, queryOf, searchText, type Task } from './task.js';
 
 const usualLimit = 50;

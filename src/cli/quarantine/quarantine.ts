@@ -7,7 +7,7 @@ import { type CommandLine, complain, load } from '../load.js';
 import { completion } from './completion.js';
 import type { Task } from './task.js';
 import { type OptionTable, readWords } from '../spf/options.js';
-import { terminalOf } from '../spf/output.js';
+import { terminalOf } from '../terminal.js';
 
 interface Subcommand {
   readonly run: (task: Task) => Promise<number>;

@@ -11,7 +11,8 @@ import { idOf, locate, refText } from '../../quarantine/mail-ref.js';
 import { smtpReply } from '../../quarantine/smtp-reply.js';
 import { exit } from '../exit-codes.js';
 import { complain } from '../load.js';
-import { type Line, render } from '../spf/output.js';
+import { render } from '../terminal.js';
+import type { Line } from '../../text/line.js';
 import { jsonOf, type Mail, mailsNamed, type Task } from './task.js';
 
 export async function show({ settings, options, words, terminal, isTerminal, env }: Task): Promise<number> {

@@ -4,7 +4,8 @@ import { collectStats, type Count, type Stats } from '../../quarantine/stats.js'
 import { exit } from '../exit-codes.js';
 import { fit } from './list.js';
 import { bar, progressLine, queryOf, searchText, type Task } from './task.js';
-import { jsonLine, type Line, render } from '../spf/output.js';
+import { jsonLine, render } from '../terminal.js';
+import type { Line } from '../../text/line.js';
 
 export async function stats({ settings, options, words, terminal }: Task): Promise<number> {
   const query = queryOf(searchText(words));

@@ -9,7 +9,7 @@ import type { Settings } from '../../settings.js';
 import { idTime } from '../../smtp/transaction-id.js';
 import { exit } from '../exit-codes.js';
 import { complain } from '../load.js';
-import { jsonLine, type Terminal } from '../spf/output.js';
+import { jsonLine, type Terminal } from '../terminal.js';
 
 export interface Task {
   readonly settings: Settings;

@@ -10,7 +10,7 @@ import { complain } from '../load.js';
 import { spfExit } from './exit.js';
 import { type InputLine, linesOf } from './lines.js';
 import { OrderedOutput } from './ordered-output.js';
-import { jsonLine, shown } from './output.js';
+import { jsonLine, shown } from '../terminal.js';
 import { queryOf } from './query.js';
 
 export interface Batch {

@@ -7,10 +7,12 @@ import { runBatch } from './batch.js';
 import { dnsOf, dnsOptions, type Dns } from './dns.js';
 import { spfExit } from './exit.js';
 import { type OptionTable, readWords, type Words } from './options.js';
-import { jsonLine, type Line, render, shown, styleOfResult, type Terminal, terminalOf } from './output.js';
+import { jsonLine, render, shown, type Terminal, terminalOf } from '../terminal.js';
+import type { Line } from '../../text/line.js';
+import { styleOfResult } from '../../spf/trace-tree.js';
 import { queryOf } from './query.js';
-import { traceTree } from './trace.js';
-import { draw } from './tree.js';
+import { traceTree } from '../../spf/trace-tree.js';
+import { draw } from '../../text/tree.js';
 import { failed } from '../serve.js';
 
 const table: OptionTable = {

@@ -1,9 +1,10 @@
 /** What lint found, for people: a headline, the findings, and the tree of look-ups with numbers. */
 import { defaultLimits as limits } from '../../spf/limits.js';
 import type { Finding, LintBranch, LintReport } from '../../spf/lint.js';
-import { caretLines } from './caret.js';
-import { type Line, shown, type Span, type Style, widthOf } from './output.js';
-import { draw, type TreeNode } from './tree.js';
+import { caretLines } from '../../text/caret.js';
+import { shown } from '../terminal.js';
+import { type Line, type Span, type Style, widthOf } from '../../text/line.js';
+import { draw, type TreeNode } from '../../text/tree.js';
 
 /** `width`: columns. */
 export function lintText(report: LintReport, width: number): readonly Line[] {

@@ -6,7 +6,7 @@ import { dnsOf, dnsOptions } from './dns.js';
 import { spfExit } from './exit.js';
 import { lintText } from './lint-text.js';
 import { misuse, type Misuse, type OptionTable, readWords, type Words } from './options.js';
-import { jsonLine, render, shown, terminalOf } from './output.js';
+import { jsonLine, render, shown, terminalOf } from '../terminal.js';
 import { failed } from '../serve.js';
 
 const table: OptionTable = { record: { example: "'v=spf1 mx -all'" }, ...dnsOptions, json: 'flag' };

@@ -1,7 +1,7 @@
 /** Who is to be judged, as the options of `spf check` and the lines of `--batch` both say it. */
 import { parseIp } from '../../mail/ip.js';
 import type { SpfQuery } from '../../spf/check-host.js';
-import { shown } from './output.js';
+import { shown } from '../terminal.js';
 
 export interface Given {
   readonly ip: string | undefined;

@@ -1,7 +1,7 @@
 /** `postern spf`: finds what is to be done with SPF, check or lint; each is a file beside this one. */
 import type { CommandLine } from '../load.js';
 import { complain } from '../load.js';
-import { shown } from './output.js';
+import { shown } from '../terminal.js';
 import { spfCheck } from './check.js';
 import { spfExit } from './exit.js';
 import { spfLint } from './lint.js';

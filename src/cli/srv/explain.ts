@@ -3,7 +3,8 @@ import type { ClientName, Plugin } from '../../hooks/plugin.js';
 import type { Address } from '../../mail/address.js';
 import type { Ip } from '../../mail/ip.js';
 import type { Srv } from '../../srv/srv.js';
-import { type Line, shown, type Style } from '../spf/output.js';
+import { shown } from '../terminal.js';
+import type { Line, Style } from '../../text/line.js';
 
 export interface Explained {
   readonly recipient: Address;

@@ -8,7 +8,8 @@ import type { Settings } from '../../settings.js';
 import { type KnownCheck, lintTree } from '../../srv/lint.js';
 import { exit } from '../exit-codes.js';
 import { readExpiry } from '../expiry.js';
-import { jsonLine, type Line, render, shown, type Terminal } from '../spf/output.js';
+import { jsonLine, render, shown, type Terminal } from '../terminal.js';
+import type { Line } from '../../text/line.js';
 
 export const dataError = 65; // EX_DATAERR
 

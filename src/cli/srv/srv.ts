@@ -11,7 +11,7 @@ import { exit } from '../exit-codes.js';
 import { type CommandLine, load } from '../load.js';
 import { failed } from '../serve.js';
 import { type OptionTable, readWords, type Words } from '../spf/options.js';
-import { render, shown, type Terminal, terminalOf } from '../spf/output.js';
+import { render, shown, type Terminal, terminalOf } from '../terminal.js';
 import { checkMarkers, domainMarkers, listMarkers, make, type Markers } from './change.js';
 import { explain } from './explain.js';
 import { knownChecks, srvLint } from './lint.js';

@@ -1,5 +1,5 @@
 /** Draws a tree of lines with box-drawing characters. What stands in the lines is its callers' business. */
-import type { Line, Span } from './output.js';
+import type { Line, Span } from './line.js';
 
 export interface TreeNode {
   /** At least one; the further ones stand below it, before the children. */

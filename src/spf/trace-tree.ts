@@ -1,9 +1,21 @@
 /** A trace as a tree for people: every term with its outcome, and what was asked of DNS and answered. */
-import type { LookupTrace, RecordTrace, TermTrace } from '../../spf/check-host.js';
-import { parsedRecord, isSpfRecord, parseTerm } from '../../spf/parse.js';
-import { type Line, shown, type Span, type Style, styleOfResult, widthOf } from './output.js';
-import { caretLines } from './caret.js';
-import { leaf, type TreeNode } from './tree.js';
+import { printable } from '../mail/text.js';
+import { caretLines } from '../text/caret.js';
+import { type Line, type Span, type Style, widthOf } from '../text/line.js';
+import { leaf, type TreeNode } from '../text/tree.js';
+import { isSpfRecord, parsedRecord, parseTerm } from './parse.js';
+import type { SpfResultCode } from './record.js';
+import type { LookupTrace, RecordTrace, TermTrace } from './trace.js';
+
+export const styleOfResult: Readonly<Record<SpfResultCode, Style>> = {
+  pass: 'green',
+  fail: 'red',
+  softfail: 'yellow',
+  neutral: 'cyan',
+  none: 'cyan',
+  temperror: 'magenta',
+  permerror: 'magenta',
+};
 
 export interface TreeSettings {
   /** Stands at the root: how much of the limits was used. */
@@ -38,10 +50,10 @@ const indent = 3;
 
 function recordNode(trace: RecordTrace, { width, decides, reserved = 0 }: Room): TreeNode {
   const { domain, record, result } = trace;
-  const head: Span[] = [[domain === '' ? '(no domain)' : shown(domain, 260), 'bold'], ['  ']];
+  const head: Span[] = [[domain === '' ? '(no domain)' : printable(domain, 260), 'bold'], ['  ']];
   if (record === null) return leaf([...head, ...withoutRecord(trace)], ...rivals(trace));
   const room = Math.max(leastRecord, width - widthOf(head) - reserved);
-  const line: Line = [...head, [shown(record, room), 'cyan']];
+  const line: Line = [...head, [printable(record, room), 'cyan']];
   const parsed = parsedRecord(record);
   if (parsed.kind === 'problem') {
     const caret = caretLines({ text: record, at: parsed.at, width: width - indent }, parsed.problem);
@@ -60,7 +72,8 @@ const fellThrough = leaf([['(the end)', 'dim'], ['  no term matched → '], ['ne
 function withoutRecord({ lookups: [txt], result, problem }: RecordTrace): Line {
   if (result === null) return [['not finished in time', 'magenta']];
   const style = styleOfResult[result];
-  if (txt === undefined || txt.answer === 'found') return [[`${result}: `, style], [shown(problem ?? 'no SPF record')]];
+  if (txt === undefined || txt.answer === 'found')
+    return [[`${result}: `, style], [printable(problem ?? 'no SPF record')]];
   return [[`${result}  `, style], ...lookupSpans(txt)];
 }
 
@@ -69,7 +82,7 @@ const rivals = ({ lookups: [txt] }: RecordTrace): readonly Line[] =>
   (txt?.records ?? [])
     .filter(isSpfRecord)
     .slice(0, mostRecords)
-    .map((record): Line => [['  '], [shown(record, 200), 'cyan']]);
+    .map((record): Line => [['  '], [printable(record, 200), 'cyan']]);
 
 /** Terms without a story of their own share a line with neighbours that ended alike. */
 function termNodes({ terms, result, problem }: RecordTrace, { width, decides }: Room): readonly TreeNode[] {
@@ -102,7 +115,7 @@ const widestOutcome = '  not reached'.length;
 function plainNode(run: readonly TermTrace[], width: number): TreeNode {
   const lines: string[] = [];
   for (const { term } of run) {
-    const text = shown(term, 200);
+    const text = printable(term, 200);
     const last = lines.at(-1);
     if (last !== undefined && last.length + 1 + text.length < width - widestOutcome)
       lines[lines.length - 1] = `${last} ${text}`;
@@ -136,7 +149,7 @@ function termNode(term: TermTrace, { inlineAt, width, decides, problem, isUnfini
     ? [...head, [' '.repeat(Math.max(0, inlineAt - widthOf(head)) + 3)], ...lookupSpans(only)]
     : head;
   const below = isInline ? [] : lookups.map(lookupSpans);
-  const remark: readonly Line[] = note === null ? [] : [[[shown(note), 'yellow']]];
+  const remark: readonly Line[] = note === null ? [] : [[[printable(note), 'yellow']]];
   return {
     lines: [first, ...below, ...remark],
     children:
@@ -149,7 +162,7 @@ function termNode(term: TermTrace, { inlineAt, width, decides, problem, isUnfini
 const headWidth = (term: TermTrace): number => widthOf([termSpan(term, false), ['  '], outcomeSpan(term, false)]);
 
 function termSpan({ term, outcome }: TermTrace, decides: boolean): Span {
-  const text = shown(term, 200);
+  const text = printable(term, 200);
   return decides && (outcome === 'match' || outcome === 'followed') ? [text, 'bold'] : [text];
 }
 
@@ -184,21 +197,21 @@ function reasonSpans({ term, outcome, nested, lookups }: TermTrace, problem: str
   if (nested !== null) return outcome === 'no match' && nested.result ? [[` (it says ${nested.result})`, 'dim']] : [];
   if ((outcome !== 'temperror' && outcome !== 'permerror') || problem === null) return [];
   if (lookups.some(({ answer }) => answer === 'failed')) return [];
-  return [[`: ${shown(problem.startsWith(`${term}: `) ? problem.slice(term.length + 2) : problem)}`]];
+  return [[`: ${printable(problem.startsWith(`${term}: `) ? problem.slice(term.length + 2) : problem)}`]];
 }
 
 /** `A mail.example.org → 192.0.2.1, 192.0.2.2` */
 function lookupSpans({ name, type, answer, records, problem }: LookupTrace): readonly Span[] {
-  const question: Span = [`${type} ${shown(name, 260)} → `, 'dim'];
+  const question: Span = [`${type} ${printable(name, 260)} → `, 'dim'];
   switch (answer) {
     case 'found': {
       const more = records.length > mostRecords ? `, … ${records.length} in all` : '';
-      const some = records.slice(0, mostRecords).map((record) => shown(record === '' ? '""' : record, 120));
+      const some = records.slice(0, mostRecords).map((record) => printable(record === '' ? '""' : record, 120));
       return [question, [`${some.join(', ')}${more}`]];
     }
     case 'void':
       return [question, [problem === 'nxdomain' ? 'no such name' : `no ${type} record`, 'yellow']];
     case 'failed':
-      return [question, [`failed: ${shown(problem ?? '')}`, 'magenta']];
+      return [question, [`failed: ${printable(problem ?? '')}`, 'magenta']];
   }
 }

@@ -1,12 +1,6 @@
-/** What `postern spf` writes: coloured spans for a terminal, JSON for programs. Octets of others harm neither. */
-import { printable } from '../../mail/text.js';
-import type { SpfResultCode } from '../../spf/check-host.js';
-
-export type Style = keyof typeof codes;
-
-/** A piece of text of one style. */
-export type Span = readonly [text: string, style?: Style];
-export type Line = readonly Span[];
+/** What commands write: coloured lines for a terminal, JSON for programs. Octets of others harm neither. */
+import { printable } from '../mail/text.js';
+import type { Line, Span, Style } from '../text/line.js';
 
 export interface Terminal {
   readonly colour: boolean;
@@ -14,7 +8,7 @@ export interface Terminal {
 }
 
 /** SGR parameters: on, off. */
-const codes = {
+const codes: Readonly<Record<Style, readonly [on: number, off: number]>> = {
   bold: [1, 22],
   dim: [2, 22],
   red: [31, 39],
@@ -22,7 +16,7 @@ const codes = {
   yellow: [33, 39],
   magenta: [35, 39],
   cyan: [36, 39],
-} as const;
+};
 
 const usualWidth = 110;
 const leastWidth = 60;
@@ -47,20 +41,8 @@ function paint([text, style]: Span, colour: boolean): string {
   return `\x1b[${on}m${text}\x1b[${off}m`;
 }
 
-export const widthOf = (line: Line): number => line.reduce((sum, [text]) => sum + text.length, 0);
-
 /** Text of a client, a domain or an operator, in one line, without anything that moves a cursor. */
 export const shown = (text: string, max = 512): string => printable(text, max);
-
-export const styleOfResult: Readonly<Record<SpfResultCode, Style>> = {
-  pass: 'green',
-  fail: 'red',
-  softfail: 'yellow',
-  neutral: 'cyan',
-  none: 'cyan',
-  temperror: 'magenta',
-  permerror: 'magenta',
-};
 
 /** One line of JSON in ASCII: what a terminal might obey is escaped, and nothing is lost. */
 export function jsonLine(value: unknown): string {

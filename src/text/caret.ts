@@ -1,5 +1,6 @@
 /** A place in a text, shown by a caret below it. */
-import { type Line, shown } from './output.js';
+import { printable } from '../mail/text.js';
+import type { Line } from './line.js';
 
 export interface Spot {
   readonly text: string;
@@ -18,11 +19,11 @@ export function caretLines({ text, at, width }: Spot, said: string): readonly Li
   const excerpt = text
     .slice(from, from + columns)
     .split('')
-    .map((character) => shown(character))
+    .map((character) => printable(character))
     .join('');
   const rest = from + columns < text.length ? ' …' : '';
   return [
     [[`${lead}${excerpt}${rest}`, 'cyan']],
-    [[' '.repeat(lead.length + at - from)], ['^ ', 'red'], [shown(said), 'red']],
+    [[' '.repeat(lead.length + at - from)], ['^ ', 'red'], [printable(said), 'red']],
   ];
 }

@@ -4,14 +4,16 @@ import { oncePerMail } from '../src/hooks/once-per-mail.js';
 import { spfMethod } from '../src/spf/authentication-results.js';
 import { type SpfOutcome, checkHost } from '../src/spf/check-host.js';
 import { writeReceivedSpf } from '../src/spf/received-spf.js';
+import { spfTraceName, writeSpfTrace } from '../src/spf/trace-field.js';
 
-/** Evaluated once a mail, and recorded in Received-SPF, Authentication-Results, index and log then. */
+/** Evaluated once a mail, and recorded in Received-SPF, Authentication-Results, index and log then; refused mail has the trace. */
 export const spfOf: (mail: Mail) => Promise<SpfOutcome> = oncePerMail(async (mail: Mail) => {
   const { session, reversePath, dns, host } = mail;
   const query = { ip: session.clientIp, helo: session.helo, from: reversePath, receiver: host.hostname };
-  const outcome = await checkHost(query, { resolver: dns });
+  const outcome = await checkHost(query, { resolver: dns, trace: true });
   const client = { clientIp: session.clientIp, helo: session.helo };
   mail.addField('Received-SPF', writeReceivedSpf(outcome, { ...client, receiver: host.hostname }, { folded: true }));
+  mail.addArchivedField(spfTraceName, () => writeSpfTrace(outcome));
   const [, ...details] = spfMethod(outcome, client);
   mail.recordAuthentication({ method: 'spf', result: outcome.result, details });
   return outcome;

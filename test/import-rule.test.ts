@@ -35,7 +35,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'type settings',
   ],
   digest: ['mail', 'quarantine', 'type relay'],
-  web: ['mail', 'quarantine', 'digest/links', 'srv/markers', 'type relay', 'type mime'],
+  web: ['mail', 'text', 'spf', 'quarantine', 'digest/links', 'srv/markers', 'type relay', 'type mime'],
   milter: ['mail', 'spf', 'dns/resolver', 'directory'],
   trial: ['mail', 'settings'],
   settings: ['mail'],

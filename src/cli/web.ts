@@ -4,6 +4,7 @@ import { Links } from '../digest/links.js';
 import { createLogger, type Logger } from '../log.js';
 import { openContentReader } from '../mime/content-reader.js';
 import type { Settings } from '../settings.js';
+import { checkHost } from '../spf/check-host.js';
 import { Markers } from '../srv/markers.js';
 import { hostCheck } from '../web/guard.js';
 import { Sessions } from '../web/sessions.js';
@@ -16,7 +17,7 @@ import { type CommandLine, complain, load } from './load.js';
 import { packageRoot } from './package-root.js';
 import { dropPrivileges } from './privileges.js';
 import { readWords } from './spf/options.js';
-import { foldersOf, listOf, relayOf, srvOf } from './wire.js';
+import { foldersOf, listOf, makeResolver, relayOf, srvOf } from './wire.js';
 
 /** What the process that started us is told. */
 export interface WebReady {
@@ -56,6 +57,8 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
   if (at === undefined) return 'web: say where the page is to be, such as --web=127.0.0.1:8025';
   const plugins = await loadPlugins(listOf(settings), foldersOf(settings));
   if (!plugins.ok) return plugins.problems.join('; ');
+  const resolver = makeResolver(settings);
+  if (typeof resolver === 'string') return resolver;
   const reader = openContentReader();
   const relay = relayOf(settings, (problem) => log.warn({ problem }, 'local MTA'));
   try {
@@ -67,6 +70,7 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
       hosted: srvOf(settings),
       checks: plugins.plugins.flatMap(({ name, inAll }) => (inAll === undefined ? [] : [{ name, inAll }])),
       reader,
+      checkSpf: async (query) => checkHost(query, { resolver, trace: true }),
       stats: new StatsCache(settings.spam),
       tokens: new Tokens(settings.web_tokens, oneTime),
       sessions: new Sessions(),

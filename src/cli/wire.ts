@@ -161,7 +161,7 @@ const same = (a: Settings, b: Settings, names: readonly (keyof Settings)[]): boo
   names.every((name) => JSON.stringify(a[name]) === JSON.stringify(b[name]));
 
 /** The resolver, or what is wrong with the zone file. */
-function makeResolver(settings: Settings): Resolver | string {
+export function makeResolver(settings: Settings): Resolver | string {
   if (settings.dns_zone !== '') return zoneOf(settings.dns_zone);
   const servers = settings.dns_servers;
   return cachingResolver(stubResolver({ ...(servers.length > 0 && { servers }), totalMs: settings.dns_timeout }));

@@ -119,6 +119,8 @@ export interface DataContext extends MailContext {
   readonly pardoned: string | undefined;
   /** Puts a field on top of the mail, archived or relayed; folded by the caller where it is long. */
   readonly addField: (name: string, value: string) => void;
+  /** Such a field for the quarantine alone; its value is made when the mail is archived. */
+  readonly addArchivedField: (name: string, value: () => string) => void;
   /** Is it one of our domains (A-labels)? May throw: leave that to the runner, which defers. */
   readonly isHosted: (domain: string) => boolean;
   /**

@@ -111,6 +111,7 @@ function run(hook: Hook, disposal: Disposal, { header, content }: Seen): Promise
       return transaction.pardoned;
     },
     addField: (name, value) => transaction.fields.push([name, value]),
+    addArchivedField: (name, value) => transaction.archivedFields.push([name, value]),
     isHosted: (domain) => services.srv.isHosted(domain),
     content,
     authenticated: () => transaction.authenticated,
@@ -185,6 +186,7 @@ interface Top {
 }
 
 function topFields({ transaction, services, session, protocol }: Disposal, top: Top): Buffer {
+  const archivedOnly = top.objection ? transaction.archivedFields.map(([name, value]) => [name, value()] as const) : [];
   return traceFields({
     id: transaction.id,
     time: top.time,
@@ -195,7 +197,7 @@ function topFields({ transaction, services, session, protocol }: Disposal, top: 
     clientName: top.clientName,
     reversePath: transaction.sender.reversePath,
     domain: transaction.domain,
-    added: transaction.fields,
+    added: [...transaction.fields, ...archivedOnly],
     authservId: services.settings.authserv_id,
     authentication: transaction.authentication,
     recipient: top.recipient,

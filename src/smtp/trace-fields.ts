@@ -24,6 +24,7 @@ const ownFields = new Set([
   'x-reject-reason',
   'x-reject-plugin',
   'received-spf',
+  'x-spf-trace',
 ]);
 
 export interface TraceFacts {

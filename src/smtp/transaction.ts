@@ -38,6 +38,8 @@ export class Transaction {
   readonly sender: Sender;
   readonly startedAt: number;
   readonly fields: (readonly [name: string, value: string])[] = [];
+  /** Of the archived mail alone. */
+  readonly archivedFields: (readonly [name: string, value: () => string])[] = [];
   readonly authentication: AuthenticationResult[] = [];
   #recipients: TransactionRecipient[] = [];
   #kind: RecipientKind | undefined;

@@ -2,7 +2,9 @@
 import { printable } from '../mail/text.js';
 import { caretLines } from '../text/caret.js';
 import { type Line, type Span, type Style, widthOf } from '../text/line.js';
-import { leaf, type TreeNode } from '../text/tree.js';
+import { draw, leaf, type TreeNode } from '../text/tree.js';
+import type { SpfOutcome } from './check-host.js';
+import { defaultLimits } from './limits.js';
 import { isSpfRecord, parsedRecord, parseTerm } from './parse.js';
 import type { SpfResultCode } from './record.js';
 import type { LookupTrace, RecordTrace, TermTrace } from './trace.js';
@@ -17,20 +19,20 @@ export const styleOfResult: Readonly<Record<SpfResultCode, Style>> = {
   permerror: 'magenta',
 };
 
-export interface TreeSettings {
-  /** Stands at the root: how much of the limits was used. */
-  readonly counts: string;
-  /** Columns of the terminal. */
-  readonly width: number;
-}
-
 /** The records of one answer that are shown; all are in the JSON. */
 const mostRecords = 6;
 /** Columns of a record's text, however little room there is: its terms follow. */
 const leastRecord = 40;
 
-export function traceTree(trace: RecordTrace, { counts, width }: TreeSettings): TreeNode {
-  const remark = `  (${counts})`;
+/** Who was asked what, and how much of the limits was used; no line where no trace was collected. `width`: columns there are. */
+export function traceLines(outcome: SpfOutcome, width: number): readonly Line[] {
+  return outcome.trace === undefined ? [] : draw(traceTree(outcome.trace, `  (${countsOf(outcome)})`, width));
+}
+
+export const countsOf = ({ lookups, voids }: Pick<SpfOutcome, 'lookups' | 'voids'>): string =>
+  `${lookups} of ${defaultLimits.lookups} look-ups, ${voids} of ${defaultLimits.voids} void`;
+
+function traceTree(trace: RecordTrace, remark: string, width: number): TreeNode {
   const { lines, children } = recordNode(trace, { width, reserved: remark.length, decides: true });
   const [first = [], ...more] = lines;
   return { lines: [[...first, [remark, 'dim']], ...more], children };

@@ -10,7 +10,7 @@ import { browsePage, type Page } from '../quarantine/browse.js';
 import { discard } from '../quarantine/discard.js';
 import { fateOf } from '../quarantine/fate.js';
 import { type KeptMail, openKeptMail } from '../quarantine/kept-mail.js';
-import { idOf, locate, type MailRef, parseRef } from '../quarantine/mail-ref.js';
+import { idOf, locate, type MailRef, parseRef, refText } from '../quarantine/mail-ref.js';
 import { parseQuery } from '../quarantine/query.js';
 import { release, type ReleaseResult } from '../quarantine/release.js';
 import type { Stats } from '../quarantine/stats.js';
@@ -20,11 +20,12 @@ import { chartsBody, chartsPage } from './charts-page.js';
 import { digestApp } from './digest-page.js';
 import { domainPage, domainsPage } from './domains-page.js';
 import { authenticated, checkHost, cookieName, sameSite, secureHeaders, type Vars } from './guard.js';
-import { listPage, row } from './list-page.js';
+import { listPage, mailAddress, row } from './list-page.js';
 import { loginPage } from './login-page.js';
 import { harmless, mailPolicy } from './mail-html.js';
-import { mailPage } from './mail-page.js';
+import { factsOf, mailPage } from './mail-page.js';
 import { Attempts, type Notice, type Session, type Sessions } from './sessions.js';
+import { queryOf, type SpfCheck, spfPage } from './spf-part.js';
 import type { StatsCache } from './stats-cache.js';
 import type { Tokens } from './tokens.js';
 
@@ -37,6 +38,7 @@ export interface WebParts {
   readonly hosted: { isHosted(domain: string): boolean; domains(): readonly string[] };
   readonly checks: readonly { readonly name: string; readonly inAll: boolean }[];
   readonly reader: ContentReader;
+  readonly checkSpf: SpfCheck;
   readonly stats: StatsCache;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
@@ -150,6 +152,17 @@ function reading(app: Hono<Vars>, parts: WebParts): void {
       'X-Frame-Options': 'SAMEORIGIN',
       'Referrer-Policy': 'no-referrer',
     });
+  });
+  app.get('/mail/:yday/:domain/:file/spf', async (c) => {
+    const ref = refFor(c);
+    const kept = ref && (await keptMail(parts, ref));
+    if (!ref || !kept) return c.notFound();
+    const facts = factsOf({ ref, fate: fateOf(parts.root, ref), kept });
+    const query = queryOf(facts, parts.hostname);
+    if (!query) return c.notFound();
+    const address = mailAddress(refText(ref));
+    const outcome = await parts.checkSpf(query);
+    return c.html(spfPage({ session: c.get('session'), facts, query, outcome, address }));
   });
   app.get('/mail/:yday/:domain/:file/raw', async (c) => {
     const ref = refFor(c);

@@ -9,6 +9,7 @@ import { smtpReply } from '../quarantine/smtp-reply.js';
 import { csrf, type Html, page, say, sizeText } from './layout.js';
 import { mailAddress } from './list-page.js';
 import type { Session } from './sessions.js';
+import { spfRow } from './spf-part.js';
 
 export interface MailView {
   readonly session: Session;
@@ -25,12 +26,13 @@ export interface MailView {
   readonly images: boolean;
 }
 
+export type MailFacts = Record<
+  'plugin' | 'reason' | 'ip' | 'host' | 'helo' | 'from' | 'to' | 'subject' | 'spf' | 'id',
+  string
+>;
+
 /** What our fields and the index say, whichever has it. */
-function factsOf({
-  ref,
-  fate,
-  kept,
-}: MailView): Record<'plugin' | 'reason' | 'ip' | 'host' | 'helo' | 'from' | 'to' | 'subject' | 'id', string> {
+export function factsOf({ ref, fate, kept }: Pick<MailView, 'ref' | 'fate' | 'kept'>): MailFacts {
   const { entry } = fate;
   const field = (name: string): string => unicode(kept?.header.get(name) ?? '');
   return {
@@ -42,6 +44,7 @@ function factsOf({
     from: entry?.from ?? field('X-MAIL-FROM'),
     to: kept?.recipient ?? entry?.recipient ?? '',
     subject: entry?.subject ?? field('Subject'),
+    spf: entry?.spf ?? '',
     id: idOf(ref.filename),
   };
 }
@@ -72,7 +75,7 @@ export function mailPage(view: MailView): Html {
           <dd>${fate.entry?.time.replace('T', ' ') ?? ''}</dd>
           <dt>Size</dt>
           <dd>${sizeText(fate.entry?.size ?? kept?.size ?? 0)}</dd>
-          ${spfRows(view)}
+          ${spfRow(facts, kept, mailAddress(refText(ref)))}
           <dt>File</dt>
           <dd><code>${say(kept?.file ?? `${refText(ref)} (gone)`, 500)}</code></dd>
         </dl>
@@ -81,37 +84,6 @@ export function mailPage(view: MailView): Html {
       ${actions(view, facts)}
       ${kept ? bodyOf(view) : html`<p class="empty">The mail itself is gone; this is what the index says of it.</p>`}`,
   });
-}
-
-function spfRows({ fate, kept }: MailView): Html {
-  const { entry } = fate;
-  const field = kept?.header.fields.find(({ name }) => name === 'received-spf');
-  if (entry?.spf === undefined && !field) return html``;
-  const check = `postern spf check --explain --ip=${entry?.ip ?? ''} --helo='${(entry?.helo ?? '').replace(/[^\w.:[\]-]/g, '?')}' --from='${(entry?.from ?? '').replace(/[^\w.@+=-]/g, '?')}'`;
-  return html`<dt>SPF</dt>
-    <dd>
-      <b>${say(entry?.spf ?? '')}</b>
-      ${
-        field
-          ? html`<span class="trace"
-              >${say(
-                unicode(field.value)
-                  .replace(/\s+/g, ' ')
-                  .replace(/^[a-z]+ /i, ''),
-                1500,
-              )}</span
-            >`
-          : ''
-      }
-      ${
-        entry?.spf === undefined
-          ? ''
-          : html`<details>
-              <summary>Evaluate it again</summary>
-              <code>${check}</code>
-            </details>`
-      }
-    </dd>`;
 }
 
 function actions(view: MailView, facts: ReturnType<typeof factsOf>): Html {

@@ -31,9 +31,11 @@ function run(root: string, words: readonly string[], env: Record<string, string>
 async function keep(
   root: string,
   id: string,
-  { subject = 'hello', text = '', from = 'a@example.net' } = {},
+  { subject = 'hello', text = '', from = 'a@example.net', fields = '' } = {},
 ): Promise<void> {
-  const head = Buffer.from(`X-MAIL-FROM: ${from}\r\nX-REJECT-REASON: No such user\r\nX-REJECT-PLUGIN: valid_users\r\n`);
+  const head = Buffer.from(
+    `${fields}X-MAIL-FROM: ${from}\r\nX-REJECT-REASON: No such user\r\nX-REJECT-PLUGIN: valid_users\r\n`,
+  );
   const result = await quarantineIn(root).archive(
     request({
       id,
@@ -44,6 +46,17 @@ async function keep(
   );
   assert.equal(result.kind, 'archived');
 }
+
+test('show tells SPF term by term, as it was archived, before the mail', async (t) => {
+  const root = spamFolder(t);
+  const trace = 'X-SPF-TRACE: example.net  v=spf1 a -all\r\n\t|- a  no match\r\n\t`- -all  match -> fail\r\n';
+  await keep(root, 'SPF', { text: 'Subject: x\r\n\r\nbody\r\n', fields: trace });
+  const { code, out } = await run(root, ['show', 'SPF']);
+  assert.equal(code, 0);
+  assert.match(out, /\n {4}example\.net {2}v=spf1 a -all\n {4}\|- a {2}no match\n {4}`- -all {2}match -> fail\n/);
+  assert.ok(out.indexOf('match -> fail') < out.indexOf('Subject: x'));
+  assert.doesNotMatch(out, /X-SPF-TRACE/);
+});
 
 test('list prints tabs to a pipe, newest first, and JSON where it is asked to', async (t) => {
   const root = spamFolder(t);

@@ -66,6 +66,7 @@ export function mail(given: Given): DataContext {
     rejection: given.rejected ? (reject('before') as Rejection) : undefined,
     pardoned: given.pardoned,
     addField: () => {},
+    addArchivedField: () => {},
     content: () => Promise.resolve(given.content ?? { kind: 'read', text: 'Hello.', html: '', attachments: [] }),
     authenticated: () => ({}),
     recordAuthentication: () => {},

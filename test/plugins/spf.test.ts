@@ -11,6 +11,11 @@ const zone = {
   'neutral.example': { TXT: [['v=spf1 ?all']] },
   'perm.example': { TXT: [['v=spf1 foo:bar -all']] },
   'temp.example': { timeout: true },
+  'include.example': { TXT: [['v=spf1 ip4:198.51.100.0/24 include:pass2.example -all']] },
+  'pass2.example': { TXT: [['v=spf1 ip4:192.0.2.2 -all']] },
+  'controls.example': { TXT: [['v=spf1 ip4:192.0.2.2 x=\r\nX-Forged:\u001b[2J\u00e9\u0085 -all']] },
+  'long.example': { TXT: [[`v=spf1 x=${'y'.repeat(60_000)} -all`]] },
+  'many.example': { TXT: [[`v=spf1 ${'ip4:192.0.2.2 ip6:2001:db8::1 '.repeat(800)}-all`]] },
   'mail.helo.example': { TXT: [['v=spf1 -all']] },
   'out.forwarder.example': { A: ['192.0.2.7'] },
   '7.2.0.192.in-addr.arpa': { PTR: ['out.forwarder.example'] },
@@ -81,4 +86,40 @@ test('the result is recorded in header, index and log, and a forged field of its
   await mx.send({ from: 'c@fail.example', xclient: 'ADDR=192.0.2.1' });
   assert.equal(mx.index().at(-1)?.['spf'], 'fail');
   assert.match(mx.archived().at(-1)?.text ?? '', /^Received-SPF: fail /m);
+});
+
+test('a refused mail carries the trace, term by term, and no forged one; a relayed mail carries none', async () => {
+  const forged = message({ fields: ['X-SPF-Trace: pass'] });
+  await mx.send({ from: 'd@include.example', xclient: 'ADDR=192.0.2.1', message: forged });
+  const { text = '' } = mx.archived().at(-1) ?? {};
+  const [field, ...others] = text.match(/^X-SPF-TRACE:.*(?:\r\n[ \t].*)*/gim) ?? [];
+  assert.deepEqual(others, []);
+  assert.deepEqual(field?.split('\r\n\t'), [
+    'X-SPF-TRACE: include.example  v=spf1 ip4:198.51.100.0/24 include:pass2.example -all  (1 of 10 look-ups, 0 of 2 void)',
+    '|- ip4:198.51.100.0/24  no match',
+    '|- include:pass2.example  no match (it says fail)',
+    '|  `- pass2.example  v=spf1 ip4:192.0.2.2 -all',
+    '|     |- ip4:192.0.2.2  no match',
+    '|     `- -all  match -> fail',
+    '`- -all  match -> fail',
+  ]);
+  await mx.send({ from: 'e@pass.example', xclient: 'ADDR=192.0.2.1', message: forged });
+  const relayed = mx.delivered().find((one) => one.includes('e@pass.example')) ?? '';
+  assert.match(relayed, /^Received-SPF: pass /m);
+  assert.doesNotMatch(relayed, /^X-SPF-TRACE/im);
+});
+
+test('a stranger’s record in the trace ends no field and has no end of lines', async () => {
+  for (const from of ['f@controls.example', 'g@long.example', 'h@many.example'])
+    await mx.send({ from, xclient: 'ADDR=192.0.2.1' });
+  const fields = mx
+    .archived()
+    .slice(-3)
+    .map(({ text }) => /^X-SPF-TRACE:.*(?:\r\n[ \t].*)*\r\n(?=[\w-]+: )/m.exec(text)?.[0] ?? '');
+  for (const field of fields) {
+    assert.match(field, /^X-SPF-TRACE: \w+\.example {2}/);
+    assert.match(field, /^(?:[\x20-\x7e\t]{1,420}\r\n)+$/);
+    assert.ok(field.split('\r\n').length <= 103, field);
+  }
+  assert.match(fields[2] ?? '', /\.\.\. \d+ lines more/);
 });

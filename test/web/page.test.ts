@@ -1,6 +1,7 @@
 /** The quarantine page over HTTP: who may see what, what each form does, and what is refused. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { addToken, tokenLine } from '../../src/web/tokens.js';
@@ -9,6 +10,16 @@ import { admin, type Answer, Client, keep, ofExampleCom, openSite, type Site } f
 
 const policyOf = ({ headers }: Pick<Answer, 'headers'>): string => String(headers['content-security-policy']);
 const pageOf = (name: string): string => `/mail/${name.split('/').map(encodeURIComponent).join('/')}`;
+
+/** As a reader sees it: white space counts within <pre> alone. */
+const textOf = (body: string): string =>
+  body
+    .split(/(<pre[^]*?<\/pre>)/)
+    .map((part) => [part.replace(/<[^>]*>/g, ''), part.startsWith('<pre')] as const)
+    .map(([part, isPre]) => (isPre ? part : part.replace(/\s+/g, ' ')))
+    .join('')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&#39;', "'");
 
 test('the list has what was refused, newest first, and the search narrows it', async (t) => {
   const site = await openSite(t);
@@ -30,7 +41,40 @@ test('a mail’s page says why first: plugin, sentence, SMTP reply', async (t) =
   const why = body.indexOf('SPF fail: x does not permit y');
   assert.ok(why > 0 && why < body.indexOf('The body.'));
   assert.match(body, /550 5\.7\.1 SPF fail: x does not permit y \(W\d+\)/);
-  assert.match(body, /postern spf check --explain --ip=192\.0\.2\.1/);
+});
+
+const zoneOf = (hosts: string): object => ({
+  'sender.example': { TXT: [['v=spf1 include:hosts.sender.example -all']] },
+  'hosts.sender.example': { TXT: [[`v=spf1 ${hosts} -all`]] },
+});
+
+test('SPF is told term by term as it was, and again as it is now', async (t) => {
+  const zoneFile = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'postern-zone-')), 'zone.json');
+  t.after(() => fs.rmSync(path.dirname(zoneFile), { recursive: true }));
+  fs.writeFileSync(zoneFile, JSON.stringify(zoneOf('ip4:192.0.2.1')));
+  const site = await openSite(t, [`dns_zone=${zoneFile}`]);
+  const name = await keep(site, { ip: '192.0.2.1', from: 'x@sender.example', zone: zoneOf('ip4:198.51.100.1') });
+  const anna = await new Client(site).login();
+  const then = textOf((await anna.get(pageOf(name))).body);
+  assert.match(then, /SPF fail sender\.example does not permit 192\.0\.2\.1 to send its mail by -all/);
+  assert.match(then, /hosts\.sender\.example {2}v=spf1 ip4:198\.51\.100\.1 -all/);
+  assert.match(then, /`- -all {2}match -> fail\n/);
+  const { body } = await anna.get(`${pageOf(name)}/spf`);
+  const now = textOf(body);
+  assert.match(now, /pass sender\.example designates 192\.0\.2\.1 as permitted sender/);
+  assert.match(now, /ip4:192\.0\.2\.1 {2}match → pass/);
+  assert.match(now, /When the mail was refused it was fail: the record has changed since/);
+  assert.match(now, /postern spf check --explain --ip=192\.0\.2\.1 --helo='[^']*' --from='x@sender\.example'/);
+  const bob = await new Client(site).login(ofExampleCom);
+  const other = await keep(site, { domain: 'example.net', spf: 'fail' });
+  assert.equal((await bob.get(`${pageOf(other)}/spf`)).status, 404);
+});
+
+test('where SPF was not asked the page says so, and can ask now', async (t) => {
+  const site = await openSite(t);
+  const name = await keep(site, { ip: '192.0.2.1' });
+  const { body } = await (await new Client(site).login()).get(pageOf(name));
+  assert.match(textOf(body), /SPF not asked Evaluate it now/);
 });
 
 test('release hands the mail over, says what the MTA said, and does it once', async (t) => {

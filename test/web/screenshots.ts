@@ -4,6 +4,7 @@
  * Run: npm run screenshots [FOLDER]   (needs Debian's chromium)
  */
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { chromium, type Browser, type BrowserContextOptions } from 'playwright-core';
 import { admin, keep, openSite } from './support.js';
@@ -47,10 +48,25 @@ const users = ['alice', 'bob', 'carol', 'info', 'sales', 'nobody'];
 
 const html = `<div style="font-family:sans-serif;max-width:560px;margin:auto"><h2 style="background:#23427a;color:#fff;padding:16px">Parcel service</h2><p>Dear customer,</p><p>your parcel <b>DE-4471-9912</b> could not be delivered. Please pay the customs fee of <b>1.99 EUR</b>.</p><p><a href="https://evil.example/pay" style="background:#d33;color:#fff;padding:10px 18px;text-decoration:none">Pay now</a></p><img src="https://evil.example/pixel.gif" width="1" height="1"><script>document.title='owned'</script></div>`;
 
+/** What the last mail's SPF is asked of. */
+const zone = {
+  'parcel-track.example': {
+    TXT: [['v=spf1 mx include:_spf.hosting.example ip4:192.0.2.0/25 -all']],
+    MX: [[10, 'mx.parcel-track.example']],
+  },
+  'mx.parcel-track.example': { A: ['192.0.2.25'] },
+  '_spf.hosting.example': { TXT: [['v=spf1 ip4:198.51.100.0/24 ip6:2001:db8:51::/48 ~all']] },
+};
+
 async function main(): Promise<void> {
   fs.mkdirSync(folder, { recursive: true });
   const closers: (() => unknown)[] = [];
-  const site = await openSite({ after: (close) => void closers.push(close as () => unknown) });
+  const zoneFile = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'postern-zone-')), 'zone.json');
+  fs.writeFileSync(zoneFile, JSON.stringify(zone));
+  closers.push(() => fs.rmSync(path.dirname(zoneFile), { recursive: true }));
+  const site = await openSite({ after: (close) => void closers.push(close as () => unknown) }, [
+    `dns_zone=${zoneFile}`,
+  ]);
   for (const marker of [
     'checks/spf',
     'checks/helo',
@@ -78,6 +94,7 @@ async function main(): Promise<void> {
       plugin: last ? 'spf' : plugin,
       reason: last ? 'SPF fail: parcel-track.example does not permit 203.0.113.9 to send its mail by -all' : reason,
       spf: last ? 'fail' : (spf ?? 'none'),
+      ...(last && { zone }),
       from: last ? 'no-reply@parcel-track.example' : from,
       subject: last ? 'Your parcel could not be delivered' : subject,
       ip: `203.0.113.${(i % 40) + 9}`,
@@ -96,6 +113,7 @@ async function main(): Promise<void> {
     const dark = { ...desk, colorScheme: 'dark' } as const;
     await shoot(browser, desk, site.origin, '/', 'list');
     await shoot(browser, desk, site.origin, mail, 'message');
+    await shoot(browser, desk, site.origin, `${mail}/spf`, 'spf');
     await shoot(browser, desk, site.origin, '/charts', 'charts');
     await shoot(browser, desk, site.origin, '/domains/example.com', 'domain');
     await shoot(browser, phone, site.origin, '/', 'phone');

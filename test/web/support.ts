@@ -9,6 +9,11 @@ import { createLogger } from '../../src/log.js';
 import { loadSettings } from '../../src/settings.js';
 import { openPage } from '../../src/cli/web.js';
 import { ydayOf } from '../../src/quarantine/day.js';
+import { zoneResolver } from '../../src/dns/zone.js';
+import { parseIp } from '../../src/mail/ip.js';
+import { checkHost } from '../../src/spf/check-host.js';
+import { writeReceivedSpf } from '../../src/spf/received-spf.js';
+import { spfTraceName, writeSpfTrace } from '../../src/spf/trace-field.js';
 import { startSink } from '../../src/trial/sink.js';
 import { tokenLine } from '../../src/web/tokens.js';
 import { about, quarantineIn, request } from '../quarantine/support.js';
@@ -89,6 +94,8 @@ export interface KeepOptions {
   readonly host?: string;
   readonly ip?: string;
   readonly spf?: string;
+  /** SPF is asked, of this DNS. */
+  readonly zone?: unknown;
   readonly time?: Date;
   readonly recipient?: string;
 }
@@ -97,14 +104,15 @@ let count = 0;
 
 /** Puts a mail into the quarantine; its name in the page's addresses. */
 export async function keep(site: Pick<Site, 'spam'>, options: KeepOptions = {}): Promise<string> {
-  const { domain = 'example.com', text, time = new Date(), recipient = `foo@${domain}`, ...known } = options;
-  const facts = { ...about, ...known };
+  const { domain = 'example.com', text, time = new Date(), recipient = `foo@${domain}`, zone, ...known } = options;
+  const judged = zone === undefined ? undefined : await spfFields({ ...about, ...known }, zone);
+  const facts = { ...about, ...known, ...(judged && { spf: judged.result }) };
   const spf =
     facts.spf === undefined
       ? ''
       : `Received-SPF: ${facts.spf} (${facts.reason}) client-ip=${facts.ip}; envelope-from="${facts.from}"; helo=${facts.helo};\r\n`;
   const head = Buffer.from(
-    `${spf}X-HELO: ${facts.helo}\r\nX-REMOTE-IP: ${facts.ip}\r\nX-MAIL-FROM: ${facts.from}\r\nX-REJECT-REASON: ${facts.reason}\r\nX-REJECT-PLUGIN: ${facts.plugin}\r\n`,
+    `${judged?.fields ?? spf}X-HELO: ${facts.helo}\r\nX-REMOTE-IP: ${facts.ip}\r\nX-MAIL-FROM: ${facts.from}\r\nX-REJECT-REASON: ${facts.reason}\r\nX-REJECT-PLUGIN: ${facts.plugin}\r\n`,
   );
   const archived = await quarantineIn(site.spam).archive(
     request({
@@ -118,6 +126,21 @@ export async function keep(site: Pick<Site, 'spam'>, options: KeepOptions = {}):
   );
   assert.ok(archived.kind === 'archived');
   return `${ydayOf(time)}/${domain}/${archived.filenames[0]}`;
+}
+
+/** As the plugin writes them. */
+async function spfFields(
+  { ip: text, helo, from }: Pick<typeof about, 'ip' | 'helo' | 'from'>,
+  zone: unknown,
+): Promise<{ readonly result: string; readonly fields: string }> {
+  const ip = parseIp(text);
+  assert.ok(ip);
+  const outcome = await checkHost({ ip, helo, from }, { resolver: zoneResolver(zone), trace: true });
+  const received = writeReceivedSpf(outcome, { clientIp: ip, helo, receiver: 'mx.test.example' });
+  return {
+    result: outcome.result,
+    fields: `Received-SPF: ${received}\r\n${spfTraceName}: ${writeSpfTrace(outcome)}\r\n`,
+  };
 }
 
 export interface Answer {

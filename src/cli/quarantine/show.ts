@@ -9,6 +9,7 @@ import { openContentReader } from '../../mime/content-reader.js';
 import { type KeptMail, openKeptMail, unicode } from '../../quarantine/kept-mail.js';
 import { idOf, locate, refText } from '../../quarantine/mail-ref.js';
 import { smtpReply } from '../../quarantine/smtp-reply.js';
+import { readSpfTrace, spfTraceName } from '../../spf/trace-field.js';
 import { exit } from '../exit-codes.js';
 import { complain } from '../load.js';
 import { render } from '../terminal.js';
@@ -94,11 +95,14 @@ function reasonLines({ ref, entry, mark }: Mail, kept: KeptMail | undefined): re
     ['file', kept?.file ?? refText(ref)],
     [mark?.kind ?? '', mark ? `${mark.time} by ${mark.by}${mark.detail === '' ? '' : `: ${mark.detail}`}` : ''],
   ];
+  const trace = kept?.header.fields.find(({ name }) => name === spfTraceName.toLowerCase());
   return [
     [['Refused by '], [printable(plugin), 'yellow'], [': '], [printable(reason, 2000), 'bold']],
     ...rows
       .filter(([, text]) => text !== '')
       .map(([label, text]): Line => [[`  ${label.padEnd(11)}`, 'dim'], [printable(text, 2000)]]),
+    ...(trace ? [[['  SPF, term by term', 'dim']] as const] : []),
+    ...(trace ? readSpfTrace(trace.raw).map((text): Line => [['    '], [printable(text, 500)]]) : []),
   ];
 }
 
@@ -106,7 +110,7 @@ const line = (text: string, style?: 'dim' | 'yellow'): Line => [[printable(text,
 
 const headerLines = ({ header }: KeptMail): readonly Line[] =>
   header.fields
-    .filter(({ name }) => name !== '' && name !== 'recipient')
+    .filter(({ name }) => name !== '' && name !== 'recipient' && name !== spfTraceName.toLowerCase())
     .map(({ raw, value }): Line => [
       [`${printable(raw.toString('latin1').split(':')[0] ?? '', 100)}: `, 'cyan'],
       [printable(unicode(value).replace(/\s+/g, ' '), 2000)],

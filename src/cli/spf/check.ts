@@ -1,6 +1,5 @@
 /** `postern spf check`: judges one mail and says why; with --batch, hands over to spf-batch. */
 import { checkHost, type SpfOutcome, type SpfQuery } from '../../spf/check-host.js';
-import { defaultLimits } from '../../spf/limits.js';
 import { sentenceOf } from '../../spf/sentence.js';
 import type { CommandLine } from '../load.js';
 import { runBatch } from './batch.js';
@@ -9,10 +8,8 @@ import { spfExit } from './exit.js';
 import { type OptionTable, readWords, type Words } from './options.js';
 import { jsonLine, render, shown, type Terminal, terminalOf } from '../terminal.js';
 import type { Line } from '../../text/line.js';
-import { styleOfResult } from '../../spf/trace-tree.js';
+import { countsOf, styleOfResult, traceLines } from '../../spf/trace-tree.js';
 import { queryOf } from './query.js';
-import { traceTree } from '../../spf/trace-tree.js';
-import { draw } from '../../text/tree.js';
 import { failed } from '../serve.js';
 
 const table: OptionTable = {
@@ -91,7 +88,7 @@ function asText(outcome: SpfOutcome, query: SpfQuery, terminal: Terminal): reado
     [remark === '' ? '' : `  (${shown(remark)})`, 'dim'],
   ]);
   if (trace === undefined) return [headline, ...lines];
-  return [headline, ...lines, [['']], ...draw(traceTree(trace, { counts, width: terminal.width }))];
+  return [headline, ...lines, [['']], ...traceLines(outcome, terminal.width)];
 }
 
 type Row = readonly [label: string, text: string, remark?: string];
@@ -111,6 +108,3 @@ const mechanismRow = (mechanism: string, domain: string): Row =>
   mechanism === 'default'
     ? ['mechanism', 'default', `no term in the record of ${domain} matched`]
     : ['mechanism', mechanism, `in the record of ${domain}`];
-
-const countsOf = ({ lookups, voids }: SpfOutcome): string =>
-  `${lookups} of ${defaultLimits.lookups} look-ups, ${voids} of ${defaultLimits.voids} void`;

@@ -72,7 +72,7 @@ export function mailPage(view: MailView): Html {
             ${say(facts.ip)} ${facts.host === '' ? '(no confirmed name)' : say(facts.host)}, HELO ${say(facts.helo)}
           </dd>
           <dt>When</dt>
-          <dd>${fate.entry?.time.replace('T', ' ') ?? ''}</dd>
+          <dd>${whenText(fate.entry?.time ?? '')}</dd>
           <dt>Size</dt>
           <dd>${sizeText(fate.entry?.size ?? kept?.size ?? 0)}</dd>
           ${spfRow(facts, kept, mailAddress(refText(ref)))}
@@ -85,6 +85,9 @@ export function mailPage(view: MailView): Html {
       ${kept ? bodyOf(view) : html`<p class="empty">The mail itself is gone; this is what the index says of it.</p>`}`,
   });
 }
+
+/** `2026-11-26 01:02:46 UTC` */
+const whenText = (time: string): string => time.replace('T', ' ').replace(/\.\d+/, '').replace(/Z$/, ' UTC');
 
 function actions(view: MailView, facts: ReturnType<typeof factsOf>): Html {
   const { session, ref, fate, kept } = view;

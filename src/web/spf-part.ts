@@ -28,7 +28,9 @@ export function spfRow(facts: SpfFacts, kept: KeptMail | undefined, address: str
   const received = readReceivedSpf(kept?.header.get('Received-SPF') ?? '');
   const trace = kept?.header.fields.find(({ name }) => name === spfTraceName.toLowerCase());
   const result = facts.spf === '' ? (received?.result ?? '') : facts.spf;
-  const sentence = unicode(received?.comment ?? '').replace(/^[^ ]*: /, '');
+  const sentence = unicode(received?.comment ?? '')
+    .replace(/\s+/g, ' ')
+    .replace(/^[^ ]*: /, '');
   return html`<dt>SPF</dt>
     <dd>
       ${result === '' ? 'not asked' : html`<b class="spf ${say(result, 20)}">${say(result, 20)}</b> ${say(sentence, 1000)}`}

@@ -56,6 +56,7 @@ test('SPF is told term by term as it was, and again as it is now', async (t) => 
   const name = await keep(site, { ip: '192.0.2.1', from: 'x@sender.example', zone: zoneOf('ip4:198.51.100.1') });
   const anna = await new Client(site).login();
   const then = textOf((await anna.get(pageOf(name))).body);
+  assert.match(then, /When \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC /);
   assert.match(then, /SPF fail sender\.example does not permit 192\.0\.2\.1 to send its mail by -all/);
   assert.match(then, /hosts\.sender\.example {2}v=spf1 ip4:198\.51\.100\.1 -all/);
   assert.match(then, /`- -all {2}match -> fail\n/);

@@ -136,7 +136,7 @@ async function spfFields(
   const ip = parseIp(text);
   assert.ok(ip);
   const outcome = await checkHost({ ip, helo, from }, { resolver: zoneResolver(zone), trace: true });
-  const received = writeReceivedSpf(outcome, { clientIp: ip, helo, receiver: 'mx.test.example' });
+  const received = writeReceivedSpf(outcome, { clientIp: ip, helo, receiver: 'mx.test.example' }, { folded: true });
   return {
     result: outcome.result,
     fields: `Received-SPF: ${received}\r\n${spfTraceName}: ${writeSpfTrace(outcome)}\r\n`,

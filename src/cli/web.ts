@@ -68,7 +68,9 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
       relay,
       markers: new Markers(settings.srv),
       hosted: srvOf(settings),
-      checks: plugins.plugins.flatMap(({ name, inAll }) => (inAll === undefined ? [] : [{ name, inAll }])),
+      checks: plugins.plugins.flatMap(({ name, inAll, list }) =>
+        inAll === undefined ? [] : [{ name, inAll, ...(list !== undefined && { list }) }],
+      ),
       reader,
       checkSpf: async (query) => checkHost(query, { resolver, trace: true }),
       stats: new StatsCache(settings.spam),

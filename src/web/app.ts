@@ -18,7 +18,7 @@ import type { Relay } from '../relay/relay.js';
 import { type Marker, type Markers, markerText, parseMarker } from '../srv/markers.js';
 import { chartsBody, chartsPage } from './charts-page.js';
 import { digestApp } from './digest-page.js';
-import { domainPage, domainsPage } from './domains-page.js';
+import { domainPage, domainsPage, type KnownCheck, type SwitchFiles } from './domains-page.js';
 import { authenticated, checkHost, cookieName, sameSite, secureHeaders, type Vars } from './guard.js';
 import { listPage, mailAddress, row } from './list-page.js';
 import { loginPage } from './login-page.js';
@@ -35,8 +35,8 @@ export interface WebParts {
   readonly hostname: string;
   readonly relay: Relay;
   readonly markers: Markers;
-  readonly hosted: { isHosted(domain: string): boolean; domains(): readonly string[] };
-  readonly checks: readonly { readonly name: string; readonly inAll: boolean }[];
+  readonly hosted: SwitchFiles & { isHosted(domain: string): boolean; domains(): readonly string[] };
+  readonly checks: readonly KnownCheck[];
   readonly reader: ContentReader;
   readonly checkSpf: SpfCheck;
   readonly stats: StatsCache;
@@ -197,7 +197,7 @@ function reading(app: Hono<Vars>, parts: WebParts): void {
     const domain = c.req.param('domain');
     const isThere = domain === '_global_' || parts.hosted.isHosted(domain);
     if (!maySee(session, domain) || !isThere) return c.notFound();
-    return c.html(domainPage({ session, domain, markers: parts.markers, checks: parts.checks }));
+    return c.html(domainPage({ session, domain, markers: parts.markers, srv: parts.hosted, checks: parts.checks }));
   });
 }
 

@@ -21,8 +21,22 @@ export interface DomainView {
   readonly session: Session;
   readonly domain: string;
   readonly markers: Markers;
-  /** Every check there is, and whether `all` covers it. */
-  readonly checks: readonly { readonly name: string; readonly inAll: boolean }[];
+  readonly srv: SwitchFiles;
+  readonly checks: readonly KnownCheck[];
+}
+
+/** What /srv holds as plugins see it. Both throw where it cannot be read. */
+export interface SwitchFiles {
+  checkMode(domain: string, check: string, inAll: boolean): 'on' | 'log' | 'off';
+  lines(domain: string, file: string): readonly string[] | undefined;
+}
+
+export interface KnownCheck {
+  readonly name: string;
+  /** Does `all` cover it? */
+  readonly inAll: boolean;
+  /** The file of a domain that switches it on as well, and that it works by. */
+  readonly list?: string;
 }
 
 const titles: Readonly<Record<Exclude<MarkerKind, 'checks'>, readonly [title: string, example: string]>> = {
@@ -65,22 +79,33 @@ export function domainPage(view: DomainView): Html {
 
 function checksOf(view: DomainView): Html {
   const { names } = view.markers.names(view.domain, 'checks', most);
-  const all = names.includes('all');
-  const rows = [{ name: 'all', inAll: false }, ...view.checks];
+  const rows: readonly KnownCheck[] = [{ name: 'all', inAll: false }, ...view.checks];
   return html`<section class="chart wide">
     <h2>Checks</h2>
     <div class="switches">
-      ${rows.map(({ name, inAll }) => {
-        const on = names.includes(name);
-        return switchForm(view, `checks/${name}`, {
-          on,
-          text: name,
-          remark: on ? '' : all && inAll ? 'on by all' : '',
-        });
+      ${rows.map((check) => {
+        const on = names.includes(check.name);
+        return switchForm(view, `checks/${check.name}`, { on, text: check.name, remark: remarkOf(view, check, on) });
       })}
       ${names.filter((name) => !rows.some((row) => row.name === name)).map((name) => switchForm(view, `checks/${name}`, { on: true, text: name, remark: 'no such check' }))}
     </div>
   </section>`;
+}
+
+/** What the marker alone does not tell. */
+function remarkOf({ srv, domain }: DomainView, { name, inAll, list }: KnownCheck, marked: boolean): string {
+  try {
+    const mode = srv.checkMode(domain, name, inAll);
+    if (list !== undefined) {
+      const isThere = srv.lines(domain, list) !== undefined;
+      if (marked && !isThere) return `does nothing without the file ${list}`;
+      if (!marked && isThere) return `on by the file ${list}`;
+    }
+    if (mode === 'log') return marked ? 'log only' : 'log only, by all';
+    return mode === 'on' && !marked ? 'on by all' : '';
+  } catch {
+    return 'cannot be read: mail is deferred';
+  }
 }
 
 interface Switch {

@@ -141,6 +141,29 @@ test('a domain’s switches are its marker files', async (t) => {
   assert.ok(!fs.existsSync(path.join(site.srv, 'example.com/checks/spf')));
 });
 
+test('a switch says what its marker alone does not', async (t) => {
+  const site = await openSite(t);
+  const anna = await new Client(site).login();
+  const put = (file: string, text = ''): void => {
+    fs.mkdirSync(path.dirname(path.join(site.srv, file)), { recursive: true });
+    fs.writeFileSync(path.join(site.srv, file), text);
+  };
+  put('example.com/checks/spf', 'log\n');
+  put('example.com/checks/rhsbl');
+  put('example.com/checks/frobnicate');
+  put('example.com/zones', 'bl.example\n');
+  const before = textOf((await anna.get('/domains/example.com')).body);
+  assert.match(before, / spf log only /);
+  assert.match(before, / rhsbl does nothing without the file domain_zones /);
+  assert.match(before, / dnsbl on by the file zones /);
+  assert.match(before, / frobnicate no such check /);
+  assert.doesNotMatch(before, /on by all/);
+  put('example.com/checks/all', 'log\n');
+  assert.match(textOf((await anna.get('/domains/example.com')).body), / helo log only, by all /);
+  put('example.com/checks/all');
+  assert.match(textOf((await anna.get('/domains/example.com')).body), / helo on by all /);
+});
+
 test('new mail is found by its place in the list', async (t) => {
   const site = await openSite(t);
   await keep(site, { subject: 'old' });

@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { Links } from '../digest/links.js';
 import { createLogger, type Logger } from '../log.js';
+import { parseDomain } from '../mail/domain.js';
+import { printable } from '../mail/text.js';
 import { openContentReader } from '../mime/content-reader.js';
 import type { Settings } from '../settings.js';
 import { checkHost } from '../spf/check-host.js';
@@ -59,6 +61,7 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
   if (!plugins.ok) return plugins.problems.join('; ');
   const resolver = makeResolver(settings);
   if (typeof resolver === 'string') return resolver;
+  const srv = srvOf(settings);
   const reader = openContentReader();
   const relay = relayOf(settings, (problem) => log.warn({ problem }, 'local MTA'));
   try {
@@ -66,8 +69,8 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
       root: settings.spam,
       hostname: settings.hostname,
       relay,
-      markers: new Markers(settings.srv),
-      hosted: srvOf(settings),
+      markers: new Markers(settings.srv, (domain) => srv.folderName(domain)),
+      hosted: srv,
       checks: plugins.plugins.flatMap(({ name, inAll, list }) =>
         inAll === undefined ? [] : [{ name, inAll, ...(list !== undefined && { list }) }],
       ),
@@ -121,8 +124,12 @@ function token(command: CommandLine): number {
   );
   if (!words.ok) return failed(exit.usage, [`web token: ${words.problem}`]);
   const [name = '', ...more] = words.words;
-  const scope = words.options.get('domain') ?? 'admin';
-  if (!/^[\w.@-]{1,60}$/.test(name) || more.length > 0 || !/^[\w.,-]{1,2000}$/.test(scope))
+  const given = words.options.get('domain')?.split(',');
+  const stranger = given?.find((one) => parseDomain(one) === undefined);
+  if (stranger !== undefined)
+    return failed(exit.usage, [`web token: --domain: "${printable(stranger, 100)}" is no domain name`]);
+  const scope = given?.map((one) => parseDomain(one)).join(',') ?? 'admin';
+  if (!/^[\w.@-]{1,60}$/.test(name) || more.length > 0)
     return failed(exit.usage, ['web token: whose is it? postern web token NAME [--domain=example.com]']);
   const { web_tokens: file } = loaded.settings;
   try {

@@ -61,14 +61,16 @@ export function touch(file: string): boolean {
 /** Broken IO throws; the error names the path. */
 export class Markers {
   readonly #root: string;
+  readonly #folderName: (domain: string) => string;
 
-  /** `root` is /srv. */
-  constructor(root: string) {
+  /** `root` is /srv; `folderName` knows a domain's folder in it, whose name may be in Unicode. */
+  constructor(root: string, folderName: (domain: string) => string) {
     this.#root = root;
+    this.#folderName = folderName;
   }
 
-  pathOf(marker: Marker): string {
-    return path.join(this.#root, marker.scope, marker.kind, marker.key);
+  pathOf({ scope, kind, key }: Marker): string {
+    return path.join(this.#root, scope === '_global_' ? scope : this.#folderName(scope), kind, key);
   }
 
   exists(marker: Marker): boolean {
@@ -95,7 +97,7 @@ export class Markers {
     const names: string[] = [];
     let folder;
     try {
-      folder = fs.opendirSync(path.join(this.#root, scope, kind));
+      folder = fs.opendirSync(this.pathOf({ scope, kind, key: '' }));
       for (let entry = folder.readSync(); entry && names.length <= most; entry = folder.readSync())
         names.push(entry.name);
     } catch (error) {

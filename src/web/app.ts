@@ -5,6 +5,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { deleteCookie, setCookie } from 'hono/cookie';
 import { html } from 'hono/html';
 import type { Links } from '../digest/links.js';
+import { parseDomain } from '../mail/domain.js';
 import type { ContentReader } from '../mime/content-reader.js';
 import { browsePage, type Page } from '../quarantine/browse.js';
 import { discard } from '../quarantine/discard.js';
@@ -184,7 +185,8 @@ function reading(app: Hono<Vars>, parts: WebParts): void {
   app.get('/part/charts', async (c) => c.html(chartsBody(await parts.stats.get(c.get('session').token.domains))));
   app.get('/domains', (c) => {
     const session = c.get('session');
-    const all = [...(session.token.domains ? [] : ['_global_']), ...parts.hosted.domains()];
+    const hosted = new Set(parts.hosted.domains().map((name) => parseDomain(name) ?? name));
+    const all = [...(session.token.domains ? [] : ['_global_']), ...hosted];
     return c.html(
       domainsPage(
         session,

@@ -1,4 +1,5 @@
 /** Hosted domains, and one domain's users, checks and lists, as switches: each is its marker file, there or not. */
+import { domainToUnicode } from 'node:url';
 import { html } from 'hono/html';
 import { type MarkerKind, type Markers, markerKinds } from '../srv/markers.js';
 import { csrf, type Html, page, say } from './layout.js';
@@ -12,10 +13,14 @@ export const domainsPage = (session: Session, domains: readonly string[]): Html 
     here: 'domains',
     body: html`<h1>Domains</h1>
       <ul class="domains">
-        ${domains.map((domain) => html`<li><a href="/domains/${encodeURIComponent(domain)}">${domain === '_global_' ? 'All domains' : say(domain)}</a> ${domain === '_global_' ? '' : html`<a class="hint" href="${listAddress(`domain:${domain}`)}">mails</a>`}</li>`)}
+        ${domains.map((domain) => html`<li><a href="/domains/${encodeURIComponent(domain)}">${nameOf(domain)}</a> ${domain === '_global_' ? '' : html`<a class="hint" href="${listAddress(`domain:${domain}`)}">mails</a>`}</li>`)}
       </ul>
       ${domains.length === 0 ? html`<p class="empty">No domain is hosted.</p>` : ''}`,
   });
+
+/** As people write it; it is A-labels everywhere else. */
+const nameOf = (domain: string): string =>
+  domain === '_global_' ? 'All domains' : say(domainToUnicode(domain) || domain);
 
 export interface DomainView {
   readonly session: Session;
@@ -66,7 +71,7 @@ export function domainPage(view: DomainView): Html {
     session,
     here: 'domains',
     body: html`<p class="back"><a href="/domains">← Domains</a></p>
-      <h1>${domain === '_global_' ? 'All domains' : say(domain)}</h1>
+      <h1>${nameOf(domain)}</h1>
       <p class="hint">
         Every switch is a file below
         <code>${say(view.markers.pathOf({ scope: domain, kind: 'checks', key: '' }).replace(/\/checks\/?$/, ''))}</code

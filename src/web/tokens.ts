@@ -5,6 +5,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { parseDomain } from '../mail/domain.js';
 
 export interface Person {
   /** For X-Released-By and the index. */
@@ -30,7 +31,13 @@ export function parseTokens(text: string): readonly Token[] {
   return text.split('\n').flatMap((line) => {
     const [, name = '', scope = '', hash = ''] = /^([^\s#]\S*)\s+(\S+)\s+([0-9a-f]{64})\s*$/.exec(line) ?? [];
     if (hash === '') return [];
-    return [{ name, hash, ...(scope !== 'admin' && { domains: new Set(scope.toLowerCase().split(',')) }) }];
+    return [
+      {
+        name,
+        hash,
+        ...(scope !== 'admin' && { domains: new Set(scope.split(',').map((one) => parseDomain(one) ?? one)) }),
+      },
+    ];
   });
 }
 

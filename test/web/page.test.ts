@@ -164,6 +164,24 @@ test('a switch says what its marker alone does not', async (t) => {
   assert.match(textOf((await anna.get('/domains/example.com')).body), / helo on by all /);
 });
 
+test('a domain whose folder is in Unicode keeps that folder, and its token sees it', async (t) => {
+  const site = await openSite(t);
+  const [unicode, ascii] = ['b\u00fccher.example', 'xn--bcher-kva.example'];
+  fs.mkdirSync(path.join(site.srv, unicode));
+  const name = await keep(site, { domain: ascii });
+  const file = path.join(site.root, 'tokens');
+  for (const domain of [unicode, ascii]) {
+    fs.appendFileSync(file, tokenLine(domain, domain, domain.padEnd(32, 'x')));
+    const carl = await new Client(site).login(domain.padEnd(32, 'x'));
+    assert.equal((await carl.get(pageOf(name))).status, 200);
+    assert.match(textOf((await carl.get('/domains')).body), / b\u00fccher\.example mails /);
+    assert.match(textOf((await carl.get(`/domains/${ascii}`)).body), /\/srv\/b\u00fccher\.example/);
+    await carl.post('/marker/create', { csrf: await carl.csrf(), marker: `${ascii}/users/valid/`, key: domain });
+    assert.ok(fs.existsSync(path.join(site.srv, unicode, 'users/valid', domain)), domain);
+  }
+  assert.ok(!fs.existsSync(path.join(site.srv, ascii)));
+});
+
 test('new mail is found by its place in the list', async (t) => {
   const site = await openSite(t);
   await keep(site, { subject: 'old' });

@@ -40,6 +40,7 @@ export function defineCheck(check: Check): Plugin {
       if (mode === 'off' && check.list === undefined) return skip('not enabled');
       return mode === 'log' ? noted(check.inspect(context, lines)) : check.inspect(context, lines);
     },
+    isTrial: ({ markers, domain }) => markers.checkMode(domain, check.name, inAll) === 'log',
   };
 }
 

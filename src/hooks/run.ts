@@ -3,8 +3,8 @@
  * answer that does not come in time. One log line a plugin.
  */
 import { type Reply, reply } from '../mail/reply.js';
-import { type Pardon, type Rejection, type Verdict, defer } from '../mail/verdict.js';
-import type { Plugin } from './plugin.js';
+import { type Pardon, type Rejection, type Verdict, defer, pass } from '../mail/verdict.js';
+import type { DataContext, Plugin } from './plugin.js';
 
 export type Hook = 'connect' | 'helo' | 'mail' | 'rcpt' | 'dataPost' | 'queue' | 'unknownCommand';
 
@@ -89,7 +89,16 @@ function believed<C>(run: HookRun<C>, plugin: Plugin, verdict: Verdict): Verdict
 function failed<C>(run: HookRun<C>, plugin: Plugin, error: unknown): Verdict {
   const problem = error instanceof Error ? error.message : String(error);
   run.log.error({ plugin: plugin.name, hook: run.hook, why: problem }, 'error');
-  return defer(broken.text, problem, broken);
+  return isTrial(run, plugin) ? pass : defer(broken.text, problem, broken);
+}
+
+/** Of a check that is tried out, which has data hooks alone. A marker that cannot be read defers. */
+function isTrial<C>({ hook, context }: HookRun<C>, plugin: Plugin): boolean {
+  try {
+    return hook === 'dataPost' && plugin.isTrial?.(context() as DataContext) === true;
+  } catch {
+    return false;
+  }
 }
 
 const broken = reply(451, '4.3.0', 'Temporary local problem, try again later');

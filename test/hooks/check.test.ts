@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defineCheck } from '../../src/hooks/check.js';
-import { type Verdict, defer, note, pass, reject, skip } from '../../src/mail/verdict.js';
+import { runHook } from '../../src/hooks/run.js';
+import { type Verdict, defer, pass, reject, skip } from '../../src/mail/verdict.js';
 import { type Given, mail } from '../plugins/mail.js';
 
 const objecting = { name: 'objecting', inspect: () => reject('always') };
@@ -28,21 +29,34 @@ test('a check that is off is not asked', async () => {
   assert.equal((await never.dataPost?.(mail({})))?.kind, 'skip');
 });
 
-/** [what, the verdict, what becomes of it where the marker holds `log`] */
-const trials: readonly (readonly [what: string, verdict: Verdict, expected: Verdict])[] = [
-  ['a rejection', reject('public', 'why'), note('log only, would reject: why')],
-  ['a deferral', defer('public', 'why'), note('log only, would defer: why')],
-  ['a pass', pass, pass],
-  ['a skip', skip('why'), skip('why')],
+/** [what, the check's answer, what the runner says then] */
+const trials: readonly (readonly [what: string, answer: () => Verdict | Promise<Verdict>, said: string])[] = [
+  ['a rejection', () => reject('public', 'why'), 'note log only, would reject: why'],
+  ['a deferral', () => defer('public', 'why'), 'note log only, would defer: why'],
+  ['a pass', () => pass, 'pass'],
+  ['a skip', () => skip('why'), 'skip why'],
+  ['an exception', () => assert.fail('oops'), 'error oops'],
+  ['a rejected promise', () => Promise.reject(new Error('oops')), 'error oops'],
+  ['no answer in time', () => new Promise(() => {}), 'error no verdict within 30 ms'],
 ];
-for (const [what, verdict, expected] of trials) {
-  test(`log only: ${what}`, async () => {
+for (const [what, answer, said] of trials) {
+  test(`log only: ${what} stops nothing`, async () => {
     const given = mail({ checks: ['x'] });
     const markers = { ...given.markers, checkMode: () => 'log' as const };
-    assert.deepEqual(
-      await defineCheck({ name: 'x', inspect: () => verdict }).dataPost?.({ ...given, markers }),
-      expected,
-    );
+    const log: string[] = [];
+    const line = (details: object, text: string): void => {
+      log.push([text, ...('why' in details ? [details.why] : [])].join(' '));
+    };
+    const outcome = await runHook({
+      hook: 'dataPost',
+      plugins: [defineCheck({ name: 'x', inspect: answer })],
+      context: () => ({ ...given, markers }),
+      log: { debug: line, info: line, error: line },
+      timeoutMs: 30,
+      note: ({ verdict }) => assert.fail(verdict.kind),
+    });
+    assert.deepEqual(outcome, { kind: 'go on' });
+    assert.deepEqual(log, [said]);
   });
 }
 

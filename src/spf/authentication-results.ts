@@ -25,7 +25,9 @@ export interface SpfMethodInput {
 
 /** The parts of an `spf=` result, to be laid out by `writeAuthenticationResults`. */
 export function spfMethod(outcome: SpfOutcome, input: SpfMethodInput): readonly string[] {
-  const parts = [`spf=${outcome.result}`, comment(sentenceOf(outcome, input.clientIp))];
+  const sentence = sentenceOf(outcome, input.clientIp);
+  const parts = [`spf=${outcome.result}`];
+  if (outcome.problem !== sentence) parts.push(comment(sentence));
   if (outcome.problem !== null) parts.push(`reason=${quotedString(outcome.problem)}`);
   // RFC 8601 §2.7.2: the identity that was checked.
   if (outcome.identity === 'helo') return [...parts, `smtp.helo=${propertyValue(input.helo)}`];

@@ -60,7 +60,7 @@ export class Deadline implements LookupOptions {
       this.#controller?.abort();
       giveUp({ kind: 'failed', problem });
     };
-    const expire = (): void => end(`no result within ${totalMs / 1000} seconds`);
+    const expire = (): void => end(`no result within ${secondsText(totalMs)}`);
     const cancel = (): void => end('the evaluation was cancelled');
     signal?.addEventListener('abort', cancel);
     if (signal?.aborted) cancel();
@@ -82,3 +82,9 @@ interface Running {
 export function failedAnswer(error: unknown): Answer<never> {
   return { kind: 'failed', problem: error instanceof Error ? error.message : 'the resolver failed' };
 }
+
+/** Often it is what was left of a limit, which nobody set to 0.988 seconds. */
+const secondsText = (ms: number): string => {
+  const seconds = ms < 500 ? ms / 1000 : Math.round(ms / 1000);
+  return `${seconds} ${seconds === 1 ? 'second' : 'seconds'}`;
+};

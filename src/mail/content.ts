@@ -25,7 +25,14 @@ export interface Attachment {
   readonly size: number;
   /** Names that a zip archive lists, with their folders. */
   readonly inside: readonly string[];
+  /** Its Content-ID without the brackets, by which HTML names it (RFC 2392). */
+  readonly cid?: string;
+  /** Decoded, where they were asked for and are not too many. */
+  readonly octets?: Uint8Array;
 }
 
 /** UTF-16 units; longer text is cut there. */
 export const longestText = 1 << 18;
+
+/** Octets of an attachment that can be had by itself; of a larger one the whole mail can. */
+export const largestAttachment = 32 << 20;

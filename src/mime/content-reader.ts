@@ -9,10 +9,13 @@ import type { MessageSource } from '../mail/message.js';
 
 export interface ContentReader {
   /** Rejects where the message itself cannot be read (broken IO). */
-  read(message: MessageSource): Promise<Content>;
+  read(message: MessageSource, keep?: Keep): Promise<Content>;
   /** Ends the threads; what is being read becomes `unreadable`. */
   close(): Promise<void>;
 }
+
+/** Whose octets are wanted, too: of the pictures that HTML may name, or of the attachment at this place in the list. */
+export type Keep = { readonly kind: 'images' } | { readonly kind: 'attachment'; readonly at: number };
 
 export interface ReaderLimits {
   /** Threads. */
@@ -24,7 +27,7 @@ export interface ReaderLimits {
 }
 
 export type ToThread =
-  | { readonly kind: 'begin'; readonly job: number }
+  | { readonly kind: 'begin'; readonly job: number; readonly keep: Keep | undefined }
   | { readonly kind: 'octets'; readonly octets: Uint8Array }
   | { readonly kind: 'end' };
 
@@ -49,12 +52,12 @@ class Threads implements ContentReader {
     this.#limits = limits;
   }
 
-  async read(message: MessageSource): Promise<Content> {
+  async read(message: MessageSource, keep?: Keep): Promise<Content> {
     if (this.#busy < this.#limits.threads) this.#busy++;
     else await new Promise<void>((handedOver) => this.#waiting.push(handedOver));
     const thread = this.#idle.pop() ?? this.#start();
     try {
-      return await thread.read(message, this.#limits.timeMs);
+      return await thread.read(message, this.#limits.timeMs, keep);
     } finally {
       if (thread.isUsable) this.#idle.push(thread);
       const next = this.#waiting.shift();
@@ -105,10 +108,10 @@ class Thread {
     else this.#job.done(message.content);
   }
 
-  async read(message: MessageSource, timeMs: number): Promise<Content> {
+  async read(message: MessageSource, timeMs: number, keep: Keep | undefined): Promise<Content> {
     const timer = setTimeout(() => void this.end(`takes longer than ${timeMs} ms`), timeMs);
     try {
-      return await this.#read(message);
+      return await this.#read(message, keep);
     } catch (error) {
       await this.end('its octets cannot be read');
       throw error;
@@ -118,7 +121,7 @@ class Thread {
     }
   }
 
-  async #read(message: MessageSource): Promise<Content> {
+  async #read(message: MessageSource, keep: Keep | undefined): Promise<Content> {
     let content: Content | undefined;
     let wake = (): void => {};
     let isAskedFor = false;
@@ -137,7 +140,7 @@ class Thread {
         },
       };
     });
-    this.#say({ kind: 'begin', job });
+    this.#say({ kind: 'begin', job, keep });
     for await (const part of message.parts()) {
       if (!isAskedFor && content === undefined) await new Promise<void>((asked) => (wake = asked));
       if (content !== undefined) return content;

@@ -5,15 +5,20 @@
  */
 import { Readable } from 'node:stream';
 import { type AttachmentStream, type Headers, MailParser, type MailParserOptions, type MessageText } from 'mailparser';
-import { type Attachment, type Content, longestText } from '../mail/content.js';
+import { type Attachment, type Content, largestAttachment, longestText } from '../mail/content.js';
+import { imageType } from '../mail/image-type.js';
+import type { Keep } from './content-reader.js';
 import { zipNames } from './zip-names.js';
 
 /** Our choices; Haraka takes 1000 parts, Postfix a depth of 100, and real mail stays far below. */
 export const limits = { parts: 1000, depth: 50, attachedMails: 5, headerSize: 1 << 20 } as const;
 
-export async function readContent(octets: Readable): Promise<Content> {
+/** Octets of pictures that are kept where they are asked for: of one, of all. */
+export const pictures = { each: 2 << 20, all: 8 << 20 } as const;
+
+export async function readContent(octets: Readable, keep?: Keep): Promise<Content> {
   try {
-    const found: Found = { text: [], html: [], attachments: [], parts: 0 };
+    const found: Found = { text: [], html: [], attachments: [], parts: 0, keep };
     await read(octets, found, 0);
     const [text, html] = [found.text, found.html].map((parts) => parts.join('\n').slice(0, longestText));
     return { kind: 'read', text: text ?? '', html: html ?? '', attachments: found.attachments };
@@ -37,6 +42,7 @@ interface Found {
   readonly html: string[];
   readonly attachments: Attachment[];
   parts: number;
+  readonly keep: Keep | undefined;
 }
 
 /** What mailparser keeps of a part; its types leave it out. */
@@ -94,11 +100,37 @@ async function take(part: AttachmentStream, found: Found, attachedTo: number): P
   if (inside === undefined) throw new Error('an archive with too many names');
   const names = namesOf(part.headers, part.filename);
   const type = part.contentType === undefined || !part.contentType ? 'application/octet-stream' : part.contentType;
-  found.attachments.push({ names, type: type.toLowerCase(), size: octets.length, inside });
+  const { cid = '' } = part;
+  const named = cid !== '' && cid.length <= longestCid && { cid };
+  found.attachments.push({
+    names,
+    type: type.toLowerCase(),
+    size: octets.length,
+    inside,
+    ...named,
+    ...(isKept(octets, found, named !== false) && { octets }),
+  });
   if (!/^message\/(?:rfc822|global)$/i.test(type)) return;
   const own = { ...found, text: [], html: [] };
   await read(Readable.from([octets]), own, attachedTo + 1);
   found.parts = own.parts;
+}
+
+const longestCid = 256;
+
+/** Of an attachment that is about to be put into the list. */
+function isKept(octets: Buffer, { keep, attachments }: Found, isNamed: boolean): boolean {
+  switch (keep?.kind) {
+    case undefined:
+      return false;
+    case 'attachment':
+      return keep.at === attachments.length && octets.length <= largestAttachment;
+    case 'images': {
+      if (!isNamed || octets.length > pictures.each || imageType(octets) === undefined) return false;
+      const before = attachments.reduce((sum, one) => sum + (one.octets?.length ?? 0), 0);
+      return before + octets.length <= pictures.all;
+    }
+  }
 }
 
 /** The tree, without recursion: its depth is the sender's. */
@@ -115,8 +147,10 @@ function takeText(tree: Part, found: Found): void {
     (part.contentType === 'text/html' ? found.html : found.text).push(part.textContent);
     const names = [...namesOf(part.headers, part.node.filename), ...uuencoded(part.textContent)];
     const type = part.contentType || 'text/plain';
-    if (names.length > 0)
-      found.attachments.push({ names, type, size: Buffer.byteLength(part.textContent), inside: [] });
+    if (names.length === 0) continue;
+    const octets = Buffer.from(part.textContent);
+    const kept = isKept(octets, found, false) && { octets };
+    found.attachments.push({ names, type, size: octets.length, inside: [], ...kept });
   }
 }
 

@@ -10,9 +10,9 @@ const say = (message: FromThread): void => parentPort?.postMessage(message, []);
 
 parentPort?.on('message', (message: ToThread) => {
   if (message.kind === 'begin') {
-    const { job } = message;
+    const { job, keep } = message;
     current = new Readable({ read: () => say({ kind: 'more', job }) });
-    void readContent(current).then((content) => say({ kind: 'done', job, content }));
+    void readContent(current, keep).then((content) => say({ kind: 'done', job, content }));
   } else {
     current?.push(message.kind === 'octets' ? Buffer.from(message.octets) : null);
   }

@@ -23,7 +23,8 @@ import { domainPage, domainsPage, type KnownCheck, type SwitchFiles } from './do
 import { authenticated, checkHost, cookieName, sameSite, secureHeaders, type Vars } from './guard.js';
 import { listPage, mailAddress, row } from './list-page.js';
 import { loginPage } from './login-page.js';
-import { harmless, mailPolicy } from './mail-html.js';
+import { disposition, downloadName } from './download-name.js';
+import { harmless, mailPolicy, withImages } from './mail-html.js';
 import { factsOf, mailPage } from './mail-page.js';
 import { Attempts, type Notice, type Session, type Sessions } from './sessions.js';
 import { queryOf, type SpfCheck, spfPage } from './spf-part.js';
@@ -146,8 +147,8 @@ function reading(app: Hono<Vars>, parts: WebParts): void {
     const ref = refFor(c);
     const kept = ref && (await keptMail(parts, ref));
     if (!kept) return c.notFound();
-    const content = await parts.reader.read(kept.message);
-    return c.body(harmless(content.kind === 'read' ? content.html : ''), 200, {
+    const content = await parts.reader.read(kept.message, { kind: 'images' });
+    return c.body(content.kind === 'read' ? withImages(harmless(content.html), content.attachments) : '', 200, {
       'Content-Type': 'text/html; charset=utf-8',
       'Content-Security-Policy': mailPolicy(c.req.query('images') === '1'),
       'X-Frame-Options': 'SAMEORIGIN',
@@ -175,6 +176,21 @@ function reading(app: Hono<Vars>, parts: WebParts): void {
       // An ID of ours or nothing: no text of a client gets into the name.
       'Content-Disposition': `attachment; filename="${idOf(ref.filename) || 'mail'}.eml"`,
       'Content-Length': String(kept.size),
+      'Content-Security-Policy': "sandbox; default-src 'none'",
+    });
+  });
+  app.get('/mail/:yday/:domain/:file/attachment/:at{[0-9]{1,4}}', async (c) => {
+    const ref = refFor(c);
+    const kept = ref && (await keptMail(parts, ref));
+    if (!ref || !kept) return c.notFound();
+    const at = Number(c.req.param('at'));
+    const content = await parts.reader.read(kept.message, { kind: 'attachment', at });
+    const { octets, names } = (content.kind === 'read' && content.attachments[at]) || {};
+    if (!octets) return c.notFound();
+    return c.body(new Uint8Array(octets), 200, {
+      // Whatever it says it is: to be saved, and never to be shown or run by a browser.
+      'Content-Type': 'application/octet-stream',
+      'Content-Disposition': disposition(downloadName(idOf(ref.filename), names?.[0] ?? '')),
       'Content-Security-Policy': "sandbox; default-src 'none'",
     });
   });

@@ -3,12 +3,49 @@
  * policy covers is taken out of the markup: `<link rel=preconnect>` opens connections in Chromium whatever the policy says.
  */
 
+import type { Attachment } from '../mail/content.js';
+import { imageType } from '../mail/image-type.js';
+
 /** Tags that could act before or beside the policy. The tokenizer of HTML wants `<` and the name side by side, and so do we. */
 const acting =
   /<(?=\/?(?:link|base|meta|script|iframe|frame|frameset|object|embed|applet|portal|noscript|template|svg|math)\b)/gi;
 
 export const harmless = (html: string): string =>
   `<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light">\n${html.replace(acting, '<x-')}`;
+
+/** Characters of pictures in one document: a mail may name one picture a thousand times. */
+const mostOfImages = 16 << 20;
+
+/**
+ * The mail's own pictures in the places that name them (`cid:`, RFC 2392), as data: URIs. These hold no character that ends
+ * an attribute or begins a tag, so it does not matter what the place is.
+ */
+export function withImages(html: string, attachments: readonly Attachment[]): string {
+  const images = new Map<string, string>();
+  for (const { cid, octets } of attachments) {
+    const type = octets && imageType(octets);
+    if (cid === undefined || type === undefined || images.has(cid)) continue;
+    images.set(cid, `data:${type};base64,${Buffer.from(octets ?? []).toString('base64')}`);
+  }
+  let room = mostOfImages;
+  return html.replace(
+    /(?<=["'=(;])cid:([^\s"'<>()]{1,300}?)(?=["'<>()\s]|&quot;|&#3[49];|$)/gi,
+    (whole: string, cid: string) => {
+      const image = images.get(cid) ?? images.get(percentDecoded(cid)) ?? '';
+      if (image === '' || image.length > room) return whole;
+      room -= image.length;
+      return image;
+    },
+  );
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 
 export function mailPolicy(images: boolean): string {
   const sources = images ? 'data: https: http:' : 'data:';

@@ -1,6 +1,6 @@
 /** One mail: first why it was refused and what can be done about it, then what it says. */
 import { html } from 'hono/html';
-import type { Content } from '../mail/content.js';
+import { type Content, largestAttachment } from '../mail/content.js';
 import { htmlText } from '../mail/html-text.js';
 import type { Fate } from '../quarantine/fate.js';
 import { type KeptMail, unicode } from '../quarantine/kept-mail.js';
@@ -174,14 +174,23 @@ function bodyOf({ ref, kept, content, source, images }: MailView): Html {
         ? html`<details name="tab">
             <summary>Attachments (${read.attachments.length})</summary>
             <table>
+              <tr>
+                <th scope="col">Name</th>
+                <th scope="col">Type</th>
+                <th scope="col">Size</th>
+                <th scope="col"><span class="unseen">To save it</span></th>
+              </tr>
               ${read.attachments.slice(0, 200).map(
-                ({ names, type, size, inside }) =>
+                ({ names, type, size, inside }, at) =>
                   html`<tr>
                     <td>
                       ${names.map((name) => say(name, 200)).join(' / ') || '(no name)'}${inside.length > 0 ? html` <small>holds ${say(inside.slice(0, 10).join(', '), 400)}</small>` : ''}
                     </td>
                     <td>${say(type, 100)}</td>
                     <td>${sizeText(size)}</td>
+                    <td>
+                      ${size > largestAttachment ? '' : html`<a href="${address}/attachment/${at}" download>Save</a>`}
+                    </td>
                   </tr>`,
               )}
             </table>

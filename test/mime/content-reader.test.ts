@@ -183,3 +183,56 @@ test('with octets changed, taken out or put in anywhere, and cut anywhere, the o
     { numRuns: 300 },
   );
 });
+
+const png = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.alloc(100)]);
+const picture = (cid: string, octets: Buffer, type = 'image/png'): string =>
+  part(
+    [`Content-Type: ${type}`, `Content-ID: <${cid}>`, 'Content-Transfer-Encoding: base64'],
+    octets.toString('base64').replace(/.{76}/g, '$&\r\n'),
+  );
+const keptOf = (content: Content): readonly string[] =>
+  content.kind === 'read' ? content.attachments.flatMap(({ cid, octets }) => (octets ? [String(cid)] : [])) : ['?'];
+
+test('pictures that HTML may name come with their octets, by what they are and not by what they are called', async () => {
+  const parts = [
+    picture('a@b', png),
+    picture('octets', png, 'application/octet-stream'),
+    picture('svg', Buffer.from('<svg onload="x()"/>'), 'image/svg+xml'),
+    picture('liar', Buffer.from('<script>x()</script>')),
+    picture('large', Buffer.concat([png, Buffer.alloc(2 << 20)])),
+    attached('a.png'),
+  ];
+  const whole = inMemory(multipart(parts));
+  const content = await reader.read(whole, { kind: 'images' });
+  assert.deepEqual(keptOf(content), ['a@b', 'octets']);
+  assert.deepEqual(
+    content.kind === 'read' && content.attachments[0]?.octets && Buffer.from(content.attachments[0].octets),
+    png,
+  );
+  assert.deepEqual(keptOf(await reader.read(whole)), []);
+});
+
+test('of many pictures no more than eight megabytes come', async () => {
+  const large = Buffer.concat([png, Buffer.alloc(1_900_000)]);
+  const whole = multipart(Array.from({ length: 9 }, (_, i) => picture(`p${i}`, large)));
+  assert.deepEqual(keptOf(await reader.read(inMemory(whole), { kind: 'images' })), ['p0', 'p1', 'p2', 'p3']);
+});
+
+test('one attachment comes with its octets, that of an attached mail too', async () => {
+  const text = part(
+    ['Content-Type: text/plain; name=note.txt', 'Content-Disposition: inline; filename=note.txt'],
+    'hi',
+  );
+  const whole = inMemory(multipart([inMail(multipart([attached('a.exe')], 'C')), text, picture('x', png)]));
+  const names = async (at: number): Promise<readonly string[]> => {
+    const content = await reader.read(whole, { kind: 'attachment', at });
+    assert.ok(content.kind === 'read');
+    return content.attachments.flatMap(({ names: [name = '-'], octets, size }, i) =>
+      octets ? [`${i} ${name} ${octets.length === size}`] : [],
+    );
+  };
+  assert.deepEqual(await names(1), ['1 a.exe true']);
+  assert.deepEqual(await names(2), ['2 - true']);
+  assert.deepEqual(await names(3), ['3 note.txt true']);
+  assert.deepEqual(await names(4), []);
+});

@@ -194,6 +194,45 @@ test(
   },
 );
 
+/** Two by two, red. */
+const png = 'iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEElEQVR4nGP4z8AARAwQCgAf7gP9i18U1AAAAABJRU5ErkJggg==';
+
+test(
+  'the pictures a mail brings along are shown, but for SVG and what only says it is one',
+  { timeout: 120_000 },
+  async (t) => {
+    const opened = await openBrowser(t);
+    if (!opened) return;
+    const { site, trap, page } = opened;
+    const before = trap.seen.length;
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" onload="${call}"><image href="http://evil.example/svg"/></svg>`;
+    const part = (cid: string, type: string, base64: string): string =>
+      `--b\r\nContent-Type: ${type}\r\nContent-ID: <${cid}>\r\nContent-Transfer-Encoding: base64\r\n\r\n${base64}\r\n`;
+    const html = ['good', 'octets', 'svg', 'liar']
+      .map((cid) => `<img id=${cid} src="cid:${cid}" onerror="${call}">`)
+      .join('');
+    const name = await keep(site, {
+      text: `Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n${html}<p style="background:url(cid:svg)">x</p>\r\n${part('good', 'image/png', png)}${part('octets', 'application/octet-stream', png)}${part('svg', 'image/svg+xml', Buffer.from(svg).toString('base64'))}${part('liar', 'image/png', Buffer.from(svg).toString('base64'))}--b--\r\n`,
+    });
+    await page.goto(addressOf(site, name));
+    await page.getByText('HTML', { exact: true }).click();
+    const frame = page.frameLocator('iframe');
+    const widthOf = (cid: string): Promise<unknown> =>
+      frame.locator(`#${cid}`).evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth);
+    await frame.locator('#liar').waitFor({ state: 'attached' });
+    await page.waitForTimeout(500);
+    for (const [cid, width] of [
+      ['good', 2],
+      ['octets', 2],
+      ['svg', 0],
+      ['liar', 0],
+    ] as const)
+      assert.equal(await widthOf(cid), width, cid);
+    assert.equal(await page.evaluate('window.owned'), undefined);
+    assert.deepEqual(trap.seen.slice(before), []);
+  },
+);
+
 test('keys move, select, open, release and delete; new mail comes in by itself', { timeout: 120_000 }, async (t) => {
   const opened = await openBrowser(t);
   if (!opened) return;

@@ -436,6 +436,33 @@ test('a download is the file, under a name of ours, and no browser shows it', as
   assert.match(body, /^Recipient: foo@example\.com\r\n/);
 });
 
+test('an attachment is saved by itself, as octets under a harmless name; its page and its domain are needed for that', async (t) => {
+  const site = await openSite(t);
+  const text =
+    'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\nContent-Type: text/html\r\nContent-Disposition: attachment;' +
+    " filename*=UTF-8''..%2F..%2Fa%0D%0AX-Evil%3A%201%E2%80%AElmth.html\r\n\r\n<script>1</script>\r\n--b--\r\n";
+  const name = await keep(site, { text });
+  const theirs = await keep(site, { text, domain: 'example.net' });
+  const anna = await new Client(site).login();
+  assert.ok((await anna.get(pageOf(name))).body.includes(`${pageOf(name)}/attachment/0"`));
+  const { status, headers, body } = await anna.get(`${pageOf(name)}/attachment/0`);
+  assert.deepEqual([status, body], [200, '<script>1</script>']);
+  assert.deepEqual(
+    [headers['content-type'], headers['x-content-type-options'], headers['x-evil']],
+    ['application/octet-stream', 'nosniff', undefined],
+  );
+  assert.match(
+    String(headers['content-disposition']),
+    /^attachment; filename="W\d+-[\w .-]+\.html"; filename\*=UTF-8''[\w%.-]+$/,
+  );
+  assert.match(policyOf({ headers }), /^sandbox; default-src 'none'$/);
+  for (const at of ['1', '9999', '-1', '0x0', '00000', ''])
+    assert.equal((await anna.get(`${pageOf(name)}/attachment/${at}`)).status, 404, at);
+  const bob = await new Client(site).login(ofExampleCom);
+  assert.equal((await bob.get(`${pageOf(name)}/attachment/0`)).status, 200);
+  assert.equal((await bob.get(`${pageOf(theirs)}/attachment/0`)).status, 404);
+});
+
 test('every page forbids foreign scripts and frames; a mail’s HTML everything', async (t) => {
   const site = await openSite(t);
   const name = await keep(site, { text: 'Content-Type: text/html\r\n\r\n<p>x</p>\r\n' });

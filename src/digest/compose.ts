@@ -69,21 +69,34 @@ function textOf(digest: Digest): string {
   return [first, '', ...rows, last, ''].join('\n');
 }
 
+/** Mail readers take styles within elements alone, and colours that suit light and dark. */
+const faint = 'color: #667085; font-size: 13px';
+
 async function htmlOf(digest: Digest): Promise<string> {
   const { first, last } = wordsOf(digest);
   const rows = digest.rows.map(({ entry, link }) => {
     const { clock, from, to, subject, why } = rowOf(entry);
-    return html`<p>
-      ${clock} <b>${subject}</b><br />from ${from} to ${to}<br />${why}<br /><a href="${link}">Release …</a>
-    </p>`;
+    return html`<tr>
+      <td style="padding: 10px 14px 10px 0; border-top: 1px solid #8884; vertical-align: top; ${faint}">${clock}</td>
+      <td style="padding: 10px 14px 10px 0; border-top: 1px solid #8884; overflow-wrap: anywhere">
+        <b>${subject}</b><br />
+        ${from} <span style="${faint}">to</span> ${to}<br />
+        <span style="${faint}">${why}</span>
+      </td>
+      <td style="padding: 10px 0; border-top: 1px solid #8884; vertical-align: top; white-space: nowrap">
+        <a href="${link}">Release …</a>
+      </td>
+    </tr>`;
   });
   return (
     await html`<!doctype html>
       <html lang="en">
-        <body style="font-family: sans-serif">
+        <body style="font: 15px/1.5 sans-serif; max-width: 720px">
           <p>${first}</p>
-          ${rows}
-          <p>${last}</p>
+          <table style="border-collapse: collapse; width: 100%">
+            ${rows}
+          </table>
+          <p style="${faint}">${last}</p>
         </body>
       </html>`
   ).toString();

@@ -44,30 +44,48 @@ export function digestApp(parts: DigestParts): Hono {
   return app;
 }
 
-function ask(root: string, { ref }: Link): Html {
+function ask(root: string, { ref, expires }: Link): Html {
   const { entry } = fateOf(root, ref);
+  const until = new Date(expires).toISOString().slice(0, 16).replace('T', ' ');
   return frame(
     'Release this mail?',
     html`${
         entry
-          ? html`<p><b>${say(entry.subject)}</b></p>
-              <p>from ${say(entry.from === '' ? '<>' : entry.from)} to ${say(entry.recipient)}</p>
-              <p>It was refused: ${say(entry.reason)}</p>`
+          ? html`<section class="why">
+              <p class="verdict">${entry.subject.trim() === '' ? '(no subject)' : say(entry.subject)}</p>
+              <dl>
+                <dt>From</dt>
+                <dd>${say(entry.from === '' ? '<>' : entry.from)}</dd>
+                <dt>To</dt>
+                <dd>${say(entry.recipient)}</dd>
+                <dt>Refused</dt>
+                <dd>${say(entry.reason, 1000)}</dd>
+              </dl>
+            </section>`
           : html`<p>Nothing more is known of it.</p>`
       }
-      <form method="post"><button class="main">Release</button></form>`,
+      <form method="post"><button class="main">Release</button></form>
+      <p class="hint">
+        It is delivered to its recipient, and this link is used up then. It works until ${until} UTC.
+      </p>`,
   );
 }
 
 const frame = (title: string, body: Html): Html =>
   document(
     `${title} – postern`,
-    html`<main class="login">
+    html`<main class="login digest">
       <h1>${title}</h1>
       ${body}
     </main>`,
   );
 
 const said = (title: string, text: string): Html => frame(title, html`<p>${text}</p>`);
-const wrong = said('This link does not work', 'It is too old, or not complete.');
-const spent = said('This link was used', 'Each link works once.');
+const wrong = said(
+  'This link does not work',
+  'It is too old, or not complete: copy it whole from the mail. Later than that, whoever runs the mail server can release the mail.',
+);
+const spent = said(
+  'This link was used',
+  'Each link works once, and its mail was released. If it has not arrived, ask whoever runs the mail server.',
+);

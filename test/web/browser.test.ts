@@ -5,9 +5,15 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { simpleParser } from 'mailparser';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { composeDigest } from '../../src/digest/compose.js';
+import { Links } from '../../src/digest/links.js';
+import { fateOf } from '../../src/quarantine/fate.js';
+import { parseRef } from '../../src/quarantine/mail-ref.js';
 import { needPeer } from '../support/peers.js';
 import { admin, keep, type KeepOptions, openSite, type Site } from './support.js';
 
@@ -91,9 +97,9 @@ interface Session {
 }
 
 /** Undefined, and the test skipped, where there is no Chromium. */
-async function openBrowser(t: TestContext): Promise<Session | undefined> {
+async function openBrowser(t: TestContext, settings: readonly string[] = []): Promise<Session | undefined> {
   if (!needPeer(t, 'chromium')) return undefined;
-  const site = await openSite(t);
+  const site = await openSite(t, settings);
   const trap = await openTrap(t);
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
@@ -263,6 +269,41 @@ test('keys move, select, open, release and delete; new mail comes in by itself',
   await page.getByRole('button', { name: 'Undo' }).click();
   await page.getByText(`Removed ${marker}`).waitFor();
   assert.ok(!fs.existsSync(marker));
+});
+
+test('a link in a digest mail asks, releases its mail, and is used up then', { timeout: 120_000 }, async (t) => {
+  const state = fs.mkdtempSync(path.join(os.tmpdir(), 'postern-digest-'));
+  t.after(() => fs.rmSync(state, { recursive: true }));
+  const opened = await openBrowser(t, ['digest_url=https://mail.test.example', `state=${state}`]);
+  if (!opened) return;
+  const { site, trap, page } = opened;
+  const before = trap.seen.length;
+  await page.context().clearCookies();
+  const subject = `wanted ${script}`;
+  const ref = parseRef(
+    await keep(site, { subject, from: `${'y'.repeat(60)}@sender.example`, reason: 'z'.repeat(300) }),
+  );
+  assert.ok(ref);
+  const { entry } = fateOf(site.spam, ref);
+  assert.ok(entry);
+  const expires = new Date(Date.now() + 3_600_000);
+  const link = `${site.origin}/digest/${new Links(state).make({ ref, expires: expires.getTime() })}`;
+  const about = { domain: 'example.com', hostname: 'mx.test.example', day: '2026-11-24', mails: 1, expires };
+  const { html } = await simpleParser(await composeDigest({ ...about, rows: [{ entry, link }] }));
+  await page.setViewportSize({ width: 360, height: 700 });
+  await page.setContent(String(html));
+  await page.getByText(subject).waitFor();
+  await page.getByRole('link', { name: 'Release …' }).click();
+  await page.getByRole('heading', { name: 'Release this mail?' }).waitFor();
+  await page.getByText(subject).waitFor();
+  assert.ok(Number(await page.evaluate('document.documentElement.scrollWidth')) <= 360);
+  assert.equal(site.delivered().length, 0);
+  await page.getByRole('button', { name: 'Release' }).click();
+  await page.getByRole('heading', { name: 'Released', exact: true }).waitFor();
+  assert.equal(site.delivered().length, 1);
+  await page.goto(link);
+  await page.getByText('Each link works once').waitFor();
+  assert.deepEqual([await page.evaluate('window.owned'), trap.seen.slice(before)], [undefined, []]);
 });
 
 test('nothing is wider than a phone', { timeout: 120_000 }, async (t) => {

@@ -6,7 +6,12 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { simpleParser } from 'mailparser';
 import { chromium, type Browser, type BrowserContextOptions } from 'playwright-core';
+import { composeDigest } from '../../src/digest/compose.js';
+import { Links } from '../../src/digest/links.js';
+import { fateOf } from '../../src/quarantine/fate.js';
+import { parseRef } from '../../src/quarantine/mail-ref.js';
 import { admin, keep, openSite } from './support.js';
 
 const folder = process.argv[2] ?? 'var/screenshots';
@@ -63,9 +68,12 @@ async function main(): Promise<void> {
   const closers: (() => unknown)[] = [];
   const zoneFile = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'postern-zone-')), 'zone.json');
   fs.writeFileSync(zoneFile, JSON.stringify(zone));
-  closers.push(() => fs.rmSync(path.dirname(zoneFile), { recursive: true }));
+  const state = path.dirname(zoneFile);
+  closers.push(() => fs.rmSync(state, { recursive: true }));
   const site = await openSite({ after: (close) => void closers.push(close as () => unknown) }, [
     `dns_zone=${zoneFile}`,
+    `state=${state}`,
+    'digest_url=https://mail.example.com',
   ]);
   for (const marker of [
     'checks/spf',
@@ -118,6 +126,22 @@ async function main(): Promise<void> {
     await shoot(browser, desk, site.origin, '/domains/example.com', 'domain');
     await shoot(browser, phone, site.origin, '/', 'phone');
     await shoot(browser, phone, site.origin, mail, 'phone-message');
+    const ref = parseRef(name);
+    const entry = ref && fateOf(site.spam, ref).entry;
+    if (!ref || !entry) throw new Error('the mail is not there');
+    const expires = new Date(Date.now() + 604_800_000);
+    const asks = `/digest/${new Links(state).make({ ref, expires: expires.getTime() })}`;
+    await shoot(browser, desk, site.origin, asks, 'digest');
+    await shoot(browser, { ...phone, colorScheme: 'dark' }, site.origin, asks, 'phone-digest');
+    const digest = { domain: 'example.net', hostname: 'mx', day: '2026-11-24', mails: 3, expires };
+    const rows = ['SPF fail: x', 'No such user', 'Blacklisted'].map((reason) => ({
+      entry: { ...entry, reason },
+      link: asks,
+    }));
+    const { html: mailed } = await simpleParser(await composeDigest({ ...digest, rows }));
+    const reader = await browser.newPage({ viewport: { width: 900, height: 600 } });
+    await reader.setContent(String(mailed));
+    await reader.screenshot({ path: path.join(folder, 'digest-mail.png') });
     await shoot(browser, dark, site.origin, '/', 'dark');
     await shoot(browser, dark, site.origin, '/charts', 'dark-charts');
   } finally {

@@ -152,7 +152,7 @@ export interface Plugin {
   /** The file `/srv/DOMAIN/LIST` that switches the check on, in the place of its marker. */
   readonly list?: string;
   /** Is it only tried out, for this mail? Then no fault of it defers the mail. */
-  isTrial?(context: DataContext): boolean;
+  isTrial?(mail: DataContext): boolean;
   /** Before the greeting. */
   connect?(context: SessionContext): Answer;
   helo?(context: SessionContext): Answer;

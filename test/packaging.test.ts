@@ -1,8 +1,10 @@
-/** The examples in packaging/submission: what they set exists and is accepted, and what they name is there. */
+/** What packaging/ has: the examples for submission set what exists, and name what is there; systemd understands the units. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { needPeer } from './support/peers.js';
 import { packageRoot } from '../src/cli/package-root.js';
 import { loadSubmission } from '../src/cli/milter/submission-config.js';
 import { directoryVariables, variables } from '../src/cli/milter/submission-variables.js';
@@ -63,4 +65,32 @@ test('the container file sets what there is, and copies what is there', () => {
   assert.ok(sources.length >= 3);
   for (const path of sources) assert.ok(existsSync(join(packageRoot, path)), path);
   assert.match(text, /dist\/src\/main\.js/);
+});
+
+const units = readdirSync(join(packageRoot, 'packaging')).filter((name) => /\.(?:service|socket|timer)$/.test(name));
+
+for (const unit of units)
+  test(`systemd has nothing to say against ${unit}`, (t) => {
+    if (!needPeer(t, 'systemd-analyze')) return;
+    const path = join(packageRoot, 'packaging', unit);
+    const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', path], { encoding: 'utf8' });
+    assert.deepEqual([status, stdout, stderr], [0, '', '']);
+  });
+
+test('units start commands that there are', () => {
+  const commands = units.flatMap((unit) =>
+    [
+      ...readFileSync(join(packageRoot, 'packaging', unit), 'utf8').matchAll(
+        /^Exec\w+=\/usr\/bin\/env postern ([a-z -]+?)(?: -.*)?$/gm,
+      ),
+    ].map(([, words = '']) => words),
+  );
+  assert.ok(commands.includes('quarantine digest') && commands.includes('serve'), String(commands));
+  for (const words of commands) {
+    const help = spawnSync(process.execPath, [join(packageRoot, 'dist/src/main.js'), ...words.split(' '), '--help'], {
+      encoding: 'utf8',
+    });
+    assert.equal(help.status, 0, words);
+    assert.match(help.stdout, new RegExp(`postern ${words}|${words}`), words);
+  }
 });

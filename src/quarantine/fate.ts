@@ -19,8 +19,9 @@ export function fateOf(root: string, ref: MailRef): Fate {
   const path = folderOf(root, ref)?.index;
   const file = path === undefined ? undefined : fs.lstatSync(path, { throwIfNoEntry: false });
   if (path === undefined || !file?.isFile()) return {};
-  // In the line's JSON a backslash is two.
-  const prefilter = new RegExp(ref.filename.replace(/\\.*$/, '').replace(/[.*+?^${}()|[\]]/g, '\\$&'), 'g');
+  // As it stands in the line's JSON, where a backslash is two.
+  const written = JSON.stringify(ref.filename).slice(1, -1);
+  const prefilter = new RegExp(written.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'g');
   const index = new BackwardIndex({ path, size: file.size, ino: file.ino }, { most: false, prefilter });
   let entry: IndexEntry | undefined;
   while (!entry && !index.done) entry = nextOf(index, ref.filename);

@@ -27,7 +27,8 @@ export function parseRef(text: string): MailRef | undefined {
 
 export const isDomainFolder = (name: string): boolean => isFolderName(name) && !/[\p{Cc}\\]/u.test(name);
 
-const isFileName = (name: string): boolean => name.length <= 255 && /^[!-.0-~]+$/.test(name) && !name.startsWith('.');
+const isFileName = (name: string): boolean =>
+  name.length <= 255 && /^[!-.0-~]+$/.test(name) && !name.startsWith('.') && withoutFlags(name) !== '';
 
 /** The folder of a reference; undefined when it is not there, or a link stands in its place. */
 export function folderOf(root: string, { yday, domain }: Omit<MailRef, 'filename'>): Folder | undefined {

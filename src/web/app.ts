@@ -18,9 +18,10 @@ import type { Stats } from '../quarantine/stats.js';
 import type { Relay } from '../relay/relay.js';
 import { type Marker, type Markers, markerText, parseMarker } from '../srv/markers.js';
 import { chartsBody, chartsPage } from './charts-page.js';
+import { say } from './layout.js';
 import { digestApp } from './digest-page.js';
 import { domainPage, domainsPage, type KnownCheck, type SwitchFiles } from './domains-page.js';
-import { authenticated, checkHost, cookieName, sameSite, secureHeaders, type Vars } from './guard.js';
+import { authenticated, checkHost, cookieName, readableForm, sameSite, secureHeaders, type Vars } from './guard.js';
 import { listPage, mailAddress, row } from './list-page.js';
 import { loginPage } from './login-page.js';
 import { disposition, downloadName } from './download-name.js';
@@ -57,6 +58,9 @@ type C = Context<Vars>;
 const pageSize = 50;
 /** Milliseconds of searching for the first page, and for one that goes on where another ended. */
 const budget = { first: 120, further: 1_000 };
+/** Of what happened; the page that is to show it may never be asked for. */
+const mostNotices = 5;
+const longestNotice = 2_000;
 /** Mails for one bulk action. */
 const mostAtOnce = 500;
 
@@ -64,6 +68,7 @@ export function webApp(parts: WebParts): Hono<Vars> {
   const app = new Hono<Vars>();
   app.use(secureHeaders, checkHost(parts.isOurHost), sameSite);
   app.use(bodyLimit({ maxSize: 262_144, onError: (c) => c.text('Too much.\n', 413) }));
+  app.use(readableForm);
   app.onError((error, c) => {
     parts.onError(error);
     return c.text('Something is broken; the log says what.\n', 500);
@@ -361,7 +366,8 @@ function summary(results: readonly string[], good: boolean, nothing: string): No
 
 /** To a page of ours that the form names, with what happened on top of it. */
 function back(c: C, form: ReadonlyMap<string, string>, notice: Notice): Response {
-  c.get('session').notices.push(notice);
+  const session = c.get('session');
+  session.notices = [...session.notices, { ...notice, text: say(notice.text, longestNotice) }].slice(-mostNotices);
   const where = form.get('back') ?? '/';
   return c.redirect(/^\/(?![/\\])[\x21-\x7e]*$/.test(where) ? where : '/', 303);
 }

@@ -66,6 +66,19 @@ export const sameSite: MiddlewareHandler = async (c, next) => {
   return next();
 };
 
+/** What is sent as a form and is none; everything behind this reads the form without an error. */
+export const readableForm: MiddlewareHandler = async (c, next) => {
+  if (c.req.method !== 'POST') return next();
+  try {
+    await c.req.parseBody();
+  } catch (error) {
+    // Only octets can be wrong here: too many are bodyLimit's to answer.
+    if (!(error instanceof TypeError)) throw error;
+    return c.text('This is no form.\n', 400);
+  }
+  return next();
+};
+
 const foreign = (c: Context): Response => c.text('Asked for by another site.\n', 403);
 
 /** Everything behind this needs a session; every change its CSRF token. */

@@ -197,6 +197,11 @@ test('check leaves marks where they are, also a last one without its newline', a
   assert.equal(fateOf(root, ref).mark?.kind, 'released');
 });
 
+test('a name that begins with a backslash is looked for in the index, and that ends', async (t) => {
+  const { root, ref } = await keptMail(t);
+  assert.deepEqual(fateOf(root, { ...ref, filename: '\\1.A_1.mx' }), {});
+});
+
 const refs: readonly [what: string, text: string, isRef: boolean][] = [
   ['a mail of ours', '329/example.com/1795178529.6AD976HBEEVN63_1.mx.example.com', true],
   ['a slash in the host name', '329/example.com/1.A_1.mx\\057x', true],
@@ -207,6 +212,7 @@ const refs: readonly [what: string, text: string, isRef: boolean][] = [
   ['a hidden file', '329/example.com/.lock', false],
   ['a path as a file', '329/example.com/new/1.A_1.mx', false],
   ['NUL', '329/example.com/1.A_1.mx\0.eml', false],
+  ['flags without a name', '329/example.com/:2,S', false],
   ['nothing', '', false],
   ['day 367', '367/example.com/1.A_1.mx', false],
 ];

@@ -365,6 +365,8 @@ const traversals = [
   '/mail/1/example.com/..%2f..%2f..%2f..%2fetc%2fpasswd',
   '/mail/1/example.com/%00',
   '/mail/today/example.com/1.A_1.mx',
+  '/mail/YDAY/example.com/:2,S',
+  '/mail/YDAY/example.com/%5C1.A_1.mx',
   '/mail/today%2f..%2f..%2f/example.com/1.A_1.mx',
   '/mail/%2fetc/passwd/x',
   '/mail/1/example.com/1.A_1.mx%0d%0aX-Evil:%201',
@@ -375,12 +377,12 @@ const traversals = [
 
 test('no path leads out of the quarantine', async (t) => {
   const site = await openSite(t);
-  await keep(site, {});
+  const [yday = ''] = (await keep(site, {})).split('/');
   fs.symlinkSync('/etc', path.join(site.spam, '1'));
   const anna = await new Client(site).login();
   for (const target of traversals) {
     for (const end of ['', '/raw', '/html']) {
-      const { status, headers, body } = await anna.get(target + end);
+      const { status, headers, body } = await anna.get(target.replace('YDAY', yday) + end);
       assert.ok([302, 404, 400].includes(status), `${target}${end}: ${status}`);
       assert.ok(!body.includes('root:') && headers['x-evil'] === undefined);
     }

@@ -1,12 +1,14 @@
 /** `postern quarantine` as a user runs it: what it prints, how it ends, and what never reaches the terminal. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { packageRoot } from '../../src/cli/package-root.js';
 import { startSink } from '../../src/trial/sink.js';
 import { inherited } from '../support/environment.js';
+import { needPeer } from '../support/peers.js';
+import { until } from '../support/until.js';
 import { about, day, folderOf, namesIn, oldFolder, quarantineIn, request, spamFolder } from '../quarantine/support.js';
 
 interface Ended {
@@ -231,15 +233,52 @@ test('stats count', async (t) => {
   assert.deepEqual([code, total, plugins], [0, 2, [{ name: 'valid_users', count: 2 }]]);
 });
 
-test('what a shell is given to complete is a script it can read', async (t) => {
-  const { code, out } = await run(spamFolder(t), ['completion', 'bash']);
+/** Types into an interactive shell on a terminal of its own, which has read our completion. */
+async function typed(t: TestContext, shell: 'bash' | 'zsh', keys: string, expected: string): Promise<void> {
+  const home = spamFolder(t);
+  const { code, out } = await run(home, ['completion', shell]);
   assert.equal(code, 0);
-  const bash = spawn('bash', [
-    '-c',
-    `${out}\nCOMP_WORDS=(postern quarantine re); COMP_CWORD=2; _postern_quarantine; echo "\${COMPREPLY[@]}"`,
-  ]);
-  let said = '';
-  bash.stdout.on('data', (part: Buffer) => (said += part.toString()));
-  await new Promise((resolve) => bash.on('close', resolve));
-  assert.equal(said, 'release\n');
+  fs.writeFileSync(path.join(home, '.bashrc'), `${out}PS1='> '\n`);
+  fs.writeFileSync(path.join(home, '.zshrc'), `autoload -U compinit && compinit -u\n${out}PS1='> '\n`);
+  const child = spawn('script', ['-qec', `${shell} -i`, '/dev/null'], {
+    env: {
+      PATH: process.env['PATH'],
+      HOME: home,
+      ZDOTDIR: home,
+      TERM: 'dumb',
+      LC_ALL: 'C.UTF-8',
+      HISTFILE: '/dev/null',
+    },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  let screen = '';
+  child.stdout.on('data', (part: Buffer) => (screen += part.toString()));
+  await until(() => screen.includes('> '), `${shell} asks for a command`);
+  child.stdin.write(keys);
+  await until(() => screen.includes(expected), `${JSON.stringify(expected)} stands on the screen: ${screen}`);
+}
+
+const completed: readonly (readonly [keys: string, expected: string])[] = [
+  ['postern quar\t', 'postern quarantine'],
+  ['postern quarantine rel\t', 'postern quarantine release'],
+  ['postern quarantine list --js\t', 'postern quarantine list --json'],
+  ['postern quarantine list subj\t', 'postern quarantine list subject:'],
+];
+
+for (const shell of ['bash', 'zsh'] as const)
+  for (const [keys, expected] of completed)
+    test(`${shell} completes ${JSON.stringify(keys)}`, { timeout: 60_000 }, async (t) => {
+      if (!needPeer(t, shell, 'script')) return;
+      await typed(t, shell, keys, expected);
+    });
+
+test('every command there is can be completed', async (t) => {
+  const { out } = await run(spamFolder(t), ['completion', 'bash']);
+  const [, listed = ''] = /words='(serve [^']*)'/.exec(out) ?? [];
+  const help = spawnSync(process.execPath, [path.join(packageRoot, 'dist/src/main.js'), '--help'], {
+    encoding: 'utf8',
+  });
+  const [, commands = ''] = /^commands\n((?: {2}\S.*\n)+)/m.exec(help.stdout) ?? [];
+  assert.deepEqual(listed.split(' '), commands.match(/(?<=^ {2})[\w-]+/gm));
 });

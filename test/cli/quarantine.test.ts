@@ -135,6 +135,46 @@ test('nothing in a mail moves the terminal’s cursor, in any command', async (t
   }
 });
 
+/** What the command writes to a terminal of its own, 100 columns wide. */
+function onTerminal(root: string, words: readonly string[], env: Record<string, string> = {}): string {
+  const main = path.join(packageRoot, 'dist/src/main.js');
+  const command = [process.execPath, main, 'quarantine', ...words, `--spam=${root}`]
+    .map((word) => `'${word}'`)
+    .join(' ');
+  const { status, stdout } = spawnSync('script', ['-qec', `stty cols 100 rows 40; ${command}`, '/dev/null'], {
+    env: { ...inherited(), TERM: 'xterm', LC_ALL: 'C.UTF-8', ...env },
+    encoding: 'utf8',
+    timeout: 30_000,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  assert.equal(status, 0, stdout);
+  return stdout;
+}
+
+/** Colours and weights, the only sequences we write; and what less writes besides. */
+const ours = /\x1b\[\d{1,2}m/g;
+const ofLess = /\x1b(?:\[m|\[K|\[\?1[hl]|[=>])/g;
+const foreign = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e]/;
+
+test('on a terminal list is a table in colours that fits it, show goes through the pager, and no mail has a say in it', async (t) => {
+  if (!needPeer(t, 'script', 'less')) return;
+  const root = spamFolder(t);
+  const text = Buffer.from(`Subject: x${evil}\r\n\r\n${evil}\r\n`).toString('latin1');
+  await keep(root, 'EVIL', { subject: `${evil}${'long '.repeat(60)}`, from: `"${evil}"@example.net`, text });
+  const list = onTerminal(root, ['list']);
+  assert.match(list, ours);
+  const lines = list.replace(ours, '').split('\r\n');
+  assert.ok(lines.some((line) => line.includes('EVIL')) && lines.every((line) => line.length <= 100), list);
+  const paged = path.join(root, 'paged');
+  const show = onTerminal(root, ['show', 'EVIL'], { PAGER: `tee ${paged}` });
+  const piped = fs.readFileSync(paged, 'utf8');
+  assert.match(piped, /^(?:\x1b\[\d+m)*Refused by /);
+  for (const written of [list, show, piped, onTerminal(root, ['show', 'EVIL'], { PAGER: '' })]) {
+    assert.match(written, /EVIL/);
+    assert.doesNotMatch(written.replace(ours, '').replace(ofLess, ''), foreign);
+  }
+});
+
 test('show --raw gives a pipe the octets as they are', async (t) => {
   const root = spamFolder(t);
   await keep(root, 'RAW', { text: 'Subject: x\r\n\r\n\x1b[2J\r\n' });

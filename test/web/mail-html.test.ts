@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Attachment } from '../../src/mail/content.js';
 import { disposition, downloadName } from '../../src/web/download-name.js';
-import { withImages } from '../../src/web/mail-html.js';
+import { harmless, withImages } from '../../src/web/mail-html.js';
 
 const gif = Buffer.from('R0lGODlhAQABAAAAACwAAAAAAQABAAAC', 'base64');
 const picture = (cid: string, octets: Uint8Array = gif): Attachment => ({
@@ -87,4 +87,17 @@ test('the header names the file in ASCII, and in UTF-8 for those who read that',
     disposition("W1-für 'x' (1)!.pdf"),
     "attachment; filename=\"W1-f_r 'x' (1)!.pdf\"; filename*=UTF-8''W1-f%C3%BCr%20%27x%27%20%281%29%21.pdf",
   );
+});
+
+const acting: readonly (readonly [html: string, expected: string])[] = [
+  ['<script>x</script>', '<x-script>x</x-script>'],
+  ['<LINK/rel=preconnect/href=//e.example>', '<x-LINK/rel=preconnect/x-href=//e.example>'],
+  ['<a HREF\n= x>href = x', '<a x-href\n= x>x-href = x'],
+  ['<area shape=rect href=x>', '<area shape=rect x-href=x>'],
+  ['<svg><a xlink:href="x">', '<x-svg><a xlink:x-href="x">'],
+  ['<linkage><a name=href>href', '<linkage><a name=href>href'],
+];
+
+test('tags that act and addresses that lead away are taken out of the markup', () => {
+  for (const [html, expected] of acting) assert.equal(harmless(html).split('</style>\n')[1], expected, html);
 });

@@ -465,6 +465,24 @@ test('an attachment is saved by itself, as octets under a harmless name; its pag
   assert.equal((await bob.get(`${pageOf(theirs)}/attachment/0`)).status, 404);
 });
 
+test('reversals, escape sequences and other controls of a mail are shown as question marks, in each of its views', async (t) => {
+  const site = await openSite(t);
+  const evil = 'a\u202eb\u2066c\u200bd\x1b[2Je\x07f\x9bg\u2028h\ufeffi';
+  const encoded = `=?utf-8?B?${Buffer.from(evil).toString('base64')}?=`;
+  const name = await keep(site, {
+    subject: evil,
+    helo: evil,
+    reason: evil,
+    text: `Subject: ${encoded}\r\nX-Evil: ${Buffer.from(evil).toString('latin1')}\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n${Buffer.from(evil).toString('base64')}\r\n--b\r\nContent-Type: x/x; name="${encoded}"\r\n\r\nx\r\n--b--\r\n`,
+  });
+  const anna = await new Client(site).login();
+  for (const where of ['/', pageOf(name)]) {
+    const { body } = await anna.get(where);
+    assert.match(body, /a\?b/);
+    assert.doesNotMatch(body, /[\u202a-\u202e\u2066-\u2069\u200b\u2028\ufeff\0-\x08\x0b-\x1f\x7f-\x9f]/);
+  }
+});
+
 test('every page forbids foreign scripts and frames; a mail’s HTML everything', async (t) => {
   const site = await openSite(t);
   const name = await keep(site, { text: 'Content-Type: text/html\r\n\r\n<p>x</p>\r\n' });

@@ -2,7 +2,6 @@
 import { printConfig } from '../settings/describe.js';
 import { readCertificate } from './certificate.js';
 import { exit } from './exit-codes.js';
-import { ownLimits } from './expiry.js';
 import { type CommandLine, complain, load } from './load.js';
 import { failed } from './serve.js';
 import { survey } from './survey.js';
@@ -27,10 +26,9 @@ export async function checkConfig(command: CommandLine): Promise<number> {
 function surveyProblems(settings: Settings, plugins: Parameters<typeof survey>[1]): string[] {
   try {
     const srv = srvOf(settings);
-    for (const { domain, idle } of survey(srv, plugins)) {
-      const own = ownLimits(srv, domain);
-      const expiry = own?.kind === 'broken' ? [own.problem] : [];
-      complain([...idle.map(({ text }) => text), ...expiry].map((text) => `warning: ${text}`));
+    for (const { idle, brokenExpiry } of survey(srv, plugins)) {
+      const warnings = [...idle.map(({ text }) => text), ...(brokenExpiry === undefined ? [] : [brokenExpiry])];
+      complain(warnings.map((text) => `warning: ${text}`));
     }
     return [];
   } catch (error) {

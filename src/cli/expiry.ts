@@ -10,7 +10,7 @@ import type { Srv } from '../srv/srv.js';
 
 export const expiryFile = 'expire';
 
-const dayMs = 86_400_000;
+export const dayMs = 86_400_000;
 const hourMs = 3_600_000;
 
 /** What the domain's own file says; undefined where there is none. */

@@ -72,7 +72,7 @@ class Running {
       return exit.noPermission;
     }
     if (process.getuid?.() === 0) log.warn({}, 'running as root: set "user", or let systemd start it as another user');
-    this.#warnOfUnknownChecks();
+    this.#warnOfSrv();
     this.#watch();
     const expiry = cluster.isWorker ? undefined : expireHourly(() => this.#listener.services.quarantine, log);
     if (expiry) void expireAndTell(this.#listener.services.quarantine, log);
@@ -142,7 +142,7 @@ class Running {
     this.#unwatch();
     this.#renewCertificate();
     this.#watch();
-    this.#warnOfUnknownChecks();
+    this.#warnOfSrv();
     log.info({ restart_for: changedForRestart(old.settings, loaded.settings) }, 'reloaded');
   }
 
@@ -170,11 +170,12 @@ class Running {
     return log.info({}, 'certificate read');
   }
 
-  #warnOfUnknownChecks(): void {
+  #warnOfSrv(): void {
     const { srv, plugins } = this.#listener.services;
     try {
-      for (const { domain, idle } of survey(srv, plugins)) {
+      for (const { domain, idle, brokenExpiry } of survey(srv, plugins)) {
         for (const { check, text } of idle) this.#options.log.warn({ domain, check }, text);
+        if (brokenExpiry !== undefined) this.#options.log.warn({ domain }, brokenExpiry);
       }
     } catch (error) {
       this.#options.log.error({ problem: String(error) }, '/srv cannot be read');

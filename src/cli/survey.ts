@@ -1,6 +1,7 @@
 /** What /srv says, seen as a whole: hosted domains, their checks, and markers and lists that switch on nothing. */
 import type { Plugin } from '../hooks/plugin.js';
 import { BrokenMarker, type Srv } from '../srv/srv.js';
+import { ownLimits } from './expiry.js';
 
 export interface DomainSurvey {
   readonly domain: string;
@@ -8,6 +9,8 @@ export interface DomainSurvey {
   readonly checks: readonly string[];
   /** What does nothing: one line each, for the log and for check-config. */
   readonly idle: readonly Idle[];
+  /** What is wrong with its file `expire`. */
+  readonly brokenExpiry: string | undefined;
 }
 
 export interface Idle {
@@ -39,7 +42,9 @@ export function survey(srv: Srv, plugins: readonly Plugin[]): DomainSurvey[] {
       }),
     ];
     const on = listed.map(([check]) => check).filter((check) => isKnown(check) && !marked.includes(check));
-    return { domain, checks: [...marked, ...on], idle };
+    const limits = ownLimits(srv, domain);
+    const brokenExpiry = limits?.kind === 'broken' ? limits.problem : undefined;
+    return { domain, checks: [...marked, ...on], idle, brokenExpiry };
   });
 }
 

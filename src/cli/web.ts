@@ -15,6 +15,7 @@ import { addToken, newToken, Tokens } from '../web/tokens.js';
 import { openWeb, readAssets, type WebListener } from '../web/web.js';
 import { loadPlugins } from '../hooks/load.js';
 import { exit } from './exit-codes.js';
+import { dayMs, ownLimits } from './expiry.js';
 import { type CommandLine, complain, load } from './load.js';
 import { packageRoot } from './package-root.js';
 import { dropPrivileges } from './privileges.js';
@@ -74,6 +75,11 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
       checks: plugins.plugins.flatMap(({ name, inAll, list }) =>
         inAll === undefined ? [] : [{ name, inAll, ...(list !== undefined && { list }) }],
       ),
+      expiryOf: (domain) => ({
+        days: settings.expire / dayMs,
+        octets: settings.expire_size,
+        own: ownLimits(srv, domain),
+      }),
       reader,
       checkSpf: async (query) => checkHost(query, { resolver, trace: true }),
       stats: new StatsCache(settings.spam),

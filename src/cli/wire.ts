@@ -22,15 +22,13 @@ import { Embedded } from '../store/embedded.js';
 import { Overlay } from '../store/overlay.js';
 import { BackedStore, type Backend, type Store } from '../store/store.js';
 import type { Logger } from '../log.js';
-import { ownLimits } from './expiry.js';
+import { dayMs, ownLimits } from './expiry.js';
 import { type Account, giveFolders } from './privileges.js';
 import { pluginFolder, pluginList } from './package-root.js';
 import { primaryStore } from './worker-store.js';
 
 export type Wired =
   { readonly ok: true; readonly services: Services } | { readonly ok: false; readonly problems: readonly string[] };
-
-const dayMs = 24 * 60 * 60 * 1000;
 
 /** Makes all services of these settings; `kept` are those of the settings before. */
 export async function wire(settings: Settings, log: Logger, kept?: Services): Promise<Wired> {

@@ -69,8 +69,13 @@ export class Markers {
     this.#folderName = folderName;
   }
 
+  /** Of a hosted domain, or of `_global_`. */
+  folderOf(scope: string): string {
+    return path.join(this.#root, scope === '_global_' ? scope : this.#folderName(scope));
+  }
+
   pathOf({ scope, kind, key }: Marker): string {
-    return path.join(this.#root, scope === '_global_' ? scope : this.#folderName(scope), kind, key);
+    return path.join(this.folderOf(scope), kind, key);
   }
 
   exists(marker: Marker): boolean {

@@ -20,7 +20,7 @@ import { type Marker, type Markers, markerText, parseMarker } from '../srv/marke
 import { chartsBody, chartsPage } from './charts-page.js';
 import { say } from './layout.js';
 import { digestApp } from './digest-page.js';
-import { domainPage, domainsPage, type KnownCheck, type SwitchFiles } from './domains-page.js';
+import { domainPage, domainsPage, type Expiry, type KnownCheck, type SwitchFiles } from './domains-page.js';
 import { authenticated, checkHost, cookieName, readableForm, sameSite, secureHeaders, type Vars } from './guard.js';
 import { listPage, mailAddress, row } from './list-page.js';
 import { loginPage } from './login-page.js';
@@ -40,6 +40,7 @@ export interface WebParts {
   readonly markers: Markers;
   readonly hosted: SwitchFiles & { isHosted(domain: string): boolean; domains(): readonly string[] };
   readonly checks: readonly KnownCheck[];
+  readonly expiryOf: (domain: string) => Expiry;
   readonly reader: ContentReader;
   readonly checkSpf: SpfCheck;
   readonly stats: StatsCache;
@@ -220,7 +221,16 @@ function reading(app: Hono<Vars>, parts: WebParts): void {
     const domain = c.req.param('domain');
     const isThere = domain === '_global_' || parts.hosted.isHosted(domain);
     if (!maySee(session, domain) || !isThere) return c.notFound();
-    return c.html(domainPage({ session, domain, markers: parts.markers, srv: parts.hosted, checks: parts.checks }));
+    return c.html(
+      domainPage({
+        session,
+        domain,
+        markers: parts.markers,
+        srv: parts.hosted,
+        checks: parts.checks,
+        expiry: parts.expiryOf(domain),
+      }),
+    );
   });
 }
 

@@ -1,8 +1,9 @@
 /** Hosted domains, and one domain's users, checks and lists, as switches: each is its marker file, there or not. */
 import { domainToUnicode } from 'node:url';
 import { html } from 'hono/html';
+import type { OwnLimits } from '../quarantine/expire.js';
 import { type MarkerKind, type Markers, markerKinds } from '../srv/markers.js';
-import { csrf, type Html, page, say } from './layout.js';
+import { csrf, type Html, page, say, sizeText } from './layout.js';
 import { listAddress } from './list-page.js';
 import type { Session } from './sessions.js';
 
@@ -28,6 +29,15 @@ export interface DomainView {
   readonly markers: Markers;
   readonly srv: SwitchFiles;
   readonly checks: readonly KnownCheck[];
+  readonly expiry: Expiry;
+}
+
+/** How long and how much refused mail is kept; 0: no limit. */
+export interface Expiry {
+  readonly days: number;
+  readonly octets: number;
+  /** The domain's own file. */
+  readonly own: OwnLimits | undefined;
 }
 
 /** What /srv holds as plugins see it. Both throw where it cannot be read. */
@@ -74,10 +84,9 @@ export function domainPage(view: DomainView): Html {
       <h1>${nameOf(domain)}</h1>
       <p class="hint">
         Every switch is a file below
-        <code>${say(view.markers.pathOf({ scope: domain, kind: 'checks', key: '' }).replace(/\/checks\/?$/, ''))}</code
-        >; it counts from the next command on.
+        <code>${say(view.markers.folderOf(domain))}</code>; it counts from the next command on.
       </p>
-      ${domain === '_global_' ? '' : checksOf(view)}
+      ${domain === '_global_' ? '' : html`${checksOf(view)} ${expiryOf(view)}`}
       <div class="charts">${kinds.map((kind) => listOf(view, kind))}</div>`,
   });
 }
@@ -95,6 +104,29 @@ function checksOf(view: DomainView): Html {
       ${names.filter((name) => !rows.some((row) => row.name === name)).map((name) => switchForm(view, `checks/${name}`, { on: true, text: name, remark: 'no such check' }))}
     </div>
   </section>`;
+}
+
+function expiryOf({ expiry, domain, markers }: DomainView): Html {
+  const file = html`<code>${say(markers.folderOf(domain))}/expire</code>`;
+  const { own } = expiry;
+  return html`<section class="chart wide">
+    <h2>Refused mail is kept</h2>
+    <p>
+      ${own?.kind === 'broken' ? html`<b class="problem">${say(own.problem, 500)}</b>` : html`${keptText(expiry)} ${own ? html`(${file})` : html`(the settings; there is no ${file})`}`}
+    </p>
+  </section>`;
+}
+
+function keptText({ days, octets, own }: Expiry): string {
+  const limits = own?.kind === 'limits' ? own : undefined;
+  const all = octets > 0 ? [`of all domains together at most ${sizeText(octets)}`] : [];
+  const its = limits?.octets === undefined || limits.octets === 0 ? [] : [`at most ${sizeText(limits.octets)}`];
+  return [daysText(limits?.days ?? days), ...its, ...all].join(', ');
+}
+
+function daysText(days: number): string {
+  if (days === 0) return 'for ever';
+  return days < 2 ? `${Math.round(days * 24)} hours` : `${Math.round(days)} days`;
 }
 
 /** What the marker alone does not tell. */

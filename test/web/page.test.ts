@@ -164,6 +164,22 @@ test('a switch says what its marker alone does not', async (t) => {
   assert.match(textOf((await anna.get('/domains/example.com')).body), / helo on by all /);
 });
 
+test('a domain’s page says how long its refused mail is kept, and what is wrong with the file that says so', async (t) => {
+  const site = await openSite(t, ['expire=30d', 'expire_size=2g']);
+  const anna = await new Client(site).login();
+  const file = path.join(site.srv, 'example.com/expire');
+  const kept = async (): Promise<string> =>
+    textOf((await anna.get('/domains/example.com')).body).replaceAll(site.srv, '');
+  assert.match(
+    await kept(),
+    / kept 30 days, of all domains together at most 2\.1 GB \(the settings; there is no \/example\.com\/expire\) /,
+  );
+  fs.writeFileSync(file, 'expire = 0\nexpire_size = 1m\n');
+  assert.match(await kept(), / kept for ever, at most 1\.0 MB, of all .* 2\.1 GB \(\/example\.com\/expire\) /);
+  fs.writeFileSync(file, 'expire = 90 <b>days</b>\n');
+  assert.match(await kept(), / kept example\.com\/expire: expire must be .* until this is mended /);
+});
+
 test('a domain whose folder is in Unicode keeps that folder, and its token sees it', async (t) => {
   const site = await openSite(t);
   const [unicode, ascii] = ['b\u00fccher.example', 'xn--bcher-kva.example'];

@@ -55,6 +55,22 @@ const isRunning = (pid: number): boolean => {
   }
 };
 
+test('the start names what does nothing in /srv and what cannot be understood, and serves all the same', async () => {
+  const root = makeRoot([...markers, 'example.com/checks/spff']);
+  try {
+    writeFileSync(join(root, 'srv/example.com/expire'), 'expire = soon\n');
+    await withChild({ root }, async (child) => {
+      const warned = (what: RegExp): boolean =>
+        child.log.some(({ msg, level }) => level === 40 && what.test(String(msg)));
+      await child.until(() => warned(/^example\.com\/checks\/spff does nothing/));
+      await child.until(() => warned(/^example\.com\/expire: expire must be .* until this is mended/));
+      assert.match(await send(child.port), /^250 /);
+    });
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
+
 for (const workers of [1, 2]) {
   const settings = [`workers=${workers}`];
 

@@ -1,4 +1,4 @@
-/** The primary process of several workers: counts connections, keeps their store, expires the quarantine. */
+/** The primary process of several workers: counts connections, keeps their store, passes on what the MTA refused, expires the quarantine. */
 import type { Logger } from '../log.js';
 import type { Settings } from '../settings.js';
 import { expireHourly } from './expiry.js';
@@ -7,6 +7,7 @@ import { notifySystemd } from './notify.js';
 import { maxOf } from './process.js';
 import { embeddedOf, quarantineOf } from './wire.js';
 import { countForWorkers } from './worker-limits.js';
+import { passOnRefusals } from './worker-refusals.js';
 import { storeForWorkers } from './worker-store.js';
 import { keepWorkers } from './workers.js';
 
@@ -20,6 +21,7 @@ interface Supervision {
 export async function superviseWorkers({ command, settings, log }: Supervision): Promise<number> {
   let current = settings;
   countForWorkers(() => maxOf(current));
+  passOnRefusals();
   const store = storeForWorkers(() => embeddedOf(current, log));
   const expiry = expireHourly(() => quarantineOf(current), log);
   const code = await keepWorkers({

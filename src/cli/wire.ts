@@ -25,6 +25,7 @@ import type { Logger } from '../log.js';
 import { dayMs, ownLimits } from './expiry.js';
 import { type Account, giveFolders } from './privileges.js';
 import { pluginFolder, pluginList } from './package-root.js';
+import { sharedRefusals } from './worker-refusals.js';
 import { primaryStore } from './worker-store.js';
 
 export type Wired =
@@ -91,7 +92,7 @@ function services({ settings, log, kept, resolver, plugins, store, spoolDir }: P
       kept && same(kept.settings, settings, relaySettings)
         ? kept.relay
         : relayOf(settings, (problem) => log.warn({ problem }, 'local MTA')),
-    refusals: kept?.refusals ?? new Refusals({ now: () => performance.now() }),
+    refusals: kept?.refusals ?? refusalsOf(),
     content: kept?.content ?? openContentReader(),
     incoming: {
       maxSize: settings.max_size,
@@ -150,6 +151,11 @@ async function backendOf(settings: Settings, log: Logger): Promise<Backend> {
     url: settings.store,
     onChange: (problem) => (problem === undefined ? log.info({}, 'store: connected') : log.warn({ problem }, 'store')),
   });
+}
+
+function refusalsOf(): Services['refusals'] {
+  const refusals = new Refusals({ now: () => performance.now() });
+  return cluster.isWorker ? sharedRefusals(refusals) : refusals;
 }
 
 export const embeddedOf = (settings: Settings, log: Logger): Embedded =>

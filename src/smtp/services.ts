@@ -29,7 +29,7 @@ export interface Services {
   readonly clientName: (ip: Ip) => Promise<ClientName>;
   readonly quarantine: Quarantine;
   readonly relay: Relay;
-  readonly refusals: Refusals;
+  readonly refusals: Pick<Refusals, 'remember' | 'recall'>;
   readonly store: Store;
   readonly content: ContentReader;
   readonly incoming: IncomingLimits;

@@ -6,7 +6,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ScriptedMta } from '../relay/support/scripted-mta.js';
+import { ScriptedMta, type Step } from '../relay/support/scripted-mta.js';
 import { type ChildOptions, PosternProcess, makeRoot } from '../support/child.js';
 import { message } from '../support/mx.js';
 import { needPeer } from '../support/peers.js';
@@ -202,6 +202,42 @@ test('an address that is not ours, and a folder that cannot be made', async () =
     assert.match(child.complaints, complaint);
   }
   rmSync(root, { recursive: true });
+});
+
+test('what the MTA refused beside other recipients is refused at RCPT by every worker', async () => {
+  const no = '550 5.1.1 bob has moved';
+  const script = ({ verb, line }: Step): string | undefined =>
+    verb === 'RCPT' && line.includes('bob@') ? no : undefined;
+  const mta = await ScriptedMta.start({ extensions: ['PIPELINING', '8BITMIME'], script });
+  const child = await PosternProcess.start({
+    markers: ['example.com/users/valid/*'],
+    settings: ['workers=2'],
+    relayPort: mta.port,
+  });
+  const asBob = async (): Promise<string> => {
+    const client = await RawClient.open(child);
+    const reply = await client.sayAll(opening[0] ?? '', opening[1] ?? '', 'RCPT TO:<bob@example.com>');
+    client.end();
+    return reply;
+  };
+  try {
+    assert.match(await asBob(), /^250 /);
+    const both = await RawClient.open(child);
+    await both.sayAll(...opening.slice(0, 3), 'RCPT TO:<bob@example.com>', 'DATA');
+    assert.match(await both.say(`${message()}\r\n.`), /^451 4\.5\.3 /);
+    both.end();
+    // Connections go to the workers in turn.
+    const replies = async (): Promise<readonly string[]> => [await asBob(), await asBob(), await asBob()];
+    let last = await replies();
+    for (let tries = 0; tries < 50 && !last.every((reply) => reply.startsWith('550 ')); tries++) last = await replies();
+    assert.deepEqual(
+      last.filter((reply) => !reply.includes('bob has moved')),
+      [],
+    );
+  } finally {
+    await child.close();
+    await mta.stop();
+  }
 });
 
 test('two workers serve one port and share one connection limit; one that is killed is replaced', async () => {

@@ -29,10 +29,8 @@ export function banner(services: Services, bound: readonly string[]): string {
   hosted domains (${near(settings.srv)}/)
 ${domains.join('\n')}
 
-  now try, in a second terminal
+  now try, in a second terminal (in this one Ctrl-C stops it)
 ${next.map(([command = '', what]) => `    ${command.padEnd(width)}   ${what}`).join('\n')}
-
-  Ctrl-C stops it.
 
 `;
 }

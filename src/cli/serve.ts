@@ -44,7 +44,7 @@ export async function serve(command: CommandLine): Promise<number> {
 const tellOf =
   (trial: boolean) =>
   (url: string): unknown =>
-    trial && process.stdout.write(`  see what was refused: ${url}\n\n`);
+    trial && process.stdout.write(`  and see what was refused: ${url}\n\n`);
 
 export function failed(code: number, problems: readonly string[]): number {
   complain(problems);

@@ -6,7 +6,7 @@ import { MilterChild } from '../cli/milter-child.js';
 import type { FakeServer } from '../dns/support/fake-server.js';
 import { freePort } from '../support/free-port.js';
 import { Postfix } from '../support/postfix.js';
-import { Sendmail } from '../support/sendmail.js';
+import { type Account, Sendmail } from '../support/sendmail.js';
 import { until } from '../support/until.js';
 import { zoneServer, type ServedZone } from '../support/zone-server.js';
 
@@ -105,13 +105,14 @@ export async function postfixWithMilter(config = '', settings: readonly string[]
 }
 
 /** Over TCP. */
-export async function sendmailWithMilter(config = ''): Promise<MilterPeer> {
+export async function sendmailWithMilter(config = '', account?: Account): Promise<MilterPeer> {
   const folder = folderForAll();
   const port = await freePort();
   const attached = await attach(`inet:127.0.0.1:${port}`, folder, `stop_timeout = 2s\n${config}`);
   const sendmail = await Sendmail.start({
     hostname,
     filter: `S=inet:${port}@127.0.0.1, F=T, T=C:10s;S:10s;R:20s;E:1m`,
+    ...(account && { account }),
   });
   return {
     port: sendmail.port,

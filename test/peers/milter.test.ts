@@ -319,6 +319,26 @@ test('Postfix: a client that has authenticated is not judged, and one with an IP
   assert.match((await added(peer, permitted))[1]?.[1] ?? '', /^pass .* client-ip="2001:db8::7"; /);
 });
 
+test('Sendmail: a client that has authenticated is not judged, one that failed to is', async (t) => {
+  if (!needPeer(t, 'real-sendmail', 'sasl')) return;
+  const peer = await sendmailWithMilter('', { user: 'anna', password: 'secret' });
+  t.after(() => leave(peer));
+  const login = async (password: string): Promise<RawClient> => {
+    const client = await hello(peer.port);
+    const reply = await client.say(`AUTH PLAIN ${Buffer.from(`\0anna\0${password}`).toString('base64')}`);
+    assert.match(reply, password === 'secret' ? /^235 / : /^535 /);
+    return client;
+  };
+  const [reply, id] = await send(await login('secret'), { from: 'a@fail.test' });
+  assert.match(reply, /^250/);
+  assert.deepEqual(await added(peer, id), []);
+  const [refused] = await send(await login('wrong'), { from: 'a@fail.test' });
+  assert.equal(words(refused), '550 5.7.23 SPF validation failed');
+  await peer.reload('trust_authenticated_senders = no');
+  const [judged] = await send(await login('secret'), { from: 'a@fail.test' });
+  assert.equal(words(judged), '550 5.7.23 SPF validation failed');
+});
+
 for (const version of [2, 3, 4]) {
   test(`Postfix that speaks version ${version} of the protocol is served as well`, async (t) => {
     if (!needPeer(t, 'postfix')) return;

@@ -14,6 +14,8 @@ const probes: Readonly<Record<string, () => boolean>> = {
   postfix: () => isRoot() && existsSync('/usr/lib/postfix/sbin/master') && hasProgram('smtp-source'),
   // Not the program of that name that Postfix has, too.
   'real-sendmail': () => isRoot() && sendmailRoot() !== undefined && hasProgram('m4') && hasProgram('unshare'),
+  // Accounts for Sendmail's AUTH; saslpasswd2 brings the folder that is mounted over.
+  sasl: () => hasProgram('saslpasswd2') && existsSync('/usr/lib/sasl2') && hasProgram('mount'),
   strace: () => isRoot() && hasProgram('strace') && spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status === 0,
   tmpfs: canMountTmpfs,
   root: isRoot,
@@ -22,6 +24,7 @@ const probes: Readonly<Record<string, () => boolean>> = {
 const whatIsMissing: Readonly<Record<string, string>> = {
   postfix: 'postfix is not installed, or this is not root',
   'real-sendmail': 'Sendmail (with its m4 files), m4 or unshare is not installed, or this is not root',
+  sasl: 'sasl2-bin is not installed',
   strace: 'strace is not installed, or may not trace',
   tmpfs: 'this user may not mount a tmpfs',
   root: 'this is not root',

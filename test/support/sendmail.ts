@@ -32,6 +32,13 @@ export interface SendmailOptions {
   readonly hostname: string;
   /** The body of an INPUT_MAIL_FILTER: `S=inet:8893@127.0.0.1, F=T`. */
   readonly filter: string;
+  /** Who may log in, by AUTH PLAIN; nobody unless told. */
+  readonly account?: Account;
+}
+
+export interface Account {
+  readonly user: string;
+  readonly password: string;
 }
 
 const startMs = 30_000;
@@ -53,7 +60,7 @@ export class Sendmail {
     try {
       const root = sendmailRoot() ?? '';
       prepare({ folder, root, port: sendmail.port, ...options });
-      await sendmail.#up(root, options.hostname);
+      await sendmail.#up(root, options);
       return sendmail;
     } catch (error) {
       await sendmail.close();
@@ -61,10 +68,15 @@ export class Sendmail {
     }
   }
 
-  /** With a host name of its own: it would wait a minute for one that has a dot. */
-  async #up(root: string, hostname: string): Promise<void> {
-    const script = 'hostname "$0"; exec "$@"';
-    const words = ['-u', 'sh', '-c', script, hostname, programOf(root), '-bD', '-C', join(this.#folder, 'sendmail.cf')];
+  /**
+   * With a host name of its own: it would wait a minute for one that has a dot. With an /usr/lib/sasl2 of its own where somebody
+   * may log in: where its Sendmail.conf is cannot be told to Sendmail.
+   */
+  async #up(root: string, { hostname, account }: SendmailOptions): Promise<void> {
+    const script = 'hostname "$0"; [ -z "$1" ] || mount --bind "$1" /usr/lib/sasl2 || exit; shift; exec "$@"';
+    const sasl = account === undefined ? '' : join(this.#folder, 'sasl');
+    const command = [programOf(root), '-bD', '-C', join(this.#folder, 'sendmail.cf')];
+    const words = ['-u', '-m', 'sh', '-c', script, hostname, sasl, ...command];
     const daemon = spawn('unshare', words, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     for (const stream of [daemon.stdout, daemon.stderr])
       stream.on('data', (octets: Buffer) => (this.#output += octets.toString('latin1')));
@@ -104,7 +116,8 @@ interface Preparation extends SendmailOptions {
   readonly port: number;
 }
 
-function prepare({ folder, root, port, hostname, filter }: Preparation): void {
+function prepare(given: Preparation): void {
+  const { folder, root, hostname, account } = given;
   const path = (name: string): string => join(folder, name);
   chmodSync(folder, 0o755);
   mkdirSync(path('mail'));
@@ -114,7 +127,8 @@ function prepare({ folder, root, port, hostname, filter }: Preparation): void {
   writeFileSync(path('keep.sh'), keep, { mode: 0o755 });
   for (const name of ['local-host-names', 'helpfile']) writeFileSync(path(name), '');
   writeFileSync(path('switch'), 'hosts files\naliases files\n');
-  writeFileSync(path('sendmail.mc'), macros({ folder, root, port, hostname, filter }));
+  writeFileSync(path('sendmail.mc'), macros(given));
+  if (account !== undefined) prepareLogin(path('sasl'), hostname, account);
   const { status, stdout, stderr } = spawnSync('m4', [path('sendmail.mc')], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`m4: ${stderr}`);
   writeFileSync(path('sendmail.cf'), `O ServiceSwitchFile=${path('switch')}\nO ResolverOptions=\n${stdout}`);
@@ -122,7 +136,24 @@ function prepare({ folder, root, port, hostname, filter }: Preparation): void {
   if (root !== '') chmodSync(programOf(root), 0o755);
 }
 
-const macros = ({ folder, root, port, hostname, filter }: Preparation): string => `divert(-1)
+/** Cyrus SASL's file of passwords, and what tells it to look there. */
+function prepareLogin(folder: string, realm: string, { user, password }: Account): void {
+  mkdirSync(folder);
+  const file = join(folder, 'sasldb2');
+  const words = ['-p', '-c', '-f', file, '-u', realm, user];
+  const { status, stderr } = spawnSync('saslpasswd2', words, { input: password, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`saslpasswd2: ${stderr}`);
+  writeFileSync(
+    join(folder, 'Sendmail.conf'),
+    `pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: ${file}\nmech_list: PLAIN\n`,
+  );
+}
+
+const login = (realm: string): string => `define(\`confAUTH_MECHANISMS', \`PLAIN')dnl
+define(\`confAUTH_REALM', \`${realm}')dnl
+`;
+
+const macros = ({ folder, root, port, hostname, filter, account }: Preparation): string => `divert(-1)
 define(\`_CF_DIR_', \`${root}/usr/share/sendmail/cf/')
 include(\`${root}/usr/share/sendmail/cf/m4/cf.m4')
 divert(0)dnl
@@ -143,7 +174,7 @@ define(\`confTO_IDENT', \`0')dnl
 define(\`confDELIVERY_MODE', \`interactive')dnl
 define(\`confLOG_LEVEL', \`0')dnl
 define(\`confMILTER_LOG_LEVEL', \`0')dnl
-FEATURE(\`accept_unresolvable_domains')dnl
+${account === undefined ? '' : login(hostname)}FEATURE(\`accept_unresolvable_domains')dnl
 FEATURE(\`nocanonify')dnl
 FEATURE(\`promiscuous_relay')dnl
 FEATURE(\`no_default_msa')dnl

@@ -8,13 +8,15 @@
  *     handler_DATA    not called: see command-stream.ts
  */
 import type net from 'node:net';
+import type { SMTPServer } from 'smtp-server';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import { type Ip, parseIp } from '../mail/ip.js';
 import { type Reply, closing, reply } from '../mail/reply.js';
 import { asciiText } from '../mail/text.js';
 import { CommandStream } from './command-stream.js';
 import { IncomingMessage } from './incoming.js';
-import type { Listener } from './server.js';
+import type { ConnectionLimits } from './limits.js';
+import type { Services } from './services.js';
 import { type Client, Session } from './session.js';
 
 type Next = () => void;
@@ -22,8 +24,19 @@ type Next = () => void;
 /** What the library makes of an address it cannot know, for example of a socket that is gone already. */
 const unknownIp: Ip = parseIp('0.0.0.0') as Ip;
 
+/** What a connection sees of the listener it came by (server.ts). */
+export interface Owner extends SMTPServer {
+  readonly services: Services;
+  readonly limits: ConnectionLimits;
+  readonly hasCertificate: boolean;
+  readonly stopping: boolean;
+  /** Mails read to their end and not answered yet. */
+  inFlight: number;
+  isXclientPeer(ip: Ip | undefined): boolean;
+}
+
 export class Connection extends SMTPConnection {
-  readonly #listener: Listener;
+  readonly #listener: Owner;
   #session: Session;
   #opened: Promise<void> = Promise.resolve();
   #admitted: Ip | undefined;
@@ -33,7 +46,7 @@ export class Connection extends SMTPConnection {
   #deadline: number;
   readonly #sessionEnd: number;
 
-  constructor(listener: Listener, socket: net.Socket, options: SMTPConnectionOptions | undefined) {
+  constructor(listener: Owner, socket: net.Socket, options: SMTPConnectionOptions | undefined) {
     super(listener, socket, options ?? null);
     const { settings } = listener.services;
     this.#listener = listener;

@@ -7,7 +7,7 @@ import type { TLSSocket } from 'node:tls';
 import { SMTPServer } from 'smtp-server';
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import { type Ip, inAny, parseIp } from '../mail/ip.js';
-import { Connection } from './connection.js';
+import { Connection, type Owner } from './connection.js';
 import type { ConnectionLimits } from './limits.js';
 import type { Services } from './services.js';
 
@@ -19,12 +19,11 @@ export interface Certificate {
 /** RFC 5321 §4.5.3.2.5: three minutes for a block of data. Commands and whole messages have absolute limits of their own. */
 const idleMs = 3 * 60 * 1000;
 
-export class Listener extends SMTPServer {
+export class Listener extends SMTPServer implements Owner {
   services: Services;
   readonly limits: ConnectionLimits;
   hasCertificate: boolean;
   stopping = false;
-  /** Mails read to their end and not answered yet. */
   inFlight = 0;
   readonly #clock: NodeJS.Timeout;
   readonly #servers: net.Server[] = [];

@@ -376,8 +376,10 @@ function summary(results: readonly string[], good: boolean, nothing: string): No
 
 /** To a page of ours that the form names, with what happened on top of it. */
 function back(c: C, form: ReadonlyMap<string, string>, notice: Notice): Response {
+  const given = form.get('back') ?? '/';
+  const where = /^\/(?![/\\])[\x21-\x7e]*$/.test(given) ? given : '/';
   const session = c.get('session');
-  session.notices = [...session.notices, { ...notice, text: say(notice.text, longestNotice) }].slice(-mostNotices);
-  const where = form.get('back') ?? '/';
-  return c.redirect(/^\/(?![/\\])[\x21-\x7e]*$/.test(where) ? where : '/', 303);
+  const told = { ...notice, text: say(notice.text, longestNotice), back: where };
+  session.notices = [...session.notices, told].slice(-mostNotices);
+  return c.redirect(where, 303);
 }

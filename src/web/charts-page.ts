@@ -25,8 +25,10 @@ export function chartsBody(stats: Stats): Html {
     (key: string) =>
     (name: string): string =>
       listAddress(`${key}:${/[\s"]/.test(name) ? `"${name.replaceAll('"', '')}"` : name}`);
-  return html`<h1>${stats.total.toLocaleString('en')} mails refused</h1>
-    <p class="hint">${sizeText(stats.octets)} in ${days.length} days, ${stats.released} released</p>
+  return html`<h1>${stats.total.toLocaleString('en')} ${stats.total === 1 ? 'mail' : 'mails'} refused</h1>
+    <p class="hint">
+      ${sizeText(stats.octets)} in ${days.length} ${days.length === 1 ? 'day' : 'days'}, ${stats.released} released
+    </p>
     <section class="chart wide">
       <h2>A day</h2>
       ${dayChart(days.slice(0, 31).toReversed(), plugins.slice(0, 6))}
@@ -47,7 +49,7 @@ function bars(title: string, counts: readonly Count[], address: (name: string) =
       ${rows.map(
         ({ name, count }) =>
           html`<tr>
-            <th><a href="${address(name)}" title="${say(name, 500)}">${say(name, 80) || '(none)'}</a></th>
+            <th scope="row"><a href="${address(name)}" title="${say(name, 500)}">${say(name, 80) || '(none)'}</a></th>
             <td>
               <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
                 <rect width="${((100 * count) / most).toFixed(1)}" height="10" rx="1" />

@@ -19,22 +19,24 @@ export function page({ title, session, here, body }: Frame): Html {
     html`<a href="${path}" ${here === where ? html`aria-current="page"` : ''}>${text}</a>`;
   return document(
     title,
-    html`<header>
+    html`<a class="skip" href="#main">Skip to the content</a>
+      <header>
         <a class="brand" href="/">postern<span> quarantine</span></a>
-        <nav>
+        <nav aria-label="Pages">
           ${link('mails', '/', 'Mails')}${link('charts', '/charts', 'Charts')}${link('domains', '/domains', 'Domains')}
         </nav>
         <form method="post" action="/logout">
-          ${csrf(session)}<span class="who">${who(session)}</span><button class="quiet">Log out</button>
+          ${csrf(session)}<span class="who">${who(session)}</span>
+          <button type="button" class="quiet" id="keys" hidden>Keys</button><button class="quiet">Log out</button>
         </form>
       </header>
       ${notices.map((notice) => noticeBox(notice, session))}
-      <main>${body}</main>
-      <dialog id="help">
-        <h2>Keys</h2>
+      <main id="main" tabindex="-1">${body}</main>
+      <dialog id="help" aria-labelledby="help-title">
+        <h2 id="help-title">Keys</h2>
         <dl>
           <dt>j k</dt>
-          <dd>down, up</dd>
+          <dd>down, up; of an open mail: the next, the one before</dd>
           <dt>Enter</dt>
           <dd>open</dd>
           <dt>x</dt>
@@ -59,7 +61,7 @@ function who({ token }: Session): string {
   return token.domains ? `${token.name} · ${[...token.domains].join(', ')}` : token.name;
 }
 
-function noticeBox({ good, text, marker, undo }: Session['notices'][number], session: Session): Html {
+function noticeBox({ good, text, marker, undo, back }: Session['notices'][number], session: Session): Html {
   return html`<div class="notice ${good ? 'good' : 'bad'}" role="status">
     <span>${printable(text, 600)}</span>
     ${
@@ -68,8 +70,8 @@ function noticeBox({ good, text, marker, undo }: Session['notices'][number], ses
         : html`<form method="post" action="/marker/${undo}">
             ${csrf(session)}<input type="hidden" name="marker" value="${marker}" /><input
               type="hidden"
-              name="undo"
-              value="1"
+              name="back"
+              value="${back}"
             />
             <button class="quiet">Undo</button>
           </form>`

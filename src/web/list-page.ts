@@ -40,7 +40,8 @@ export function listPage({ session, search, problem, found, older }: ListView): 
     title: search === '' ? 'Quarantine – postern' : `${say(search, 60)} – postern`,
     session,
     here: 'mails',
-    body: html`<form class="search" method="get" action="/" role="search">
+    body: html`<h1 class="unseen">Refused mails</h1>
+      <form class="search" method="get" action="/" role="search">
         <input
           id="q"
           name="q"
@@ -80,7 +81,7 @@ export function listPage({ session, search, problem, found, older }: ListView): 
           <button formaction="/delete" class="danger" data-key="#" data-confirm="Delete the selected mails?">
             Delete
           </button>
-          <a id="fresh" href="${listAddress(search)}" hidden></a>
+          <span role="status"><a id="fresh" href="${listAddress(search)}" hidden></a></span>
         </div>
         <ul class="mails" id="rows" data-first="${older ? '' : first}" data-search="${search}">
           ${found.items.map(row)}
@@ -93,25 +94,28 @@ export function listPage({ session, search, problem, found, older }: ListView): 
 
 function foot({ next, searchedTo }: Page, search: string, older: boolean): Html {
   const newest = older ? html`<a href="${listAddress(search)}">Newest</a>` : '';
-  if (next === undefined) return html`<nav class="pages">${newest}</nav>`;
+  if (next === undefined) return html`<nav class="pages" aria-label="Older and newer">${newest}</nav>`;
   const where = listAddress(search, next);
   const text = searchedTo === undefined ? 'Older' : `Searched back to ${new Date(searchedTo).toDateString()}; go on`;
-  return html`<nav class="pages">
+  return html`<nav class="pages" aria-label="Older and newer">
     ${newest}<a href="${where}" id="next" ${searchedTo === undefined ? '' : html`data-goes-on="1"`}>${text}</a>
   </nav>`;
 }
 
 export function row({ ref, entry, mark }: Item): Html {
   const name = refText(ref);
+  const subject = entry.subject.trim() === '' ? '(no subject)' : say(entry.subject);
   return html`<li class="${mark?.kind ?? ''}">
-    <input type="checkbox" name="mail" value="${name}" aria-label="Select" />
+    <input type="checkbox" name="mail" value="${name}" aria-label="Select: ${subject}" />
     <a href="${mailAddress(name)}">
-      <time datetime="${entry.time}">${timeText(entry.time)}</time>
+      <time datetime="${entry.time}" title="${entry.time}">${timeText(entry.time)}</time>
       <span class="plugin">${say(entry.plugin, 40)}</span>
-      <span class="from">${entry.from === '' ? '<>' : say(entry.from, 120)}</span>
-      <span class="to">${say(entry.recipient, 120)}</span>
-      <span class="subject">${entry.subject.trim() === '' ? '(no subject)' : say(entry.subject)}</span>
-      <span class="reason">${mark ? html`<b>${mark.kind}</b> ` : ''}${say(entry.reason, 160)}</span>
+      <span class="from" title="${say(entry.from)}">${entry.from === '' ? '<>' : say(entry.from, 120)}</span>
+      <span class="to" title="${say(entry.recipient)}">${say(entry.recipient, 120)}</span>
+      <span class="subject" title="${subject}">${subject}</span>
+      <span class="reason" title="${say(entry.reason)}"
+        >${mark ? html`<b>${mark.kind}</b> ` : ''}${say(entry.reason, 160)}</span
+      >
       <span class="size">${sizeText(entry.size)}</span>
     </a>
   </li>`;

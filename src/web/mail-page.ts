@@ -111,7 +111,16 @@ function actions(view: MailView, facts: ReturnType<typeof factsOf>): Html {
           ? html`<button class="main" formaction="/release" data-key="r">${again ? 'Release again' : 'Release'}</button>
               <button formaction="/release" name="form" value="attachment">Release as attachment</button>
               <a class="button" href="${back}/raw" download>Download</a>
-              <button class="danger" formaction="/delete" data-key="#" data-confirm="Delete this mail?">Delete</button>`
+              <button
+                class="danger"
+                formaction="/delete"
+                name="back"
+                value="/"
+                data-key="#"
+                data-confirm="Delete this mail?"
+              >
+                Delete
+              </button>`
           : ''
       }
     </form>
@@ -203,7 +212,7 @@ function bodyOf({ ref, kept, content, source, images }: MailView): Html {
         ${fields.slice(0, 500).map(
           ({ raw, value }) =>
             html`<tr>
-              <th>${say(raw.toString('latin1').split(':')[0] ?? '', 100)}</th>
+              <th scope="row">${say(raw.toString('latin1').split(':')[0] ?? '', 100)}</th>
               <td>${say(unicode(value).replace(/\s+/g, ' '), 2000)}</td>
             </tr>`,
         )}

@@ -9,6 +9,8 @@ export interface Notice {
   /** The marker that was made (`undo: 'remove'`) or removed (`'create'`). */
   readonly marker?: string;
   readonly undo?: 'remove' | 'create';
+  /** The page that it is told on, and where undoing it leads. */
+  readonly back?: string;
 }
 
 export interface Session {

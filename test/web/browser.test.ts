@@ -4,18 +4,16 @@
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { simpleParser } from 'mailparser';
-import { type Browser, chromium, type Page } from 'playwright-core';
 import { composeDigest } from '../../src/digest/compose.js';
 import { Links } from '../../src/digest/links.js';
 import { fateOf } from '../../src/quarantine/fate.js';
 import { parseRef } from '../../src/quarantine/mail-ref.js';
-import { needPeer } from '../support/peers.js';
-import { admin, keep, type KeepOptions, openSite, type Site } from './support.js';
+import { addressOf, openBrowser } from './browser.js';
+import { keep, type KeepOptions } from './support.js';
 
 /** Each tries to say so when it runs. */
 const call = "window.top.owned=1;document.title='owned';new Image().src='http://evil.example/ran'";
@@ -101,58 +99,6 @@ const hostile: readonly KeepOptions[] = [
     text: `Subject: names\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html; charset=x"><script>\r\nContent-Disposition: attachment; filename="<img src=x onerror=window.top.owned=1>.html"\r\n\r\n${script}\r\n--b\r\nContent-Type: image/svg+xml\r\nContent-Disposition: inline; filename=x.svg\r\nContent-ID: <c>\r\n\r\n<svg xmlns="http://www.w3.org/2000/svg" onload="${call}"/>\r\n--b--\r\n`,
   },
 ];
-
-interface Trap {
-  readonly port: number;
-  readonly seen: string[];
-}
-
-async function openTrap(t: TestContext): Promise<Trap> {
-  const seen: string[] = [];
-  const server = net.createServer((socket) => {
-    const at = seen.push('(no request)') - 1;
-    socket.on('data', (octets) => {
-      seen[at] = octets.toString('latin1').split('\r\n')[0] ?? '';
-      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
-    });
-    socket.on('error', () => undefined);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => server.close());
-  return { port: (server.address() as net.AddressInfo).port, seen };
-}
-
-interface Session {
-  readonly site: Site;
-  readonly trap: Trap;
-  readonly browser: Browser;
-  readonly page: Page;
-}
-
-/** Undefined, and the test skipped, where there is no Chromium. */
-async function openBrowser(t: TestContext, settings: readonly string[] = []): Promise<Session | undefined> {
-  if (!needPeer(t, 'chromium')) return undefined;
-  const site = await openSite(t, settings);
-  const trap = await openTrap(t);
-  const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      // The trap is on loopback, which Chromium would keep pages of other origins from by itself.
-      '--disable-features=LocalNetworkAccessChecks',
-      `--host-resolver-rules=MAP evil.example 127.0.0.1:${trap.port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
-    ],
-  });
-  t.after(() => browser.close());
-  const page = await browser.newPage();
-  page.setDefaultTimeout(30_000);
-  await page.goto(`${site.origin}/login#token=${admin}`);
-  await page.waitForURL(`${site.origin}/`);
-  return { site, trap, browser, page };
-}
-
-const addressOf = (site: Site, name: string): string =>
-  `${site.origin}/mail/${name.split('/').map(encodeURIComponent).join('/')}`;
 
 test('no script of a mail runs and no connection leaves, whatever is looked at', { timeout: 300_000 }, async (t) => {
   const opened = await openBrowser(t);

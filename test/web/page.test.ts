@@ -214,7 +214,7 @@ test('charts count what there is, of one’s own domains alone', async (t) => {
   await keep(site, {});
   await keep(site, { domain: 'example.net' });
   assert.match((await (await new Client(site).login()).get('/part/charts')).body, /2 mails refused/);
-  assert.match((await (await new Client(site).login(ofExampleCom)).get('/part/charts')).body, /1 mails refused/);
+  assert.match((await (await new Client(site).login(ofExampleCom)).get('/part/charts')).body, /1 mail refused/);
 });
 
 test('who has a token for one domain sees and changes nothing of another', async (t) => {

@@ -124,6 +124,9 @@ async function main(): Promise<void> {
     await shoot(browser, desk, site.origin, `${mail}/spf`, 'spf');
     await shoot(browser, desk, site.origin, '/charts', 'charts');
     await shoot(browser, desk, site.origin, '/domains/example.com', 'domain');
+    await shoot(browser, desk, site.origin, '/domains', 'domains');
+    await shoot(browser, desk, site.origin, '/?q=zebra', 'nothing');
+    await shoot(browser, dark, site.origin, mail, 'dark-message');
     await shoot(browser, phone, site.origin, '/', 'phone');
     await shoot(browser, phone, site.origin, mail, 'phone-message');
     const ref = parseRef(name);

@@ -1,18 +1,62 @@
 /**
- * The page's script: keys, selecting, new mail, long counts. Everything but new mail works without it. It puts no text of a
+ * The page's script: keys, selecting, the way back to the list, new mail, long counts. Everything but new mail works without it. It puts no text of a
  * mail into markup: rows come escaped from the server.
  */
 const rows = () => [...document.querySelectorAll('#rows > li')];
 const one = (selector) => document.querySelector(selector);
+const linkOf = (row) => row?.querySelector('a');
 let at = -1;
 
+/** The row at hand is the one that has the focus, so that whoever hears the page knows where it is, too. */
 function goTo(index) {
   const all = rows();
-  if (all.length === 0) return;
-  all[at]?.classList.remove('at');
-  at = Math.max(0, Math.min(all.length - 1, index));
-  all[at].classList.add('at');
-  all[at].scrollIntoView({ block: 'nearest' });
+  const row = all[Math.max(0, Math.min(all.length - 1, index))];
+  linkOf(row)?.focus({ preventScroll: true });
+  row?.scrollIntoView({ block: 'nearest' });
+}
+
+/** The list that this tab showed last: its address, its mails, the one at hand. */
+const list = JSON.parse(sessionStorage.getItem('list') ?? '{"address":"/","mails":[],"at":-1}');
+const keepList = () => sessionStorage.setItem('list', JSON.stringify(list));
+
+/** Not when the page is left: the next one may be there before. */
+function rememberList() {
+  Object.assign(list, {
+    address: location.pathname + location.search,
+    mails: rows().map((row) => linkOf(row).pathname),
+    at,
+  });
+  keepList();
+}
+
+document.addEventListener('focusin', (event) => {
+  const row = event.target.closest('#rows > li');
+  if (!row) return;
+  one('#rows > .at')?.classList.remove('at');
+  row.classList.add('at');
+  at = rows().indexOf(row);
+  rememberList();
+});
+
+if (one('#rows')) {
+  if (list.address === location.pathname + location.search && list.at >= 0) {
+    const same = rows().findIndex((row) => linkOf(row).pathname === list.mails[list.at]);
+    goTo(same < 0 ? list.at : same);
+  }
+  rememberList();
+} else if (one('[data-key="u"]')) {
+  one('[data-key="u"]').href = list.address;
+  const remove = one('[data-key="#"]');
+  if (remove) remove.value = list.address;
+}
+
+/** From an open mail to another of its list. */
+function turn(by) {
+  const next = list.mails.indexOf(location.pathname) + by;
+  if (next === by - 1 || !list.mails[next]) return;
+  list.at = next;
+  keepList();
+  location.assign(list.mails[next]);
 }
 
 function countChosen() {
@@ -32,11 +76,10 @@ function press(key) {
 }
 
 const keys = {
-  j: () => goTo(at + 1),
-  k: () => goTo(at - 1),
+  j: () => (one('#rows') ? goTo(at + 1) : turn(1)),
+  k: () => (one('#rows') ? goTo(at - 1) : turn(-1)),
   x: () => rows()[at]?.querySelector('input').click(),
-  o: () => rows()[at]?.querySelector('a').click(),
-  Enter: () => rows()[at]?.querySelector('a').click(),
+  o: () => linkOf(rows()[at])?.click(),
   r: () => press('r'),
   '#': () => press('#'),
   u: () => one('[data-key="u"]')?.click(),
@@ -50,13 +93,17 @@ document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') event.target.blur();
     return;
   }
-  const isOnControl = event.target instanceof Element && event.target.closest('a, button, summary, input');
-  if (event.key === 'Enter' && isOnControl) return;
   const act = keys[event.key];
   if (!act) return;
   event.preventDefault();
   act();
 });
+
+const help = one('#keys');
+if (help) {
+  help.hidden = false;
+  help.addEventListener('click', keys['?']);
+}
 
 document.addEventListener('click', (event) => {
   const button = event.target instanceof Element ? event.target.closest('[data-confirm]') : null;
@@ -71,9 +118,9 @@ document.addEventListener('change', (event) => {
 
 /** New mail comes in on top; while something is selected or the reader is further down, only a link says so. */
 async function lookForNew() {
-  const list = one('#rows');
-  if (!list || document.hidden || (list.dataset.first === '' && rows().length > 0)) return;
-  const asked = new URLSearchParams({ q: list.dataset.search, until: list.dataset.first });
+  const box = one('#rows');
+  if (!box || document.hidden || (box.dataset.first === '' && rows().length > 0)) return;
+  const asked = new URLSearchParams({ q: box.dataset.search, until: box.dataset.first });
   const answer = await fetch(`/part/new?${asked}`);
   if (answer.status === 401) location.reload();
   if (!answer.ok) return;
@@ -81,10 +128,11 @@ async function lookForNew() {
   if (count === 0) return;
   const fresh = one('#fresh');
   if (window.scrollY < 200 && at < 0 && !one('#rows input:checked')) {
-    list.insertAdjacentHTML('afterbegin', markup);
-    list.dataset.first = first;
+    box.insertAdjacentHTML('afterbegin', markup);
+    box.dataset.first = first;
     one('.empty')?.remove();
     for (const old of rows().slice(200)) old.remove();
+    rememberList();
   } else {
     fresh.textContent = count === 50 ? '50 or more new mails' : `${count} new ${count === 1 ? 'mail' : 'mails'}`;
     fresh.hidden = false;

@@ -1,0 +1,162 @@
+/**
+ * Whoever sees little, or uses no mouse, can use the page: axe-core finds nothing against WCAG 2.2 AA on any page, light or
+ * dark, wide or narrow; and a mail is found, read, released and left again by keys alone.
+ */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { test } from 'node:test';
+import type { AxeResults } from 'axe-core';
+import { addressOf, openBrowser } from './browser.js';
+import { admin, keep } from './support.js';
+
+const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Within the frame of a mail's HTML it is the mail's to be readable. */
+const asked = `axe.run({ exclude: ['iframe'] }, { iframes: false, runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })`;
+
+const looks = [
+  { colorScheme: 'light', width: 1180 },
+  { colorScheme: 'dark', width: 1180 },
+  { colorScheme: 'light', width: 390 },
+] as const;
+
+test('axe finds nothing against WCAG 2.2 AA on any page', { timeout: 300_000 }, async (t) => {
+  const opened = await openBrowser(t);
+  if (!opened) return;
+  const { site, page } = opened;
+  const name = await keep(site, {
+    reason: 'SPF fail: x does not permit y',
+    spf: 'fail',
+    text: 'Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>x</p>\r\n--b\r\nContent-Type: application/zip; name=x.zip\r\n\r\nx\r\n--b--\r\n',
+  });
+  for (const marker of ['checks/all', 'checks/spf', 'users/valid/alice']) {
+    fs.mkdirSync(path.join(site.srv, 'example.com', path.dirname(marker)), { recursive: true });
+    fs.writeFileSync(path.join(site.srv, 'example.com', marker), '');
+  }
+  for (let i = 0; i < 3; i++) await keep(site, { from: i === 0 ? '' : 'x@example.net' });
+  const mail = addressOf(site, name).slice(site.origin.length);
+  const places = [
+    '/',
+    '/?q=form:x',
+    '/?q=zebra',
+    mail,
+    `${mail}/spf`,
+    '/charts',
+    '/domains',
+    '/domains/example.com',
+    '/domains/_global_',
+  ];
+  const problems = new Map<string, string>();
+  const check = async (what: string): Promise<void> => {
+    await page.evaluate(axe);
+    const { violations, passes } = await page.evaluate<AxeResults>(asked);
+    const found = violations.flatMap(({ id, help, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html}\n${failureSummary}`),
+    );
+    for (const one of found) problems.set(one, what);
+    assert.ok(
+      passes.some(({ id }) => id === 'color-contrast'),
+      `${what}: nothing was looked at`,
+    );
+  };
+  for (const { colorScheme, width } of looks) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 800 });
+    for (const where of places) {
+      await page.goto(site.origin + where);
+      await page.waitForLoadState('networkidle');
+      for (const details of await page.locator('details').all()) {
+        await details.evaluate((one) => ((one as unknown as { open: boolean }).open = true));
+        if ((await details.getAttribute('name')) !== null) await check(`${where} ${colorScheme} ${width}`);
+      }
+      await check(`${where} ${colorScheme} ${width}`);
+    }
+    await page.goto(site.origin);
+    await page.locator('#all').focus();
+    await page.keyboard.press('?');
+    await check(`help ${colorScheme} ${width}`);
+    await page.context().clearCookies();
+    await page.goto(`${site.origin}/login`);
+    await check(`login ${colorScheme} ${width}`);
+    await page.getByLabel('Token').fill(admin);
+    await page.keyboard.press('Enter');
+    await page.waitForURL(`${site.origin}/`);
+  }
+  assert.deepEqual(
+    [...problems].map((both) => both.join('\n')),
+    [],
+  );
+});
+
+test(
+  'by keys alone: from the list to a mail, the next one, released, deleted, and back to where one was',
+  { timeout: 120_000 },
+  async (t) => {
+    const opened = await openBrowser(t);
+    if (!opened) return;
+    const { site, page } = opened;
+    for (const subject of ['one', 'two', 'three', 'four']) await keep(site, { subject, from: 'x@sender.example' });
+    await keep(site, { subject: 'other', from: 'y@elsewhere.example' });
+    page.on('dialog', (dialog) => void dialog.accept());
+    const focus = (): Promise<string> =>
+      page.evaluate<string>(
+        'document.activeElement.closest("li")?.querySelector(".subject").textContent ?? document.activeElement.id',
+      );
+    await page.goto(site.origin);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    assert.equal(await focus(), 'main', 'the first thing that Tab reaches leads to the content');
+    await page.keyboard.press('/');
+    await page.keyboard.type('from:x@sender.example');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\?q=/);
+    const list = page.url();
+    await page.keyboard.press('j');
+    await page.keyboard.press('j');
+    assert.equal(await focus(), 'three');
+    const ring = await page.evaluate<string>('getComputedStyle(document.activeElement).outlineStyle');
+    assert.equal(ring, 'solid', 'the focus is to be seen');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'three' }).waitFor();
+    await page.keyboard.press('j');
+    await page.getByRole('heading', { name: 'two' }).waitFor();
+    await page.keyboard.press('r');
+    await page.getByText('released: ').waitFor();
+    assert.match(site.delivered().join(), /Subject: two/);
+    await page.keyboard.press('k');
+    await page.getByRole('heading', { name: 'three' }).waitFor();
+    await page.keyboard.press('j');
+    await page.getByRole('heading', { name: 'two' }).waitFor();
+    await page.keyboard.press('u');
+    await page.waitForURL(list);
+    assert.equal(await focus(), 'two');
+    await page.keyboard.press('o');
+    await page.getByRole('heading', { name: 'two' }).waitFor();
+    await page.keyboard.press('#');
+    await page.waitForURL(list);
+    await page.getByText('Deleted one mail').waitFor();
+    assert.equal(await focus(), 'one', 'the one that took its place');
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+    await page.keyboard.press('Escape');
+    assert.equal(await page.getByRole('dialog').count(), 0);
+  },
+);
+
+test('on paper there are the mails and no buttons', { timeout: 120_000 }, async (t) => {
+  const opened = await openBrowser(t);
+  if (!opened) return;
+  const { site, page } = opened;
+  const name = await keep(site, { subject: 'one' });
+  for (const where of [site.origin, addressOf(site, name)]) {
+    await page.goto(where);
+    await page.emulateMedia({ media: 'print' });
+    assert.ok(await page.getByText('one').first().isVisible());
+    for (const button of await page.locator('button, input, nav').all())
+      assert.ok(!(await button.isVisible()), await button.innerText());
+    await page.emulateMedia({ media: 'screen' });
+    assert.ok(await page.getByRole('button', { name: 'Release', exact: true }).isVisible());
+  }
+});

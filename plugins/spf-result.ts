@@ -11,7 +11,8 @@ export const spfOf: (mail: Mail) => Promise<SpfOutcome> = oncePerMail(async (mai
   const { session, reversePath, dns, host } = mail;
   const query = { ip: session.clientIp, helo: session.helo, from: reversePath, receiver: host.hostname };
   const outcome = await checkHost(query, { resolver: dns, trace: true });
-  const client = { clientIp: session.clientIp, helo: session.helo };
+  // A sender that is not ASCII is taken of mail that is SMTPUTF8 only.
+  const client = { clientIp: session.clientIp, helo: session.helo, smtpUtf8: true };
   mail.addField('Received-SPF', writeReceivedSpf(outcome, { ...client, receiver: host.hostname }, { folded: true }));
   mail.addArchivedField(spfTraceName, () => writeSpfTrace(outcome));
   const [, ...details] = spfMethod(outcome, client);

@@ -18,19 +18,22 @@ const folded = { folded: true };
 /** In the order to be inserted at the top: the last comes to stand uppermost. */
 export function resultFields(results: readonly Verified[], subject: Subject, settings: VerifySettings): Edit[] {
   if (results.length === 0) return [];
-  const { ip, receiver } = subject;
-  const helo = subject.helo ?? 'unknown';
+  const { ip, receiver, smtpUtf8 } = subject;
+  const client = { clientIp: ip, helo: subject.helo ?? 'unknown', smtpUtf8 };
   return settings.header.flatMap((field) => {
     if (field === 'Received-SPF')
       return results.map(({ outcome }) =>
-        insertHeader(receivedSpfName, writeReceivedSpf(outcome, { clientIp: ip, helo, receiver }, folded)),
+        insertHeader(receivedSpfName, octetsOf(writeReceivedSpf(outcome, { ...client, receiver }, folded))),
       );
     const localPart = settings.include_mailfrom_local_part;
-    const methods = results.map(({ outcome }) => spfMethod(outcome, { clientIp: ip, helo, localPart }));
+    const methods = results.map(({ outcome }) => spfMethod(outcome, { ...client, localPart }));
     const input = { authservId: settings.authserv_id ?? receiver, methods };
-    return [insertHeader(authenticationResultsName, writeAuthenticationResults(input, folded))];
+    return [insertHeader(authenticationResultsName, octetsOf(writeAuthenticationResults(input, folded)))];
   });
 }
+
+/** As the milter protocol takes strings, one octet to a character. */
+const octetsOf = (text: string): string => Buffer.from(text).toString('latin1');
 
 /** The mark of results the operator wants marked, and the hold queue for those to be held. */
 export function consequences({ outcome: { result, domain } }: Verified, settings: VerifySettings): Edit[] {

@@ -16,6 +16,8 @@ export interface Subject {
   readonly helo: string | undefined;
   /** Reverse-path without <>; '' is the null reverse-path. */
   readonly from: string;
+  /** MAIL said SMTPUTF8, and the reverse-path is valid UTF-8. */
+  readonly smtpUtf8: boolean;
   /** This host's name. */
   readonly receiver: string;
   readonly signal: AbortSignal;

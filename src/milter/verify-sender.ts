@@ -151,6 +151,7 @@ class VerifySender {
       ip: ip ?? nowhere,
       helo: session.helo === undefined ? undefined : textOf(session.helo),
       from: textOf(sender.address),
+      smtpUtf8: isSmtpUtf8(sender),
       receiver: receiverOf(this.#settings, session),
       signal: transaction.signal,
     };
@@ -306,9 +307,15 @@ class VerifySender {
 
 /** The MTA hands octets over; those of SMTPUTF8 (RFC 6531) are UTF-8. */
 function textOf(octets: string): string {
-  if (!/[^\x00-\x7f]/.test(octets)) return octets;
-  return decodeUtf8(Uint8Array.from(octets, (octet) => octet.charCodeAt(0))) ?? octets;
+  return /[^\x00-\x7f]/.test(octets) ? (decoded(octets) ?? octets) : octets;
 }
+
+const decoded = (octets: string): string | undefined =>
+  decodeUtf8(Uint8Array.from(octets, (octet) => octet.charCodeAt(0)));
+
+/** An MTA may pass octets on for which nobody has asked leave. */
+const isSmtpUtf8 = ({ address, parameters }: Verifying['sender']): boolean =>
+  parameters.some((parameter) => /^SMTPUTF8$/i.test(parameter)) && decoded(address) !== undefined;
 
 /** Where a client without an address is judged as another. */
 const nowhere: Ip = { family: 4, words: [0], text: '0.0.0.0' };

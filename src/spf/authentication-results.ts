@@ -21,6 +21,8 @@ export interface SpfMethodInput {
   readonly helo: string;
   /** Write the whole sender address, not only its domain; default false. */
   readonly localPart?: boolean;
+  /** The mail is SMTPUTF8: a sender that is not ASCII stands as it is (RFC 6532 §3.2); default false. */
+  readonly smtpUtf8?: boolean;
 }
 
 /** The parts of an `spf=` result, to be laid out by `writeAuthenticationResults`. */
@@ -31,7 +33,10 @@ export function spfMethod(outcome: SpfOutcome, input: SpfMethodInput): readonly 
   if (outcome.problem !== null) parts.push(`reason=${quotedString(outcome.problem)}`);
   // RFC 8601 §2.7.2: the identity that was checked.
   if (outcome.identity === 'helo') return [...parts, `smtp.helo=${propertyValue(input.helo)}`];
-  return [...parts, `smtp.mailfrom=${propertyValue(input.localPart ? outcome.sender : outcome.domain)}`];
+  return [
+    ...parts,
+    `smtp.mailfrom=${propertyValue(input.localPart ? outcome.sender : outcome.domain, input.smtpUtf8)}`,
+  ];
 }
 
 export interface AuthenticationResultsInput {
@@ -56,9 +61,9 @@ const token = /^[A-Za-z0-9!#$%&'*+\-.^_`{|}~]{1,400}$/;
 const plainMailbox =
   /^[A-Za-z0-9!#$%&'*+\-^_`{|}~]+(?:\.[A-Za-z0-9!#$%&'*+\-^_`{|}~]+)*@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 
-function propertyValue(value: string): string {
+function propertyValue(value: string, utf8 = false): string {
   const plain = token.test(value) || (value.length <= 400 && plainMailbox.test(value));
-  return plain ? value : quotedString(value);
+  return plain ? value : quotedString(value, utf8);
 }
 
 export interface MethodResult {

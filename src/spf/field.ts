@@ -3,20 +3,24 @@
  * and domain octets are turned into so that none of them breaks a field.
  */
 
+import { printable } from '../mail/text.js';
+
 /** Our choice: longer values are cut, so that no line comes near the 998 octets of RFC 5322 §2.1.1. */
 export const longestValue = 400;
 
 /**
  * The part of a value a header field carries: printable US-ASCII, anything else as "?", not longer than
- * `longestValue`. Reading a field back gives this.
+ * `longestValue`. With `utf8`, what is printable of Unicode as well. Reading a field back gives this.
  */
-export function fieldText(value: string): string {
-  return value.slice(0, longestValue).replace(/[^\x20-\x7e]/g, '?');
+export function fieldText(value: string, utf8 = false): string {
+  if (!utf8) return value.slice(0, longestValue).replace(/[^\x20-\x7e]/g, '?');
+  const { read } = new TextEncoder().encodeInto(value, new Uint8Array(longestValue));
+  return printable(value.slice(0, read));
 }
 
-/** `quoted-string` (RFC 5322 §3.2.4). */
-export function quotedString(value: string): string {
-  return `"${fieldText(value).replace(/["\\]/g, '\\$&')}"`;
+/** `quoted-string` (RFC 5322 §3.2.4); with `utf8` as RFC 6532 §3.2 widens it, for mail that is SMTPUTF8 only. */
+export function quotedString(value: string, utf8 = false): string {
+  return `"${fieldText(value, utf8).replace(/["\\]/g, '\\$&')}"`;
 }
 
 /** `comment` (RFC 5322 §3.2.2), its runs of spaces made one, so that it can be folded at each. */

@@ -21,6 +21,8 @@ export interface ReceivedSpfInput {
   readonly receiver: string;
   /** Write the whole sender address, not only its domain; default true. */
   readonly localPart?: boolean;
+  /** The mail is SMTPUTF8: a sender that is not ASCII stands as it is (RFC 6532 §3.2); default false. */
+  readonly smtpUtf8?: boolean;
 }
 
 /** The field's body; no octet of the client's or the domain's can end or break it. */
@@ -29,7 +31,7 @@ export function writeReceivedSpf(outcome: SpfOutcome, input: ReceivedSpfInput, f
   const sender = outcome.identity === 'helo' ? [] : [input.localPart === false ? outcome.domain : outcome.sender];
   const pairs = [
     pair('client-ip', input.clientIp.text),
-    ...sender.map((text) => pair('envelope-from', text)),
+    ...sender.map((text) => pair('envelope-from', text, input.smtpUtf8)),
     pair('helo', input.helo),
     pair('receiver', input.receiver),
     pair('identity', outcome.identity),
@@ -41,9 +43,9 @@ export function writeReceivedSpf(outcome: SpfOutcome, input: ReceivedSpfInput, f
   return layOut(receivedSpfName, [outcome.result, sentence, ...list], format);
 }
 
-function pair(key: string, value: string): string {
-  const text = fieldText(value);
-  return `${key}=${dotAtom.test(text) ? text : quotedString(text)}`;
+function pair(key: string, value: string, utf8 = false): string {
+  const text = fieldText(value, utf8);
+  return `${key}=${dotAtom.test(text) ? text : quotedString(text, utf8)}`;
 }
 
 /** RFC 5322 §3.2.3 */

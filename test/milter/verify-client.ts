@@ -148,8 +148,9 @@ export class MilterClient {
     return this.say('H', [name]);
   }
 
-  mail(from: string, macros: Macros = {}): Promise<Answered> {
-    return this.say('M', [`<${from}>`], macros);
+  mail(from: string | Buffer, macros: Macros = {}, parameters: readonly string[] = []): Promise<Answered> {
+    const path = Buffer.concat([Buffer.from('<'), Buffer.from(from), Buffer.from('>\0')]);
+    return this.say('M', [path, ...parameters], macros);
   }
 
   rcpt(to: string): Promise<Answered> {

@@ -5,7 +5,8 @@ import { openBench } from './verify-bench.js';
 import { type Answered, MilterClient, type Offer } from './verify-client.js';
 
 interface Dialogue {
-  readonly from: string;
+  readonly from: string | Buffer;
+  readonly parameters?: readonly string[];
   /** null: a UNIX socket. */
   readonly ip?: string | null;
   /** null: none was said. */
@@ -31,11 +32,11 @@ async function play(config: string, dialogue: Dialogue): Promise<string> {
 }
 
 async function talk(client: MilterClient, dialogue: Dialogue): Promise<string> {
-  const { from, ip = '192.0.2.7', helo = 'client.test', auth, to = 'u@rcpt.test' } = dialogue;
+  const { from, parameters, ip = '192.0.2.7', helo = 'client.test', auth, to = 'u@rcpt.test' } = dialogue;
   const commands: readonly (readonly [string, () => Promise<Answered>])[] = [
     ['CONNECT', () => client.connect(ip ?? undefined)],
     ...(helo === null ? [] : [['HELO', () => client.helo(helo)] as const]),
-    ['MAIL', () => client.mail(from, auth === undefined ? {} : { auth_type: 'PLAIN', auth_authen: auth })],
+    ['MAIL', () => client.mail(from, auth === undefined ? {} : { auth_type: 'PLAIN', auth_authen: auth }, parameters)],
     ['RCPT', () => client.rcpt(to)],
     ['DATA', () => client.data()],
   ];
@@ -49,6 +50,9 @@ async function talk(client: MilterClient, dialogue: Dialogue): Promise<string> {
 
 /** The fields without folding and comments, which other tests look at. */
 const bare = (text: string): string => text.replace(/\n\t/g, ' ').replace(/ \((?:[^()\\]|\\.)*\)/g, '');
+
+/** Text as the client shows it: an octet is a character. */
+const octets = (text: string): string => Buffer.from(text).toString('latin1');
 
 const refused = 'MAIL: 550 5.7.23 SPF validation failed';
 const rspf = (result: string, rest: string): string => `insert Received-SPF: ${result} client-ip=192.0.2.7; ${rest}`;
@@ -74,6 +78,21 @@ const table: readonly [what: string, config: string, dialogue: Dialogue, expecte
     '',
     { from: 'a@pass.test', ip: 'IPv6:2001:db8::5' },
     /client-ip="2001:db8::5"; .*ip6:2001:db8::\/32/,
+  ],
+  [
+    'a sender in UTF-8 stands as it is where the mail is SMTPUTF8',
+    'header = Received-SPF, Authentication-Results\ninclude_mailfrom_local_part = yes',
+    { from: 'zoë@pass.test', parameters: ['BODY=8BITMIME', 'smtputf8'] },
+    octets(
+      `${passed.replace('a@', 'zoë@')}\ninsert Authentication-Results: mx.test; spf=pass smtp.mailfrom="zoë@pass.test"`,
+    ),
+  ],
+  ['and is written in ASCII where it is not', '', { from: 'zoë@pass.test' }, passed.replace('a@', 'zo?@')],
+  [
+    'or is no UTF-8',
+    '',
+    { from: Buffer.from('zoë@pass.test', 'latin1'), parameters: ['SMTPUTF8'] },
+    passed.replace('a@', 'zo?@'),
   ],
   ['fail is refused', '', { from: 'a@fail.test' }, refused],
   ['softfail is taken', '', { from: 'a@softfail.test' }, /^insert Received-SPF: softfail .*mechanism=~all$/],

@@ -70,6 +70,26 @@ for (const [what, mail, reply] of table) {
   test(what, async () => assert.match(await mx.send({ xclient: 'ADDR=192.0.2.1', ...mail }), reply));
 }
 
+test('a sender in UTF-8 stands in Received-SPF as it is', async () => {
+  const client = await mx.connect();
+  await client.say('EHLO client.example');
+  await client.say('XCLIENT ADDR=192.0.2.1');
+  for (const line of [
+    'EHLO client.example',
+    'MAIL FROM:<zoë@pass.example> SMTPUTF8',
+    'RCPT TO:<alice@example.com>',
+    'DATA',
+  ])
+    assert.match(await client.say(Buffer.from(line).toString('latin1')), /^[23]/);
+  assert.match(await client.say(`${message()}.`), /^250 /);
+  client.end();
+  const mails = mx.delivered().map((text) => Buffer.from(text, 'latin1').toString());
+  assert.ok(
+    mails.some((text) => /^Received-SPF: pass .*\s+envelope-from="zoë@pass\.example";/ms.test(text)),
+    mails.at(-1),
+  );
+});
+
 test('a whitelisted sender is not asked', async () => {
   mx.touch('example.com/whitelisted/senders/friend@fail.example');
   assert.match(await mx.send({ from: 'friend@fail.example', xclient: 'ADDR=192.0.2.1' }), /^250 /);

@@ -32,6 +32,19 @@ describe('Received-SPF', () => {
     assert.match(body, / client-ip=192\.0\.2\.1; helo=mail\.example\.net; .*identity=helo; /);
   });
 
+  const senders: readonly (readonly [sender: string, smtpUtf8: boolean, written: string])[] = [
+    ['zoë@example.org', false, '"zo?@example.org"'],
+    ['zoë@example.org', true, '"zoë@example.org"'],
+    ['用户"\\@example.org', true, '"用户\\"\\\\@example.org"'],
+    ['a\r\nb\u0000\u0085\u2028\u202e\ud800@example.org', true, '"a??b?????@example.org"'],
+    [`${'𝄞'.repeat(200)}@example.org`, true, `"${'𝄞'.repeat(100)}"`], // 400 octets
+  ];
+  for (const [sender, smtpUtf8, written] of senders)
+    it(`writes the sender ${JSON.stringify(sender).slice(0, 60)} as ${written.slice(0, 40)}, SMTPUTF8 ${smtpUtf8}`, () => {
+      const body = writeReceivedSpf({ ...fail, sender }, { ...input, smtpUtf8 });
+      assert.equal(/ envelope-from=(.*); helo=/u.exec(body)?.[1], written);
+    });
+
   it('is folded by LF and a tab', () => {
     assert.equal(
       writeReceivedSpf(fail, input, { folded: true }),
@@ -219,28 +232,35 @@ describe('on any octets', () => {
     helo: octets,
     receiver: octets,
     localPart: fc.boolean(),
+    smtpUtf8: fc.boolean(),
   });
 
-  /** Printable lines joined by LF and a tab, none blank, none too long for RFC 5322 §2.1.1. */
-  function assertWellFormed(name: string, body: string, folded: boolean): void {
+  /** Printable lines joined by LF and a tab, none blank, none too long for RFC 5322 §2.1.1; of an SMTPUTF8 mail in UTF-8. */
+  function assertWellFormed(
+    name: string,
+    body: string,
+    { folded, smtpUtf8 }: Record<'folded' | 'smtpUtf8', boolean>,
+  ): void {
+    const printable = smtpUtf8 ? '[^\\p{Cc}\\p{Cf}\\p{Cs}\\u2028\\u2029]' : '[\\x20-\\x7e]';
+    const first = new RegExp(`^${printable}+$`, 'u');
+    const further = new RegExp(`^\t(?=.*\\S)${printable}+$`, 'u');
     const lines = `${name}: ${body}`.split('\n');
     if (!folded) assert.equal(lines.length, 1);
     for (const [i, line] of lines.entries()) {
-      assert.match(line, i === 0 ? /^[\x20-\x7e]+$/ : /^\t[\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*$/);
-      if (folded) assert.ok(line.length <= 998, `${line.length} octets`);
+      assert.match(line, i === 0 ? first : further);
+      if (folded) assert.ok(Buffer.byteLength(line) <= 998, `${Buffer.byteLength(line)} octets`);
     }
   }
 
   it('what is written as Received-SPF parses back', () => {
     const property = fc.property(outcomes, inputs, fc.boolean(), (outcome, given, folded) => {
       const body = writeReceivedSpf(outcome, given, { folded });
-      assertWellFormed('Received-SPF', body, folded);
+      assertWellFormed('Received-SPF', body, { ...given, folded });
       const read = readReceivedSpf(body);
       assert.ok(read, body);
       assert.equal(read.result, outcome.result);
       const expected: Record<string, string | null> = {
         'client-ip': given.clientIp.text,
-        'envelope-from': outcome.identity === 'helo' ? null : given.localPart ? outcome.sender : outcome.domain,
         helo: given.helo,
         receiver: given.receiver,
         identity: outcome.identity,
@@ -249,6 +269,8 @@ describe('on any octets', () => {
       };
       for (const [key, value] of Object.entries(expected))
         assert.equal(read.values.get(key) ?? null, value === null ? null : fieldText(value), key);
+      const sender = fieldText(given.localPart ? outcome.sender : outcome.domain, given.smtpUtf8);
+      assert.equal(read.values.get('envelope-from') ?? null, outcome.identity === 'helo' ? null : sender);
     });
     fc.assert(property, { numRuns: 3000 });
   });
@@ -257,11 +279,11 @@ describe('on any octets', () => {
     const property = fc.property(outcomes, inputs, fc.boolean(), (outcome, given, folded) => {
       const method = spfMethod(outcome, given);
       const body = writeAuthenticationResults({ authservId: given.receiver, methods: [method, method] }, { folded });
-      assertWellFormed('Authentication-Results', body, folded);
+      assertWellFormed('Authentication-Results', body, { ...given, folded });
       const mailfrom = {
         ptype: 'smtp',
         property: 'mailfrom',
-        value: fieldText(given.localPart ? outcome.sender : outcome.domain),
+        value: fieldText(given.localPart ? outcome.sender : outcome.domain, given.smtpUtf8),
       };
       const expected = {
         method: 'spf',

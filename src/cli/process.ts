@@ -1,6 +1,7 @@
 /** One serving process, from open port to last transaction: listening, HUP, TERM, certificate, expiry. */
 import cluster from 'node:cluster';
 import type { Logger } from '../log.js';
+import { listenTarget } from '../settings/mail-kinds.js';
 import type { Settings } from '../settings.js';
 import { LocalLimits } from '../smtp/limits.js';
 import { Listener } from '../smtp/server.js';
@@ -95,12 +96,8 @@ class Running {
   async #listen(): Promise<string[] | number> {
     const bound: string[] = [];
     for (const endpoint of this.#options.settings.listen) {
-      const target =
-        endpoint.kind === 'fd'
-          ? { fd: endpoint.fd }
-          : { port: endpoint.port, ...(endpoint.kind === 'tcp' && { host: endpoint.host }) };
       try {
-        bound.push(await this.#listener.open(target));
+        bound.push(await this.#listener.open(listenTarget(endpoint)));
       } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException;
         complain([

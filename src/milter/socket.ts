@@ -30,15 +30,25 @@ export async function openSocket(
   permissions: SocketPermissions = {},
 ): Promise<Endpoint> {
   if (endpoint.kind === 'unix') await removeStale(endpoint.path);
+  await open(server, endpoint, async () => {
+    if (endpoint.kind === 'unix') await setPermissions(endpoint.path, permissions);
+  });
+  return boundAt(server, endpoint);
+}
+
+/** The same in a worker process (node:cluster): its primary opens the socket, for all, and sees to a socket's file. */
+export const joinSocket = (server: net.Server, endpoint: Endpoint): Promise<void> =>
+  open(server, endpoint, () => Promise.resolve());
+
+async function open(server: net.Server, endpoint: Endpoint, opened: () => Promise<void>): Promise<void> {
   const where = await listenOptions(endpoint);
   try {
     await listening(server, where);
-    if (endpoint.kind === 'unix') await setPermissions(endpoint.path, permissions);
+    await opened();
   } catch (error) {
     server.close();
     throw new SocketProblem(`${endpointText(endpoint)}: ${await problemOf(endpoint, error)}`);
   }
-  return boundAt(server, endpoint);
 }
 
 /** Throws where the file is no socket, or somebody listens on it. */

@@ -67,6 +67,12 @@ export function writeListenEndpoint(at: ListenEndpoint): string {
   }
 }
 
+/** As `net.Server.listen` takes it. */
+export const listenTarget = (
+  at: ListenEndpoint,
+): { readonly fd: number } | { readonly port: number; readonly host?: string } =>
+  at.kind === 'fd' ? { fd: at.fd } : { port: at.port, ...(at.kind === 'tcp' && { host: at.host }) };
+
 function readRelayEndpoint(text: string): RelayEndpoint | undefined {
   if (text.startsWith('unix:')) return text.startsWith('unix:/') ? { kind: 'unix', path: text.slice(5) } : undefined;
   const at = text.startsWith('fd:') ? undefined : readHostPort(text);

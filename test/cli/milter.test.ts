@@ -92,6 +92,18 @@ test('a socket in use stops the start, one nobody listens on does not', async ()
   assert.ok(!existsSync(folder.socket));
 });
 
+test('with workers a port in use says the same', async () => {
+  const taken = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => taken.once('listening', resolve));
+  const { port } = taken.address() as net.AddressInfo;
+  const folder = folderWith();
+  folder.configure('workers = 2', `inet:127.0.0.1:${port}`);
+  const { code, child } = await run(['-c', folder.file]);
+  taken.close();
+  assert.equal(code, 69);
+  assert.match(child.stderr, new RegExp(`inet:127\\.0\\.0\\.1:${port}: another program listens there`));
+});
+
 test('the start tells the lines for the MTAs, and each result is a line of the log', async () => {
   const folder = folderWith();
   const child = await startMilter(folder);

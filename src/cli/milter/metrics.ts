@@ -5,7 +5,7 @@
 import { createServer, type Server } from 'node:http';
 import type { Observation } from '../../milter/verify-sender-tools.js';
 import type { TimedAnswer, Upstream } from '../../dns/upstream.js';
-import type { ListenEndpoint } from '../../settings/mail-kinds.js';
+import { listenTarget, type ListenEndpoint } from '../../settings/mail-kinds.js';
 import { version } from '../package-root.js';
 
 /** By series: `postern_spf_results_total{identity="helo",result="pass"}`. */
@@ -136,12 +136,9 @@ export function serveMetrics(
   server.maxConnections = 20;
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(listenOptions(at), () => {
+    server.listen(listenTarget(at), () => {
       server.unref();
       resolve(server);
     });
   });
 }
-
-const listenOptions = (at: ListenEndpoint): { fd: number } | { port: number; host?: string } =>
-  at.kind === 'fd' ? { fd: at.fd } : { port: at.port, ...(at.kind === 'tcp' && { host: at.host }) };

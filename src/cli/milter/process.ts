@@ -9,7 +9,7 @@ import { stubResolver } from '../../dns/stub-resolver.js';
 import type { Logger } from '../../log.js';
 import { type Endpoint, endpointText, smtpdMilters } from '../../milter/endpoint.js';
 import { type MilterProblem, MilterServer } from '../../milter/server.js';
-import type { SocketPermissions } from '../../milter/socket.js';
+import { joinSocket, type SocketPermissions } from '../../milter/socket.js';
 import { type MailState, verifySender } from '../../milter/verify-sender.js';
 import type { HeloMemory } from '../../milter/verify-sender-judge.js';
 import type { VerifyTools } from '../../milter/verify-sender-tools.js';
@@ -101,10 +101,7 @@ class RunningMilter {
       process.send?.({ ...question, numbers: this.#counters.numbers } satisfies CountersAnswer);
     });
     const listener = net.createServer({ noDelay: true }, (connection) => this.#server.accept(connection));
-    await new Promise<void>((resolve, reject) => {
-      listener.once('error', reject);
-      listener.listen(listenOptions(socket), resolve);
-    });
+    await joinSocket(listener, socket);
     this.#listener = listener;
     return undefined;
   }
@@ -160,17 +157,6 @@ export function announce(log: Logger, bound: Endpoint): void {
   const lines = smtpdMilters(bound);
   if (lines) log.info({}, `for Postfix: ${lines.postfix}`);
   if (lines) log.info({}, `for Sendmail: ${lines.sendmail}`);
-}
-
-function listenOptions(socket: Endpoint): net.ListenOptions | { fd: number } {
-  switch (socket.kind) {
-    case 'fd':
-      return { fd: socket.fd };
-    case 'unix':
-      return { path: socket.path };
-    case 'tcp':
-      return { host: socket.host, port: socket.port };
-  }
 }
 
 /** Our choice: what spf-milter's socket would have by the umask, and open to owner and group in any case. */

@@ -303,10 +303,15 @@ function changing(app: Hono<Vars>, parts: WebParts): void {
   });
   app.post('/delete', async (c) => {
     const { refs, form } = await mailsIn(c);
-    for (const ref of refs) await discard(parts.root, ref, `${c.get('session').token.name} (page)`);
+    let deleted = 0;
+    for (const ref of refs)
+      if ((await discard(parts.root, ref, `${c.get('session').token.name} (page)`)) === 'deleted') deleted++;
+    const gone = refs.length - deleted;
     const text =
-      refs.length === 0 ? 'Select mails first.' : `Deleted ${refs.length === 1 ? 'one mail' : `${refs.length} mails`}.`;
-    return back(c, form, { good: refs.length > 0, text });
+      refs.length === 0
+        ? 'Select mails first.'
+        : `Deleted ${mailsText(deleted)}${gone === 0 ? '' : `; ${mailsText(gone)} gone before`}.`;
+    return back(c, form, { good: deleted > 0, text });
   });
   for (const what of ['create', 'remove'] as const) {
     app.post(`/marker/${what}`, async (c) => {
@@ -319,6 +324,8 @@ function changing(app: Hono<Vars>, parts: WebParts): void {
     });
   }
 }
+
+const mailsText = (count: number): string => (count === 1 ? 'one mail' : `${count} mails`);
 
 const mayMark = (session: Session, { scope }: Marker): boolean => maySee(session, scope);
 

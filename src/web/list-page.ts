@@ -86,7 +86,7 @@ export function listPage({ session, search, problem, found, older }: ListView): 
         <ul class="mails" id="rows" data-first="${older ? '' : first}" data-search="${search}">
           ${found.items.map(row)}
         </ul>
-        ${found.items.length === 0 && found.next === undefined && problem === undefined ? html`<p class="empty">${search === '' ? 'Nothing has been refused yet.' : 'Nothing found.'}</p>` : ''}
+        ${found.items.length === 0 && found.next === undefined && problem === undefined ? html`<p class="empty">${search === '' ? 'Nothing has been refused yet.' : html`Nothing found. <a href="/">Show everything</a>`}</p>` : ''}
       </form>
       ${foot(found, search, older)}`,
   });

@@ -99,7 +99,9 @@ test('delete takes all that are selected, and nothing else', async (t) => {
   const anna = await new Client(site).login();
   await anna.post('/delete', { csrf: await anna.csrf(), mail: names.slice(0, 2) });
   const { body } = await anna.get('/');
-  assert.match(body, /Deleted 2 mails/);
+  assert.match(body, /Deleted 2 mails\./);
+  await anna.post('/delete', { csrf: await anna.csrf(), mail: names });
+  assert.match((await anna.get('/?q=x')).body, /Deleted one mail; 2 mails gone before\./);
   assert.equal(body.match(/<li /g)?.length, 1);
   assert.ok(body.includes('stays'));
 });
@@ -497,6 +499,41 @@ test('reversals, escape sequences and other controls of a mail are shown as ques
     assert.match(body, /a\?b/);
     assert.doesNotMatch(body, /[\u202a-\u202e\u2066-\u2069\u200b\u2028\ufeff\0-\x08\x0b-\x1f\x7f-\x9f]/);
   }
+});
+
+test('no answer is kept by a browser or a proxy, framed by another site, or says where it came from', async (t) => {
+  const site = await openSite(t);
+  const name = await keep(site, {});
+  const anna = await new Client(site).login();
+  for (const where of ['/login', '/', pageOf(name), '/charts', '/nowhere', '/part/new']) {
+    const { headers } = await anna.get(where);
+    assert.deepEqual(
+      [
+        headers['cache-control'],
+        headers['x-frame-options'],
+        headers['referrer-policy'],
+        headers['cross-origin-opener-policy'],
+      ],
+      ['no-store', 'DENY', 'same-origin', 'same-origin'],
+      where,
+    );
+    assert.equal(headers['access-control-allow-origin'], undefined);
+  }
+});
+
+test('behind TLS the cookie is for TLS alone', async (t) => {
+  const site = await openSite(t);
+  const { headers } = await new Client(site).post('/login', { token: admin }, { 'X-Forwarded-Proto': 'https' });
+  assert.match(String(headers['set-cookie']), /; Secure/);
+});
+
+test('one form acts on five hundred mails and no more', async (t) => {
+  const site = await openSite(t);
+  const [day = ''] = (await keep(site, {})).split('/');
+  const anna = await new Client(site).login();
+  const mail = Array.from({ length: 600 }, (_, i) => `${day}/example.com/1.A_${i}.mx`);
+  await anna.post('/release', { csrf: await anna.csrf(), mail });
+  assert.match((await anna.get('/')).body, /A is gone; .* … and 495 more/);
 });
 
 test('every page forbids foreign scripts and frames; a mail’s HTML everything', async (t) => {

@@ -1,10 +1,10 @@
-/** What the trial run says once it is up: where it listens, whom it hosts, what to type next. */
+/** What the trial run says once it is up: where it listens, whom it hosts, where the page is, what to type next. */
 import { relative } from 'node:path';
 import type { Services } from '../smtp/services.js';
 import { sinkFolder } from '../trial/trial-settings.js';
 import { survey } from './survey.js';
 
-export function banner(services: Services, bound: readonly string[]): string {
+export function banner(services: Services, bound: readonly string[], page: string | undefined): string {
   const { settings, srv, plugins } = services;
   const { relay } = settings;
   const near = (path: string): string => relative('', path) || '.';
@@ -28,7 +28,7 @@ export function banner(services: Services, bound: readonly string[]): string {
 
   hosted domains (${near(settings.srv)}/)
 ${domains.join('\n')}
-
+${page === undefined ? '' : `\n  see what was refused (this address works once)\n    ${page}\n`}
   now try, in a second terminal (in this one Ctrl-C stops it)
 ${next.map(([command = '', what]) => `    ${command.padEnd(width)}   ${what}`).join('\n')}
 

@@ -12,7 +12,7 @@ import { startSink } from '../trial/sink.js';
 import { banner } from './banner.js';
 import { exit } from './exit-codes.js';
 import { type CommandLine, complain, load } from './load.js';
-import { startWeb } from './web-child.js';
+import { startWeb, type WebChild } from './web-child.js';
 import { runProcess } from './process.js';
 import { superviseWorkers } from './supervise.js';
 
@@ -28,9 +28,10 @@ export async function serve(command: CommandLine): Promise<number> {
   const sink = trial && cluster.isPrimary ? await trialSink(settings, log) : undefined;
   if (typeof sink === 'number') return sink;
   const says = trial && (cluster.worker?.id ?? 1) === 1;
-  const listening = (services: Services, bound: readonly string[]): unknown =>
-    says && process.stdout.write(banner(services, bound));
-  const page = cluster.isPrimary && settings.web !== undefined ? startWeb(command.argv, log, tellOf(trial)) : undefined;
+  const page = cluster.isPrimary && settings.web !== undefined ? startWeb(command.argv, log) : undefined;
+  const url = says ? pageUrl(page) : undefined;
+  const listening = (services: Services, bound: readonly string[]): void =>
+    void url?.then((address) => process.stdout.write(banner(services, bound, address)));
   const code =
     cluster.isPrimary && settings.workers > 1
       ? await superviseWorkers({ command, settings, log })
@@ -40,11 +41,20 @@ export async function serve(command: CommandLine): Promise<number> {
   return code;
 }
 
-/** The page's address holds a token in a trial only; the log has the address without it. */
-const tellOf =
-  (trial: boolean) =>
-  (url: string): unknown =>
-    trial && process.stdout.write(`  and see what was refused: ${url}\n\n`);
+type PageMessage = { readonly postern: 'page'; readonly url: string | undefined };
+
+/** The page's address, with the trial's token; a worker is told it by the primary, which has the page. */
+function pageUrl(page: WebChild | undefined): Promise<string | undefined> {
+  if (cluster.isWorker)
+    return new Promise((resolve) => {
+      process.on('message', (message: PageMessage) => message.postern === 'page' && resolve(message.url));
+    });
+  const url = page?.url ?? Promise.resolve(undefined);
+  cluster.on('online', (worker) => {
+    void url.then((text) => worker.isConnected() && worker.send({ postern: 'page', url: text } satisfies PageMessage));
+  });
+  return url;
+}
 
 export function failed(code: number, problems: readonly string[]): number {
   complain(problems);

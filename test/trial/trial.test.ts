@@ -49,9 +49,19 @@ test('the trial run says where it listens, whom it hosts with which checks, and 
   assert.match(printed, /^ {4}npm run demo /m);
 });
 
+test('and where the page is, in the order in which a newcomer reads it', () => {
+  const places = ['takes mail on', 'hosted domains', '/login#token=', 'now try', 'npm run demo'].map((text) =>
+    printed.indexOf(text),
+  );
+  assert.ok(!places.includes(-1), printed);
+  assert.deepEqual(
+    places,
+    places.toSorted((one, other) => one - other),
+  );
+});
+
 test('its quarantine page lets in who has the printed token, once', async () => {
-  for (let i = 0; i < 2000 && !printed.includes('see what was refused: '); i++) await sleep(10);
-  const [, url = '', token = ''] = /see what was refused: (http:\S+)#token=(\w+)/.exec(printed) ?? [];
+  const [, url = '', token = ''] = /(http:\S+)#token=(\w+)/.exec(printed) ?? [];
   const login = (): Promise<Response> =>
     fetch(url, { method: 'POST', body: new URLSearchParams({ token }), redirect: 'manual' });
   assert.equal((await login()).status, 303);
@@ -79,6 +89,7 @@ test('with several workers the trial has its local MTA too, and says what it say
     '--workers=2',
     `--listen=127.0.0.1:${await freePort()}`,
     `--relay=127.0.0.1:${await freePort()}`,
+    '--web=127.0.0.1:0',
   ];
   const several = spawn(process.execPath, [program, 'serve', '--trial', ...own], { cwd: folder, env });
   let said = '';
@@ -89,6 +100,7 @@ test('with several workers the trial has its local MTA too, and says what it say
     const run = spawnSync(process.execPath, [program, 'demo', ...own], { cwd: folder, env, encoding: 'utf8' });
     assert.equal(run.status, 0, run.stdout + run.stderr);
     assert.equal(said.split('Ctrl-C stops it').length, 2);
+    assert.match(said, /^ {4}http:\S+\/login#token=\w+$/m);
   } finally {
     several.kill('SIGTERM');
     assert.equal(await gone, 0);

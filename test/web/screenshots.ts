@@ -120,7 +120,7 @@ async function main(): Promise<void> {
     const phone = { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, isMobile: true };
     const dark = { ...desk, colorScheme: 'dark' } as const;
     await shoot(browser, desk, site.origin, '/', 'list');
-    await shoot(browser, desk, site.origin, mail, 'message');
+    await shoot(browser, { viewport: { width: 1180, height: 800 } }, site.origin, mail, 'message');
     await shoot(browser, desk, site.origin, `${mail}/spf`, 'spf');
     await shoot(browser, desk, site.origin, '/charts', 'charts');
     await shoot(browser, desk, site.origin, '/domains/example.com', 'domain');
@@ -167,6 +167,9 @@ async function shoot(
   await page.goto(origin + where);
   await page.waitForLoadState('networkidle');
   await page.waitForTimeout(400);
+  // The folders are where they usually are: at the root.
+  for (const code of await page.locator('code').all())
+    await code.evaluate((one) => (one.textContent = (one.textContent ?? '').replace(/^\S*(?=\/(?:spam|srv)\/)/, '')));
   await page.screenshot({ path: path.join(folder, `${name}.png`) });
   await context.close();
 }

@@ -66,12 +66,15 @@ function bars(title: string, counts: readonly Count[], address: (name: string) =
 function dayChart(days: readonly DayCount[], plugins: readonly Count[]): Html {
   const most = Math.max(1, ...days.map(({ count }) => count));
   const width = 100 / Math.max(days.length, 10);
+  let others = 0;
   const columns = days.map(({ date, count, plugins: parts }, i) => {
     let below = 0;
     const known = plugins.map(({ name }) => parts.find((part) => part.name === name)?.count ?? 0);
     const stack = [...known, count - known.reduce((sum, one) => sum + one, 0)];
-    return html`<g
-      ><title>${date}: ${count}</title>${stack.map((part, kind) => {
+    others += stack.at(-1) ?? 0;
+    const text = `${date}: ${count.toLocaleString('en')}`;
+    return html`<a href="${listAddress(`after:${date} before:${nextDay(date)}`)}" aria-label="${text}"
+      ><title>${text}</title>${stack.map((part, kind) => {
         const height = (38 * part) / most;
         const y = 39 - height - below;
         below += height;
@@ -84,19 +87,21 @@ function dayChart(days: readonly DayCount[], plugins: readonly Count[]): Html {
               width="${(width * 0.8).toFixed(2)}"
               height="${height.toFixed(2)}"
             />`;
-      })}</g
+      })}</a
     >`;
   });
   const [first, last] = [days[0]?.date ?? '', days.at(-1)?.date ?? ''];
   return html`<div class="days">
       <span class="most">${most.toLocaleString('en')}</span>
-      <svg viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label="Refused mails a day">
+      <svg viewBox="0 0 100 40" preserveAspectRatio="none" role="group" aria-label="Refused mails a day">
         <line x1="0" y1="39.5" x2="100" y2="39.5" />
         ${columns}
       </svg>
       <p><span>${first}</span><span>${last}</span></p>
     </div>
     <p class="legend">
-      ${plugins.map(({ name }, kind) => html`<span><i class="c${kind}"></i>${say(name, 40)}</span>`)}${plugins.length < 6 ? '' : html`<span><i class="c6"></i>others</span>`}
+      ${plugins.map(({ name }, kind) => html`<span><i class="c${kind}"></i>${say(name, 40)}</span>`)}${others === 0 ? '' : html`<span><i class="c6"></i>others</span>`}
     </p>`;
 }
+
+const nextDay = (date: string): string => new Date(Date.parse(date) + 86_400_000).toISOString().slice(0, 10);

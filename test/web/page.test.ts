@@ -219,6 +219,23 @@ test('charts count what there is, of one’s own domains alone', async (t) => {
   assert.match((await (await new Client(site).login(ofExampleCom)).get('/part/charts')).body, /1 mail refused/);
 });
 
+test('a day of the chart leads to its mails', async (t) => {
+  const site = await openSite(t);
+  await keep(site, { subject: 'long ago', time: new Date(Date.now() - 5 * 86_400_000) });
+  await keep(site, { subject: 'just now' });
+  const anna = await new Client(site).login();
+  const { body } = await anna.get('/part/charts');
+  const days = [...body.matchAll(/<a href="([^"]+)" aria-label="[^"]+: 1"/g)].map(([, href = '']) =>
+    href.replaceAll('&amp;', '&'),
+  );
+  assert.equal(days.length, 2);
+  const shown = await Promise.all(days.map(async (day) => (await anna.get(day)).body));
+  assert.deepEqual(
+    shown.map((page) => ['long ago', 'just now'].filter((subject) => page.includes(subject))),
+    [['long ago'], ['just now']],
+  );
+});
+
 test('who has a token for one domain sees and changes nothing of another', async (t) => {
   const site = await openSite(t);
   const theirs = await keep(site, { subject: 'theirs', domain: 'example.net' });

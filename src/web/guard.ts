@@ -72,8 +72,8 @@ export const readableForm: MiddlewareHandler = async (c, next) => {
   try {
     await c.req.parseBody();
   } catch (error) {
-    // Only octets can be wrong here: too many are bodyLimit's to answer.
-    if (!(error instanceof TypeError)) throw error;
+    // Octets that are no form, or a client that went away; too many octets are bodyLimit's to answer.
+    if (!(error instanceof TypeError) && (error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
     return c.text('This is no form.\n', 400);
   }
   return next();

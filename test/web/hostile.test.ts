@@ -6,8 +6,10 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
 import { parseQuery } from '../../src/quarantine/query.js';
 import { admin, Client, keep, ofExampleCom, openSite, type Site } from './support.js';
@@ -25,7 +27,9 @@ interface Ground {
 type Who = 'nobody' | 'bob' | 'anna';
 
 async function openGround(t: Parameters<typeof openSite>[0]): Promise<Ground> {
-  const site = await openSite(t);
+  const state = fs.mkdtempSync(path.join(os.tmpdir(), 'postern-state-'));
+  t.after(() => fs.rmSync(state, { recursive: true }));
+  const site = await openSite(t, [`state=${state}`, 'digest_url=https://mail.example.com']);
   const mine = await keep(site, { subject: 'mine' });
   const html = 'Content-Type: text/html; name=a.html\r\n\r\n<p>x</p>\r\n';
   const theirs = await keep(site, { domain: 'example.net', subject: secret, text: `Subject: ${secret}\r\n${html}` });
@@ -64,7 +68,7 @@ function send({ site, cookies }: Ground, { who, method, target, headers, body }:
   return new Promise((resolve, reject) => {
     const socket = net.connect(site.port, '127.0.0.1');
     const parts: Buffer[] = [];
-    const late = setTimeout(() => {
+    const late = globalThis.setTimeout(() => {
       socket.destroy();
       reject(new Error('no answer in 20 s'));
     }, 20_000);
@@ -359,6 +363,39 @@ for (const who of ['nobody', 'bob', 'anna'] as const) {
     },
   );
 }
+
+test('who goes away in the middle of a request, or of an answer, disturbs nobody', { timeout: 60_000 }, async (t) => {
+  const ground = await openGround(t);
+  const { site, cookies } = ground;
+  const large = await keep(site, { text: `Subject: large\r\n\r\n${'x'.repeat(8_000_000)}\r\n` });
+  const begin = `Host: 127.0.0.1:${site.port}\r\nCookie: ${cookies.anna}\r\n`;
+  const form = `${begin}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\ncsrf=`;
+  for (const octets of [
+    'GET / HT',
+    `GET / HTTP/1.1\r\n${begin}`,
+    `POST /delete HTTP/1.1\r\n${form}`,
+    `POST /login HTTP/1.1\r\n${form}`,
+    `GET /mail/${large}/raw HTTP/1.1\r\n${begin}\r\n`,
+  ]) {
+    for (const end of ['end', 'resetAndDestroy'] as const) {
+      const socket = net.connect(site.port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      await new Promise<void>((connected) => socket.once('connect', () => connected()));
+      socket.write(octets);
+      await setTimeout(50);
+      socket[end]();
+      socket.pause();
+      await setTimeout(50);
+      socket.destroy();
+    }
+  }
+  await setTimeout(200);
+  assert.equal(statusOf(await send(ground, { who: 'anna', method: 'GET', target: '/', headers: [], body: none })), 200);
+  assert.deepEqual(
+    site.log.filter((line) => line.includes('"level":50')),
+    [],
+  );
+});
 
 test('whatever is searched for, parsing it ends soon and never throws', () => {
   const refs = ['330/example.com/1795178529.W1_1.mx'];

@@ -32,7 +32,7 @@ function surveyProblems(settings: Settings, plugins: Parameters<typeof survey>[1
     }
     return [];
   } catch (error) {
-    return [`srv = ${settings.srv}: ${(error as Error).message}`];
+    return [`srv: ${(error as Error).message}`];
   }
 }
 

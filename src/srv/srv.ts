@@ -70,13 +70,24 @@ export class Srv {
     return new Srv(this.#options, true);
   }
 
-  /** Is the domain (A-labels) hosted: a directory in the tree, or a link to one that stays in it? */
+  /**
+   * Is the domain (A-labels) hosted: a directory in the tree, or a link to one that stays in it? Without a tree nobody knows:
+   * a mistyped path, or a disk that is not mounted, shall not turn all mail away for good.
+   */
   isHosted(domain: string): boolean {
-    return this.#directory(domain) !== undefined;
+    if (this.#directory(domain) !== undefined) return true;
+    this.#needTree();
+    return false;
+  }
+
+  #needTree(): void {
+    const { root } = this.#options;
+    if (kindOf(root) !== 'directory') throw new BrokenMarker(root, 'is no directory');
   }
 
   /** Names of all hosted domains, sorted. */
   domains(): string[] {
+    this.#needTree();
     return readNames(this.#options.root).filter((name) => this.isHosted(name));
   }
 

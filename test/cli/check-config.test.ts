@@ -63,6 +63,13 @@ test('check-config: a time to keep mails that is none', async (t) => {
   assert.match(ran.stderr, /^postern: warning: d\.example\/expire: expire must be .* until this is mended\n$/);
 });
 
+test('check-config: a tree that is not there', async (t) => {
+  const root = rootWith(t, []);
+  const ran = await postern(['check-config', `--srv=${root}/svr`]);
+  assert.equal(ran.code, 78);
+  assert.equal(ran.stderr, `postern: srv: ${root}/svr: is no directory\n`);
+});
+
 test('at the start they are in the log, and mail is taken all the same', async (t) => {
   const root = rootWith(
     t,

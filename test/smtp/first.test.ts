@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Mx } from '../support/mx.js';
 
@@ -19,4 +21,14 @@ test('a refused recipient is accepted at RCPT, archived, and answered 550 5.1.1 
   assert.ok(id, reply);
   assert.ok(mx.archived().some(({ path }) => path.includes(id)));
   assert.equal(mx.index().length, 1);
+});
+
+test('while the whole tree is not there its mail is deferred, not refused', async () => {
+  const srv = join(mx.root, 'srv');
+  renameSync(srv, `${srv}.away`);
+  const away = await mx.send({ from: 'other@sender.example' });
+  renameSync(`${srv}.away`, srv);
+  assert.match(away, /^451 /);
+  assert.match(await mx.send({ from: 'other@sender.example' }), /^250 /);
+  assert.match(await mx.send({ to: 'x@elsewhere.example' }), /^550 5\.7\.1 Relaying denied/);
 });

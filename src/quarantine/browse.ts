@@ -135,6 +135,28 @@ export async function* search(options: BrowseOptions): AsyncGenerator<Step> {
   }
 }
 
+interface Scanned {
+  readonly entry: IndexEntry;
+  readonly domain: string;
+  readonly mark: Mark | undefined;
+}
+
+/** Every mail of a day that matches, in no order: for who only counts them. */
+export function* scanDay(day: Day, { root, query, domains }: BrowseOptions): Generator<Scanned> {
+  for (const file of indexesOf(root, day, query.domain)) {
+    if (domains?.has(file.domain) === false) continue;
+    const reader = readerOf(file, day, query);
+    const { index } = reader;
+    while (!index.done) {
+      index.read();
+      for (let found = index.take(); found; found = index.take()) {
+        const { entry } = found;
+        if (isWanted(entry, reader, query)) yield { entry, domain: file.domain, mark: index.marks.get(entry.filename) };
+      }
+    }
+  }
+}
+
 /** One index on its way back in time. Lines come out in the file's order, so a time that runs backwards does not count. */
 interface Reader {
   readonly file: IndexFile;

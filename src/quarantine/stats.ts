@@ -1,5 +1,6 @@
 /** Counts what the quarantine holds: by day, plugin, reason, domain, sender and client. Exact but for the tail of long lists. */
-import { type BrowseOptions, daysAsked, search } from './browse.js';
+import { setImmediate as breathe } from 'node:timers/promises';
+import { type BrowseOptions, daysAsked, scanDay } from './browse.js';
 import type { IndexEntry } from './index-entry.js';
 import { Tally } from './tally.js';
 
@@ -50,28 +51,29 @@ export async function collectStats(
 ): Promise<Stats> {
   const now = options.now ?? new Date();
   // What earlier years have left is looked for last, and there is hardly ever any.
-  const allDays = daysAsked(options, now).filter(({ staleBefore }) => staleBefore === undefined).length;
+  const asked = daysAsked(options, now);
+  const allDays = asked.filter(({ staleBefore }) => staleBefore === undefined).length;
   let begun = 0;
   const lists = ['plugins', 'reasons', 'domains', 'senders', 'clients'] as const;
   const tallies = Object.fromEntries(lists.map((name) => [name, new Tally()])) as Record<(typeof lists)[number], Tally>;
   const days = new Map<string, DayTally>();
   let [total, octets, released] = [0, 0, 0];
-  for await (const step of search({ ...options, now })) {
-    if (step.kind === 'searched') {
-      if (step.dayBegins && begun < allDays) progress?.({ days: begun++, allDays, mails: total });
-      continue;
+  for (const day of asked) {
+    if (day.staleBefore === undefined) progress?.({ days: begun++, allDays, mails: total });
+    for (const { entry, domain, mark } of scanDay(day, options)) {
+      total++;
+      octets += entry.size;
+      if (mark?.kind === 'released') released++;
+      addToDay(days, entry);
+      tallies.plugins.add(entry.plugin);
+      tallies.reasons.add(entry.reason);
+      tallies.domains.add(domain);
+      tallies.senders.add(entry.from === '' ? '<>' : entry.from.toLowerCase());
+      tallies.clients.add(entry.ip);
+      if (total % 10_000 !== 0) continue;
+      progress?.({ days: Math.max(0, begun - 1), allDays, mails: total });
+      await breathe();
     }
-    const { entry, ref, mark } = step.item;
-    total++;
-    octets += entry.size;
-    if (mark?.kind === 'released') released++;
-    addToDay(days, entry);
-    tallies.plugins.add(entry.plugin);
-    tallies.reasons.add(entry.reason);
-    tallies.domains.add(ref.domain);
-    tallies.senders.add(entry.from === '' ? '<>' : entry.from.toLowerCase());
-    tallies.clients.add(entry.ip);
-    if (total % 10_000 === 0) progress?.({ days: Math.max(0, begun - 1), allDays, mails: total });
   }
   const tops = Object.fromEntries(lists.map((name) => [name, tallies[name].top(most)])) as unknown as Record<
     (typeof lists)[number],

@@ -21,7 +21,16 @@ import { chartsBody, chartsPage } from './charts-page.js';
 import { say } from './layout.js';
 import { digestApp } from './digest-page.js';
 import { domainPage, domainsPage, type Expiry, type KnownCheck, type SwitchFiles } from './domains-page.js';
-import { authenticated, checkHost, cookieName, readableForm, sameSite, secureHeaders, type Vars } from './guard.js';
+import {
+  authenticated,
+  checkHost,
+  cookieName,
+  ownAddress,
+  readableForm,
+  sameSite,
+  secureHeaders,
+  type Vars,
+} from './guard.js';
 import { listPage, mailAddress, row } from './list-page.js';
 import { loginPage } from './login-page.js';
 import { disposition, downloadName } from './download-name.js';
@@ -90,23 +99,24 @@ export function webApp(parts: WebParts): Hono<Vars> {
 }
 
 function login(app: Hono<Vars>, { tokens, sessions, attempts = new Attempts() }: WebParts): void {
-  app.get('/login', (c) => c.html(loginPage('')));
+  app.get('/login', (c) => c.html(loginPage('', ownAddress(c.req.query('to')))));
   app.post('/login', async (c) => {
     const { wait } = attempts;
+    const { token, to: wanted } = await c.req.parseBody();
+    const to = ownAddress(wanted);
     if (wait > 0) {
       c.header('Retry-After', String(wait));
-      return c.html(loginPage(`Too many wrong tokens: wait ${wait} seconds.`), 429);
+      return c.html(loginPage(`Too many wrong tokens: wait ${wait} seconds.`, to), 429);
     }
-    const { token } = await c.req.parseBody();
     const found = typeof token === 'string' && token.length <= 200 ? tokens.find(token.trim()) : undefined;
     if (!found) {
       attempts.failed();
-      return c.html(loginPage('This token is not known.'), 403);
+      return c.html(loginPage('This token is not known.', to), 403);
     }
     // Whatever session the browser came with is not continued.
     const secure = c.req.header('x-forwarded-proto') === 'https';
     setCookie(c, cookieName, sessions.begin(found), { path: '/', httpOnly: true, sameSite: 'Strict', secure });
-    return c.redirect('/', 303);
+    return c.redirect(to, 303);
   });
   app.post('/logout', authenticated(sessions, tokens), (c) => {
     sessions.end(c.get('sessionId'));
@@ -383,8 +393,7 @@ function summary(results: readonly string[], good: boolean, nothing: string): No
 
 /** To a page of ours that the form names, with what happened on top of it. */
 function back(c: C, form: ReadonlyMap<string, string>, notice: Notice): Response {
-  const given = form.get('back') ?? '/';
-  const where = /^\/(?![/\\])[\x21-\x7e]*$/.test(given) ? given : '/';
+  const where = ownAddress(form.get('back'));
   const session = c.get('session');
   const told = { ...notice, text: say(notice.text, longestNotice), back: where };
   session.notices = [...session.notices, told].slice(-mostNotices);

@@ -15,6 +15,10 @@ const pagePolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; " +
   "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/** An address of the page that a form or a link brought along; anything that could lead to another site is the list. */
+export const ownAddress = (text: unknown): string =>
+  typeof text === 'string' && /^\/(?![/\\])[\x21-\x7e]*$/.test(text) ? text : '/';
+
 /** A Host that is not ours is another site's name pointed at us (DNS rebinding). */
 export function checkHost(isOurs: (host: string) => boolean): MiddlewareHandler {
   return async (c, next) => {
@@ -81,6 +85,10 @@ export const readableForm: MiddlewareHandler = async (c, next) => {
 
 const foreign = (c: Context): Response => c.text('Asked for by another site.\n', 403);
 
+/** Whoever logs in is led to what was asked for. */
+const loginFor = ({ pathname, search }: URL): string =>
+  pathname === '/' && search === '' ? '/login' : `/login?to=${encodeURIComponent(pathname + search)}`;
+
 /** Everything behind this needs a session; every change its CSRF token. */
 export function authenticated(sessions: Sessions, tokens: Tokens): MiddlewareHandler<Vars> {
   return async (c, next) => {
@@ -89,7 +97,7 @@ export function authenticated(sessions: Sessions, tokens: Tokens): MiddlewareHan
     if (!session || !tokens.holds(session.token)) {
       sessions.end(id);
       return c.req.method === 'GET' && !c.req.path.startsWith('/part/')
-        ? c.redirect('/login')
+        ? c.redirect(loginFor(new URL(c.req.url)))
         : c.text('Log in first.\n', 401);
     }
     c.set('session', session);

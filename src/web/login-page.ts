@@ -2,13 +2,14 @@
 import { html } from 'hono/html';
 import { document, type Html } from './layout.js';
 
-export const loginPage = (problem: string): Html =>
+export const loginPage = (problem: string, to: string): Html =>
   document(
     'Log in – postern',
     html`<main class="login">
       <h1>postern<span> quarantine</span></h1>
       ${problem === '' ? '' : html`<p class="notice bad" role="alert">${problem}</p>`}
       <form method="post" action="/login" id="login">
+        <input type="hidden" name="to" value="${to}" />
         <label for="token">Token</label>
         <input id="token" name="token" type="password" autocomplete="current-password" required autofocus />
         <button class="main">Log in</button>

@@ -282,6 +282,45 @@ test('without a session there is nothing but the login', async (t) => {
     assert.equal((await nobody.post(target, {})).status, 401, target);
 });
 
+test('whoever logs in is led to what was asked for, and never to another site', async (t) => {
+  const site = await openSite(t);
+  const name = await keep(site, {});
+  const nobody = new Client(site);
+  const { headers } = await nobody.get(`${pageOf(name)}?images=1`);
+  const page = await nobody.get(String(headers.location));
+  const to = textOf(/name="to" value="([^"]*)"/.exec(page.body)?.[1] ?? '');
+  assert.equal(to, `${pageOf(name)}?images=1`);
+  assert.equal((await nobody.post('/login', { token: 'wrong', to })).body.includes(to), true, 'kept for the next try');
+  assert.equal((await nobody.post('/login', { token: admin, to })).headers.location, to);
+  for (const evil of [
+    '//evil.example',
+    '/\\evil.example',
+    'https://evil.example',
+    'javascript:1',
+    '/\r\nX-Evil: 1',
+    '/ x',
+    '',
+  ]) {
+    assert.equal((await nobody.post('/login', { token: admin, to: evil })).headers.location, '/', JSON.stringify(evil));
+    assert.match((await nobody.get(`/login?to=${encodeURIComponent(evil)}`)).body, /name="to" value="\/"/);
+  }
+});
+
+test('a mail is released as an attachment, again where that is asked for, and several at once', async (t) => {
+  const site = await openSite(t);
+  const mail = [await keep(site, { subject: 'one' }), await keep(site, { subject: 'two' })];
+  const anna = await new Client(site).login();
+  const csrf = await anna.csrf();
+  await anna.post('/release', { csrf, mail });
+  assert.match((await anna.get('/')).body, /W\d+ released: .*; W\d+ released: /);
+  assert.equal(site.delivered().length, 2);
+  await anna.post('/release', { csrf, mail: mail[0] ?? '', again: '1', form: 'attachment' });
+  const again = site.delivered().filter((text) => /^Content-Type: message\/rfc822/im.test(text));
+  assert.equal(site.delivered().length, 3);
+  assert.equal(again.length, 1);
+  assert.match(again[0] ?? '', /Subject: one/);
+});
+
 async function fileCount(site: Site): Promise<number> {
   return fs.readdirSync(site.spam, { recursive: true }).filter((name) => /^\d+\/.*\/new\//.test(String(name))).length;
 }

@@ -17,6 +17,9 @@ export interface Link {
   readonly expires: number;
 }
 
+/** Wrong is what we did not sign. */
+export type LinkReading = { readonly kind: 'works' | 'ended'; readonly link: Link } | { readonly kind: 'wrong' };
+
 export class Links {
   readonly #state: string;
   readonly #folder: string;
@@ -35,16 +38,16 @@ export class Links {
     return `${text.toString('base64url')}.${sign(text, this.#secret() ?? this.#newSecret()).toString('base64url')}`;
   }
 
-  /** Undefined for what we did not sign, and for what is too old. */
-  read(link: string, now = Date.now()): Link | undefined {
+  read(link: string, now = Date.now()): LinkReading {
     const [, text = '', signature = ''] = /^([\w-]{1,1000})\.([\w-]{43})$/.exec(link) ?? [];
     const secret = text === '' ? undefined : this.#secret();
-    if (!secret) return undefined;
+    if (!secret) return { kind: 'wrong' };
     const octets = Buffer.from(text, 'base64url');
-    if (!timingSafeEqual(sign(octets, secret), Buffer.from(signature, 'base64url'))) return undefined;
+    if (!timingSafeEqual(sign(octets, secret), Buffer.from(signature, 'base64url'))) return { kind: 'wrong' };
     const [, expires, name = ''] = /^(\d+)\/(.*)$/s.exec(octets.toString()) ?? [];
     const ref = parseRef(name);
-    return ref && now < Number(expires) ? { ref, expires: Number(expires) } : undefined;
+    if (!ref) return { kind: 'wrong' };
+    return { kind: now < Number(expires) ? 'works' : 'ended', link: { ref, expires: Number(expires) } };
   }
 
   isSpent(link: Link): boolean {

@@ -12,6 +12,8 @@ import { Links } from '../../src/digest/links.js';
 import { discard } from '../../src/quarantine/discard.js';
 import { parseEntry } from '../../src/quarantine/index-entry.js';
 import { parseRef } from '../../src/quarantine/mail-ref.js';
+import { reply } from '../../src/mail/reply.js';
+import type { Relay } from '../../src/relay/relay.js';
 import { digestApp } from '../../src/web/digest-page.js';
 import { inherited } from '../support/environment.js';
 import { Client, keep, openSite, type Site } from '../web/support.js';
@@ -152,7 +154,8 @@ test('a link from the mail asks, then releases its mail, once; GET changes nothi
   const released = site.delivered().filter((mail) => mail.includes('X-Released-By: postmaster@example.com (digest)'));
   assert.equal(released.length, 1);
   assert.match(released[0] ?? '', /Subject: wanted/);
-  assert.ok(new Links(site.state).isSpent(new Links(site.state).read(target.slice(8)) ?? assert.fail()));
+  const used = new Links(site.state).read(target.slice(8));
+  assert.ok(used.kind === 'works' && new Links(site.state).isSpent(used.link));
 });
 
 test('a link that is expired, forged or put together from two does nothing', async (t) => {
@@ -166,7 +169,6 @@ test('a link that is expired, forged or put together from two does nothing', asy
   const [text = '', signature = ''] = good.split('.');
   const later = Buffer.from(Buffer.from(text, 'base64url').toString().replace(/^\d/, '9')).toString('base64url');
   const bad = {
-    expired: links.make({ ref: one, expires: Date.now() - 1 }),
     'of another secret': elsewhere,
     'a signature of another mail': `${text}.${other.split('.')[1]}`,
     'a later end': `${later}.${signature}`,
@@ -178,8 +180,37 @@ test('a link that is expired, forged or put together from two does nothing', asy
     assert.equal((await browser.get(`/digest/${link}`)).status, 404, what);
     assert.equal((await browser.post(`/digest/${link}`, {})).status, 404, what);
   }
+  const ended = links.make({ ref: one, expires: Date.UTC(2026, 10, 20, 10) });
+  for (const answer of [await browser.get(`/digest/${ended}`), await browser.post(`/digest/${ended}`, {})]) {
+    assert.equal(answer.status, 410);
+    assert.match(answer.body, /This link has ended[\s\S]*It worked until 2026-11-20 10:00 UTC/);
+  }
   assert.deepEqual(site.delivered(), []);
   assert.equal((await browser.post(`/digest/${good}`, {})).status, 200);
+});
+
+test('a link whose mail was released or deleted by others says so, and asks nothing', async (t) => {
+  const site = await openDigests(t);
+  const links = new Links(site.state);
+  const [released, deleted] = [refOf(await keep(site)), refOf(await keep(site))];
+  const [one, two, three] = [released, released, deleted].map(
+    (ref, i) => `/digest/${links.make({ ref, expires: Date.now() + 60_000 + i })}`,
+  );
+  assert.ok(one && two && three);
+  const browser = new Client(site);
+  assert.equal((await browser.post(one, {})).status, 200);
+  await discard(site.spam, deleted, 'anna');
+  for (const [target, said] of [
+    [two, /This mail was released on \d{4}-/],
+    [three, /The mail is gone/],
+  ] as const) {
+    const asked = await browser.get(target);
+    assert.equal(asked.status, 410);
+    assert.match(asked.body, said);
+    assert.doesNotMatch(asked.body, /<form/);
+    assert.match((await browser.post(target, {})).body, said);
+  }
+  assert.equal(site.delivered().length, 1);
 });
 
 test('links and the secret are nobody else’s to read, and spent ones are forgotten when they have ended', async (t) => {
@@ -199,9 +230,22 @@ test('a link whose mail the MTA does not take is not used up', async (t) => {
   const site = await openDigests(t);
   const links = new Links(site.state);
   const link = links.make({ ref: refOf(await keep(site)), expires: Date.now() + 60_000 });
-  const relay = { send: () => Promise.resolve({ kind: 'unreachable', problem: 'down' } as const) };
-  const app = digestApp({ links, relay, root: site.spam, hostname: 'mx.test.example' });
-  assert.equal((await app.request(`/${link}`, { method: 'POST' })).status, 503);
+  const failures: readonly (readonly [send: Relay['send'], status: number, said: RegExp])[] = [
+    [() => Promise.resolve({ kind: 'unreachable', problem: '127.0.0.1: down' }), 503, /cannot be reached\. The link/],
+    [
+      () => Promise.resolve({ kind: 'refused', reply: reply(452, '4.2.2', 'Mailbox <b> full') }),
+      503,
+      /did not take the mail: 452 4\.2\.2 Mailbox &lt;b&gt; full\. The link/,
+    ],
+    [() => Promise.reject(new Error('EIO')), 500, /^Internal Server Error$/],
+  ];
+  for (const [send, status, said] of failures) {
+    const app = digestApp({ links, relay: { send }, root: site.spam, hostname: 'mx.test.example' });
+    app.onError((_, c) => c.text('Internal Server Error', 500));
+    const answer = await app.request(`/${link}`, { method: 'POST' });
+    assert.equal(answer.status, status);
+    assert.match(await answer.text(), said);
+  }
   assert.equal((await new Client(site).post(`/digest/${link}`, {})).status, 200);
   assert.equal(site.delivered().length, 1);
 });

@@ -313,8 +313,19 @@ test('a link in a digest mail asks, releases its mail, and is used up then', { t
   await page.getByRole('button', { name: 'Release' }).click();
   await page.getByRole('heading', { name: 'Released', exact: true }).waitFor();
   assert.equal(site.delivered().length, 1);
-  await page.goto(link);
-  await page.getByText('Each link works once').waitFor();
+  const other = new Links(path.join(state, 'other')).make({ ref, expires: expires.getTime() });
+  for (const [address, title] of [
+    [link, 'Released before'],
+    [`${site.origin}/digest/${new Links(state).make({ ref, expires: Date.now() - 1 })}`, 'This link has ended'],
+    [`${site.origin}/digest/${other}`, 'This link does not work'],
+    [link.slice(0, -1), 'This link does not work'],
+  ] as const) {
+    await page.goto(address);
+    await page.getByRole('heading', { name: title }).waitFor();
+    await page.getByText('whoever runs the mail server').waitFor();
+    assert.equal(await page.getByRole('button').count(), 0, title);
+  }
+  assert.equal(site.delivered().length, 1);
   assert.deepEqual([await page.evaluate('window.owned'), trap.seen.slice(before)], [undefined, []]);
 });
 

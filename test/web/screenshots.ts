@@ -136,6 +136,8 @@ async function main(): Promise<void> {
     const asks = `/digest/${new Links(state).make({ ref, expires: expires.getTime() })}`;
     await shoot(browser, desk, site.origin, asks, 'digest');
     await shoot(browser, { ...phone, colorScheme: 'dark' }, site.origin, asks, 'phone-digest');
+    const ended = `/digest/${new Links(state).make({ ref, expires: Date.now() - 1 })}`;
+    await shoot(browser, phone, site.origin, ended, 'phone-digest-ended');
     const digest = { domain: 'example.net', hostname: 'mx', day: '2026-11-24', mails: 3, expires };
     const rows = ['SPF fail: x', 'No such user', 'Blacklisted'].map((reason) => ({
       entry: { ...entry, reason },

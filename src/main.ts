@@ -4,6 +4,7 @@ import { exit } from './cli/exit-codes.js';
 import type { CommandLine } from './cli/load.js';
 import { version } from './cli/package-root.js';
 import { settingsHelp } from './settings/describe.js';
+import { nearest } from './settings/nearest.js';
 
 interface Command {
   readonly run: (command: CommandLine) => number | Promise<number>;
@@ -105,9 +106,9 @@ async function main([name = '--help', ...argv]: readonly string[]): Promise<numb
   }
   const command = commands.get(name);
   if (command) return command.run({ argv, env: process.env });
-  process.stderr.write(
-    `postern: there is no command "${name.replace(/[^\x20-\x7e]/g, '?')}"; the commands are ${[...commands.keys()].join(', ')}\n`,
-  );
+  const meant = nearest(name, commands.keys());
+  const hint = meant === undefined ? `the commands are ${[...commands.keys()].join(', ')}` : `did you mean ${meant}?`;
+  process.stderr.write(`postern: there is no command "${name.replace(/[^\x20-\x7e]/g, '?')}"; ${hint}\n`);
   return exit.usage;
 }
 

@@ -17,10 +17,10 @@ export function readCertificate({ tls_cert, tls_key }: Settings): ReadCertificat
     return { ok: true, certificate };
   } catch (error) {
     const { message } = error as Error;
-    return {
-      ok: false,
-      problem: `tls_cert = ${tls_cert}, tls_key = ${tls_key}: ${message}; a PEM certificate chain and its key are needed`,
-    };
+    const why = /key (?:values|type) mismatch/i.test(message)
+      ? 'this is not the key of that certificate; name the two that were issued together, as fullchain.pem and privkey.pem'
+      : `${message}; a PEM certificate chain and its key are needed`;
+    return { ok: false, problem: `tls_cert = ${tls_cert}, tls_key = ${tls_key}: ${why}` };
   }
 }
 

@@ -16,7 +16,8 @@ export function dropPrivileges({ user, group }: Settings): string | undefined {
     if (user !== '' && isRoot) processOf.initgroups?.(account, groupId);
     if (user !== '') process.setuid?.(account);
   } catch (error) {
-    return `user = ${user}, group = ${group}: ${(error as Error).message}; both must exist, and only root can become another`;
+    const given = [user && `user = ${user}`, group && `group = ${group}`].filter((text) => text !== '').join(', ');
+    return `${given}: ${(error as Error).message}; name one that exists; only root can become another`;
   }
   return user !== '' && process.getuid?.() === 0 && user !== 'root' && user !== '0'
     ? `user = ${user}: the process is still root`

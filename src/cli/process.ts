@@ -1,7 +1,7 @@
 /** One serving process, from open port to last transaction: listening, HUP, TERM, certificate, expiry. */
 import cluster from 'node:cluster';
 import type { Logger } from '../log.js';
-import { listenTarget } from '../settings/mail-kinds.js';
+import { listenTarget, writeListenEndpoint } from '../settings/mail-kinds.js';
 import type { Settings } from '../settings.js';
 import { LocalLimits } from '../smtp/limits.js';
 import { Listener } from '../smtp/server.js';
@@ -9,6 +9,7 @@ import type { Services } from '../smtp/services.js';
 import { readCertificate, watchCertificate } from './certificate.js';
 import { exit } from './exit-codes.js';
 import { expireAndTell, expireHourly } from './expiry.js';
+import { listenProblem } from './listen-problem.js';
 import { type CommandLine, complain, load } from './load.js';
 import { notifySystemd } from './notify.js';
 import { dropPrivileges } from './privileges.js';
@@ -99,11 +100,8 @@ class Running {
       try {
         bound.push(await this.#listener.open(listenTarget(endpoint)));
       } catch (error) {
-        const { code, message } = error as NodeJS.ErrnoException;
-        complain([
-          `listen: ${message}${code === 'EACCES' ? '; ports below 1024 need root or CAP_NET_BIND_SERVICE' : ''}`,
-        ]);
-        return code === 'EACCES' ? exit.noPermission : exit.unavailable;
+        complain([`listen = ${writeListenEndpoint(endpoint)}: ${listenProblem(error)}`]);
+        return (error as NodeJS.ErrnoException).code === 'EACCES' ? exit.noPermission : exit.unavailable;
       }
     }
     return bound;

@@ -11,6 +11,7 @@ import { sinkFolder } from '../trial/trial-settings.js';
 import { startSink } from '../trial/sink.js';
 import { banner } from './banner.js';
 import { exit } from './exit-codes.js';
+import { listenProblem } from './listen-problem.js';
 import { type CommandLine, complain, load } from './load.js';
 import { startWeb, type WebChild } from './web-child.js';
 import { runProcess } from './process.js';
@@ -73,7 +74,7 @@ async function trialSink({ relay, srv }: Settings, log: Logger): Promise<{ close
     });
   } catch (error) {
     return failed(exit.unavailable, [
-      `relay = ${relay.host}:${relay.port}: the trial's local MTA cannot listen there (${(error as Error).message}); is a trial running already?`,
+      `relay = ${relay.host}:${relay.port}: the trial's local MTA cannot listen there: ${listenProblem(error)}; is a trial running already?`,
     ]);
   }
 }

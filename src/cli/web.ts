@@ -16,6 +16,7 @@ import { openWeb, readAssets, type WebListener } from '../web/web.js';
 import { loadPlugins } from '../hooks/load.js';
 import { exit } from './exit-codes.js';
 import { dayMs, ownLimits } from './expiry.js';
+import { listenProblem } from './listen-problem.js';
 import { type CommandLine, complain, load } from './load.js';
 import { packageRoot } from './package-root.js';
 import { dropPrivileges } from './privileges.js';
@@ -97,7 +98,7 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
     return { port: listener.port, close };
   } catch (error) {
     await Promise.all([reader.close(), relay.close()]);
-    return `web: ${error instanceof Error ? error.message : String(error)}`;
+    return `web = ${hostOf(settings)}:${at.port}: ${listenProblem(error)}`;
   }
 }
 

@@ -187,6 +187,9 @@ export function makeFolder(setting: string, path: string, account: Account): str
     if (made !== undefined) giveFolders(path, made, account);
     return undefined;
   } catch (error) {
-    return `${setting}: ${path}: cannot be made (${(error as NodeJS.ErrnoException).code ?? String(error)}); make it, writable for the user that postern runs as`;
+    const { code = String(error) } = error as NodeJS.ErrnoException;
+    const inTheWay = code === 'ENOTDIR' || code === 'EEXIST';
+    const why = inTheWay ? ': a file has the name of a folder on its way' : ` (${code})`;
+    return `${setting}: ${path}: cannot be made${why}; make it, writable for the user that postern runs as`;
   }
 }

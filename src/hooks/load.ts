@@ -49,6 +49,7 @@ async function load(listed: ListedPlugin, dirs: readonly string[]): Promise<Plug
       `${file}: the default export is neither a plugin nor a check (an object with "name" and a hook, or "inspect")`
     );
   } catch (error) {
+    if (error instanceof SyntaxError) return `${file}: ${error.message}; "node --check ${file}" shows the line`;
     return `${listed.name}: ${error instanceof Error ? error.message : String(error)}`;
   }
 }

@@ -62,7 +62,11 @@ const table: readonly (readonly [what: string, list: string, expected: string | 
   ['a default export that is no object', 'number', /neither a plugin nor a check/],
   ['a check without a name', 'nameless', /neither a plugin nor a check/],
   ['a plugin without a hook', 'hookless', /neither a plugin nor a check/],
-  ['a file that does not parse', 'broken', /^LIST:1: broken: /],
+  [
+    'a file that does not parse',
+    'broken',
+    /^LIST:1: \S+\/broken\.m?js: .*; "node --check \S+\/broken\.m?js" shows the line$/,
+  ],
   ['a file that throws', 'throwing', 'LIST:1: throwing: not today'],
   ['every problem is told, each on its line', 'foo\ncheck\nthrowing', /^LIST:1: .*\nLIST:3: [^\n]*$/],
 ];

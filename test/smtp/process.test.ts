@@ -174,7 +174,7 @@ test('a second instance on the port: exit code 69, and one line that says why', 
       assert.equal(await second.exited, 69);
       assert.match(
         second.complaints,
-        new RegExp(`^(?:postern: listen: .*EADDRINUSE.*127\\.0\\.0\\.1:${child.port}.*\\n){1,2}$`),
+        new RegExp(`^(?:postern: listen = 127\\.0\\.0\\.1:${child.port}: another program listens there; .*\\n){1,2}$`),
       );
       rmSync(root, { recursive: true });
     }
@@ -193,9 +193,13 @@ test('a bad setting: exit code 78, and the place, the value and what would be ri
 test('an address that is not ours, and a folder that cannot be made', async () => {
   const root = makeRoot(markers);
   for (const [settings, code, complaint] of [
-    [['listen=192.0.2.1:2525'], 69, /^postern: listen: .*EADDRNOTAVAIL/],
-    [[`spam=${root}/zone.json/spam`], 78, /^postern: spam: .*zone\.json\/spam: cannot be made \(ENOTDIR\)/],
-    [[`state=${root}/zone.json/state`], 78, /^postern: state: .*cannot be made \(ENOTDIR\)/],
+    [['listen=192.0.2.1:2525'], 69, /^postern: listen = 192\.0\.2\.1:2525: it is no address of this host/],
+    [
+      [`spam=${root}/zone.json/spam`],
+      78,
+      /^postern: spam: .*zone\.json\/spam: cannot be made: a file has the name of a folder on its way; /,
+    ],
+    [[`state=${root}/zone.json/state`], 78, /^postern: state: .*cannot be made: a file has the name of a folder/],
   ] as const) {
     const child = PosternProcess.launch({ root, settings, relayPort: 9 });
     assert.equal(await child.exited, code);
@@ -397,7 +401,10 @@ test('a user that does not exist stops the start: exit code 77', async (t) => {
   const root = makeRoot(markers);
   const child = PosternProcess.launch({ root, settings: ['user=no-such-user'], relayPort: 9 });
   assert.equal(await child.exited, 77);
-  assert.match(child.complaints, /^postern: user = no-such-user, .*both must exist/);
+  assert.match(
+    child.complaints,
+    /^postern: user = no-such-user: there is no such user; name one that exists; only root can become another\n$/,
+  );
   rmSync(root, { recursive: true });
 });
 

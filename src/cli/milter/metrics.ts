@@ -5,7 +5,8 @@
 import { createServer, type Server } from 'node:http';
 import type { Observation } from '../../milter/verify-sender-tools.js';
 import type { TimedAnswer, Upstream } from '../../dns/upstream.js';
-import { listenTarget, type ListenEndpoint } from '../../settings/mail-kinds.js';
+import { listenTarget, type ListenEndpoint, writeListenEndpoint } from '../../settings/mail-kinds.js';
+import { listenProblem } from '../listen-problem.js';
 import { version } from '../package-root.js';
 
 /** By series: `postern_spf_results_total{identity="helo",result="pass"}`. */
@@ -135,7 +136,7 @@ export function serveMetrics(
   server.requestTimeout = 5000;
   server.maxConnections = 20;
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error) => reject(new Error(`metrics = ${writeListenEndpoint(at)}: ${listenProblem(error)}`)));
     server.listen(listenTarget(at), () => {
       server.unref();
       resolve(server);

@@ -1,0 +1,38 @@
+/** What an operator mistypes, and whether the answer says what to do. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { makeCertificate } from '../support/certificate.js';
+import { postern } from './support/postern-command.js';
+
+const root = mkdtempSync(join(tmpdir(), 'postern-typos-'));
+after(() => rmSync(root, { recursive: true }));
+writeFileSync(join(root, 'cert.pem'), makeCertificate('one.test.example').cert);
+writeFileSync(join(root, 'key.pem'), makeCertificate('other.test.example').key);
+
+/** [what, the words, the exit code, what is said] */
+const typos: readonly (readonly [what: string, words: readonly string[], code: number, said: RegExp])[] = [
+  ['a command that is nearly one', ['quarantin', 'list'], 64, /no command "quarantin"; did you mean quarantine\?\n$/],
+  ['a command that is none', ['frobnicate'], 64, /no command "frobnicate"; the commands are serve, check-config, /],
+  [
+    'the key of another certificate',
+    ['check-config', `--srv=${root}`, `--tls_cert=${root}/cert.pem`, `--tls_key=${root}/key.pem`],
+    78,
+    /this is not the key of that certificate; /,
+  ],
+  [
+    'a quarantine that is elsewhere',
+    ['quarantine', 'list', `--spam=${root}/spma`],
+    1,
+    /^nothing found: \S+\/spma is not there\n$/,
+  ],
+];
+for (const [what, words, code, said] of typos) {
+  test(what, async () => {
+    const ran = await postern(words);
+    assert.equal(ran.code, code, ran.stderr);
+    assert.match(ran.stderr, said);
+  });
+}

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { AxeResults } from 'axe-core';
+import type { Locator } from 'playwright-core';
 import { addressOf, openBrowser } from './browser.js';
 import { admin, keep } from './support.js';
 
@@ -100,6 +101,11 @@ test(
     for (const subject of ['one', 'two', 'three', 'four']) await keep(site, { subject, from: 'x@sender.example' });
     await keep(site, { subject: 'other', from: 'y@elsewhere.example' });
     page.on('dialog', (dialog) => void dialog.accept());
+    /** With the page's script, which keys need. */
+    const shown = async (what: Locator): Promise<void> => {
+      await what.waitFor();
+      await page.waitForLoadState();
+    };
     const focus = (): Promise<string> =>
       page.evaluate<string>(
         'document.activeElement.closest("li")?.querySelector(".subject").textContent ?? document.activeElement.id',
@@ -119,21 +125,21 @@ test(
     const ring = await page.evaluate<string>('getComputedStyle(document.activeElement).outlineStyle');
     assert.equal(ring, 'solid', 'the focus is to be seen');
     await page.keyboard.press('Enter');
-    await page.getByRole('heading', { name: 'three' }).waitFor();
+    await shown(page.getByRole('heading', { name: 'three' }));
     await page.keyboard.press('j');
-    await page.getByRole('heading', { name: 'two' }).waitFor();
+    await shown(page.getByRole('heading', { name: 'two' }));
     await page.keyboard.press('r');
-    await page.getByText('released: ').waitFor();
+    await shown(page.getByText('released: '));
     assert.match(site.delivered().join(), /Subject: two/);
     await page.keyboard.press('k');
-    await page.getByRole('heading', { name: 'three' }).waitFor();
+    await shown(page.getByRole('heading', { name: 'three' }));
     await page.keyboard.press('j');
-    await page.getByRole('heading', { name: 'two' }).waitFor();
+    await shown(page.getByRole('heading', { name: 'two' }));
     await page.keyboard.press('u');
     await page.waitForURL(list);
     assert.equal(await focus(), 'two');
     await page.keyboard.press('o');
-    await page.getByRole('heading', { name: 'two' }).waitFor();
+    await shown(page.getByRole('heading', { name: 'two' }));
     await page.keyboard.press('#');
     await page.waitForURL(list);
     await page.getByText('Deleted one mail').waitFor();

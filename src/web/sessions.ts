@@ -84,3 +84,5 @@ export class Attempts {
     this.#failures.push(this.#now());
   }
 }
+
+export const maySee = ({ token }: Session, domain: string): boolean => token.domains?.has(domain) ?? true;

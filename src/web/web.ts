@@ -2,7 +2,8 @@
 import fs from 'node:fs';
 import type { Server } from 'node:http';
 import { serve } from '@hono/node-server';
-import { webApp, type WebParts } from './app.js';
+import { webApp } from './app.js';
+import type { WebParts } from './parts.js';
 
 export interface WebListener {
   readonly port: number;

@@ -1,0 +1,32 @@
+/** What the page is made of, beside its own files; wired by `cli/web`. */
+import type { Links } from '../digest/links.js';
+import type { ContentReader } from '../mime/content-reader.js';
+import type { Relay } from '../relay/relay.js';
+import type { Markers } from '../srv/markers.js';
+import type { Expiry, KnownCheck, SwitchFiles } from './domains-page.js';
+import type { Attempts, Sessions } from './sessions.js';
+import type { SpfCheck } from './spf-part.js';
+import type { StatsCache } from './stats-cache.js';
+import type { Tokens } from './tokens.js';
+
+export interface WebParts {
+  /** /spam */
+  readonly root: string;
+  readonly hostname: string;
+  readonly relay: Relay;
+  readonly markers: Markers;
+  readonly hosted: SwitchFiles & { isHosted(domain: string): boolean; domains(): readonly string[] };
+  readonly checks: readonly KnownCheck[];
+  readonly expiryOf: (domain: string) => Expiry;
+  readonly reader: ContentReader;
+  readonly checkSpf: SpfCheck;
+  readonly stats: StatsCache;
+  readonly tokens: Tokens;
+  readonly sessions: Sessions;
+  /** Of digest mails; undefined: none are sent. */
+  readonly links?: Links;
+  readonly isOurHost: (host: string) => boolean;
+  readonly assets: ReadonlyMap<string, { readonly type: string; readonly octets: Buffer }>;
+  readonly onError: (error: unknown) => void;
+  readonly attempts?: Attempts;
+}

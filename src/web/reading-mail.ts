@@ -1,0 +1,106 @@
+/** What is looked at of one mail: its page, its HTML, its octets, an attachment, and what SPF says of it now. */
+import fs from 'node:fs';
+import type { Context, Hono } from 'hono';
+import { fateOf } from '../quarantine/fate.js';
+import { type KeptMail, openKeptMail } from '../quarantine/kept-mail.js';
+import { idOf, locate, type MailRef, parseRef, refText } from '../quarantine/mail-ref.js';
+import { parseMarker } from '../srv/markers.js';
+import { disposition, downloadName } from './download-name.js';
+import type { Vars } from './guard.js';
+import { mailAddress } from './list-page.js';
+import { harmless, mailPolicy, withImages } from './mail-html.js';
+import { factsOf, mailPage } from './mail-page.js';
+import type { WebParts } from './parts.js';
+import { maySee } from './sessions.js';
+import { queryOf, spfPage } from './spf-part.js';
+
+export function readingMail(app: Hono<Vars>, parts: WebParts): void {
+  app.get('/mail/:yday/:domain/:file', async (c) => {
+    const ref = refFor(c);
+    if (!ref) return c.notFound();
+    const fate = fateOf(parts.root, ref);
+    const kept = await keptMail(parts, ref);
+    if (!kept && !fate.entry) return c.notFound();
+    const content = kept ? await parts.reader.read(kept.message) : undefined;
+    const source = kept ? beginning(kept.file) : '';
+    const hasMarker = (text: string): boolean => {
+      const marker = parseMarker(text, (domain) => parts.hosted.isHosted(domain));
+      return marker !== undefined && parts.markers.exists(marker);
+    };
+    const images = c.req.query('images') === '1';
+    return c.html(mailPage({ session: c.get('session'), ref, fate, kept, content, source, hasMarker, images }));
+  });
+  app.get('/mail/:yday/:domain/:file/html', async (c) => {
+    const ref = refFor(c);
+    const kept = ref && (await keptMail(parts, ref));
+    if (!kept) return c.notFound();
+    const content = await parts.reader.read(kept.message, { kind: 'images' });
+    return c.body(content.kind === 'read' ? withImages(harmless(content.html), content.attachments) : '', 200, {
+      'Content-Type': 'text/html; charset=utf-8',
+      'Content-Security-Policy': mailPolicy(c.req.query('images') === '1'),
+      'X-Frame-Options': 'SAMEORIGIN',
+      'Referrer-Policy': 'no-referrer',
+    });
+  });
+  app.get('/mail/:yday/:domain/:file/spf', async (c) => {
+    const ref = refFor(c);
+    const kept = ref && (await keptMail(parts, ref));
+    if (!ref || !kept) return c.notFound();
+    const facts = factsOf({ ref, fate: fateOf(parts.root, ref), kept });
+    const query = queryOf(facts, parts.hostname);
+    if (!query) return c.notFound();
+    const address = mailAddress(refText(ref));
+    const outcome = await parts.checkSpf(query);
+    return c.html(spfPage({ session: c.get('session'), facts, query, outcome, address }));
+  });
+  app.get('/mail/:yday/:domain/:file/raw', async (c) => {
+    const ref = refFor(c);
+    const kept = ref && (await keptMail(parts, ref));
+    if (!ref || !kept) return c.notFound();
+    const stream = fs.createReadStream(kept.file, { flags: 'r' });
+    return c.body(ReadableStream.from(stream) as ReadableStream<Uint8Array>, 200, {
+      'Content-Type': 'application/octet-stream',
+      // An ID of ours or nothing: no text of a client gets into the name.
+      'Content-Disposition': `attachment; filename="${idOf(ref.filename) || 'mail'}.eml"`,
+      'Content-Length': String(kept.size),
+      'Content-Security-Policy': "sandbox; default-src 'none'",
+    });
+  });
+  app.get('/mail/:yday/:domain/:file/attachment/:at{[0-9]{1,4}}', async (c) => {
+    const ref = refFor(c);
+    const kept = ref && (await keptMail(parts, ref));
+    if (!ref || !kept) return c.notFound();
+    const at = Number(c.req.param('at'));
+    const content = await parts.reader.read(kept.message, { kind: 'attachment', at });
+    const { octets, names } = (content.kind === 'read' && content.attachments[at]) || {};
+    if (!octets) return c.notFound();
+    return c.body(new Uint8Array(octets), 200, {
+      // Whatever it says it is: to be saved, and never to be shown or run by a browser.
+      'Content-Type': 'application/octet-stream',
+      'Content-Disposition': disposition(downloadName(idOf(ref.filename), names?.[0] ?? '')),
+      'Content-Security-Policy': "sandbox; default-src 'none'",
+    });
+  });
+}
+
+/** Of a mail that this session may see. */
+function refFor(c: Context<Vars, '/mail/:yday/:domain/:file'>): MailRef | undefined {
+  const ref = parseRef([c.req.param('yday'), c.req.param('domain'), c.req.param('file')].join('/'));
+  return ref && maySee(c.get('session'), ref.domain) ? ref : undefined;
+}
+
+async function keptMail({ root }: WebParts, ref: MailRef): Promise<KeptMail | undefined> {
+  const file = await locate(root, ref);
+  return file === undefined ? undefined : openKeptMail(file);
+}
+
+function beginning(file: string): string {
+  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+  try {
+    const octets = Buffer.alloc(131_072);
+    const length = fs.readSync(fd, octets, 0, octets.length, 0);
+    return `${octets.toString('utf8', 0, length)}${length === octets.length ? '\n…' : ''}`;
+  } finally {
+    fs.closeSync(fd);
+  }
+}

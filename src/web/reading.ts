@@ -1,0 +1,95 @@
+/** What is looked at by GET: the list, charts and domains. A mail's own addresses are in reading-mail.ts. */
+import type { Context, Hono } from 'hono';
+import { html } from 'hono/html';
+import { parseDomain } from '../mail/domain.js';
+import { browsePage, type Page } from '../quarantine/browse.js';
+import { parseQuery } from '../quarantine/query.js';
+import type { Stats } from '../quarantine/stats.js';
+import { chartsBody, chartsPage } from './charts-page.js';
+import { domainPage, domainsPage } from './domains-page.js';
+import type { Vars } from './guard.js';
+import { listPage, row } from './list-page.js';
+import type { WebParts } from './parts.js';
+import { maySee } from './sessions.js';
+
+const pageSize = 50;
+/** Milliseconds of searching for the first page, and for one that goes on where another ended. */
+const budget = { first: 120, further: 1_000 };
+
+export function reading(app: Hono<Vars>, parts: WebParts): void {
+  app.get('/', async (c) => {
+    const { found, problem } = await listFor(c, parts, { cursor: c.req.query('cursor') });
+    const search = c.req.query('q') ?? '';
+    const older = c.req.query('cursor') !== undefined;
+    return c.html(
+      listPage({ session: c.get('session'), search, found, older, ...(problem !== undefined && { problem }) }),
+    );
+  });
+  app.get('/part/new', async (c) => {
+    const { found } = await listFor(c, parts, { until: c.req.query('until') });
+    const rows = await html`${found.items.map(row)}`;
+    return c.json({ count: found.items.length, first: found.items[0]?.cursor ?? '', rows: rows.toString() });
+  });
+  app.get('/charts', async (c) => {
+    const session = c.get('session');
+    return c.html(chartsPage(session, await soon(parts.stats.get(session.token.domains))));
+  });
+  app.get('/part/charts', async (c) => c.html(chartsBody(await parts.stats.get(c.get('session').token.domains))));
+  app.get('/domains', (c) => {
+    const session = c.get('session');
+    const hosted = new Set(parts.hosted.domains().map((name) => parseDomain(name) ?? name));
+    const all = [...(session.token.domains ? [] : ['_global_']), ...hosted];
+    return c.html(
+      domainsPage(
+        session,
+        all.filter((domain) => maySee(session, domain)),
+      ),
+    );
+  });
+  app.get('/domains/:domain', (c) => {
+    const session = c.get('session');
+    const domain = c.req.param('domain');
+    const isThere = domain === '_global_' || parts.hosted.isHosted(domain);
+    if (!maySee(session, domain) || !isThere) return c.notFound();
+    return c.html(
+      domainPage({
+        session,
+        domain,
+        markers: parts.markers,
+        srv: parts.hosted,
+        checks: parts.checks,
+        expiry: parts.expiryOf(domain),
+      }),
+    );
+  });
+}
+
+/** What a quick count finds before the page has to be shown. */
+const soon = (stats: Promise<Stats>): Promise<Stats | undefined> =>
+  Promise.race([stats, new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 250))]);
+
+interface Where {
+  readonly cursor?: string | undefined;
+  readonly until?: string | undefined;
+}
+
+async function listFor(
+  c: Context<Vars>,
+  { root }: WebParts,
+  { cursor, until }: Where,
+): Promise<{ found: Page; problem?: string }> {
+  const parsed = parseQuery(c.req.query('q') ?? '');
+  if (!parsed.ok) return { found: { items: [] }, problem: parsed.problem };
+  const { domains } = c.get('session').token;
+  const where = { ...(cursor !== undefined && { cursor }), ...(until !== undefined && until !== '' && { until }) };
+  return {
+    found: await browsePage({
+      root,
+      query: parsed.query,
+      limit: pageSize,
+      budget: cursor === undefined ? budget.first : budget.further,
+      ...where,
+      ...(domains && { domains }),
+    }),
+  };
+}

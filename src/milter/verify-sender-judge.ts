@@ -153,9 +153,10 @@ function verifyMailFrom(
 
 /** Both identities together have the time of one: what is left of it. */
 function optionsOf({ settings, tools }: JudgeContext, signal: AbortSignal, started: number) {
-  const totalMs = Math.max(0, settings.timeout_secs * 1000 - (tools.now() - started));
+  const totalMs = settings.timeout_secs * 1000;
   const limits = { lookups: settings.max_lookups, voids: settings.max_void_lookups, totalMs };
-  return { resolver: tools.resolver, limits, now: tools.now, signal, trace: tools.trace };
+  const spentMs = tools.now() - started;
+  return { resolver: tools.resolver, limits, spentMs, now: tools.now, signal, trace: tools.trace };
 }
 
 interface NoteDetails {

@@ -36,6 +36,8 @@ export interface SpfOptions {
   readonly limits?: Partial<SpfLimits>;
   /** Milliseconds since 1970; for the time limit and `%{t}`. */
   readonly now?: () => number;
+  /** Milliseconds of the time limit that another evaluation for the same mail has used; default 0. */
+  readonly spentMs?: number;
   /** Collect a trace; without it none is kept, at no cost. */
   readonly trace?: boolean;
   /** Fetch the domain's explanation of a fail; default true. */
@@ -79,7 +81,12 @@ export function checkHelo(query: SpfQuery, options: SpfOptions): SpfOutcome | Pr
 function check(identity: Identity, query: SpfQuery, options: SpfOptions): SpfOutcome | Promise<SpfOutcome> {
   const now = options.now ?? Date.now;
   const limits = options.limits ? { ...defaultLimits, ...options.limits } : defaultLimits;
-  const deadline = new Deadline({ totalMs: limits.totalMs, now, signal: options.signal });
+  const deadline = new Deadline({
+    totalMs: limits.totalMs,
+    spentMs: options.spentMs ?? 0,
+    now,
+    signal: options.signal,
+  });
   const evaluation = new Evaluation({
     identity,
     ip: query.ip,

@@ -11,6 +11,8 @@ const longestTimer = 2 ** 31 - 1;
 
 export interface DeadlineSettings {
   readonly totalMs: number;
+  /** How much of it is gone already. */
+  readonly spentMs: number;
   readonly now: () => number;
   /** Cancels the evaluation from outside. */
   readonly signal: AbortSignal | undefined;
@@ -37,7 +39,7 @@ export class Deadline implements LookupOptions {
   async wait(answer: Promise<Answer<unknown>>): Promise<Answer<unknown>> {
     const running = (this.#running ??= this.#start());
     const settled = await Promise.race([answer.catch(failedAnswer), running.over]);
-    if (this.#settings.now() - running.started >= this.#settings.totalMs) running.expire();
+    if (this.#settings.now() >= running.end) running.expire();
     return settled;
   }
 
@@ -49,7 +51,8 @@ export class Deadline implements LookupOptions {
   }
 
   #start(): Running {
-    const { now, totalMs, signal } = this.#settings;
+    const { now, totalMs, spentMs, signal } = this.#settings;
+    const leftMs = Math.max(0, totalMs - spentMs);
     let giveUp: (answer: Answer<never>) => void = () => {};
     const over = new Promise<Answer<never>>((resolve) => {
       giveUp = resolve;
@@ -64,13 +67,15 @@ export class Deadline implements LookupOptions {
     const cancel = (): void => end('the evaluation was cancelled');
     signal?.addEventListener('abort', cancel);
     if (signal?.aborted) cancel();
-    return { started: now(), timer: setTimeout(expire, Math.min(totalMs, longestTimer)), over, expire, cancel };
+    const timer = setTimeout(expire, Math.min(leftMs, longestTimer));
+    return { end: now() + leftMs, timer, over, expire, cancel };
   }
 }
 
 /** A clock that has started. */
 interface Running {
-  readonly started: number;
+  /** By the clock of the settings. */
+  readonly end: number;
   readonly timer: ReturnType<typeof setTimeout>;
   /** Settles when the evaluation has to end. */
   readonly over: Promise<Answer<never>>;
@@ -83,8 +88,4 @@ export function failedAnswer(error: unknown): Answer<never> {
   return { kind: 'failed', problem: error instanceof Error ? error.message : 'the resolver failed' };
 }
 
-/** Often it is what was left of a limit, which nobody set to 0.988 seconds. */
-const secondsText = (ms: number): string => {
-  const seconds = ms < 500 ? ms / 1000 : Math.round(ms / 1000);
-  return `${seconds} ${seconds === 1 ? 'second' : 'seconds'}`;
-};
+const secondsText = (ms: number): string => `${ms / 1000} ${ms === 1000 ? 'second' : 'seconds'}`;

@@ -327,6 +327,6 @@ test(
     folder.configure('socket_owner = nobody-of-that-name');
     const { code, child: second } = await run(['-c', folder.file]);
     assert.equal(code, 69);
-    assert.match(second.stderr, /socket_owner = nobody-of-that-name, socket_group = : both must exist/);
+    assert.match(second.stderr, /socket_owner = nobody-of-that-name: there is no such user; name one that exists/);
   },
 );

@@ -22,12 +22,15 @@ const typos: readonly (readonly [what: string, words: readonly string[], code: n
     78,
     /this is not the key of that certificate; /,
   ],
-  [
-    'a quarantine that is elsewhere',
-    ['quarantine', 'list', `--spam=${root}/spma`],
-    1,
-    /^nothing found: \S+\/spma is not there\n$/,
-  ],
+  ...['list', 'expire', 'check', 'stats'].map(
+    (command) =>
+      [
+        `${command}: a quarantine that is elsewhere`,
+        ['quarantine', command, `--spam=${root}/spma`],
+        1,
+        /^postern: spam: \S+\/spma is not there; /,
+      ] as const,
+  ),
 ];
 for (const [what, words, code, said] of typos) {
   test(what, async () => {

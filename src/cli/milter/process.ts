@@ -171,8 +171,9 @@ export function permissionsOf(
       ...(socket_owner !== '' && { uid: accountNumber('passwd', socket_owner) }),
       ...(socket_group !== '' && { gid: accountNumber('group', socket_group) }),
     };
-  } catch {
-    return `socket_owner = ${socket_owner}, socket_group = ${socket_group}: both must exist`;
+  } catch (error) {
+    const given = [socket_owner && `socket_owner = ${socket_owner}`, socket_group && `socket_group = ${socket_group}`];
+    return `${given.filter((text) => text !== '').join(', ')}: ${(error as Error).message}; name one that exists`;
   }
 }
 

@@ -1,5 +1,4 @@
 /** `postern quarantine list`: a table for people, tabs for pipes, JSON for programs; printed as it is found. */
-import { existsSync } from 'node:fs';
 import { printable } from '../../mail/text.js';
 import { browse, type Item } from '../../quarantine/browse.js';
 import { idOf } from '../../quarantine/mail-ref.js';
@@ -32,10 +31,7 @@ export async function list({ settings, options, words, terminal, isTerminal }: T
     if (!write(row(item))) await new Promise((resolve) => process.stdout.once('drain', resolve));
   }
   if (more && isTerminal) process.stderr.write(`… and more: --limit=${limit * 10}, --all, or a narrower search\n`);
-  if (count === 0)
-    process.stderr.write(
-      existsSync(settings.spam) ? 'nothing found\n' : `nothing found: ${settings.spam} is not there\n`,
-    );
+  if (count === 0) process.stderr.write('nothing found\n');
   return count === 0 ? exit.notAll : exit.ok;
 }
 

@@ -1,4 +1,5 @@
 /** `postern quarantine`: finds what is to be done with refused mail; each is a function in a file beside this one. */
+import { existsSync } from 'node:fs';
 import { nearest } from '../../settings/nearest.js';
 import { printable } from '../../mail/text.js';
 import { queryKeys } from '../../quarantine/query.js';
@@ -92,6 +93,11 @@ export async function quarantine({ argv, env }: CommandLine): Promise<number> {
   }
   const words = readWords(loaded.rest.filter((word) => word !== '--trial').map(quoted), command.options);
   if (!words.ok) return misused(`quarantine ${name}: ${words.problem}`);
+  const { spam } = loaded.settings;
+  if (!existsSync(spam)) {
+    complain([`spam: ${printable(spam)} is not there; postern serve makes it, --spam names another`]);
+    return exit.notAll;
+  }
   quietly();
   try {
     return await command.run({

@@ -1,12 +1,15 @@
 /**
  * How long refused mail is kept: for all by the settings, for a domain by its file /srv/DOMAIN/expire, which holds the same
  * lines (`expire = 90d`, `expire_size = 1g`). A file that cannot be understood keeps the domain's mail: no typo deletes.
+ * `postern srv expire` and the quarantine page write it here.
  */
+import path from 'node:path';
 import type { Quarantine } from '../quarantine/archive.js';
 import type { OwnLimits } from '../quarantine/expire.js';
 import type { Logger } from '../log.js';
 import { schema } from '../settings/schema.js';
-import type { Srv } from '../srv/srv.js';
+import { BrokenMarker, type Srv } from '../srv/srv.js';
+import { writeLines } from '../srv/write-lines.js';
 
 export const expiryFile = 'expire';
 
@@ -47,6 +50,57 @@ export function readExpiry(lines: readonly string[]): OwnLimits | string {
     ...(days !== undefined && { days: days / dayMs }),
     ...(octets !== undefined && { octets }),
   };
+}
+
+/** What the file says in its own words; '' for what it does not say. Undefined: that stays as it is, where a change is meant. */
+export interface ExpiryWords {
+  readonly expire?: string;
+  readonly expire_size?: string;
+}
+
+const names = ['expire', 'expire_size'] as const;
+
+/** Throws BrokenMarker where the file cannot be read. */
+export function expiryWords(srv: Srv, domain: string): Required<ExpiryWords> {
+  const words = { expire: '', expire_size: '' };
+  for (const line of srv.lines(domain, expiryFile) ?? [])
+    for (const name of names) words[name] ||= new RegExp(`^${name}\\s*=\\s*(.*)$`).exec(line)?.[1] ?? '';
+  return words;
+}
+
+/** For a page that says by itself what is wrong with the file. */
+export function readableWords(srv: Srv, domain: string): Required<ExpiryWords> {
+  try {
+    return expiryWords(srv, domain);
+  } catch (error) {
+    if (error instanceof BrokenMarker) return { expire: '', expire_size: '' };
+    throw error;
+  }
+}
+
+export type ExpiryChange =
+  | { readonly kind: 'written'; readonly file: string; readonly lines: readonly string[] }
+  /** Nothing is left to say: the settings count. */
+  | { readonly kind: 'removed'; readonly file: string }
+  | { readonly kind: 'wrong'; readonly problem: string };
+
+/** For a hosted domain, whose folder is `folder`. Comments on lines of their own stay. Broken IO throws. */
+export function changeExpiry(words: ExpiryWords, { srv, domain, folder }: ExpiryPlace): ExpiryChange {
+  const file = path.join(folder, expiryFile);
+  const all = { ...expiryWords(srv, domain), ...words };
+  const lines = names.flatMap((name) => (all[name] === '' ? [] : [`${name} = ${all[name]}`]));
+  const read = readExpiry(lines);
+  if (typeof read === 'string') return { kind: 'wrong', problem: read };
+  // Half a file would let the settings count, and mail be deleted: it is replaced whole.
+  writeLines(file, lines);
+  if (lines.length === 0) return { kind: 'removed', file };
+  return { kind: 'written', file, lines };
+}
+
+export interface ExpiryPlace {
+  readonly srv: Srv;
+  readonly domain: string;
+  readonly folder: string;
 }
 
 function numberOf(name: 'expire' | 'expire_size', found: ReadonlyMap<string, string>): number | string | undefined {

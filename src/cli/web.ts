@@ -15,8 +15,8 @@ import { addToken, newToken, Tokens } from '../web/tokens.js';
 import { openWeb, readAssets, type WebListener } from '../web/web.js';
 import { loadPlugins } from '../hooks/load.js';
 import { exit } from './exit-codes.js';
-import { dayMs, ownLimits } from './expiry.js';
 import { listenProblem } from './listen-problem.js';
+import { changeExpiry, dayMs, ownLimits, readableWords } from './expiry.js';
 import { type CommandLine, complain, load } from './load.js';
 import { packageRoot } from './package-root.js';
 import { dropPrivileges } from './privileges.js';
@@ -64,6 +64,7 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
   const resolver = makeResolver(settings);
   if (typeof resolver === 'string') return resolver;
   const srv = srvOf(settings);
+  const markers = new Markers(settings.srv, (domain) => srv.folderName(domain));
   const reader = openContentReader();
   const relay = relayOf(settings, (problem) => log.warn({ problem }, 'local MTA'));
   try {
@@ -71,7 +72,7 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
       root: settings.spam,
       hostname: settings.hostname,
       relay,
-      markers: new Markers(settings.srv, (domain) => srv.folderName(domain)),
+      markers,
       hosted: srv,
       checks: plugins.plugins.flatMap(({ name, inAll, list }) =>
         inAll === undefined ? [] : [{ name, inAll, ...(list !== undefined && { list }) }],
@@ -80,7 +81,9 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
         days: settings.expire / dayMs,
         octets: settings.expire_size,
         own: ownLimits(srv, domain),
+        words: readableWords(srv, domain),
       }),
+      changeExpiry: (domain, words) => changeExpiry(words, { srv, domain, folder: markers.folderOf(domain) }),
       reader,
       checkSpf: async (query) => checkHost(query, { resolver, trace: true }),
       stats: new StatsCache(settings.spam),

@@ -1,9 +1,11 @@
-/** What is done by POST: releasing, deleting, making and removing markers. Each leads back to a page, with what happened on top. */
+/** What is done by POST: releasing, deleting, markers, how long mail is kept. Each leads back to a page, with what happened on top. */
 import type { Context, Hono } from 'hono';
+import { parseDomain } from '../mail/domain.js';
 import { discard } from '../quarantine/discard.js';
 import { idOf, type MailRef, parseRef } from '../quarantine/mail-ref.js';
 import { release, type ReleaseResult } from '../quarantine/release.js';
 import { type Marker, markerText, parseMarker } from '../srv/markers.js';
+import { mayExpire } from './domains-page.js';
 import { ownAddress, type Vars } from './guard.js';
 import { say } from './layout.js';
 import type { WebParts } from './parts.js';
@@ -47,6 +49,13 @@ export function changing(app: Hono<Vars>, parts: WebParts): void {
         : `Deleted ${mailsText(deleted)}${gone === 0 ? '' : `; ${mailsText(gone)} gone before`}.`;
     return back(c, form, { good: deleted > 0, text });
   });
+  app.post('/expiry', async (c) => {
+    const form = await formOf(c);
+    const domain = form.get('domain') ?? '';
+    const isOne = parseDomain(domain) === domain && parts.hosted.isHosted(domain);
+    if (!isOne || !mayExpire(c.get('session'))) return c.notFound();
+    return back(c, form, changeExpiry(parts, domain, form));
+  });
   for (const what of ['create', 'remove'] as const) {
     app.post(`/marker/${what}`, async (c) => {
       const form = await formOf(c);
@@ -56,6 +65,25 @@ export function changing(app: Hono<Vars>, parts: WebParts): void {
         return back(c, form, { good: false, text: `${text}: that can be no marker.` });
       return back(c, form, changeMarker(parts, marker, what));
     });
+  }
+}
+
+function changeExpiry(parts: WebParts, domain: string, form: ReadonlyMap<string, string>): Notice {
+  const word = (name: string): string => (form.get(name) ?? '').trim();
+  try {
+    const change = parts.changeExpiry(domain, { expire: word('expire'), expire_size: word('expire_size') });
+    switch (change.kind) {
+      case 'written':
+        return { good: true, text: `Wrote ${change.file}: ${change.lines.join(', ')}` };
+      case 'removed':
+        return { good: true, text: `Removed ${change.file}: the settings count.` };
+      case 'wrong':
+        return { good: false, text: `Nothing is changed: ${change.problem}.` };
+    }
+  } catch (error) {
+    parts.onError(error);
+    const code = (error as NodeJS.ErrnoException).code ?? 'error';
+    return { good: false, text: `${parts.markers.folderOf(domain)}/expire: cannot be written (${code})` };
   }
 }
 

@@ -38,6 +38,13 @@ export interface Expiry {
   readonly octets: number;
   /** The domain's own file. */
   readonly own: OwnLimits | undefined;
+  /** Its words; '' for what it does not say. */
+  readonly words: ExpiryWords;
+}
+
+export interface ExpiryWords {
+  readonly expire: string;
+  readonly expire_size: string;
 }
 
 /** What /srv holds as plugins see it. Both throw where it cannot be read. */
@@ -106,7 +113,7 @@ function checksOf(view: DomainView): Html {
   </section>`;
 }
 
-function expiryOf({ expiry, domain, markers }: DomainView): Html {
+function expiryOf({ expiry, domain, markers, session }: DomainView): Html {
   const file = html`<code>${say(markers.folderOf(domain))}/expire</code>`;
   const { own } = expiry;
   return html`<section class="chart wide">
@@ -114,8 +121,29 @@ function expiryOf({ expiry, domain, markers }: DomainView): Html {
     <p>
       ${own?.kind === 'broken' ? html`<b class="problem">${say(own.problem, 500)}</b>` : html`${keptText(expiry)} ${own ? html`(${file})` : html`(the settings; there is no ${file})`}`}
     </p>
+    ${mayExpire(session) ? expiryForm(session, domain, expiry.words) : ''}
   </section>`;
 }
+
+/** How much of the disk a domain may take is for whoever runs the server to say. */
+export const mayExpire = ({ token }: Session): boolean => token.domains === undefined;
+
+const expiryForm = (session: Session, domain: string, { expire, expire_size: size }: ExpiryWords): Html =>
+  html`<form method="post" action="/expiry" class="expiry">
+    ${csrf(session)}<input type="hidden" name="domain" value="${domain}" /><input
+      type="hidden"
+      name="back"
+      value="/domains/${encodeURIComponent(domain)}"
+    />
+    <label
+      >For <input name="expire" maxlength="40" size="14" value="${say(expire, 40)}" placeholder="90d; 0: for ever"
+    /></label>
+    <label
+      >At most <input name="expire_size" maxlength="40" size="14" value="${say(size, 40)}" placeholder="1g"
+    /></label>
+    <button>Save</button>
+    <span class="hint">Where it is empty the settings count.</span>
+  </form>`;
 
 function keptText({ days, octets, own }: Expiry): string {
   const limits = own?.kind === 'limits' ? own : undefined;

@@ -3,7 +3,7 @@ import type { Links } from '../digest/links.js';
 import type { ContentReader } from '../mime/content-reader.js';
 import type { Relay } from '../relay/relay.js';
 import type { Markers } from '../srv/markers.js';
-import type { Expiry, KnownCheck, SwitchFiles } from './domains-page.js';
+import type { Expiry, ExpiryWords, KnownCheck, SwitchFiles } from './domains-page.js';
 import type { Attempts, Sessions } from './sessions.js';
 import type { SpfCheck } from './spf-part.js';
 import type { StatsCache } from './stats-cache.js';
@@ -18,6 +18,8 @@ export interface WebParts {
   readonly hosted: SwitchFiles & { isHosted(domain: string): boolean; domains(): readonly string[] };
   readonly checks: readonly KnownCheck[];
   readonly expiryOf: (domain: string) => Expiry;
+  /** Writes the domain's own file, or takes it away. Broken IO throws. */
+  readonly changeExpiry: (domain: string, words: ExpiryWords) => ExpiryChange;
   readonly reader: ContentReader;
   readonly checkSpf: SpfCheck;
   readonly stats: StatsCache;
@@ -30,3 +32,8 @@ export interface WebParts {
   readonly onError: (error: unknown) => void;
   readonly attempts?: Attempts;
 }
+
+export type ExpiryChange =
+  | { readonly kind: 'written'; readonly file: string; readonly lines: readonly string[] }
+  | { readonly kind: 'removed'; readonly file: string }
+  | { readonly kind: 'wrong'; readonly problem: string };

@@ -1,5 +1,6 @@
 /** `postern srv`: what it makes counts at the MX, what it says is what the MX does. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -44,6 +45,21 @@ test('a domain, its users, checks and lists are made, and count', async () => {
   assert.match(await mx.send({ to: 'bob@example.com', ...bad }), /^250 /);
 });
 
+test('srv expire writes what is given, keeps the rest, and prints what would have written it', async () => {
+  const file = 'example.com/expire';
+  const text = (): string => readFileSync(join(mx.root, 'srv', file), 'utf8');
+  const first = await srv('expire', 'Example.com', '90d');
+  assert.deepEqual([first.code, text()], [0, 'expire = 90d\n'], first.stderr);
+  const second = await srv('expire', 'example.com', '--size=1g');
+  assert.equal(text(), 'expire = 90d\nexpire_size = 1g\n');
+  mx.remove(file);
+  execFileSync('sh', ['-c', second.stdout]);
+  assert.equal(text(), 'expire = 90d\nexpire_size = 1g\n');
+  assert.match((await srv('expire', 'example.com', '90 days')).stderr, /expire must be a duration/);
+  assert.equal(text(), 'expire = 90d\nexpire_size = 1g\n');
+  mx.remove(file);
+});
+
 /** [words, the marker] */
 const markers: readonly (readonly [words: readonly string[], marker: string])[] = [
   [['add-domain', 'bücher.example', '--all-users'], 'xn--bcher-kva.example/users/valid/*'],
@@ -77,6 +93,10 @@ const wrong: readonly (readonly [words: readonly string[], code: number, complai
   [['enable', 'example.com', 'spff'], 64, /there is no check "spff"; did you mean spf\?/],
   [['enable', 'example.com', 'dnsbl'], 64, /switched on by the file example\.com\/zones/],
   [['enable', '_global_', 'spf'], 64, /domain by domain/],
+  [['expire', 'example.com'], 64, /name a domain, and how long/],
+  [['expire', '_global_', '1d'], 64, /is no hosted domain/],
+  [['expire', 'new.example', '1d'], 64, /is no hosted domain/],
+  [['expire', 'example.com', '--size=big'], 64, /expire_size must be/],
   [['explain', 'alice'], 64, /name one address/],
 ];
 for (const [words, code, complaint] of wrong) {

@@ -182,6 +182,42 @@ test('a domain’s page says how long its refused mail is kept, and what is wron
   assert.match(await kept(), / kept example\.com\/expire: expire must be .* until this is mended /);
 });
 
+test('how long a domain’s refused mail is kept is changed on its page, in its file, by those who run the server', async (t) => {
+  const site = await openSite(t, ['expire=30d']);
+  const anna = await new Client(site).login();
+  const csrf = await anna.csrf();
+  const folder = path.join(site.srv, 'example.com');
+  const file = path.join(folder, 'expire');
+  const change = async (expire: string, size: string, domain = 'example.com'): Promise<Answer> => {
+    const answer = await anna.post('/expiry', { csrf, domain, expire, expire_size: size, back: `/domains/${domain}` });
+    return answer.status === 303 ? anna.get('/domains/example.com') : answer;
+  };
+  fs.writeFileSync(file, '# by contract\nexpire = 90 days\n');
+  const written = textOf((await change(' 90d ', '1g')).body);
+  assert.ok(written.includes(` Wrote ${file}: expire = 90d, expire_size = 1g `), written);
+  assert.match(written, / kept 90 days, at most 1\.\d GB /);
+  assert.equal(fs.readFileSync(file, 'utf8'), '# by contract\nexpire = 90d\nexpire_size = 1g\n');
+  for (const [expire, size] of [
+    ['3 weeks', ''],
+    ['90d', 'big'],
+    ['90d\nexpire_size = 1k', ''],
+    ['90d # for ever', ''],
+  ] as const) {
+    assert.match(textOf((await change(expire, size)).body), / Nothing is changed: .* must be /, expire);
+    assert.equal(fs.readFileSync(file, 'utf8'), '# by contract\nexpire = 90d\nexpire_size = 1g\n', expire);
+  }
+  for (const domain of ['example.com/users', '../srv/example.com', '_global_', 'elsewhere.example', ''])
+    assert.equal((await change('1d', '', domain)).status, 404, domain);
+  const bob = await new Client(site).login(ofExampleCom);
+  assert.doesNotMatch((await bob.get('/domains/example.com')).body, /action="\/expiry"/);
+  const theirs = { csrf: await bob.csrf(), domain: 'example.com', expire: '1h', expire_size: '' };
+  assert.equal((await bob.post('/expiry', theirs)).status, 404);
+  assert.deepEqual(fs.readdirSync(folder), ['expire']);
+  assert.match(textOf((await change('', '')).body), / Removed \S+: the settings count\. [\s\S]* kept 30 days /);
+  fs.mkdirSync(file);
+  assert.match(textOf((await change('1d', '')).body), / cannot be written \(/);
+});
+
 test('a domain whose folder is in Unicode keeps that folder, and its token sees it', async (t) => {
   const site = await openSite(t);
   const [unicode, ascii] = ['b\u00fccher.example', 'xn--bcher-kva.example'];

@@ -1,18 +1,21 @@
 /** `postern srv`: makes markers under the names that count, finds those that never do, and says which decide. */
+import { join } from 'node:path';
 import { loadPlugins } from '../../hooks/load.js';
 import type { Plugin } from '../../hooks/plugin.js';
 import { createLogger } from '../../log.js';
 import { parseAddress } from '../../mail/address.js';
+import { parseDomain } from '../../mail/domain.js';
 import { parseIp } from '../../mail/ip.js';
 import { nearest } from '../../settings/nearest.js';
 import type { Settings } from '../../settings.js';
 import { BrokenMarker } from '../../srv/srv.js';
 import { exit } from '../exit-codes.js';
+import { changeExpiry } from '../expiry.js';
 import { type CommandLine, load } from '../load.js';
 import { failed } from '../serve.js';
 import { type OptionTable, readWords, type Words } from '../spf/options.js';
 import { render, shown, type Terminal, terminalOf } from '../terminal.js';
-import { checkMarkers, domainMarkers, listMarkers, make, type Markers } from './change.js';
+import { checkMarkers, domainMarkers, listMarkers, make, type Markers, quoted } from './change.js';
 import { explain } from './explain.js';
 import { knownChecks, srvLint } from './lint.js';
 import { foldersOf, listOf, srvOf, wireToTry } from '../wire.js';
@@ -21,16 +24,19 @@ const help = `usage: postern srv add-domain DOMAIN [USER ... | --all-users]
        postern srv allow DOMAIN WHAT ... [--recipient]
        postern srv block DOMAIN WHAT ... [--recipient | --host | --tld]
        postern srv enable DOMAIN CHECK ... [--log]
+       postern srv expire DOMAIN [DURATION] [--size=SIZE]
        postern srv lint [--json]
        postern srv explain ADDRESS [--from=ADDRESS] [--ip=IP]
 
-the first four make marker files, and print the commands that would have made them; to undo, remove the file
+the first five make files, and print the commands that would have made them; to undo, remove the file
   add-domain   the domain is hosted; --all-users: every recipient is valid
   allow        WHAT is never rejected: an address or network of clients, a sender, or a domain of senders;
                --recipient: WHAT is a user, mail to whom is never rejected
   block        WHAT is rejected; --host, --tld: WHAT is the name, or the last label of the name, of clients;
                --recipient: WHAT is a user who is refused
   enable       the check is on; --log: only tried out. "all" stands for all checks
+  expire       its refused mail is kept for DURATION, such as 90d (0: for ever), or up to SIZE, such as 1g; what is not
+               given stays as it is
   DOMAIN of allow and block may be _global_: for all domains
 
 lint           says what can never match, means nothing, leads nowhere, or may not be read
@@ -57,6 +63,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   allow: { options: { recipient: 'flag' }, run: (task) => list(task, 'whitelisted') },
   block: { options: { recipient: 'flag', host: 'flag', tld: 'flag' }, run: (task) => list(task, 'blacklisted') },
   enable: { options: { log: 'flag' }, run: enable },
+  expire: { options: { size: { example: '1g' } }, run: expire },
   lint: { options: { json: 'flag' }, run: lint },
   explain: { options: { from: { example: 'anna@example.org' }, ip: { example: '192.0.2.1' } }, run: explainAddress },
 };
@@ -118,6 +125,27 @@ async function enable({ settings, words: { words, options } }: Task): Promise<nu
   if (typeof plugins === 'number') return plugins;
   const markers = checkMarkers(domain.toLowerCase(), names, { srv: srvOf(settings), checks: knownChecks(plugins) });
   return made(settings, markers, options.has('log') ? 'log\n' : '');
+}
+
+function expire({ settings, words: { words, options } }: Task): number {
+  const [name = '', duration, ...more] = words;
+  const size = options.get('size');
+  if ((duration === undefined && size === undefined) || more.length > 0)
+    return misused('srv expire: name a domain, and how long its refused mail is kept, or how much of it');
+  const tree = srvOf(settings);
+  const domain = parseDomain(name);
+  if (domain === undefined || !tree.isHosted(domain)) return misused(`srv: "${shown(name, 300)}" is no hosted domain`);
+  const folder = join(settings.srv, tree.folderName(domain));
+  const asked = {
+    ...(duration !== undefined && { expire: duration }),
+    ...(size !== undefined && { expire_size: size }),
+  };
+  const change = changeExpiry(asked, { srv: tree, domain, folder });
+  if (change.kind === 'wrong') return misused(`srv expire: ${shown(change.problem, 300)}`);
+  const file = quoted(change.file);
+  const command = change.kind === 'removed' ? `rm -f ${file}` : `printf '${change.lines.join('\\n')}\\n' >${file}`;
+  process.stdout.write(`${shown(command, 1000)}\n`);
+  return exit.ok;
 }
 
 async function lint({ settings, words: { words, options }, terminal }: Task): Promise<number> {

@@ -10,6 +10,7 @@ import type { Logger } from '../log.js';
 import { schema } from '../settings/schema.js';
 import { BrokenMarker, type Srv } from '../srv/srv.js';
 import { writeLines } from '../srv/write-lines.js';
+import type { ExpiryChange } from '../web/parts.js';
 
 export const expiryFile = 'expire';
 
@@ -77,12 +78,6 @@ export function readableWords(srv: Srv, domain: string): Required<ExpiryWords> {
     throw error;
   }
 }
-
-export type ExpiryChange =
-  | { readonly kind: 'written'; readonly file: string; readonly lines: readonly string[] }
-  /** Nothing is left to say: the settings count. */
-  | { readonly kind: 'removed'; readonly file: string }
-  | { readonly kind: 'wrong'; readonly problem: string };
 
 /** For a hosted domain, whose folder is `folder`. Comments on lines of their own stay. Broken IO throws. */
 export function changeExpiry(words: ExpiryWords, { srv, domain, folder }: ExpiryPlace): ExpiryChange {

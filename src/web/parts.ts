@@ -35,5 +35,6 @@ export interface WebParts {
 
 export type ExpiryChange =
   | { readonly kind: 'written'; readonly file: string; readonly lines: readonly string[] }
+  /** Nothing is left to say: the settings count. */
   | { readonly kind: 'removed'; readonly file: string }
   | { readonly kind: 'wrong'; readonly problem: string };

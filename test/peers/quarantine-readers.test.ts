@@ -6,9 +6,12 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { browse } from '../../src/quarantine/browse.js';
+import { checkDay } from '../../src/quarantine/check.js';
 import { discard } from '../../src/quarantine/discard.js';
+import { openKeptMail } from '../../src/quarantine/kept-mail.js';
 import { locate } from '../../src/quarantine/mail-ref.js';
 import { everything } from '../../src/quarantine/query.js';
+import { release, type ReleaseOptions } from '../../src/quarantine/release.js';
 import { folderOf, quarantineIn, request, spamFolder } from '../quarantine/support.js';
 import { needPeer } from '../support/peers.js';
 import { patience, until } from '../support/until.js';
@@ -84,11 +87,19 @@ test('a mutt that stays open sees each mail as it is archived; what it moves is 
     moved.join(),
   );
   let listed = 0;
+  let sent = 0;
+  const relay: ReleaseOptions['relay'] = {
+    send: () => Promise.resolve(sent++ < count ? { kind: 'accepted', text: 'ok' } : assert.fail('sent twice')),
+  };
   for await (const { ref } of browse({ root, query: everything })) {
     listed++;
-    assert.ok(await locate(root, ref), ref.filename);
+    const file = await locate(root, ref);
+    assert.ok(file !== undefined && openKeptMail(file), ref.filename);
+    const options = { root, relay, hostname: 'mx.example', by: 'anna', form: 'raw', again: false } as const;
+    assert.equal((await release(ref, options)).kind, 'released', ref.filename);
   }
-  assert.equal(listed, count);
+  assert.deepEqual([listed, sent], [count, count]);
+  assert.deepEqual(await checkDay(folder), { rebuilt: false, orphans: 0, missing: 0 });
   assert.equal(moved.length + fs.readdirSync(path.join(folder, 'new')).length, count);
 });
 

@@ -81,7 +81,7 @@ test('a sender in UTF-8 stands in Received-SPF as it is', async () => {
     'DATA',
   ])
     assert.match(await client.say(Buffer.from(line).toString('latin1')), /^[23]/);
-  assert.match(await client.say(`${message()}.`), /^250 /);
+  assert.match(await client.say(`${message()}\r\n.`), /^250 /);
   client.end();
   const mails = mx.delivered().map((text) => Buffer.from(text, 'latin1').toString());
   assert.ok(

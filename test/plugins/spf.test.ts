@@ -80,7 +80,7 @@ test('a sender in UTF-8 stands in Received-SPF as it is', async () => {
     'RCPT TO:<alice@example.com>',
     'DATA',
   ])
-    assert.match(await client.say(Buffer.from(line).toString('latin1')), /^[23]/);
+    assert.match(await client.say(line), /^[23]/);
   assert.match(await client.say(`${message()}\r\n.`), /^250 /);
   client.end();
   const mails = mx.delivered().map((text) => Buffer.from(text, 'latin1').toString());

@@ -69,11 +69,21 @@ export function parseQuery(text: string, now: Date = new Date()): ParsedQuery {
     query: {
       ...limits,
       all: tests.length === (limits.domain === undefined ? 0 : 1) && limits.fate === undefined,
-      ...(needle !== undefined && { prefilter: new RegExp(needle.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'gi') }),
+      ...(needle !== undefined && { prefilter: patternOf(needle) }),
       matches: (entry, domain) => tests.every((test) => test(entry, domain)),
     },
   };
 }
+
+/** K (the sign of the kelvin) and İ are the only others that are ASCII in lower case; here they stand as their UTF-8 in latin1. */
+const patternOf = (needle: string): RegExp =>
+  new RegExp(
+    needle
+      .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+      .replace(/k/gi, '(?:k|\\xe2\\x84\\xaa)')
+      .replace(/i/gi, '(?:i|\\xc4\\xb0)'),
+    'gi',
+  );
 
 interface Draft {
   readonly tests: Test['test'][];

@@ -67,6 +67,25 @@ for (const [what, text, expected] of finds) {
   });
 }
 
+const folded: readonly [what: string, subject: string, text: string, expected: boolean][] = [
+  ['the sign of the kelvin is a k', '10 \u212a\u212a', 'subject:kk', true],
+  ['a capital I with a dot begins with an i', 'ACT\u0130', 'subject:acti', true],
+  ['its dot stands before what follows', 'ACT\u0130ON', 'subject:action', false],
+  ['a k is a K', 'BLACK KITE', 'subject:"black kite"', true],
+];
+
+for (const [what, subject, text, expected] of folded) {
+  test(`lower case: ${what}`, () => {
+    const parsed = parseQuery(text, now);
+    assert.ok(parsed.ok && parsed.query.prefilter, text);
+    const { matches, prefilter } = parsed.query;
+    assert.equal(matches({ ...entry, subject }, 'example.com'), expected);
+    if (!expected) return;
+    const line = indexLine({ ...entry, subject }).toString('latin1');
+    assert.ok(prefilter.test(line), 'the reader would pass the line over');
+  });
+}
+
 const day = (month: number, date: number): number => new Date(2026, month, date).getTime();
 
 const times: readonly [text: string, after: number | undefined, before: number | undefined][] = [

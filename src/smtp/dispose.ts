@@ -145,13 +145,16 @@ async function archive(disposal: Disposal, header: Header, objection: Objection)
   const time = new Date();
   const { reason, enhanced, log } = objection.rejection;
   const { spf } = transaction.authenticated;
+  // Once for all copies.
+  const archivedOnly = transaction.archivedFields.map(([name, value]) => [name, value()] as const);
+  const added = [...transaction.fields, ...archivedOnly];
   const archived = await services.quarantine.archive({
     id: transaction.id,
     domain: transaction.domain,
     time,
     copies: transaction.recipients.map((recipient) => ({
       recipient: recipient.text,
-      head: topFields(disposal, { time, clientName, recipient, objection: recipient.objection ?? objection }),
+      head: topFields(disposal, { added, time, clientName, recipient, objection: recipient.objection ?? objection }),
     })),
     message: withoutOwnFields(disposal.message, disposal.message.header, services.settings.authserv_id),
     about: {
@@ -179,6 +182,8 @@ async function archive(disposal: Disposal, header: Header, objection: Objection)
 }
 
 interface Top {
+  /** Fields of plugins, in order. */
+  readonly added: readonly (readonly [name: string, value: string])[];
   readonly time: Date;
   readonly clientName: ClientName;
   readonly recipient: TransactionRecipient | undefined;
@@ -186,7 +191,6 @@ interface Top {
 }
 
 function topFields({ transaction, services, session, protocol }: Disposal, top: Top): Buffer {
-  const archivedOnly = top.objection ? transaction.archivedFields.map(([name, value]) => [name, value()] as const) : [];
   return traceFields({
     id: transaction.id,
     time: top.time,
@@ -197,7 +201,7 @@ function topFields({ transaction, services, session, protocol }: Disposal, top: 
     clientName: top.clientName,
     reversePath: transaction.sender.reversePath,
     domain: transaction.domain,
-    added: [...transaction.fields, ...archivedOnly],
+    added: top.added,
     authservId: services.settings.authserv_id,
     authentication: transaction.authentication,
     recipient: top.recipient,
@@ -218,7 +222,12 @@ async function relay(disposal: Disposal): Promise<Fate> {
     recipients: transaction.recipients.map(({ text }) => text),
     smtputf8: transaction.sender.smtpUtf8,
     eightBit: transaction.sender.eightBit,
-    head: topFields(disposal, { time: new Date(), clientName, recipient: others.length === 0 ? only : undefined }),
+    head: topFields(disposal, {
+      added: transaction.fields,
+      time: new Date(),
+      clientName,
+      recipient: others.length === 0 ? only : undefined,
+    }),
     message: withoutOwnFields(disposal.message, disposal.message.header, services.settings.authserv_id),
   });
   return relayFate(result, services);

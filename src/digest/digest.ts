@@ -7,7 +7,7 @@ import path from 'node:path';
 import { parseIp } from '../mail/ip.js';
 import { replyText } from '../mail/reply.js';
 import { browse, type Item } from '../quarantine/browse.js';
-import { takeLock } from '../quarantine/lock.js';
+import { underLock } from '../quarantine/lock.js';
 import type { Relay } from '../relay/relay.js';
 import { composeDigest } from './compose.js';
 import { linkLife, type Links } from './links.js';
@@ -42,8 +42,6 @@ export type DigestResult =
 
 /** Mails that one digest lists. */
 const most = 200;
-/** Milliseconds between two signs of life; see quarantine/lock. */
-const touchEvery = 15_000;
 
 /** Broken IO throws; once the MTA has the mail, only after an attempt to remember it. */
 export async function sendDigest(domain: string, options: DigestOptions): Promise<DigestResult> {
@@ -51,15 +49,8 @@ export async function sendDigest(domain: string, options: DigestOptions): Promis
   const { state } = options;
   const folder = path.join(state, 'digest');
   for (const dir of [folder, path.join(folder, 'sent')]) makePrivateFolder(dir, state);
-  const lock = await takeLock(path.join(folder, `sending-${domain}`), 0);
-  if (!lock) return { kind: 'busy' };
-  const alive = setInterval(() => lock.touch(), touchEvery);
-  try {
-    return await sendLocked(domain, options);
-  } finally {
-    clearInterval(alive);
-    lock.release();
-  }
+  const lockPath = path.join(folder, `sending-${domain}`);
+  return (await underLock(lockPath, () => sendLocked(domain, options))) ?? { kind: 'busy' };
 }
 
 async function tryDigest(domain: string, options: DigestOptions): Promise<DigestResult> {

@@ -28,6 +28,22 @@ export async function takeLock(path: string, patience: number): Promise<Lock | u
   }
 }
 
+/** Milliseconds between two signs of life of who works for long. */
+const touchEvery = 15_000;
+
+/** Does the work while it holds the lock, however long that takes; undefined, and nothing done, when another holds it. */
+export async function underLock<T>(path: string, work: () => Promise<T>): Promise<T | undefined> {
+  const lock = await takeLock(path, 0);
+  if (!lock) return undefined;
+  const alive = setInterval(() => lock.touch(), touchEvery);
+  try {
+    return await work();
+  } finally {
+    clearInterval(alive);
+    lock.release();
+  }
+}
+
 function create(path: string, token: string): boolean {
   try {
     fs.symlinkSync(token, path);

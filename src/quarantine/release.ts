@@ -11,7 +11,7 @@ import { asciiText } from '../mail/text.js';
 import type { Relay, RelayRequest, RelayResult } from '../relay/relay.js';
 import { addMark, fateOf } from './fate.js';
 import { type KeptMail, openKeptMail } from './kept-mail.js';
-import { takeLock } from './lock.js';
+import { underLock } from './lock.js';
 import { idOf, locate, type MailRef, refText } from './mail-ref.js';
 import type { Mark } from './mark.js';
 
@@ -39,21 +39,9 @@ export type ReleaseResult =
   | { readonly kind: 'refused'; readonly reply: string }
   | { readonly kind: 'unreachable'; readonly problem: string };
 
-/** Milliseconds between two signs of life; a lock without one for a minute counts as abandoned. */
-const touchEvery = 15_000;
-
 /** Broken IO throws before anything is sent. */
-export async function release(ref: MailRef, options: ReleaseOptions): Promise<ReleaseResult> {
-  const lock = await takeLock(lockPath(options.root, ref), 0);
-  if (!lock) return { kind: 'busy' };
-  const alive = setInterval(() => lock.touch(), touchEvery);
-  try {
-    return await releaseLocked(ref, options);
-  } finally {
-    clearInterval(alive);
-    lock.release();
-  }
-}
+export const release = async (ref: MailRef, options: ReleaseOptions): Promise<ReleaseResult> =>
+  (await underLock(lockPath(options.root, ref), () => releaseLocked(ref, options))) ?? { kind: 'busy' };
 
 const lockPath = (root: string, ref: MailRef): string =>
   path.join(root, `.releasing-${createHash('sha256').update(refText(ref)).digest('hex').slice(0, 40)}`);

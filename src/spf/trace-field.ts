@@ -2,6 +2,7 @@
  * The trace as a header field's value, X-SPF-TRACE: a line of the field for a line of the tree, in ASCII, so that any mail
  * reader shows why SPF said what it said. The domain's records are a stranger's text: it is cut where it is long.
  */
+import type { Header } from '../mail/header.js';
 import { asciiText } from '../mail/text.js';
 import { plainText } from '../text/line.js';
 import type { SpfOutcome } from './check-host.js';
@@ -21,9 +22,11 @@ export function writeSpfTrace(outcome: SpfOutcome): string {
   return [...lines.slice(0, mostLines), ...(more > 0 ? [`... ${more} lines more`] : [])].join('\r\n\t');
 }
 
-/** The lines of such a field, without their folding. `raw`: the octets of the field. */
-export function readSpfTrace(raw: Buffer): readonly string[] {
-  const [first = '', ...more] = raw
+/** The lines of the field in an archived mail, without their folding; none where SPF was not asked. */
+export function readSpfTrace(header: Header): readonly string[] {
+  const field = header.fields.find(({ name }) => name === spfTraceName.toLowerCase());
+  if (!field) return [];
+  const [first = '', ...more] = field.raw
     .toString('latin1')
     .replace(/\r?\n$/, '')
     .split(/\r?\n/);

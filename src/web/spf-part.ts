@@ -1,12 +1,11 @@
 /** What SPF said of a mail, term by term, as it was archived; and on a page of its own, what it says now. */
 import { html } from 'hono/html';
 import { parseIp } from '../mail/ip.js';
-import type { KeptMail } from '../quarantine/kept-mail.js';
-import { unicode } from '../quarantine/kept-mail.js';
-import { type SpfOutcome, type SpfQuery } from '../spf/check-host.js';
+import { type KeptMail, unicode } from '../quarantine/kept-mail.js';
+import type { SpfOutcome, SpfQuery } from '../spf/check-host.js';
 import { readReceivedSpf } from '../spf/received-spf.js';
 import { sentenceOf } from '../spf/sentence.js';
-import { readSpfTrace, spfTraceName } from '../spf/trace-field.js';
+import { readSpfTrace } from '../spf/trace-field.js';
 import { traceLines } from '../spf/trace-tree.js';
 import type { Line } from '../text/line.js';
 import { type Html, page, say } from './layout.js';
@@ -26,7 +25,7 @@ export type SpfCheck = (query: SpfQuery) => Promise<SpfOutcome>;
 
 export function spfRow(facts: SpfFacts, kept: KeptMail | undefined, address: string): Html {
   const received = readReceivedSpf(kept?.header.get('Received-SPF') ?? '');
-  const trace = kept?.header.fields.find(({ name }) => name === spfTraceName.toLowerCase());
+  const trace = kept ? readSpfTrace(kept.header) : [];
   const result = facts.spf === '' ? (received?.result ?? '') : facts.spf;
   const sentence = unicode(received?.comment ?? '')
     .replace(/\s+/g, ' ')
@@ -34,7 +33,7 @@ export function spfRow(facts: SpfFacts, kept: KeptMail | undefined, address: str
   return html`<dt>SPF</dt>
     <dd>
       ${result === '' ? 'not asked' : html`<b class="spf ${say(result, 20)}">${say(result, 20)}</b> ${say(sentence, 1000)}`}
-      ${trace ? drawing(readSpfTrace(trace.raw).map((line) => storedLine(line, result))) : ''}
+      ${trace.length > 0 ? drawing(trace.map((line) => storedLine(line, result))) : ''}
       ${kept && parseIp(facts.ip) ? html`<a href="${address}/spf">Evaluate it ${result === '' ? '' : 'again '}now</a>` : ''}
     </dd>`;
 }

@@ -95,14 +95,14 @@ function reasonLines({ ref, entry, mark }: Mail, kept: KeptMail | undefined): re
     ['file', kept?.file ?? refText(ref)],
     [mark?.kind ?? '', mark ? `${mark.time} by ${mark.by}${mark.detail === '' ? '' : `: ${mark.detail}`}` : ''],
   ];
-  const trace = kept?.header.fields.find(({ name }) => name === spfTraceName.toLowerCase());
+  const trace = kept ? readSpfTrace(kept.header) : [];
   return [
     [['Refused by '], [printable(plugin), 'yellow'], [': '], [printable(reason, 2000), 'bold']],
     ...rows
       .filter(([, text]) => text !== '')
       .map(([label, text]): Line => [[`  ${label.padEnd(11)}`, 'dim'], [printable(text, 2000)]]),
-    ...(trace ? [[['  SPF, term by term', 'dim']] as const] : []),
-    ...(trace ? readSpfTrace(trace.raw).map((text): Line => [['    '], [printable(text, 500)]]) : []),
+    ...(trace.length > 0 ? [[['  SPF, term by term', 'dim']] as const] : []),
+    ...trace.map((text): Line => [['    '], [printable(text, 500)]]),
   ];
 }
 

@@ -10,6 +10,7 @@ import type { Logger } from '../log.js';
 import { schema } from '../settings/schema.js';
 import { BrokenMarker, type Srv } from '../srv/srv.js';
 import { writeLines } from '../srv/write-lines.js';
+import type { ExpiryWords } from '../web/domains-page.js';
 import type { ExpiryChange } from '../web/parts.js';
 
 export const expiryFile = 'expire';
@@ -36,7 +37,7 @@ export function ownLimits(srv: Srv, domain: string): OwnLimits | undefined {
 export function readExpiry(lines: readonly string[]): OwnLimits | string {
   const found = new Map<string, string>();
   for (const line of lines) {
-    const [, name = '', value = ''] = /^([^=]*?)\s*=\s*(.*)$/.exec(line) ?? [];
+    const [name, value] = nameAndValue(line);
     if (name !== 'expire' && name !== 'expire_size')
       return `"${line}" must be expire = DURATION or expire_size = SIZE, as in the settings`;
     if (found.has(name)) return `${name} is there twice`;
@@ -53,24 +54,22 @@ export function readExpiry(lines: readonly string[]): OwnLimits | string {
   };
 }
 
-/** What the file says in its own words; '' for what it does not say. Undefined: that stays as it is, where a change is meant. */
-export interface ExpiryWords {
-  readonly expire?: string;
-  readonly expire_size?: string;
+function nameAndValue(line: string): readonly [name: string, value: string] {
+  const [, name = '', value = ''] = /^([^=]*?)\s*=\s*(.*)$/.exec(line) ?? [];
+  return [name, value];
 }
 
 const names = ['expire', 'expire_size'] as const;
 
-/** Throws BrokenMarker where the file cannot be read. */
-export function expiryWords(srv: Srv, domain: string): Required<ExpiryWords> {
-  const words = { expire: '', expire_size: '' };
-  for (const line of srv.lines(domain, expiryFile) ?? [])
-    for (const name of names) words[name] ||= new RegExp(`^${name}\\s*=\\s*(.*)$`).exec(line)?.[1] ?? '';
-  return words;
+/** What the file says in its own words, as far as it can be understood. Throws BrokenMarker where it cannot be read. */
+function expiryWords(srv: Srv, domain: string): ExpiryWords {
+  const said = (srv.lines(domain, expiryFile) ?? []).map(nameAndValue);
+  const wordOf = (name: string): string => said.find(([one, value]) => one === name && value !== '')?.[1] ?? '';
+  return { expire: wordOf('expire'), expire_size: wordOf('expire_size') };
 }
 
 /** For a page that says by itself what is wrong with the file. */
-export function readableWords(srv: Srv, domain: string): Required<ExpiryWords> {
+export function readableWords(srv: Srv, domain: string): ExpiryWords {
   try {
     return expiryWords(srv, domain);
   } catch (error) {
@@ -79,8 +78,8 @@ export function readableWords(srv: Srv, domain: string): Required<ExpiryWords> {
   }
 }
 
-/** For a hosted domain, whose folder is `folder`. Comments on lines of their own stay. Broken IO throws. */
-export function changeExpiry(words: ExpiryWords, { srv, domain, folder }: ExpiryPlace): ExpiryChange {
+/** For a hosted domain, whose folder is `folder`; what is not given stays as it is. Comments on lines of their own stay. Broken IO throws. */
+export function changeExpiry(words: Partial<ExpiryWords>, { srv, domain, folder }: ExpiryPlace): ExpiryChange {
   const file = path.join(folder, expiryFile);
   const all = { ...expiryWords(srv, domain), ...words };
   const lines = names.flatMap((name) => (all[name] === '' ? [] : [`${name} = ${all[name]}`]));

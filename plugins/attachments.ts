@@ -15,8 +15,8 @@
 import { type Plugin, defineCheck, pass, reject } from '../src/hooks/check.js';
 import type { Attachment } from '../src/mail/content.js';
 import { asciiText } from '../src/mail/text.js';
-import { judgeUnreadable, unreadableOf } from './unreadable.js';
-import { readWordList, shippedList } from './word-list.js';
+import { judgeUnreadable, unreadableOf } from './shared/unreadable.js';
+import { readWordList, shippedList } from './shared/word-list.js';
 
 export default function attachments(args: readonly string[]): Plugin {
   const { unreadable, rest } = unreadableOf(args, 'defer');

@@ -4,13 +4,13 @@
  *     clamav /run/clamav/clamd.ctl      clamd's LocalSocket,
  *     clamav 127.0.0.1:3310             or its TCPSocket; without either the check is off, and the log says so once
  *
- * Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see scanner.ts). The mail goes through the socket
+ * Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see shared/scanner.ts). The mail goes through the socket
  * (INSTREAM), so clamd needs no access to postern's files; its StreamMaxLength must not be below size=.
  */
 import { type Plugin, pass, reject } from '../src/hooks/check.js';
 import type { MessageSource } from '../src/mail/message.js';
 import { asciiText, printable } from '../src/mail/text.js';
-import { defineScanner, exchange, ScannerDown } from './scanner.js';
+import { defineScanner, exchange, ScannerDown } from './shared/scanner.js';
 
 export default function clamav(args: readonly string[]): Plugin {
   return defineScanner({

@@ -10,7 +10,7 @@
  */
 import { type Plugin, defineCheck, pass, reject } from '../src/hooks/check.js';
 import { parseDomain } from '../src/mail/domain.js';
-import { readWordList, shippedList } from './word-list.js';
+import { readWordList, shippedList } from './shared/word-list.js';
 
 export default function dkim([file = shippedList('dkim.txt'), ...more]: readonly string[]): Plugin {
   if (more.length > 0) throw new Error('takes one file');

@@ -7,7 +7,7 @@
  */
 import type { Plugin } from '../src/hooks/plugin.js';
 import { pass, skip } from '../src/mail/verdict.js';
-import { signaturesOf } from './dkim-signatures.js';
+import { signaturesOf } from './shared/dkim-signatures.js';
 
 const plugin: Plugin = {
   name: 'dkim_check',

@@ -16,10 +16,10 @@
 import { type DmarcOutcome, type DmarcPolicy, evaluateDmarc } from '../src/dkim/dmarc.js';
 import { type Mail, type Plugin, type Verdict, defer, defineCheck, pass, reject, skip } from '../src/hooks/check.js';
 import { reply } from '../src/mail/reply.js';
-import { comment } from '../src/spf/field.js';
-import { dnsMs, signaturesOf } from './dkim-signatures.js';
-import { fromDomainsOf } from './from-domains.js';
-import { isForwarder, spfOf } from './spf-result.js';
+import { comment } from '../src/spf/fields/lexical.js';
+import { dnsMs, signaturesOf } from './shared/dkim-signatures.js';
+import { fromDomainsOf } from './shared/from-domains.js';
+import { isForwarder, spfOf } from './shared/spf-result.js';
 
 export default function dmarc([quarantine = 'quarantine=mark', ...more]: readonly string[]): Plugin {
   if (!['quarantine=mark', 'quarantine=archive'].includes(quarantine) || more.length > 0)

@@ -14,7 +14,7 @@
  */
 import type { Plugin } from '../src/hooks/check.js';
 import { reverseName } from '../src/mail/ip.js';
-import { checkDnsLists, isLoopback } from './dns-list-check.js';
+import { checkDnsLists, isLoopback } from './shared/dns-list-check.js';
 
 export default function dnsbl(args: readonly string[]): Plugin {
   return checkDnsLists({

@@ -8,9 +8,9 @@
  * send through a provider that knows nothing of the domain would be turned away.
  */
 import { type Mail, defer, defineCheck, pass, reject, skip } from '../src/hooks/check.js';
-import { signaturesOf } from './dkim-signatures.js';
-import { fromDomainsOf } from './from-domains.js';
-import { isForwarder, spfOf } from './spf-result.js';
+import { signaturesOf } from './shared/dkim-signatures.js';
+import { fromDomainsOf } from './shared/from-domains.js';
+import { isForwarder, spfOf } from './shared/spf-result.js';
 
 export default defineCheck({
   name: 'from_spoof',

@@ -18,8 +18,8 @@
  */
 import { type Mail, type Plugin, type Verdict, defer, defineCheck, note, pass } from '../src/hooks/check.js';
 import { reply } from '../src/mail/reply.js';
-import { count, readArguments, time, timeText } from './arguments.js';
-import { networkText } from './client-network.js';
+import { count, readArguments, time, timeText } from './shared/arguments.js';
+import { networkText } from './shared/client-network.js';
 
 interface Times {
   readonly delay: number;
@@ -54,14 +54,14 @@ async function judge(mail: Mail, times: Times): Promise<Verdict> {
   return remember(mail, learned > 0 ? [...keys, [knownKey, String(learned)]] : keys, times.life);
 }
 
-interface Identity {
+interface GreylistIdentity {
   readonly text: string;
   /** Tries that must have come again before it is known. */
   readonly enough: number;
 }
 
 /** Who an SPF pass vouches for is the domain (RFC 7208 §2.6.3); a null reverse-path has none. */
-function identityOf({ session, reversePath, senderDomain, authenticated }: Mail, { clients }: Times): Identity {
+function identityOf({ session, reversePath, senderDomain, authenticated }: Mail, { clients }: Times): GreylistIdentity {
   return reversePath !== '' && authenticated()['spf'] === 'pass'
     ? { text: `domain ${senderDomain}`, enough: 1 }
     : { text: `network ${networkText(session.clientIp)}`, enough: clients };
@@ -74,7 +74,7 @@ type Try = { readonly key: string } & (
 );
 
 interface Triple {
-  readonly who: Identity;
+  readonly who: GreylistIdentity;
   readonly recipient: string;
   readonly times: Times;
 }
@@ -97,7 +97,7 @@ const senderText = (reversePath: string): string =>
     .replace(/^prvs=[0-9a-f]{10}=/, '')
     .replace(/\d+/g, '#');
 
-function putOff(leftMs: number, { text }: Identity): Verdict {
+function putOff(leftMs: number, { text }: GreylistIdentity): Verdict {
   const answer = reply(450, '4.7.1', `Greylisted, please try again in ${timeText(leftMs)}`);
   return defer('', `${text}: ${Math.ceil(leftMs / 1000)} s to wait`, answer);
 }

@@ -5,7 +5,7 @@
  *     mailers /etc/x.txt   a list of your own: one name a line, # comments; matched without case, anywhere in the field
  */
 import { type Plugin, defineCheck, pass, reject } from '../src/hooks/check.js';
-import { readWordList, shippedList } from './word-list.js';
+import { readWordList, shippedList } from './shared/word-list.js';
 
 export default function mailers([file = shippedList('mailers.txt'), ...more]: readonly string[]): Plugin {
   if (more.length > 0) throw new Error('takes one file');

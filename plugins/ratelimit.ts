@@ -16,8 +16,8 @@
 import type { Plugin, SessionContext } from '../src/hooks/plugin.js';
 import { reply } from '../src/mail/reply.js';
 import { type Verdict, defer, note, pass, skip } from '../src/mail/verdict.js';
-import { type ArgumentKind, count, readArguments, time } from './arguments.js';
-import { networkText } from './client-network.js';
+import { type ArgumentKind, count, readArguments, time } from './shared/arguments.js';
+import { networkText } from './shared/client-network.js';
 
 interface Rate {
   readonly most: number;
@@ -64,13 +64,13 @@ export default function ratelimit(args: readonly string[]): Plugin {
   };
 }
 
-interface Counted {
+interface LimitedThing {
   readonly what: string;
   readonly rate: Rate;
   readonly code: 421 | 450;
 }
 
-async function counted({ store, host }: SessionContext, { what, rate: limit, code }: Counted): Promise<Verdict> {
+async function counted({ store, host }: SessionContext, { what, rate: limit, code }: LimitedThing): Promise<Verdict> {
   const sum = await store.add(`ratelimit ${what} ${limit.ms}`, 1, limit.ms);
   if (!sum.ok) {
     return host.storeDown === 'pass'

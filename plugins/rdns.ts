@@ -1,4 +1,4 @@
 /** rdns — rejects a client without a reverse name (a PTR record). DNS that does not answer defers. */
-import { checkReverseName } from './rdns-check.js';
+import { checkReverseName } from './shared/rdns-check.js';
 
 export default checkReverseName({ name: 'rdns', inAll: true, families: [4, 6] });

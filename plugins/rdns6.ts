@@ -1,4 +1,4 @@
 /** rdns6 — rejects an IPv6 client without a reverse name. Not part of checks/all. */
-import { checkReverseName } from './rdns-check.js';
+import { checkReverseName } from './shared/rdns-check.js';
 
 export default checkReverseName({ name: 'rdns6', inAll: false, families: [6] });

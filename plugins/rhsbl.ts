@@ -12,7 +12,7 @@
  * are logged only.
  */
 import type { Plugin } from '../src/hooks/check.js';
-import { checkDnsLists, domainOf } from './dns-list-check.js';
+import { checkDnsLists, domainOf } from './shared/dns-list-check.js';
 
 export default function rhsbl(args: readonly string[]): Plugin {
   return checkDnsLists({

@@ -7,13 +7,13 @@
  *                                              from 6 on taken with a field X-SPAM-RESULT; `never` for none
  *
  * Of rspamd's own actions `soft reject` (its rate limits) defers; `reject` and the others do not count, the score does.
- * Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see scanner.ts). Not part of checks/all.
+ * Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see shared/scanner.ts). Not part of checks/all.
  */
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { type Mail, type Plugin, defer } from '../src/hooks/check.js';
 import { asciiText, printable } from '../src/mail/text.js';
-import { defineScanner, drained, type Scanner, ScannerDown } from './scanner.js';
-import { judgeScore, thresholdsOf } from './spam-score.js';
+import { defineScanner, drained, type Scanner, ScannerDown } from './shared/scanner.js';
+import { judgeScore, thresholdsOf } from './shared/spam-score.js';
 
 export default function rspamd(args: readonly string[]): Plugin {
   const { thresholds, rest } = thresholdsOf(args, { reject: 15, mark: 6 });
@@ -74,7 +74,7 @@ async function post(mail: Mail, { place, timeoutMs }: Scanner): Promise<string> 
  * The last piece goes with the end: an end alone is one more write, of nothing, and breaks the connection (EPIPE) that
  * rspamd has answered on and closed by then.
  */
-async function say(sent: ClientRequest, parts: Parts): Promise<void> {
+async function say(sent: ClientRequest, parts: MessageParts): Promise<void> {
   let last: Buffer | undefined;
   for await (const part of parts) {
     if (sent.destroyed) return;
@@ -85,7 +85,7 @@ async function say(sent: ClientRequest, parts: Parts): Promise<void> {
   else sent.end();
 }
 
-type Parts = ReturnType<Mail['message']['parts']>;
+type MessageParts = ReturnType<Mail['message']['parts']>;
 
 async function bodyOf(response: IncomingMessage): Promise<string> {
   let body = '';
@@ -98,13 +98,13 @@ async function bodyOf(response: IncomingMessage): Promise<string> {
   return body;
 }
 
-interface Answer {
+interface RspamdScore {
   readonly score: number;
   readonly action: string;
   readonly rules: string;
 }
 
-function readAnswer(body: string): Answer {
+function readAnswer(body: string): RspamdScore {
   const value = parsed(body);
   const [score, action, symbols] = ['score', 'action', 'symbols'].map((key) => value[key]);
   if (typeof score !== 'number' || !Number.isFinite(score) || typeof action !== 'string')

@@ -5,12 +5,12 @@
  *     spamassassin 127.0.0.1:783 reject=10 mark=5   the thresholds (these are the defaults): from 10 on rejected and archived,
  *                                                   from 5 on taken with a field X-SPAM-RESULT; `never` for none
  *
- * Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see scanner.ts). Not part of checks/all.
+ * Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see shared/scanner.ts). Not part of checks/all.
  */
 import { type Mail, type Plugin } from '../src/hooks/check.js';
 import { asciiText, printable } from '../src/mail/text.js';
-import { defineScanner, exchange, ScannerDown } from './scanner.js';
-import { judgeScore, thresholdsOf } from './spam-score.js';
+import { defineScanner, exchange, ScannerDown } from './shared/scanner.js';
+import { judgeScore, thresholdsOf } from './shared/spam-score.js';
 
 export default function spamassassin(args: readonly string[]): Plugin {
   const { thresholds, rest } = thresholdsOf(args, { reject: 10, mark: 5 });

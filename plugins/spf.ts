@@ -14,8 +14,8 @@ import { type Mail, defer, defineCheck, pass, reject, skip } from '../src/hooks/
 import { asciiText } from '../src/mail/text.js';
 import { reply } from '../src/mail/reply.js';
 import type { SpfOutcome } from '../src/spf/check-host.js';
-import { sentenceOf } from '../src/spf/sentence.js';
-import { isForwarder, spfOf } from './spf-result.js';
+import { sentenceOf } from '../src/spf/fields/sentence.js';
+import { isForwarder, spfOf } from './shared/spf-result.js';
 
 export default defineCheck({
   name: 'spf',

@@ -9,7 +9,7 @@ import { isatty } from 'node:tty';
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { printable } from './mail/text.js';
-import type { Settings } from './settings.js';
+import type { Settings } from './settings/settings.js';
 
 export type { Logger } from 'pino';
 

@@ -6,16 +6,16 @@ import { version } from './cli/package-root.js';
 import { settingsHelp } from './settings/describe.js';
 import { nearest } from './settings/nearest.js';
 
-interface Command {
+interface MainCommand {
   readonly run: (command: CommandLine) => number | Promise<number>;
   readonly doc: string;
 }
 
-const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
+const commands: ReadonlyMap<string, MainCommand> = new Map<string, MainCommand>([
   [
     'serve',
     {
-      run: async (line) => (await import('./cli/serve.js')).serve(line),
+      run: async (line) => (await import('./cli/serve/serve.js')).serve(line),
       doc: 'take mail (--trial: on loopback, with srv-example and a local MTA of its own)',
     },
   ],
@@ -57,7 +57,7 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'test',
     {
-      run: async (line) => (await import('./cli/test.js')).test(line),
+      run: async (line) => (await import('./cli/test/test.js')).test(line),
       doc: 'judge a mail as the MX would, and say what each plugin thinks; nothing is sent or stored',
     },
   ],

@@ -14,17 +14,17 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   text: ['mail'],
   spf: ['mail', 'text', 'dns/resolver'],
   dns: ['mail'],
-  srv: ['mail'],
+  srv: ['mail', 'settings'],
   directory: ['mail', 'dns/bounded-store', 'settings'],
   store: [],
-  hooks: ['mail', 'type srv', 'type store', 'dns/resolver'],
+  hooks: ['mail', 'type srv', 'type store', 'dns/resolver', 'type dns'],
   mime: ['mail'],
   dkim: ['mail', 'dns/resolver'],
-  quarantine: ['mail', 'type relay'],
+  quarantine: ['mail', 'type srv', 'type relay'],
   relay: ['mail'],
   smtp: [
     'mail',
-    'spf/authentication-results',
+    'spf/fields/authentication-results',
     'dns',
     'srv',
     'hooks',
@@ -35,7 +35,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'type settings',
   ],
   digest: ['mail', 'quarantine', 'type relay'],
-  web: ['mail', 'text', 'spf', 'quarantine', 'digest/links', 'srv/markers', 'type relay', 'type mime'],
+  web: ['mail', 'text', 'spf', 'quarantine', 'digest/links', 'srv/markers', 'type srv', 'type relay', 'type mime'],
   milter: ['mail', 'spf', 'dns/resolver', 'directory'],
   trial: ['mail', 'settings'],
   settings: ['mail'],
@@ -43,10 +43,12 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   cli: 'everything',
   main: 'everything',
   plugins: ['hooks/plugin', 'hooks/check', 'mail'],
-  'plugins/dkim*': ['hooks/plugin', 'hooks/check', 'hooks/once-per-mail', 'mail', 'dkim', 'spf/field'],
-  'plugins/dmarc*': ['hooks/plugin', 'hooks/check', 'mail', 'dkim', 'spf/field'],
+  'plugins/dkim*': ['hooks/plugin', 'hooks/check', 'mail', 'dkim', 'spf/fields/lexical'],
+  'plugins/dmarc*': ['hooks/plugin', 'hooks/check', 'mail', 'dkim', 'spf/fields/lexical'],
+  'plugins/shared/dkim*': ['hooks/plugin', 'hooks/check', 'hooks/once-per-mail', 'mail', 'dkim', 'spf/fields/lexical'],
   'plugins/valid_users*': ['hooks/plugin', 'hooks/check', 'mail', 'directory'],
-  'plugins/spf*': ['hooks/plugin', 'hooks/check', 'hooks/once-per-mail', 'mail', 'spf'],
+  'plugins/spf*': ['hooks/plugin', 'hooks/check', 'mail', 'spf'],
+  'plugins/shared/spf*': ['hooks/plugin', 'hooks/check', 'hooks/once-per-mail', 'mail', 'spf'],
 };
 
 /** Rooms and files that stay free of sockets, files and clocks: `node:` is closed to them. */
@@ -146,17 +148,66 @@ function findRoot(folder: string): string {
   return existsSync(join(folder, 'package.json')) ? folder : findRoot(dirname(folder));
 }
 
-test('every import in src and plugins is allowed', () => {
-  const files = ['src', 'plugins'].flatMap((folder) =>
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+
+const sourceFiles = (): readonly string[] =>
+  ['src', 'plugins'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
-      .map((name) => `${folder}/${name}`),
+      .map((name) => `${folder}/${name}`)
+      .toSorted(),
   );
+
+test('every import in src and plugins is allowed', () => {
+  const files = sourceFiles();
   assert.ok(files.length > 20);
   assert.deepEqual(
-    files.sort().flatMap((file) => complaints(file, readFileSync(join(root, file), 'utf8'))),
+    files.flatMap((file) => complaints(file, read(file))),
     [],
   );
+});
+
+/** Files of a folder itself, not of the folders in it: more than a reader can hold at once is a folder without order. */
+const maxFlat = 16;
+
+test(`no folder of src holds more than ${maxFlat} files`, () => {
+  const folders = ['src', ...foldersBelow('src')];
+  const filesIn = (folder: string): number =>
+    readdirSync(join(root, folder), { withFileTypes: true }).filter((entry) => entry.isFile()).length;
+  assert.deepEqual(
+    folders.filter((folder) => filesIn(folder) > maxFlat).map((folder) => `${folder}: ${filesIn(folder)}`),
+    [],
+  );
+});
+
+function foldersBelow(folder: string): readonly string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name }) => [`${folder}/${name}`, ...foldersBelow(`${folder}/${name}`)]);
+}
+
+test('the folders of src, the table above and the rooms in src/README.md are the same', () => {
+  const readme = readFileSync(join(root, 'src/README.md'), 'utf8');
+  const described = [...readme.matchAll(/^\| (`[^|]*`) \|/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`([\w-]+)(?:\/|\.ts)`/g)].map(([, name = '']) => name),
+  );
+  const inSrc = readdirSync(join(root, 'src'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() || entry.name.endsWith('.ts'))
+    .map(({ name }) => name.replace(/\.ts$/, ''));
+  const inTable = Object.keys(maySee).filter((key) => !key.startsWith('plugins'));
+  assert.deepEqual(described.toSorted(), inSrc.toSorted());
+  assert.deepEqual(inTable.toSorted(), inSrc.toSorted());
+});
+
+test('a type’s name stands for one type: no two rooms declare the same', () => {
+  const rooms = new Map<string, Set<string>>();
+  for (const file of sourceFiles())
+    for (const [, name = ''] of read(file).matchAll(/^(?:export )?(?:abstract )?(?:interface|type|class) (\w+)/gm))
+      rooms.set(name, (rooms.get(name) ?? new Set()).add(roomOf(unitOf(file))));
+  const shared = [...rooms]
+    .filter(([, { size }]) => size > 1)
+    .map(([name, where]) => `${name}: ${[...where].join(', ')}`);
+  assert.deepEqual(shared, []);
 });
 
 const table: readonly [what: string, file: string, source: string, isAllowed: boolean][] = [
@@ -193,7 +244,7 @@ const table: readonly [what: string, file: string, source: string, isAllowed: bo
     "import C from 'nodemailer/lib/smtp-connection/index.js';",
     true,
   ],
-  ['pino is known to the log alone', 'src/cli/serve.ts', "import { type Logger } from 'pino';", false],
+  ['pino is known to the log alone', 'src/cli/serve/serve.ts', "import { type Logger } from 'pino';", false],
   ['a package no row names is unknown', 'src/smtp/server.ts', "import _ from 'left-pad';", false],
   ['the wiring sees everything', 'src/cli/wire.ts', "import { a } from '../spf/check-host.js';", true],
   ['a comment imports nothing', 'src/mail/ip.ts', "/**\n * import { a } from 'node:fs';\n */", true],

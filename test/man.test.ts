@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { milterManual } from '../src/cli/milter/manual.js';
-import { milterHelp } from '../src/cli/milter/options.js';
+import { milterManual } from '../src/cli/milter/verify-sender/manual.js';
+import { milterHelp } from '../src/cli/milter/verify-sender/options.js';
 import { packageRoot } from '../src/cli/package-root.js';
 import { settingsManual } from '../src/settings/describe.js';
 

@@ -28,10 +28,11 @@ test('the package has the program, its plugins and their list, its manual pages,
   const needed = [
     ...Object.values(bin),
     'dist/plugins/valid_users.js',
+    'dist/plugins/shared/arguments.js',
     ...pages,
-    ...readdirSync(join(packageRoot, 'plugins'))
-      .filter((name) => !name.endsWith('.ts'))
-      .map((name) => `plugins/${name}`),
+    ...readdirSync(join(packageRoot, 'plugins'), { withFileTypes: true })
+      .filter((entry) => entry.isFile() && !entry.name.endsWith('.ts'))
+      .map(({ name }) => `plugins/${name}`),
     'packaging/postern.service',
     'srv-example/example.com/checks/spf',
     'README.md',

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { needPeer } from './support/peers.js';
 import { packageRoot } from '../src/cli/package-root.js';
-import { loadSubmission } from '../src/cli/milter/submission-config.js';
-import { directoryVariables, variables } from '../src/cli/milter/submission-variables.js';
+import { loadSubmission } from '../src/cli/milter/submission/config.js';
+import { directoryVariables, variables } from '../src/cli/milter/submission/variables.js';
 
 const folder = join(packageRoot, 'packaging', 'submission');
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8');

@@ -1,13 +1,13 @@
 /** `postern check-config` and `postern print-config`: what would be used, and everything that is wrong with it. */
 import { printConfig } from '../settings/describe.js';
-import { readCertificate } from './certificate.js';
+import { readCertificate } from './service/certificate.js';
 import { exit } from './exit-codes.js';
-import { type CommandLine, complain, load } from './load.js';
-import { failed } from './serve.js';
-import { survey } from './survey.js';
+import { type CommandLine, load } from './load.js';
+import { survey } from './serve/survey.js';
 import { foldersOf, listOf, srvOf } from './wire.js';
 import { loadPlugins } from '../hooks/load.js';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
+import { complain, failed } from './complain.js';
 
 /** Exit code 0 when a start would succeed; markers that do nothing are told, but stop nothing. */
 export async function checkConfig(command: CommandLine): Promise<number> {

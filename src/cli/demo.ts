@@ -6,14 +6,15 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { dirname, join, relative } from 'node:path';
 import { styleText } from 'node:util';
 import { exit } from './exit-codes.js';
-import { type CommandLine, complain, load } from './load.js';
+import { type CommandLine, load } from './load.js';
 import { printable } from '../mail/text.js';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import { type DemoMail, demoMails, marker } from '../trial/demo-mails.js';
 import { SmtpClient } from '../trial/smtp-client.js';
 import { sinkFolder } from '../trial/trial-settings.js';
+import { complain } from './complain.js';
 
-interface Row {
+interface DemoRow {
   readonly what: string;
   readonly reply: string;
   readonly where: string;
@@ -46,7 +47,7 @@ async function run(settings: Settings, at: { host: string; port: number }): Prom
   const file = join(settings.srv, marker);
   const had = existsSync(file);
   rmSync(file, { force: true });
-  const rows: Row[] = [];
+  const rows: DemoRow[] = [];
   let asMeant = true;
   try {
     for (const mail of demoMails) {
@@ -109,7 +110,7 @@ function newest(folder: string, subject: string): string | undefined {
   return found === undefined ? undefined : relative('', join(folder, found));
 }
 
-function table(rows: readonly Row[]): string {
+function table(rows: readonly DemoRow[]): string {
   const width = Math.max(...rows.filter(({ reply }) => reply !== '').map(({ what }) => what.length));
   return rows
     .map(({ what, reply, where }) => {

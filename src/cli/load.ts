@@ -1,6 +1,6 @@
 /** Settings as every command reads them, and how their problems are told. */
 import { readFileSync } from 'node:fs';
-import { type LoadedSettings, loadSettings } from '../settings.js';
+import { type LoadedSettings, loadSettings } from '../settings/settings.js';
 import { trialSettings } from '../trial/trial-settings.js';
 import { packageRoot } from './package-root.js';
 
@@ -20,9 +20,4 @@ export function load({ argv, env }: CommandLine, ownFlags: readonly string[] = [
     otherFlags: ['trial', ...ownFlags],
     ...(trial && { trial: trialSettings(packageRoot) }),
   });
-}
-
-/** One line a problem, on stderr. */
-export function complain(problems: readonly string[]): void {
-  for (const problem of problems) process.stderr.write(`postern: ${problem}\n`);
 }

@@ -5,9 +5,9 @@ import { createLogger, type Logger } from '../log.js';
 import { parseDomain } from '../mail/domain.js';
 import { printable } from '../mail/text.js';
 import { openContentReader } from '../mime/content-reader.js';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import { checkHost } from '../spf/check-host.js';
-import { Markers } from '../srv/markers.js';
+import { MarkerWriter } from '../srv/markers.js';
 import { hostCheck } from '../web/guard.js';
 import { Sessions } from '../web/sessions.js';
 import { StatsCache } from '../web/stats-cache.js';
@@ -15,13 +15,14 @@ import { addToken, newToken, Tokens } from '../web/tokens.js';
 import { openWeb, readAssets, type WebListener } from '../web/web.js';
 import { loadPlugins } from '../hooks/load.js';
 import { exit } from './exit-codes.js';
-import { listenProblem } from './listen-problem.js';
-import { changeExpiry, dayMs, ownLimits, readableWords } from './expiry.js';
-import { type CommandLine, complain, load } from './load.js';
+import { listenProblem } from './service/listen-problem.js';
+import { changeExpiry, dayMs, ownLimits, readableWords } from '../srv/expiry.js';
+import { type CommandLine, load } from './load.js';
 import { packageRoot } from './package-root.js';
-import { dropPrivileges } from './privileges.js';
-import { readWords } from './spf/options.js';
+import { dropPrivileges } from './service/privileges.js';
+import { readWords } from './options.js';
 import { foldersOf, listOf, makeResolver, relayOf, srvOf } from './wire.js';
+import { failed } from './complain.js';
 
 /** What the process that started us is told. */
 export interface WebReady {
@@ -64,7 +65,7 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
   const resolver = makeResolver(settings);
   if (typeof resolver === 'string') return resolver;
   const srv = srvOf(settings);
-  const markers = new Markers(settings.srv, (domain) => srv.folderName(domain));
+  const markers = new MarkerWriter(settings.srv, (domain) => srv.folderName(domain));
   const reader = openContentReader();
   const relay = relayOf(settings, (problem) => log.warn({ problem }, 'local MTA'));
   try {
@@ -116,11 +117,6 @@ const stopped = (): Promise<void> =>
   new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.once(signal, () => resolve());
   });
-
-function failed(code: number, problems: readonly string[]): number {
-  complain(problems);
-  return code;
-}
 
 const tokenOptions = { domain: { example: 'example.com,example.net' } } as const;
 

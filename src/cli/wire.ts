@@ -5,28 +5,28 @@ import { join } from 'node:path';
 import { cachingResolver } from '../dns/cache.js';
 import { clientName } from '../dns/client-name.js';
 import type { Resolver } from '../dns/resolver.js';
-import { stubResolver } from '../dns/stub-resolver.js';
+import { stubResolver } from '../dns/stub/stub-resolver.js';
 import { readZoneFile } from '../dns/zone.js';
 import { loadPlugins } from '../hooks/load.js';
 import type { Plugin } from '../hooks/plugin.js';
 import { openContentReader } from '../mime/content-reader.js';
 import type { Ip } from '../mail/ip.js';
-import { type Quarantine, openQuarantine } from '../quarantine/archive.js';
+import { type Quarantine, openQuarantine } from '../quarantine/quarantine.js';
 import { Refusals } from '../relay/refusals.js';
 import { MemoryPool } from '../smtp/memory-pool.js';
 import { type Relay, openRelay } from '../relay/relay.js';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import type { Services } from '../smtp/services.js';
 import { Srv } from '../srv/srv.js';
 import { Embedded } from '../store/embedded.js';
 import { Overlay } from '../store/overlay.js';
 import { BackedStore, type Backend, type Store } from '../store/store.js';
 import type { Logger } from '../log.js';
-import { dayMs, ownLimits } from './expiry.js';
-import { type Account, giveFolders } from './privileges.js';
+import { dayMs, ownLimits } from '../srv/expiry.js';
+import { type Account, giveFolders } from './service/privileges.js';
 import { pluginFolder, pluginList } from './package-root.js';
-import { sharedRefusals } from './worker-refusals.js';
-import { primaryStore } from './worker-store.js';
+import { sharedRefusals } from './serve/worker-refusals.js';
+import { primaryStore } from './serve/worker-store.js';
 
 export type Wired =
   { readonly ok: true; readonly services: Services } | { readonly ok: false; readonly problems: readonly string[] };
@@ -49,7 +49,7 @@ export async function wireToTry(settings: Settings, log: Logger): Promise<Wired>
   return wireWith({ settings, log, kept: undefined, store, spoolDir: '' });
 }
 
-async function wireWith(given: Omit<Parts, 'resolver' | 'plugins'>): Promise<Wired> {
+async function wireWith(given: Omit<WireParts, 'resolver' | 'plugins'>): Promise<Wired> {
   const { settings } = given;
   const resolver = makeResolver(settings);
   if (typeof resolver === 'string') return { ok: false, problems: [resolver] };
@@ -62,7 +62,7 @@ async function wireWith(given: Omit<Parts, 'resolver' | 'plugins'>): Promise<Wir
 export const listOf = (settings: Settings): string => (settings.plugins === '' ? pluginList : settings.plugins);
 export const foldersOf = (settings: Settings): readonly string[] => [...settings.plugin_dirs, pluginFolder];
 
-interface Parts {
+interface WireParts {
   readonly settings: Settings;
   readonly log: Logger;
   readonly kept: Services | undefined;
@@ -72,7 +72,7 @@ interface Parts {
   readonly spoolDir: string;
 }
 
-function services({ settings, log, kept, resolver, plugins, store, spoolDir }: Parts): Services {
+function services({ settings, log, kept, resolver, plugins, store, spoolDir }: WireParts): Services {
   return {
     settings,
     plugins,

@@ -2,7 +2,7 @@
 import { html } from 'hono/html';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import { printable } from '../mail/text.js';
-import type { IndexEntry } from '../quarantine/index-entry.js';
+import type { IndexEntry } from '../quarantine/disk/index-entry.js';
 
 export interface Digest {
   readonly domain: string;
@@ -34,7 +34,7 @@ export async function composeDigest(digest: Digest): Promise<Buffer> {
 
 export const counted = (mails: number): string => (mails === 1 ? '1 mail' : `${mails} mails`);
 
-interface Row {
+interface DigestRow {
   readonly clock: string;
   readonly from: string;
   readonly to: string;
@@ -43,7 +43,7 @@ interface Row {
 }
 
 /** A client's text: one line each, without invisible characters. */
-const rowOf = ({ time, from, recipient, subject, reason, plugin }: IndexEntry): Row => ({
+const rowOf = ({ time, from, recipient, subject, reason, plugin }: IndexEntry): DigestRow => ({
   clock: printable(time.slice(11, 16), 5),
   from: from === '' ? '<>' : printable(from, 200),
   to: printable(recipient, 200),

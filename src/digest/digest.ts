@@ -6,8 +6,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseIp } from '../mail/ip.js';
 import { replyText } from '../mail/reply.js';
-import { browse, type Item } from '../quarantine/browse.js';
-import { underLock } from '../quarantine/lock.js';
+import { browse, type ListItem } from '../quarantine/look/browse.js';
+import { underLock } from '../quarantine/disk/lock.js';
 import type { Relay } from '../relay/relay.js';
 import { composeDigest } from './compose.js';
 import { linkLife, type Links } from './links.js';
@@ -123,8 +123,8 @@ export function dayOf(now: Date): string {
 async function refused(
   domain: string,
   { root, now = new Date() }: DigestOptions,
-): Promise<{ readonly items: readonly Item[]; readonly mails: number }> {
-  const items: Item[] = [];
+): Promise<{ readonly items: readonly ListItem[]; readonly mails: number }> {
+  const items: ListItem[] = [];
   let mails = 0;
   const query = { ...dayBounds(now), domain, all: true, matches: () => true };
   for await (const item of browse({ root, query, now })) {

@@ -5,7 +5,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { type MailRef, parseRef, refText } from '../quarantine/mail-ref.js';
+import { type MailRef, parseRef, refText } from '../quarantine/disk/mail-ref.js';
 import { makePrivateFolder, ownAs } from './own-as.js';
 
 /** Milliseconds that a link works. */

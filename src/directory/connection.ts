@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
 import { Client, InvalidDNSyntaxError, InvalidSyntaxError, NoSuchObjectError } from 'ldapts';
-import { DirectoryProblem, type Part, wordsOf } from './problem.js';
+import { DirectoryProblem, type FailedPart, wordsOf } from './problem.js';
 import type { LdapServer } from './server-uri.js';
 
 export interface ConnectionOptions {
@@ -136,7 +136,7 @@ async function secured(socket: net.Socket, { host, ca, deadline }: Securing): Pr
   return secure;
 }
 
-async function stage<T>(part: Part, work: Promise<T>): Promise<T> {
+async function stage<T>(part: FailedPart, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
@@ -146,7 +146,7 @@ async function stage<T>(part: Part, work: Promise<T>): Promise<T> {
 
 const isAbort = (error: unknown): boolean => (error as Error).name === 'AbortError';
 
-function partOf(error: unknown): Part {
+function partOf(error: unknown): FailedPart {
   if (error instanceof NoSuchObjectError || error instanceof InvalidDNSyntaxError) return 'base';
   return error instanceof InvalidSyntaxError ? 'filter' : 'answer';
 }

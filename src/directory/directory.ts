@@ -6,11 +6,11 @@
  *     const answer = asked instanceof Promise ? await asked : asked;
  */
 import { boundedStore } from '../dns/bounded-store.js';
-import type { FilterTemplate, Values } from './filter.js';
-import { Pool, type PoolOptions } from './pool.js';
+import type { FilterTemplate, FilterValues } from './filter.js';
+import { LdapPool, type LdapPoolOptions } from './pool.js';
 import type { DirectoryProblem } from './problem.js';
 
-export interface DirectoryOptions extends PoolOptions {
+export interface DirectoryOptions extends LdapPoolOptions {
   readonly filter: FilterTemplate;
   /** How long an answer holds: that there is an entry, and that there is none. */
   readonly foundMs: number;
@@ -39,7 +39,7 @@ const isUnasked = (value: string): boolean => value.length > maxValueLength || i
 
 export class Directory {
   readonly #options: DirectoryOptions;
-  readonly #pool: Pool;
+  readonly #pool: LdapPool;
   readonly #known = boundedStore<{ readonly answer: DirectoryAnswer; readonly until: number }>({
     maxEntries,
     maxOctets,
@@ -48,11 +48,11 @@ export class Directory {
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
-    this.#pool = new Pool(options);
+    this.#pool = new LdapPool(options);
   }
 
   /** Never rejects. */
-  has(values: Values): DirectoryAnswer | Promise<DirectoryAnswer> {
+  has(values: FilterValues): DirectoryAnswer | Promise<DirectoryAnswer> {
     if (Object.values(values).some(isUnasked)) return absent;
     const filter = this.#options.filter.expand(values);
     const known = this.#known.get(filter);

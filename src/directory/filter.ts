@@ -5,14 +5,14 @@
 import { escapeFilter, FilterParser } from 'ldapts';
 
 /** `%d` a domain, `%u` a local-part, `%s` the whole address. */
-export type Place = 'd' | 'u' | 's';
+export type Placeholder = 'd' | 'u' | 's';
 
-export type Values = { readonly [P in Place]?: string };
+export type FilterValues = { readonly [P in Placeholder]?: string };
 
 export interface FilterTemplate {
   readonly text: string;
   /** Throws where a value is missing: a bug of ours, not of the client's. */
-  expand(values: Values): string;
+  expand(values: FilterValues): string;
 }
 
 export type ParsedFilter =
@@ -22,7 +22,7 @@ const deepest = 40;
 const bad = (problem: string): ParsedFilter => ({ ok: false, problem });
 
 /** Reads a filter in which at least one of `places` stands; a percent sign before any other letter is itself. */
-export function parseFilter(given: string, places: readonly Place[]): ParsedFilter {
+export function parseFilter(given: string, places: readonly Placeholder[]): ParsedFilter {
   const text = withoutSpaces(given.startsWith('(') ? given : `(${given})`);
   const depth = depthOf(text);
   if (depth === undefined) return bad('has unbalanced parentheses');
@@ -30,7 +30,7 @@ export function parseFilter(given: string, places: readonly Place[]): ParsedFilt
   const parts = text.split(new RegExp(`%([${places.join('')}])`));
   if (parts.length < 2)
     return bad(`must hold ${places.map((place) => `%${place}`).join(' or ')}, where the address goes`);
-  const template = { text, expand: (values: Values) => expand(parts, values) };
+  const template = { text, expand: (values: FilterValues) => expand(parts, values) };
   try {
     FilterParser.parseString(template.expand({ d: 'd.example', u: 'u', s: 'u@d.example' }));
   } catch (error) {
@@ -40,8 +40,8 @@ export function parseFilter(given: string, places: readonly Place[]): ParsedFilt
 }
 
 /** Text and places take turns. */
-const expand = (parts: readonly string[], values: Values): string =>
-  parts.map((part, i) => (i % 2 === 0 ? part : escaped(values[part as Place]))).join('');
+const expand = (parts: readonly string[], values: FilterValues): string =>
+  parts.map((part, i) => (i % 2 === 0 ? part : escaped(values[part as Placeholder]))).join('');
 
 function escaped(value: string | undefined): string {
   if (value === undefined) throw new TypeError('no value for a place of the filter');

@@ -6,7 +6,7 @@ import { LdapConnection, type ConnectionOptions } from './connection.js';
 import { DirectoryProblem } from './problem.js';
 import type { LdapServer } from './server-uri.js';
 
-export interface PoolOptions extends ConnectionOptions {
+export interface LdapPoolOptions extends ConnectionOptions {
   /** Asked in this order. */
   readonly servers: readonly LdapServer[];
   readonly base: string;
@@ -20,14 +20,14 @@ const idleMs = 60_000;
 /** A server that cannot be had is left alone for so long: the questions of that time fail at once. */
 const pauseMs = 1000;
 
-export class Pool {
-  readonly #options: PoolOptions;
+export class LdapPool {
+  readonly #options: LdapPoolOptions;
   readonly #idle = new Map<LdapConnection, NodeJS.Timeout>();
   readonly #waiting: (() => void)[] = [];
   #busy = 0;
   #down: { readonly until: number; readonly problem: DirectoryProblem } | undefined;
 
-  constructor(options: PoolOptions) {
+  constructor(options: LdapPoolOptions) {
     this.#options = options;
   }
 

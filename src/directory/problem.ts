@@ -1,6 +1,6 @@
 /** What can go wrong with a directory, and which of the operator's settings it is about. Never holds a password. */
 
-export type Part =
+export type FailedPart =
   /** Cannot be reached, or the connection broke. */
   | 'server'
   /** Its certificate, or it has no TLS. */
@@ -13,9 +13,9 @@ export type Part =
   | 'answer';
 
 export class DirectoryProblem extends Error {
-  readonly part: Part;
+  readonly part: FailedPart;
 
-  constructor(part: Part, text: string) {
+  constructor(part: FailedPart, text: string) {
     super(text);
     this.part = part;
   }

@@ -4,8 +4,8 @@
  */
 import { parseServerUri } from './server-uri.js';
 import type { DirectoryOptions } from './directory.js';
-import { type FilterTemplate, parseFilter, type Place } from './filter.js';
-import type { Part } from './problem.js';
+import { type FilterTemplate, parseFilter, type Placeholder } from './filter.js';
+import type { FailedPart } from './problem.js';
 import { printable } from '../mail/text.js';
 import { nearest } from '../settings/nearest.js';
 import { duration, integer, yesNo, type ValueKind } from '../settings/value-kind.js';
@@ -32,7 +32,7 @@ export interface GivenSettings {
   /** As the operator knows it: `LDAP_SERVER_URI`, `/etc/postern/users.ldap: uri`. */
   readonly nameOf: (key: DirectoryKey) => string;
   /** What may stand in the filter. */
-  readonly places: readonly Place[];
+  readonly places: readonly Placeholder[];
   /** Throws as node:fs does. */
   readonly readFile: (path: string) => string;
 }
@@ -43,7 +43,7 @@ export type ReadDirectory =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /** Which setting a problem at run time is about. */
-export const keyOf: Readonly<Record<Part, DirectoryKey>> = {
+export const keyOf: Readonly<Record<FailedPart, DirectoryKey>> = {
   server: 'uri',
   tls: 'ca_file',
   bind: 'bind_dn',
@@ -110,7 +110,7 @@ function readServers(text: string, blame: Blame): DirectoryOptions['servers'] | 
   return servers.filter((server) => server !== undefined);
 }
 
-function readFilter(text: string, places: readonly Place[], blame: Blame): FilterTemplate | undefined {
+function readFilter(text: string, places: readonly Placeholder[], blame: Blame): FilterTemplate | undefined {
   const example = places.includes('d') && places.length === 1 ? '(dc=%d)' : '(mail=%s)';
   if (text === '') return blame(`is missing: what to look for, such as ${example}`);
   const parsed = parseFilter(text, places);

@@ -36,7 +36,7 @@ export async function evaluateDmarc({ from, spf, dkim, dns, dnsMs }: DmarcInput)
     spfDomains: spf === undefined ? [] : [spf],
     dkimDomains: dkim.map((domain) => ({ domain })),
     resolver: mailauthDns(dns, dnsMs),
-  })) as Found | false;
+  })) as MailauthDmarc | false;
   if (!found || found.status.result === 'none') return { result: 'none' };
   if (found.status.result === 'temperror') return { result: 'temperror', problem: found.error ?? 'DNS failure' };
   const bySpf = found.alignment?.spf;
@@ -48,7 +48,7 @@ export async function evaluateDmarc({ from, spf, dkim, dns, dnsMs }: DmarcInput)
 }
 
 /** What mailauth answers, as far as it is used here. */
-interface Found {
+interface MailauthDmarc {
   readonly status: { readonly result: string };
   readonly error?: string;
   readonly policy?: unknown;

@@ -63,7 +63,7 @@ export async function verifySignatures({ message, header, dns, dnsMs }: VerifyIn
   try {
     const input = Readable.from(screened.octets(), { objectMode: false });
     const verified = await dkimVerify(input, { resolver, minBitLength: leastBits, sender: 'unused@unused.invalid' });
-    const dkim = verified.results.flatMap((one) => signatureOf(one as unknown as Verified));
+    const dkim = verified.results.flatMap((one) => signatureOf(one as unknown as MailauthSignature));
     const chain = verified.arc as unknown as Parameters<typeof arc>[0] | undefined;
     const isChain = chain !== undefined && ((chain.chain as unknown) !== false || chain.error !== undefined);
     return {
@@ -95,14 +95,14 @@ const unreadSignature = ({ why, domain, selector }: UnreadSignature): Signature 
 });
 
 /** What mailauth says of a signature, as far as it is used here. */
-interface Verified {
+interface MailauthSignature {
   readonly signingDomain?: string;
   readonly selector?: string;
   readonly signingHeaders?: { readonly keys: string };
   readonly status: { readonly result: string; readonly comment?: string | false };
 }
 
-function signatureOf({ signingDomain, selector = '', signingHeaders, status }: Verified): Signature[] {
+function signatureOf({ signingDomain, selector = '', signingHeaders, status }: MailauthSignature): Signature[] {
   if (status.result === 'none') return [];
   const domain = parseDomain(signingDomain ?? '') ?? '';
   const why = status.comment || undefined;

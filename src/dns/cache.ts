@@ -2,10 +2,10 @@
  * A cache in front of a resolver: keeps answers for their TTL, void ones as RFC 2308 says, failures for a moment,
  * and asks a question that is already under way only once.
  */
-import { lowerName } from './name.js';
+import { lowerName } from './wire/name.js';
 import { boundedStore } from './bounded-store.js';
 import { untilAborted } from './deadline.js';
-import type { Answer, LookupOptions, RecordData, RecordType, Resolver } from './resolver.js';
+import type { DnsAnswer, LookupOptions, RecordData, RecordType, Resolver } from './resolver.js';
 import type { TimedAnswer, Upstream } from './upstream.js';
 
 export interface CacheSettings {
@@ -25,8 +25,8 @@ export interface CacheSettings {
   readonly now?: () => number;
 }
 
-interface Entry {
-  readonly answer: Answer<unknown>;
+interface CachedAnswer {
+  readonly answer: DnsAnswer<unknown>;
   readonly expires: number;
 }
 
@@ -48,16 +48,16 @@ const defaults: Limits = {
 export function cachingResolver(upstream: Upstream, settings: CacheSettings = {}): Resolver {
   const { now = () => performance.now(), ...given } = settings;
   const limits: Limits = { ...defaults, ...given };
-  const store = boundedStore<Entry>(limits);
-  const underWay = new Map<string, Promise<Answer<unknown>>>();
+  const store = boundedStore<CachedAnswer>(limits);
+  const underWay = new Map<string, Promise<DnsAnswer<unknown>>>();
 
-  function keep(key: string, timed: TimedAnswer<unknown>): Answer<unknown> {
+  function keep(key: string, timed: TimedAnswer<unknown>): DnsAnswer<unknown> {
     const expires = now() + 1000 * secondsToKeep(timed, limits);
     store.set(key, { answer: timed.answer, expires }, octetsOf(key, timed.answer));
     return timed.answer;
   }
 
-  function start(key: string, asked: Promise<TimedAnswer<unknown>>): Promise<Answer<unknown>> {
+  function start(key: string, asked: Promise<TimedAnswer<unknown>>): Promise<DnsAnswer<unknown>> {
     const answer = asked.then((timed) => keep(key, timed)).finally(() => underWay.delete(key));
     underWay.set(key, answer);
     return answer;
@@ -77,7 +77,7 @@ export function cachingResolver(upstream: Upstream, settings: CacheSettings = {}
   return {
     lookup<T extends RecordType>(name: string, type: T, options?: LookupOptions) {
       // What was stored under a type's key came from a question of that type.
-      return lookup(name, type, options) as Answer<RecordData[T]> | Promise<Answer<RecordData[T]>>;
+      return lookup(name, type, options) as DnsAnswer<RecordData[T]> | Promise<DnsAnswer<RecordData[T]>>;
     },
   };
 }
@@ -96,7 +96,7 @@ function secondsToKeep({ answer, ttl }: TimedAnswer<unknown>, limits: Limits): n
 const clamp = (value: number, least: number, most: number): number => Math.min(Math.max(value, least), most);
 
 /** An estimate: text counts its characters, everything else a little for the objects around it. */
-function octetsOf(key: string, answer: Answer<unknown>): number {
+function octetsOf(key: string, answer: DnsAnswer<unknown>): number {
   const perEntry = 200 + key.length;
   if (answer.kind !== 'found') return perEntry;
   return answer.records.reduce<number>((sum, record) => sum + octetsOfRecord(record), perEntry);

@@ -1,9 +1,9 @@
 /**
  * Time limits of look-ups: an AbortSignal that also follows its caller's, and leaves no timer behind.
  */
-import type { Answer } from './resolver.js';
+import type { DnsAnswer } from './resolver.js';
 
-export interface Deadline {
+export interface LookupDeadline {
   readonly signal: AbortSignal;
   /** Must be called when the work is done: stops the timer, lets go of the caller's signal, aborts what still runs. */
   end(): void;
@@ -14,7 +14,7 @@ const done = Symbol('done');
 const longestTimer = 0x7fffffff;
 
 /** Aborts after `ms` milliseconds, or as soon as `parent` does. */
-export function deadline(ms: number, parent?: AbortSignal): Deadline {
+export function deadline(ms: number, parent?: AbortSignal): LookupDeadline {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(timedOut), Math.min(ms, longestTimer));
   const follow = (): void => controller.abort(parent?.reason);
@@ -35,13 +35,13 @@ export function abortProblem({ reason }: AbortSignal): string {
 }
 
 /** The answer, or `failed` as soon as the signal is aborted; the work behind the promise goes on. */
-export function untilAborted<T>(answer: Promise<Answer<T>>, signal?: AbortSignal): Promise<Answer<T>> {
+export function untilAborted<T>(answer: Promise<DnsAnswer<T>>, signal?: AbortSignal): Promise<DnsAnswer<T>> {
   if (!signal) return answer;
   return new Promise((resolve) => {
     const onAbort = (): void => resolve({ kind: 'failed', problem: abortProblem(signal) });
     if (signal.aborted) return onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
-    const settle = (value: Answer<T>): void => {
+    const settle = (value: DnsAnswer<T>): void => {
       signal.removeEventListener('abort', onAbort);
       resolve(value);
     };

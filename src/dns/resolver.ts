@@ -32,7 +32,7 @@ export interface RecordData {
  * void: the name does not exist or has no such record (RFC 7208 §4.6.4 "void lookup").
  * failed: anything else: time-out, SERVFAIL, REFUSED, lame, malformed, a CNAME loop.
  */
-export type Answer<T> =
+export type DnsAnswer<T> =
   | { readonly kind: 'found'; readonly records: readonly T[] }
   | { readonly kind: 'void'; readonly why: 'nxdomain' | 'nodata' }
   | { readonly kind: 'failed'; readonly problem: string };
@@ -48,5 +48,5 @@ export interface Resolver {
     name: string,
     type: T,
     options?: LookupOptions,
-  ): Answer<RecordData[T]> | Promise<Answer<RecordData[T]>>;
+  ): DnsAnswer<RecordData[T]> | Promise<DnsAnswer<RecordData[T]>>;
 }

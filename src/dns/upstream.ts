@@ -1,10 +1,10 @@
 /**
  * What a cache needs of the resolver behind it: answers that say how long they may be kept.
  */
-import type { Answer, LookupOptions, RecordData, RecordType } from './resolver.js';
+import type { DnsAnswer, LookupOptions, RecordData, RecordType } from './resolver.js';
 
 export interface TimedAnswer<T> {
-  readonly answer: Answer<T>;
+  readonly answer: DnsAnswer<T>;
   /** Seconds; undefined when nobody said: a void answer without SOA, a failure. */
   readonly ttl: number | undefined;
 }

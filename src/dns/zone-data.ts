@@ -12,7 +12,7 @@
  * what it means. TIMEOUT: questions for types without a record time out. Text is latin1.
  */
 import { parseIp, type Ip } from '../mail/ip.js';
-import { lowerName } from './name.js';
+import { lowerName } from './wire/name.js';
 import type { Mx, RecordData, RecordType } from './resolver.js';
 
 /** What a zone holds of one name. */
@@ -34,7 +34,7 @@ const types = ['A', 'AAAA', 'MX', 'TXT', 'PTR'] as const satisfies readonly Reco
 type ZoneType = RecordType | 'CNAME' | 'SPF';
 
 /** One record as it stands in the data. */
-interface Item {
+interface ZoneItem {
   readonly key: string;
   readonly value: unknown;
 }
@@ -78,19 +78,19 @@ function readName(entry: ZoneEntry, value: unknown): string | undefined {
   return readItems(entry, Object.entries(value).flatMap(itemsOfMapped));
 }
 
-function itemsOfListed(value: unknown): Item[] {
+function itemsOfListed(value: unknown): ZoneItem[] {
   if (isMap(value)) return Object.entries(value).map(([key, record]: [string, unknown]) => ({ key, value: record }));
   return [{ key: value === 'TIMEOUT' ? 'timeout' : '', value: value === 'TIMEOUT' || value }];
 }
 
 /** A list under a type is a list of records, except where it can only be a single MX; single records are as in the other form. */
-function itemsOfMapped([key, value]: [string, unknown]): Item[] {
+function itemsOfMapped([key, value]: [string, unknown]): ZoneItem[] {
   if (!Array.isArray(value) || key === 'timeoutTypes' || (key === 'MX' && typeof value[0] === 'number'))
     return [{ key, value }];
   return key === 'SPF' ? [] : value.map((record: unknown) => ({ key, value: record }));
 }
 
-function readItems(entry: ZoneEntry, items: readonly Item[]): string | undefined {
+function readItems(entry: ZoneEntry, items: readonly ZoneItem[]): string | undefined {
   const spfIsTxt = !items.some(({ key }) => key === 'TXT');
   for (const item of items) {
     const problem = item.key === 'SPF' && !spfIsTxt ? undefined : readItem(entry, item);
@@ -99,7 +99,7 @@ function readItems(entry: ZoneEntry, items: readonly Item[]): string | undefined
   return undefined;
 }
 
-function readItem(entry: ZoneEntry, { key, value }: Item): string | undefined {
+function readItem(entry: ZoneEntry, { key, value }: ZoneItem): string | undefined {
   if (key === 'timeout') return readTimeout(entry, value === true ? types : value === false ? [] : [value]);
   if (key === 'timeoutTypes') return readTimeout(entry, Array.isArray(value) ? value : [value]);
   if (!isZoneType(key)) return key === '' ? `${quoted(value)} is no record` : `${quoted(key)} is no record type`;

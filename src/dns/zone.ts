@@ -2,14 +2,14 @@
  * A resolver that knows one zone and never waits: for the demo, tests and checks without a network.
  * The forms of its data are described in zone-data.ts.
  */
-import { lowerName } from './name.js';
-import { maxAliases } from './reading.js';
-import type { Answer, RecordData, RecordType, Resolver } from './resolver.js';
+import { lowerName } from './wire/name.js';
+import { maxAliases } from './stub/reading.js';
+import type { DnsAnswer, RecordData, RecordType, Resolver } from './resolver.js';
 import { readZoneData, readZoneText, type ZoneData, type ZoneEntry, type ZoneReading } from './zone-data.js';
 
 /** Answers at once, always. */
 export interface ZoneResolver extends Resolver {
-  lookup<T extends RecordType>(name: string, type: T): Answer<RecordData[T]>;
+  lookup<T extends RecordType>(name: string, type: T): DnsAnswer<RecordData[T]>;
 }
 
 export type ZoneFile =
@@ -31,7 +31,7 @@ export const readZoneFile = (text: string): ZoneFile => fileOf(readZoneText(text
 const fileOf = (reading: ZoneReading): ZoneFile =>
   reading.kind === 'zone' ? { kind: 'zone', resolver: resolverOf(reading.zone) } : reading;
 
-type Answers = { readonly [T in RecordType]: Answer<RecordData[T]> };
+type Answers = { readonly [T in RecordType]: DnsAnswer<RecordData[T]> };
 
 const nxdomain = { kind: 'void', why: 'nxdomain' } as const;
 const nodata = { kind: 'void', why: 'nodata' } as const;
@@ -73,7 +73,7 @@ function answersFor(zone: ZoneData, name: string, empty: ReadonlyMap<string, Ans
 
 const answersForNobody: Answers = { A: nxdomain, AAAA: nxdomain, MX: nxdomain, TXT: nxdomain, PTR: nxdomain };
 
-function endOfChain(zone: ZoneData, start: string): string | Answer<never> {
+function endOfChain(zone: ZoneData, start: string): string | DnsAnswer<never> {
   const seen = new Set([start]);
   for (let name = start; ;) {
     const target = zone.get(name)?.aliases[0];
@@ -85,7 +85,7 @@ function endOfChain(zone: ZoneData, start: string): string | Answer<never> {
   }
 }
 
-function answerFrom<T extends RecordType>(entry: ZoneEntry, type: T): Answer<RecordData[T]> {
+function answerFrom<T extends RecordType>(entry: ZoneEntry, type: T): DnsAnswer<RecordData[T]> {
   const records: readonly RecordData[T][] = entry.records[type];
   if (records.length > 0) return { kind: 'found', records };
   return entry.timeouts.has(type) ? timedOut : nodata;

@@ -9,15 +9,9 @@ import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
 import type { Rejection, Verdict } from '../mail/verdict.js';
 import type { Store } from '../store/store.js';
+import type { ClientName } from '../dns/client-name.js';
 
-/**
- * The client's name by reverse DNS. `confirmed`: one of the name's addresses is the client's; `unconfirmed`: none is;
- * `none`: there is no such name; `failed`: DNS did not answer.
- */
-export type ClientName =
-  | { readonly kind: 'confirmed' | 'unconfirmed'; readonly name: string }
-  | { readonly kind: 'none' }
-  | { readonly kind: 'failed'; readonly problem: string };
+export type { ClientName };
 
 export interface SessionFacts {
   readonly id: string;
@@ -143,7 +137,7 @@ export interface AuthenticationResult {
   readonly details: readonly string[];
 }
 
-type Answer = Verdict | Promise<Verdict>;
+type HookAnswer = Verdict | Promise<Verdict>;
 
 export interface Plugin {
   readonly name: string;
@@ -154,16 +148,16 @@ export interface Plugin {
   /** Is it only tried out, for this mail? Then no fault of it defers the mail. */
   isTrial?(mail: DataContext): boolean;
   /** Before the greeting. */
-  connect?(context: SessionContext): Answer;
-  helo?(context: SessionContext): Answer;
-  mail?(context: MailContext): Answer;
+  connect?(context: SessionContext): HookAnswer;
+  helo?(context: SessionContext): HookAnswer;
+  mail?(context: MailContext): HookAnswer;
   /** For each recipient of a hosted domain. */
-  rcpt?(context: RcptContext): Answer;
+  rcpt?(context: RcptContext): HookAnswer;
   /** The mail has been read to its end. */
-  dataPost?(context: DataContext): Answer;
+  dataPost?(context: DataContext): HookAnswer;
   /** The mail is about to be relayed. */
-  queue?(context: DataContext): Answer;
-  unknownCommand?(context: SessionContext & { readonly command: string }): Answer;
+  queue?(context: DataContext): HookAnswer;
+  unknownCommand?(context: SessionContext & { readonly command: string }): HookAnswer;
   /** The connection is gone; nobody waits for an answer. */
   disconnect?(context: SessionContext): void | Promise<void>;
 }

@@ -37,7 +37,7 @@ const goOn: HookOutcome = { kind: 'go on' };
 /** Asks the plugins that have this hook, one after the other, until one settles it. Never throws. */
 export async function runHook<C>(run: HookRun<C>): Promise<HookOutcome> {
   for (const plugin of run.plugins) {
-    const method = plugin[run.hook] as Method<C> | undefined;
+    const method = plugin[run.hook] as HookMethod<C> | undefined;
     if (method === undefined) continue;
     // Most answer at once: waiting all the same would cost a mail a hundred promises.
     const judged = judge(run, plugin, method);
@@ -61,9 +61,9 @@ export async function runHook<C>(run: HookRun<C>): Promise<HookOutcome> {
   return goOn;
 }
 
-type Method<C> = (this: Plugin, context: C) => Verdict | Promise<Verdict>;
+type HookMethod<C> = (this: Plugin, context: C) => Verdict | Promise<Verdict>;
 
-function judge<C>(run: HookRun<C>, plugin: Plugin, method: Method<C>): Verdict | Promise<Verdict> {
+function judge<C>(run: HookRun<C>, plugin: Plugin, method: HookMethod<C>): Verdict | Promise<Verdict> {
   try {
     const answer = method.call(plugin, run.context());
     return answer instanceof Promise ? judgeLater(run, plugin, answer) : believed(run, plugin, answer);

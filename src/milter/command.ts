@@ -4,13 +4,13 @@
  */
 import { type Ip, parseIp } from '../mail/ip.js';
 import { stringsOf } from './codec.js';
-import type { Client, EnvelopePath, HeaderField } from './policy.js';
+import type { MilterClient, EnvelopePath, HeaderField } from './policy.js';
 
-export type Command =
+export type MilterCommand =
   | { readonly kind: 'negotiate'; readonly version: number; readonly actions: number; readonly protocol: number }
   /** `code`: of the command they belong to. `definitions`: name NUL value NUL …, as sent. */
   | { readonly kind: 'macros'; readonly code: number; readonly definitions: string }
-  | { readonly kind: 'connect'; readonly client: Client }
+  | { readonly kind: 'connect'; readonly client: MilterClient }
   | { readonly kind: 'helo'; readonly name: string }
   | { readonly kind: 'mail'; readonly sender: EnvelopePath }
   | { readonly kind: 'rcpt'; readonly recipient: EnvelopePath }
@@ -32,7 +32,7 @@ export interface BrokenCommand {
 }
 
 /** A frame as `FrameReader` shows it. */
-export interface Frame {
+export interface MilterFrame {
   readonly code: number;
   readonly octets: Buffer;
   readonly start: number;
@@ -48,7 +48,7 @@ const nextSession = { kind: 'next-session' } as const;
 const broken = (problem: string): BrokenCommand => ({ kind: 'broken', problem });
 
 /** Reads a frame. Pieces of a body are views on its octets, all else is copied. */
-export function parseCommand(frame: Frame): Command | BrokenCommand {
+export function parseCommand(frame: MilterFrame): MilterCommand | BrokenCommand {
   switch (frame.code) {
     case 0x44: // SMFIC_MACRO 'D'
       return macros(frame);
@@ -85,7 +85,7 @@ export function parseCommand(frame: Frame): Command | BrokenCommand {
   }
 }
 
-function negotiate({ octets, start, end }: Frame): Command | BrokenCommand {
+function negotiate({ octets, start, end }: MilterFrame): MilterCommand | BrokenCommand {
   if (end - start < 12) return broken('negotiation of fewer than 12 octets');
   return {
     kind: 'negotiate',
@@ -95,17 +95,25 @@ function negotiate({ octets, start, end }: Frame): Command | BrokenCommand {
   };
 }
 
-function macros({ octets, start, end }: Frame): Command | BrokenCommand {
+function macros({ octets, start, end }: MilterFrame): MilterCommand | BrokenCommand {
   if (start === end) return broken('macros of no command');
   return { kind: 'macros', code: octets[start] ?? 0, definitions: octets.toString('latin1', start + 1, end) };
 }
 
-function withText(frame: Frame, name: string, make: (text: string) => Command): Command | BrokenCommand {
+function withText(
+  frame: MilterFrame,
+  name: string,
+  make: (text: string) => MilterCommand,
+): MilterCommand | BrokenCommand {
   const text = stringsOf(frame.octets, frame.start, frame.end)?.[0];
   return text === undefined ? broken(`${name} without a string`) : make(text);
 }
 
-function withPath(frame: Frame, name: string, make: (path: EnvelopePath) => Command): Command | BrokenCommand {
+function withPath(
+  frame: MilterFrame,
+  name: string,
+  make: (path: EnvelopePath) => MilterCommand,
+): MilterCommand | BrokenCommand {
   const [path, ...parameters] = stringsOf(frame.octets, frame.start, frame.end) ?? [];
   return path === undefined ? broken(`${name} without a string`) : make(envelopePath(path, parameters));
 }
@@ -115,14 +123,14 @@ function envelopePath(path: string, parameters: readonly string[]): EnvelopePath
   return { path, address: bracketed ? path.slice(1, -1) : path, parameters };
 }
 
-function header({ octets, start, end }: Frame): Command | BrokenCommand {
+function header({ octets, start, end }: MilterFrame): MilterCommand | BrokenCommand {
   const [name, value] = stringsOf(octets, start, end) ?? [];
   if (name === undefined || value === undefined) return broken('HEADER without name and value');
   return { kind: 'header', field: { name, value } };
 }
 
 /** Host NUL, family; where it is known: u16 port, address NUL. */
-function connect({ octets, start, end }: Frame): Command | BrokenCommand {
+function connect({ octets, start, end }: MilterFrame): MilterCommand | BrokenCommand {
   const nul = octets.indexOf(0, start);
   if (nul < 0 || nul + 1 >= end) return broken('CONNECT without a family');
   const name = octets.toString('latin1', start, nul);
@@ -141,7 +149,7 @@ interface Whence {
   readonly address: string;
 }
 
-function clientAt({ name, family, port, address }: Whence): Client | undefined {
+function clientAt({ name, family, port, address }: Whence): MilterClient | undefined {
   switch (family) {
     case 'L': // SMFIA_UNIX
       return { kind: 'unix', name, ip: undefined, path: address };

@@ -1,9 +1,9 @@
 /** What handlers see of a session and of a transaction. The protocol's side of them is `session`. */
 import type { Macros } from './macros.js';
-import type { Client, EditKind, EnvelopePath, Session, Transaction } from './policy.js';
+import type { MilterClient, EditKind, EnvelopePath, Session, Transaction } from './policy.js';
 
 /** What a context asks of the connection it belongs to. */
-export interface Connection {
+export interface ContextConnection {
   readonly macros: Macros;
   offers(edit: EditKind): boolean;
   progressOf(transaction: object): void;
@@ -26,8 +26,8 @@ class Ending {
   }
 }
 
-export class SessionContext<S> extends Ending implements Session<S> {
-  readonly client: Client;
+export class MilterSessionContext<S> extends Ending implements Session<S> {
+  readonly client: MilterClient;
   helo: string | undefined;
   /** Given by the filter's `newSession`, before any handler sees it. */
   state!: S;
@@ -35,9 +35,9 @@ export class SessionContext<S> extends Ending implements Session<S> {
   made = false;
   /** Something broke that the MTA could not be told at once: no mail of this session passes. */
   failed = false;
-  readonly #connection: Connection;
+  readonly #connection: ContextConnection;
 
-  constructor(connection: Connection, client: Client) {
+  constructor(connection: ContextConnection, client: MilterClient) {
     super();
     this.#connection = connection;
     this.client = client;
@@ -57,7 +57,7 @@ export class SessionContext<S> extends Ending implements Session<S> {
 }
 
 export class TransactionContext<S, T> extends Ending implements Transaction<S, T> {
-  readonly session: SessionContext<S>;
+  readonly session: MilterSessionContext<S>;
   readonly sender: EnvelopePath;
   /** Given by the filter's `newTransaction`, before any handler sees it. */
   state!: T;
@@ -67,7 +67,7 @@ export class TransactionContext<S, T> extends Ending implements Transaction<S, T
   skipsHeader = false;
   skipsBody = false;
 
-  constructor(session: SessionContext<S>, sender: EnvelopePath) {
+  constructor(session: MilterSessionContext<S>, sender: EnvelopePath) {
     super();
     this.session = session;
     this.sender = sender;

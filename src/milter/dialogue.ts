@@ -5,12 +5,12 @@
  * The order of commands is taken leniently, switched-off ones are simply absent. But a piece of a message without MAIL is
  * answered `tempfail`: no mail passes that the filter has not seen.
  */
-import type { Command } from './command.js';
-import { type Connection, SessionContext, TransactionContext } from './contexts.js';
+import type { MilterCommand } from './command.js';
+import { type ContextConnection, MilterSessionContext, TransactionContext } from './contexts.js';
 import { Macros } from './macros.js';
 import { type Agreement, agree, editActions, eventFlags, protocol, wishesOf } from './negotiation.js';
 import {
-  type Client,
+  type MilterClient,
   type EditKind,
   type FinalAnswer,
   type HeaderField,
@@ -37,7 +37,7 @@ export interface Floor {
 }
 
 /** A piece of the body that comes with the end of the message is a step of its own, without an answer of its own. */
-export type Step = Command | { readonly kind: 'last-chunk'; readonly chunk: Uint8Array };
+export type DialogueStep = MilterCommand | { readonly kind: 'last-chunk'; readonly chunk: Uint8Array };
 
 /** A policy as sessions use it: made once, shared by all. */
 export interface PreparedPolicy<S, T> {
@@ -52,27 +52,27 @@ export function preparePolicy<S, T>(policy: MilterPolicy<S, T>): PreparedPolicy<
   return { filter, wished: wishesOf(filter) };
 }
 
-type Asked = MilterEvent | 'last-chunk';
+type AskedEvent = MilterEvent | 'last-chunk';
 type AnyAnswer = FinalAnswer | Skip;
-type MessageStep = Extract<Step, { kind: 'rcpt' | 'data' | 'header' | 'eoh' | 'body' | 'last-chunk' | 'eom' }>;
+type MessageStep = Extract<DialogueStep, { kind: 'rcpt' | 'data' | 'header' | 'eoh' | 'body' | 'last-chunk' | 'eom' }>;
 
 /** A question to the filter; `about` is undefined where it concerns the session. */
-interface Question<S, T> {
-  readonly event: Asked;
+interface FilterQuestion<S, T> {
+  readonly event: AskedEvent;
   readonly about: TransactionContext<S, T> | undefined;
 }
 
 /** SMFIC_CONNECT, SMFIC_HELO, SMFIC_MAIL */
 const code = { connect: 0x43, helo: 0x48, mail: 0x4d } as const;
-const nobody: Client = { kind: 'unknown', name: '', ip: undefined };
+const nobody: MilterClient = { kind: 'unknown', name: '', ip: undefined };
 
-export class Dialogue<S, T> implements Connection {
+export class Dialogue<S, T> implements ContextConnection {
   readonly macros = new Macros();
   readonly #filter: Filter<S, T>;
   readonly #wished: Agreement;
   readonly #floor: Floor;
   #agreed: Agreement | undefined;
-  #session: SessionContext<S> | undefined;
+  #session: MilterSessionContext<S> | undefined;
   #transaction: TransactionContext<S, T> | undefined;
   /** The transaction at whose end the filter is at work: PROGRESS may be said. */
   #ending: object | undefined;
@@ -95,7 +95,7 @@ export class Dialogue<S, T> implements Connection {
     if (this.#ending === transaction) this.#floor.say(frames.progress);
   }
 
-  perform(step: Step): void {
+  perform(step: DialogueStep): void {
     if (step.kind === 'negotiate') return this.#negotiate(step);
     if (!this.#agreed) return this.#floor.drop('a command before the negotiation');
     switch (step.kind) {
@@ -122,7 +122,7 @@ export class Dialogue<S, T> implements Connection {
     }
   }
 
-  #negotiate(offer: Extract<Step, { kind: 'negotiate' }>): void {
+  #negotiate(offer: Extract<DialogueStep, { kind: 'negotiate' }>): void {
     this.endSession();
     this.macros.clear();
     this.#agreed = agree(this.#wished, offer);
@@ -130,7 +130,7 @@ export class Dialogue<S, T> implements Connection {
     else this.#floor.drop(`protocol version ${offer.version}`);
   }
 
-  #connect(client: Client): void {
+  #connect(client: MilterClient): void {
     this.endSession();
     this.macros.clearBehind(code.connect);
     const session = this.#begun(client);
@@ -138,9 +138,9 @@ export class Dialogue<S, T> implements Connection {
   }
 
   /** The session; where the MTA never said CONNECT, it begins here. */
-  #begun(client: Client = nobody): SessionContext<S> {
+  #begun(client: MilterClient = nobody): MilterSessionContext<S> {
     if (this.#session) return this.#session;
-    const session = new SessionContext<S>(this, client);
+    const session = new MilterSessionContext<S>(this, client);
     this.#session = session;
     try {
       if (this.#filter.newSession) session.state = this.#filter.newSession();
@@ -165,7 +165,7 @@ export class Dialogue<S, T> implements Connection {
     this.#ask({ event: 'unknown', about: undefined }, () => this.#filter.unknown?.(session, line));
   }
 
-  #mail({ sender }: Extract<Step, { kind: 'mail' }>): void {
+  #mail({ sender }: Extract<DialogueStep, { kind: 'mail' }>): void {
     this.#dropTransaction();
     this.macros.clearBehind(code.mail);
     const session = this.#begun();
@@ -210,7 +210,7 @@ export class Dialogue<S, T> implements Connection {
     return lost ? { name: field.name, value: ` ${field.value}` } : field;
   }
 
-  #ask(question: Question<S, T>, handler: () => Reaction<AnyAnswer>): void {
+  #ask(question: FilterQuestion<S, T>, handler: () => Reaction<AnyAnswer>): void {
     if (this.#session?.failed) return this.#settle(question, tempfail);
     let reaction: Reaction<AnyAnswer>;
     try {
@@ -226,7 +226,7 @@ export class Dialogue<S, T> implements Connection {
     this.#floor.wait(settled, question.about !== undefined);
   }
 
-  #settle(question: Question<S, T>, answer: AnyAnswer): void {
+  #settle(question: FilterQuestion<S, T>, answer: AnyAnswer): void {
     const { event, about } = question;
     if (this.#isSilent(event)) return this.#say(event, frames.continue);
     if (answer.kind === 'skip') return this.#skip(question);
@@ -244,14 +244,14 @@ export class Dialogue<S, T> implements Connection {
   }
 
   /** SKIP is said for the body only: Sendmail knows it nowhere else. */
-  #skip({ event, about }: Question<S, T>): void {
+  #skip({ event, about }: FilterQuestion<S, T>): void {
     if (about && event === 'header') about.skipsHeader = true;
     if (about && event === 'body') about.skipsBody = true;
     this.#say(event, event === 'body' && this.#granted(protocol.skip) ? frames.skip : frames.continue);
   }
 
   /** What the MTA was not waiting for, it is told at the next occasion. */
-  #fail({ event, about }: Question<S, T>, error: unknown): void {
+  #fail({ event, about }: FilterQuestion<S, T>, error: unknown): void {
     this.#floor.failed(event, error);
     if (event === 'eom') return this.#finish([frames.tempfail]);
     if (about && (event !== 'rcpt' || this.#isSilent(event))) about.settled = frames.tempfail;
@@ -275,7 +275,7 @@ export class Dialogue<S, T> implements Connection {
     for (const frame of said) this.#floor.say(frame);
   }
 
-  #say(event: Asked, frame: Buffer): void {
+  #say(event: AskedEvent, frame: Buffer): void {
     if (event !== 'last-chunk' && !this.#granted(eventFlags[event].unanswered)) this.#floor.say(frame);
   }
 
@@ -283,7 +283,7 @@ export class Dialogue<S, T> implements Connection {
     return ((this.#agreed?.protocol ?? 0) & bit) !== 0;
   }
 
-  #isSilent(event: Asked): boolean {
+  #isSilent(event: AskedEvent): boolean {
     return (this.#wished.protocol & eventFlags[event === 'last-chunk' ? 'body' : event].unanswered) !== 0;
   }
 
@@ -317,7 +317,7 @@ export class Dialogue<S, T> implements Connection {
 }
 
 /** A refusal at RCPT concerns that recipient. */
-function endsMessage(event: Asked, { kind }: AnyAnswer): boolean {
+function endsMessage(event: AskedEvent, { kind }: AnyAnswer): boolean {
   if (kind === 'continue') return false;
   return event !== 'rcpt' || kind === 'accept' || kind === 'discard';
 }

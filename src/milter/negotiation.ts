@@ -83,10 +83,10 @@ const stageNumber: Readonly<Record<MacroStage, number>> = {
   eoh: 6, // SMFIM_EOH
 };
 
-type Filter = MilterWishes & Pick<MilterHandlers<never, never>, MilterEvent>;
+type FilterWithWishes = MilterWishes & Pick<MilterHandlers<never, never>, MilterEvent>;
 
 /** What a filter would like, whoever offers it. */
-export function wishesOf(filter: Filter): Agreement {
+export function wishesOf(filter: FilterWithWishes): Agreement {
   const lists = macroLists(filter);
   const edits = (filter.edits ?? []).flatMap((kind) => editActions[kind]);
   return {
@@ -112,7 +112,7 @@ export function agree(wished: Agreement, offer: Offer): Agreement | undefined {
   };
 }
 
-function wantedProtocol(filter: Filter): number {
+function wantedProtocol(filter: FilterWithWishes): number {
   const events = Object.keys(eventFlags) as MilterEvent[];
   return events.reduce(
     (sum, event) => sum | wantedOfEvent(filter, event),
@@ -122,7 +122,7 @@ function wantedProtocol(filter: Filter): number {
   );
 }
 
-function wantedOfEvent(filter: Filter, event: MilterEvent): number {
+function wantedOfEvent(filter: FilterWithWishes, event: MilterEvent): number {
   const { unsent, unanswered } = eventFlags[event];
   switch (event) {
     // What every session needs to know is sent in any case. And answered, handler or not: our choice, since behind an
@@ -142,7 +142,7 @@ function wantedOfEvent(filter: Filter, event: MilterEvent): number {
 }
 
 /** Is the event seen only, and never answered? */
-export function isSilent(filter: Filter, event: MilterEvent): boolean {
+export function isSilent(filter: FilterWithWishes, event: MilterEvent): boolean {
   return filter[event] !== undefined && event !== 'eom' && event !== 'data' && (filter.silent ?? []).includes(event);
 }
 

@@ -85,7 +85,7 @@ export type Reaction<A> = A | void | Promise<A | void>;
 export interface Session<S = unknown> {
   readonly state: S;
   /** Of kind `unknown` where no CONNECT was sent. */
-  readonly client: Client;
+  readonly client: MilterClient;
   /** The argument of the last HELO or EHLO; undefined before it. */
   readonly helo: string | undefined;
   /** A macro, by its name with or without braces, as it stands now: that of the latest stage that has it. */
@@ -111,7 +111,7 @@ export interface Transaction<S = unknown, T = unknown> {
   progress(): void;
 }
 
-export type Client =
+export type MilterClient =
   | { readonly kind: 'ip'; readonly name: string; readonly ip: Ip; readonly port: number }
   /** A UNIX socket; `path` as the MTA gives it. */
   | { readonly kind: 'unix'; readonly name: string; readonly ip: undefined; readonly path: string }

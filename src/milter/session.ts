@@ -7,7 +7,7 @@
  */
 import { FrameReader } from './codec.js';
 import { parseCommand } from './command.js';
-import { Dialogue, type Floor, type PreparedPolicy, type Step } from './dialogue.js';
+import { Dialogue, type Floor, type PreparedPolicy, type DialogueStep } from './dialogue.js';
 
 /** What a session does to the outside. */
 export interface Outlet {
@@ -33,7 +33,7 @@ export class MilterSession<S, T> implements Floor {
   /** A question to the filter that is not answered yet. */
   #pending: { readonly ofMessage: boolean } | undefined;
   /** Commands that came meanwhile. */
-  #waiting: Step[] = [];
+  #waiting: DialogueStep[] = [];
   #waitingOctets = 0;
   #out: Buffer[] = [];
   /** A read, or a late answer, is being worked on: what is said goes out at its end. */
@@ -85,7 +85,7 @@ export class MilterSession<S, T> implements Floor {
     this.#dialogue.endSession();
   }
 
-  #take(step: Step, octets: number): void {
+  #take(step: DialogueStep, octets: number): void {
     if (!this.#pending) return this.#dialogue.perform(step);
     switch (step.kind) {
       case 'quit':
@@ -108,7 +108,7 @@ export class MilterSession<S, T> implements Floor {
   }
 
   /** What waits of the message is dropped with it; what waits of the session is not. */
-  #abort(step: Step): void {
+  #abort(step: DialogueStep): void {
     this.#waiting = this.#waiting.filter(isOfSession);
     if (this.#pending?.ofMessage) this.#pending = undefined;
     this.#dialogue.perform(step);
@@ -172,4 +172,4 @@ export class MilterSession<S, T> implements Floor {
 }
 
 /** Macros are: a session needs its own, and those of a message are replaced with the next one's. */
-const isOfSession = ({ kind }: Step): boolean => ['connect', 'helo', 'unknown', 'macros'].includes(kind);
+const isOfSession = ({ kind }: DialogueStep): boolean => ['connect', 'helo', 'unknown', 'macros'].includes(kind);

@@ -18,7 +18,7 @@ export const pictures = { each: 2 << 20, all: 8 << 20 } as const;
 
 export async function readContent(octets: Readable, keep?: Keep): Promise<Content> {
   try {
-    const found: Found = { text: [], html: [], attachments: [], parts: 0, keep };
+    const found: Gathered = { text: [], html: [], attachments: [], parts: 0, keep };
     await read(octets, found, 0);
     const [text, html] = [found.text, found.html].map((parts) => parts.join('\n').slice(0, longestText));
     return { kind: 'read', text: text ?? '', html: html ?? '', attachments: found.attachments };
@@ -37,7 +37,7 @@ const options: MailParserOptions & { readonly maxHeadSize: number; readonly maxC
   maxChildNodes: limits.parts,
 };
 
-interface Found {
+interface Gathered {
   readonly text: string[];
   readonly html: string[];
   readonly attachments: Attachment[];
@@ -46,8 +46,8 @@ interface Found {
 }
 
 /** What mailparser keeps of a part; its types leave it out. */
-interface Part {
-  readonly children: readonly Part[];
+interface MimePart {
+  readonly children: readonly MimePart[];
   readonly headers: Headers;
   readonly contentType: string | false;
   readonly isAttachment?: boolean;
@@ -55,7 +55,7 @@ interface Part {
   readonly node: { readonly filename: string | false };
 }
 
-async function read(octets: Readable, found: Found, attachedTo: number): Promise<void> {
+async function read(octets: Readable, found: Gathered, attachedTo: number): Promise<void> {
   if (attachedTo > limits.attachedMails) throw new Error(`mails in mails, deeper than ${limits.attachedMails}`);
   const parser = new MailParser(options);
   await new Promise<void>((resolve, reject) => {
@@ -70,7 +70,7 @@ async function read(octets: Readable, found: Found, attachedTo: number): Promise
     parser.on('error', reject);
     Readable.from(withoutPadding(octets)).on('error', reject).pipe(parser);
   });
-  const { tree } = parser as unknown as { readonly tree: Part | false };
+  const { tree } = parser as unknown as { readonly tree: MimePart | false };
   if (tree) takeText(tree, found);
 }
 
@@ -92,7 +92,7 @@ async function* withoutPadding(octets: AsyncIterable<Buffer>): AsyncIterable<Buf
 const trimmed = (text: string): Buffer => Buffer.from(text.replace(/^(--[^\r\n]{1,200}?)[ \t]+$/gm, '$1'), 'latin1');
 
 /** Attachments come one by one, each before the text. */
-async function take(part: AttachmentStream, found: Found, attachedTo: number): Promise<void> {
+async function take(part: AttachmentStream, found: Gathered, attachedTo: number): Promise<void> {
   const chunks: Buffer[] = [];
   for await (const chunk of part.content as Readable) chunks.push(chunk);
   const octets = Buffer.concat(chunks);
@@ -119,7 +119,7 @@ async function take(part: AttachmentStream, found: Found, attachedTo: number): P
 const longestCid = 256;
 
 /** Of an attachment that is about to be put into the list. */
-function isKept(octets: Buffer, { keep, attachments }: Found, isNamed: boolean): boolean {
+function isKept(octets: Buffer, { keep, attachments }: Gathered, isNamed: boolean): boolean {
   switch (keep?.kind) {
     case undefined:
       return false;
@@ -134,8 +134,8 @@ function isKept(octets: Buffer, { keep, attachments }: Found, isNamed: boolean):
 }
 
 /** The tree, without recursion: its depth is the sender's. */
-function takeText(tree: Part, found: Found): void {
-  const open: { readonly part: Part; readonly depth: number }[] = [{ part: tree, depth: 0 }];
+function takeText(tree: MimePart, found: Gathered): void {
+  const open: { readonly part: MimePart; readonly depth: number }[] = [{ part: tree, depth: 0 }];
   for (let next = open.pop(); next; next = open.pop()) {
     const { part, depth } = next;
     if (depth > limits.depth) throw new Error(`parts in parts, deeper than ${limits.depth}`);

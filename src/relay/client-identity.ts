@@ -4,7 +4,7 @@
  */
 import type { Ip } from '../mail/ip.js';
 
-export interface Client {
+export interface ClientIdentity {
   readonly clientIp: Ip;
   /** '' when unknown. */
   readonly clientName: string;
@@ -21,7 +21,7 @@ const maxValue = 400;
  * XFORWARD, for one transaction: the MTA logs the client, but judges us. As many lines as are needed;
  * attributes of several lines add up. None when the MTA wants no attribute that we know.
  */
-export function xforwardCommands(client: Client, offered: string): readonly string[] {
+export function xforwardCommands(client: ClientIdentity, offered: string): readonly string[] {
   return commandLines('XFORWARD', attributesOf(client, offered));
 }
 
@@ -29,7 +29,7 @@ export function xforwardCommands(client: Client, offered: string): readonly stri
  * XCLIENT: from here on the MTA takes us for the client. Its session starts anew, so it is one line, and if
  * the HELO name does not fit, the EHLO that follows says it. '' when the MTA wants no attribute that we know.
  */
-export function xclientCommand(client: Client, offered: string): string {
+export function xclientCommand(client: ClientIdentity, offered: string): string {
   return commandLines('XCLIENT', attributesOf(client, offered.replace(/\bSOURCE\b/gi, '')))[0] ?? '';
 }
 
@@ -37,7 +37,7 @@ export function xclientCommand(client: Client, offered: string): string {
 export const repeatableHelo = (helo: string): boolean =>
   /^[a-z0-9_](?:[a-z0-9._-]{0,252}[a-z0-9_])?$/i.test(helo) || /^\[[a-z0-9.:-]{2,60}\]$/i.test(helo);
 
-function attributesOf(client: Client, offered: string): readonly string[] {
+function attributesOf(client: ClientIdentity, offered: string): readonly string[] {
   const wanted = new Set(offered.toUpperCase().split(/\s+/));
   const values: readonly (readonly [string, string])[] = [
     ['ADDR', addressValue(client.clientIp)],

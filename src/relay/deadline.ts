@@ -1,6 +1,6 @@
 /** The time that handing over one mail may take in all: whoever it waits for at the moment is told when it is over. */
 
-export class Deadline {
+export class MailDeadline {
   readonly #timer: NodeJS.Timeout;
   #expired: string | undefined;
   #action: (problem: string) => void = () => undefined;

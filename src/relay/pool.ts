@@ -4,10 +4,10 @@
  * process of the MTA, of which Postfix has a hundred (its own client caches connections on demand, and for 2 s, too).
  * What is said on them belongs to transaction.ts.
  */
-import type { Deadline } from './deadline.js';
+import type { MailDeadline } from './deadline.js';
 import { ConnectionLost, MtaConnection, type MtaTarget } from './mta-connection.js';
 
-export interface PoolOptions {
+export interface MtaPoolOptions {
   readonly target: MtaTarget;
   /** Our EHLO name. */
   readonly hostname: string;
@@ -17,7 +17,7 @@ export interface PoolOptions {
   readonly idleMs: number;
 }
 
-interface Idle {
+interface IdleConnection {
   readonly connection: MtaConnection;
   readonly timer: NodeJS.Timeout;
 }
@@ -28,9 +28,9 @@ const briefMs = 10;
 /** Mails come quickly when there were so many in the last second. */
 const quick = 20;
 
-export class Pool {
-  readonly #options: PoolOptions;
-  readonly #idle: Idle[] = [];
+export class MtaPool {
+  readonly #options: MtaPoolOptions;
+  readonly #idle: IdleConnection[] = [];
   readonly #waiting: (() => void)[] = [];
   #inUse = 0;
   /** When the last mails came, `quick` of them; the oldest first. */
@@ -38,12 +38,12 @@ export class Pool {
   readonly #leaving = new Set<Promise<void>>();
   #emptied: () => void = () => undefined;
 
-  constructor(options: PoolOptions) {
+  constructor(options: MtaPoolOptions) {
     this.#options = options;
   }
 
   /** Waits for the right to use one connection, which `release` gives back; rejects with ConnectionLost when time is over. */
-  place(deadline: Deadline): Promise<void> {
+  place(deadline: MailDeadline): Promise<void> {
     if (this.#times.push(performance.now()) > quick) this.#times.shift();
     if (this.#inUse < this.#options.connections) {
       this.#inUse++;
@@ -59,7 +59,7 @@ export class Pool {
   }
 
   /** The connection that was used last, if there is an open one. */
-  kept(deadline: Deadline): MtaConnection | undefined {
+  kept(deadline: MailDeadline): MtaConnection | undefined {
     for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
       clearTimeout(idle.timer);
       const { connection } = idle;
@@ -71,7 +71,7 @@ export class Pool {
   }
 
   /** A new connection, behind its EHLO; rejects with ConnectionLost. */
-  async fresh(deadline: Deadline): Promise<MtaConnection> {
+  async fresh(deadline: MailDeadline): Promise<MtaConnection> {
     const connection = new MtaConnection(this.#options);
     deadline.watch((problem) => void connection.drop(problem));
     await connection.open();
@@ -97,7 +97,7 @@ export class Pool {
   }
 
   #keep(connection: MtaConnection): void {
-    const idle: Idle = { connection, timer: setTimeout(() => this.#retire(idle), this.#idleMs()).unref() };
+    const idle: IdleConnection = { connection, timer: setTimeout(() => this.#retire(idle), this.#idleMs()).unref() };
     this.#idle.push(idle);
   }
 
@@ -106,7 +106,7 @@ export class Pool {
     return performance.now() - first < 1000 ? this.#options.idleMs : Math.min(briefMs, this.#options.idleMs);
   }
 
-  #retire(idle: Idle): void {
+  #retire(idle: IdleConnection): void {
     removeFrom(this.#idle, idle);
     const leaving = idle.connection.quit().finally(() => this.#leaving.delete(leaving));
     this.#leaving.add(leaving);

@@ -19,7 +19,7 @@ const takenMs = 3_600_000;
 const refusedMs = 300_000;
 const quietMs = 5_000;
 
-interface Entry {
+interface Probed {
   readonly probe: Probe;
   readonly until: number;
 }
@@ -27,7 +27,7 @@ interface Entry {
 export class Probes {
   readonly #options: ProbesOptions;
   readonly #max: number;
-  readonly #known = new Map<string, Entry>();
+  readonly #known = new Map<string, Probed>();
   readonly #underWay = new Map<string, Promise<Probe>>();
   #quietUntil = -Infinity;
 

@@ -14,13 +14,13 @@ export interface RefusalsOptions {
 const permanentMs = 3_600_000;
 const temporaryMs = 300_000;
 
-interface Entry {
+interface RefusedRecipient {
   readonly reply: Reply;
   readonly until: number;
 }
 
 export class Refusals {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, RefusedRecipient>();
   readonly #now: () => number;
   readonly #max: number;
 

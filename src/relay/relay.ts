@@ -7,13 +7,13 @@ import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
 import type { Reply } from '../mail/reply.js';
 import { asciiText } from '../mail/text.js';
-import { Deadline } from './deadline.js';
+import { MailDeadline } from './deadline.js';
 import { malformed } from './envelope.js';
 import { ConnectionLost, type MtaConnection, type MtaTarget } from './mta-connection.js';
-import { Pool } from './pool.js';
+import { MtaPool } from './pool.js';
 import { askRecipient, type Probe } from './probe.js';
 import { Probes } from './probes.js';
-import { handOver, type Outcome } from './transaction.js';
+import { handOver, type RelayOutcome } from './transaction.js';
 
 export interface RelayRequest {
   readonly clientIp: Ip;
@@ -74,20 +74,20 @@ export function openRelay(options: RelayOptions): Relay {
 
 class PooledRelay implements Relay {
   readonly #options: RelayOptions;
-  readonly #pool: Pool;
+  readonly #pool: MtaPool;
   readonly #probes = new Probes({ ask: (recipient) => this.#ask(recipient), now: () => performance.now() });
   #closed = false;
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    this.#pool = new Pool({ idleMs: 2_000, ...options });
+    this.#pool = new MtaPool({ idleMs: 2_000, ...options });
   }
 
   async send(request: RelayRequest): Promise<RelayResult> {
     const wrong = malformed(request);
     if (wrong) return { kind: 'refused', reply: wrong };
     if (this.#closed) return { kind: 'unreachable', problem: 'postern is stopping' };
-    const deadline = new Deadline(this.#options.timeoutMs);
+    const deadline = new MailDeadline(this.#options.timeoutMs);
     try {
       await this.#pool.place(deadline);
       return await this.#sendInPlace(request, deadline);
@@ -107,7 +107,7 @@ class PooledRelay implements Relay {
 
   /** Rejects with ConnectionLost when the MTA cannot be asked. */
   async #ask(recipient: string): Promise<Probe> {
-    const deadline = new Deadline(Math.min(this.#options.timeoutMs, probeMs));
+    const deadline = new MailDeadline(Math.min(this.#options.timeoutMs, probeMs));
     try {
       await this.#pool.place(deadline);
       return await this.#askInPlace(recipient, deadline);
@@ -116,7 +116,7 @@ class PooledRelay implements Relay {
     }
   }
 
-  async #askInPlace(recipient: string, deadline: Deadline): Promise<Probe> {
+  async #askInPlace(recipient: string, deadline: MailDeadline): Promise<Probe> {
     let connection = this.#pool.kept(deadline);
     try {
       // Under another client's name (XCLIENT) the MTA may refuse for the client's sake.
@@ -138,7 +138,7 @@ class PooledRelay implements Relay {
     await this.#pool.close();
   }
 
-  async #sendInPlace(request: RelayRequest, deadline: Deadline): Promise<RelayResult> {
+  async #sendInPlace(request: RelayRequest, deadline: MailDeadline): Promise<RelayResult> {
     let connection = this.#pool.kept(deadline);
     try {
       connection ??= await this.#pool.fresh(deadline);
@@ -153,13 +153,13 @@ class PooledRelay implements Relay {
     }
   }
 
-  #handOver(connection: MtaConnection, request: RelayRequest): Promise<Outcome> {
+  #handOver(connection: MtaConnection, request: RelayRequest): Promise<RelayOutcome> {
     return handOver(connection, request, (problem) => this.#options.onError?.(asciiText(problem)));
   }
 }
 
 /** A fresh connection is never stale; should it be, the mail is still with the client. */
-const settled = (outcome: Outcome): RelayResult =>
+const settled = (outcome: RelayOutcome): RelayResult =>
   outcome.kind === 'stale' || outcome.kind === 'unreachable'
     ? unreachable(new ConnectionLost(outcome.problem))
     : outcome;

@@ -3,20 +3,20 @@
  * All recipients or none: the end of data is never sent when one was refused. Connections and second tries are relay.ts's.
  */
 import type { MessageSource } from '../mail/message.js';
-import { repeatableHelo, xclientCommand, xforwardCommands, type Client } from './client-identity.js';
+import { repeatableHelo, xclientCommand, xforwardCommands, type ClientIdentity } from './client-identity.js';
 import { mailCommand, rcptCommand, unsendable, type Envelope } from './envelope.js';
 import { judgeEnvelope, type Refusal } from './judgement.js';
 import { ConnectionLost, type MtaConnection } from './mta-connection.js';
 import { mtaReplyText, refusal, type MtaReply } from './mta-reply.js';
 import { sendMessage } from './send-message.js';
 
-export interface Mail extends Client, Omit<Envelope, 'size'> {
+export interface RelayMail extends ClientIdentity, Omit<Envelope, 'size'> {
   /** Our own fields, lines ending in CRLF, to stand on top of the message. */
   readonly head: Buffer;
   readonly message: MessageSource;
 }
 
-export type Outcome =
+export type RelayOutcome =
   | { readonly kind: 'accepted'; readonly text: string }
   | Refusal
   | { readonly kind: 'unreachable'; readonly problem: string }
@@ -26,10 +26,10 @@ export type Outcome =
 /** Never rejects. Leaves `inTransaction` set where the MTA still has an open transaction. `report` gets what does not stop the mail. */
 export async function handOver(
   connection: MtaConnection,
-  mail: Mail,
+  mail: RelayMail,
   report: (problem: string) => void,
-): Promise<Outcome> {
-  const transaction = new Transaction(connection, mail, report);
+): Promise<RelayOutcome> {
+  const transaction = new Handover(connection, mail, report);
   try {
     return await transaction.run();
   } catch (error) {
@@ -40,15 +40,15 @@ export async function handOver(
   }
 }
 
-class Transaction {
+class Handover {
   readonly #connection: MtaConnection;
-  readonly #mail: Mail;
+  readonly #mail: RelayMail;
   readonly #report: (problem: string) => void;
   readonly #kept: boolean;
   /** How many replies the connection has heard when MAIL is answered. */
   #mailAnswered = Infinity;
 
-  constructor(connection: MtaConnection, mail: Mail, report: (problem: string) => void) {
+  constructor(connection: MtaConnection, mail: RelayMail, report: (problem: string) => void) {
     this.#connection = connection;
     this.#mail = mail;
     this.#report = report;
@@ -60,7 +60,7 @@ class Transaction {
     return this.#kept && this.#connection.heard < this.#mailAnswered;
   }
 
-  async run(): Promise<Outcome> {
+  async run(): Promise<RelayOutcome> {
     await this.#impersonate();
     const { head, message } = this.#mail;
     const envelope: Envelope = { ...this.#mail, size: head.length + message.size };
@@ -88,7 +88,7 @@ class Transaction {
    * Undefined when the MTA waits for the message. DATA is pipelined (RFC 2920) for a single recipient only: with several,
    * an MTA that refused some of them answers it 354, and the connection would have to be thrown away.
    */
-  async #sendEnvelope(envelope: Envelope): Promise<Outcome | undefined> {
+  async #sendEnvelope(envelope: Envelope): Promise<RelayOutcome | undefined> {
     const connection = this.#connection;
     const forward = xforwardCommands(this.#mail, connection.extensions.get('XFORWARD') ?? '');
     const opening = [...forward, mailCommand(envelope, connection.extensions), ...envelope.recipients.map(rcptCommand)];
@@ -129,12 +129,12 @@ class Transaction {
   }
 
   /** An MTA that took DATA all the same waits for a message that nobody may have, not even an empty one. */
-  #withdraw(refused: Refusal, data: MtaReply | undefined): Outcome {
+  #withdraw(refused: Refusal, data: MtaReply | undefined): RelayOutcome {
     if (data?.code === 354) this.#connection.drop('DATA was accepted without a recipient');
     return refused;
   }
 
-  #judgeData(answer: MtaReply | undefined): Outcome | undefined {
+  #judgeData(answer: MtaReply | undefined): RelayOutcome | undefined {
     if (answer?.code === 354) return undefined;
     // RFC 5321 §4.3.2: 354 or a refusal. Whether an MTA that says 250 here waits for a message is anybody's guess.
     const ruling = refusal(answer);
@@ -142,7 +142,7 @@ class Transaction {
     return { kind: 'refused', reply: ruling };
   }
 
-  async #sendMessage(): Promise<Outcome> {
+  async #sendMessage(): Promise<RelayOutcome> {
     const answer = await sendMessage(this.#connection, withHead(this.#mail));
     this.#connection.inTransaction = false;
     if (answer.code === 250) return { kind: 'accepted', text: answer.text };
@@ -152,7 +152,7 @@ class Transaction {
   }
 }
 
-function withHead({ head, message }: Mail): readonly Buffer[] | AsyncIterable<Buffer> {
+function withHead({ head, message }: RelayMail): readonly Buffer[] | AsyncIterable<Buffer> {
   const parts = message.parts();
   return Symbol.asyncIterator in parts ? headThen(head, parts) : [head, ...parts];
 }

@@ -7,21 +7,21 @@ import { nearest } from './nearest.js';
 import { entries, isSettingName, schema, type SettingName } from './schema.js';
 import { yesNo } from './value-kind.js';
 
-export interface Given {
+export interface GivenSetting {
   readonly name: SettingName;
   readonly text: string;
   /** `/etc/postern.conf:12`, `POSTERN_LISTEN`, `--listen`. */
   readonly place: string;
 }
 
-export interface Place {
-  readonly given: readonly Given[];
+export interface SettingsPlace {
+  readonly given: readonly GivenSetting[];
   readonly problems: readonly string[];
 }
 
 /** Collects what one place gives, each name once. `spell` writes a name as that place does. */
-class Collection implements Place {
-  readonly given: Given[] = [];
+class Collection implements SettingsPlace {
+  readonly given: GivenSetting[] = [];
   readonly problems: string[] = [];
   readonly #spell: (name: string) => string;
 
@@ -48,7 +48,7 @@ class Collection implements Place {
 }
 
 /** `key = value` lines; `#` at the start of a line or behind white space begins a comment. */
-export function readFileText(text: string, path: string): Place {
+export function readFileText(text: string, path: string): SettingsPlace {
   const found = new Collection((name) => name);
   for (const [i, line] of text
     .replace(/^\uFEFF/, '')
@@ -69,7 +69,7 @@ const prefix = 'POSTERN_';
 const serviceLink = /^(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_|$)/;
 
 /** `POSTERN_LISTEN=…` and its like; POSTERN_CONFIG names the file and is no setting. */
-export function readEnvironment(env: Readonly<Record<string, string | undefined>>): Place {
+export function readEnvironment(env: Readonly<Record<string, string | undefined>>): SettingsPlace {
   const found = new Collection((name) => prefix + name.toUpperCase());
   for (const [variable, text] of Object.entries(env)) {
     const name = variable.slice(prefix.length);
@@ -80,7 +80,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
   return found;
 }
 
-export interface Flags extends Place {
+export interface Flags extends SettingsPlace {
   /** Of `--config`. */
   readonly config: string | undefined;
   /** What was no setting: words, the command's own flags, all behind `--`; in order. */

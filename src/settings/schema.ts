@@ -5,14 +5,18 @@
 import * as kinds from './mail-kinds.js';
 import { duration, integer, listOf, oneOf, optional, orEmpty, size, type ValueKind, yesNo } from './value-kind.js';
 
-export interface Entry<T> {
+export interface SettingEntry<T> {
   readonly kind: ValueKind<T>;
   /** In the text form of the kind; also what an empty value stands for. */
   readonly default: string;
   readonly doc: string;
 }
 
-const entry = <T>(kind: ValueKind<T>, byDefault: string, doc: string): Entry<T> => ({ kind, default: byDefault, doc });
+const entry = <T>(kind: ValueKind<T>, byDefault: string, doc: string): SettingEntry<T> => ({
+  kind,
+  default: byDefault,
+  doc,
+});
 
 const optionalPath = orEmpty(kinds.path);
 const optionalName = orEmpty(kinds.hostName);
@@ -97,17 +101,17 @@ export const schema = {
 
 export type SettingName = keyof typeof schema;
 
-type ValueOf<E> = E extends Entry<infer T> ? T : never;
+type SettingValue<E> = E extends SettingEntry<infer T> ? T : never;
 
 /** Frozen, through and through. Durations are milliseconds, sizes octets. */
-export type Settings = { readonly [N in SettingName]: ValueOf<(typeof schema)[N]> };
+export type Settings = { readonly [N in SettingName]: SettingValue<(typeof schema)[N]> };
 
 /** Of each setting where its value came from: `default`, `trial`, `/etc/postern.conf:12`, `POSTERN_LISTEN`, `--listen`. */
 export type Sources = Readonly<Record<SettingName, string>>;
 
 /** The rows in order, for whoever treats all alike. */
-export const entries: ReadonlyMap<SettingName, Entry<unknown>> = new Map(
-  Object.entries(schema) as unknown as [SettingName, Entry<unknown>][],
+export const entries: ReadonlyMap<SettingName, SettingEntry<unknown>> = new Map(
+  Object.entries(schema) as unknown as [SettingName, SettingEntry<unknown>][],
 );
 
 export const isSettingName = (name: string): name is SettingName => Object.hasOwn(schema, name);

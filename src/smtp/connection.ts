@@ -17,7 +17,7 @@ import { CommandStream } from './command-stream.js';
 import { IncomingMessage } from './incoming.js';
 import type { ConnectionLimits } from './limits.js';
 import type { Services } from './services.js';
-import { type Client, Session } from './session.js';
+import { type Client, SmtpSession } from './session.js';
 
 type Next = () => void;
 
@@ -37,7 +37,7 @@ export interface Owner extends SMTPServer {
 
 export class Connection extends SMTPConnection {
   readonly #listener: Owner;
-  #session: Session;
+  #session: SmtpSession;
   #opened: Promise<void> = Promise.resolve();
   #admitted: Ip | undefined;
   #errors = 0;
@@ -50,7 +50,7 @@ export class Connection extends SMTPConnection {
     super(listener, socket, options ?? null);
     const { settings } = listener.services;
     this.#listener = listener;
-    this.#session = new Session(listener.services, this.#client());
+    this.#session = new SmtpSession(listener.services, this.#client());
     this.#sessionEnd = Date.now() + settings.session_timeout;
     this.#deadline = Date.now() + settings.command_timeout;
   }
@@ -282,7 +282,7 @@ export class Connection extends SMTPConnection {
     this.#greet = undefined;
     if (!changed) return undefined;
     this.#session.closed();
-    this.#session = new Session(this.#listener.services, this.#client());
+    this.#session = new SmtpSession(this.#listener.services, this.#client());
     if (this.hostNameAppearsAs) await this.#session.helo(this.hostNameAppearsAs, this._xClient.get('PROTO') !== 'SMTP');
     await this.#open();
     return undefined;

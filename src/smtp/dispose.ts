@@ -11,10 +11,10 @@ import type { RelayResult } from '../relay/relay.js';
 import type { IncomingMessage, IncomingProblem } from './incoming.js';
 import type { Services } from './services.js';
 import { traceFields, withoutOwnFields } from './trace-fields.js';
-import type { Objection, Transaction, TransactionRecipient } from './transaction.js';
+import type { Objection, SmtpTransaction, TransactionRecipient } from './transaction.js';
 
 export interface Disposal {
-  readonly transaction: Transaction;
+  readonly transaction: SmtpTransaction;
   readonly message: IncomingMessage;
   readonly sawBareNewline: boolean;
   readonly services: Services;
@@ -24,7 +24,7 @@ export interface Disposal {
 }
 
 /** What became of the mail, for the log. */
-interface Fate {
+interface Disposition {
   readonly verdict: 'relayed' | 'rejected' | 'deferred' | 'refused';
   readonly reply: Reply;
   readonly plugin?: string;
@@ -42,7 +42,7 @@ export async function dispose(disposal: Disposal): Promise<Reply> {
 /** RFC 5321 §6.3: a mail that has been through this many servers is in a loop. */
 const maxHops = 100;
 
-function unacceptable({ message, sawBareNewline, services }: Disposal, header: Header): Fate | undefined {
+function unacceptable({ message, sawBareNewline, services }: Disposal, header: Header): Disposition | undefined {
   if (message.problem) return { ...problemFate(message.problem, services.settings.max_size) };
   if (sawBareNewline && services.settings.bare_newline === 'reject')
     return refused(reply(550, '5.6.0', 'Bare CR or LF in the message'));
@@ -50,9 +50,9 @@ function unacceptable({ message, sawBareNewline, services }: Disposal, header: H
   return undefined;
 }
 
-const refused = (answer: Reply): Fate => ({ verdict: 'refused', reply: answer, reason: answer.text });
+const refused = (answer: Reply): Disposition => ({ verdict: 'refused', reply: answer, reason: answer.text });
 
-function problemFate(problem: IncomingProblem, maxSize: number): Fate {
+function problemFate(problem: IncomingProblem, maxSize: number): Disposition {
   switch (problem.kind) {
     case 'too large':
       return refused(reply(552, '5.3.4', `Message too large, the limit is ${maxSize} octets`));
@@ -70,12 +70,12 @@ function problemFate(problem: IncomingProblem, maxSize: number): Fate {
 const localProblem = reply(451, '4.3.0', 'Temporary local problem, try again later');
 
 /** What plugins see of the message, beside its octets. */
-interface Seen {
+interface SeenMessage {
   readonly header: Header;
   readonly content: DataContext['content'];
 }
 
-async function judgeAndAct(disposal: Disposal, header: Header): Promise<Fate> {
+async function judgeAndAct(disposal: Disposal, header: Header): Promise<Disposition> {
   // <postmaster> has no domain, no quarantine, and is never refused (RFC 5321 §4.5.1).
   if (disposal.transaction.domain === '') return relay(disposal);
   const seen = { header, content: contentOf(disposal) };
@@ -90,13 +90,17 @@ function contentOf({ services, message }: Disposal): DataContext['content'] {
 }
 
 /** undefined: the mail may go on. */
-async function settledBy(hook: 'dataPost' | 'queue', disposal: Disposal, seen: Seen): Promise<Fate | undefined> {
+async function settledBy(
+  hook: 'dataPost' | 'queue',
+  disposal: Disposal,
+  seen: SeenMessage,
+): Promise<Disposition | undefined> {
   const stopped = stopFate(await run(hook, disposal, seen));
   const { objection } = disposal.transaction;
   return stopped ?? (objection && archive(disposal, seen.header, objection));
 }
 
-function run(hook: Hook, disposal: Disposal, { header, content }: Seen): Promise<HookOutcome> {
+function run(hook: Hook, disposal: Disposal, { header, content }: SeenMessage): Promise<HookOutcome> {
   const { transaction, services, message, session } = disposal;
   const context: DataContext = {
     ...disposal.mailContext(),
@@ -128,7 +132,7 @@ function run(hook: Hook, disposal: Disposal, { header, content }: Seen): Promise
   });
 }
 
-function stopFate(outcome: HookOutcome): Fate | undefined {
+function stopFate(outcome: HookOutcome): Disposition | undefined {
   if (outcome.kind === 'go on') return undefined;
   return {
     verdict: isTemporary(outcome.reply) ? 'deferred' : 'refused',
@@ -139,7 +143,7 @@ function stopFate(outcome: HookOutcome): Fate | undefined {
 }
 
 /** One copy a recipient; the 550 is not said before all of it is on disk. */
-async function archive(disposal: Disposal, header: Header, objection: Objection): Promise<Fate> {
+async function archive(disposal: Disposal, header: Header, objection: Objection): Promise<Disposition> {
   const { transaction, services, session } = disposal;
   const clientName = await session.clientName();
   const time = new Date();
@@ -209,7 +213,7 @@ function topFields({ transaction, services, session, protocol }: Disposal, top: 
   });
 }
 
-async function relay(disposal: Disposal): Promise<Fate> {
+async function relay(disposal: Disposal): Promise<Disposition> {
   const { transaction, services, session } = disposal;
   const clientName = await session.clientName();
   const [only, ...others] = transaction.recipients;
@@ -233,7 +237,7 @@ async function relay(disposal: Disposal): Promise<Fate> {
   return relayFate(result, services);
 }
 
-function relayFate(result: RelayResult, services: Services): Fate {
+function relayFate(result: RelayResult, services: Services): Disposition {
   switch (result.kind) {
     case 'accepted':
       return { verdict: 'relayed', reply: reply(250, '2.0.0', result.text) };
@@ -259,7 +263,7 @@ function relayFate(result: RelayResult, services: Services): Fate {
   }
 }
 
-function logFate({ transaction, services, session, message }: Disposal, fate: Fate): void {
+function logFate({ transaction, services, session, message }: Disposal, fate: Disposition): void {
   services.log.info(
     {
       ip: session.clientIp.text,

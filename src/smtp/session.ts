@@ -24,7 +24,7 @@ import { IncomingMessage } from './incoming.js';
 import { readMailParameters } from './mail-parameters.js';
 import type { Services } from './services.js';
 import { newId } from './transaction-id.js';
-import { type Objection, type RecipientKind, Transaction } from './transaction.js';
+import { type Objection, type RecipientKind, SmtpTransaction } from './transaction.js';
 
 export interface Client {
   readonly ip: Ip;
@@ -34,7 +34,7 @@ export interface Client {
 
 const localProblem = reply(451, '4.3.0', 'Temporary local problem, try again later');
 
-export class Session {
+export class SmtpSession {
   readonly id = newId();
   readonly #services: Services;
   readonly #client: Client;
@@ -44,12 +44,12 @@ export class Session {
   #extended = false;
   #secure = false;
   #unknownCommands = 0;
-  #transaction: Transaction | undefined;
+  #transaction: SmtpTransaction | undefined;
   #refusedRecipients = 0;
   /** /srv as the plugins see it, made anew for each command. */
   #markers: Markers;
   /** Rejections and pardons from before there was a mail. */
-  readonly #said: Record<'connect' | 'helo', readonly Said[]> = { connect: [], helo: [] };
+  readonly #said: Record<'connect' | 'helo', readonly SaidAtHook[]> = { connect: [], helo: [] };
 
   constructor(services: Services, client: Client) {
     this.#services = services;
@@ -117,7 +117,7 @@ export class Session {
       smtpUtf8: asked.smtpUtf8,
       eightBit: asked.eightBit,
     };
-    const transaction = new Transaction(newId(), sender, Date.now());
+    const transaction = new SmtpTransaction(newId(), sender, Date.now());
     const stopped = this.#relaying ? undefined : await this.#judgeSender(transaction);
     if (stopped) return stopped;
     this.#transaction = transaction;
@@ -126,7 +126,7 @@ export class Session {
   }
 
   /** What was said of the connection and of HELO holds for each of its mails. */
-  async #judgeSender(transaction: Transaction): Promise<Reply | undefined> {
+  async #judgeSender(transaction: SmtpTransaction): Promise<Reply | undefined> {
     const note: Note = ({ plugin, verdict }) =>
       verdict.kind === 'pardon' ? transaction.forgive(plugin, verdict) : transaction.reject(plugin, verdict);
     for (const said of [...this.#said.connect, ...this.#said.helo]) note(said);
@@ -147,7 +147,7 @@ export class Session {
     return answer;
   }
 
-  async #recipient(transaction: Transaction, { path, parameters }: PathArgument): Promise<Reply> {
+  async #recipient(transaction: SmtpTransaction, { path, parameters }: PathArgument): Promise<Reply> {
     const [unknown] = parameters.keys();
     if (unknown !== undefined) return reply(555, '5.5.4', `Parameter not supported: ${unknown}`);
     if (path.kind === 'null') return reply(501, '5.1.3', 'Bad recipient address: empty');
@@ -167,7 +167,7 @@ export class Session {
   }
 
   /** A recipient that is not of a hosted domain is refused at once, whatever the whitelists say: never an open relay. */
-  async #local(transaction: Transaction, address: Address): Promise<Reply> {
+  async #local(transaction: SmtpTransaction, address: Address): Promise<Reply> {
     try {
       if (!this.#services.srv.isHosted(address.domain)) return this.#relayingDenied(address);
     } catch (error) {
@@ -186,7 +186,7 @@ export class Session {
   }
 
   /** What the plugins say counts only once the recipient is taken. */
-  async #judged(transaction: Transaction, address: Address): Promise<Reply> {
+  async #judged(transaction: SmtpTransaction, address: Address): Promise<Reply> {
     let objection: Objection | undefined;
     const said: (() => void)[] = [];
     const context = (): RcptContext => ({
@@ -216,7 +216,7 @@ export class Session {
   }
 
   #add(
-    transaction: Transaction,
+    transaction: SmtpTransaction,
     recipient: Recipient,
     kind: RecipientKind,
     domain: string,
@@ -282,7 +282,7 @@ export class Session {
   }
 
   /** RFC 3848, RFC 6531 §4.3. */
-  #protocol(transaction: Transaction): string {
+  #protocol(transaction: SmtpTransaction): string {
     if (!this.#extended) return 'SMTP';
     return `${transaction.sender.smtpUtf8 ? 'UTF8SMTP' : 'ESMTP'}${this.#secure ? 'S' : ''}`;
   }
@@ -303,14 +303,14 @@ export class Session {
     return { session: this.#facts(), markers: this.#markers, dns, store, host };
   }
 
-  #mailContext(transaction: Transaction): MailContext {
+  #mailContext(transaction: SmtpTransaction): MailContext {
     const { reversePath, domain } = transaction.sender;
     return { ...this.#context(), id: transaction.id, reversePath, senderDomain: domain };
   }
 
   async #runSession(hook: 'connect' | 'helo'): Promise<HookOutcome> {
     if (this.#relaying) return { kind: 'go on' };
-    const said: Said[] = [];
+    const said: SaidAtHook[] = [];
     this.#said[hook] = said;
     return this.#run(
       hook,
@@ -322,7 +322,7 @@ export class Session {
 
   #run(
     hook: 'connect' | 'helo' | 'mail' | 'rcpt' | 'unknownCommand',
-    transaction: Transaction | undefined,
+    transaction: SmtpTransaction | undefined,
     context: () => unknown,
     note: Note = () => {},
   ): Promise<HookOutcome> {
@@ -368,7 +368,7 @@ export class Session {
   }
 }
 
-type Said = { readonly plugin: string; readonly verdict: Rejection | Pardon };
-type Note = (said: Said) => void;
+type SaidAtHook = { readonly plugin: string; readonly verdict: Rejection | Pardon };
+type Note = (said: SaidAtHook) => void;
 
 const otherTransaction = reply(452, '4.5.3', 'Send this recipient in a transaction of its own');

@@ -7,7 +7,11 @@ import { type Header, parseHeader } from '../mail/header.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
 import { fieldText } from '../mail/text.js';
-import { authenticationResultsName, authservIdOf, writeAuthenticationResults } from '../spf/authentication-results.js';
+import {
+  authenticationResultsName,
+  authservIdOf,
+  writeAuthenticationResults,
+} from '../spf/fields/authentication-results.js';
 
 /** Ours; whoever reads one of them must be able to trust it. Authentication-Results only under our own authserv-id. */
 const ownFields = new Set([
@@ -39,7 +43,7 @@ export interface TraceFacts {
   readonly reversePath: string;
   readonly domain: string;
   /** Fields of plugins, in order. */
-  readonly added: readonly Field[];
+  readonly added: readonly TraceField[];
   readonly authservId: string;
   /** One field for all of them; none where there are none. */
   readonly authentication: readonly AuthenticationResult[];
@@ -48,13 +52,13 @@ export interface TraceFacts {
   readonly rejection: { readonly plugin: string; readonly reason: string } | undefined;
 }
 
-type Field = readonly [name: string, value: string];
+type TraceField = readonly [name: string, value: string];
 
 /** The fields as octets, each with its CRLF. */
 export function traceFields(facts: TraceFacts): Buffer {
   const named =
     facts.clientName.kind === 'confirmed' || facts.clientName.kind === 'unconfirmed' ? facts.clientName.name : '';
-  const fields: Field[] = [['Received', received(facts)], ...facts.added, ...authentication(facts)];
+  const fields: TraceField[] = [['Received', received(facts)], ...facts.added, ...authentication(facts)];
   fields.push(
     ['X-HELO', facts.helo],
     ['X-REMOTE-IP', facts.clientIp.text],
@@ -69,7 +73,7 @@ export function traceFields(facts: TraceFacts): Buffer {
   return Buffer.from(fields.map(([name, value]) => `${name}: ${oneField(value)}\r\n`).join(''), 'utf8');
 }
 
-function authentication({ authservId, authentication: results }: TraceFacts): Field[] {
+function authentication({ authservId, authentication: results }: TraceFacts): TraceField[] {
   if (results.length === 0) return [];
   const methods = results.map(({ method, result, details }) => [`${method}=${result}`, ...details]);
   return [[authenticationResultsName, writeAuthenticationResults({ authservId, methods }, { folded: true })]];

@@ -33,7 +33,7 @@ export interface TransactionRecipient extends Recipient {
 
 export type Added = 'added' | 'other domain' | 'other kind';
 
-export class Transaction {
+export class SmtpTransaction {
   readonly id: string;
   readonly sender: Sender;
   readonly startedAt: number;

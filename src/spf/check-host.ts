@@ -9,8 +9,8 @@
  * Neither throws nor rejects, whatever the octets.
  */
 import type { Ip } from '../mail/ip.js';
-import type { Answer, Resolver } from '../dns/resolver.js';
-import { Deadline } from './deadline.js';
+import type { DnsAnswer, Resolver } from '../dns/resolver.js';
+import { EvaluationDeadline } from './deadline.js';
 import { Evaluation, type Steps } from './evaluate.js';
 import { heloIdentity, mailFromIdentity, type Identity } from './identity.js';
 import { defaultLimits, type SpfLimits } from './limits.js';
@@ -81,7 +81,7 @@ export function checkHelo(query: SpfQuery, options: SpfOptions): SpfOutcome | Pr
 function check(identity: Identity, query: SpfQuery, options: SpfOptions): SpfOutcome | Promise<SpfOutcome> {
   const now = options.now ?? Date.now;
   const limits = options.limits ? { ...defaultLimits, ...options.limits } : defaultLimits;
-  const deadline = new Deadline({
+  const deadline = new EvaluationDeadline({
     totalMs: limits.totalMs,
     spentMs: options.spentMs ?? 0,
     now,
@@ -109,17 +109,17 @@ function check(identity: Identity, query: SpfQuery, options: SpfOptions): SpfOut
 interface Pending {
   readonly evaluation: Evaluation;
   readonly identity: Identity;
-  readonly deadline: Deadline;
+  readonly deadline: EvaluationDeadline;
   readonly steps: Steps<void>;
   /** The first answer that has to be waited for. */
-  readonly asked: Promise<Answer<unknown>>;
+  readonly asked: Promise<DnsAnswer<unknown>>;
 }
 
 async function finish({ evaluation, identity, deadline, steps, asked }: Pending): Promise<SpfOutcome> {
   for (let pending = asked; ;) {
     const answer = await deadline.wait(pending);
     if (deadline.problem !== null) break;
-    const step = steps.next(answer as Answer<never>);
+    const step = steps.next(answer as DnsAnswer<never>);
     if (step.done) break;
     pending = step.value;
   }

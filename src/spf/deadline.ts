@@ -4,7 +4,7 @@
  * Costs nothing while every answer is known already: the clock starts with the first answer that has
  * to be waited for, and the signal for the resolver is made when the resolver first asks for it.
  */
-import type { Answer, LookupOptions } from '../dns/resolver.js';
+import type { DnsAnswer, LookupOptions } from '../dns/resolver.js';
 
 /** The longest time a timer can be set for. */
 const longestTimer = 2 ** 31 - 1;
@@ -18,12 +18,12 @@ export interface DeadlineSettings {
   readonly signal: AbortSignal | undefined;
 }
 
-export class Deadline implements LookupOptions {
+export class EvaluationDeadline implements LookupOptions {
   /** Why the evaluation has to end; null while it may go on. */
   problem: string | null = null;
   readonly #settings: DeadlineSettings;
   #controller: AbortController | undefined = undefined;
-  #running: Running | undefined = undefined;
+  #running: RunningClock | undefined = undefined;
 
   constructor(settings: DeadlineSettings) {
     this.#settings = settings;
@@ -36,7 +36,7 @@ export class Deadline implements LookupOptions {
   }
 
   /** Waits for an answer, but not beyond the limit: `problem` is set when it has passed. Never rejects. */
-  async wait(answer: Promise<Answer<unknown>>): Promise<Answer<unknown>> {
+  async wait(answer: Promise<DnsAnswer<unknown>>): Promise<DnsAnswer<unknown>> {
     const running = (this.#running ??= this.#start());
     const settled = await Promise.race([answer.catch(failedAnswer), running.over]);
     if (this.#settings.now() >= running.end) running.expire();
@@ -50,11 +50,11 @@ export class Deadline implements LookupOptions {
     this.#settings.signal?.removeEventListener('abort', this.#running.cancel);
   }
 
-  #start(): Running {
+  #start(): RunningClock {
     const { now, totalMs, spentMs, signal } = this.#settings;
     const leftMs = Math.max(0, totalMs - spentMs);
-    let giveUp: (answer: Answer<never>) => void = () => {};
-    const over = new Promise<Answer<never>>((resolve) => {
+    let giveUp: (answer: DnsAnswer<never>) => void = () => {};
+    const over = new Promise<DnsAnswer<never>>((resolve) => {
       giveUp = resolve;
     });
     const end = (problem: string): void => {
@@ -73,18 +73,18 @@ export class Deadline implements LookupOptions {
 }
 
 /** A clock that has started. */
-interface Running {
+interface RunningClock {
   /** By the clock of the settings. */
   readonly end: number;
   readonly timer: ReturnType<typeof setTimeout>;
   /** Settles when the evaluation has to end. */
-  readonly over: Promise<Answer<never>>;
+  readonly over: Promise<DnsAnswer<never>>;
   readonly expire: () => void;
   readonly cancel: () => void;
 }
 
 /** A resolver does not throw or reject; one that does has failed. */
-export function failedAnswer(error: unknown): Answer<never> {
+export function failedAnswer(error: unknown): DnsAnswer<never> {
   return { kind: 'failed', problem: error instanceof Error ? error.message : 'the resolver failed' };
 }
 

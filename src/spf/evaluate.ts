@@ -6,9 +6,9 @@
  * most `mx` hosts and a `ptr` or a `%{p}` for at most `ptr` names more.
  */
 import { reverseName, type Ip } from '../mail/ip.js';
-import type { Answer, Mx, RecordData, RecordType, Resolver } from '../dns/resolver.js';
+import type { DnsAnswer, Mx, RecordData, RecordType, Resolver } from '../dns/resolver.js';
 import { isAmong, sameUnder, wholeAddress, type DualMasks } from './address-match.js';
-import { failedAnswer, type Deadline } from './deadline.js';
+import { failedAnswer, type EvaluationDeadline } from './deadline.js';
 import { fitQueryName, isCheckable, isQueryName, isWithin, withoutFinalDot } from './domain.js';
 import type { Identity } from './identity.js';
 import { explainStringIn, sanitiseExplanation } from './explain.js';
@@ -29,7 +29,7 @@ import {
 } from './trace.js';
 
 /** A computation that may have to wait for answers. */
-export type Steps<T> = Generator<Promise<Answer<unknown>>, T, Answer<never>>;
+export type Steps<T> = Generator<Promise<DnsAnswer<unknown>>, T, DnsAnswer<never>>;
 
 /** "It can match, not match, or return an exception" (RFC 7208 §4.6.2). */
 type Matched = 'match' | 'no match' | 'temperror' | 'permerror';
@@ -46,7 +46,7 @@ export interface EvaluationInput {
   readonly resolver: Resolver;
   readonly limits: SpfLimits;
   readonly now: () => number;
-  readonly deadline: Deadline;
+  readonly deadline: EvaluationDeadline;
   readonly explain: boolean;
   readonly trace: RecordTrace | null;
 }
@@ -72,7 +72,7 @@ export class Evaluation implements MacroValues {
   explanation: string | null = null;
   readonly #resolver: Resolver;
   readonly #limits: SpfLimits;
-  readonly #deadline: Deadline;
+  readonly #deadline: EvaluationDeadline;
   readonly #explain: boolean;
   /** The first 32 bits of the client's address, signed. */
   readonly #word: number;
@@ -106,7 +106,7 @@ export class Evaluation implements MacroValues {
   *#checkDomain(domain: string, included: boolean, trace: RecordTrace | null): Steps<SpfResultCode> {
     if (!isCheckable(domain)) return this.#uncheckable(domain, trace);
     const asked = this.#lookup(domain, 'TXT');
-    const answer: Answer<readonly string[]> = asked instanceof Promise ? yield asked : asked;
+    const answer: DnsAnswer<readonly string[]> = asked instanceof Promise ? yield asked : asked;
     if (trace !== null) trace.lookups.push(lookupTrace(domain, 'TXT', answer));
     const record = this.#recordIn(answer, domain, trace);
     const at = { domain, included, trace };
@@ -126,7 +126,11 @@ export class Evaluation implements MacroValues {
   }
 
   /** RFC 7208 §4.4 to §4.6: the parsed record, or the result that there is none to evaluate. */
-  #recordIn(answer: Answer<readonly string[]>, domain: string, trace: RecordTrace | null): SpfRecord | NoRecord {
+  #recordIn(
+    answer: DnsAnswer<readonly string[]>,
+    domain: string,
+    trace: RecordTrace | null,
+  ): SpfRecord | NoRecordResult {
     if (answer.kind === 'failed') return this.#ends('temperror', failedText(domain, 'TXT', answer.problem)); // §4.4
     if (answer.kind === 'void') return this.#ends('none', `${domain} has no SPF record`); // §4.5
     const selected = selectRecord(answer.records);
@@ -142,7 +146,7 @@ export class Evaluation implements MacroValues {
    * The result where no term before the one that decides asks DNS, and nobody wants a trace: most records that are included
    * hold networks alone, and need no generator. Undefined elsewhere.
    */
-  #decideQuietly(record: SpfRecord, at: Place): SpfResultCode | undefined {
+  #decideQuietly(record: SpfRecord, at: RecordPosition): SpfResultCode | undefined {
     if (at.trace !== null) return undefined;
     for (const directive of record.directives) {
       if (asksDns(directive)) return undefined;
@@ -153,7 +157,7 @@ export class Evaluation implements MacroValues {
     return undefined;
   }
 
-  *#evaluateRecord(record: SpfRecord, at: Place): Steps<SpfResultCode> {
+  *#evaluateRecord(record: SpfRecord, at: RecordPosition): Steps<SpfResultCode> {
     const { trace } = at;
     for (const directive of record.directives) {
       const term = trace === null ? null : openTerm(trace, directive.text);
@@ -171,7 +175,7 @@ export class Evaluation implements MacroValues {
     return 'neutral'; // RFC 7208 §4.7
   }
 
-  #decidedBy(mechanism: string, record: SpfRecord, { domain, included }: Place): void {
+  #decidedBy(mechanism: string, record: SpfRecord, { domain, included }: RecordPosition): void {
     this.problem = null;
     if (included) return;
     this.mechanism = mechanism;
@@ -183,7 +187,7 @@ export class Evaluation implements MacroValues {
    * RFC 7208 §6.1: the result of the target's record is the result of this one, "none" becoming "permerror"; so
    * is its explanation (§6.2).
    */
-  *#follow(redirect: TargetModifier, at: Place): Steps<SpfResultCode> {
+  *#follow(redirect: TargetModifier, at: RecordPosition): Steps<SpfResultCode> {
     const term = at.trace === null ? null : openTerm(at.trace, redirect.text);
     if (term !== null) term.outcome = 'permerror';
     if (!this.#countTerm(redirect.text)) return 'permerror';
@@ -282,7 +286,7 @@ export class Evaluation implements MacroValues {
   *#a(directive: DualMasks & { readonly text: string }, target: string, term: TermTrace | null): Steps<Matched> {
     const type = this.#addressType;
     const asked = this.#lookup(target, type);
-    const answer: Answer<Ip> = asked instanceof Promise ? yield asked : asked;
+    const answer: DnsAnswer<Ip> = asked instanceof Promise ? yield asked : asked;
     if (term !== null) term.lookups.push(lookupTrace(target, type, answer));
     if (answer.kind === 'failed') return this.#fails(directive.text, failedText(target, type, answer.problem));
     if (answer.kind === 'found') return isAmong(this.ip, answer.records, directive) ? 'match' : 'no match';
@@ -293,7 +297,7 @@ export class Evaluation implements MacroValues {
   /** RFC 7208 §5.4: no implicit MX; hosts in order of preference. */
   *#mx(directive: DualMasks & { readonly text: string }, target: string, term: TermTrace | null): Steps<Matched> {
     const asked = this.#lookup(target, 'MX');
-    const answer: Answer<Mx> = asked instanceof Promise ? yield asked : asked;
+    const answer: DnsAnswer<Mx> = asked instanceof Promise ? yield asked : asked;
     if (term !== null) term.lookups.push(lookupTrace(target, 'MX', answer));
     if (answer.kind === 'failed') return this.#fails(directive.text, failedText(target, 'MX', answer.problem));
     if (answer.kind === 'void') {
@@ -323,7 +327,7 @@ export class Evaluation implements MacroValues {
   /** RFC 7208 §5.7: an A record, also for an IPv6 client. */
   *#exists(text: string, target: string, term: TermTrace | null): Steps<Matched> {
     const asked = this.#lookup(target, 'A');
-    const answer: Answer<Ip> = asked instanceof Promise ? yield asked : asked;
+    const answer: DnsAnswer<Ip> = asked instanceof Promise ? yield asked : asked;
     if (term !== null) term.lookups.push(lookupTrace(target, 'A', answer));
     if (answer.kind === 'failed') return this.#fails(text, failedText(target, 'A', answer.problem));
     if (answer.kind === 'found') return 'match';
@@ -339,7 +343,7 @@ export class Evaluation implements MacroValues {
   *#validatedNames(lookups: LookupTrace[] | null): Steps<readonly string[]> {
     const reverse = reverseName(this.ip);
     const asked = this.#lookup(reverse, 'PTR');
-    const answer: Answer<string> = asked instanceof Promise ? yield asked : asked;
+    const answer: DnsAnswer<string> = asked instanceof Promise ? yield asked : asked;
     lookups?.push(lookupTrace(reverse, 'PTR', answer));
     if (answer.kind === 'void') this.#countVoid();
     if (answer.kind !== 'found') return [];
@@ -349,7 +353,7 @@ export class Evaluation implements MacroValues {
       if (!isQueryName(name)) continue;
       const type = this.#addressType;
       const askedName = this.#lookup(name, type);
-      const addresses: Answer<Ip> = askedName instanceof Promise ? yield askedName : askedName;
+      const addresses: DnsAnswer<Ip> = askedName instanceof Promise ? yield askedName : askedName;
       lookups?.push(lookupTrace(name, type, addresses));
       if (addresses.kind === 'void') this.#countVoid();
       if (this.voids > this.#limits.voids) break;
@@ -396,7 +400,7 @@ export class Evaluation implements MacroValues {
     if (term !== null) term.target = target ?? null;
     if (!target) return null;
     const asked = this.#lookup(target, 'TXT');
-    const answer: Answer<readonly string[]> = asked instanceof Promise ? yield asked : asked;
+    const answer: DnsAnswer<readonly string[]> = asked instanceof Promise ? yield asked : asked;
     if (term !== null) term.lookups.push(lookupTrace(target, 'TXT', answer));
     const macro = answer.kind === 'found' ? explainStringIn(answer.records) : null;
     if (macro === null) return null;
@@ -405,7 +409,7 @@ export class Evaluation implements MacroValues {
     return text === undefined ? null : sanitiseExplanation(text);
   }
 
-  #lookup<T extends RecordType>(name: string, type: T): Answer<RecordData[T]> | Promise<Answer<RecordData[T]>> {
+  #lookup<T extends RecordType>(name: string, type: T): DnsAnswer<RecordData[T]> | Promise<DnsAnswer<RecordData[T]>> {
     try {
       return this.#resolver.lookup(name, type, this.#deadline);
     } catch (error) {
@@ -450,10 +454,10 @@ export class Evaluation implements MacroValues {
   }
 }
 
-type NoRecord = 'none' | 'temperror' | 'permerror';
+type NoRecordResult = 'none' | 'temperror' | 'permerror';
 
 /** Where an evaluation is. */
-interface Place {
+interface RecordPosition {
   readonly domain: string;
   readonly included: boolean;
   readonly trace: RecordTrace | null;

@@ -5,7 +5,7 @@
  * It is collected only when asked for; the evaluator then holds a `RecordTrace`, else null.
  */
 import type { Ip } from '../mail/ip.js';
-import type { Answer, Mx, RecordType } from '../dns/resolver.js';
+import type { DnsAnswer, Mx, RecordType } from '../dns/resolver.js';
 import type { SpfRecord, SpfResultCode } from './record.js';
 
 export interface LookupTrace {
@@ -55,7 +55,7 @@ function termTrace(term: string, outcome: TermOutcome): TermTrace {
   return { term, outcome, target: null, lookups: [], nested: null, note: null };
 }
 
-export function lookupTrace(name: string, type: RecordType, answer: Answer<unknown>): LookupTrace {
+export function lookupTrace(name: string, type: RecordType, answer: DnsAnswer<unknown>): LookupTrace {
   switch (answer.kind) {
     case 'found':
       return {

@@ -10,7 +10,7 @@ import { parseDomain } from '../mail/domain.js';
 import { networkBase, parseIp } from '../mail/ip.js';
 import { entryName } from './entry-name.js';
 
-export interface Finding {
+export interface MarkerFinding {
   /** Below the root. */
   readonly path: string;
   readonly problem: string;
@@ -22,7 +22,7 @@ export interface KnownCheck {
   readonly list?: string;
 }
 
-export interface LintOptions {
+export interface MarkerLintOptions {
   readonly root: string;
   readonly checks: readonly KnownCheck[];
   /** Is that a line that a list may hold? */
@@ -36,8 +36,8 @@ export interface LintOptions {
 }
 
 /** Findings in the order of the tree. A root that cannot be read is one. */
-export function* lintTree(options: LintOptions): Generator<Finding> {
-  yield* new Lint(options).tree();
+export function* lintTree(options: MarkerLintOptions): Generator<MarkerFinding> {
+  yield* new MarkerLint(options).tree();
 }
 
 type NameRule = (name: string) => string | undefined;
@@ -47,16 +47,16 @@ const listKinds: Readonly<Record<string, Readonly<Record<string, NameRule>>>> = 
   whitelisted: { ips: ipRule, senders: senderRule, domains: domainRule, recipients: recipientRule },
 };
 
-class Lint {
-  readonly #options: LintOptions;
+class MarkerLint {
+  readonly #options: MarkerLintOptions;
   /** What has been looked at: its findings are told once. */
   readonly #seen = new Set<string>();
 
-  constructor(options: LintOptions) {
+  constructor(options: MarkerLintOptions) {
     this.#options = options;
   }
 
-  *tree(): Generator<Finding> {
+  *tree(): Generator<MarkerFinding> {
     const { root } = this.#options;
     if (!this.#stat('')) return yield { path: '', problem: `${root} is not there` };
     for (const name of yield* this.#names('')) {
@@ -66,7 +66,7 @@ class Lint {
     }
   }
 
-  *#topEntry(name: string): Generator<Finding> {
+  *#topEntry(name: string): Generator<MarkerFinding> {
     const stats = yield* this.#look(name);
     if (!stats) return;
     if (!stats.isDirectory()) {
@@ -81,7 +81,7 @@ class Lint {
     yield* this.#domain(name);
   }
 
-  *#domain(domain: string): Generator<Finding> {
+  *#domain(domain: string): Generator<MarkerFinding> {
     const lists = this.#options.checks.flatMap(({ list }) => list ?? []);
     const known = ['users', 'checks', 'expire', ...Object.keys(listKinds), ...lists];
     const names = yield* this.#names(domain);
@@ -96,7 +96,7 @@ class Lint {
     yield* this.#lists(domain, names);
   }
 
-  *#users(path: string): Generator<Finding> {
+  *#users(path: string): Generator<MarkerFinding> {
     const names = yield* this.#names(path);
     for (const name of names)
       if (name !== 'valid' && name !== 'invalid')
@@ -117,14 +117,14 @@ class Lint {
     if (valid === 0) yield { path: `${path}/valid`, problem: 'is empty: no marker makes a recipient valid' };
   }
 
-  *#clientsOf(path: string): Generator<Finding> {
+  *#clientsOf(path: string): Generator<MarkerFinding> {
     if (!this.#stat(path)?.isDirectory()) return;
     const names = yield* this.#names(path);
     if (names.length === 0) yield { path, problem: 'is an empty folder: mail for it is taken from no client' };
     for (const name of names) yield* this.#named(path, name, ipRule);
   }
 
-  *#checks(domain: string, there: readonly string[]): Generator<Finding> {
+  *#checks(domain: string, there: readonly string[]): Generator<MarkerFinding> {
     const { checks } = this.#options;
     for (const name of yield* this.#names(`${domain}/checks`)) {
       const path = `${domain}/checks/${name}`;
@@ -144,7 +144,7 @@ class Lint {
     }
   }
 
-  *#list(path: string, list: string): Generator<Finding> {
+  *#list(path: string, list: string): Generator<MarkerFinding> {
     const stats = yield* this.#look(path);
     if (!stats) return;
     if (!stats.isFile()) return yield { path, problem: 'must be a file: mail is deferred' };
@@ -158,7 +158,7 @@ class Lint {
         };
   }
 
-  *#expiry(path: string): Generator<Finding> {
+  *#expiry(path: string): Generator<MarkerFinding> {
     const stats = yield* this.#look(path);
     if (!stats) return;
     const kept = 'no mail of the domain is too old until this is mended';
@@ -167,7 +167,7 @@ class Lint {
     if (problem !== undefined) yield { path, problem: `${problem}; ${kept}` };
   }
 
-  *#lists(scope: string, there?: readonly string[]): Generator<Finding> {
+  *#lists(scope: string, there?: readonly string[]): Generator<MarkerFinding> {
     if (there === undefined) {
       for (const name of yield* this.#names(scope))
         if (!Object.hasOwn(listKinds, name) && !name.startsWith('.'))
@@ -183,7 +183,7 @@ class Lint {
     }
   }
 
-  *#named(folder: string, name: string, rule: NameRule): Generator<Finding> {
+  *#named(folder: string, name: string, rule: NameRule): Generator<MarkerFinding> {
     const path = `${folder}/${name}`;
     yield* this.#look(path);
     const entry = name === '*' ? undefined : entryName(name);
@@ -202,7 +202,7 @@ class Lint {
   }
 
   /** What is there; a link to nowhere and what we may not read are findings. */
-  *#look(path: string): Generator<Finding, Stats | undefined> {
+  *#look(path: string): Generator<MarkerFinding, Stats | undefined> {
     const stats = this.#stat(path);
     if (this.#seen.has(path)) return stats;
     this.#seen.add(path);
@@ -218,7 +218,7 @@ class Lint {
   }
 
   /** Sorted. Nothing for what is not there; what is no folder is a finding. */
-  *#names(path: string): Generator<Finding, readonly string[]> {
+  *#names(path: string): Generator<MarkerFinding, readonly string[]> {
     const stats = yield* this.#look(path);
     if (!stats) return [];
     if (!stats.isDirectory()) {

@@ -59,7 +59,7 @@ export function touch(file: string): boolean {
 }
 
 /** Broken IO throws; the error names the path. */
-export class Markers {
+export class MarkerWriter {
   readonly #root: string;
   readonly #folderName: (domain: string) => string;
 

@@ -1,13 +1,13 @@
 /**
  * The store that needs no other program: a table in memory, and a file beside it that it is read from at a start. Changes
  * are appended once a second, many in one write, and the file is written anew when most of it is old. A process that is
- * killed forgets its last second; a torn line is passed over. With several workers it is the primary's (cli/worker-store).
+ * killed forgets its last second; a torn line is passed over. With several workers it is the primary's (cli/serve/worker-store).
  */
 import { chownSync, readFileSync, statSync } from 'node:fs';
 import { appendFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Backend, Operation, StoreAnswer, Value } from './store.js';
-import { type Entry, Table } from './table.js';
+import { type StoreEntry, Table } from './table.js';
 
 export interface EmbeddedOptions {
   /** Undefined: nothing is read, and nothing is kept over a restart. */
@@ -146,11 +146,11 @@ function giveToFolder(file: string): void {
   chownSync(file, uid, gid);
 }
 
-const lineOf = ({ key, value, ends, settled }: Entry): string =>
+const lineOf = ({ key, value, ends, settled }: StoreEntry): string =>
   `${JSON.stringify([key, value, ends, settled ? 1 : 0])}\n`;
 
 /** undefined: a line that was not written to its end, or is none of ours. */
-function entryOf(line: string): Entry | undefined {
+function entryOf(line: string): StoreEntry | undefined {
   if (!line.startsWith('[') || !line.endsWith(']')) return undefined;
   try {
     const [key, value, ends, settled] = JSON.parse(line) as unknown[];

@@ -4,7 +4,7 @@
  */
 import type { Operation, Value } from './store.js';
 
-export interface Entry {
+export interface StoreEntry {
   readonly key: string;
   readonly value: string;
   /** Milliseconds since 1970. */
@@ -22,8 +22,8 @@ export interface TableOptions {
 export class Table {
   readonly #max: number;
   readonly #now: () => number;
-  readonly #strangers = new Map<string, Entry>();
-  readonly #settled = new Map<string, Entry>();
+  readonly #strangers = new Map<string, StoreEntry>();
+  readonly #settled = new Map<string, StoreEntry>();
   #changed = new Set<string>();
 
   constructor({ max, now }: TableOptions) {
@@ -60,12 +60,12 @@ export class Table {
     }
   }
 
-  #made({ key, value, lifeMs }: { readonly key: string; readonly value: string; readonly lifeMs: number }): Entry {
+  #made({ key, value, lifeMs }: { readonly key: string; readonly value: string; readonly lifeMs: number }): StoreEntry {
     return { key, value, ends: this.#now() + lifeMs, settled: false };
   }
 
   /** What is known of the key and has not ended. */
-  entry(key: string): Entry | undefined {
+  entry(key: string): StoreEntry | undefined {
     const held = this.#settled.get(key) ?? this.#strangers.get(key);
     if (held === undefined || held.ends > this.#now()) return held;
     this.#halfOf(held).delete(key);
@@ -73,7 +73,7 @@ export class Table {
   }
 
   /** Takes an entry over from before; the later one of a key stands. */
-  load(entry: Entry): void {
+  load(entry: StoreEntry): void {
     if (entry.ends > this.#now()) this.#keep(entry);
   }
 
@@ -90,18 +90,18 @@ export class Table {
   }
 
   /** All that has not ended; may be read bit by bit while the table goes on changing. */
-  *entries(): Generator<Entry> {
+  *entries(): Generator<StoreEntry> {
     for (const half of [this.#strangers, this.#settled])
       for (const entry of half.values()) if (this.entry(entry.key) !== undefined) yield entry;
   }
 
-  #set(entry: Entry): void {
+  #set(entry: StoreEntry): void {
     this.#keep(entry);
     this.#changed.add(entry.key);
   }
 
   /** A Map keeps the order of insertion: the one that was set longest ago stands first, and goes first. */
-  #keep(entry: Entry): void {
+  #keep(entry: StoreEntry): void {
     this.#strangers.delete(entry.key);
     this.#settled.delete(entry.key);
     const half = this.#halfOf(entry);
@@ -112,12 +112,12 @@ export class Table {
     this.#changed.delete(oldest);
   }
 
-  #halfOf({ settled }: Entry): Map<string, Entry> {
+  #halfOf({ settled }: StoreEntry): Map<string, StoreEntry> {
     return settled ? this.#settled : this.#strangers;
   }
 }
 
-const countOf = (held: Entry | undefined): number => {
+const countOf = (held: StoreEntry | undefined): number => {
   const count = Number(held?.value ?? 0);
   return Number.isSafeInteger(count) ? count : 0;
 };

@@ -24,7 +24,7 @@ const good = {
   to: 'alice@example.com',
 };
 
-interface Draft extends Partial<typeof good> {
+interface MailDraft extends Partial<typeof good> {
   readonly what: string;
   readonly expect: string;
   readonly date?: false;
@@ -32,7 +32,7 @@ interface Draft extends Partial<typeof good> {
   readonly touch?: boolean;
 }
 
-function mail(draft: Draft, number: number): DemoMail {
+function mail(draft: MailDraft, number: number): DemoMail {
   const { date, header, ...rest } = draft;
   const subject = `demo ${number}: ${draft.what}`;
   const fields = [`From: <${draft.from ?? good.from}>`, `To: <${draft.to ?? good.to}>`, `Subject: ${subject}`];
@@ -41,7 +41,7 @@ function mail(draft: Draft, number: number): DemoMail {
   return { ...good, ...rest, subject, message: `${fields.join('\r\n')}\r\n\r\nHello.\r\n` };
 }
 
-const drafts: readonly Draft[] = [
+const drafts: readonly MailDraft[] = [
   { what: 'a good mail', expect: '250' },
   { what: 'to a user who does not exist', to: 'nobody@example.com', expect: '550 5.1.1' },
   { what: 'to a user who has left', to: 'former-employee@example.com', expect: '550 5.1.1' },

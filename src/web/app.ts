@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { deleteCookie, setCookie } from 'hono/cookie';
 import { changing } from './changing.js';
-import { digestApp } from './digest-page.js';
+import { digestApp } from './pages/digest.js';
 import {
   authenticated,
   checkHost,
@@ -14,7 +14,7 @@ import {
   secureHeaders,
   type Vars,
 } from './guard.js';
-import { loginPage } from './login-page.js';
+import { loginPage } from './pages/login.js';
 import type { WebParts } from './parts.js';
 import { reading } from './reading.js';
 import { readingMail } from './reading-mail.js';

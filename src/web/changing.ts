@@ -1,15 +1,15 @@
 /** What is done by POST: releasing, deleting, markers, how long mail is kept. Each leads back to a page, with what happened on top. */
 import type { Context, Hono } from 'hono';
 import { parseDomain } from '../mail/domain.js';
-import { discard } from '../quarantine/discard.js';
-import { idOf, type MailRef, parseRef } from '../quarantine/mail-ref.js';
-import { release, type ReleaseResult } from '../quarantine/release.js';
+import { discard } from '../quarantine/care/discard.js';
+import { idOf, type MailRef, parseRef } from '../quarantine/disk/mail-ref.js';
+import { release, type ReleaseResult } from '../quarantine/care/release.js';
 import { type Marker, markerText, parseMarker } from '../srv/markers.js';
-import { mayExpire } from './domains-page.js';
+import { mayExpire } from './pages/domains.js';
 import { ownAddress, type Vars } from './guard.js';
-import { say } from './layout.js';
+import { say } from './pages/layout.js';
 import type { WebParts } from './parts.js';
-import { maySee, type Notice, type Session } from './sessions.js';
+import { maySee, type Notice, type WebSession } from './sessions.js';
 
 /** Of what happened; the page that is to show it may never be asked for. */
 const mostNotices = 5;
@@ -89,7 +89,7 @@ function changeExpiry(parts: WebParts, domain: string, form: ReadonlyMap<string,
 
 const mailsText = (count: number): string => (count === 1 ? 'one mail' : `${count} mails`);
 
-const mayMark = (session: Session, { scope }: Marker): boolean => maySee(session, scope);
+const mayMark = (session: WebSession, { scope }: Marker): boolean => maySee(session, scope);
 
 function changeMarker({ markers, onError }: WebParts, marker: Marker, what: 'create' | 'remove'): Notice {
   const path = markers.pathOf(marker);

@@ -1,12 +1,12 @@
 /** What every request passes before anything looks at it: Host, origin, headers of the answer, session, CSRF token. */
 import type { Context, MiddlewareHandler } from 'hono';
 import { getCookie } from 'hono/cookie';
-import { isSame, type Session, type Sessions } from './sessions.js';
+import { isSame, type WebSession, type Sessions } from './sessions.js';
 import type { Tokens } from './tokens.js';
 
 /** What a request carries on to its handler. */
 export interface Vars {
-  Variables: { session: Session; sessionId: string };
+  Variables: { session: WebSession; sessionId: string };
 }
 
 export const cookieName = 'postern_session';

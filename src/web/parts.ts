@@ -2,10 +2,11 @@
 import type { Links } from '../digest/links.js';
 import type { ContentReader } from '../mime/content-reader.js';
 import type { Relay } from '../relay/relay.js';
-import type { Markers } from '../srv/markers.js';
-import type { Expiry, ExpiryWords, KnownCheck, SwitchFiles } from './domains-page.js';
+import type { MarkerWriter } from '../srv/markers.js';
+import type { ExpiryChange, ExpiryWords } from '../srv/expiry.js';
+import type { Expiry, CheckSwitch, SwitchFiles } from './pages/domains.js';
 import type { Attempts, Sessions } from './sessions.js';
-import type { SpfCheck } from './spf-part.js';
+import type { SpfCheck } from './pages/spf-part.js';
 import type { StatsCache } from './stats-cache.js';
 import type { Tokens } from './tokens.js';
 
@@ -14,9 +15,9 @@ export interface WebParts {
   readonly root: string;
   readonly hostname: string;
   readonly relay: Relay;
-  readonly markers: Markers;
+  readonly markers: MarkerWriter;
   readonly hosted: SwitchFiles & { isHosted(domain: string): boolean; domains(): readonly string[] };
-  readonly checks: readonly KnownCheck[];
+  readonly checks: readonly CheckSwitch[];
   readonly expiryOf: (domain: string) => Expiry;
   /** Writes the domain's own file, or takes it away. Broken IO throws. */
   readonly changeExpiry: (domain: string, words: ExpiryWords) => ExpiryChange;
@@ -32,9 +33,3 @@ export interface WebParts {
   readonly onError: (error: unknown) => void;
   readonly attempts?: Attempts;
 }
-
-export type ExpiryChange =
-  | { readonly kind: 'written'; readonly file: string; readonly lines: readonly string[] }
-  /** Nothing is left to say: the settings count. */
-  | { readonly kind: 'removed'; readonly file: string }
-  | { readonly kind: 'wrong'; readonly problem: string };

@@ -1,18 +1,18 @@
 /** What is looked at of one mail: its page, its HTML, its octets, an attachment, and what SPF says of it now. */
 import fs from 'node:fs';
 import type { Context, Hono } from 'hono';
-import { fateOf } from '../quarantine/fate.js';
-import { type KeptMail, openKeptMail } from '../quarantine/kept-mail.js';
-import { idOf, locate, type MailRef, parseRef, refText } from '../quarantine/mail-ref.js';
+import { fateOf } from '../quarantine/look/fate.js';
+import { type KeptMail, openKeptMail } from '../quarantine/look/kept-mail.js';
+import { idOf, locate, type MailRef, parseRef, refText } from '../quarantine/disk/mail-ref.js';
 import { parseMarker } from '../srv/markers.js';
 import { disposition, downloadName } from './download-name.js';
 import type { Vars } from './guard.js';
-import { mailAddress } from './list-page.js';
-import { harmless, mailPolicy, withImages } from './mail-html.js';
-import { factsOf, mailPage } from './mail-page.js';
+import { mailAddress } from './pages/list.js';
+import { harmless, mailPolicy, withImages } from './pages/mail-html.js';
+import { factsOf, mailPage } from './pages/mail.js';
 import type { WebParts } from './parts.js';
 import { maySee } from './sessions.js';
-import { queryOf, spfPage } from './spf-part.js';
+import { queryOf, spfPage } from './pages/spf-part.js';
 
 export function readingMail(app: Hono<Vars>, parts: WebParts): void {
   app.get('/mail/:yday/:domain/:file', async (c) => {

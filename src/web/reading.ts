@@ -2,13 +2,13 @@
 import type { Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import { parseDomain } from '../mail/domain.js';
-import { browsePage, type Page } from '../quarantine/browse.js';
-import { parseQuery } from '../quarantine/query.js';
-import type { Stats } from '../quarantine/stats.js';
-import { chartsBody, chartsPage } from './charts-page.js';
-import { domainPage, domainsPage } from './domains-page.js';
+import { browsePage, type Page } from '../quarantine/look/browse.js';
+import { parseQuery } from '../quarantine/look/query.js';
+import type { Stats } from '../quarantine/look/stats.js';
+import { chartsBody, chartsPage } from './pages/charts.js';
+import { domainPage, domainsPage } from './pages/domains.js';
 import type { Vars } from './guard.js';
-import { listPage, row } from './list-page.js';
+import { listPage, row } from './pages/list.js';
 import type { WebParts } from './parts.js';
 import { maySee } from './sessions.js';
 

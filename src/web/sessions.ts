@@ -13,7 +13,7 @@ export interface Notice {
   readonly back?: string;
 }
 
-export interface Session {
+export interface WebSession {
   readonly token: Token;
   /** Goes with every change. */
   readonly csrf: string;
@@ -25,7 +25,7 @@ const idleMs = 12 * 3_600_000;
 const most = 1_000;
 
 export class Sessions {
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new Map<string, WebSession>();
   readonly #now: () => number;
 
   constructor(now: () => number = Date.now) {
@@ -42,7 +42,7 @@ export class Sessions {
     return id;
   }
 
-  find(id: string): Session | undefined {
+  find(id: string): WebSession | undefined {
     const session = this.#sessions.get(id);
     if (!session) return undefined;
     const now = this.#now();
@@ -85,4 +85,4 @@ export class Attempts {
   }
 }
 
-export const maySee = ({ token }: Session, domain: string): boolean => token.domains?.has(domain) ?? true;
+export const maySee = ({ token }: WebSession, domain: string): boolean => token.domains?.has(domain) ?? true;

@@ -1,6 +1,6 @@
 /** Counting all of the quarantine takes seconds: done in a thread of its own, one at a time, and kept for a minute a viewer's domains. */
 import { Worker } from 'node:worker_threads';
-import type { Stats } from '../quarantine/stats.js';
+import type { Stats } from '../quarantine/look/stats.js';
 
 export interface StatsTask {
   readonly root: string;

@@ -1,7 +1,7 @@
 /** The thread of stats-cache.ts. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { everything } from '../quarantine/query.js';
-import { collectStats } from '../quarantine/stats.js';
+import { everything } from '../quarantine/look/query.js';
+import { collectStats } from '../quarantine/look/stats.js';
 import type { StatsTask } from './stats-cache.js';
 
 const { root, domains } = workerData as StatsTask;

@@ -7,9 +7,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { rfc3339, ydayOf } from '../../src/quarantine/day.js';
-import { mailName } from '../../src/quarantine/folder.js';
-import { indexLine } from '../../src/quarantine/index-entry.js';
+import { rfc3339, ydayOf } from '../../src/quarantine/disk/day.js';
+import { mailName } from '../../src/quarantine/disk/folder.js';
+import { indexLine } from '../../src/quarantine/disk/index-entry.js';
 
 export interface Filling {
   readonly root: string;

@@ -1,4 +1,4 @@
-/** `postern spf lint`: what it prints, its exit codes, and its answers to nonsense. The rules are in test/spf/lint.test.ts. */
+/** `postern spf lint`: what it prints, its exit codes, and its answers to nonsense. The rules are in test/spf/lint/. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { behaveByName } from '../dns/support/behaviours.js';

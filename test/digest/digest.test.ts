@@ -9,12 +9,12 @@ import { simpleParser } from 'mailparser';
 import { packageRoot } from '../../src/cli/package-root.js';
 import { composeDigest } from '../../src/digest/compose.js';
 import { Links } from '../../src/digest/links.js';
-import { discard } from '../../src/quarantine/discard.js';
-import { parseEntry } from '../../src/quarantine/index-entry.js';
-import { parseRef } from '../../src/quarantine/mail-ref.js';
+import { discard } from '../../src/quarantine/care/discard.js';
+import { parseEntry } from '../../src/quarantine/disk/index-entry.js';
+import { parseRef } from '../../src/quarantine/disk/mail-ref.js';
 import { reply } from '../../src/mail/reply.js';
 import type { Relay } from '../../src/relay/relay.js';
-import { digestApp } from '../../src/web/digest-page.js';
+import { digestApp } from '../../src/web/pages/digest.js';
 import { inherited } from '../support/environment.js';
 import { Client, keep, openSite, type Site } from '../web/support.js';
 

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type EqualityFilter, FilterParser } from 'ldapts';
-import { type FilterTemplate, parseFilter, type Place } from '../../src/directory/filter.js';
+import { type FilterTemplate, parseFilter, type Placeholder } from '../../src/directory/filter.js';
 
-function filter(text: string, places: readonly Place[] = ['d']): FilterTemplate {
+function filter(text: string, places: readonly Placeholder[] = ['d']): FilterTemplate {
   const parsed = parseFilter(text, places);
   assert.ok(parsed.ok, parsed.ok ? '' : parsed.problem);
   return parsed.value;
@@ -33,7 +33,7 @@ test('whatever the octets, they come out as the one value that went in', () => {
   );
 });
 
-const good: readonly [what: string, text: string, places: readonly Place[], expected: string][] = [
+const good: readonly [what: string, text: string, places: readonly Placeholder[], expected: string][] = [
   ['every place is filled', '(|(dc=%d)(x=%d))', ['d'], '(|(dc=d.example)(x=d.example))'],
   ['parentheses around all may be missing', 'dc=%d', ['d'], '(dc=d.example)'],
   ['spaces between parts are forgiven', '(& (a=b c) ( | (dc=%d) (x=y)) )', ['d'], '(&(a=b c)(|(dc=d.example)(x=y)))'],

@@ -3,12 +3,12 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { boundedStore } from '../../src/dns/bounded-store.js';
 import { cachingResolver, type CacheSettings } from '../../src/dns/cache.js';
-import type { Answer, Resolver } from '../../src/dns/resolver.js';
+import type { DnsAnswer, Resolver } from '../../src/dns/resolver.js';
 import type { TimedAnswer, Upstream } from '../../src/dns/upstream.js';
 
-const found = (text: string): Answer<readonly string[]> => ({ kind: 'found', records: [[text]] });
-const gone: Answer<never> = { kind: 'void', why: 'nxdomain' };
-const broken: Answer<never> = { kind: 'failed', problem: 'SERVFAIL' };
+const found = (text: string): DnsAnswer<readonly string[]> => ({ kind: 'found', records: [[text]] });
+const gone: DnsAnswer<never> = { kind: 'void', why: 'nxdomain' };
+const broken: DnsAnswer<never> = { kind: 'failed', problem: 'SERVFAIL' };
 
 interface Rig {
   readonly resolver: Resolver;

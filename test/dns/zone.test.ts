@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { Answer, RecordType } from '../../src/dns/resolver.js';
+import type { DnsAnswer, RecordType } from '../../src/dns/resolver.js';
 import { readZone, readZoneFile, zoneResolver } from '../../src/dns/zone.js';
 
-function shown(answer: Answer<unknown>): unknown {
+function shown(answer: DnsAnswer<unknown>): unknown {
   if (answer.kind === 'found') return answer.records.map((record) => (record as { text?: string }).text ?? record);
   return answer.kind === 'void' ? answer.why : `failed: ${answer.problem}`;
 }

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { MilterFolder, startMilter } from '../cli/milter-child.js';
-import { MilterClient } from '../milter/verify-client.js';
+import { MilterFolder, startMilter } from '../cli/support/milter-child.js';
+import { MilterClient } from '../milter/verify-sender/client.js';
 import { needPeer } from '../support/peers.js';
 import { base, reader, Slapd } from '../support/slapd.js';
 

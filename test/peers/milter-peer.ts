@@ -2,7 +2,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MilterChild } from '../cli/milter-child.js';
+import { MilterChild } from '../cli/support/milter-child.js';
 import type { FakeServer } from '../dns/support/fake-server.js';
 import { freePort } from '../support/free-port.js';
 import { Postfix } from '../support/postfix.js';

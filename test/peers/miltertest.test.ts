@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { MilterFolder, startMilter } from '../cli/milter-child.js';
+import { MilterFolder, startMilter } from '../cli/support/milter-child.js';
 import { needPeer } from '../support/peers.js';
 import { inTime } from '../support/until.js';
 

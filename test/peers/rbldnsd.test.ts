@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { stubResolver } from '../../src/dns/stub-resolver.js';
+import { stubResolver } from '../../src/dns/stub/stub-resolver.js';
 import { Mx } from '../support/mx.js';
 import { needPeer } from '../support/peers.js';
 import { freePort } from '../support/free-port.js';

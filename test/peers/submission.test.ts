@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { FakeServer } from '../dns/support/fake-server.js';
-import { MilterChild } from '../cli/milter-child.js';
+import { MilterChild } from '../cli/support/milter-child.js';
 import { SmtpClient } from '../../src/trial/smtp-client.js';
 import { hasPeer, needPeer } from '../support/peers.js';
 import { freePort } from '../support/free-port.js';

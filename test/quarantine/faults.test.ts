@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import type { ArchiveResult } from '../../src/quarantine/archive.js';
+import type { ArchiveResult } from '../../src/quarantine/quarantine.js';
 import { entriesIn, folderOf, namesIn, oldFolder, day, quarantineIn, request, smallDisk } from './support.js';
 
 const time = new Date();

@@ -10,10 +10,10 @@ import {
   type Quarantine,
   type QuarantineOptions,
   openQuarantine,
-} from '../../src/quarantine/archive.js';
-import { ydayOf } from '../../src/quarantine/day.js';
-import { type IndexEntry, indexLine } from '../../src/quarantine/index-entry.js';
-import { readIndex } from '../../src/quarantine/index-lines.js';
+} from '../../src/quarantine/quarantine.js';
+import { ydayOf } from '../../src/quarantine/disk/day.js';
+import { type IndexEntry, indexLine } from '../../src/quarantine/disk/index-entry.js';
+import { readIndex } from '../../src/quarantine/disk/index-lines.js';
 
 export const day = 86_400_000;
 

@@ -3,20 +3,20 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseIp } from '../../src/mail/ip.js';
 import { replyText } from '../../src/mail/reply.js';
-import { xclientCommand, xforwardCommands, xtext, type Client } from '../../src/relay/client-identity.js';
+import { xclientCommand, xforwardCommands, xtext, type ClientIdentity } from '../../src/relay/client-identity.js';
 import { request } from './support/requests.js';
 import type { Answer, Step } from './support/scripted-mta.js';
 import { usual, withRelay } from './support/with-relay.js';
 
 const all = 'NAME ADDR PORT PROTO HELO IDENT SOURCE';
-const client: Client = {
+const client: ClientIdentity = {
   clientIp: parseIp('192.0.2.9')!,
   clientName: 'client.example',
   helo: 'helo.example',
   protocol: 'ESMTP',
 };
 
-const commands: readonly (readonly [string, Partial<Client>, string, readonly string[]])[] = [
+const commands: readonly (readonly [string, Partial<ClientIdentity>, string, readonly string[]])[] = [
   [
     'all that Postfix offers',
     {},
@@ -52,7 +52,7 @@ test('whatever the client says, a line is one line of at most 512 octets and xte
   const hostile = fc.string({ unit: 'binary', maxLength: 600 });
   fc.assert(
     fc.property(hostile, hostile, (clientName, helo) => {
-      const changed: Client = { ...client, clientName, helo };
+      const changed: ClientIdentity = { ...client, clientName, helo };
       for (const line of [...xforwardCommands(changed, all), xclientCommand(changed, all)]) {
         assert.match(line, /^X(?:FORWARD|CLIENT)(?: [A-Z]+=[!-<>-~]+)+$/);
         assert.ok(line.length <= 510);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseIp, type Ip } from '../../src/mail/ip.js';
-import type { Answer, LookupOptions, RecordData, RecordType, Resolver } from '../../src/dns/resolver.js';
+import type { DnsAnswer, LookupOptions, RecordData, RecordType, Resolver } from '../../src/dns/resolver.js';
 import { zoneResolver } from '../../src/dns/zone.js';
 import { checkHelo, checkHost, type SpfOutcome } from '../../src/spf/check-host.js';
 import { judge, record } from './support/judge.js';
@@ -19,7 +19,7 @@ function slowly(zone: unknown): Resolver {
 /** Never answers; keeps the signal it was given. */
 class SilentResolver implements Resolver {
   signal: AbortSignal | undefined;
-  lookup<T extends RecordType>(_name: string, _type: T, options?: LookupOptions): Promise<Answer<RecordData[T]>> {
+  lookup<T extends RecordType>(_name: string, _type: T, options?: LookupOptions): Promise<DnsAnswer<RecordData[T]>> {
     this.signal = options?.signal;
     return new Promise(() => {});
   }
@@ -36,10 +36,10 @@ class HalfSilentResolver extends SilentResolver {
     name: string,
     type: T,
     options?: LookupOptions,
-  ): Promise<Answer<RecordData[T]>> {
+  ): Promise<DnsAnswer<RecordData[T]>> {
     if (name !== 'example.org') return super.lookup(name, type, options);
-    const answer: Answer<readonly string[]> = { kind: 'found', records: [[this.#text]] };
-    return Promise.resolve(answer as Answer<RecordData[T]>);
+    const answer: DnsAnswer<readonly string[]> = { kind: 'found', records: [[this.#text]] };
+    return Promise.resolve(answer as DnsAnswer<RecordData[T]>);
   }
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ip4FromWord, parseIp, type Ip } from '../../src/mail/ip.js';
-import type { Answer, RecordType, Resolver } from '../../src/dns/resolver.js';
+import type { DnsAnswer, RecordType, Resolver } from '../../src/dns/resolver.js';
 import { checkHost, type SpfOutcome, type SpfQuery } from '../../src/spf/check-host.js';
 import { defaultLimits } from '../../src/spf/limits.js';
 
@@ -52,16 +52,16 @@ const address = fc.oneof(
   fc.nat(0xffffffff).map(ip4FromWord),
   fc.constant(parseIp('2001:db8::1') as Ip),
 );
-const answer = <T>(records: fc.Arbitrary<readonly T[]>): fc.Arbitrary<Answer<T>> =>
+const answer = <T>(records: fc.Arbitrary<readonly T[]>): fc.Arbitrary<DnsAnswer<T>> =>
   fc.oneof(
     {
       weight: 6,
-      arbitrary: records.map((found): Answer<T> =>
+      arbitrary: records.map((found): DnsAnswer<T> =>
         found.length === 0 ? { kind: 'void', why: 'nodata' } : { kind: 'found', records: found },
       ),
     },
-    { weight: 1, arbitrary: fc.constant<Answer<T>>({ kind: 'void', why: 'nxdomain' }) },
-    { weight: 1, arbitrary: fc.constant<Answer<T>>({ kind: 'failed', problem: 'timed out' }) },
+    { weight: 1, arbitrary: fc.constant<DnsAnswer<T>>({ kind: 'void', why: 'nxdomain' }) },
+    { weight: 1, arbitrary: fc.constant<DnsAnswer<T>>({ kind: 'failed', problem: 'timed out' }) },
   );
 const answers = fc.record({
   TXT: answer(fc.oneof({ weight: 8, arbitrary: fc.tuple(strings) }, fc.array(strings, { maxLength: 3 }))),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { nearest } from '../../src/settings/nearest.js';
-import { type LintOptions, lintTree } from '../../src/srv/lint.js';
+import { type MarkerLintOptions, lintTree } from '../../src/srv/lint.js';
 
 function treeOf(t: TestContext, markers: readonly string[]): string {
   const root = mkdtempSync(join(tmpdir(), 'lint-'));
@@ -19,7 +19,7 @@ function treeOf(t: TestContext, markers: readonly string[]): string {
   return root;
 }
 
-const found = (root: string, options: Partial<LintOptions> = {}): string[] =>
+const found = (root: string, options: Partial<MarkerLintOptions> = {}): string[] =>
   [
     ...lintTree({
       root,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { wire } from '../../src/cli/wire.js';
 import { createLogger } from '../../src/log.js';
-import { loadSettings } from '../../src/settings.js';
+import { loadSettings } from '../../src/settings/settings.js';
 import { LocalLimits } from '../../src/smtp/limits.js';
 import { type Certificate, Listener } from '../../src/smtp/server.js';
 import { startSink } from '../../src/trial/sink.js';

@@ -10,8 +10,8 @@ import { test } from 'node:test';
 import { simpleParser } from 'mailparser';
 import { composeDigest } from '../../src/digest/compose.js';
 import { Links } from '../../src/digest/links.js';
-import { fateOf } from '../../src/quarantine/fate.js';
-import { parseRef } from '../../src/quarantine/mail-ref.js';
+import { fateOf } from '../../src/quarantine/look/fate.js';
+import { parseRef } from '../../src/quarantine/disk/mail-ref.js';
 import { addressOf, openBrowser } from './browser.js';
 import { keep, type KeepOptions } from './support.js';
 

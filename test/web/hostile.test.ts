@@ -11,7 +11,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
-import { parseQuery } from '../../src/quarantine/query.js';
+import { parseQuery } from '../../src/quarantine/look/query.js';
 import { admin, Client, keep, ofExampleCom, openSite, type Site } from './support.js';
 
 const secret = 'theirs-7f3a';

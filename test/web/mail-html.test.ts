@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Attachment } from '../../src/mail/content.js';
 import { disposition, downloadName } from '../../src/web/download-name.js';
-import { harmless, withImages } from '../../src/web/mail-html.js';
+import { harmless, withImages } from '../../src/web/pages/mail-html.js';
 
 const gif = Buffer.from('R0lGODlhAQABAAAAACwAAAAAAQABAAAC', 'base64');
 const picture = (cid: string, octets: Uint8Array = gif): Attachment => ({

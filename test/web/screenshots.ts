@@ -10,8 +10,8 @@ import { simpleParser } from 'mailparser';
 import { chromium, type Browser, type BrowserContextOptions } from 'playwright-core';
 import { composeDigest } from '../../src/digest/compose.js';
 import { Links } from '../../src/digest/links.js';
-import { fateOf } from '../../src/quarantine/fate.js';
-import { parseRef } from '../../src/quarantine/mail-ref.js';
+import { fateOf } from '../../src/quarantine/look/fate.js';
+import { parseRef } from '../../src/quarantine/disk/mail-ref.js';
 import { admin, keep, openSite } from './support.js';
 
 const folder = process.argv[2] ?? 'var/screenshots';

@@ -6,8 +6,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createLogger, type Logger } from '../../log.js';
 import { printable } from '../../mail/text.js';
-import type { MilterConfig } from './config.js';
-import { facilityCodes } from './schema.js';
+import type { MilterConfig } from './verify-sender/config.js';
+import { facilityCodes } from './verify-sender/schema.js';
 
 export type LogConfig = Pick<MilterConfig, 'log_destination' | 'log_level' | 'log_format' | 'syslog_facility'>;
 

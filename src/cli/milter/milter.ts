@@ -6,15 +6,16 @@ import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
 import { printable } from '../../mail/text.js';
 import { exit } from '../exit-codes.js';
-import { type CommandLine, complain } from '../load.js';
-import { loadMilterConfig } from './config.js';
-import { milterHelp, type MilterOptions, readMilterOptions } from './options.js';
-import { runMilter } from './process.js';
-import { superviseMilter } from './workers.js';
+import { type CommandLine } from '../load.js';
+import { loadMilterConfig } from './verify-sender/config.js';
+import { milterHelp, type MilterOptions, readMilterOptions } from './verify-sender/options.js';
+import { runMilter } from './verify-sender/process.js';
+import { superviseMilter } from './verify-sender/workers.js';
 import { version } from '../package-root.js';
-import { loadSubmission } from './submission-config.js';
-import { submissionHelp } from './submission-help.js';
-import { runSubmission } from './submission-process.js';
+import { loadSubmission } from './submission/config.js';
+import { submissionHelp } from './submission/help.js';
+import { runSubmission } from './submission/process.js';
+import { complain, failed } from '../complain.js';
 
 const defaultFile = '/etc/spf-milter.conf';
 
@@ -73,9 +74,4 @@ function hasInheritedSocket(env: CommandLine['env']): boolean {
 function say(text: string): number {
   process.stdout.write(text);
   return exit.ok;
-}
-
-function failed(code: number, problems: readonly string[]): number {
-  complain(problems);
-  return code;
 }

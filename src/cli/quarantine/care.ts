@@ -2,14 +2,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { printable } from '../../mail/text.js';
-import { checkDay } from '../../quarantine/check.js';
-import { isYday } from '../../quarantine/day.js';
-import { isDomainFolder } from '../../quarantine/mail-ref.js';
+import { checkDay } from '../../quarantine/care/check.js';
+import { isYday } from '../../quarantine/disk/day.js';
+import { isDomainFolder } from '../../quarantine/disk/mail-ref.js';
 import { exit } from '../exit-codes.js';
-import { complain } from '../load.js';
 import { bar, progressLine, type Task } from './task.js';
 import { jsonLine } from '../terminal.js';
 import { quarantineOf } from '../wire.js';
+import { complain } from '../complain.js';
 
 export async function expireNow({ settings, options, words }: Task): Promise<number> {
   if (words.length > 0)

@@ -1,18 +1,19 @@
 /** `postern quarantine release` and `delete`: for each mail that is named or found, what became of it, one line each. */
 import { userInfo } from 'node:os';
 import { printable } from '../../mail/text.js';
-import { browse } from '../../quarantine/browse.js';
-import { discard } from '../../quarantine/discard.js';
-import { idOf, refText } from '../../quarantine/mail-ref.js';
-import { release, type ReleaseResult } from '../../quarantine/release.js';
+import { browse } from '../../quarantine/look/browse.js';
+import { discard } from '../../quarantine/care/discard.js';
+import { idOf, refText } from '../../quarantine/disk/mail-ref.js';
+import { release, type ReleaseResult } from '../../quarantine/care/release.js';
 import { exit } from '../exit-codes.js';
-import { complain } from '../load.js';
 import { jsonLine, render } from '../terminal.js';
 import type { Style } from '../../text/line.js';
-import { bar, type Mail, mailsNamed, progressLine, queryOf, type Task } from './task.js';
+import { bar, progressLine, queryOf, type Task } from './task.js';
+import { type NamedMail, mailsNamed } from '../named-mails.js';
 import { relayOf } from '../wire.js';
+import { complain } from '../complain.js';
 
-interface Outcome {
+interface ChangeOutcome {
   readonly kind: string;
   readonly text: string;
   readonly code: number;
@@ -42,7 +43,7 @@ export async function releaseMails(task: Task): Promise<number> {
   }
 }
 
-function outcomeOf(result: ReleaseResult): Outcome {
+function outcomeOf(result: ReleaseResult): ChangeOutcome {
   const { kind } = result;
   switch (kind) {
     case 'released':
@@ -75,7 +76,7 @@ export function deleteMails(task: Task): Promise<number> {
   });
 }
 
-async function eachMail(task: Task, work: (mail: Mail) => Promise<Outcome>): Promise<number> {
+async function eachMail(task: Task, work: (mail: NamedMail) => Promise<ChangeOutcome>): Promise<number> {
   const mails = await mailsOf(task);
   if (typeof mails === 'number') return mails;
   const progress = progressLine();
@@ -91,7 +92,7 @@ async function eachMail(task: Task, work: (mail: Mail) => Promise<Outcome>): Pro
 }
 
 interface Mails {
-  readonly found: readonly Mail[];
+  readonly found: readonly NamedMail[];
   /** Some that were named do not exist. */
   readonly missing: boolean;
 }
@@ -102,7 +103,7 @@ async function mailsOf({ settings, options, words }: Task): Promise<Mails | numb
     complain(['name mails by the IDs of their 550, or give --search; not both']);
     return exit.usage;
   }
-  const found: Mail[] = [];
+  const found: NamedMail[] = [];
   let missing = false;
   for (const word of words) {
     const mails = await mailsNamed(word, settings.spam);
@@ -127,7 +128,7 @@ const styles: Readonly<Record<string, Style>> = {
   unreachable: 'red',
 };
 
-function lineOf({ ref, entry }: Mail, { kind, text }: Outcome, { options, terminal }: Task): string {
+function lineOf({ ref, entry }: NamedMail, { kind, text }: ChangeOutcome, { options, terminal }: Task): string {
   if (options.has('json')) return jsonLine({ mail: refText(ref), id: idOf(ref.filename), result: kind, detail: text });
   const who = entry === undefined ? refText(ref) : `${entry.from === '' ? '<>' : entry.from} → ${entry.recipient}`;
   return render(

@@ -1,8 +1,8 @@
 /** `postern quarantine completion`: what a shell evaluates to complete subcommands, options, search keys and IDs. */
-import { queryKeys } from '../../quarantine/query.js';
+import { queryKeys } from '../../quarantine/look/query.js';
 import { exit } from '../exit-codes.js';
-import { complain } from '../load.js';
-import type { OptionTable } from '../spf/options.js';
+import type { OptionTable } from '../options.js';
+import { complain } from '../complain.js';
 
 /** For `eval "$(postern quarantine completion bash)"`; zsh reads it by its bashcompinit. */
 export function completion(

@@ -4,10 +4,10 @@ import { counted } from '../../digest/compose.js';
 import { type DigestResult, forgetSent, sendDigest } from '../../digest/digest.js';
 import { Links } from '../../digest/links.js';
 import { exit } from '../exit-codes.js';
-import { complain } from '../load.js';
 import { jsonLine } from '../terminal.js';
 import { relayOf, srvOf } from '../wire.js';
 import type { Task } from './task.js';
+import { complain } from '../complain.js';
 
 export async function digest({ settings, options, words }: Task): Promise<number> {
   const url = settings.digest_url;

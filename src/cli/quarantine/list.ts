@@ -1,12 +1,12 @@
 /** `postern quarantine list`: a table for people, tabs for pipes, JSON for programs; printed as it is found. */
 import { printable } from '../../mail/text.js';
-import { browse, type Item } from '../../quarantine/browse.js';
-import { idOf } from '../../quarantine/mail-ref.js';
+import { browse, type ListItem } from '../../quarantine/look/browse.js';
+import { idOf } from '../../quarantine/disk/mail-ref.js';
 import { exit } from '../exit-codes.js';
-import { complain } from '../load.js';
 import { render } from '../terminal.js';
 import type { Line, Span } from '../../text/line.js';
 import { jsonOf, queryOf, searchText, type Task } from './task.js';
+import { complain } from '../complain.js';
 
 const usualLimit = 50;
 
@@ -35,7 +35,7 @@ export async function list({ settings, options, words, terminal, isTerminal }: T
   return count === 0 ? exit.notAll : exit.ok;
 }
 
-const tabbed = ({ ref, entry, mark }: Item): string =>
+const tabbed = ({ ref, entry, mark }: ListItem): string =>
   `${[
     entry.time,
     idOf(ref.filename),
@@ -74,7 +74,7 @@ function widths(width: number): typeof shares {
 
 const tableRow =
   (width: number) =>
-  ({ ref, entry, mark }: Item): Line => {
+  ({ ref, entry, mark }: ListItem): Line => {
     const { plugin, from, to, subject } = widths(width);
     const state: Span = mark?.kind === 'released' ? ['released ', 'green'] : ['', 'dim'];
     return [

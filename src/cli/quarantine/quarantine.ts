@@ -2,15 +2,16 @@
 import { existsSync } from 'node:fs';
 import { nearest } from '../../settings/nearest.js';
 import { printable } from '../../mail/text.js';
-import { queryKeys } from '../../quarantine/query.js';
+import { queryKeys } from '../../quarantine/look/query.js';
 import { exit } from '../exit-codes.js';
-import { type CommandLine, complain, load } from '../load.js';
+import { type CommandLine, load } from '../load.js';
 import { completion } from './completion.js';
 import type { Task } from './task.js';
-import { type OptionTable, readWords } from '../spf/options.js';
+import { type OptionTable, readWords } from '../options.js';
 import { terminalOf } from '../terminal.js';
+import { complain } from '../complain.js';
 
-interface Subcommand {
+interface QuarantineSubcommand {
   readonly run: (task: Task) => Promise<number>;
   readonly options: OptionTable;
 }
@@ -18,7 +19,7 @@ interface Subcommand {
 const json: OptionTable = { json: 'flag' };
 
 /** What there is, for shells, too. Each is read when it is called: most need far less than all. */
-const subcommands: Readonly<Record<string, Subcommand>> = {
+const subcommands: Readonly<Record<string, QuarantineSubcommand>> = {
   list: {
     run: async (task) => (await import('./list.js')).list(task),
     options: { ...json, limit: { example: '50' }, all: 'flag' },

@@ -6,15 +6,16 @@ import type { Content } from '../../mail/content.js';
 import { htmlText } from '../../mail/html-text.js';
 import { printable } from '../../mail/text.js';
 import { openContentReader } from '../../mime/content-reader.js';
-import { type KeptMail, openKeptMail, unicode } from '../../quarantine/kept-mail.js';
-import { idOf, locate, refText } from '../../quarantine/mail-ref.js';
-import { smtpReply } from '../../quarantine/smtp-reply.js';
-import { readSpfTrace, spfTraceName } from '../../spf/trace-field.js';
+import { type KeptMail, openKeptMail, unicode } from '../../quarantine/look/kept-mail.js';
+import { idOf, locate, refText } from '../../quarantine/disk/mail-ref.js';
+import { smtpReply } from '../../quarantine/look/smtp-reply.js';
+import { readSpfTrace, spfTraceName } from '../../spf/fields/trace-field.js';
 import { exit } from '../exit-codes.js';
-import { complain } from '../load.js';
 import { render } from '../terminal.js';
 import type { Line } from '../../text/line.js';
-import { jsonOf, type Mail, mailsNamed, type Task } from './task.js';
+import { jsonOf, type Task } from './task.js';
+import { type NamedMail, mailsNamed } from '../named-mails.js';
+import { complain } from '../complain.js';
 
 export async function show({ settings, options, words, terminal, isTerminal, env }: Task): Promise<number> {
   const [word, ...more] = words;
@@ -69,7 +70,7 @@ function throughPager(text: string, env: Task['env']): Promise<boolean> {
   });
 }
 
-async function describe(mail: Mail, kept: KeptMail | undefined): Promise<readonly Line[]> {
+async function describe(mail: NamedMail, kept: KeptMail | undefined): Promise<readonly Line[]> {
   if (!kept) return [...reasonLines(mail, undefined), [['']], [['The mail itself is gone.', 'yellow']]];
   const reader = openContentReader();
   try {
@@ -80,7 +81,7 @@ async function describe(mail: Mail, kept: KeptMail | undefined): Promise<readonl
   }
 }
 
-function reasonLines({ ref, entry, mark }: Mail, kept: KeptMail | undefined): readonly Line[] {
+function reasonLines({ ref, entry, mark }: NamedMail, kept: KeptMail | undefined): readonly Line[] {
   const value = (name: string, known: string | undefined): string => known ?? unicode(kept?.header.get(name) ?? '');
   const plugin = value('X-REJECT-PLUGIN', entry?.plugin);
   const reason = value('X-REJECT-REASON', entry?.reason);

@@ -1,6 +1,6 @@
 /** `postern quarantine stats`: bars on a terminal, one JSON object for programs. */
 import { printable } from '../../mail/text.js';
-import { collectStats, type Count, type Stats } from '../../quarantine/stats.js';
+import { collectStats, type Count, type Stats } from '../../quarantine/look/stats.js';
 import { exit } from '../exit-codes.js';
 import { fit } from './list.js';
 import { bar, progressLine, queryOf, searchText, type Task } from './task.js';

@@ -1,15 +1,12 @@
-/** What every `postern quarantine` subcommand is given, and how it finds the mails that it is told. */
-import path from 'node:path';
+/** What every `postern quarantine` subcommand is given. */
 import { printable } from '../../mail/text.js';
-import { browse, type Item } from '../../quarantine/browse.js';
-import { fateOf } from '../../quarantine/fate.js';
-import { idOf, locate, parseRef, refText } from '../../quarantine/mail-ref.js';
-import { parseQuery, type Query } from '../../quarantine/query.js';
-import type { Settings } from '../../settings.js';
-import { idTime } from '../../smtp/transaction-id.js';
+import { idOf, refText } from '../../quarantine/disk/mail-ref.js';
+import { parseQuery, type Query } from '../../quarantine/look/query.js';
+import type { Settings } from '../../settings/settings.js';
 import { exit } from '../exit-codes.js';
-import { complain } from '../load.js';
+import type { NamedMail } from '../named-mails.js';
 import { jsonLine, type Terminal } from '../terminal.js';
+import { complain } from '../complain.js';
 
 export interface Task {
   readonly settings: Settings;
@@ -19,9 +16,6 @@ export interface Task {
   readonly isTerminal: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
-
-/** A mail of the list, whose line may be missing. */
-export type Mail = Pick<Item, 'ref'> & Partial<Pick<Item, 'entry' | 'mark'>>;
 
 /** The words as one search; a problem is said, and ends the command with the code. */
 export function queryOf(text: string): Query | number {
@@ -35,33 +29,8 @@ export function queryOf(text: string): Query | number {
 export const searchText = (words: readonly string[]): string =>
   words.map((word) => word.replace(/^(-?(?:[a-z]+:)?)(.* .*)$/is, '$1"$2"')).join(' ');
 
-/** The mails that a word names: by ID all copies, else one. None when there is none. */
-export async function mailsNamed(word: string, root: string): Promise<readonly Mail[]> {
-  const ref = parseRef(word) ?? parseRef(word.split(path.sep).slice(-4).toSpliced(2, 1).join('/'));
-  if (ref) {
-    const fate = fateOf(root, ref);
-    return fate.entry || (await locate(root, ref)) !== undefined ? [{ ref, ...fate }] : [];
-  }
-  const [id = '', copy] = word.toUpperCase().split('_');
-  return /^[A-Z0-9]{1,64}$/.test(id) ? copiesOf(id, copy, root) : [];
-}
-
-async function copiesOf(id: string, copy: string | undefined, root: string): Promise<readonly Mail[]> {
-  const time = idTime(id);
-  const dayMs = 86_400_000;
-  const parsed = parseQuery(`id:.${id}_`);
-  if (!parsed.ok) return [];
-  const query = time === undefined ? parsed.query : { ...parsed.query, after: time - dayMs, before: time + dayMs };
-  const mails: Mail[] = [];
-  for await (const item of browse({ root, query })) {
-    const isWanted = idOf(item.ref.filename) === id && (copy === undefined || item.ref.filename.includes(`_${copy}.`));
-    if (isWanted) mails.push(item);
-  }
-  return mails;
-}
-
 /** One line of JSON: what the index says, and what a script needs beside it. */
-export function jsonOf({ ref, entry, mark }: Mail): string {
+export function jsonOf({ ref, entry, mark }: NamedMail): string {
   const { messageId, filename, ...rest } = entry ?? { messageId: undefined, filename: ref.filename };
   return jsonLine({
     mail: refText(ref),

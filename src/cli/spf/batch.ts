@@ -6,12 +6,12 @@ import type { Readable, Writable } from 'node:stream';
 import type { Resolver } from '../../dns/resolver.js';
 import { readZone } from '../../dns/zone.js';
 import { checkHost, type SpfOutcome, type SpfQuery } from '../../spf/check-host.js';
-import { complain } from '../load.js';
 import { spfExit } from './exit.js';
 import { type InputLine, linesOf } from './lines.js';
 import { OrderedOutput } from './ordered-output.js';
 import { jsonLine, shown } from '../terminal.js';
 import { queryOf } from './query.js';
+import { complain } from '../complain.js';
 
 export interface Batch {
   readonly input: Readable;

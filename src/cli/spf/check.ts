@@ -1,16 +1,16 @@
 /** `postern spf check`: judges one mail and says why; with --batch, hands over to spf-batch. */
 import { checkHost, type SpfOutcome, type SpfQuery } from '../../spf/check-host.js';
-import { sentenceOf } from '../../spf/sentence.js';
+import { sentenceOf } from '../../spf/fields/sentence.js';
 import type { CommandLine } from '../load.js';
 import { runBatch } from './batch.js';
 import { dnsOf, dnsOptions, type Dns } from './dns.js';
 import { spfExit } from './exit.js';
-import { type OptionTable, readWords, type Words } from './options.js';
+import { type OptionTable, readWords, type Words } from '../options.js';
 import { jsonLine, render, shown, type Terminal, terminalOf } from '../terminal.js';
 import type { Line } from '../../text/line.js';
 import { countsOf, styleOfResult, traceLines } from '../../spf/trace-tree.js';
 import { queryOf } from './query.js';
-import { failed } from '../serve.js';
+import { failed } from '../complain.js';
 
 const table: OptionTable = {
   ip: { example: '192.0.2.1' },
@@ -91,9 +91,9 @@ function asText(outcome: SpfOutcome, query: SpfQuery, terminal: Terminal): reado
   return [headline, ...lines, [['']], ...traceLines(outcome, terminal.width)];
 }
 
-type Row = readonly [label: string, text: string, remark?: string];
+type CheckRow = readonly [label: string, text: string, remark?: string];
 
-function rowsOf(outcome: SpfOutcome, counts: string | undefined): readonly Row[] {
+function rowsOf(outcome: SpfOutcome, counts: string | undefined): readonly CheckRow[] {
   const { identity, domain, sender, mechanism, mechanismDomain, explanation } = outcome;
   const who = identity === 'helo' ? `the HELO name, as ${sender}` : `the domain of the reverse-path ${sender}`;
   return [
@@ -104,7 +104,7 @@ function rowsOf(outcome: SpfOutcome, counts: string | undefined): readonly Row[]
   ];
 }
 
-const mechanismRow = (mechanism: string, domain: string): Row =>
+const mechanismRow = (mechanism: string, domain: string): CheckRow =>
   mechanism === 'default'
     ? ['mechanism', 'default', `no term in the record of ${domain} matched`]
     : ['mechanism', mechanism, `in the record of ${domain}`];

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { cachingResolver } from '../../dns/cache.js';
 import type { Resolver } from '../../dns/resolver.js';
-import { parseServer } from '../../dns/servers.js';
-import { stubResolver } from '../../dns/stub-resolver.js';
+import { parseServer } from '../../dns/stub/servers.js';
+import { stubResolver } from '../../dns/stub/stub-resolver.js';
 import { readZoneFile } from '../../dns/zone.js';
 import { printable } from '../../mail/text.js';
 import { duration } from '../../settings/value-kind.js';

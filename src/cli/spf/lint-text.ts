@@ -1,6 +1,6 @@
 /** What lint found, for people: a headline, the findings, and the tree of look-ups with numbers. */
 import { defaultLimits as limits } from '../../spf/limits.js';
-import type { Finding, LintBranch, LintReport } from '../../spf/lint.js';
+import type { Finding, LintBranch, LintReport } from '../../spf/lint/lint.js';
 import { caretLines } from '../../text/caret.js';
 import { shown } from '../terminal.js';
 import { type Line, type Span, type Style, widthOf } from '../../text/line.js';

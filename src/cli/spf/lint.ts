@@ -1,13 +1,13 @@
 /** `postern spf lint`: what is wrong or unwise in a record, and where its look-ups go. */
 import { isCheckable, toALabels, withoutFinalDot } from '../../spf/domain.js';
-import { lint, type LintReport, type LintSubject } from '../../spf/lint.js';
+import { lint, type LintReport, type LintSubject } from '../../spf/lint/lint.js';
 import type { CommandLine } from '../load.js';
 import { dnsOf, dnsOptions } from './dns.js';
 import { spfExit } from './exit.js';
 import { lintText } from './lint-text.js';
-import { misuse, type Misuse, type OptionTable, readWords, type Words } from './options.js';
+import { misuse, type Misuse, type OptionTable, readWords, type Words } from '../options.js';
 import { jsonLine, render, shown, terminalOf } from '../terminal.js';
-import { failed } from '../serve.js';
+import { failed } from '../complain.js';
 
 const table: OptionTable = { record: { example: "'v=spf1 mx -all'" }, ...dnsOptions, json: 'flag' };
 

@@ -3,7 +3,7 @@ import { parseIp } from '../../mail/ip.js';
 import type { SpfQuery } from '../../spf/check-host.js';
 import { shown } from '../terminal.js';
 
-export interface Given {
+export interface QueryOptions {
   readonly ip: string | undefined;
   readonly helo: string | undefined;
   readonly from: string | undefined;
@@ -14,7 +14,7 @@ export interface Given {
 const unknownHelo = 'unknown';
 
 /** The query, or what is wrong. `spell` writes a name as its place does. */
-export function queryOf(given: Given, spell: (name: string) => string): SpfQuery | string {
+export function queryOf(given: QueryOptions, spell: (name: string) => string): SpfQuery | string {
   const { ip: text, receiver } = given;
   if (text === undefined) return `${spell('ip')} is missing: the client's address`;
   const ip = parseIp(text);

@@ -1,10 +1,10 @@
 /** `postern spf`: finds what is to be done with SPF, check or lint; each is a file beside this one. */
 import type { CommandLine } from '../load.js';
-import { complain } from '../load.js';
 import { shown } from '../terminal.js';
 import { spfCheck } from './check.js';
 import { spfExit } from './exit.js';
 import { spfLint } from './lint.js';
+import { complain } from '../complain.js';
 
 const help = `usage: postern spf check --ip=IP [--helo=NAME] [--from=ADDRESS] [--explain] [--json]
        postern spf check --batch < CASES > ANSWERS

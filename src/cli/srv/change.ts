@@ -11,10 +11,10 @@ import { touch } from '../../srv/markers.js';
 import type { Srv } from '../../srv/srv.js';
 
 /** Markers below the root; a string: what is wrong. */
-export type Markers = readonly string[] | string;
+export type MarkerPaths = readonly string[] | string;
 
 /** `users`: local-parts; `*` for all. */
-export function domainMarkers(domain: string, users: readonly string[]): Markers {
+export function domainMarkers(domain: string, users: readonly string[]): MarkerPaths {
   const name = parseDomain(domain);
   if (name === undefined) return `"${domain}" is no domain`;
   const wrong = users.find((user) => user !== '*' && entryName(user.split('@')[0] ?? '') === undefined);
@@ -36,7 +36,7 @@ export interface Listing {
   readonly kind: 'recipient' | 'host' | 'tld' | undefined;
 }
 
-export function listMarkers({ list, scope, what, kind }: Listing, srv: Srv): Markers {
+export function listMarkers({ list, scope, what, kind }: Listing, srv: Srv): MarkerPaths {
   const place = scopeOf(scope, srv);
   if (place === undefined) return `"${scope}" is no hosted domain; postern srv add-domain makes it one`;
   const markers: string[] = [];
@@ -92,7 +92,7 @@ export function checkMarkers(
   scope: string,
   names: readonly string[],
   { srv, checks }: { readonly srv: Srv; readonly checks: readonly KnownCheck[] },
-): Markers {
+): MarkerPaths {
   const place = scope === '_global_' ? undefined : scopeOf(scope, srv);
   if (place === undefined) return `"${scope}" is no hosted domain; checks are switched on domain by domain`;
   for (const name of names) {

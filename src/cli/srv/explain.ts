@@ -15,7 +15,7 @@ export interface Explained {
   readonly sender: { readonly text: string; readonly domain: string } | undefined;
 }
 
-interface Step {
+interface ExplainStep {
   readonly question: string;
   /** The marker that answers, below the root; undefined: none does. */
   readonly marker: string | undefined;
@@ -33,7 +33,7 @@ export function explain(
     const meaning = 'not hosted: 550 5.7.1 Relaying denied at RCPT, whatever else there is; nothing is kept';
     return written([{ question: 'domain', marker: undefined, meaning, style: 'red' }]);
   }
-  const hosted: Step = { question: 'domain', marker: `${srv.folderName(domain)}/`, meaning: 'hosted' };
+  const hosted: ExplainStep = { question: 'domain', marker: `${srv.folderName(domain)}/`, meaning: 'hosted' };
   const recipient = recipientStep(asked, srv);
   const black = blackSteps(asked, srv);
   const white = whiteSteps(asked, srv);
@@ -46,7 +46,7 @@ export function explain(
 
 const someone = '0.0.0.0';
 
-function recipientStep({ recipient, client }: Explained, srv: Srv): Step {
+function recipientStep({ recipient, client }: Explained, srv: Srv): ExplainStep {
   const { domain, localPart } = recipient;
   const at: Ip = client ?? { family: 4, words: [0], text: someone };
   const found = srv.recipient(domain, localPart, at);
@@ -62,8 +62,8 @@ function recipientStep({ recipient, client }: Explained, srv: Srv): Step {
 function checkSteps(
   domain: string,
   { srv, plugins }: { readonly srv: Srv; readonly plugins: readonly Plugin[] },
-): Step[] {
-  return plugins.flatMap((plugin): Step[] => {
+): ExplainStep[] {
+  return plugins.flatMap((plugin): ExplainStep[] => {
     const { name, inAll, list } = plugin;
     if (inAll === undefined) return [];
     const folder = srv.folderName(domain);
@@ -77,7 +77,7 @@ function checkSteps(
   });
 }
 
-function blackSteps({ recipient: { domain }, client, name, sender }: Explained, srv: Srv): Step[] {
+function blackSteps({ recipient: { domain }, client, name, sender }: Explained, srv: Srv): ExplainStep[] {
   const named = name && 'name' in name ? name.name : undefined;
   return [
     ...(sender
@@ -100,7 +100,7 @@ function blackSteps({ recipient: { domain }, client, name, sender }: Explained, 
   ];
 }
 
-function whiteSteps({ recipient: { domain, localPart }, client, sender }: Explained, srv: Srv): Step[] {
+function whiteSteps({ recipient: { domain, localPart }, client, sender }: Explained, srv: Srv): ExplainStep[] {
   const lifts = 'lifts any rejection, but not that of a refused recipient';
   return [
     step('whitelisted recipient', srv.recipientWhitelisted(domain, localPart), 'lifts any rejection'),
@@ -110,20 +110,20 @@ function whiteSteps({ recipient: { domain, localPart }, client, sender }: Explai
   ];
 }
 
-const step = (question: string, marker: string | undefined, meaning: string): Step => ({
+const step = (question: string, marker: string | undefined, meaning: string): ExplainStep => ({
   question,
   marker,
   meaning: marker === undefined ? 'no' : meaning,
   ...(marker !== undefined && { style: question.startsWith('white') ? 'green' : 'red' }),
 });
 
-interface Found {
-  readonly recipient: Step;
-  readonly black: readonly Step[];
-  readonly white: readonly Step[];
+interface Decisions {
+  readonly recipient: ExplainStep;
+  readonly black: readonly ExplainStep[];
+  readonly white: readonly ExplainStep[];
 }
 
-function verdict({ client, sender }: Explained, { recipient, black, white }: Found): string {
+function verdict({ client, sender }: Explained, { recipient, black, white }: Decisions): string {
   const [wanted] = white.filter(({ marker }) => marker !== undefined);
   const [unwanted] = black.filter(({ marker }) => marker !== undefined);
   const toAll = white[0]?.marker;
@@ -136,7 +136,7 @@ function verdict({ client, sender }: Explained, { recipient, black, white }: Fou
   return `The checks decide; postern test says how they judge a mail.${more}`;
 }
 
-function written(steps: readonly Step[]): Line[] {
+function written(steps: readonly ExplainStep[]): Line[] {
   const width = Math.max(...steps.map(({ question }) => shown(question, 120).length));
   const markers = Math.max(1, ...steps.map(({ marker }) => (marker === undefined ? 1 : shown(marker, 200).length)));
   return steps.map(({ question, marker, meaning, style }): Line => [

@@ -1,13 +1,13 @@
 /** `postern srv lint`: what in /srv can never count, or counts otherwise than it looks. */
 import { spawnSync } from 'node:child_process';
 import type { Stats } from 'node:fs';
-import { readZone } from '../../../plugins/dns-list-check.js';
+import { readZone } from '../../../plugins/shared/dns-list-check.js';
 import type { Plugin } from '../../hooks/plugin.js';
 import { nearest } from '../../settings/nearest.js';
-import type { Settings } from '../../settings.js';
+import type { Settings } from '../../settings/settings.js';
 import { type KnownCheck, lintTree } from '../../srv/lint.js';
 import { exit } from '../exit-codes.js';
-import { readExpiry } from '../expiry.js';
+import { readExpiry } from '../../srv/expiry.js';
 import { jsonLine, render, shown, type Terminal } from '../terminal.js';
 import type { Line } from '../../text/line.js';
 
@@ -19,14 +19,14 @@ export function knownChecks(plugins: readonly Plugin[]): readonly KnownCheck[] {
     .map(({ name, list }) => ({ name, ...(list !== undefined && { list }) }));
 }
 
-interface Lint {
+interface LintTask {
   readonly settings: Settings;
   readonly plugins: readonly Plugin[];
   readonly json: boolean;
   readonly terminal: Terminal;
 }
 
-export function srvLint({ settings, plugins, json, terminal }: Lint): number {
+export function srvLint({ settings, plugins, json, terminal }: LintTask): number {
   let found = 0;
   const findings = lintTree({
     root: settings.srv,

@@ -7,18 +7,18 @@ import { parseAddress } from '../../mail/address.js';
 import { parseDomain } from '../../mail/domain.js';
 import { parseIp } from '../../mail/ip.js';
 import { nearest } from '../../settings/nearest.js';
-import type { Settings } from '../../settings.js';
+import type { Settings } from '../../settings/settings.js';
 import { BrokenMarker } from '../../srv/srv.js';
 import { exit } from '../exit-codes.js';
-import { changeExpiry } from '../expiry.js';
+import { changeExpiry } from '../../srv/expiry.js';
 import { type CommandLine, load } from '../load.js';
-import { failed } from '../serve.js';
-import { type OptionTable, readWords, type Words } from '../spf/options.js';
+import { type OptionTable, readWords, type Words } from '../options.js';
 import { render, shown, type Terminal, terminalOf } from '../terminal.js';
-import { checkMarkers, domainMarkers, listMarkers, make, type Markers, quoted } from './change.js';
+import { checkMarkers, domainMarkers, listMarkers, make, type MarkerPaths, quoted } from './change.js';
 import { explain } from './explain.js';
 import { knownChecks, srvLint } from './lint.js';
 import { foldersOf, listOf, srvOf, wireToTry } from '../wire.js';
+import { failed } from '../complain.js';
 
 const help = `usage: postern srv add-domain DOMAIN [USER ... | --all-users]
        postern srv allow DOMAIN WHAT ... [--recipient]
@@ -47,18 +47,18 @@ settings, such as --srv=/srv and --config=FILE, are read as by postern serve; --
 exit codes: 0 done; 64 wrong usage; 65 lint has found something; 74 /srv cannot be read or written; 78 wrong settings
 `;
 
-interface Task {
+interface SrvTask {
   readonly settings: Settings;
   readonly words: Words;
   readonly terminal: Terminal;
 }
 
-interface Subcommand {
+interface SrvSubcommand {
   readonly options: OptionTable;
-  readonly run: (task: Task) => number | Promise<number>;
+  readonly run: (task: SrvTask) => number | Promise<number>;
 }
 
-const subcommands: Readonly<Record<string, Subcommand>> = {
+const subcommands: Readonly<Record<string, SrvSubcommand>> = {
   'add-domain': { options: { 'all-users': 'flag' }, run: addDomain },
   allow: { options: { recipient: 'flag' }, run: (task) => list(task, 'whitelisted') },
   block: { options: { recipient: 'flag', host: 'flag', tld: 'flag' }, run: (task) => list(task, 'blacklisted') },
@@ -98,19 +98,19 @@ export async function srv({ argv, env }: CommandLine): Promise<number> {
 
 const misused = (problem: string): number => failed(exit.usage, [`${problem}; postern srv --help explains`]);
 
-function made(settings: Settings, markers: Markers, text?: string): number {
+function made(settings: Settings, markers: MarkerPaths, text?: string): number {
   if (typeof markers === 'string') return misused(`srv: ${shown(markers, 300)}`);
   for (const command of make(settings.srv, markers, text)) process.stdout.write(`${shown(command, 1000)}\n`);
   return exit.ok;
 }
 
-function addDomain({ settings, words: { words, options } }: Task): number {
+function addDomain({ settings, words: { words, options } }: SrvTask): number {
   const [domain, ...users] = words;
   if (domain === undefined) return misused('srv add-domain: name a domain');
   return made(settings, domainMarkers(domain, options.has('all-users') ? [...users, '*'] : users));
 }
 
-function list({ settings, words: { words, options } }: Task, which: 'whitelisted' | 'blacklisted'): number {
+function list({ settings, words: { words, options } }: SrvTask, which: 'whitelisted' | 'blacklisted'): number {
   const [scope, ...what] = words;
   const kinds = (['recipient', 'host', 'tld'] as const).filter((kind) => options.has(kind));
   if (scope === undefined || what.length === 0 || kinds.length > 1)
@@ -118,7 +118,7 @@ function list({ settings, words: { words, options } }: Task, which: 'whitelisted
   return made(settings, listMarkers({ list: which, scope, what, kind: kinds[0] }, srvOf(settings)));
 }
 
-async function enable({ settings, words: { words, options } }: Task): Promise<number> {
+async function enable({ settings, words: { words, options } }: SrvTask): Promise<number> {
   const [domain, ...names] = words;
   if (domain === undefined || names.length === 0) return misused('srv enable: name a domain, and checks');
   const plugins = await pluginsOf(settings);
@@ -127,7 +127,7 @@ async function enable({ settings, words: { words, options } }: Task): Promise<nu
   return made(settings, markers, options.has('log') ? 'log\n' : '');
 }
 
-function expire({ settings, words: { words, options } }: Task): number {
+function expire({ settings, words: { words, options } }: SrvTask): number {
   const [name = '', duration, ...more] = words;
   const size = options.get('size');
   if ((duration === undefined && size === undefined) || more.length > 0)
@@ -148,13 +148,13 @@ function expire({ settings, words: { words, options } }: Task): number {
   return exit.ok;
 }
 
-async function lint({ settings, words: { words, options }, terminal }: Task): Promise<number> {
+async function lint({ settings, words: { words, options }, terminal }: SrvTask): Promise<number> {
   if (words.length > 0) return misused('srv lint: takes no words');
   const plugins = await pluginsOf(settings);
   return typeof plugins === 'number' ? plugins : srvLint({ settings, plugins, json: options.has('json'), terminal });
 }
 
-async function explainAddress({ settings, words: { words, options }, terminal }: Task): Promise<number> {
+async function explainAddress({ settings, words: { words, options }, terminal }: SrvTask): Promise<number> {
   const [word, ...more] = words;
   const recipient = word === undefined || more.length > 0 ? undefined : parseAddress(word);
   if (!recipient) return misused('srv explain: name one address, such as alice@example.com');

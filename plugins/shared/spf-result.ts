@@ -1,0 +1,32 @@
+/** The SPF result of a mail for those that need it: spf, dmarc, from_spoof; no plugin itself. */
+import type { Mail } from '../../src/hooks/check.js';
+import { oncePerMail } from '../../src/hooks/once-per-mail.js';
+import { spfMethod } from '../../src/spf/fields/authentication-results.js';
+import { type SpfOutcome, checkHost } from '../../src/spf/check-host.js';
+import { writeReceivedSpf } from '../../src/spf/fields/received-spf.js';
+import { spfTraceName, writeSpfTrace } from '../../src/spf/fields/trace-field.js';
+
+/** Evaluated once a mail, and recorded in Received-SPF, Authentication-Results, index and log then; refused mail has the trace. */
+export const spfOf: (mail: Mail) => Promise<SpfOutcome> = oncePerMail(async (mail: Mail) => {
+  const { session, reversePath, dns, host } = mail;
+  const query = { ip: session.clientIp, helo: session.helo, from: reversePath, receiver: host.hostname };
+  const outcome = await checkHost(query, { resolver: dns, trace: true });
+  // A sender that is not ASCII is taken of mail that is SMTPUTF8 only.
+  const client = { clientIp: session.clientIp, helo: session.helo, smtpUtf8: true };
+  mail.addField('Received-SPF', writeReceivedSpf(outcome, { ...client, receiver: host.hostname }, { folded: true }));
+  mail.addArchivedField(spfTraceName, () => writeSpfTrace(outcome));
+  const [, ...details] = spfMethod(outcome, client);
+  mail.recordAuthentication({ method: 'spf', result: outcome.result, details });
+  return outcome;
+});
+
+/** A host in spf_forwarders: it says a HELO name that the setting lists, and its confirmed reverse name is listed as well. */
+export async function isForwarder({ session, host }: Mail): Promise<boolean> {
+  const helo = session.helo.toLowerCase().replace(/\.$/, '');
+  if (!host.spfForwarders.some((pattern) => matches(pattern, helo))) return false;
+  const client = await session.clientName();
+  return client.kind === 'confirmed' && host.spfForwarders.some((pattern) => matches(pattern, client.name));
+}
+
+const matches = (pattern: string, name: string): boolean =>
+  pattern.startsWith('*.') ? name.endsWith(pattern.slice(1)) : name === pattern;

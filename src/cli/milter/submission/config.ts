@@ -1,0 +1,137 @@
+/**
+ * The environment of `postern milter --policy submission` into one frozen value, or all that is wrong with it, one line
+ * each that names the variable. Values of secrets are never shown.
+ */
+import { type ReadDirectory, readDirectory, type DirectoryKey } from '../../../directory/settings.js';
+import type { DirectoryOptions } from '../../../directory/directory.js';
+import { readZoneFile } from '../../../dns/zone.js';
+import type { Resolver } from '../../../dns/resolver.js';
+import { printable } from '../../../mail/text.js';
+import type { Endpoint } from '../../../milter/endpoint.js';
+import type { SubmissionSettings } from '../../../milter/submission/settings.js';
+import { parsePattern } from '../../../milter/submission/pattern.js';
+import { type ReadFile, tryRead } from '../../../settings/cross-checks.js';
+import { directoryVariables, flag, type VariableName, variables, type VariableValues } from './variables.js';
+
+export interface SubmissionConfig extends SubmissionSettings {
+  readonly log_level: 'debug' | 'info' | 'warn' | 'error';
+  readonly log_format: 'auto' | 'json' | 'pretty';
+  readonly socket: Endpoint;
+  readonly socketMode: number | undefined;
+  readonly metrics: VariableValues['METRICS'];
+  readonly dnsServers: readonly string[];
+  /** Answers in the place of the DNS. */
+  readonly zone: Resolver | undefined;
+  readonly directory: DirectoryOptions | undefined;
+  readonly summaryEvery: number;
+  readonly stopTimeout: number;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export type LoadedSubmission =
+  | {
+      readonly ok: true;
+      readonly config: SubmissionConfig;
+      readonly text: string;
+      readonly warnings: readonly string[];
+    }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+export interface SubmissionInput {
+  readonly env: Environment;
+  readonly readFile: ReadFile;
+  /** A socket that was handed over: `fd:3`. */
+  readonly inherited?: string;
+}
+
+export function loadSubmission({ env, readFile, inherited }: SubmissionInput): LoadedSubmission {
+  const problems: string[] = [];
+  const values = {} as { -readonly [N in VariableName]: VariableValues[N] };
+  for (const [name, { kind, default: byDefault }] of Object.entries(variables)) {
+    const text = env[name]?.trim() || byDefault;
+    const parsed = kind.parse(text);
+    if (parsed.ok) Object.assign(values, { [name]: parsed.value });
+    else problems.push(`${name}: ${shown(text)} ${printable(parsed.problem, 400)}`);
+  }
+  const directory = values.LDAP_ENABLED ? directoryOf(env, readFile) : undefined;
+  if (directory && !directory.ok) problems.push(...directory.problems);
+  const zone = zoneOf(values.DNS_ZONE, readFile);
+  if (typeof zone === 'string') problems.push(`DNS_ZONE: ${zone}`);
+  const socket = socketOf(values, inherited);
+  if (typeof socket === 'string') problems.push(`MILTER_SOCKET: ${socket}`);
+  if (problems.length > 0 || typeof zone === 'string' || typeof socket === 'string' || directory?.ok === false)
+    return { ok: false, problems };
+  const config: SubmissionConfig = {
+    mode: values.MILTER_MODE,
+    name: values.MILTER_NAME,
+    rejectMessage: values.MILTER_REJECT_MESSAGE,
+    tmpfailMessage: values.MILTER_TMPFAIL_MESSAGE,
+    pattern: values.SPF_REGEX ?? (values.OUTGOING_IPS.length > 0 ? undefined : everything),
+    outgoing: values.OUTGOING_IPS,
+    ignoredNextHops: values.IGNORED_NEXT_HOPS,
+    dnsFailure: values.SUBMISSION_DNS_FAILURE,
+    directoryFailure: values.SUBMISSION_LDAP_FAILURE,
+    log_level: values.LOG_LEVEL === 'warning' ? 'warn' : values.LOG_LEVEL,
+    log_format: values.LOG_FORMAT,
+    socket,
+    socketMode: values.MILTER_SOCKET_MODE,
+    metrics: values.METRICS,
+    dnsServers: values.DNS_SERVERS,
+    zone,
+    directory: directory?.options,
+    summaryEvery: values.SUMMARY_EVERY,
+    stopTimeout: values.STOP_TIMEOUT,
+  };
+  const warnings = config.pattern === everything ? [permitsAll] : [];
+  return { ok: true, config: Object.freeze(config), text: textOf(env), warnings };
+}
+
+/** sos-milter's default. */
+const anything = parsePattern('.*');
+const everything = anything.ok ? anything.value : undefined;
+const permitsAll = 'neither SPF_REGEX nor OUTGOING_IPS is set: every SPF record permits us, nothing will be found';
+
+const shown = (text: string): string => `"${printable(text, 120)}"`;
+
+function socketOf({ MILTER_SOCKET, MILTER_NAME }: VariableValues, inherited: string | undefined): Endpoint | string {
+  if (inherited !== undefined) return { kind: 'fd', fd: Number(inherited.slice('fd:'.length)) };
+  return MILTER_SOCKET ?? { kind: 'unix', path: `/socket/${MILTER_NAME}` };
+}
+
+function zoneOf(file: string, readFile: ReadFile): Resolver | string | undefined {
+  if (!file) return undefined;
+  const read = tryRead(file, readFile);
+  if (!read.ok) return `${shown(file)} must be a file that can be read (${read.why})`;
+  const zone = readZoneFile(read.text);
+  return zone.kind === 'zone' ? zone.resolver : `${shown(file)}: ${printable(zone.problem, 300)}`;
+}
+
+function directoryOf(env: Environment, readFile: ReadFile): ReadDirectory {
+  const values: { [K in DirectoryKey]?: string } = {};
+  for (const [key, [name]] of Object.entries(directoryVariables)) values[key as DirectoryKey] = env[name] ?? '';
+  const startTls = flag.parse(values.start_tls?.trim() ?? '');
+  if (!startTls.ok) return { ok: false, problems: [`LDAP_STARTTLS: ${startTls.problem}`] };
+  values.start_tls = startTls.value ? 'yes' : 'no';
+  const file = env[passwordFile]?.trim();
+  if (file) {
+    const read = tryRead(file, readFile);
+    if (!read.ok) return { ok: false, problems: [`${passwordFile}: ${shown(file)} cannot be read (${read.why})`] };
+    values.bind_password = read.text.replace(/\r?\n$/, '');
+  }
+  return readDirectory({ values, nameOf: variableOf, places: ['d'], readFile });
+}
+
+const passwordFile = 'LDAP_BINDPW_FILE';
+
+/** The variable a setting of the directory comes from. */
+export const variableOf = (key: DirectoryKey): string => directoryVariables[key][0];
+
+/** All variables as an environment file that gives the same, but for the password. */
+function textOf(env: Environment): string {
+  const own = Object.entries(variables).map(([name, { default: byDefault }]) => [name, env[name]?.trim() || byDefault]);
+  const ldap = Object.values(directoryVariables).map(([name]) => [name, env[name]?.trim() ?? '']);
+  return [...own, ...ldap]
+    .map(([name, text = '']) => `${name}=${name === 'LDAP_BINDPW' && text !== '' ? '***' : printable(text, 1000)}\n`)
+    .join('');
+}

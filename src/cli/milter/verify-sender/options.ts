@@ -1,0 +1,111 @@
+/** The command line of `postern milter`: the options of spf-milter(8), each a parameter of the file, and a few of its own. */
+import { printable } from '../../../mail/text.js';
+import { nearest } from '../../../settings/nearest.js';
+import type { GivenParameter } from './config.js';
+
+export interface MilterOptions {
+  /** undefined: where nobody says otherwise. */
+  readonly file: string | undefined;
+  readonly given: readonly GivenParameter[];
+  readonly action: 'run' | 'help' | 'version' | 'check' | 'print';
+  readonly policy: string;
+}
+
+export type ReadOptions =
+  { readonly ok: true; readonly options: MilterOptions } | { readonly ok: false; readonly problems: readonly string[] };
+
+interface Option {
+  readonly long: string;
+  readonly short?: string;
+  /** Stands for its value; none: a flag. */
+  readonly label?: string;
+  readonly doc: string;
+  /** The parameter it stands for; a flag sets it to yes. */
+  readonly parameter?: string;
+}
+
+const options: readonly Option[] = [
+  { long: 'config-file', short: 'c', label: 'PATH', doc: 'path to configuration file' },
+  { long: 'dry-run', short: 'n', doc: 'process messages without taking action', parameter: 'dry_run' },
+  { long: 'help', short: 'h', doc: 'print usage information' },
+  {
+    long: 'log-destination',
+    short: 'l',
+    label: 'TARGET',
+    doc: 'destination for log messages',
+    parameter: 'log_destination',
+  },
+  { long: 'log-level', short: 'L', label: 'LEVEL', doc: 'minimum severity of messages to log', parameter: 'log_level' },
+  { long: 'socket', short: 'p', label: 'SOCKET', doc: 'listening socket of the milter', parameter: 'socket' },
+  {
+    long: 'syslog-facility',
+    short: 's',
+    label: 'NAME',
+    doc: 'facility to use for syslog messages',
+    parameter: 'syslog_facility',
+  },
+  { long: 'version', short: 'V', doc: 'print version information' },
+  { long: 'check-config', doc: 'say everything that is wrong with the configuration, and stop' },
+  { long: 'print-config', doc: 'print all parameters, and where each comes from, and stop' },
+  { long: 'policy', label: 'NAME', doc: 'verify: SPF of incoming mail (default); submission: SPF of mail sent on' },
+];
+
+export const milterHelp = `usage: postern milter [options]
+
+Verifies senders by SPF for an MTA that speaks the milter protocol. Reads spf-milter.conf(5): the file of -c, else that
+of the environment's SPF_MILTER_CONFIG_FILE, else /etc/spf-milter.conf.
+
+${options
+  .map(({ short, long, label, doc }) => {
+    const names = `${short === undefined ? '   ' : `-${short},`} --${long}${label === undefined ? '' : ` ${label}`}`;
+    return `  ${names.padEnd(33)} ${doc}\n`;
+  })
+  .join('')}`;
+
+/** `-c FILE`, `-cFILE`, `--config-file FILE`, `--config-file=FILE`. */
+export function readMilterOptions(argv: readonly string[]): ReadOptions {
+  const words = [...argv];
+  const problems: string[] = [];
+  const given: GivenParameter[] = [];
+  const held = new Map<string, string>();
+  for (let word = words.shift(); word !== undefined; word = words.shift()) {
+    const { option, spelt, inline } = optionOf(word);
+    if (!option) problems.push(unknown(word));
+    else if (option.label === undefined && inline !== undefined) problems.push(`${spelt} takes no value`);
+    else {
+      const value = option.label === undefined ? 'yes' : (inline ?? words.shift());
+      if (value === undefined) problems.push(`${spelt} needs a value: --${option.long} ${option.label}`);
+      else if (option.parameter === undefined) held.set(option.long, value);
+      else given.push({ name: option.parameter, text: value.trim(), place: spelt });
+    }
+  }
+  if (problems.length > 0) return { ok: false, problems };
+  const actions = { help: 'help', version: 'version', 'check-config': 'check', 'print-config': 'print' } as const;
+  const [, action] = Object.entries(actions).find(([name]) => held.has(name)) ?? ['', 'run' as const];
+  const file = held.get('config-file');
+  return { ok: true, options: { file, given, action, policy: held.get('policy') ?? 'verify' } };
+}
+
+interface Spelling {
+  readonly option: Option | undefined;
+  readonly spelt: string;
+  readonly inline: string | undefined;
+}
+
+function optionOf(word: string): Spelling {
+  const [, long, value] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
+  if (long !== undefined)
+    return { option: options.find((one) => one.long === long), spelt: `--${long}`, inline: value };
+  const [, short, rest] = /^-(\w)(.*)$/s.exec(word) ?? [];
+  const option = options.find((one) => one.short === short && short !== undefined);
+  return { option, spelt: `-${short}`, inline: rest === '' ? undefined : rest };
+}
+
+function unknown(word: string): string {
+  const meant = nearest(
+    word.replace(/^-+|=.*$/gs, ''),
+    options.map(({ long }) => long),
+  );
+  const hint = meant === undefined ? 'postern milter --help lists those there are' : `did you mean --${meant}?`;
+  return `milter has no option "${printable(word, 60)}"; ${hint}`;
+}

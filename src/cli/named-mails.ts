@@ -1,0 +1,35 @@
+/** The refused mails that somebody names on the command line: by the ID of the 550, by name, or by path. */
+import path from 'node:path';
+import { idOf, locate, parseRef } from '../quarantine/disk/mail-ref.js';
+import { browse, type ListItem } from '../quarantine/look/browse.js';
+import { fateOf } from '../quarantine/look/fate.js';
+import { parseQuery } from '../quarantine/look/query.js';
+import { idTime } from '../smtp/transaction-id.js';
+
+/** A mail of the list, whose line may be missing. */
+export type NamedMail = Pick<ListItem, 'ref'> & Partial<Pick<ListItem, 'entry' | 'mark'>>;
+
+/** The mails that a word names: by ID all copies, else one. None when there is none. */
+export async function mailsNamed(word: string, root: string): Promise<readonly NamedMail[]> {
+  const ref = parseRef(word) ?? parseRef(word.split(path.sep).slice(-4).toSpliced(2, 1).join('/'));
+  if (ref) {
+    const fate = fateOf(root, ref);
+    return fate.entry || (await locate(root, ref)) !== undefined ? [{ ref, ...fate }] : [];
+  }
+  const [id = '', copy] = word.toUpperCase().split('_');
+  return /^[A-Z0-9]{1,64}$/.test(id) ? copiesOf(id, copy, root) : [];
+}
+
+async function copiesOf(id: string, copy: string | undefined, root: string): Promise<readonly NamedMail[]> {
+  const time = idTime(id);
+  const dayMs = 86_400_000;
+  const parsed = parseQuery(`id:.${id}_`);
+  if (!parsed.ok) return [];
+  const query = time === undefined ? parsed.query : { ...parsed.query, after: time - dayMs, before: time + dayMs };
+  const mails: NamedMail[] = [];
+  for await (const item of browse({ root, query })) {
+    const isWanted = idOf(item.ref.filename) === id && (copy === undefined || item.ref.filename.includes(`_${copy}.`));
+    if (isWanted) mails.push(item);
+  }
+  return mails;
+}

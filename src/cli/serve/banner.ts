@@ -1,0 +1,36 @@
+/** What the trial run says once it is up: where it listens, whom it hosts, where the page is, what to type next. */
+import { relative } from 'node:path';
+import type { Services } from '../../smtp/services.js';
+import { sinkFolder } from '../../trial/trial-settings.js';
+import { survey } from './survey.js';
+
+export function banner(services: Services, bound: readonly string[], page: string | undefined): string {
+  const { settings, srv, plugins } = services;
+  const { relay } = settings;
+  const near = (path: string): string => relative('', path) || '.';
+  const domains = survey(srv, plugins).map(
+    ({ domain, checks }) =>
+      `    ${domain.padEnd(20)} ${checks.length === 0 ? 'no checks' : `checks: ${checks.join(' ')}`}`,
+  );
+  const [first = ''] = bound;
+  const host = first.slice(0, first.lastIndexOf(':'));
+  const port = first.slice(first.lastIndexOf(':') + 1);
+  const next = [
+    ['npm run demo', 'sends a set of mails and shows what became of them'],
+    [`touch ${near(settings.srv)}/example.com/users/valid/yourname`, 'makes a mailbox, from the next command on'],
+    [`swaks -s ${host} -p ${port} -t yourname@example.com`, 'if you have swaks'],
+  ];
+  const width = Math.max(...next.map(([command = '']) => command.length));
+  return `
+  postern takes mail on ${bound.join(', ')}
+    refused mail is kept in   ${near(settings.spam)}/
+    accepted mail goes to     ${relay.kind === 'tcp' ? `${relay.host}:${relay.port}` : relay.path}, which keeps it in ${near(sinkFolder())}/
+
+  hosted domains (${near(settings.srv)}/)
+${domains.join('\n')}
+${page === undefined ? '' : `\n  see what was refused (this address works once)\n    ${page}\n`}
+  now try, in a second terminal (in this one Ctrl-C stops it)
+${next.map(([command = '', what]) => `    ${command.padEnd(width)}   ${what}`).join('\n')}
+
+`;
+}

@@ -1,0 +1,64 @@
+/** What /srv says, seen as a whole: hosted domains, their checks, and markers and lists that switch on nothing. */
+import type { Plugin } from '../../hooks/plugin.js';
+import { BrokenMarker, type Srv } from '../../srv/srv.js';
+import { ownLimits } from '../../srv/expiry.js';
+
+export interface DomainSurvey {
+  readonly domain: string;
+  /** What is switched on, by its marker or by its list. */
+  readonly checks: readonly string[];
+  /** What does nothing: one line each, for the log and for check-config. */
+  readonly idle: readonly IdleCheck[];
+  /** What is wrong with its file `expire`. */
+  readonly brokenExpiry: string | undefined;
+}
+
+export interface IdleCheck {
+  readonly check: string;
+  readonly text: string;
+}
+
+/** Lists by what they switch on, also where the operator's own list of plugins has left that out. */
+const shippedLists: readonly (readonly [check: string, list: string])[] = [
+  ['dnsbl', 'zones'],
+  ['rhsbl', 'domain_zones'],
+];
+
+/** Throws BrokenMarker when /srv cannot be read. */
+export function survey(srv: Srv, plugins: readonly Plugin[]): DomainSurvey[] {
+  const known = plugins.filter(({ inAll }) => inAll !== undefined);
+  const lists = new Map([...shippedLists, ...known.flatMap(({ name, list }) => (list ? [[name, list] as const] : []))]);
+  const isKnown = (check: string): boolean => check === 'all' || known.some(({ name }) => name === check);
+  return srv.domains().map((domain) => {
+    const marked = srv.checks(domain);
+    const listed = [...lists].filter(([, list]) => isThere(srv, domain, list));
+    const idle = [
+      ...marked.filter((check) => !isKnown(check)).map((check) => unlisted(check, `${domain}/checks/${check}`)),
+      ...listed.filter(([check]) => !isKnown(check)).map(([check, list]) => unlisted(check, `${domain}/${list}`)),
+      ...marked.flatMap((check): IdleCheck[] => {
+        const list = lists.get(check);
+        if (list === undefined || !isKnown(check) || isThere(srv, domain, list)) return [];
+        return [{ check, text: `${domain}/checks/${check} does nothing without the file ${domain}/${list}` }];
+      }),
+    ];
+    const on = listed.map(([check]) => check).filter((check) => isKnown(check) && !marked.includes(check));
+    const limits = ownLimits(srv, domain);
+    const brokenExpiry = limits?.kind === 'broken' ? limits.problem : undefined;
+    return { domain, checks: [...marked, ...on], idle, brokenExpiry };
+  });
+}
+
+const unlisted = (check: string, marker: string): IdleCheck => ({
+  check,
+  text: `${marker} does nothing: no plugin "${check}" is in the list of plugins`,
+});
+
+/** A list that is no file is there, and defers mail: that is said where mail comes. */
+function isThere(srv: Srv, domain: string, list: string): boolean {
+  try {
+    return srv.lines(domain, list) !== undefined;
+  } catch (error) {
+    if (error instanceof BrokenMarker) return true;
+    throw error;
+  }
+}

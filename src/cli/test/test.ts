@@ -1,0 +1,220 @@
+/** `postern test`: what would become of a mail, and what each plugin thinks of it. Sends nothing, stores nothing. */
+import { readFileSync } from 'node:fs';
+import { Writable } from 'node:stream';
+import { parseIp } from '../../mail/ip.js';
+import { createLogger } from '../../log.js';
+import { openKeptMail, unicode, type KeptMail } from '../../quarantine/look/kept-mail.js';
+import { locate } from '../../quarantine/disk/mail-ref.js';
+import type { Settings } from '../../settings/settings.js';
+import { exit } from '../exit-codes.js';
+import { type CommandLine, load } from '../load.js';
+import { mailsNamed } from '../named-mails.js';
+import { type OptionTable, readWords } from '../options.js';
+import { jsonLine, render, shown, terminalOf } from '../terminal.js';
+import type { Line, Style } from '../../text/line.js';
+import { type MailToTry, type PluginSaid, type Tried, tryMail } from './try-mail.js';
+import { wireToTry } from '../wire.js';
+import { failed } from '../complain.js';
+
+const table: OptionTable = {
+  message: { example: 'mail.eml' },
+  replay: { example: '6AD976HBEEVN63' },
+  ip: { example: '192.0.2.1' },
+  helo: { example: 'mail.example.org' },
+  from: { example: 'user@example.org' },
+  to: { example: 'alice@example.com' },
+  all: 'flag',
+  json: 'flag',
+};
+
+const help = `usage: postern test --message=FILE --ip=IP [--helo=NAME] --from=ADDRESS --to=ADDRESS[,...] [--all] [--json]
+       postern test --replay=MAIL [--ip=IP] [--helo=NAME] [--from=ADDRESS] [--to=ADDRESS] [--all] [--json]
+
+judges a mail as the MX would, by the same settings, plugins and markers, and says what each plugin thinks and what
+would become of it; nothing is sent, archived or remembered
+  --message=FILE   the mail; - reads it from standard input
+  --replay=MAIL    a mail in the quarantine: the ID of its 550, or what "postern quarantine list" prints; its client,
+                   HELO name and envelope are those it came with, where no option says otherwise
+  --ip=IP          the client's address; its name is looked up in the DNS
+  --helo=NAME      what it said at EHLO; without it the address, in brackets
+  --from=ADDRESS   the reverse-path; '' or '<>' is the null one
+  --to=ADDRESS     the recipient; several, with commas between them, as of one transaction
+  --all            show checks that are off, or come behind a rejection, too
+  --json           one JSON object
+
+settings, such as --srv=/srv and --config=FILE, are read as by postern serve; --trial: those of the trial run
+
+exit codes: 0 done, whatever becomes of the mail; 64 wrong usage; 66 no such mail or file; 78 wrong settings
+`;
+
+const noInput = 66; // EX_NOINPUT
+
+export async function test(command: CommandLine): Promise<number> {
+  if (command.argv.some((word) => word === '--help' || word === '-h')) {
+    process.stdout.write(help);
+    return exit.ok;
+  }
+  const loaded = load(command, Object.keys(table));
+  if (!loaded.ok) return failed(exit.config, loaded.problems);
+  const words = readWords(
+    loaded.rest.filter((word) => word !== '--trial'),
+    table,
+  );
+  if (!words.ok) return misused(words.problem);
+  const [extra] = words.words;
+  if (extra !== undefined) return misused(`"${shown(extra, 60)}" belongs to no option`);
+  const mail = await mailOf(words.options, loaded.settings);
+  if (typeof mail === 'string') return misused(mail);
+  if ('missing' in mail) return failed(noInput, [`test: ${mail.missing}`]);
+  return run(mail, { settings: loaded.settings, options: words.options, env: command.env });
+}
+
+const misused = (problem: string): number => failed(exit.usage, [`test: ${problem}; postern test --help explains`]);
+
+interface TestRun {
+  readonly settings: Settings;
+  readonly options: ReadonlyMap<string, string>;
+  readonly env: CommandLine['env'];
+}
+
+async function run(mail: MailToTry, { settings, options, env }: TestRun): Promise<number> {
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const wired = await wireToTry(settings, createLogger(settings, { stream: silent, isTerminal: false }));
+  if (!wired.ok) return failed(exit.config, wired.problems);
+  const { content, relay, store } = wired.services;
+  try {
+    const tried = await tryMail(mail, wired.services);
+    const terminal = terminalOf(process.stdout, env);
+    const lines = linesOf(tried, { all: options.has('all'), settings, mail });
+    process.stdout.write(options.has('json') ? jsonLine(tried) : render(lines, terminal));
+    return exit.ok;
+  } finally {
+    await Promise.all([content.close(), relay.close(), store.close()]);
+  }
+}
+
+type TestOptions = ReadonlyMap<string, string>;
+interface Missing {
+  readonly missing: string;
+}
+
+/** A string: what is wrong with the options. */
+async function mailOf(options: TestOptions, settings: Settings): Promise<MailToTry | Missing | string> {
+  const file = options.get('message');
+  const replay = options.get('replay');
+  if ((file === undefined) === (replay === undefined)) return 'say either --message=FILE or --replay=MAIL';
+  const kept = replay === undefined ? undefined : await keptMail(replay, settings);
+  if (replay !== undefined && kept === undefined) return { missing: `there is no mail ${shown(replay, 100)}` };
+  const envelope = envelopeOf(options, kept);
+  if (typeof envelope === 'string') return envelope;
+  const message = kept ? await messageOf(kept) : readMessage(file ?? '');
+  return 'missing' in message ? message : { ...envelope, message };
+}
+
+function envelopeOf(options: TestOptions, kept: KeptMail | undefined): Omit<MailToTry, 'message'> | string {
+  const field = (name: string): string | undefined => {
+    const value = kept?.header.get(name);
+    return value === undefined ? undefined : unicode(value);
+  };
+  const address = options.get('ip') ?? field('X-REMOTE-IP');
+  const ip = parseIp(address ?? '');
+  if (!ip) return address === undefined ? '--ip is missing' : `--ip=${shown(address, 60)} is no address`;
+  const from = options.get('from') ?? kept?.reversePath;
+  const to = options.get('to') ?? kept?.recipient;
+  if (from === undefined) return "--from is missing; --from='' is the null reverse-path";
+  if (to === undefined || to === '') return '--to is missing';
+  const literal = ip.family === 4 ? `[${ip.text}]` : `[IPv6:${ip.text}]`;
+  return {
+    ip,
+    helo: options.get('helo') ?? field('X-HELO') ?? literal,
+    from: from === '<>' ? '' : from,
+    to: options.has('to') ? to.split(',').map((one) => one.trim()) : [to],
+  };
+}
+
+function readMessage(file: string): Buffer | Missing {
+  try {
+    return asSent(readFileSync(file === '-' ? 0 : file));
+  } catch (error) {
+    return { missing: `${shown(file, 200)} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})` };
+  }
+}
+
+/** Files have lines of their system; on the wire they end in CRLF. */
+function asSent(octets: Buffer): Buffer {
+  const text = octets.toString('latin1').replace(/\r\n|\r|\n/g, '\r\n');
+  return Buffer.from(text === '' || text.endsWith('\r\n') ? text : `${text}\r\n`, 'latin1');
+}
+
+async function keptMail(word: string, { spam }: Settings): Promise<KeptMail | undefined> {
+  const [found] = await mailsNamed(word, spam);
+  const file = found && (await locate(spam, found.ref));
+  return file === undefined ? undefined : openKeptMail(file);
+}
+
+/** As it came: without our fields, of which X-REJECT-PLUGIN is the last (smtp/trace-fields). */
+async function messageOf({ header, message }: KeptMail): Promise<Buffer> {
+  const last = header.fields.findIndex(({ name }) => name === 'x-reject-plugin');
+  const [recipient, ...ours] = header.fields.slice(0, last + 1);
+  const skip = recipient === undefined ? 0 : ours.reduce((sum, { raw }) => sum + raw.length, 0);
+  const parts: Buffer[] = [];
+  for await (const part of message.parts()) parts.push(part);
+  return Buffer.concat(parts).subarray(skip);
+}
+
+const styles: Readonly<Record<PluginSaid['verdict'], Style>> = {
+  skip: 'dim',
+  note: 'yellow',
+  defer: 'yellow',
+  error: 'red',
+  reject: 'red',
+  refuse: 'red',
+  pardon: 'green',
+  pass: 'green',
+  accept: 'green',
+};
+
+const dull: ReadonlySet<string> = new Set(['not enabled', 'rejected already']);
+
+interface Shown {
+  readonly all: boolean;
+  readonly settings: Settings;
+  readonly mail: MailToTry;
+}
+
+function linesOf(tried: Tried, { all, settings, mail }: Shown): readonly Line[] {
+  const rows = tried.said.filter(({ verdict, reason }) => all || verdict !== 'skip' || !dull.has(reason));
+  const width = (of: (one: PluginSaid) => string, title: string): number =>
+    Math.max(title.length, ...rows.map((one) => of(one).length));
+  const columns = [width(({ plugin }) => plugin, 'plugin'), width(({ hook }) => hook, 'hook')] as const;
+  const row = ([plugin, hook, verdict, ms]: readonly [string, string, string, string], reason: string): string =>
+    `${plugin.padEnd(columns[0])}  ${hook.padEnd(columns[1])}  ${verdict.padEnd(7)}  ${ms.padStart(7)}  ${reason}`.trimEnd();
+  const left = tried.said.length - rows.length;
+  return [
+    [[row(['plugin', 'hook', 'verdict', 'ms'], 'reason'), 'bold']],
+    ...rows.map((one): Line => [
+      [row([one.plugin, one.hook, one.verdict, one.ms.toFixed(1)], shown(one.reason, 500)), styles[one.verdict]],
+    ]),
+    ...(left > 0 ? [[[`(${left} more that had nothing to say; --all shows them)`, 'dim']] satisfies Line] : []),
+    [['']],
+    [
+      [dispositionText(tried, settings), tried.disposition === 'handed over' ? 'green' : 'yellow'],
+      [`  ${shown(tried.reply)}`, 'bold'],
+    ],
+    [[`${shown(tried.command)}, from ${mail.ip.text}; nothing was sent or stored`, 'dim']],
+  ];
+}
+
+function dispositionText({ disposition, recipients }: Tried, { spam }: Settings): string {
+  const whom = shown(recipients.join(', '), 300);
+  switch (disposition) {
+    case 'handed over':
+      return `would be handed to the local MTA for ${whom}:`;
+    case 'archived':
+      return `would be rejected and archived below ${spam} for ${whom}:`;
+    case 'deferred':
+      return 'would be deferred, the sender keeps it:';
+    case 'refused':
+      return 'would be refused, and not kept:';
+  }
+}

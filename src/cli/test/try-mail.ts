@@ -1,0 +1,157 @@
+/**
+ * One mail through a session as the MX would hold it, plugins, markers, DNS and all, but the last step: nothing is handed to
+ * the local MTA, archived or remembered. What each plugin said is written down on the way.
+ */
+import type { Plugin } from '../../hooks/plugin.js';
+import type { Ip } from '../../mail/ip.js';
+import { type Reply, replyText } from '../../mail/reply.js';
+import type { Verdict } from '../../mail/verdict.js';
+import type { Services } from '../../smtp/services.js';
+import { SmtpSession } from '../../smtp/session.js';
+
+export interface MailToTry {
+  readonly ip: Ip;
+  readonly helo: string;
+  /** '' is the null reverse-path. */
+  readonly from: string;
+  readonly to: readonly string[];
+  /** Lines end in CRLF. */
+  readonly message: Buffer;
+}
+
+/** What one plugin said at one hook. */
+export interface PluginSaid {
+  readonly hook: string;
+  readonly plugin: string;
+  readonly verdict: Verdict['kind'] | 'error';
+  /** Why; '' where there is nothing to say. */
+  readonly reason: string;
+  readonly ms: number;
+}
+
+export interface Tried {
+  readonly said: readonly PluginSaid[];
+  /** The command that settled it, and the reply to it. */
+  readonly command: string;
+  readonly reply: string;
+  readonly disposition: 'handed over' | 'archived' | 'deferred' | 'refused';
+  /** Recipients that were taken. */
+  readonly recipients: readonly string[];
+}
+
+/** `services` are used for this mail only. */
+export async function tryMail(mail: MailToTry, services: Services): Promise<Tried> {
+  const said: PluginSaid[] = [];
+  const acts: ('handed over' | 'archived')[] = [];
+  const tried: Services = {
+    ...services,
+    plugins: services.plugins.map((plugin) => watched(plugin, (one) => said.push(one))),
+    relay: {
+      probe: (recipient) => services.relay.probe(recipient),
+      send: () => {
+        acts.push('handed over');
+        return Promise.resolve({ kind: 'accepted', text: 'the local MTA would have it now' });
+      },
+      close: () => services.relay.close(),
+    },
+    quarantine: {
+      archive: () => {
+        acts.push('archived');
+        return Promise.resolve({ kind: 'archived', filenames: [] });
+      },
+      expire: () => services.quarantine.expire(),
+      close: () => services.quarantine.close(),
+    },
+    incoming: { ...services.incoming, memory: Infinity },
+  };
+  const { command, reply, recipients } = await converse(mail, new SmtpSession(tried, { ip: mail.ip, name: undefined }));
+  return {
+    said,
+    command,
+    // It stands for a mail that will not be there.
+    reply: replyText(reply).replace(/ \([0-9A-Z]{14}\)$/, ' (ID)'),
+    disposition: acts[0] ?? (reply.code < 500 ? 'deferred' : 'refused'),
+    recipients,
+  };
+}
+
+interface Conversation {
+  readonly command: string;
+  readonly reply: Reply;
+  readonly recipients: readonly string[];
+}
+
+async function converse({ helo, from, to, message }: MailToTry, session: SmtpSession): Promise<Conversation> {
+  const early = (command: string, reply: Reply): Conversation => ({ command, reply, recipients: [] });
+  const turnedAway = await session.connect();
+  if (turnedAway) return early('connect', turnedAway);
+  const greeted = await session.helo(helo, true);
+  if (greeted) return early(`EHLO ${helo}`, greeted);
+  const parameters = /^[\x00-\x7f]*$/.test([from, ...to].join('')) ? '' : ' SMTPUTF8';
+  const sender = await session.mail(Buffer.from(`<${from}>${parameters}`));
+  if (sender.code !== 250) return early(`MAIL FROM:<${from}>`, sender);
+  const taken: string[] = [];
+  let last = early('RCPT TO', sender);
+  for (const recipient of to) {
+    const reply = await session.rcpt(Buffer.from(`<${recipient}>`));
+    if (reply.code === 250) taken.push(recipient);
+    last = early(`RCPT TO:<${recipient}>`, reply);
+  }
+  const incoming = session.data();
+  if (!('write' in incoming)) return taken.length === 0 ? last : early('DATA', incoming);
+  await incoming.write(message);
+  return { command: 'end of data', reply: await session.finish(incoming, false), recipients: taken };
+}
+
+const hooks = ['connect', 'helo', 'mail', 'rcpt', 'dataPost', 'queue', 'unknownCommand'] as const;
+
+type WatchedMethod = (context: never) => Verdict | Promise<Verdict>;
+
+/** The plugin, with an ear at each of its hooks. */
+function watched(plugin: Plugin, tell: (said: PluginSaid) => void): Plugin {
+  const listening = hooks.flatMap((hook) => {
+    const method: WatchedMethod | undefined = plugin[hook];
+    return method === undefined ? [] : [[hook, heard(plugin, { hook, method, tell })] as const];
+  });
+  return { ...plugin, ...Object.fromEntries(listening), name: plugin.name };
+}
+
+interface Hearing {
+  readonly hook: string;
+  readonly method: WatchedMethod;
+  readonly tell: (said: PluginSaid) => void;
+}
+
+function heard(plugin: Plugin, { hook, method, tell }: Hearing): WatchedMethod {
+  return async (context) => {
+    const started = performance.now();
+    const note = (verdict: PluginSaid['verdict'], reason: string): void =>
+      tell({ hook, plugin: plugin.name, verdict, reason, ms: performance.now() - started });
+    try {
+      const verdict = await method.call(plugin, context);
+      note(verdict.kind, reasonOf(verdict));
+      return verdict;
+    } catch (error) {
+      note('error', error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  };
+}
+
+function reasonOf(verdict: Verdict): string {
+  switch (verdict.kind) {
+    case 'pass':
+    case 'accept':
+      return '';
+    case 'skip':
+      return verdict.why;
+    case 'note':
+    case 'pardon':
+      return verdict.log;
+    case 'reject':
+      return verdict.log === verdict.reason ? verdict.reason : `${verdict.reason} (${verdict.log})`;
+    case 'refuse':
+    case 'defer':
+      return [replyText(verdict.reply), verdict.log].filter((text) => text !== '').join(': ');
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * Which identities are verified, in which order, and what that makes of a message (RFC 7208 §2.3, §2.4; the parameters
+ * are spf-milter.conf(5)'s): HELO first; unless it is refused or definitive, MAIL FROM behind it.
+ */
+import type { Ip } from '../../mail/ip.js';
+import { checkHelo, checkHost, type SpfOutcome } from '../../spf/check-host.js';
+import { isCheckable, toALabels, withoutFinalDot } from '../../spf/domain.js';
+import { matchesAny } from './pattern.js';
+import type { RefusableResult, VerifySettings } from './settings.js';
+import { after, type Eventual, type VerifyTools } from './tools.js';
+
+/** Whose mail it is. */
+export interface JudgedMail {
+  readonly ip: Ip;
+  /** HELO or EHLO argument; undefined where none was given. */
+  readonly helo: string | undefined;
+  /** Reverse-path without <>; '' is the null reverse-path. */
+  readonly from: string;
+  /** MAIL said SMTPUTF8, and the reverse-path is valid UTF-8. */
+  readonly smtpUtf8: boolean;
+  /** This host's name. */
+  readonly receiver: string;
+  readonly signal: AbortSignal;
+}
+
+/** A result, and the identity as the client gave it. */
+export interface VerifiedIdentity {
+  readonly outcome: SpfOutcome;
+  readonly identity: string;
+}
+
+export interface SenderRefusal extends VerifiedIdentity {
+  readonly result: RefusableResult;
+}
+
+export interface Judgement {
+  /** What is recorded, in order; the last one is final. */
+  readonly results: readonly VerifiedIdentity[];
+  readonly refusal: SenderRefusal | undefined;
+}
+
+/** HELO results of a session, so that its further messages do not ask again. */
+export interface HeloMemory {
+  verified: VerifiedIdentity | undefined;
+}
+
+export interface JudgeContext {
+  readonly settings: VerifySettings;
+  readonly tools: VerifyTools;
+  /** Of the session, and its signal: a HELO result outlives the message that asked for it. */
+  readonly memory: HeloMemory;
+  readonly sessionSignal: AbortSignal;
+}
+
+const nothing: Judgement = { results: [], refusal: undefined };
+
+export function judge(subject: JudgedMail, context: JudgeContext): Eventual<Judgement> {
+  const { settings, tools } = context;
+  const started = tools.now();
+  return after(verifyHelo(subject, context, started), (helo) => {
+    const refused = helo && refusableIn(settings.reject_helo_results, helo);
+    if (helo && refused) return { results: [], refusal: { ...helo, result: refused } };
+    if (helo && settings.definitive_helo_results.has(helo.outcome.result))
+      return { results: [helo], refusal: undefined };
+    const earlier = helo && settings.include_all_results ? [helo] : [];
+    return after(verifyMailFrom(subject, context, { helo, started }), (mailFrom) => {
+      if (!mailFrom) return earlier.length > 0 ? { results: earlier, refusal: undefined } : nothing;
+      const results = [...earlier, mailFrom];
+      const result = refusableIn(settings.reject_results, mailFrom);
+      if (!result) return { results, refusal: undefined };
+      return after(isExemptClient(subject, context, { helo, started }), (exempt) => {
+        if (exempt) tools.log.info({ ip: subject.ip.text, identity: mailFrom.identity }, `not refused: ${exempt}`);
+        return { results, refusal: exempt ? undefined : { ...mailFrom, result } };
+      });
+    });
+  });
+}
+
+/** Mail of our own clients as the next hop will see it, from any of our addresses; nothing of it is recorded. */
+export async function judgeProspectively(subject: JudgedMail, context: JudgeContext): Promise<Judgement> {
+  const { settings, tools } = context;
+  if (subject.from === '' || matchesAny(settings.skip_senders, subject.from)) return nothing;
+  const started = tools.now();
+  let worst: SenderRefusal | undefined;
+  for (const ip of settings.prospective_ip) {
+    const query = { ip, helo: subject.receiver, from: subject.from, receiver: subject.receiver };
+    const outcome = await checkHost(query, optionsOf(context, subject.signal, started));
+    const verified = { outcome, identity: subject.from };
+    note(verified, { ...subject, ip }, { tools, milliseconds: tools.now() - started, prospective: true });
+    const result = refusableIn(settings.reject_results, verified);
+    if (!result) return nothing;
+    worst ??= { ...verified, result };
+  }
+  return { results: [], refusal: worst };
+}
+
+const refusableIn = (
+  set: VerifySettings['reject_results'],
+  { outcome }: VerifiedIdentity,
+): RefusableResult | undefined => (outcome.result !== 'pass' && set.has(outcome.result) ? outcome.result : undefined);
+
+/** undefined: not verified, for it is not asked for, exempt, or no domain name (RFC 7208 §2.3). */
+function verifyHelo(
+  subject: JudgedMail,
+  context: JudgeContext,
+  started: number,
+): Eventual<VerifiedIdentity | undefined> {
+  const { settings, memory, tools } = context;
+  const { helo } = subject;
+  if (!settings.verify_helo || helo === undefined) return undefined;
+  if (memory.verified?.identity === helo) return memory.verified;
+  if (!isCheckable(withoutFinalDot(toALabels(helo)))) {
+    tools.log.debug({ helo }, 'HELO name not verified: it is no domain name');
+    return undefined;
+  }
+  if (matchesAny(settings.skip_senders, helo)) {
+    tools.log.debug({ helo }, 'HELO name not verified: it is in skip_senders');
+    return undefined;
+  }
+  const query = { ...subject, helo };
+  return after(checkHelo(query, optionsOf(context, context.sessionSignal, started)), (outcome) => {
+    const verified = { outcome, identity: helo };
+    note(verified, { ...subject, signal: context.sessionSignal }, { tools, milliseconds: tools.now() - started });
+    // A DNS failure is for this message; the next one asks again.
+    memory.verified = outcome.result === 'temperror' ? undefined : verified;
+    return verified;
+  });
+}
+
+interface SoFar {
+  readonly helo: VerifiedIdentity | undefined;
+  readonly started: number;
+}
+
+/** undefined: exempt. */
+function verifyMailFrom(
+  subject: JudgedMail,
+  context: JudgeContext,
+  { helo, started }: SoFar,
+): Eventual<VerifiedIdentity | undefined> {
+  const { settings, tools } = context;
+  const { from } = subject;
+  const name = subject.helo ?? 'unknown';
+  // RFC 7208 §2.4: a null reverse-path makes postmaster@HELO the MAIL FROM identity.
+  const identity = from === '' ? `postmaster@${name}` : from;
+  if (matchesAny(settings.skip_senders, identity)) {
+    tools.log.debug({ from: identity }, 'sender not verified: it is in skip_senders');
+    return undefined;
+  }
+  const known = from === '' && helo ? helo.outcome : undefined;
+  const begun = tools.now();
+  const checked = known ?? checkHost({ ...subject, helo: name }, optionsOf(context, subject.signal, started));
+  return after(checked, (outcome) => {
+    const verified = { outcome: { ...outcome, identity: 'mailfrom' as const }, identity };
+    note(verified, subject, { tools, milliseconds: tools.now() - begun });
+    return verified;
+  });
+}
+
+/** Both identities together have the time of one: what is left of it. */
+function optionsOf({ settings, tools }: JudgeContext, signal: AbortSignal, started: number) {
+  const totalMs = settings.timeout_secs * 1000;
+  const limits = { lookups: settings.max_lookups, voids: settings.max_void_lookups, totalMs };
+  const spentMs = tools.now() - started;
+  return { resolver: tools.resolver, limits, spentMs, now: tools.now, signal, trace: tools.trace };
+}
+
+interface NoteDetails {
+  readonly tools: VerifyTools;
+  readonly milliseconds: number;
+  readonly prospective?: true;
+}
+
+/** One line for each identity, as spf-milter writes it, with the facts behind. */
+function note(
+  { outcome, identity }: VerifiedIdentity,
+  { ip, helo, signal }: Pick<JudgedMail, 'ip' | 'helo' | 'signal'>,
+  { tools, milliseconds, prospective }: NoteDetails,
+): void {
+  const { result, problem, mechanism, trace } = outcome;
+  if (signal.aborted) return; // nobody waits for it any more
+  tools.observe({ kind: 'result', identity: outcome.identity, result, milliseconds });
+  const why = problem === null || result === 'none' ? '' : ` (${problem})`;
+  const facts = { ip: ip.text, helo, mechanism: mechanism ?? undefined, ...(prospective && { prospective }) };
+  tools.log.info(facts, `${identity} (${outcome.identity}): ${result}${why}`);
+  if (trace) tools.log.debug({ identity, trace }, 'how the result came about');
+}
+
+/** Why mail of this client is not refused for its MAIL FROM; undefined where it may be. */
+function isExemptClient(
+  subject: JudgedMail,
+  context: JudgeContext,
+  { helo, started }: SoFar,
+): Eventual<string | undefined> {
+  const { skip_helo_names, skip_forwarders } = context.settings;
+  const named = subject.helo !== undefined && matchesAny(skip_helo_names, subject.helo);
+  if (named && helo?.outcome.result === 'pass') return `HELO name ${subject.helo} is in skip_helo_names and passes`;
+  if (!named && skip_forwarders.length === 0) return undefined;
+  return exemptByLookup(subject, context, { named, started });
+}
+
+/** A HELO name is only said; it counts where the client's confirmed name is listed as well. */
+async function exemptByLookup(
+  subject: JudgedMail,
+  context: JudgeContext,
+  { named, started }: { readonly named: boolean; readonly started: number },
+): Promise<string | undefined> {
+  const { settings, tools } = context;
+  const name = await tools.clientName(subject.ip, subject.signal);
+  if (name !== undefined && named && matchesAny(settings.skip_helo_names, name))
+    return `client ${name} is in skip_helo_names`;
+  if (name !== undefined && matchesAny(settings.skip_forwarders, name)) return `client ${name} is in skip_forwarders`;
+  for (const { domain, below } of settings.skip_forwarders) {
+    if (below) continue;
+    const query = { ...subject, helo: domain, from: `postmaster@${domain}` };
+    const options = { ...optionsOf(context, subject.signal, started), explain: false, trace: false };
+    const { result } = await checkHost(query, options);
+    if (result === 'pass') return `the client may send mail of ${domain}, which is in skip_forwarders`;
+  }
+  return undefined;
+}

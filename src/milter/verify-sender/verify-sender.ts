@@ -1,0 +1,333 @@
+/**
+ * The policy that verifies senders by SPF: what spf-milter does, by the parameters of spf-milter.conf(5), and what stands
+ * behind "Beyond" in settings.ts.
+ *
+ * Both identities are verified at MAIL, when it is known whether the sender has authenticated. A refusal is said there.
+ * Where DNS takes longer than `answer_within`, MAIL is let pass and the result is acted on at DATA or, with PROGRESS, at
+ * the end of the message, so that no MTA gives up on us. Mail that a forwarding host passes on is verified at the end as
+ * well, for only its header names the client.
+ */
+import { inAny, type Ip } from '../../mail/ip.js';
+import { decodeUtf8 } from '../../mail/text.js';
+import {
+  accept,
+  type Answer,
+  type EditKind,
+  type EnvelopePath,
+  type FinalAnswer,
+  type HeaderField,
+  type MacroWishes,
+  type MilterPolicy,
+  proceed,
+  type ReplyAnswer,
+  type Session,
+  type SessionAnswer,
+  type Transaction,
+} from '../policy.js';
+import { consequences, Forgeries, resultFields } from './fields.js';
+import {
+  type HeloMemory,
+  judge,
+  type JudgeContext,
+  type Judgement,
+  judgeProspectively,
+  type JudgedMail,
+} from './judge.js';
+import { knowsOwnDomains, type OwnFailure, ownFailure, ownMark } from './own-domains.js';
+import { matchesAny } from './pattern.js';
+import { trueClient } from './received.js';
+import { refusalReply } from './reply.js';
+import type { VerifySettings } from './settings.js';
+import { after, type Eventual, type MessageVerdict, type VerifyTools } from './tools.js';
+
+interface Settled {
+  readonly judgement: Judgement;
+  /** Of a refusal. */
+  readonly reply: ReplyAnswer | undefined;
+  readonly own: OwnFailure | undefined;
+}
+
+/** What a message is waiting for, and what is known of it. */
+export interface MailState {
+  subject: JudgedMail | undefined;
+  /** undefined where nothing is verified (yet: a forwarding host's mail is at its end). */
+  verdict: Eventual<Settled> | undefined;
+  settled: Settled | undefined;
+  /** The client passes on mail of others. */
+  forwarded: boolean;
+  readonly received: string[];
+  readonly forgeries: Forgeries;
+  /** A recipient that is not in skip_recipients was accepted. */
+  strict: boolean;
+}
+
+type Verifying = Transaction<HeloMemory, MailState>;
+
+/** The MTA's time-out at the end of a message is at least 10 s (Sendmail's default). */
+const progressEveryMs = 4000;
+
+export function verifySender(settings: VerifySettings, tools: VerifyTools): MilterPolicy<HeloMemory, MailState> {
+  const policy = new VerifySender(settings, tools);
+  const looksAtHeader =
+    settings.delete_incoming_authentication_results ||
+    settings.mark_results.size > 0 ||
+    knowsOwnDomains(settings) ||
+    settings.forwarding_hosts.length > 0;
+  return {
+    edits: editsOf(settings),
+    macros: macrosOf(settings),
+    // Fields are only read. HELO has no handler, the session remembers it; unanswered, it would hold MAIL up over TCP.
+    silent: ['header'],
+    newSession: () => {
+      tools.observe({ kind: 'session', change: 1 });
+      return { verified: undefined };
+    },
+    newTransaction: (session) => ({
+      subject: undefined,
+      verdict: undefined,
+      settled: undefined,
+      forwarded: false,
+      received: [],
+      forgeries: new Forgeries(settings, receiverOf(settings, session)),
+      strict: false,
+    }),
+    connect: (session) => policy.connect(session),
+    mail: (transaction) => policy.mail(transaction),
+    ...(settings.skip_recipients.length > 0 && {
+      rcpt: (transaction: Verifying, recipient: EnvelopePath) => policy.rcpt(transaction, recipient),
+    }),
+    data: (transaction) => policy.data(transaction),
+    ...(looksAtHeader && {
+      header: ({ state }: Verifying, field: HeaderField) => policy.header(state, field),
+    }),
+    eom: (transaction) => policy.eom(transaction),
+    close: () => tools.observe({ kind: 'session', change: -1 }),
+  };
+}
+
+function editsOf(settings: VerifySettings): EditKind[] {
+  if (settings.dry_run) return [];
+  const edits: EditKind[] = [];
+  const marks = settings.mark_results.size > 0 || knowsOwnDomains(settings);
+  if (settings.header.length > 0 || marks) edits.push('insert-header');
+  if (settings.delete_incoming_authentication_results || marks) edits.push('delete-header');
+  if (settings.quarantine_results.size > 0) edits.push('quarantine');
+  return edits;
+}
+
+/** Each list replaces the MTA's own. */
+function macrosOf(settings: VerifySettings): MacroWishes {
+  return {
+    ...(settings.hostname === undefined && { connect: ['j'] }),
+    ...(settings.trust_authenticated_senders && { mail: ['i', 'auth_type', 'auth_authen'] }),
+    eom: ['i'],
+  };
+}
+
+const receiverOf = (settings: VerifySettings, session: Session): string =>
+  settings.hostname ?? session.macro('j') ?? 'unknown';
+
+class VerifySender {
+  readonly #settings: VerifySettings;
+  readonly #tools: VerifyTools;
+
+  constructor(settings: VerifySettings, tools: VerifyTools) {
+    this.#settings = settings;
+    this.#tools = tools;
+  }
+
+  connect({ client }: Session<HeloMemory>): SessionAnswer {
+    if (this.#settings.prospective_ip.length > 0 || (client.ip && !this.#isTrusted(client.ip))) return proceed;
+    this.#tools.log.debug({ ip: client.ip?.text }, 'connection of a trusted client');
+    return accept;
+  }
+
+  mail(transaction: Verifying): Eventual<Answer> {
+    const { session, state, sender } = transaction;
+    const { ip } = session.client;
+    const own = !ip || this.#isTrusted(ip) || this.#isAuthenticated(transaction);
+    if (own && this.#settings.prospective_ip.length === 0) return this.#skip('a trusted client or sender', accept);
+    state.subject = {
+      ip: ip ?? nowhere,
+      helo: session.helo === undefined ? undefined : textOf(session.helo),
+      from: textOf(sender.address),
+      smtpUtf8: isSmtpUtf8(sender),
+      receiver: receiverOf(this.#settings, session),
+      signal: transaction.signal,
+    };
+    const context = this.#contextOf(session);
+    if (own) return this.#atMail(state, this.#settle(judgeProspectively(state.subject, context), state.subject));
+    if (ip && inAny(this.#settings.forwarding_hosts, ip)) {
+      state.forwarded = true;
+      return proceed;
+    }
+    return this.#atMail(state, this.#settle(judge(state.subject, context), state.subject));
+  }
+
+  /** A refusal that is known waits for the recipients where some of them may be exempt. */
+  #atMail(state: MailState, verdict: Eventual<Settled>): Eventual<Answer> {
+    state.verdict = after(verdict, (settled) => (state.settled = settled));
+    if (state.settled) return this.#answerAtMail(state);
+    return within(state.verdict, this.#settings.answer_within).then(() => this.#answerAtMail(state));
+  }
+
+  #answerAtMail({ settled, subject }: MailState): Answer {
+    if (!settled) this.#tools.log.debug({ from: subject?.from }, 'DNS is slow: the result waits for the message');
+    if (!settled?.reply || this.#settings.skip_recipients.length > 0) return proceed;
+    return this.#refuse(settled, settled.reply);
+  }
+
+  rcpt({ state }: Verifying, { address }: EnvelopePath): Answer {
+    if (matchesAny(this.#settings.skip_recipients, textOf(address))) return proceed;
+    const { settled } = state;
+    if (settled?.reply && !this.#settings.dry_run) return settled.reply;
+    state.strict = true;
+    return proceed;
+  }
+
+  /** A result that came after MAIL, before the message is sent for nothing. */
+  data({ state }: Verifying): Answer {
+    return this.#lateRefusal(state) ?? proceed;
+  }
+
+  header(state: MailState, field: HeaderField): void {
+    state.forgeries.see(field);
+    if (state.forwarded && field.name.toLowerCase() === 'received') state.received.push(field.value);
+  }
+
+  async #forwardedVerdict(transaction: Verifying): Promise<void> {
+    const { state, session } = transaction;
+    const { subject } = state;
+    const hop = trueClient(state.received, this.#settings.forwarding_hosts);
+    const facts = { ip: subject?.ip.text, client: hop?.ip.text, helo: hop?.helo };
+    if (!subject || !hop) {
+      this.#tools.log.info(facts, 'not verified: no Received field of the forwarding host names its client');
+    } else if (this.#isTrusted(hop.ip)) {
+      this.#tools.log.debug(facts, 'not verified: the forwarding host has it from a trusted client');
+    } else {
+      this.#tools.log.debug(facts, 'the client of a forwarding host is verified');
+      state.subject = { ...subject, ip: hop.ip, helo: hop.helo };
+      const context = { ...this.#contextOf(session), memory: { verified: undefined } };
+      state.verdict = this.#settle(judge(state.subject, context), state.subject);
+    }
+  }
+
+  eom(transaction: Verifying): Eventual<FinalAnswer> {
+    const { state } = transaction;
+    if (!state.forwarded && (state.settled || !state.verdict)) return this.#finish(transaction);
+    return this.#finishLate(transaction);
+  }
+
+  async #finishLate(transaction: Verifying): Promise<FinalAnswer> {
+    const { state } = transaction;
+    const timer = setInterval(() => transaction.progress(), progressEveryMs);
+    try {
+      if (state.forwarded) await this.#forwardedVerdict(transaction);
+      if (state.verdict) state.settled = await state.verdict;
+    } finally {
+      clearInterval(timer);
+    }
+    return this.#lateRefusal(state) ?? this.#finish(transaction);
+  }
+
+  /** Refuses the message where not all its recipients are exempt. */
+  #lateRefusal({ settled, strict }: MailState): Answer | undefined {
+    if (!settled?.reply || (this.#settings.skip_recipients.length > 0 && !strict)) return undefined;
+    return this.#refuse(settled, settled.reply);
+  }
+
+  #finish({ state, session, queueId }: Verifying): FinalAnswer {
+    const { settled, subject } = state;
+    const edits = [...state.forgeries.deletions];
+    let verdict: MessageVerdict = 'skipped';
+    if (settled && subject) {
+      const { results, refusal } = settled.judgement;
+      // Mail to recipients who are exempt says what was found all the same.
+      const shown = refusal && !results.some(({ outcome }) => outcome === refusal.outcome) ? [refusal] : results;
+      const last = shown.at(-1);
+      edits.push(...resultFields(shown, subject, this.#settings), ...(last ? consequences(last, this.#settings) : []));
+      if (settled.own) edits.push(ownMark(settled.own));
+      if (last) verdict = edits.some(({ kind }) => kind === 'quarantine') ? 'held' : 'passed';
+    }
+    this.#tools.observe({ kind: 'message', verdict });
+    if (edits.length === 0) return proceed;
+    if (this.#settings.dry_run) {
+      this.#tools.log.debug({ id: queueId, edits }, 'dry run: the message is not changed');
+      return proceed;
+    }
+    if (verdict === 'held' && !session.offers('quarantine'))
+      this.#tools.log.warn({ id: queueId }, 'not held: the MTA does not offer quarantine');
+    this.#tools.log.debug({ id: queueId, edits }, 'message changed');
+    return { kind: 'continue', edits };
+  }
+
+  /** The reply is made with the judgement: it may need DNS as well. */
+  #settle(judgement: Eventual<Judgement>, subject: JudgedMail): Eventual<Settled> {
+    const context = { settings: this.#settings, tools: this.#tools };
+    return after(judgement, (made) =>
+      after(ownFailure(made, subject, context), (own) =>
+        made.refusal
+          ? after(refusalReply(made.refusal, subject, context), (reply) => ({ judgement: made, reply, own }))
+          : { judgement: made, reply: undefined, own },
+      ),
+    );
+  }
+
+  #refuse({ judgement }: Settled, reply: ReplyAnswer): Answer {
+    const { refusal } = judgement;
+    const facts = { identity: refusal?.identity, result: refusal?.result, code: reply.code, reply: reply.text };
+    if (this.#settings.dry_run) {
+      this.#tools.log.debug(facts, 'dry run: not refused');
+      return accept;
+    }
+    this.#tools.log.debug(facts, 'refused');
+    this.#tools.observe({ kind: 'message', verdict: 'refused' });
+    return reply;
+  }
+
+  #skip<A extends Answer>(why: string, answer: A): A {
+    this.#tools.log.debug({}, `not verified: ${why}`);
+    this.#tools.observe({ kind: 'message', verdict: 'skipped' });
+    return answer;
+  }
+
+  #contextOf({ state, signal }: Session<HeloMemory>): JudgeContext {
+    return { settings: this.#settings, tools: this.#tools, memory: state, sessionSignal: signal };
+  }
+
+  readonly #isTrusted = (ip: Ip): boolean => inAny(this.#settings.trusted_networks, ip);
+
+  /** Of one that is set and empty nothing is known. */
+  #isAuthenticated(transaction: Verifying): boolean {
+    return (
+      this.#settings.trust_authenticated_senders && ['auth_authen', 'auth_type'].some((name) => transaction.macro(name))
+    );
+  }
+}
+
+/** The MTA hands octets over; those of SMTPUTF8 (RFC 6531) are UTF-8. */
+function textOf(octets: string): string {
+  return /[^\x00-\x7f]/.test(octets) ? (decoded(octets) ?? octets) : octets;
+}
+
+const decoded = (octets: string): string | undefined =>
+  decodeUtf8(Uint8Array.from(octets, (octet) => octet.charCodeAt(0)));
+
+/** An MTA may pass octets on for which nobody has asked leave. */
+const isSmtpUtf8 = ({ address, parameters }: Verifying['sender']): boolean =>
+  parameters.some((parameter) => /^SMTPUTF8$/i.test(parameter)) && decoded(address) !== undefined;
+
+/** Where a client without an address is judged as another. */
+const nowhere: Ip = { family: 4, words: [0], text: '0.0.0.0' };
+
+/** Settles with the promise or when the time is over, whatever comes first. */
+function within(promise: Eventual<unknown>, milliseconds: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    Promise.resolve(promise).then(done, reject);
+  });
+}

@@ -1,0 +1,127 @@
+/**
+ * Puts an index and its maildir in agreement again: mails without a line get one from their own fields, broken lines go, good
+ * lines stay. Safe beside running archives. Leaves the mails as they are, and old mails to expire.ts.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { headerEnd, type Header, parseHeader } from '../../mail/header.js';
+import { decodeUtf8 } from '../../mail/text.js';
+import { rfc3339 } from '../disk/day.js';
+import { filesIn } from '../disk/emptying.js';
+import { decodeSubject } from '../../mail/encoded-word.js';
+import { type Folder, folderAt, mailTime, withoutFlags } from '../disk/folder.js';
+import { type IndexEntry, indexLine } from '../disk/index-entry.js';
+import { openIndexes } from '../disk/index-file.js';
+import { type Piece, readPieces } from '../disk/index-lines.js';
+import { sweepTmp } from './leftovers.js';
+import { blank } from '../disk/torn-line.js';
+
+export interface CheckResult {
+  /** Did the index have to be changed? */
+  readonly rebuilt: boolean;
+  /** Mails that had no line; they have one now. */
+  readonly orphans: number;
+  /** Mails with a line that are not there any more, and that nobody deleted by postern; their lines stay. */
+  readonly missing: number;
+}
+
+/** Milliseconds for which a mail without a line may still be on its way to one. */
+const underWay = 60_000;
+
+/** `day` is /spam/YDAY/DOMAIN. Broken IO throws. */
+export async function checkDay(day: string, now: Date = new Date()): Promise<CheckResult> {
+  const folder = folderAt(day);
+  const indexes = openIndexes();
+  await sweepTmp(folder, now.getTime());
+  const torn = await indexes.mend(folder);
+  // The index first: a mail that is archived meanwhile must not look as if it were gone.
+  const { listed, deleted, broken } = await survey(folder.index);
+  const mails = await mailsIn(folder);
+  for (const { start, length } of broken) blank(folder.index, start, length);
+  const orphans = [...mails].filter(([name, file]) => !listed.has(name) && isSettled(file, now));
+  const lines = orphans.toSorted(([a], [b]) => (a < b ? -1 : 1)).flatMap(([name, file]) => lineFor(name, file));
+  if (lines.length > 0) await indexes.append(folder, Buffer.concat(lines));
+  const missing = [...listed].filter((name) => !mails.has(name) && !deleted.has(name)).length;
+  return { rebuilt: torn || broken.length + lines.length > 0, orphans: lines.length, missing };
+}
+
+/** Name without flags → path. */
+async function mailsIn(folder: Folder): Promise<ReadonlyMap<string, string>> {
+  const mails = new Map<string, string>();
+  for (const dir of [folder.new, folder.cur]) {
+    for (const name of await filesIn(dir)) mails.set(withoutFlags(name), path.join(dir, name));
+  }
+  return mails;
+}
+
+interface Survey {
+  readonly listed: ReadonlySet<string>;
+  readonly deleted: ReadonlySet<string>;
+  readonly broken: readonly Piece[];
+}
+
+async function survey(index: string): Promise<Survey> {
+  const listed = new Set<string>();
+  const deleted = new Set<string>();
+  const broken = [];
+  for await (const piece of readPieces(index)) {
+    if (piece.entry) listed.add(piece.entry.filename);
+    else if (!piece.mark) broken.push(piece);
+    else if (piece.mark.kind === 'deleted') deleted.add(piece.mark.filename);
+  }
+  return { listed, deleted, broken };
+}
+
+function isSettled(file: string, now: Date): boolean {
+  const stat = fs.lstatSync(file, { throwIfNoEntry: false });
+  return stat !== undefined && Math.abs(now.getTime() - stat.mtimeMs) > underWay;
+}
+
+/** None when the mail was taken away just now. */
+function lineFor(filename: string, file: string): readonly Buffer[] {
+  const stat = fs.lstatSync(file, { throwIfNoEntry: false });
+  if (!stat) return [];
+  const time = new Date(mailTime(filename) ?? stat.mtimeMs);
+  return [indexLine(entryOf(headerOf(file), { filename, time: rfc3339(time), size: stat.size }))];
+}
+
+/** What the archive wrote on top of the mail: see the list of fields in the contract. */
+function entryOf(header: Header, known: Pick<IndexEntry, 'filename' | 'time' | 'size'>): IndexEntry {
+  const value = (name: string): string => unicode(header.get(name) ?? '');
+  const spf = ownSpf(header);
+  return {
+    ...known,
+    from: value('X-MAIL-FROM'),
+    recipient: value('Recipient'),
+    subject: decodeSubject(header.get('Subject') ?? ''),
+    ip: value('X-REMOTE-IP'),
+    host: value('X-REMOTE-HOST'),
+    helo: value('X-HELO'),
+    reason: value('X-REJECT-REASON'),
+    plugin: value('X-REJECT-PLUGIN'),
+    messageId: value('Message-ID'),
+    ...(spf === undefined ? {} : { spf }),
+  };
+}
+
+/** A Received-SPF field below the last field that only we write may be the sender's own claim. */
+function ownSpf(header: Header): string | undefined {
+  const ours = header.fields.findLastIndex((field) =>
+    /^x-(helo|remote-ip|reject-reason|reject-plugin)$/.test(field.name),
+  );
+  const field = header.fields.slice(0, ours + 1).find(({ name }) => name === 'received-spf');
+  return field && /^[a-z]+/i.exec(field.value)?.[0].toLowerCase();
+}
+
+const unicode = (octets: string): string => decodeUtf8(Buffer.from(octets, 'latin1')) ?? octets;
+
+function headerOf(file: string): Header {
+  const fd = fs.openSync(file, 'r');
+  try {
+    const octets = Buffer.alloc(65_536);
+    const beginning = octets.subarray(0, fs.readSync(fd, octets, 0, octets.length, 0));
+    return parseHeader(beginning.subarray(0, headerEnd(beginning) ?? beginning.length));
+  } finally {
+    fs.closeSync(fd);
+  }
+}

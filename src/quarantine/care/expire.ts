@@ -1,0 +1,227 @@
+/**
+ * Removes what is too old, then, oldest day first, what is too much (for its domain, for all), and sets the links. Only what looks like ours goes: mails
+ * and index in YDAY/DOMAIN/{tmp,new,cur}, never through a symbolic link. Never touches a day that is being written to.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
+import { isYday, ydayOf } from '../disk/day.js';
+import { codeOf } from '../disk/durable.js';
+import { emptyFolder, filesIn, folderTime, newestMail } from '../disk/emptying.js';
+import { type Folder, folderAt } from '../disk/folder.js';
+import { sweepRoot, sweepTmp } from './leftovers.js';
+import { setLinks } from '../disk/links.js';
+import { type Lock, takeLock } from '../disk/lock.js';
+import { emptyingLock } from '../keep/yearly.js';
+import type { OwnLimits } from '../../srv/expiry.js';
+
+export interface ExpireOptions {
+  /** /spam */
+  readonly root: string;
+  /** 0: none is ever too old. */
+  readonly expireDays: number;
+  /** Octets; 0: no limit. */
+  readonly expireBytes: number;
+  /** What a domain has of its own; undefined: nothing. */
+  readonly ownLimits?: (domain: string) => OwnLimits | undefined;
+  readonly now: Date;
+  /** Folders looked at. */
+  readonly progress?: (done: number, all: number) => void;
+}
+
+export interface ExpireResult {
+  /** `YDAY/DOMAIN` of each folder that is gone. */
+  readonly removed: readonly string[];
+  /** For the log: what could not be done, with the path. */
+  readonly problems: readonly string[];
+}
+
+const hour = 3_600_000;
+
+export async function expire(options: ExpireOptions): Promise<ExpireResult> {
+  const run: ExpireRun = { options, now: options.now.getTime(), own: new Map(), removed: [], problems: [] };
+  await noting(run, async () => {
+    sweepRoot(options.root, run.now);
+    const folders = idleFolders(options);
+    for (const [i, folder] of folders.entries()) {
+      options.progress?.(i, folders.length);
+      await noting(run, () => expireOld(folder, run));
+    }
+    await expireBySize(run);
+    setLinks(options.root, options.now);
+  });
+  return { removed: run.removed, problems: run.problems };
+}
+
+interface ExpireRun {
+  readonly options: ExpireOptions;
+  readonly now: number;
+  /** By domain, each asked for once. */
+  readonly own: Map<string, OwnLimits | undefined>;
+  readonly removed: string[];
+  readonly problems: string[];
+}
+
+/** One broken folder does not keep the others. */
+async function noting(run: ExpireRun, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    run.problems.push(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function ownLimitsOf(domain: string, run: ExpireRun): OwnLimits | undefined {
+  if (run.own.has(domain)) return run.own.get(domain);
+  const own = run.options.ownLimits?.(domain);
+  run.own.set(domain, own);
+  if (own?.kind === 'broken') run.problems.push(own.problem);
+  return own;
+}
+
+/** 0: never. */
+function daysFor(domain: string, run: ExpireRun): number {
+  const own = ownLimitsOf(domain, run);
+  return own?.kind === 'broken' ? 0 : (own?.days ?? run.options.expireDays);
+}
+
+function octetsFor(domain: string, run: ExpireRun): number {
+  const own = ownLimitsOf(domain, run);
+  return own?.kind === 'limits' ? (own.octets ?? 0) : 0;
+}
+
+async function expireOld(folder: Folder, run: ExpireRun): Promise<void> {
+  await sweepTmp(folder, run.now);
+  const days = daysFor(domainIn(folder), run);
+  if (days === 0) return;
+  const before = run.now - days * 24 * hour;
+  // The index first: it is one look, while the mails may be many.
+  if ((await folderTime(folder)) < before && ((await newestMail(folder)) ?? 0) < before)
+    await remove(folder, before, run);
+}
+
+/** First each domain that has a limit of its own, then all together: what one may have is no reason to take from another. */
+async function expireBySize(run: ExpireRun): Promise<void> {
+  const { root, expireBytes } = run.options;
+  const wanted = allFolders(root).filter((folder) => expireBytes > 0 || octetsFor(domainIn(folder), run) > 0);
+  const sized: Sized[] = [];
+  for (const [i, folder] of wanted.entries()) {
+    run.options.progress?.(i, wanted.length);
+    await noting(run, async () => {
+      sized.push({ folder, size: await sizeOf(folder), time: await folderTime(folder) });
+    });
+  }
+  sized.sort((a, b) => a.time - b.time);
+  for (const domain of new Set(wanted.map(domainIn))) {
+    const most = octetsFor(domain, run);
+    if (most > 0) {
+      const ofDomain = sized.filter(({ folder }) => domainIn(folder) === domain);
+      await removeUntil(most, ofDomain, run);
+    }
+  }
+  if (expireBytes > 0) {
+    const left = sized.filter(({ folder }) => fs.existsSync(folder.path));
+    await removeUntil(expireBytes, left, run);
+  }
+}
+
+interface Sized {
+  readonly folder: Folder;
+  readonly size: number;
+  readonly time: number;
+}
+
+/** Oldest first. */
+async function removeUntil(most: number, days: readonly Sized[], run: ExpireRun): Promise<void> {
+  const busy = busyDays(run.options.now);
+  let total = days.reduce((sum, { size }) => sum + size, 0);
+  for (const { folder, size } of days) {
+    if (total <= most) return;
+    if (busy.has(ydayIn(folder))) continue;
+    await noting(run, () => remove(folder, run.now - hour, run));
+    if (!fs.existsSync(folder.path)) total -= size;
+  }
+}
+
+async function remove(folder: Folder, before: number, run: ExpireRun): Promise<void> {
+  const lock = await lockFor(run.options.root, folder);
+  if (lock === 'busy') return;
+  try {
+    const empty = await emptyFolder(folder, { before, goOn: () => lock === 'none' || lock.touch() });
+    if (empty && removeFolders(folder)) run.removed.push(`${ydayIn(folder)}/${path.basename(folder.path)}`);
+  } finally {
+    if (lock !== 'none') lock.release();
+  }
+}
+
+/** A disk without a free inode has no room for the lock either, and is the one that most needs to be emptied. */
+async function lockFor(root: string, folder: Folder): Promise<Lock | 'busy' | 'none'> {
+  try {
+    return (await takeLock(emptyingLock(root, folder), 0)) ?? 'busy';
+  } catch (error) {
+    if (['ENOSPC', 'EDQUOT'].includes(codeOf(error))) return 'none';
+    throw error;
+  }
+}
+
+/** From the inside out; what holds a file that is not ours stays. */
+function removeFolders(folder: Folder): boolean {
+  for (const dir of [folder.cur, folder.tmp, folder.new]) if (!removeEmpty(dir)) return false;
+  const link = path.join(folder.path, 'index.json');
+  if (fs.lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) fs.rmSync(link, { force: true });
+  const gone = removeEmpty(folder.path);
+  if (gone) removeEmpty(path.dirname(folder.path));
+  return gone;
+}
+
+function removeEmpty(dir: string): boolean {
+  try {
+    fs.rmdirSync(dir);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return true;
+    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(codeOf(error))) return false;
+    throw error;
+  }
+}
+
+/** Today's, and around midnight its neighbour's, which mails under way may still belong to. */
+function busyDays(now: Date): ReadonlySet<string> {
+  const times = [-2 * hour, 0, 2 * hour].map((shift) => new Date(now.getTime() + shift));
+  return new Set(times.map((time) => String(ydayOf(time))));
+}
+
+function idleFolders({ root, now }: ExpireOptions): readonly Folder[] {
+  const busy = busyDays(now);
+  return allFolders(root).filter((folder) => !busy.has(ydayIn(folder)));
+}
+
+const domainIn = (folder: Folder): string => path.basename(folder.path);
+const ydayIn = (folder: Folder): string => path.basename(path.dirname(folder.path));
+
+/** Real directories that look like ours. */
+function allFolders(root: string): readonly Folder[] {
+  return directoriesIn(root)
+    .filter(isYday)
+    .flatMap((yday) => directoriesIn(path.join(root, yday)).map((domain) => folderAt(path.join(root, yday, domain))))
+    .filter((folder) => fs.lstatSync(folder.new, { throwIfNoEntry: false })?.isDirectory());
+}
+
+function directoriesIn(dir: string): readonly string[] {
+  const entries = fs.readdirSync(dir, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map((entry) => entry.name);
+}
+
+/** Octets of the mails and the index. */
+async function sizeOf(folder: Folder): Promise<number> {
+  let size = sizeOfFile(folder.index);
+  for (const dir of [folder.new, folder.cur, folder.tmp]) {
+    for (const [i, name] of (await filesIn(dir)).entries()) {
+      size += sizeOfFile(path.join(dir, name));
+      if (i % 256 === 255) await breathe();
+    }
+  }
+  return size;
+}
+
+const sizeOfFile = (file: string): number => fs.lstatSync(file, { throwIfNoEntry: false })?.size ?? 0;

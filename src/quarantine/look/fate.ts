@@ -1,0 +1,48 @@
+/** What the index says of one mail, and adding a mark to it. */
+import fs from 'node:fs';
+import { BackwardIndex } from './backwards.js';
+import { rfc3339 } from '../disk/day.js';
+import { ioError } from '../disk/durable.js';
+import type { IndexEntry } from '../disk/index-entry.js';
+import { openIndexes } from '../disk/index-file.js';
+import { folderOf, type MailRef } from '../disk/mail-ref.js';
+import { type Mark, markLine } from '../disk/mark.js';
+
+export interface IndexedFate {
+  /** Undefined when the mail has no line. */
+  readonly entry?: IndexEntry;
+  readonly mark?: Mark;
+}
+
+/** Broken IO throws. */
+export function fateOf(root: string, ref: MailRef): IndexedFate {
+  const path = folderOf(root, ref)?.index;
+  const file = path === undefined ? undefined : fs.lstatSync(path, { throwIfNoEntry: false });
+  if (path === undefined || !file?.isFile()) return {};
+  // As it stands in the line's JSON, where a backslash is two.
+  const written = JSON.stringify(ref.filename).slice(1, -1);
+  const prefilter = new RegExp(written.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'g');
+  const index = new BackwardIndex({ path, size: file.size, ino: file.ino }, { most: false, prefilter });
+  let entry: IndexEntry | undefined;
+  while (!entry && !index.done) entry = nextOf(index, ref.filename);
+  const mark = index.marks.get(ref.filename);
+  return { ...(entry && { entry }), ...(mark && { mark }) };
+}
+
+function nextOf(index: BackwardIndex, filename: string): IndexEntry | undefined {
+  for (let found = index.take(); found; found = index.take()) if (found.entry.filename === filename) return found.entry;
+  index.read();
+  return undefined;
+}
+
+export interface NewMark extends Pick<Mark, 'kind' | 'by'> {
+  readonly detail?: string;
+}
+
+/** The mark is on disk when this resolves. Throws where there is no such folder, or the disk is broken. */
+export async function addMark(root: string, ref: MailRef, { kind, by, detail = '' }: NewMark): Promise<void> {
+  const folder = folderOf(root, ref);
+  if (!folder) throw ioError('ENOENT', `no folder '${ref.yday}/${ref.domain}'`);
+  const line = markLine({ time: rfc3339(new Date()), kind, filename: ref.filename, by, detail });
+  await openIndexes().append(folder, line);
+}

@@ -1,0 +1,57 @@
+/** One archived mail on disk: its first line, our fields, and the message behind them. */
+import fs from 'node:fs';
+import { headerEnd, type Header, parseHeader } from '../../mail/header.js';
+import type { MessageSource } from '../../mail/message.js';
+import { decodeUtf8 } from '../../mail/text.js';
+
+export interface KeptMail {
+  readonly file: string;
+  /** Octets of the file. */
+  readonly size: number;
+  /** As much of the header section as was read: ours on top of the sender's. */
+  readonly header: Header;
+  /** From our `Recipient:` line; '' when it is missing. */
+  readonly recipient: string;
+  /** The reverse-path; '' is the null one. */
+  readonly reversePath: string;
+  /** All behind the `Recipient:` line. */
+  readonly message: MessageSource;
+}
+
+/** Octets that are looked at for header fields. */
+const mostHeader = 262_144;
+
+/** Undefined when it is gone, or no regular file. Broken IO throws. */
+export function openKeptMail(file: string): KeptMail | undefined {
+  const beginning = beginningOf(file);
+  if (!beginning) return undefined;
+  const { octets, size } = beginning;
+  const header = parseHeader(octets.subarray(0, headerEnd(octets) ?? octets.length));
+  const [first] = header.fields;
+  const start = first?.name === 'recipient' ? first.raw.length : 0;
+  const reversePath = unicode(header.get('X-MAIL-FROM') ?? '');
+  return {
+    file,
+    size,
+    header,
+    recipient: start > 0 ? unicode(first?.value ?? '') : '',
+    reversePath: reversePath === '<>' ? '' : reversePath,
+    message: { size: size - start, parts: () => fs.createReadStream(file, { start }) },
+  };
+}
+
+/** Never through a link. */
+function beginningOf(file: string): { readonly octets: Buffer; readonly size: number } | undefined {
+  if (!fs.lstatSync(file, { throwIfNoEntry: false })?.isFile()) return undefined;
+  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+  try {
+    const { size } = fs.fstatSync(fd);
+    const octets = Buffer.alloc(Math.min(size, mostHeader));
+    return { octets: octets.subarray(0, fs.readSync(fd, octets, 0, octets.length, 0)), size };
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Field octets are latin1 until someone reads them as text. */
+export const unicode = (octets: string): string => decodeUtf8(Buffer.from(octets, 'latin1')) ?? octets;

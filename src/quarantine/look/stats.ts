@@ -1,0 +1,97 @@
+/** Counts what the quarantine holds: by day, plugin, reason, domain, sender and client. Exact but for the tail of long lists. */
+import { setImmediate as breathe } from 'node:timers/promises';
+import { type BrowseOptions, daysAsked, scanDay } from './browse.js';
+import type { IndexEntry } from '../disk/index-entry.js';
+import { Tally } from './tally.js';
+
+export interface Count {
+  readonly name: string;
+  readonly count: number;
+}
+
+export interface DayCount {
+  /** 2026-11-25 */
+  readonly date: string;
+  readonly count: number;
+  readonly octets: number;
+  readonly plugins: readonly Count[];
+}
+
+export interface Stats {
+  readonly total: number;
+  readonly octets: number;
+  readonly released: number;
+  /** Newest first; days without mail are left out. */
+  readonly days: readonly DayCount[];
+  readonly plugins: readonly Count[];
+  readonly reasons: readonly Count[];
+  readonly domains: readonly Count[];
+  readonly senders: readonly Count[];
+  readonly clients: readonly Count[];
+}
+
+/** How many of each list are told. */
+const most = 20;
+
+interface DayTally {
+  count: number;
+  octets: number;
+  readonly plugins: Tally;
+}
+
+export interface StatsProgress {
+  readonly days: number;
+  readonly allDays: number;
+  readonly mails: number;
+}
+
+export async function collectStats(
+  options: BrowseOptions,
+  progress?: (progress: StatsProgress) => void,
+): Promise<Stats> {
+  const now = options.now ?? new Date();
+  // What earlier years have left is looked for last, and there is hardly ever any.
+  const asked = daysAsked(options, now);
+  const allDays = asked.filter(({ staleBefore }) => staleBefore === undefined).length;
+  let begun = 0;
+  const lists = ['plugins', 'reasons', 'domains', 'senders', 'clients'] as const;
+  const tallies = Object.fromEntries(lists.map((name) => [name, new Tally()])) as Record<(typeof lists)[number], Tally>;
+  const days = new Map<string, DayTally>();
+  let [total, octets, released] = [0, 0, 0];
+  for (const day of asked) {
+    if (day.staleBefore === undefined) progress?.({ days: begun++, allDays, mails: total });
+    for (const { entry, domain, mark } of scanDay(day, options)) {
+      total++;
+      octets += entry.size;
+      if (mark?.kind === 'released') released++;
+      addToDay(days, entry);
+      tallies.plugins.add(entry.plugin);
+      tallies.reasons.add(entry.reason);
+      tallies.domains.add(domain);
+      tallies.senders.add(entry.from === '' ? '<>' : entry.from.toLowerCase());
+      tallies.clients.add(entry.ip);
+      if (total % 10_000 !== 0) continue;
+      progress?.({ days: Math.max(0, begun - 1), allDays, mails: total });
+      await breathe();
+    }
+  }
+  const tops = Object.fromEntries(lists.map((name) => [name, tallies[name].top(most)])) as unknown as Record<
+    (typeof lists)[number],
+    readonly Count[]
+  >;
+  return { total, octets, released, days: daysOf(days), ...tops };
+}
+
+function addToDay(days: Map<string, DayTally>, { time, size, plugin }: IndexEntry): void {
+  const date = time.slice(0, 10);
+  const day = days.get(date) ?? { count: 0, octets: 0, plugins: new Tally() };
+  if (day.count === 0) days.set(date, day);
+  day.count++;
+  day.octets += size;
+  day.plugins.add(plugin);
+}
+
+const daysOf = (days: ReadonlyMap<string, DayTally>): readonly DayCount[] =>
+  [...days]
+    .map(([date, { count, octets, plugins }]) => ({ date, count, octets, plugins: plugins.top(most) }))
+    .toSorted((a, b) => (a.date < b.date ? 1 : -1));

@@ -1,0 +1,166 @@
+/**
+ * The quarantine as the listener sees it: archives a rejected mail for each refused recipient, and answers only when mail,
+ * folder and index line are on disk. The order (mail, its name, its index line) means that a crash can leave a mail without a
+ * line, which `check` mends, but never a line without its mail. Leaves the reply to the listener.
+ */
+import type { MessageSource } from '../mail/message.js';
+import { fieldText } from '../mail/text.js';
+import { rfc3339 } from './disk/day.js';
+import { codeOf } from './disk/durable.js';
+import { decodeSubject } from '../mail/encoded-word.js';
+import { type ExpireOptions, type ExpireResult, expire } from './care/expire.js';
+import { isFolderName, mailName } from './disk/folder.js';
+import { indexLine } from './disk/index-entry.js';
+import { type Indexes, openIndexes } from './disk/index-file.js';
+import { type MailFile, mailFile } from './disk/mail-file.js';
+import { type PreparedFolder, type PreparedFolders, preparedFolders } from './keep/prepare.js';
+
+export interface ArchiveRequest {
+  /** [A-Z0-9]+, the transaction's: names the mail, and makes the name unique. */
+  readonly id: string;
+  /** A-label of a hosted domain. */
+  readonly domain: string;
+  readonly time: Date;
+  /** One for each refused recipient: its address, and our fields in CRLF lines. */
+  readonly copies: readonly { readonly recipient: string; readonly head: Buffer }[];
+  /** The original header and body. */
+  readonly message: MessageSource;
+  /** For the index; client bytes, all of it. */
+  readonly about: AboutMail;
+}
+
+export interface AboutMail {
+  readonly from: string;
+  /** As it stands in the header, octets as latin1. */
+  readonly subject: string;
+  readonly ip: string;
+  readonly host: string;
+  readonly helo: string;
+  readonly reason: string;
+  readonly plugin: string;
+  readonly messageId: string;
+  /** Where SPF ran. */
+  readonly spf?: string;
+}
+
+export type ArchiveResult =
+  | { readonly kind: 'archived'; readonly filenames: readonly string[] }
+  /** Nothing is left of it. `full`: no space, inodes or quota. `problem` is for the log and names the path. */
+  | { readonly kind: 'failed'; readonly full: boolean; readonly problem: string };
+
+export interface Quarantine {
+  /** All copies or none. Never throws. */
+  archive(request: ArchiveRequest): Promise<ArchiveResult>;
+  /** Removes what is too old or too much, and sets the links. Never throws. */
+  expire(now?: Date, progress?: ExpireOptions['progress']): Promise<ExpireResult>;
+  /** Resolves when the archives under way have ended. */
+  close(): Promise<void>;
+}
+
+export interface QuarantineOptions {
+  /** /spam */
+  readonly root: string;
+  /** Ends the names of mails. */
+  readonly hostname: string;
+  readonly expireDays: number;
+  /** Octets; 0: no limit. */
+  readonly expireBytes: number;
+  readonly ownLimits?: NonNullable<ExpireOptions['ownLimits']>;
+  readonly now?: () => Date;
+}
+
+/** Copies written at the same time. */
+const batch = 16;
+
+export function openQuarantine(options: QuarantineOptions): Quarantine {
+  const now = options.now ?? (() => new Date());
+  const folders = preparedFolders(options.root, now);
+  const indexes = openIndexes();
+  const running = new Set<Promise<ArchiveResult>>();
+  return {
+    archive(request) {
+      const { hostname } = options;
+      const result = archive(request, { folders, indexes, hostname }).finally(() => running.delete(result));
+      running.add(result);
+      return result;
+    },
+    expire: (at = now(), progress) => expire({ ...options, now: at, ...(progress && { progress }) }),
+    async close() {
+      await Promise.all(running);
+    },
+  };
+}
+
+interface Means {
+  readonly folders: PreparedFolders;
+  readonly indexes: Indexes;
+  readonly hostname: string;
+}
+
+async function archive(request: ArchiveRequest, means: Means): Promise<ArchiveResult> {
+  const objection = objectionTo(request);
+  if (objection !== undefined) return { kind: 'failed', full: false, problem: objection };
+  try {
+    return await attempt(request, means);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') return failure(error);
+    // An operator removed the folder under us.
+    means.folders.forget(request.time, request.domain);
+    return attempt(request, means).catch(failure);
+  }
+}
+
+function objectionTo({ id, domain, time, copies }: ArchiveRequest): string | undefined {
+  if (!isFolderName(domain)) return `no folder can have the name ${JSON.stringify(domain)}`;
+  if (!/^[A-Z0-9]{1,64}$/.test(id)) return `no mail can have the id ${JSON.stringify(id)}`;
+  if (Number.isNaN(time.getTime())) return 'the mail has no valid time';
+  return copies.length === 0 ? 'the mail has no recipient' : undefined;
+}
+
+async function attempt(request: ArchiveRequest, means: Means): Promise<ArchiveResult> {
+  const folder = await means.folders.at(request.time, request.domain);
+  const files = request.copies.map(({ recipient, head }, i) =>
+    mailFile({
+      folder,
+      filename: mailName(request.time, request.id, i + 1, means.hostname),
+      beginning: Buffer.concat([Buffer.from(`Recipient: ${fieldText(recipient)}\r\n`), head]),
+      message: request.message,
+    }),
+  );
+  try {
+    await write(files);
+    await publish(files, folder);
+    await means.indexes.append(folder, linesOf(request, files));
+  } catch (error) {
+    for (const file of files) file.discard();
+    throw error;
+  }
+  return { kind: 'archived', filenames: files.map((file) => file.filename) };
+}
+
+/** When one fails the others are waited for: what is still being written cannot be discarded. */
+async function write(files: readonly MailFile[]): Promise<void> {
+  for (let i = 0; i < files.length; i += batch) {
+    const results = await Promise.allSettled(files.slice(i, i + batch).map((file) => file.write()));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+}
+
+async function publish(files: readonly MailFile[], folder: PreparedFolder): Promise<void> {
+  for (const file of files) file.publish();
+  await folder.syncNew();
+}
+
+function linesOf({ time, copies, about }: ArchiveRequest, files: readonly MailFile[]): Buffer {
+  const shared = { ...about, time: rfc3339(time), subject: decodeSubject(about.subject) };
+  return Buffer.concat(
+    files.map(({ filename, size }, i) =>
+      indexLine({ ...shared, recipient: copies[i]?.recipient ?? '', filename, size }),
+    ),
+  );
+}
+
+function failure(error: unknown): ArchiveResult {
+  const problem = error instanceof Error ? error.message : String(error);
+  return { kind: 'failed', full: ['ENOSPC', 'EDQUOT'].includes(codeOf(error)), problem };
+}

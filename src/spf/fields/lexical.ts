@@ -1,0 +1,127 @@
+/**
+ * The lexical parts of a structured header field (RFC 5322 §3.2), to write and to read: what client
+ * and domain octets are turned into so that none of them breaks a field.
+ */
+
+import { printable } from '../../mail/text.js';
+
+/** Our choice: longer values are cut, so that no line comes near the 998 octets of RFC 5322 §2.1.1. */
+export const longestValue = 400;
+
+/**
+ * The part of a value a header field carries: printable US-ASCII, anything else as "?", not longer than
+ * `longestValue`. With `utf8`, what is printable of Unicode as well. Reading a field back gives this.
+ */
+export function fieldText(value: string, utf8 = false): string {
+  if (!utf8) return value.slice(0, longestValue).replace(/[^\x20-\x7e]/g, '?');
+  const { read } = new TextEncoder().encodeInto(value, new Uint8Array(longestValue));
+  return printable(value.slice(0, read));
+}
+
+/** `quoted-string` (RFC 5322 §3.2.4); with `utf8` as RFC 6532 §3.2 widens it, for mail that is SMTPUTF8 only. */
+export function quotedString(value: string, utf8 = false): string {
+  return `"${fieldText(value, utf8).replace(/["\\]/g, '\\$&')}"`;
+}
+
+/** `comment` (RFC 5322 §3.2.2), its runs of spaces made one, so that it can be folded at each. */
+export function comment(text: string): string {
+  const words = fieldText(text).trim().replace(/ {2,}/g, ' ');
+  return `(${words.replace(/[()\\]/g, '\\$&')})`;
+}
+
+export interface FieldFormat {
+  /** Break lines with LF and a tab, as milters do, so that none is over 78 octets where it can be helped; default false. */
+  readonly folded?: boolean;
+}
+
+/** The body of a field from parts between which white space may stand; `name` counts for the first line. */
+export function layOut(name: string, parts: readonly string[], { folded = false }: FieldFormat): string {
+  const words = parts.flatMap((part) => (part.startsWith('(') ? part.split(' ') : [part]));
+  if (!folded) return words.join(' ');
+  let body = '';
+  let column = name.length + 1;
+  for (const word of words) {
+    const fits = column + 1 + word.length <= 78;
+    if (body !== '') body += fits ? ' ' : '\n\t';
+    column = fits ? column + 1 + word.length : 8 + word.length;
+    body += word;
+  }
+  return body;
+}
+
+/**
+ * Reads a structured field body from left to right. Each method steps over what it reads, or leaves the
+ * place and answers undefined. Comments are nested by counting, so that depth costs nothing.
+ */
+export class FieldReader {
+  readonly #text: string;
+  #at = 0;
+
+  /** Folding is undone first; a line break that folds nothing is malformed. */
+  constructor(body: string) {
+    this.#text = body.replace(/\r?\n(?=[ \t])/g, '').replace(/\r?\n$/, '');
+  }
+
+  get atEnd(): boolean {
+    return this.#at >= this.#text.length;
+  }
+
+  /** `[CFWS]`: white space and comments; the text of the last comment, '' for none; undefined when one is not closed. */
+  skipCfws(): string | undefined {
+    let last = '';
+    for (;;) {
+      this.match(/[ \t]+/y);
+      if (this.#text[this.#at] !== '(') return last;
+      const text = this.#comment();
+      if (text === undefined) return undefined;
+      last = text;
+    }
+  }
+
+  #comment(): string | undefined {
+    let text = '';
+    for (let at = this.#at + 1, depth = 1; at < this.#text.length; at++) {
+      let character = this.#text.charAt(at);
+      if (isLineBreak(character)) return undefined;
+      if (character === '\\') character = this.#text.charAt(++at);
+      else if (character === '(') depth++;
+      else if (character === ')' && --depth === 0) {
+        this.#at = at + 1;
+        return text;
+      }
+      text += character;
+    }
+    return undefined;
+  }
+
+  /** What a sticky expression matches here. */
+  match(expression: RegExp): string | undefined {
+    expression.lastIndex = this.#at;
+    const found = expression.exec(this.#text)?.[0];
+    if (found === undefined) return undefined;
+    this.#at += found.length;
+    return found;
+  }
+
+  /** A quoted-string, or a run of what is neither white space nor a separator: wider than the grammars, as others write. */
+  value(): string | undefined {
+    return this.#text[this.#at] === '"' ? this.#quotedString() : this.match(/[^\s;()"]+/y);
+  }
+
+  #quotedString(): string | undefined {
+    let text = '';
+    for (let at = this.#at + 1; at < this.#text.length; at++) {
+      let character = this.#text.charAt(at);
+      if (isLineBreak(character)) return undefined;
+      if (character === '"') {
+        this.#at = at + 1;
+        return text;
+      }
+      if (character === '\\') character = this.#text.charAt(++at);
+      text += character;
+    }
+    return undefined;
+  }
+}
+
+const isLineBreak = (character: string): boolean => character === '\r' || character === '\n';

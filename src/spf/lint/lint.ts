@@ -1,0 +1,357 @@
+/**
+ * What is wrong or unwise in a domain's SPF: its records, and all that they include and redirect to. Look-ups are counted as
+ * for a client that no term matches, branch by branch, so that it shows where they are spent. Never throws, and
+ * asks DNS for no more than `mostTerms` terms.
+ */
+import type { Ip } from '../../mail/ip.js';
+import type { DnsAnswer, Mx, RecordType, RecordData, Resolver } from '../../dns/resolver.js';
+import { isQueryName, withoutFinalDot } from '../domain.js';
+import { explainStringIn } from '../explain.js';
+import { defaultLimits as limits } from '../limits.js';
+import { type Finding, Findings } from './finding.js';
+import { evaluated, followedRedirect, lintRecord, type Role } from './record-text.js';
+import { lintTexts } from './txt-records.js';
+import { isSpfRecord } from '../parse.js';
+import type { Directive, TargetModifier, Term } from '../record.js';
+
+export type { Finding } from './finding.js';
+
+export interface LintOptions {
+  /** Null: nothing is asked, and what is not in the record itself is not judged. */
+  readonly resolver: Resolver | null;
+  /** Once it is aborted, look-ups fail. */
+  readonly signal?: AbortSignal;
+}
+
+/** What is looked at: what a domain publishes, or a record that it might. */
+export interface LintSubject {
+  readonly domain: string | null;
+  /** The strings of the TXT record to judge in place of what is published. */
+  readonly strings?: readonly string[];
+}
+
+/** Void look-ups, by the family of the client. */
+export interface VoidCount {
+  readonly ip4: number;
+  readonly ip6: number;
+}
+
+/** A term that asks DNS, with all below it; at the root the domain itself. */
+export interface LintBranch {
+  /** As written; null at the root. */
+  readonly term: string | null;
+  /** Whose record is below; null where there is none. */
+  readonly domain: string | null;
+  readonly record: string | null;
+  /** Terms that ask DNS, this one and those below. */
+  readonly lookups: number;
+  readonly voids: VoidCount;
+  /** What there is to say beside the numbers. */
+  readonly note: string | null;
+  readonly branches: readonly LintBranch[];
+}
+
+export interface LintReport {
+  readonly findings: readonly Finding[];
+  readonly tree: LintBranch;
+}
+
+/** Look-ups are counted up to here: far over the limit, and soon done. */
+const mostTerms = 60;
+
+export async function lint(subject: LintSubject, options: LintOptions): Promise<LintReport> {
+  return new RecordLint(options).run(subject);
+}
+
+/** Where a record stands. */
+interface RecordPlace {
+  readonly domain: string | null;
+  readonly role: Role;
+  /** The domains that led here, itself among them, in lower case. */
+  readonly path: readonly string[];
+  /** What led here; null for the first record. */
+  readonly by: Following | null;
+  /** Is all below counted for a second time? */
+  readonly isRepeated: boolean;
+}
+
+type LintQuestion = Extract<Directive, { kind: 'include' | 'a' | 'mx' | 'ptr' | 'exists' }> | TargetModifier;
+
+class RecordLint {
+  readonly #options: LintOptions;
+  readonly #findings: Finding[] = [];
+  /** Terms that asked. */
+  #terms = 0;
+  /** Included and redirected to so far, and from where. */
+  readonly #followed = new Map<string, Following>();
+
+  constructor(options: LintOptions) {
+    this.#options = options;
+  }
+
+  async run({ domain, strings }: LintSubject): Promise<LintReport> {
+    const path = domain === null ? [] : [domain.toLowerCase()];
+    const place: RecordPlace = { domain, role: 'own', path, by: null, isRepeated: false };
+    const read = strings === undefined ? await this.#readRecord(place) : this.#givenRecord(place, strings);
+    const tree = await this.#recordBranch(place, null, read);
+    this.#judgeCounts(tree, this.#in(domain));
+    return { findings: byWeight(this.#findings), tree };
+  }
+
+  #in(domain: string | null): Findings {
+    return new Findings(domain, this.#findings);
+  }
+
+  #givenRecord({ domain }: RecordPlace, strings: readonly string[]): string {
+    lintTexts([strings], { domain, isPublished: false }, this.#in(domain));
+    return strings.join('');
+  }
+
+  /** The text of the domain's record, or why there is none. */
+  async #readRecord({ domain, role, by }: RecordPlace): Promise<string | NoRecord> {
+    const name = domain ?? '';
+    const answer = await this.#lookup(name, 'TXT');
+    const findings = this.#in(domain);
+    const consequence = by === null ? 'receivers answer permerror' : `${by.text} is permerror`;
+    if (answer.kind === 'failed') {
+      findings.error(`the TXT look-up failed (${answer.problem}): receivers answer temperror`, { section: '4.4' });
+      return { why: `look-up failed: ${answer.problem}` };
+    }
+    const records = answer.kind === 'found' ? answer.records : [];
+    const texts = records.map((parts) => parts.join('')).filter(isSpfRecord);
+    if (role === 'own') lintTexts(records, { domain, isPublished: true }, findings);
+    if (texts.length > 1) {
+      findings.error(`there are ${texts.length} SPF records, so ${consequence}: keep one`, { section: '4.5' });
+      return { why: `${texts.length} SPF records` };
+    }
+    const [text] = texts;
+    if (text !== undefined) return text;
+    if (by === null) findings.error('there is no SPF record', { section: '4.5' });
+    else
+      findings.error(`there is no SPF record, so ${consequence}`, { section: by.kind === 'include' ? '5.2' : '6.1' });
+    return { why: answer.kind === 'void' && answer.why === 'nxdomain' ? 'no such name' : 'no SPF record' };
+  }
+
+  /** `term`: that led here; it counts itself. */
+  async #recordBranch(place: RecordPlace, term: string | null, read: string | NoRecord): Promise<LintBranch> {
+    const { domain } = place;
+    const own = term === null ? 0 : 1;
+    if (typeof read !== 'string') {
+      return { term, domain, record: null, lookups: own, voids: noVoids, note: read.why, branches: [] };
+    }
+    const terms = lintRecord(read, place, this.#in(domain));
+    const branches: LintBranch[] = [];
+    for (const asking of askingTerms(terms)) branches.push(await this.#termBranch(asking, place));
+    if (place.role === 'own') await this.#lintExplanation(terms, domain);
+    return {
+      term,
+      domain,
+      record: read,
+      lookups: sum(branches, ({ lookups }) => lookups) + own,
+      voids: { ip4: sum(branches, ({ voids }) => voids.ip4), ip6: sum(branches, ({ voids }) => voids.ip6) },
+      note: null,
+      branches,
+    };
+  }
+
+  async #termBranch(term: LintQuestion, place: RecordPlace): Promise<LintBranch> {
+    const { text, kind } = term;
+    if (++this.#terms > mostTerms) return simple(text, { note: 'not counted any further', lookups: 0 });
+    const target = term.target === null ? place.domain : term.target.name;
+    if (target === '') {
+      const what = kind === 'include' || kind === 'redirect' ? 'is permerror' : 'never matches';
+      this.#in(place.domain).error(`${text} names what DNS cannot be asked for, and ${what}`, {
+        term: text,
+        section: '4.8',
+      });
+      return simple(text, { note: 'no domain name' });
+    }
+    if (kind === 'ptr') return simple(text);
+    if (target === null) return simple(text, { note: term.target === null ? null : 'depends on the mail' });
+    if (this.#options.resolver === null) {
+      return simple(text, { note: kind === 'include' || kind === 'redirect' ? 'not followed' : null });
+    }
+    switch (kind) {
+      case 'include':
+      case 'redirect':
+        return this.#follow({ text, kind, target, from: place.domain }, place);
+      case 'a':
+        return this.#hostsBranch(text, [target], place);
+      case 'mx':
+        return this.#mxBranch(text, target, place);
+      case 'exists':
+        return this.#existsBranch(text, target, place);
+      default:
+        return simple(text);
+    }
+  }
+
+  async #follow(following: Following, { domain, role, path, isRepeated }: RecordPlace): Promise<LintBranch> {
+    const { text, kind, target } = following;
+    const name = target.toLowerCase();
+    if (path.includes(name)) {
+      const problem = `${text} leads back to ${target}: a loop, which ends as permerror`;
+      this.#in(domain).error(problem, { term: text, section: '4.6.4' });
+      return { ...simple(text, { note: 'a loop' }), domain: target };
+    }
+    const earlier = this.#followed.get(name);
+    if (earlier === undefined) this.#followed.set(name, following);
+    else if (!isRepeated) this.#tellRepeated(following, earlier);
+    const place: RecordPlace = {
+      domain: target,
+      role: kind === 'redirect' ? role : 'included',
+      path: [...path, name],
+      by: following,
+      isRepeated: isRepeated || earlier !== undefined,
+    };
+    return this.#recordBranch(place, text, await this.#readRecord(place));
+  }
+
+  /** Twice in one record is told with the overlaps. */
+  #tellRepeated({ text, target, from }: Following, earlier: Following): void {
+    if (earlier.from === from && earlier.kind === 'include') return;
+    const where = earlier.from === null ? '' : ` in the record of ${earlier.from}`;
+    const problem = `${text}: ${target} is followed already by ${earlier.text}${where}, and costs its look-ups again`;
+    this.#in(from).warning(problem, { term: text });
+  }
+
+  async #mxBranch(text: string, target: string, place: RecordPlace): Promise<LintBranch> {
+    const answer = await this.#lookup(target, 'MX');
+    const findings = this.#in(place.domain);
+    if (answer.kind === 'failed') return this.#failedBranch(text, `the MX look-up of ${target}`, { answer, place });
+    if (answer.kind === 'void') {
+      this.#tellVoid(text, `${target} has no MX record`, place);
+      return simple(text, { voids: { ip4: 1, ip6: 1 }, note: 'finds nothing' });
+    }
+    if (answer.records.length > limits.mx) {
+      const problem = `${text}: ${target} has ${answer.records.length} MX records; more than ${limits.mx} are permerror`;
+      findings.error(problem, { term: text, section: '4.6.4' });
+      return simple(text, { note: `${answer.records.length} hosts` });
+    }
+    const hosts = answer.records.map(({ exchange }: Mx) => withoutFinalDot(exchange)).filter(isQueryName);
+    if (hosts.length > 0) return this.#hostsBranch(text, hosts, place);
+    findings.warning(`${text}: ${target} takes no mail (null MX), so this matches nothing`, { term: text });
+    return simple(text, { note: 'no hosts' });
+  }
+
+  /** `a`, or the hosts of an `mx`: each is asked for the addresses of the client's family. */
+  async #hostsBranch(text: string, hosts: readonly string[], place: RecordPlace): Promise<LintBranch> {
+    let [ip4, ip6, addresses] = [0, 0, 0];
+    for (const host of hosts) {
+      const a = await this.#lookup(host, 'A');
+      const aaaa = await this.#lookup(host, 'AAAA');
+      const failed = a.kind === 'failed' ? a : aaaa.kind === 'failed' ? aaaa : undefined;
+      if (failed) return this.#failedBranch(text, `the address look-up of ${host}`, { answer: failed, place });
+      if (a.kind === 'void') ip4++;
+      if (aaaa.kind === 'void') ip6++;
+      if (a.kind === 'void' && aaaa.kind === 'void') this.#tellVoid(text, `${host} has no address`, place);
+      addresses += countOf(a) + countOf(aaaa);
+    }
+    const note = addresses === 0 ? 'finds nothing' : `${addresses} ${addresses === 1 ? 'address' : 'addresses'}`;
+    return simple(text, { voids: { ip4, ip6 }, note });
+  }
+
+  async #existsBranch(text: string, target: string, place: RecordPlace): Promise<LintBranch> {
+    const answer = await this.#lookup(target, 'A');
+    if (answer.kind === 'failed') return this.#failedBranch(text, `the A look-up of ${target}`, { answer, place });
+    if (answer.kind === 'void') {
+      this.#tellVoid(text, `${target} has no A record`, place);
+      return simple(text, { voids: { ip4: 1, ip6: 1 }, note: 'finds nothing' });
+    }
+    const problem = `${text} holds no macro: it matches every client, or none`;
+    this.#in(place.domain).warning(problem, { term: text, section: '5.7' });
+    return simple(text, { note: 'matches every client' });
+  }
+
+  #tellVoid(text: string, what: string, { domain, role }: RecordPlace): void {
+    if (role === 'own') this.#in(domain).warning(`${text} finds nothing: ${what}`, { term: text, section: '4.6.4' });
+  }
+
+  #failedBranch(text: string, what: string, { answer, place }: FailedIn): LintBranch {
+    const problem = `${text}: ${what} failed (${answer.problem}): receivers answer temperror`;
+    this.#in(place.domain).error(problem, { term: text, section: '5' });
+    return simple(text, { note: 'look-up failed' });
+  }
+
+  async #lintExplanation(terms: readonly Term[], domain: string | null): Promise<void> {
+    const exp = terms.find(({ kind }) => kind === 'exp') as TargetModifier | undefined;
+    if (!exp?.target.name || this.#options.resolver === null) return;
+    const answer = await this.#lookup(exp.target.name, 'TXT');
+    if (answer.kind === 'found' && explainStringIn(answer.records) !== null) return;
+    const why =
+      answer.kind === 'found' ? 'it is not one TXT record of ASCII text with right macros' : 'nothing is found';
+    this.#in(domain).warning(`${exp.text} gives no explanation: ${why}`, { term: exp.text, section: '6.2' });
+  }
+
+  /** RFC 7208 §4.6.4. */
+  #judgeCounts({ lookups, voids }: LintBranch, findings: Findings): void {
+    const section = '4.6.4';
+    if (lookups > limits.lookups) {
+      const count = this.#terms > mostTerms ? `more than ${mostTerms}` : lookups;
+      findings.error(
+        `${count} terms ask DNS, and more than ${limits.lookups} are permerror: leave out includes, or write a and mx as ip4 and ip6`,
+        { section },
+      );
+    } else if (lookups >= nearlyTooMany) {
+      findings.warning(
+        `${lookups} terms ask DNS of ${limits.lookups} allowed: an included domain that adds one can break this`,
+        { section },
+      );
+    }
+    const told = (family: string, count: number): string =>
+      `${count} look-ups find nothing for an ${family} client, and more than ${limits.voids} are permerror: leave out the terms that find nothing`;
+    if (voids.ip4 > limits.voids) findings.error(told('IPv4', voids.ip4), { section });
+    if (voids.ip6 > limits.voids) findings.warning(told('IPv6', voids.ip6), { section });
+  }
+
+  async #lookup<T extends RecordType>(name: string, type: T): Promise<DnsAnswer<RecordData[T]>> {
+    const { resolver, signal } = this.#options;
+    if (signal?.aborted) return { kind: 'failed', problem: 'out of time' };
+    if (resolver === null) return { kind: 'failed', problem: 'nobody to ask' };
+    return resolver.lookup(name, type, signal && { signal });
+  }
+}
+
+interface NoRecord {
+  readonly why: string;
+}
+
+interface Following {
+  readonly text: string;
+  readonly kind: 'include' | 'redirect';
+  readonly target: string;
+  /** In whose record it stands. */
+  readonly from: string | null;
+}
+
+interface FailedIn {
+  readonly answer: Extract<DnsAnswer<unknown>, { kind: 'failed' }>;
+  readonly place: RecordPlace;
+}
+
+/** Our choice: from here on it is time to look at it. */
+const nearlyTooMany = 8;
+const noVoids: VoidCount = { ip4: 0, ip6: 0 };
+
+/** In the order of their evaluation. */
+function askingTerms(terms: readonly Term[]): readonly LintQuestion[] {
+  const redirect = followedRedirect(terms);
+  const directives = evaluated(terms).filter(
+    (term) => term.kind !== 'all' && term.kind !== 'ip4' && term.kind !== 'ip6',
+  );
+  return redirect === undefined ? directives : [...directives, redirect];
+}
+
+function simple(term: string, details: Partial<Pick<LintBranch, 'lookups' | 'voids' | 'note'>> = {}): LintBranch {
+  return { term, domain: null, record: null, lookups: 1, voids: noVoids, note: null, branches: [], ...details };
+}
+
+const countOf = (answer: DnsAnswer<Ip>): number => (answer.kind === 'found' ? answer.records.length : 0);
+
+const sum = <T>(list: readonly T[], of: (one: T) => number): number => list.reduce((all, one) => all + of(one), 0);
+
+/** Errors first; else as they were found. */
+const byWeight = (findings: readonly Finding[]): readonly Finding[] => [
+  ...findings.filter(({ severity }) => severity === 'error'),
+  ...findings.filter(({ severity }) => severity === 'warning'),
+];

@@ -1,0 +1,117 @@
+/**
+ * How long refused mail is kept: for all by the settings, for a domain by its file /srv/DOMAIN/expire, which holds the same
+ * lines (`expire = 90d`, `expire_size = 1g`). A file that cannot be understood keeps the domain's mail: no typo deletes.
+ * `postern srv expire` and the quarantine page write it here.
+ */
+import path from 'node:path';
+import { schema } from '../settings/schema.js';
+import { BrokenMarker, type Srv } from './srv.js';
+import { writeLines } from './write-lines.js';
+
+export const expiryFile = 'expire';
+
+export type OwnLimits =
+  /** `days` in the place of those for all; `octets` of this domain's mails, besides those of all. 0: no limit. */
+  | { readonly kind: 'limits'; readonly days?: number; readonly octets?: number }
+  /** Nobody knows what was meant: no mail of the domain is too old. */
+  | { readonly kind: 'broken'; readonly problem: string };
+
+/** The values of the file in the operator's own spelling; '' for what it does not say. */
+export interface ExpiryWords {
+  readonly expire: string;
+  readonly expire_size: string;
+}
+
+export type ExpiryChange =
+  | { readonly kind: 'written'; readonly file: string; readonly lines: readonly string[] }
+  /** Nothing is left to say: the settings count. */
+  | { readonly kind: 'removed'; readonly file: string }
+  | { readonly kind: 'wrong'; readonly problem: string };
+
+export const dayMs = 86_400_000;
+
+/** What the domain's own file says; undefined where there is none. */
+export function ownLimits(srv: Srv, domain: string): OwnLimits | undefined {
+  const broken = (problem: string): OwnLimits => ({
+    kind: 'broken',
+    problem: `${domain}/${expiryFile}: ${problem}; no mail of the domain is too old until this is mended`,
+  });
+  try {
+    const lines = srv.lines(domain, expiryFile);
+    const read = lines && readExpiry(lines);
+    return typeof read === 'string' ? broken(read) : read;
+  } catch (error) {
+    return broken(`cannot be read (${error instanceof Error ? error.message : String(error)})`);
+  }
+}
+
+/** Lines without comments; a string: what is wrong. */
+export function readExpiry(lines: readonly string[]): OwnLimits | string {
+  const found = new Map<string, string>();
+  for (const line of lines) {
+    const [name, value] = nameAndValue(line);
+    if (name !== 'expire' && name !== 'expire_size')
+      return `"${line}" must be expire = DURATION or expire_size = SIZE, as in the settings`;
+    if (found.has(name)) return `${name} is there twice`;
+    found.set(name, value);
+  }
+  const days = numberOf('expire', found);
+  const octets = numberOf('expire_size', found);
+  if (typeof days === 'string') return days;
+  if (typeof octets === 'string') return octets;
+  return {
+    kind: 'limits',
+    ...(days !== undefined && { days: days / dayMs }),
+    ...(octets !== undefined && { octets }),
+  };
+}
+
+function nameAndValue(line: string): readonly [name: string, value: string] {
+  const [, name = '', value = ''] = /^([^=]*?)\s*=\s*(.*)$/.exec(line) ?? [];
+  return [name, value];
+}
+
+const names = ['expire', 'expire_size'] as const;
+
+/** What the file says in its own words, as far as it can be understood. Throws BrokenMarker where it cannot be read. */
+function expiryWords(srv: Srv, domain: string): ExpiryWords {
+  const said = (srv.lines(domain, expiryFile) ?? []).map(nameAndValue);
+  const wordOf = (name: string): string => said.find(([one, value]) => one === name && value !== '')?.[1] ?? '';
+  return { expire: wordOf('expire'), expire_size: wordOf('expire_size') };
+}
+
+/** For a page that says by itself what is wrong with the file. */
+export function readableWords(srv: Srv, domain: string): ExpiryWords {
+  try {
+    return expiryWords(srv, domain);
+  } catch (error) {
+    if (error instanceof BrokenMarker) return { expire: '', expire_size: '' };
+    throw error;
+  }
+}
+
+/** For a hosted domain, whose folder is `folder`; what is not given stays as it is. Comments on lines of their own stay. Broken IO throws. */
+export function changeExpiry(words: Partial<ExpiryWords>, { srv, domain, folder }: ExpiryPlace): ExpiryChange {
+  const file = path.join(folder, expiryFile);
+  const all = { ...expiryWords(srv, domain), ...words };
+  const lines = names.flatMap((name) => (all[name] === '' ? [] : [`${name} = ${all[name]}`]));
+  const read = readExpiry(lines);
+  if (typeof read === 'string') return { kind: 'wrong', problem: read };
+  // Half a file would let the settings count, and mail be deleted: it is replaced whole.
+  writeLines(file, lines);
+  if (lines.length === 0) return { kind: 'removed', file };
+  return { kind: 'written', file, lines };
+}
+
+export interface ExpiryPlace {
+  readonly srv: Srv;
+  readonly domain: string;
+  readonly folder: string;
+}
+
+function numberOf(name: 'expire' | 'expire_size', found: ReadonlyMap<string, string>): number | string | undefined {
+  const text = found.get(name);
+  if (text === undefined) return undefined;
+  const parsed = schema[name].kind.parse(text);
+  return parsed.ok ? parsed.value : `${name} ${parsed.problem}`;
+}

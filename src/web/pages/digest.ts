@@ -1,0 +1,155 @@
+/**
+ * Where a link of a digest mail leads: asks first, and then releases that one mail. The link stands for a session. Who comes
+ * too late, or twice, is told what became of the mail.
+ */
+import { Hono } from 'hono';
+import { html } from 'hono/html';
+import type { Link, Links } from '../../digest/links.js';
+import type { IndexEntry } from '../../quarantine/disk/index-entry.js';
+import { fateOf } from '../../quarantine/look/fate.js';
+import { locate } from '../../quarantine/disk/mail-ref.js';
+import { release, type ReleaseOptions } from '../../quarantine/care/release.js';
+import { document, type Html, say } from './layout.js';
+
+export interface DigestParts extends Pick<ReleaseOptions, 'root' | 'relay' | 'hostname'> {
+  readonly links: Links;
+}
+
+interface LinkPage {
+  readonly status: 200 | 404 | 410 | 503;
+  readonly page: Html;
+}
+
+export function digestApp(parts: DigestParts): Hono {
+  const app = new Hono();
+  app.get('/:link', async (c) => {
+    const { status, page } = await asked(c.req.param('link'), parts);
+    return c.html(page, status);
+  });
+  app.post('/:link', async (c) => {
+    const { status, page } = await pressed(c.req.param('link'), parts);
+    return c.html(page, status);
+  });
+  return app;
+}
+
+/** Changes nothing: what looks at the links of a mail releases none. */
+async function asked(text: string, { links, root }: DigestParts): Promise<LinkPage> {
+  const reading = links.read(text);
+  if (reading.kind !== 'works') return reading.kind === 'wrong' ? wrong : ended(reading.link);
+  const { link } = reading;
+  const { entry, mark } = fateOf(root, link.ref);
+  if (mark?.kind === 'released') return releasedAt(mark.time);
+  if ((await locate(root, link.ref)) === undefined) return gone;
+  return links.isSpent(link) ? spent : { status: 200, page: ask(entry, link) };
+}
+
+async function pressed(text: string, parts: DigestParts): Promise<LinkPage> {
+  const { links, root, relay, hostname } = parts;
+  const reading = links.read(text);
+  if (reading.kind !== 'works') return reading.kind === 'wrong' ? wrong : ended(reading.link);
+  const { link } = reading;
+  if (!links.spend(link)) {
+    const now = await asked(text, parts);
+    return now.status === 410 ? now : spent;
+  }
+  const by = `postmaster@${link.ref.domain} (digest)`;
+  try {
+    const result = await release(link.ref, { root, relay, hostname, by, form: 'raw', again: false });
+    switch (result.kind) {
+      case 'released':
+        return said('Released', 'The mail is on its way to its recipient. You can close this page.');
+      case 'already':
+        return { ...releasedAt(result.mark.time), status: 200 };
+      case 'gone':
+        return gone;
+      case 'busy':
+        links.giveBack(link);
+        return said('One moment', 'Somebody else is releasing this mail just now. Look again in a minute.', 503);
+      case 'refused':
+        links.giveBack(link);
+        return said(
+          'Not released',
+          `The local mail server did not take the mail: ${say(result.reply)}. The link still works: try later.`,
+          503,
+        );
+      case 'unreachable':
+        links.giveBack(link);
+        return said('Not released', 'The local mail server cannot be reached. The link still works: try later.', 503);
+    }
+  } catch (error) {
+    // Nothing was sent then.
+    links.giveBack(link);
+    throw error;
+  }
+}
+
+const ask = (entry: IndexEntry | undefined, { expires }: Link): Html =>
+  frame(
+    'Release this mail?',
+    html`${
+        entry
+          ? html`<section class="why">
+              <p class="verdict">${entry.subject.trim() === '' ? '(no subject)' : say(entry.subject)}</p>
+              <dl>
+                <dt>From</dt>
+                <dd>${say(entry.from === '' ? '<>' : entry.from)}</dd>
+                <dt>To</dt>
+                <dd>${say(entry.recipient)}</dd>
+                <dt>Refused</dt>
+                <dd>${say(entry.reason, 1000)}</dd>
+              </dl>
+            </section>`
+          : html`<p>Nothing more is known of it.</p>`
+      }
+      <form method="post"><button class="main">Release</button></form>
+      <p class="hint">
+        It is delivered to its recipient, and this link is used up then. It works until
+        ${minute(new Date(expires).toISOString())} UTC.
+      </p>`,
+  );
+
+const frame = (title: string, body: Html): Html =>
+  document(
+    `${title} – postern`,
+    html`<main class="login digest">
+      <h1>${title}</h1>
+      ${body}
+    </main>`,
+  );
+
+/** `2026-11-24 10:00`, in the zone that the time is written in. */
+const minute = (time: string): string => time.slice(0, 16).replace('T', ' ');
+
+const said = (title: string, text: string, status: LinkPage['status'] = 200): LinkPage => ({
+  status,
+  page: frame(title, html`<p>${text}</p>`),
+});
+
+const ended = ({ expires }: Link): LinkPage =>
+  said(
+    'This link has ended',
+    `It worked until ${minute(new Date(expires).toISOString())} UTC. While the mail is in quarantine, whoever runs the mail server can still release it.`,
+    410,
+  );
+const releasedAt = (time: string): LinkPage =>
+  said(
+    'Released before',
+    `This mail was released on ${minute(time)}, and is not sent again. If it has not arrived, ask whoever runs the mail server.`,
+    410,
+  );
+const wrong = said(
+  'This link does not work',
+  'It is not complete, or not of this server: copy it whole from the mail. Whoever runs the mail server can release the mail as well.',
+  404,
+);
+const spent = said(
+  'This link was used',
+  'Each link works once. If its mail does not arrive, ask whoever runs the mail server.',
+  410,
+);
+const gone = said(
+  'The mail is gone',
+  'It was deleted, or is older than mail is kept in quarantine: it can no longer be released. Ask its sender to send it again.',
+  410,
+);

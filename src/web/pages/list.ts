@@ -1,0 +1,125 @@
+/** The list: search, filters, rows, bulk actions, paging. */
+import { html } from 'hono/html';
+import type { ListItem, Page } from '../../quarantine/look/browse.js';
+import { refText } from '../../quarantine/disk/mail-ref.js';
+import { queryKeys } from '../../quarantine/look/query.js';
+import { csrf, type Html, page, say, sizeText, timeText } from './layout.js';
+import type { WebSession } from '../sessions.js';
+
+export interface ListView {
+  readonly session: WebSession;
+  readonly search: string;
+  /** What is wrong with the search. */
+  readonly problem?: string;
+  readonly found: Page;
+  /** Not the first page. */
+  readonly older: boolean;
+}
+
+const quick: readonly (readonly [text: string, search: string])[] = [
+  ['Everything', ''],
+  ['Today', 'after:today'],
+  ['Yesterday', 'after:yesterday before:today'],
+  ['No such user', 'plugin:valid_users'],
+  ['SPF fail', 'spf:fail'],
+  ['Blacklisted', 'plugin:blacklist'],
+  ['Released', 'is:released'],
+];
+
+export const listAddress = (search: string, cursor?: string): string => {
+  const parameters = new URLSearchParams({
+    ...(search !== '' && { q: search }),
+    ...(cursor !== undefined && { cursor }),
+  });
+  return parameters.size === 0 ? '/' : `/?${parameters.toString()}`;
+};
+
+export function listPage({ session, search, problem, found, older }: ListView): Html {
+  const first = found.items[0]?.cursor ?? '';
+  return page({
+    title: search === '' ? 'Quarantine – postern' : `${say(search, 60)} – postern`,
+    session,
+    here: 'mails',
+    body: html`<h1 class="unseen">Refused mails</h1>
+      <form class="search" method="get" action="/" role="search">
+        <input
+          id="q"
+          name="q"
+          type="search"
+          value="${search}"
+          placeholder="Search: from:anna plugin:spf after:7d …"
+          aria-label="Search"
+          maxlength="1000"
+          autocomplete="off"
+          spellcheck="false"
+        />
+        <button class="main">Search</button>
+      </form>
+      <nav class="chips" aria-label="Filters">
+        ${quick.map(([text, filter]) => html`<a href="${listAddress(filter)}" ${filter === search ? html`aria-current="true"` : ''}>${text}</a>`)}
+        <details>
+          <summary>How to search</summary>
+          <dl>
+            ${Object.entries(queryKeys).map(
+              ([key, doc]) =>
+                html`<dt>${key}:</dt>
+                  <dd>${doc}</dd>`,
+            )}
+            <dt>-</dt>
+            <dd>before a word or key: what is not so</dd>
+          </dl>
+        </details>
+      </nav>
+      ${problem === undefined ? '' : html`<p class="notice bad" role="alert">${problem}</p>`}
+      <form method="post" action="/release" id="mails">
+        ${csrf(session)}<input type="hidden" name="back" value="${listAddress(search)}" />
+        <div class="bulk">
+          <label class="all"
+            ><input type="checkbox" id="all" aria-label="Select all" /> <span id="chosen">Select</span></label
+          >
+          <button formaction="/release" data-key="r">Release</button>
+          <button formaction="/delete" class="danger" data-key="#" data-confirm="Delete the selected mails?">
+            Delete
+          </button>
+          <span role="status"><a id="fresh" href="${listAddress(search)}" hidden></a></span>
+        </div>
+        <ul class="mails" id="rows" data-first="${older ? '' : first}" data-search="${search}">
+          ${found.items.map(row)}
+        </ul>
+        ${found.items.length === 0 && found.next === undefined && problem === undefined ? html`<p class="empty">${search === '' ? 'Nothing has been refused yet.' : html`Nothing found. <a href="/">Show everything</a>`}</p>` : ''}
+      </form>
+      ${foot(found, search, older)}`,
+  });
+}
+
+function foot({ next, searchedTo }: Page, search: string, older: boolean): Html {
+  const newest = older ? html`<a href="${listAddress(search)}">Newest</a>` : '';
+  if (next === undefined) return html`<nav class="pages" aria-label="Older and newer">${newest}</nav>`;
+  const where = listAddress(search, next);
+  const text = searchedTo === undefined ? 'Older' : `Searched back to ${new Date(searchedTo).toDateString()}; go on`;
+  return html`<nav class="pages" aria-label="Older and newer">
+    ${newest}<a href="${where}" id="next" ${searchedTo === undefined ? '' : html`data-goes-on="1"`}>${text}</a>
+  </nav>`;
+}
+
+export function row({ ref, entry, mark }: ListItem): Html {
+  const name = refText(ref);
+  const subject = entry.subject.trim() === '' ? '(no subject)' : say(entry.subject);
+  return html`<li class="${mark?.kind ?? ''}">
+    <input type="checkbox" name="mail" value="${name}" aria-label="Select: ${subject}" />
+    <a href="${mailAddress(name)}">
+      <time datetime="${entry.time}" title="${entry.time}">${timeText(entry.time)}</time>
+      <span class="plugin">${say(entry.plugin, 40)}</span>
+      <span class="from" title="${say(entry.from)}">${entry.from === '' ? '<>' : say(entry.from, 120)}</span>
+      <span class="to" title="${say(entry.recipient)}">${say(entry.recipient, 120)}</span>
+      <span class="subject" title="${subject}">${subject}</span>
+      <span class="reason" title="${say(entry.reason)}"
+        >${mark ? html`<b>${mark.kind}</b> ` : ''}${say(entry.reason, 160)}</span
+      >
+      <span class="size">${sizeText(entry.size)}</span>
+    </a>
+  </li>`;
+}
+
+/** The name's parts are what a path may hold, but for `%`, `?` and `#`. */
+export const mailAddress = (name: string): string => `/mail/${name.split('/').map(encodeURIComponent).join('/')}`;

@@ -1,0 +1,233 @@
+/** One mail: first why it was refused and what can be done about it, then what it says. */
+import { html } from 'hono/html';
+import { type Content, largestAttachment } from '../../mail/content.js';
+import { htmlText } from '../../mail/html-text.js';
+import type { IndexedFate } from '../../quarantine/look/fate.js';
+import { type KeptMail, unicode } from '../../quarantine/look/kept-mail.js';
+import { idOf, type MailRef, refText } from '../../quarantine/disk/mail-ref.js';
+import { smtpReply } from '../../quarantine/look/smtp-reply.js';
+import { csrf, type Html, page, say, sizeText } from './layout.js';
+import { mailAddress } from './list.js';
+import type { WebSession } from '../sessions.js';
+import { spfRow } from './spf-part.js';
+
+export interface MailView {
+  readonly session: WebSession;
+  readonly ref: MailRef;
+  readonly fate: IndexedFate;
+  /** Undefined when the file is gone. */
+  readonly kept: KeptMail | undefined;
+  readonly content: Content | undefined;
+  /** The beginning of the file as it is. */
+  readonly source: string;
+  /** Is the marker there? */
+  readonly hasMarker: (marker: string) => boolean;
+  /** Remote images were asked for, once. */
+  readonly images: boolean;
+}
+
+export type MailFacts = Record<
+  'plugin' | 'reason' | 'ip' | 'host' | 'helo' | 'from' | 'to' | 'subject' | 'spf' | 'id',
+  string
+>;
+
+/** What our fields and the index say, whichever has it. */
+export function factsOf({ ref, fate, kept }: Pick<MailView, 'ref' | 'fate' | 'kept'>): MailFacts {
+  const { entry } = fate;
+  const field = (name: string): string => unicode(kept?.header.get(name) ?? '');
+  return {
+    plugin: entry?.plugin ?? field('X-REJECT-PLUGIN'),
+    reason: entry?.reason ?? field('X-REJECT-REASON'),
+    ip: entry?.ip ?? field('X-REMOTE-IP'),
+    host: entry?.host ?? field('X-REMOTE-HOST'),
+    helo: entry?.helo ?? field('X-HELO'),
+    from: entry?.from ?? field('X-MAIL-FROM'),
+    to: kept?.recipient ?? entry?.recipient ?? '',
+    subject: entry?.subject ?? field('Subject'),
+    spf: entry?.spf ?? '',
+    id: idOf(ref.filename),
+  };
+}
+
+export function mailPage(view: MailView): Html {
+  const { session, ref, fate, kept } = view;
+  const facts = factsOf(view);
+  const subject = facts.subject.trim() === '' ? '(no subject)' : say(facts.subject);
+  return page({
+    title: `${subject} – postern`,
+    session,
+    here: 'mails',
+    body: html`<p class="back"><a href="/" data-key="u">← Mails</a></p>
+      <h1 class="subject">${subject}</h1>
+      <section class="why" aria-label="Why it was refused">
+        <p class="verdict"><span class="plugin">${say(facts.plugin, 40)}</span> ${say(facts.reason, 1000)}</p>
+        <p class="reply"><code>${smtpReply(facts)}</code></p>
+        <dl>
+          <dt>From</dt>
+          <dd>${facts.from === '' ? '<> (a bounce, or a null sender)' : say(facts.from)}</dd>
+          <dt>To</dt>
+          <dd>${say(facts.to)}</dd>
+          <dt>Client</dt>
+          <dd>
+            ${say(facts.ip)} ${facts.host === '' ? '(no confirmed name)' : say(facts.host)}, HELO ${say(facts.helo)}
+          </dd>
+          <dt>When</dt>
+          <dd>${whenText(fate.entry?.time ?? '')}</dd>
+          <dt>Size</dt>
+          <dd>${sizeText(fate.entry?.size ?? kept?.size ?? 0)}</dd>
+          ${spfRow(facts, kept, mailAddress(refText(ref)))}
+          <dt>File</dt>
+          <dd><code>${say(kept?.file ?? `${refText(ref)} (gone)`, 500)}</code></dd>
+        </dl>
+      </section>
+      ${fate.mark ? html`<p class="notice ${fate.mark.kind === 'released' ? 'good' : 'bad'}">${fate.mark.kind} ${fate.mark.time.slice(0, 16).replace('T', ' ')} by ${say(fate.mark.by)}${fate.mark.detail === '' ? '' : `: ${say(fate.mark.detail)}`}</p>` : ''}
+      ${actions(view, facts)}
+      ${kept ? bodyOf(view) : html`<p class="empty">The mail itself is gone; this is what the index says of it.</p>`}`,
+  });
+}
+
+/** `2026-11-26 01:02:46 UTC` */
+const whenText = (time: string): string => time.replace('T', ' ').replace(/\.\d+/, '').replace(/Z$/, ' UTC');
+
+function actions(view: MailView, facts: ReturnType<typeof factsOf>): Html {
+  const { session, ref, fate, kept } = view;
+  const senderDomain = facts.from.slice(facts.from.lastIndexOf('@') + 1);
+  const keys: readonly (readonly [what: string, kind: string, key: string])[] = [
+    ['sender', 'senders', facts.from],
+    ['domain', 'domains', senderDomain],
+    ['client', 'ips', facts.ip],
+  ];
+  const back = mailAddress(refText(ref));
+  const again = fate.mark?.kind === 'released';
+  return html`<form method="post" class="actions">
+      ${csrf(session)}<input type="hidden" name="mail" value="${refText(ref)}" /><input
+        type="hidden"
+        name="back"
+        value="${back}"
+      />
+      ${again ? html`<input type="hidden" name="again" value="1" />` : ''}
+      ${
+        kept
+          ? html`<button class="main" formaction="/release" data-key="r">${again ? 'Release again' : 'Release'}</button>
+              <button formaction="/release" name="form" value="attachment">Release as attachment</button>
+              <a class="button" href="${back}/raw" download>Download</a>
+              <button
+                class="danger"
+                formaction="/delete"
+                name="back"
+                value="/"
+                data-key="#"
+                data-confirm="Delete this mail?"
+              >
+                Delete
+              </button>`
+          : ''
+      }
+    </form>
+    <div class="lists">
+      ${(['whitelisted', 'blacklisted'] as const).map(
+        (list) =>
+          html`<div>
+            <span>${list === 'whitelisted' ? 'Always take from' : 'Never take from'}</span>
+            ${keys
+              .filter(([, , key]) => key !== '')
+              .map(([what, kind, key]) => {
+                const marker = `${ref.domain}/${list}/${kind}/${key.toLowerCase()}`;
+                const there = view.hasMarker(marker);
+                return html`<form method="post" action="/marker/${there ? 'remove' : 'create'}">
+                  ${csrf(session)}<input type="hidden" name="marker" value="${marker}" /><input
+                    type="hidden"
+                    name="back"
+                    value="${back}"
+                  />
+                  <button title="${marker}" class="${there ? 'on' : ''}">${what} <small>${say(key, 60)}</small></button>
+                </form>`;
+              })}
+          </div>`,
+      )}
+    </div>`;
+}
+
+function bodyOf({ ref, kept, content, source, images }: MailView): Html {
+  const address = mailAddress(refText(ref));
+  const read = content?.kind === 'read' ? content : undefined;
+  const hasHtml = read !== undefined && read.html.trim() !== '';
+  const text = read === undefined ? '' : read.text === '' ? htmlText(read.html) : read.text;
+  const fields = kept?.header.fields.filter(({ name }) => name !== '' && name !== 'recipient') ?? [];
+  return html`<div class="tabs">
+    <details name="tab" ${images ? '' : html`open`}>
+      <summary>Text</summary>
+      ${content?.kind === 'unreadable' ? html`<p class="notice bad">This mail cannot be taken apart (${say(content.why)}); its source is below.</p>` : ''}
+      <pre class="text">${text === '' ? '(no text)' : lines(text)}</pre>
+      ${read !== undefined && read.text === '' && hasHtml ? html`<p class="hint">Made from its HTML.</p>` : ''}
+    </details>
+    ${
+      hasHtml
+        ? html`<details name="tab" ${images ? html`open` : ''} id="html">
+            <summary>HTML</summary>
+            <p class="hint">
+              ${images ? 'Images are loaded from the sender’s servers, this once.' : html`Scripts, links and remote images are off. <a href="${address}?images=1#html">Load remote images once</a>: their owner learns that it was opened.`}
+            </p>
+            <iframe
+              sandbox=""
+              loading="lazy"
+              referrerpolicy="no-referrer"
+              title="The mail’s HTML"
+              src="${address}/html${images ? '?images=1' : ''}"
+            ></iframe>
+          </details>`
+        : ''
+    }
+    ${
+      read !== undefined && read.attachments.length > 0
+        ? html`<details name="tab">
+            <summary>Attachments (${read.attachments.length})</summary>
+            <table>
+              <tr>
+                <th scope="col">Name</th>
+                <th scope="col">Type</th>
+                <th scope="col">Size</th>
+                <th scope="col"><span class="unseen">To save it</span></th>
+              </tr>
+              ${read.attachments.slice(0, 200).map(
+                ({ names, type, size, inside }, at) =>
+                  html`<tr>
+                    <td>
+                      ${names.map((name) => say(name, 200)).join(' / ') || '(no name)'}${inside.length > 0 ? html` <small>holds ${say(inside.slice(0, 10).join(', '), 400)}</small>` : ''}
+                    </td>
+                    <td>${say(type, 100)}</td>
+                    <td>${sizeText(size)}</td>
+                    <td>
+                      ${size > largestAttachment ? '' : html`<a href="${address}/attachment/${at}" download>Save</a>`}
+                    </td>
+                  </tr>`,
+              )}
+            </table>
+          </details>`
+        : ''
+    }
+    <details name="tab">
+      <summary>Headers</summary>
+      <table class="headers">
+        ${fields.slice(0, 500).map(
+          ({ raw, value }) =>
+            html`<tr>
+              <th scope="row">${say(raw.toString('latin1').split(':')[0] ?? '', 100)}</th>
+              <td>${say(unicode(value).replace(/\s+/g, ' '), 2000)}</td>
+            </tr>`,
+        )}
+      </table>
+    </details>
+    <details name="tab">
+      <summary>Source</summary>
+      <pre class="source">${lines(source)}</pre>
+    </details>
+  </div>`;
+}
+
+/** Line by line: a line's own controls and reversals go. */
+const lines = (text: string): string =>
+  text
+    .split(/\r\n|\r|\n/)
+    .map((line) => say(line.replaceAll('\t', '    '), 10_000))
+    .join('\n');

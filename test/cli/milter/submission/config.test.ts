@@ -1,0 +1,162 @@
+/** The environment of the submission policy: sos-milter's works unchanged, and what is wrong is named by its variable. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { loadSubmission, type SubmissionConfig } from '../../../../src/cli/milter/submission/config.js';
+import { endpointText } from '../../../../src/milter/endpoint.js';
+
+type Env = Readonly<Record<string, string>>;
+const files: Record<string, string> = { '/pw': 'from a file\n', '/zone': '{}', '/badzone': '[' };
+
+const load = (env: Env, inherited?: string) =>
+  loadSubmission({
+    env,
+    readFile: (path) => {
+      const text = files[path];
+      if (text === undefined) throw Object.assign(new Error('no'), { code: 'ENOENT' });
+      return text;
+    },
+    ...(inherited !== undefined && { inherited }),
+  });
+
+function config(env: Env, inherited?: string): SubmissionConfig {
+  const loaded = load(env, inherited);
+  if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
+  return loaded.config;
+}
+
+const ldap = {
+  LDAP_ENABLED: 'true',
+  LDAP_SERVER_URI: 'ldaps://ldap.example.org',
+  LDAP_SEARCH_BASE: 'dc=example,dc=org',
+  LDAP_QUERY_FILTER: '(&(objectClass=dNSDomain)(dc=%d))',
+};
+
+test('nothing set: sos-milter’s defaults, and a warning that nothing will be found', () => {
+  const loaded = load({});
+  assert.ok(loaded.ok);
+  const { mode, name, rejectMessage, tmpfailMessage, pattern, directory, socket, log_level: level } = loaded.config;
+  assert.deepEqual(
+    [mode, name, rejectMessage, tmpfailMessage, pattern?.text, directory, endpointText(socket), level],
+    [
+      'test',
+      'sos-milter',
+      'Security policy violation!',
+      'Service temporarily not available! Please try again later.',
+      '.*',
+      undefined,
+      'unix:/socket/sos-milter',
+      'info',
+    ],
+  );
+  assert.match(loaded.warnings.join(), /neither SPF_REGEX nor OUTGOING_IPS/);
+});
+
+test('as in its own compose file', () => {
+  const { mode, pattern, ignoredNextHops } = config({
+    LOG_LEVEL: 'debug',
+    MILTER_MODE: 'reject',
+    SPF_REGEX: '^.*include:secure-mailgate\\.com.*$',
+    IGNORED_NEXT_HOPS: 'some-mailrelay.xyz:123, another.relay, and.so.on:125',
+  });
+  assert.equal(mode, 'reject');
+  assert.ok(pattern?.matches('v=spf1 include:secure-mailgate.com -all'));
+  assert.deepEqual([...ignoredNextHops], ['some-mailrelay.xyz:123', 'another.relay', 'and.so.on:125']);
+});
+
+const sockets: readonly [text: string, expected: string][] = [
+  ['/socket/x', 'unix:/socket/x'],
+  ['unix:/socket/x', 'unix:/socket/x'],
+  ['local:/socket/x', 'unix:/socket/x'],
+  ['inet:8020@127.0.0.1', 'inet:127.0.0.1:8020'],
+  ['inet:8020', 'inet:0.0.0.0:8020'],
+  ['inet6:8020', 'inet:[::]:8020'],
+];
+for (const [text, expected] of sockets)
+  test(`MILTER_SOCKET=${text}`, () => assert.equal(endpointText(config({ MILTER_SOCKET: text }).socket), expected));
+
+test('the socket’s name is the milter’s', () =>
+  assert.equal(endpointText(config({ MILTER_NAME: 'gate' }).socket), 'unix:/socket/gate'));
+test('a socket that is handed over is taken', () =>
+  assert.equal(endpointText(config({ MILTER_SOCKET: '/x' }, 'fd:3').socket), 'fd:3'));
+
+const words: readonly [env: Env, read: (made: SubmissionConfig) => unknown, expected: unknown][] = [
+  [{ MILTER_MODE: 'REJECT' }, ({ mode }) => mode, 'reject'],
+  [{ LOG_LEVEL: 'WARNING' }, ({ log_level: level }) => level, 'warn'],
+  [{ LOG_LEVEL: 'warn' }, ({ log_level: level }) => level, 'warn'],
+  [{ LDAP_ENABLED: 'false' }, ({ directory }) => directory, undefined],
+  [{ LDAP_ENABLED: 'No' }, ({ directory }) => directory, undefined],
+  [{ LDAP_ENABLED: '0' }, ({ directory }) => directory, undefined],
+  [{ LDAP_ENABLED: '' }, ({ directory }) => directory, undefined],
+  [ldap, ({ directory }) => directory?.servers[0]?.text, 'ldaps://ldap.example.org'],
+  [ldap, ({ directory }) => directory?.bind, undefined],
+  [{ ...ldap, LDAP_STARTTLS: 'true' }, ({ directory }) => directory?.startTls, true],
+  [{ ...ldap, LDAP_BINDDN: 'cn=x', LDAP_BINDPW: ' a b ' }, ({ directory }) => directory?.bind?.password, ' a b '],
+  [
+    { ...ldap, LDAP_BINDDN: 'cn=x', LDAP_BINDPW_FILE: '/pw' },
+    ({ directory }) => directory?.bind?.password,
+    'from a file',
+  ],
+  [{ OUTGOING_IPS: '192.0.2.1' }, ({ pattern }) => pattern, undefined],
+  [{ OUTGOING_IPS: '192.0.2.1, ::1' }, ({ outgoing }) => outgoing.map(({ text }) => text).join(), '192.0.2.1,::1'],
+  [{ MILTER_SOCKET_MODE: '0666' }, ({ socketMode }) => socketMode, 0o666],
+];
+for (const [env, read, expected] of words)
+  test(`${JSON.stringify(env)} is read`, () => assert.deepEqual(read(config(env)), expected));
+
+const wrong: readonly [what: string, env: Env, expected: RegExp][] = [
+  ['a mode that is none', { MILTER_MODE: 'testing' }, /^MILTER_MODE: "testing" must be test or reject$/],
+  ['a flag that is none', { LDAP_ENABLED: 'maybe' }, /^LDAP_ENABLED: "maybe" must be true or false/],
+  ['a bad expression', { SPF_REGEX: '(' }, /^SPF_REGEX: "\(" is no regular expression/],
+  ['a bad socket', { MILTER_SOCKET: 'tcp:8020' }, /^MILTER_SOCKET: "tcp:8020" /],
+  ['a bad name', { MILTER_NAME: '../x' }, /^MILTER_NAME: "\.\.\/x" must be letters/],
+  [
+    'a message of two lines',
+    { MILTER_REJECT_MESSAGE: 'a\r\n250 b' },
+    /^MILTER_REJECT_MESSAGE: "a\?+250 b" must be one line/,
+  ],
+  ['a bad address', { OUTGOING_IPS: '192.0.2.1/24' }, /^OUTGOING_IPS: /],
+  ['a bad level', { LOG_LEVEL: 'loud' }, /^LOG_LEVEL: "loud" must be debug/],
+  [
+    'a zone that is not there',
+    { DNS_ZONE: '/gone' },
+    /^DNS_ZONE: "\/gone" must be a file that can be read \(ENOENT\)$/,
+  ],
+  ['a zone that is none', { DNS_ZONE: '/badzone' }, /^DNS_ZONE: "\/badzone": /],
+  [
+    'LDAP without anything',
+    { LDAP_ENABLED: 'yes' },
+    /^LDAP_SERVER_URI: is missing.*\nLDAP_SEARCH_BASE: is missing.*\nLDAP_QUERY_FILTER: is missing/,
+  ],
+  ['a filter without %d', { ...ldap, LDAP_QUERY_FILTER: '(dc=x)' }, /^LDAP_QUERY_FILTER: "\(dc=x\)" must hold %d/],
+  [
+    'a filter out of balance',
+    { ...ldap, LDAP_QUERY_FILTER: '(&(a=b)(dc=%d)' },
+    /^LDAP_QUERY_FILTER: .* unbalanced parentheses$/,
+  ],
+  ['a password without a name', { ...ldap, LDAP_BINDPW: 'geheim' }, /^LDAP_BINDDN: is missing/],
+  ['a name without a password', { ...ldap, LDAP_BINDDN: 'cn=x' }, /^LDAP_BINDPW: is missing/],
+  [
+    'a password file that is not there',
+    { ...ldap, LDAP_BINDPW_FILE: '/gone' },
+    /^LDAP_BINDPW_FILE: "\/gone" cannot be read \(ENOENT\)$/,
+  ],
+  ['a CA that is not there', { ...ldap, LDAP_CA_FILE: '/gone' }, /^LDAP_CA_FILE: \/gone cannot be read/],
+];
+for (const [what, env, expected] of wrong)
+  test(`said of ${what}`, () => {
+    const loaded = load(env);
+    const said = loaded.ok ? 'nothing' : loaded.problems.join('\n');
+    assert.match(said, expected);
+    assert.doesNotMatch(said, /geheim/);
+  });
+
+test('--print-config reads back to the same, and shows no password', () => {
+  const loaded = load({ ...ldap, LDAP_BINDDN: 'cn=x', LDAP_BINDPW: 'geheim', MILTER_MODE: 'Reject' });
+  assert.ok(loaded.ok);
+  assert.doesNotMatch(loaded.text, /geheim/);
+  assert.match(loaded.text, /^LDAP_BINDPW=\*\*\*$/m);
+  const lines = loaded.text.trimEnd().split('\n');
+  const again = load(Object.fromEntries(lines.map((line) => [line.split('=')[0], line.slice(line.indexOf('=') + 1)])));
+  assert.ok(again.ok);
+  assert.equal(again.text, loaded.text);
+});

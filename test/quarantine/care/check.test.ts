@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { checkDay } from '../../../src/quarantine/care/check.js';
+import type { IndexEntry } from '../../../src/quarantine/disk/index-entry.js';
+import { day, entriesIn, folderOf, namesIn, oldFolder, quarantineIn, request, spamFolder } from '../support.js';
+
+const time = new Date(2026, 10, 20, 12);
+const later = new Date(Date.now() + 3_600_000);
+
+const head = Buffer.from(
+  [
+    'Received: from x by y',
+    'Received-SPF: Fail (not allowed) client-ip=192.0.2.1;',
+    'X-HELO: helo.example',
+    'X-REMOTE-IP: 192.0.2.1',
+    'X-REMOTE-HOST: host.example',
+    'X-MAIL-FROM: a@example.net',
+    'X-RCPT-TO: foo@example.com',
+    'X-REJECT-REASON: No such user',
+    'X-REJECT-PLUGIN: valid_users',
+    '',
+  ].join('\r\n'),
+);
+
+const text =
+  'X-HELO: forged\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n and more\r\nMessage-ID: <1@example.net>\r\n\r\nbody\r\n';
+
+const withoutMilliseconds = ({ time: at, ...rest }: IndexEntry): object => ({
+  ...rest,
+  time: Math.floor(Date.parse(at) / 1000),
+});
+
+test('an index is rebuilt from its maildir with the very entries that were lost', async (t) => {
+  const root = spamFolder(t);
+  const quarantine = quarantineIn(root);
+  for (let i = 0; i < 3; i++) {
+    const copies = [{ recipient: 'foo@example.com', head }];
+    const about = { subject: '=?utf-8?q?Gr=C3=BC=C3=9Fe?= and more', spf: 'fail' };
+    await quarantine.archive(request({ time, copies, text, about }));
+  }
+  const folder = folderOf(root, time);
+  const before = (await entriesIn(folder)).map(withoutMilliseconds);
+  fs.rmSync(path.join(folder, 'index'));
+  assert.deepEqual(await checkDay(folder, later), { rebuilt: true, orphans: 3, missing: 0 });
+  assert.deepEqual((await entriesIn(folder)).map(withoutMilliseconds), before);
+  assert.deepEqual(await checkDay(folder, later), { rebuilt: false, orphans: 0, missing: 0 });
+});
+
+test('good lines stay, broken ones go, a glued one is freed, orphans are added, a mail that is gone is counted', async (t) => {
+  const root = spamFolder(t);
+  const folder = oldFolder(root, time, { count: 4 });
+  const index = path.join(folder, 'index');
+  const [first = '', second = '', third = ''] = fs.readFileSync(index, 'utf8').split('\n');
+  fs.writeFileSync(index, `${first}\nbroken\n${second.slice(0, 100)}${second}\n${third}\n${third.slice(0, 20)}`);
+  fs.unlinkSync(path.join(folder, 'new', namesIn(folder, 'new')[0] ?? ''));
+  assert.deepEqual(await checkDay(folder, later), { rebuilt: true, orphans: 1, missing: 1 });
+  const lines = fs
+    .readFileSync(index, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+  assert.deepEqual(lines.slice(0, 3), [first, second, third]);
+  assert.match(lines[3] ?? '', /OLD3_1\.mx\.example"/);
+  assert.equal(lines.length, 4);
+});
+
+test("a mail's own claim of an SPF result is not ours", async (t) => {
+  const root = spamFolder(t);
+  const folder = oldFolder(root, time, { count: 0 });
+  fs.writeFileSync(
+    path.join(folder, 'new', '5.A_1.h'),
+    'Recipient: a@b\r\nX-REJECT-PLUGIN: p\r\nReceived-SPF: pass\r\n\r\n',
+  );
+  fs.writeFileSync(path.join(folder, 'new', 'odd name'), '');
+  assert.equal((await checkDay(folder, later)).orphans, 2);
+  const [entry, odd] = await entriesIn(folder);
+  assert.equal(entry?.spf, undefined);
+  assert.equal(entry?.recipient, 'a@b');
+  assert.equal(odd?.filename, 'odd name');
+});
+
+test('a mail that is just being archived is not taken for an orphan', async (t) => {
+  const root = spamFolder(t);
+  const folder = oldFolder(root, time, { count: 0 });
+  fs.writeFileSync(path.join(folder, 'new', '5.A_1.h'), '');
+  assert.deepEqual(await checkDay(folder), { rebuilt: false, orphans: 0, missing: 0 });
+});
+
+test('what a killed process left in tmp/ goes after 36 hours', async (t) => {
+  const root = spamFolder(t);
+  const folder = oldFolder(root, time);
+  fs.writeFileSync(path.join(folder, 'tmp', 'x'), '');
+  await checkDay(folder, new Date(Date.now() + 1.4 * day));
+  assert.deepEqual(namesIn(folder, 'tmp'), ['x']);
+  await checkDay(folder, new Date(Date.now() + 1.6 * day));
+  assert.deepEqual(namesIn(folder, 'tmp'), []);
+});

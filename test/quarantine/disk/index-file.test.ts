@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Folder, folderAt } from '../../../src/quarantine/disk/folder.js';
+import { indexLine, maxLine } from '../../../src/quarantine/disk/index-entry.js';
+import { openIndexes } from '../../../src/quarantine/disk/index-file.js';
+import { removeFragment } from '../../../src/quarantine/disk/torn-line.js';
+import { entryFor, spamFolder } from '../support.js';
+
+const line = (name: string): string => indexLine(entryFor(name, new Date(0))).toString();
+const [old, fresh] = [line('OLD'), line('NEW')];
+
+function indexWith(t: TestContext, content: string): Folder {
+  const folder = folderAt(spamFolder(t));
+  fs.writeFileSync(folder.index, content);
+  return folder;
+}
+
+const torn: readonly (readonly [string, string, string])[] = [
+  ['a whole file is appended to', old, old + fresh],
+  ['an empty file too', '', fresh],
+  ['half a line becomes newlines', old + old.slice(0, 50), old + '\n'.repeat(50) + fresh],
+  ['half a line alone becomes newlines', old.slice(0, 50), '\n'.repeat(50) + fresh],
+  ['one octet becomes a newline', `${old}{`, `${old}\n${fresh}`],
+  ['a whole line gets the newline it lacks', old.trimEnd(), old + fresh],
+  ['a line longer than any of ours gets a newline', 'x'.repeat(5 * maxLine), `${'x'.repeat(5 * maxLine)}\n${fresh}`],
+];
+
+for (const [what, before, after] of torn) {
+  test(`appending to an index: ${what}`, async (t) => {
+    const folder = indexWith(t, before);
+    await openIndexes().append(folder, Buffer.from(fresh));
+    assert.equal(fs.readFileSync(folder.index, 'utf8'), after);
+  });
+}
+
+test('a line that another process is still writing is left to it', async (t) => {
+  const folder = indexWith(t, old.slice(0, 50));
+  const appended = openIndexes().append(folder, Buffer.from(fresh));
+  await delay(30);
+  fs.appendFileSync(folder.index, old.slice(50));
+  await appended;
+  assert.equal(fs.readFileSync(folder.index, 'utf8'), old + fresh);
+});
+
+test('several who find the same half line mend it once and lose no line', async (t) => {
+  const folder = indexWith(t, old.slice(0, 50));
+  const names = Array.from({ length: 8 }, (_, i) => `N${i}`);
+  await Promise.all(names.map((name) => openIndexes().append(folder, Buffer.from(line(name)))));
+  const lines = fs
+    .readFileSync(folder.index, 'utf8')
+    .split('\n')
+    .filter((text) => text !== '');
+  assert.deepEqual(lines.sort(), names.map((name) => line(name).trimEnd()).sort());
+});
+
+test('an index that is moved away is noticed', async (t) => {
+  const folder = indexWith(t, old);
+  const indexes = openIndexes();
+  const first = indexes.append(folder, Buffer.from(fresh));
+  fs.renameSync(folder.index, path.join(folder.path, 'index.1'));
+  await assert.rejects(first, { code: 'ENOENT' });
+  await indexes.append(folder, Buffer.from(fresh));
+  assert.equal(fs.readFileSync(folder.index, 'utf8'), fresh);
+});
+
+const other = line('OTHER');
+const fragments: readonly (readonly [string, string, string, string])[] = [
+  ['the last half line', old + fresh.slice(0, 60), fresh.slice(0, 60), old + '\n'.repeat(60)],
+  ['one with a line of another behind it', fresh.slice(0, 60) + other, fresh.slice(0, 60), '\n'.repeat(60) + other],
+  ['not the same beginning of a whole line', old + old.slice(0, 20), old.slice(0, 20), old + '\n'.repeat(20)],
+  ['a whole line that could not be synced', old + fresh + other, fresh, old + '\n'.repeat(fresh.length) + other],
+  ['nothing when it is not there', old, 'x', old],
+];
+
+for (const [what, before, fragment, after] of fragments) {
+  test(`taking out what could be written: ${what}`, (t) => {
+    const folder = indexWith(t, before);
+    removeFragment({ path: folder.index, fragment: Buffer.from(fragment), from: 0 });
+    assert.equal(fs.readFileSync(folder.index, 'utf8'), after);
+  });
+}

@@ -1,0 +1,100 @@
+/**
+ * Whatever may be passed over without a closer look, a search finds what its predicate finds: random searches over random
+ * entries of hostile text, between torn lines and junk, against the predicate on every entry there is.
+ */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { browse } from '../../../src/quarantine/look/browse.js';
+import { type IndexEntry, indexLine } from '../../../src/quarantine/disk/index-entry.js';
+import { readIndex } from '../../../src/quarantine/disk/index-lines.js';
+import { parseQuery } from '../../../src/quarantine/look/query.js';
+import { collectStats } from '../../../src/quarantine/look/stats.js';
+import { folderOf, spamFolder } from '../support.js';
+
+const now = new Date(2026, 10, 26, 12);
+const domains = ['a.example', 'b.example'];
+
+/** Characters that JSON escapes, that have odd lower cases, or that mean something to a pattern. */
+const atoms = 'aKkiI"\\/.*([ éÉßẞü日µÿſ'
+  .split('')
+  .concat(
+    ['ss', 'ab', 'u\u0308', '😀', '\u202e', '\0', '\n', '\u2028', '\x7f', '\x85', '\u212a', '\u0130', '\ud800'],
+    ['{"time":"', '"plugin":"spf"'],
+  );
+const words = (maxLength: number): fc.Arbitrary<string> =>
+  fc.array(fc.constantFrom(...atoms), { minLength: 1, maxLength }).map((parts) => parts.join(''));
+
+const entries: fc.Arbitrary<Omit<IndexEntry, 'filename' | 'time'>> = fc.record({
+  from: words(6),
+  recipient: words(6),
+  subject: words(12),
+  ip: fc.constantFrom('192.0.2.1', '192.0.2.11', '2001:db8::1'),
+  host: words(4),
+  helo: words(4),
+  reason: words(6),
+  plugin: fc.constantFrom('spf', 'SPF', 'other-1'),
+  messageId: words(4),
+  size: fc.nat(5_000_000),
+  spf: fc.constantFrom('fail', 'pass'),
+});
+
+const values = words(3).map((text) => text.replaceAll('"', ''));
+const terms = fc
+  .tuple(
+    fc.constantFrom('', '', '-'),
+    fc.oneof(
+      values.map((value) => `"${value}"`),
+      fc
+        .tuple(fc.constantFrom('from', 'to', 'subject', 'reason', 'host', 'helo', 'id'), values)
+        .map(([key, value]) => `${key}:"${value}"`),
+      fc.constantFrom('plugin:spf', 'plugin:other-1', 'spf:fail', 'spf:FAIL', 'larger:2m', 'domain:A.example'),
+      fc.constantFrom('ip:192.0.2.1', 'ip:192.0.2', 'ip:192.0.2.0/24', 'ip:2001:DB8::1'),
+    ),
+  )
+  .map((parts) => parts.join(''));
+const searches = fc.array(terms, { minLength: 1, maxLength: 2 }).map((some) => some.join(' '));
+
+/** Of each domain's index a tenth is torn or junk. */
+function fill(root: string, count: number, seed: number): void {
+  const given = fc.sample(entries, { numRuns: count * domains.length, seed });
+  for (const [i, domain] of domains.entries()) {
+    const lines = given.slice(i * count, (i + 1) * count).map((entry, j) => {
+      const time = new Date(now.getTime() - (count - j) * 10_000).toISOString();
+      const line = indexLine({ ...entry, time, filename: `${j}.${domain}` });
+      if (j % 20 === 7) return line.subarray(0, (j * 31) % line.length);
+      return j % 20 === 13 ? Buffer.from('\xff\xfe junk\n', 'latin1') : line;
+    });
+    const folder = folderOf(root, now, domain);
+    fs.mkdirSync(folder, { recursive: true });
+    fs.writeFileSync(path.join(folder, 'index'), Buffer.concat(lines));
+    fs.utimesSync(path.join(folder, 'index'), now, now);
+  }
+}
+
+test('a search finds what its predicate finds, and counts it', async (t) => {
+  const root = spamFolder(t);
+  const seed = Number(process.env['SEARCH_SEED'] ?? 1);
+  fill(root, 400, seed);
+  const there: { readonly entry: IndexEntry; readonly domain: string }[] = [];
+  for (const domain of domains)
+    for await (const entry of readIndex(path.join(folderOf(root, now, domain), 'index'))) there.push({ entry, domain });
+  assert.ok(there.length > 600);
+  let hits = 0;
+  const check = fc.asyncProperty(searches, async (text) => {
+    const parsed = parseQuery(text, now);
+    if (!parsed.ok) return;
+    const { query } = parsed;
+    const nameOf = (entry: IndexEntry, domain: string): string => `${domain}/${entry.filename}`;
+    const expected = there.filter(({ entry, domain }) => query.matches(entry, domain));
+    const found: string[] = [];
+    for await (const { entry, ref } of browse({ root, query, now })) found.push(nameOf(entry, ref.domain));
+    assert.deepEqual(found.toSorted(), expected.map(({ entry, domain }) => nameOf(entry, domain)).toSorted());
+    assert.equal((await collectStats({ root, query, now })).total, expected.length);
+    hits += found.length;
+  });
+  await fc.assert(check, { numRuns: 500, seed });
+  assert.ok(hits > 1000, String(hits));
+});

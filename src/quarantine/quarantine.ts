@@ -38,6 +38,8 @@ export interface AboutMail {
   readonly helo: string;
   readonly reason: string;
   readonly plugin: string;
+  /** What the client is told once all is on disk, in one line. */
+  readonly reply: string;
   readonly messageId: string;
   /** Where SPF ran. */
   readonly spf?: string;

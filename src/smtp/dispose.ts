@@ -149,6 +149,7 @@ async function archive(disposal: Disposal, header: Header, objection: Objection)
   const time = new Date();
   const { reason, enhanced, log } = objection.rejection;
   const { spf } = transaction.authenticated;
+  const refusal = reply(550, enhanced, `${reason} (${transaction.id})`);
   // Once for all copies.
   const archivedOnly = transaction.archivedFields.map(([name, value]) => [name, value()] as const);
   const added = [...transaction.fields, ...archivedOnly];
@@ -170,6 +171,7 @@ async function archive(disposal: Disposal, header: Header, objection: Objection)
       helo: session.helo,
       reason,
       plugin: objection.plugin,
+      reply: replyText(refusal),
       ...(spf !== undefined && { spf }),
     },
   });
@@ -178,7 +180,7 @@ async function archive(disposal: Disposal, header: Header, objection: Objection)
       verdict: 'rejected',
       plugin: objection.plugin,
       reason: log,
-      reply: reply(550, enhanced, `${reason} (${transaction.id})`),
+      reply: refusal,
     };
   }
   const answer = archived.full ? reply(452, '4.3.1', 'Insufficient system storage') : localProblem;

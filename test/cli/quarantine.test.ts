@@ -29,11 +29,16 @@ function run(root: string, words: readonly string[], env: Record<string, string>
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
 }
 
+interface KeptMail extends Pick<typeof about, 'subject' | 'from' | 'plugin' | 'reason' | 'reply'> {
+  readonly text: string;
+  readonly fields: string;
+}
+
 /** A mail with that ID. */
 async function keep(
   root: string,
   id: string,
-  { subject = 'hello', text = '', from = 'a@example.net', fields = '' } = {},
+  { subject = 'hello', text = '', from = 'a@example.net', fields = '', ...known }: Partial<KeptMail> = {},
 ): Promise<void> {
   const head = Buffer.from(
     `${fields}X-MAIL-FROM: ${from}\r\nX-REJECT-REASON: No such user\r\nX-REJECT-PLUGIN: valid_users\r\n`,
@@ -43,7 +48,7 @@ async function keep(
       id,
       text: text === '' ? `Subject: ${subject}\r\n\r\nbody\r\n` : text,
       copies: [{ recipient: 'foo@example.com', head }],
-      about: { ...about, subject, from },
+      about: { ...about, subject, from, ...known },
     }),
   );
   assert.equal(result.kind, 'archived');
@@ -109,9 +114,38 @@ test('show says first why it was refused', async (t) => {
   await keep(root, 'ONE');
   const { code, out } = await run(root, ['show', 'one']);
   assert.equal(code, 0);
-  assert.match(out, /^Refused by valid_users: No such user\n  SMTP reply +550 5\.1\.1 No such user \(ONE\)\n/);
+  assert.match(out, /^Refused by valid_users: No such user\n  SMTP reply +550 5\.1\.1 No such user \(ID\)\n/);
   assert.match(out, /<a@example\.net> to <foo@example\.com>[^]*subject: hello[^]*\n\nbody\n/i);
 });
+
+const replies: readonly [what: string, change: (line: string) => string, shown: string][] = [
+  ['the reply that was said, whatever the plugin', (line) => line, '550 5.7.27 Sender has no mail server (ONE)'],
+  [
+    'what is known where a line has no reply, and no code that nobody knows',
+    (line) => line.replace(/,"reply":"[^"]*"/, ''),
+    '550 No MX (ONE)',
+  ],
+  [
+    'what a forged reply would do to a terminal as question marks',
+    (line) => line.replace('5.7.27', '\\u001b[2J\\u202e'),
+    '550 ?[2J? Sender has no mail server (ONE)',
+  ],
+];
+
+for (const [what, change, shown] of replies) {
+  test(`show says ${what}`, async (t) => {
+    const root = spamFolder(t);
+    await keep(root, 'ONE', {
+      plugin: 'valid_users',
+      reason: 'No MX',
+      reply: '550 5.7.27 Sender has no mail server (ONE)',
+    });
+    const index = path.join(folderOf(root), 'index');
+    fs.writeFileSync(index, change(fs.readFileSync(index, 'utf8')));
+    const { out } = await run(root, ['show', 'ONE']);
+    assert.equal(/SMTP reply +(.*)/.exec(out)?.[1], shown);
+  });
+}
 
 const evil = '\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\r\x08';
 

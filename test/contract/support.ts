@@ -107,6 +107,7 @@ function assertAgrees({ reply, relayed, archived, index }: Fate): void {
   }
   assert.deepEqual(places, { relayed: false, archived: true }, reply);
   assert.deepEqual(sorted(index.map(({ filename }) => filename)), sorted(archived.map(({ path }) => basename(path))));
+  for (const line of index) assert.equal(line['reply'], reply, 'the index holds the reply that was said');
   assert.ok(
     archived.every(({ path }) => path.includes(id)),
     `${id} names no file`,

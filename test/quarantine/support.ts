@@ -35,6 +35,7 @@ export const about: AboutMail = {
   helo: 'helo.example',
   reason: 'No such user',
   plugin: 'valid_users',
+  reply: '550 5.1.1 No such user (ID)',
   messageId: '<1@example.net>',
 };
 

@@ -90,6 +90,7 @@ export interface KeepOptions {
   readonly domain?: string;
   readonly reason?: string;
   readonly plugin?: string;
+  readonly reply?: string;
   readonly helo?: string;
   readonly host?: string;
   readonly ip?: string;

@@ -86,7 +86,7 @@ function reasonLines({ ref, entry, mark }: NamedMail, kept: KeptMail | undefined
   const plugin = value('X-REJECT-PLUGIN', entry?.plugin);
   const reason = value('X-REJECT-REASON', entry?.reason);
   const rows: readonly (readonly [string, string])[] = [
-    ['SMTP reply', smtpReply({ plugin, reason, id: idOf(ref.filename) })],
+    ['SMTP reply', smtpReply({ reply: entry?.reply, reason, id: idOf(ref.filename) })],
     ['when', entry?.time ?? ''],
     ['client', `${value('X-REMOTE-IP', entry?.ip)} ${value('X-REMOTE-HOST', entry?.host)}`.trim()],
     ['HELO', value('X-HELO', entry?.helo)],

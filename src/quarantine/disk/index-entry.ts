@@ -24,6 +24,8 @@ export interface IndexEntry {
   readonly size: number;
   /** The result, where SPF ran. */
   readonly spf?: string;
+  /** What the client was told: code, enhanced code and text in one line; older lines and rebuilt ones have none. */
+  readonly reply?: string;
 }
 
 /** Octets of a line, its newline included. */
@@ -58,6 +60,7 @@ function jsonOf(entry: IndexEntry, longest: number): string {
     'message-id': text(entry.messageId),
     size: entry.size,
     ...(entry.spf === undefined ? {} : { spf: text(entry.spf) }),
+    ...(entry.reply === undefined ? {} : { reply: text(entry.reply) }),
   });
   return safeLine(json);
 }
@@ -99,6 +102,7 @@ export function parseEntry(json: string): IndexEntry | undefined {
     messageId: text('message-id'),
     size: typeof value['size'] === 'number' ? value['size'] : 0,
     ...(typeof value['spf'] === 'string' ? { spf: value['spf'] } : {}),
+    ...(typeof value['reply'] === 'string' ? { reply: value['reply'] } : {}),
   };
 }
 

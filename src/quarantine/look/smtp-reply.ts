@@ -1,6 +1,13 @@
-/** The reply that the client got for a mail that is kept here: `550 5.7.1 REASON (ID)`. */
+/** The reply that the client got for a mail that is kept here. */
 import { asciiText } from '../../mail/text.js';
 
-/** A recipient that does not exist has a code of its own (RFC 3463: 5.1.1). */
-export const smtpReply = ({ plugin, reason, id }: { plugin: string; reason: string; id: string }): string =>
-  `550 ${plugin === 'valid_users' ? '5.1.1' : '5.7.1'} ${asciiText(reason)}${id === '' ? '' : ` (${id})`}`;
+export interface RefusedMail {
+  /** As the index has it; undefined in a line that is older than this key, or was rebuilt from the mail. */
+  readonly reply: string | undefined;
+  readonly reason: string;
+  readonly id: string;
+}
+
+/** What was said. Where the index does not know, the enhanced code is left out: it was the plugin's choice. */
+export const smtpReply = ({ reply, reason, id }: RefusedMail): string =>
+  reply ?? `550 ${asciiText(reason)}${id === '' ? '' : ` (${id})`}`;

@@ -26,10 +26,13 @@ export interface MailView {
   readonly images: boolean;
 }
 
-export type MailFacts = Record<
+export interface MailFacts extends Record<
   'plugin' | 'reason' | 'ip' | 'host' | 'helo' | 'from' | 'to' | 'subject' | 'spf' | 'id',
   string
->;
+> {
+  /** What the client was told, where the index knows. */
+  readonly reply: string | undefined;
+}
 
 /** What our fields and the index say, whichever has it. */
 export function factsOf({ ref, fate, kept }: Pick<MailView, 'ref' | 'fate' | 'kept'>): MailFacts {
@@ -38,6 +41,7 @@ export function factsOf({ ref, fate, kept }: Pick<MailView, 'ref' | 'fate' | 'ke
   return {
     plugin: entry?.plugin ?? field('X-REJECT-PLUGIN'),
     reason: entry?.reason ?? field('X-REJECT-REASON'),
+    reply: entry?.reply,
     ip: entry?.ip ?? field('X-REMOTE-IP'),
     host: entry?.host ?? field('X-REMOTE-HOST'),
     helo: entry?.helo ?? field('X-HELO'),
@@ -61,7 +65,7 @@ export function mailPage(view: MailView): Html {
       <h1 class="subject">${subject}</h1>
       <section class="why" aria-label="Why it was refused">
         <p class="verdict"><span class="plugin">${say(facts.plugin, 40)}</span> ${say(facts.reason, 1000)}</p>
-        <p class="reply"><code>${smtpReply(facts)}</code></p>
+        <p class="reply"><code>${say(smtpReply(facts), 600)}</code></p>
         <dl>
           <dt>From</dt>
           <dd>${facts.from === '' ? '<> (a bounce, or a null sender)' : say(facts.from)}</dd>

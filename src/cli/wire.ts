@@ -76,7 +76,7 @@ function services({ settings, log, kept, resolver, plugins, store, spoolDir }: W
   return {
     settings,
     plugins,
-    srv: srvOf(settings),
+    srv: srvOf(settings, true),
     dns: resolver,
     store,
     host: {
@@ -113,11 +113,12 @@ function services({ settings, log, kept, resolver, plugins, store, spoolDir }: W
 const localhost = { kind: 'confirmed', name: 'localhost' } as const;
 const isLoopback = (ip: Ip): boolean => (ip.family === 4 ? (ip.words[0] ?? 0) >>> 24 === 127 : ip.text === '::1');
 
-export const srvOf = (settings: Settings): Srv =>
+export const srvOf = (settings: Settings, oncePerTurn = false): Srv =>
   new Srv({
     root: settings.srv,
     recipientDelimiter: settings.recipient_delimiter,
     blacklistDir: settings.blacklist_dir,
+    oncePerTurn,
   });
 
 const quarantineSettings = ['spam', 'srv', 'hostname', 'expire', 'expire_size'] as const;

@@ -5,7 +5,6 @@
 import type {
   ClientName,
   MailContext,
-  Markers,
   Plugin,
   RcptContext,
   Recipient,
@@ -46,15 +45,12 @@ export class SmtpSession {
   #unknownCommands = 0;
   #transaction: SmtpTransaction | undefined;
   #refusedRecipients = 0;
-  /** /srv as the plugins see it, made anew for each command. */
-  #markers: Markers;
   /** Rejections and pardons from before there was a mail. */
   readonly #said: Record<'connect' | 'helo', readonly SaidAtHook[]> = { connect: [], helo: [] };
 
   constructor(services: Services, client: Client) {
     this.#services = services;
     this.#client = client;
-    this.#markers = services.srv;
     this.#relaying = inAny(services.settings.relay_networks, client.ip);
     this.#clientName = client.name ? Promise.resolve(client.name) : services.clientName(client.ip);
   }
@@ -240,7 +236,6 @@ export class SmtpSession {
   async finish(message: IncomingMessage, sawBareNewline: boolean): Promise<Reply> {
     const transaction = this.#transaction;
     if (!transaction) return localProblem;
-    this.#markers = this.#services.srv.forOneCommand();
     try {
       return await dispose({
         transaction,
@@ -300,7 +295,7 @@ export class SmtpSession {
 
   #context(): SessionContext {
     const { dns, store, host } = this.#services;
-    return { session: this.#facts(), markers: this.#markers, dns, store, host };
+    return { session: this.#facts(), markers: this.#services.srv, dns, store, host };
   }
 
   #mailContext(transaction: SmtpTransaction): MailContext {
@@ -327,7 +322,6 @@ export class SmtpSession {
     note: Note = () => {},
   ): Promise<HookOutcome> {
     const plugins: readonly Plugin[] = this.#services.plugins;
-    this.#markers = this.#services.srv.forOneCommand();
     const log = this.#services.hookLog({
       ip: this.#client.ip.text,
       session: this.id,

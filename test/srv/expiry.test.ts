@@ -11,7 +11,7 @@ function srvWith(t: TestContext): { srv: Srv; folder: string } {
   t.after(() => rmSync(root, { recursive: true, force: true }));
   const folder = join(root, 'd.example');
   mkdirSync(folder);
-  return { srv: new Srv({ root, recipientDelimiter: '', blacklistDir: '' }), folder };
+  return { srv: new Srv({ root, recipientDelimiter: '', blacklistDir: '', oncePerTurn: false }), folder };
 }
 
 /** [what, the lines, what they mean] */

@@ -1,0 +1,261 @@
+/**
+ * A folder of /srv as it was listed, held good by one stat of it: while its inode and times stay the same, nothing was made
+ * in it or taken out of it. What is listed is still looked at by itself, so that what cannot be read is never taken for
+ * absent. The folder is asked about once in a turn of the event loop, in which no command can have been read after a reply.
+ * Leaves what the names mean to srv.ts.
+ */
+import { lstatSync, opendirSync, readdirSync, readFileSync, realpathSync, statSync, type Stats } from 'node:fs';
+import { sep } from 'node:path';
+
+/** /srv cannot be read (anything but "no such entry"): the mail must be deferred. Caught by the hook runner and the session. */
+export class BrokenMarker extends Error {
+  readonly path: string;
+  constructor(path: string, cause: unknown) {
+    super(`${path}: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`);
+    this.path = path;
+  }
+}
+
+export type EntryKind = 'directory' | 'file';
+
+/** Octets of a directory above which its entries are asked for one by one. */
+const maxDirectoryOctets = 16_384;
+const maxNames = 2_000;
+/** Folders that are remembered; beyond it all are forgotten. */
+const maxFolders = 20_000;
+/**
+ * Times of a file system tick: a change in the same tick as the one before does not show. A listing is remembered if the
+ * folder's times had been the same for so long when it was read. By our own clock, as that of a file server may differ.
+ */
+const settledMs = 50;
+const maxMarkerOctets = 64;
+const maxListOctets = 65_536;
+
+const quiet = { throwIfNoEntry: false } as const;
+
+/** The folders below one root, and the turn that it is. */
+export class MarkerFolders {
+  readonly root: string;
+  /** It is false where every question shall look afresh, as in a command that writes markers and reads them again. */
+  readonly #oncePerTurn: boolean;
+  readonly #known = new Map<string, MarkerFolder>();
+  #turn = 0;
+  #isTurnEnding = false;
+
+  constructor(root: string, oncePerTurn: boolean) {
+    this.root = root;
+    this.#oncePerTurn = oncePerTurn;
+  }
+
+  /** To be called once a question; a number that is another one whenever folders must be looked at again. */
+  begin(): void {
+    if (!this.#oncePerTurn) this.#turn++;
+    else if (!this.#isTurnEnding) {
+      this.#isTurnEnding = true;
+      setImmediate(this.#endTurn);
+    }
+  }
+
+  readonly #endTurn = (): void => {
+    this.#turn++;
+    this.#isTurnEnding = false;
+  };
+
+  get turn(): number {
+    return this.#turn;
+  }
+
+  /** The folder at a path outside of the tree, or of the tree itself; undefined where there is none. */
+  at(path: string): MarkerFolder | undefined {
+    return this.#folder(path).whereThere(statSync);
+  }
+
+  /** The folder of that name in the root: a directory, or a link to one that stays in the tree. */
+  inRoot(name: string): MarkerFolder | undefined {
+    const path = `${this.root}/${name}`;
+    return this.#folder(path).whereThere(lstatSync) ?? this.#linked(path);
+  }
+
+  #linked(path: string): MarkerFolder | undefined {
+    if (this.#folder(path).kind !== 'link') return undefined;
+    const target = attempt(path, () => realpathSync(path));
+    if (target === undefined || !target.startsWith(realpathSync(this.root) + sep)) return undefined;
+    return this.#folder(target).whereThere(statSync);
+  }
+
+  #folder(path: string): MarkerFolder {
+    const known = this.#known.get(path);
+    if (known !== undefined) return known;
+    if (this.#known.size >= maxFolders) this.#known.clear();
+    const folder = new MarkerFolder(path, this);
+    this.#known.set(path, folder);
+    return folder;
+  }
+}
+
+export class MarkerFolder {
+  readonly path: string;
+  readonly #folders: MarkerFolders;
+  #turn = -1;
+  #kind: 'directory' | 'link' | undefined;
+  #octets = 0;
+  #stamp: Stamp | undefined;
+  /** When the stamp was first seen. */
+  #stampSince = 0;
+  #listing: FolderListing | undefined;
+
+  constructor(path: string, folders: MarkerFolders) {
+    this.path = path;
+    this.#folders = folders;
+  }
+
+  /** What was found at the path when it was last looked at. */
+  get kind(): 'directory' | 'link' | undefined {
+    return this.#kind;
+  }
+
+  /** The folder itself, listed or held good in this turn, if it is a directory. */
+  whereThere(look: typeof statSync): MarkerFolder | undefined {
+    if (this.#turn !== this.#folders.turn) {
+      this.#look(attempt(this.path, () => look(this.path, quiet)));
+      this.#turn = this.#folders.turn;
+    }
+    return this.#kind === 'directory' ? this : undefined;
+  }
+
+  #look(found: Stats | undefined): void {
+    this.#kind = found?.isDirectory() === true ? 'directory' : found?.isSymbolicLink() === true ? 'link' : undefined;
+    if (this.#stamp !== undefined && found !== undefined && sameStamp(this.#stamp, found)) {
+      if (this.#listing?.isSettled === false) this.#listing = undefined;
+      return;
+    }
+    this.#listing = undefined;
+    this.#stamp = found && { ino: found.ino, mtimeMs: found.mtimeMs, ctimeMs: found.ctimeMs };
+    this.#stampSince = performance.now();
+    this.#octets = found?.size ?? 0;
+  }
+
+  /** Undefined where entries are asked for one by one: the folder is large, or cannot be listed. */
+  get #names(): ReadonlySet<string> | undefined {
+    this.#listing ??= this.#list();
+    return this.#listing.names;
+  }
+
+  #list(): FolderListing {
+    const names = this.#octets > maxDirectoryOctets ? undefined : namesIn(this.path);
+    return { names, isSettled: performance.now() - this.#stampSince >= settledMs, lengths: names && lengthsIn(names) };
+  }
+
+  /** May there be an entry of that name? False is certain. */
+  mayHave(name: string): boolean {
+    return this.#names?.has(name) ?? true;
+  }
+
+  kindOf(name: string): EntryKind | undefined {
+    const found = this.#statOf(name);
+    return found === undefined ? undefined : found.isDirectory() ? 'directory' : 'file';
+  }
+
+  has(name: string): boolean {
+    return this.#statOf(name) !== undefined;
+  }
+
+  /** `stat`, never `open`: a marker may be a FIFO or a device. */
+  #statOf(name: string): Stats | undefined {
+    if (!this.mayHave(name)) return undefined;
+    const path = `${this.path}/${name}`;
+    return attempt(path, () => statSync(path, quiet));
+  }
+
+  sub(name: string): MarkerFolder | undefined {
+    return this.mayHave(name) ? this.#folders.at(`${this.path}/${name}`) : undefined;
+  }
+
+  isEmpty(): boolean {
+    const names = this.#names;
+    return names === undefined ? !hasEntries(this.path) : names.size === 0;
+  }
+
+  /** A marker's text, trimmed and in lower case; '' for most, which cost one `stat`. Undefined: there is no marker. */
+  word(name: string): string | undefined {
+    const found = this.#statOf(name);
+    if (found === undefined || !found.isFile() || found.size === 0 || found.size > maxMarkerOctets) return found && '';
+    const path = `${this.path}/${name}`;
+    return (
+      attempt(path, () => readFileSync(path, 'latin1'))
+        ?.trim()
+        .toLowerCase() ?? ''
+    );
+  }
+
+  /** The lines of a file, without comments and empty ones; undefined where there is none. */
+  lines(name: string): readonly string[] | undefined {
+    const found = this.#statOf(name);
+    if (found === undefined) return undefined;
+    const path = `${this.path}/${name}`;
+    if (!found.isFile()) throw new BrokenMarker(path, 'no file');
+    if (found.size > maxListOctets) throw new BrokenMarker(path, `larger than ${maxListOctets} octets`);
+    return attempt(path, () => readFileSync(path, 'utf8'))
+      ?.split('\n')
+      .map((line) => line.replace(/(?:^|\s)#.*$/, '').trim())
+      .filter((line) => line !== '');
+  }
+
+  /** The lengths of the networks that are listed (`192.0.2.0_24`), the longest first; undefined: nobody knows. */
+  get networkLengths(): readonly number[] | undefined {
+    return this.#names && this.#listing?.lengths;
+  }
+}
+
+interface FolderListing {
+  readonly names: ReadonlySet<string> | undefined;
+  /** It is true if the folder's times had been the same for long enough when it was read. */
+  readonly isSettled: boolean;
+  readonly lengths: readonly number[] | undefined;
+}
+
+type Stamp = Pick<Stats, 'ino' | 'mtimeMs' | 'ctimeMs'>;
+
+const sameStamp = (a: Stamp, b: Stamp): boolean =>
+  a.ino === b.ino && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs;
+
+/** Undefined where there are too many, or where the folder may be entered but not listed. */
+function namesIn(path: string): ReadonlySet<string> | undefined {
+  try {
+    const names = readdirSync(path);
+    return names.length > maxNames ? undefined : new Set(names);
+  } catch {
+    return undefined; // whoever asks for an entry hears what is wrong
+  }
+}
+
+function lengthsIn(names: ReadonlySet<string>): readonly number[] {
+  const lengths = new Set<number>();
+  for (const name of names) {
+    const at = name.lastIndexOf('_');
+    if (at > 0) lengths.add(Number(name.slice(at + 1)));
+  }
+  return [...lengths].filter(Number.isInteger).toSorted((a, b) => b - a);
+}
+
+/** ENOENT and ENOTDIR mean "no marker" (also a link to nowhere); any other error is broken, never absent. */
+export function attempt<T>(path: string, look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new BrokenMarker(path, error);
+  }
+}
+
+/** Reads one entry: there may be a million. */
+function hasEntries(directory: string): boolean {
+  const handle = attempt(directory, () => opendirSync(directory));
+  if (handle === undefined) return false;
+  try {
+    return (attempt(directory, () => handle.readSync()) ?? null) !== null;
+  } finally {
+    handle.closeSync();
+  }
+}

@@ -11,18 +11,20 @@ import { mailAddress } from './list.js';
 import type { WebSession } from '../sessions.js';
 import { spfRow } from './spf-part.js';
 
+type ReadContent = Extract<Content, { readonly kind: 'read' }>;
+
 export interface MailView {
   readonly session: WebSession;
   readonly ref: MailRef;
   readonly fate: IndexedFate;
-  /** Undefined when the file is gone. */
+  /** It is undefined when the file is gone. */
   readonly kept: KeptMail | undefined;
   readonly content: Content | undefined;
-  /** The beginning of the file as it is. */
+  /** It is the beginning of the file, as it is. */
   readonly source: string;
-  /** Is the marker there? */
+  /** It tells whether the marker is there. */
   readonly hasMarker: (marker: string) => boolean;
-  /** Remote images were asked for, once. */
+  /** It is true when remote images were asked for, which counts for one look. */
   readonly images: boolean;
 }
 
@@ -152,84 +154,94 @@ function actions(view: MailView, facts: ReturnType<typeof factsOf>): Html {
     </div>`;
 }
 
+/** What the mail says, a tab each; the text is open unless remote images were asked for. */
 function bodyOf({ ref, kept, content, source, images }: MailView): Html {
   const address = mailAddress(refText(ref));
   const read = content?.kind === 'read' ? content : undefined;
-  const hasHtml = read !== undefined && read.html.trim() !== '';
-  const text = read === undefined ? '' : read.text === '' ? htmlText(read.html) : read.text;
-  const fields = kept?.header.fields.filter(({ name }) => name !== '' && name !== 'recipient') ?? [];
   return html`<div class="tabs">
-    <details name="tab" ${images ? '' : html`open`}>
-      <summary>Text</summary>
-      ${content?.kind === 'unreadable' ? html`<p class="notice bad">This mail cannot be taken apart (${say(content.why)}); its source is below.</p>` : ''}
-      <pre class="text">${text === '' ? '(no text)' : lines(text)}</pre>
-      ${read !== undefined && read.text === '' && hasHtml ? html`<p class="hint">Made from its HTML.</p>` : ''}
-    </details>
-    ${
-      hasHtml
-        ? html`<details name="tab" ${images ? html`open` : ''} id="html">
-            <summary>HTML</summary>
-            <p class="hint">
-              ${images ? 'Images are loaded from the sender’s servers, this once.' : html`Scripts, links and remote images are off. <a href="${address}?images=1#html">Load remote images once</a>: their owner learns that it was opened.`}
-            </p>
-            <iframe
-              sandbox=""
-              loading="lazy"
-              referrerpolicy="no-referrer"
-              title="The mail’s HTML"
-              src="${address}/html${images ? '?images=1' : ''}"
-            ></iframe>
-          </details>`
-        : ''
-    }
-    ${
-      read !== undefined && read.attachments.length > 0
-        ? html`<details name="tab">
-            <summary>Attachments (${read.attachments.length})</summary>
-            <table>
-              <tr>
-                <th scope="col">Name</th>
-                <th scope="col">Type</th>
-                <th scope="col">Size</th>
-                <th scope="col"><span class="unseen">To save it</span></th>
-              </tr>
-              ${read.attachments.slice(0, 200).map(
-                ({ names, type, size, inside }, at) =>
-                  html`<tr>
-                    <td>
-                      ${names.map((name) => say(name, 200)).join(' / ') || '(no name)'}${inside.length > 0 ? html` <small>holds ${say(inside.slice(0, 10).join(', '), 400)}</small>` : ''}
-                    </td>
-                    <td>${say(type, 100)}</td>
-                    <td>${sizeText(size)}</td>
-                    <td>
-                      ${size > largestAttachment ? '' : html`<a href="${address}/attachment/${at}" download>Save</a>`}
-                    </td>
-                  </tr>`,
-              )}
-            </table>
-          </details>`
-        : ''
-    }
-    <details name="tab">
-      <summary>Headers</summary>
-      <table class="headers">
-        ${fields.slice(0, 500).map(
-          ({ raw, value }) =>
-            html`<tr>
-              <th scope="row">${say(raw.toString('latin1').split(':')[0] ?? '', 100)}</th>
-              <td>${say(unicode(value).replace(/\s+/g, ' '), 2000)}</td>
-            </tr>`,
-        )}
-      </table>
-    </details>
-    <details name="tab">
-      <summary>Source</summary>
-      <pre class="source">${lines(source)}</pre>
-    </details>
+    ${textTab(content, images)} ${read && read.html.trim() !== '' ? htmlTab(address, images) : ''}
+    ${read && read.attachments.length > 0 ? attachmentsTab(address, read.attachments) : ''} ${headersTab(kept)}
+    ${tab('Source', html`<pre class="source">${lines(source)}</pre>`)}
   </div>`;
 }
 
-/** Line by line: a line's own controls and reversals go. */
+const tab = (title: string, body: Html, { open = false, id = '' } = {}): Html =>
+  html`<details name="tab" ${open ? html`open` : ''} ${id === '' ? '' : html`id="${id}"`}>
+    <summary>${title}</summary>
+    ${body}
+  </details>`;
+
+function textTab(content: Content | undefined, images: boolean): Html {
+  const read = content?.kind === 'read' ? content : undefined;
+  const isMade = read !== undefined && read.text === '' && read.html.trim() !== '';
+  const text = isMade ? htmlText(read.html) : (read?.text ?? '');
+  const broken = content?.kind === 'unreadable' ? content.why : undefined;
+  const body = html`${broken === undefined ? '' : html`<p class="notice bad">This mail cannot be taken apart (${say(broken)}); its source is below.</p>`}
+    <pre class="text">${text === '' ? '(no text)' : lines(text)}</pre>
+    ${isMade ? html`<p class="hint">Made from its HTML.</p>` : ''}`;
+  return tab('Text', body, { open: !images });
+}
+
+function htmlTab(address: string, images: boolean): Html {
+  const hint = images
+    ? html`Images are loaded from the sender’s servers, this once.`
+    : html`Scripts, links and remote images are off. <a href="${address}?images=1#html">Load remote images once</a>:
+        their owner learns that it was opened.`;
+  const body = html`<p class="hint">${hint}</p>
+    <iframe
+      sandbox=""
+      loading="lazy"
+      referrerpolicy="no-referrer"
+      title="The mail’s HTML"
+      src="${address}/html${images ? '?images=1' : ''}"
+    ></iframe>`;
+  return tab('HTML', body, { open: images, id: 'html' });
+}
+
+const maxAttachmentRows = 200;
+
+function attachmentsTab(address: string, attachments: ReadContent['attachments']): Html {
+  const body = html`<table>
+    <tr>
+      <th scope="col">Name</th>
+      <th scope="col">Type</th>
+      <th scope="col">Size</th>
+      <th scope="col"><span class="unseen">To save it</span></th>
+    </tr>
+    ${attachments.slice(0, maxAttachmentRows).map((one, at) => attachmentRow(one, `${address}/attachment/${at}`))}
+  </table>`;
+  return tab(`Attachments (${attachments.length})`, body);
+}
+
+function attachmentRow({ names, type, size, inside }: ReadContent['attachments'][number], address: string): Html {
+  const name = names.map((one) => say(one, 200)).join(' / ') || '(no name)';
+  return html`<tr>
+    <td>
+      ${name}${inside.length === 0 ? '' : html` <small>holds ${say(inside.slice(0, 10).join(', '), 400)}</small>`}
+    </td>
+    <td>${say(type, 100)}</td>
+    <td>${sizeText(size)}</td>
+    <td>${size > largestAttachment ? '' : html`<a href="${address}" download>Save</a>`}</td>
+  </tr>`;
+}
+
+const maxFieldRows = 500;
+
+function headersTab(kept: KeptMail | undefined): Html {
+  const fields = kept?.header.fields.filter(({ name }) => name !== '' && name !== 'recipient') ?? [];
+  const body = html`<table class="headers">
+    ${fields.slice(0, maxFieldRows).map(
+      ({ raw, value }) =>
+        html`<tr>
+          <th scope="row">${say(raw.toString('latin1').split(':')[0] ?? '', 100)}</th>
+          <td>${say(unicode(value).replace(/\s+/g, ' '), 2000)}</td>
+        </tr>`,
+    )}
+  </table>`;
+  return tab('Headers', body);
+}
+
+/** Each line loses its own controls and reversals. */
 const lines = (text: string): string =>
   text
     .split(/\r\n|\r|\n/)

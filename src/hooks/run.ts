@@ -2,7 +2,7 @@
  * One hook through the ordered plugins. The only place that catches what a plugin throws: it becomes `defer`, as does an
  * answer that does not come in time. One log line a plugin.
  */
-import { type Reply, reply } from '../mail/reply.js';
+import { type Reply, localProblem } from '../mail/reply.js';
 import { type Pardon, type Rejection, type Verdict, defer, pass } from '../mail/verdict.js';
 import type { DataContext, Plugin } from './plugin.js';
 
@@ -89,7 +89,7 @@ function believed<C>(run: HookRun<C>, plugin: Plugin, verdict: Verdict): Verdict
 function failed<C>(run: HookRun<C>, plugin: Plugin, error: unknown): Verdict {
   const problem = error instanceof Error ? error.message : String(error);
   run.log.error({ plugin: plugin.name, hook: run.hook, why: problem }, 'error');
-  return isTrial(run, plugin) ? pass : defer(broken.text, problem, broken);
+  return isTrial(run, plugin) ? pass : defer(localProblem.text, problem, localProblem);
 }
 
 /** Of a check that is tried out, which has data hooks alone. A marker that cannot be read defers. */
@@ -100,8 +100,6 @@ function isTrial<C>({ hook, context }: HookRun<C>, plugin: Plugin): boolean {
     return false;
   }
 }
-
-const broken = reply(451, '4.3.0', 'Temporary local problem, try again later');
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 

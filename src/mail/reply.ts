@@ -7,6 +7,8 @@ export interface Reply {
   readonly enhanced: string;
   /** Printable ASCII, one line. */
   readonly text: string;
+  /** The lines behind the first one, as EHLO's reply has them. */
+  readonly further?: readonly string[];
   /** The connection is closed behind this reply. */
   readonly close: boolean;
 }
@@ -23,5 +25,20 @@ export const closing = (answer: Reply): Reply => ({ ...answer, close: true });
 export const replyText = (answer: Reply): string =>
   [answer.code, answer.enhanced, answer.text].filter((part) => part !== '').join(' ');
 
+/**
+ * The reply as it goes over the wire, with its line ends. Plugins of third parties make replies of their own: whatever a
+ * line holds, it is written as printable ASCII.
+ */
+export function wireText({ code, enhanced, text, further = [] }: Reply): string {
+  if (further.length === 0) return `${code} ${lineOf(enhanced, text)}\r\n`;
+  const lines = [text, ...further].map((line) => lineOf(enhanced, line)); // RFC 2034 §4: the code stands in each line
+  return lines.map((line, i) => `${code}${i < lines.length - 1 ? '-' : ' '}${line}\r\n`).join('');
+}
+
+const lineOf = (enhanced: string, text: string): string => asciiText(enhanced === '' ? text : `${enhanced} ${text}`);
+
 /** Is the client told to try again later? */
 export const isTemporary = (answer: Reply): boolean => answer.code >= 400 && answer.code < 500;
+
+/** What broke here is no verdict on the mail, and its cause is none of the client's business. */
+export const localProblem = reply(451, '4.3.0', 'Temporary local problem, try again later');

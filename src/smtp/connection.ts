@@ -10,7 +10,7 @@
 import type net from 'node:net';
 import type { SMTPServer } from 'smtp-server';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
-import { type Ip, parseIp } from '../mail/ip.js';
+import { type Ip, noAddress, parseIp } from '../mail/ip.js';
 import { type Reply, closing, reply } from '../mail/reply.js';
 import { asciiText } from '../mail/text.js';
 import { CommandStream } from './command-stream.js';
@@ -20,9 +20,6 @@ import type { Services } from './services.js';
 import { type Client, SmtpSession } from './session.js';
 
 type Next = () => void;
-
-/** What the library makes of an address it cannot know, for example of a socket that is gone already. */
-const unknownIp: Ip = parseIp('0.0.0.0') as Ip;
 
 /** What a connection sees of the listener it came by (server.ts). */
 export interface Owner extends SMTPServer {
@@ -66,7 +63,7 @@ export class Connection extends SMTPConnection {
       typeof name === 'string' && name !== ''
         ? ({ kind: 'confirmed', name: name.toLowerCase() } as const)
         : ({ kind: 'none' } as const);
-    return { ip: parseIp(this.remoteAddress) ?? unknownIp, name: told ? known : undefined };
+    return { ip: parseIp(this.remoteAddress) ?? noAddress, name: told ? known : undefined };
   }
 
   /** Greets without delay; the client's name is looked up meanwhile. */

@@ -6,14 +6,15 @@ import type { ClientName, DataContext, MailContext, SessionFacts } from '../hook
 import { type Hook, type HookOutcome, runHook } from '../hooks/run.js';
 import type { Content } from '../mail/content.js';
 import { type Header, parseHeader } from '../mail/header.js';
-import { type Reply, isTemporary, reply, replyText } from '../mail/reply.js';
+import { type Reply, isTemporary, localProblem, reply, replyText } from '../mail/reply.js';
 import type { RelayResult } from '../relay/relay.js';
 import type { IncomingMessage, IncomingProblem } from './incoming.js';
 import type { Services } from './services.js';
 import { traceFields, withoutOwnFields } from './trace-fields.js';
 import type { Objection, SmtpTransaction, TransactionRecipient } from './transaction.js';
 
-export interface Disposal {
+/** A mail that has been received to its end. */
+export interface ReceivedMail {
   readonly transaction: SmtpTransaction;
   readonly message: IncomingMessage;
   readonly sawBareNewline: boolean;
@@ -32,18 +33,24 @@ interface Disposition {
 }
 
 /** Ends the transaction and logs its one line. May throw where IO broke in a way nobody foresaw: the caller defers. */
-export async function dispose(disposal: Disposal): Promise<Reply> {
-  const header = parseHeader(disposal.message.header);
-  const fate = unacceptable(disposal, header) ?? (await judgeAndAct(disposal, header));
-  logFate(disposal, fate);
-  return fate.reply;
+export async function dispose(received: ReceivedMail): Promise<Reply> {
+  const mail = { ...received, header: parseHeader(received.message.header), content: contentOf(received) };
+  const disposition = unacceptable(mail) ?? (await judgeAndAct(mail));
+  logDisposition(mail, disposition);
+  return disposition.reply;
+}
+
+/** The same with its header parsed, once for all who look at it. */
+interface ReadMail extends ReceivedMail {
+  readonly header: Header;
+  readonly content: DataContext['content'];
 }
 
 /** RFC 5321 §6.3: a mail that has been through this many servers is in a loop. */
 const maxHops = 100;
 
-function unacceptable({ message, sawBareNewline, services }: Disposal, header: Header): Disposition | undefined {
-  if (message.problem) return { ...problemFate(message.problem, services.settings.max_size) };
+function unacceptable({ message, header, sawBareNewline, services }: ReadMail): Disposition | undefined {
+  if (message.problem) return { ...problemDisposition(message.problem, services.settings.max_size) };
   if (sawBareNewline && services.settings.bare_newline === 'reject')
     return refused(reply(550, '5.6.0', 'Bare CR or LF in the message'));
   if (header.all('received').length > maxHops) return refused(reply(554, '5.4.6', 'Too many hops'));
@@ -52,7 +59,7 @@ function unacceptable({ message, sawBareNewline, services }: Disposal, header: H
 
 const refused = (answer: Reply): Disposition => ({ verdict: 'refused', reply: answer, reason: answer.text });
 
-function problemFate(problem: IncomingProblem, maxSize: number): Disposition {
+function problemDisposition(problem: IncomingProblem, maxSize: number): Disposition {
   switch (problem.kind) {
     case 'too large':
       return refused(reply(552, '5.3.4', `Message too large, the limit is ${maxSize} octets`));
@@ -67,43 +74,29 @@ function problemFate(problem: IncomingProblem, maxSize: number): Disposition {
   }
 }
 
-const localProblem = reply(451, '4.3.0', 'Temporary local problem, try again later');
-
-/** What plugins see of the message, beside its octets. */
-interface SeenMessage {
-  readonly header: Header;
-  readonly content: DataContext['content'];
-}
-
-async function judgeAndAct(disposal: Disposal, header: Header): Promise<Disposition> {
+async function judgeAndAct(mail: ReadMail): Promise<Disposition> {
   // <postmaster> has no domain, no quarantine, and is never refused (RFC 5321 §4.5.1).
-  if (disposal.transaction.domain === '') return relay(disposal);
-  const seen = { header, content: contentOf(disposal) };
-  const settled = (await settledBy('dataPost', disposal, seen)) ?? (await settledBy('queue', disposal, seen));
-  return settled ?? relay(disposal);
+  if (mail.transaction.domain === '') return relay(mail);
+  return (await settledBy('dataPost', mail)) ?? (await settledBy('queue', mail)) ?? relay(mail);
 }
 
 /** Read when first asked for, and once. */
-function contentOf({ services, message }: Disposal): DataContext['content'] {
+function contentOf({ services, message }: ReceivedMail): DataContext['content'] {
   let content: Promise<Content> | undefined;
   return () => (content ??= services.content.read(message));
 }
 
 /** undefined: the mail may go on. */
-async function settledBy(
-  hook: 'dataPost' | 'queue',
-  disposal: Disposal,
-  seen: SeenMessage,
-): Promise<Disposition | undefined> {
-  const stopped = stopFate(await run(hook, disposal, seen));
-  const { objection } = disposal.transaction;
-  return stopped ?? (objection && archive(disposal, seen.header, objection));
+async function settledBy(hook: 'dataPost' | 'queue', mail: ReadMail): Promise<Disposition | undefined> {
+  const stopped = stopDisposition(await run(hook, mail));
+  const { objection } = mail.transaction;
+  return stopped ?? (objection && archive(mail, objection));
 }
 
-function run(hook: Hook, disposal: Disposal, { header, content }: SeenMessage): Promise<HookOutcome> {
-  const { transaction, services, message, session } = disposal;
+function run(hook: Hook, mail: ReadMail): Promise<HookOutcome> {
+  const { transaction, services, message, header, content, session } = mail;
   const context: DataContext = {
-    ...disposal.mailContext(),
+    ...mail.mailContext(),
     domain: transaction.domain,
     recipients: transaction.recipients,
     header,
@@ -132,7 +125,7 @@ function run(hook: Hook, disposal: Disposal, { header, content }: SeenMessage): 
   });
 }
 
-function stopFate(outcome: HookOutcome): Disposition | undefined {
+function stopDisposition(outcome: HookOutcome): Disposition | undefined {
   if (outcome.kind === 'go on') return undefined;
   return {
     verdict: isTemporary(outcome.reply) ? 'deferred' : 'refused',
@@ -143,8 +136,8 @@ function stopFate(outcome: HookOutcome): Disposition | undefined {
 }
 
 /** One copy a recipient; the 550 is not said before all of it is on disk. */
-async function archive(disposal: Disposal, header: Header, objection: Objection): Promise<Disposition> {
-  const { transaction, services, session } = disposal;
+async function archive(mail: ReadMail, objection: Objection): Promise<Disposition> {
+  const { transaction, services, session, header } = mail;
   const clientName = await session.clientName();
   const time = new Date();
   const { reason, enhanced, log } = objection.rejection;
@@ -159,9 +152,9 @@ async function archive(disposal: Disposal, header: Header, objection: Objection)
     time,
     copies: transaction.recipients.map((recipient) => ({
       recipient: recipient.text,
-      head: topFields(disposal, { added, time, clientName, recipient, objection: recipient.objection ?? objection }),
+      head: topFields(mail, { added, time, clientName, recipient, objection: recipient.objection ?? objection }),
     })),
-    message: withoutOwnFields(disposal.message, disposal.message.header, services.settings.authserv_id),
+    message: withoutOwnFields(mail.message, mail.header, services.settings.authserv_id),
     about: {
       from: transaction.sender.reversePath,
       subject: header.get('subject') ?? '',
@@ -196,7 +189,7 @@ interface Top {
   readonly objection?: Objection;
 }
 
-function topFields({ transaction, services, session, protocol }: Disposal, top: Top): Buffer {
+function topFields({ transaction, services, session, protocol }: ReadMail, top: Top): Buffer {
   return traceFields({
     id: transaction.id,
     time: top.time,
@@ -215,31 +208,31 @@ function topFields({ transaction, services, session, protocol }: Disposal, top: 
   });
 }
 
-async function relay(disposal: Disposal): Promise<Disposition> {
-  const { transaction, services, session } = disposal;
+async function relay(mail: ReadMail): Promise<Disposition> {
+  const { transaction, services, session } = mail;
   const clientName = await session.clientName();
   const [only, ...others] = transaction.recipients;
   const result = await services.relay.send({
     clientIp: session.clientIp,
     clientName: clientName.kind === 'confirmed' ? clientName.name : '',
     helo: session.helo,
-    protocol: disposal.protocol === 'SMTP' ? 'SMTP' : 'ESMTP',
+    protocol: mail.protocol === 'SMTP' ? 'SMTP' : 'ESMTP',
     reversePath: transaction.sender.reversePath,
     recipients: transaction.recipients.map(({ text }) => text),
     smtputf8: transaction.sender.smtpUtf8,
     eightBit: transaction.sender.eightBit,
-    head: topFields(disposal, {
+    head: topFields(mail, {
       added: transaction.fields,
       time: new Date(),
       clientName,
       recipient: others.length === 0 ? only : undefined,
     }),
-    message: withoutOwnFields(disposal.message, disposal.message.header, services.settings.authserv_id),
+    message: withoutOwnFields(mail.message, mail.header, services.settings.authserv_id),
   });
-  return relayFate(result, services);
+  return relayDisposition(result, services);
 }
 
-function relayFate(result: RelayResult, services: Services): Disposition {
+function relayDisposition(result: RelayResult, services: Services): Disposition {
   switch (result.kind) {
     case 'accepted':
       return { verdict: 'relayed', reply: reply(250, '2.0.0', result.text) };
@@ -265,7 +258,8 @@ function relayFate(result: RelayResult, services: Services): Disposition {
   }
 }
 
-function logFate({ transaction, services, session, message }: Disposal, fate: Disposition): void {
+function logDisposition({ transaction, services, session, message }: ReadMail, disposition: Disposition): void {
+  const { verdict, plugin, reason } = disposition;
   services.log.info(
     {
       ip: session.clientIp.text,
@@ -277,13 +271,13 @@ function logFate({ transaction, services, session, message }: Disposal, fate: Di
       rcpts: transaction.recipients.map(({ text }) => text),
       domain: transaction.domain,
       size: message.size,
-      verdict: fate.verdict,
-      ...(fate.plugin !== undefined && { plugin: fate.plugin }),
-      ...(fate.reason !== undefined && { reason: fate.reason }),
+      verdict,
+      ...(plugin !== undefined && { plugin }),
+      ...(reason !== undefined && { reason }),
       ...(transaction.pardoned !== undefined && { pardoned: transaction.pardoned }),
-      reply: replyText(fate.reply),
+      reply: replyText(disposition.reply),
       ms: Date.now() - transaction.startedAt,
     },
-    fate.verdict,
+    verdict,
   );
 }

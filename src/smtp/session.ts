@@ -14,7 +14,7 @@ import type {
 import { type HookOutcome, runHook } from '../hooks/run.js';
 import { type Address, type PathArgument, needsSmtpUtf8, parsePathArgument } from '../mail/address.js';
 import { type Ip, inAny } from '../mail/ip.js';
-import { type Reply, reply } from '../mail/reply.js';
+import { type Reply, localProblem, reply } from '../mail/reply.js';
 import { printable } from '../mail/text.js';
 import type { Pardon, Rejection } from '../mail/verdict.js';
 import { BrokenMarker } from '../srv/srv.js';
@@ -30,8 +30,6 @@ export interface Client {
   /** Told by a trusted proxy (XCLIENT NAME); undefined: ask DNS. */
   readonly name: ClientName | undefined;
 }
-
-const localProblem = reply(451, '4.3.0', 'Temporary local problem, try again later');
 
 export class SmtpSession {
   readonly id = newId();

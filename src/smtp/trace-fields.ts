@@ -3,7 +3,7 @@
  * those names that came with it.
  */
 import type { AuthenticationResult, ClientName } from '../hooks/plugin.js';
-import { type Header, parseHeader } from '../mail/header.js';
+import type { Header } from '../mail/header.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
 import { fieldText } from '../mail/text.js';
@@ -112,17 +112,13 @@ export function dateTime(time: Date): string {
  * The message without the fields that only we may write, its other octets unchanged. Where its first line would continue
  * our last field (it begins with white space), an empty line goes before it: it is body then, as in Postfix.
  */
-export function withoutOwnFields(message: MessageSource, headerOctets: Buffer, authservId: string): MessageSource {
-  const header = parseHeader(headerOctets);
+export function withoutOwnFields(message: MessageSource, header: Header, authservId: string): MessageSource {
   const kept = keptFields(header, authservId);
-  const first = headerOctets[0];
+  const first = header.fields[0]?.raw[0];
   if (first === 0x20 || first === 0x09) return join(Buffer.from('\r\n'), message, 0);
   if (kept === undefined) return message;
-  return join(
-    Buffer.concat(kept),
-    message,
-    header.fields.reduce((sum, field) => sum + field.raw.length, 0),
-  );
+  const skipped = header.fields.reduce((sum, field) => sum + field.raw.length, 0);
+  return join(Buffer.concat(kept), message, skipped);
 }
 
 /** undefined when all fields stay. */

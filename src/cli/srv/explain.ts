@@ -1,7 +1,7 @@
 /** `postern srv explain`: which markers decide about a recipient, a client and a sender, in the order in which they are asked. */
 import type { ClientName, Plugin } from '../../hooks/plugin.js';
 import type { Address } from '../../mail/address.js';
-import type { Ip } from '../../mail/ip.js';
+import { type Ip, noAddress } from '../../mail/ip.js';
 import type { Srv } from '../../srv/srv.js';
 import { shown } from '../terminal.js';
 import type { Line, Style } from '../../text/line.js';
@@ -44,16 +44,16 @@ export function explain(
   ];
 }
 
-const someone = '0.0.0.0';
-
 function recipientStep({ recipient, client }: Explained, srv: Srv): ExplainStep {
   const { domain, localPart } = recipient;
-  const at: Ip = client ?? { family: 4, words: [0], text: someone };
+  const at: Ip = client ?? noAddress;
   const found = srv.recipient(domain, localPart, at);
   const marker = found.kind === 'valid' ? found.marker : /^users\/\S+?(?=\/? has|$)/.exec(found.why)?.[0];
   const place = marker === undefined ? undefined : `${srv.folderName(domain)}/${marker}`;
   if (found.kind === 'valid') return { question: 'recipient', marker: place, meaning: 'accepted', style: 'green' };
-  const why = found.why.includes(someone) ? `${found.why.split(' ')[0]} says from which clients: give --ip` : found.why;
+  const why = found.why.includes(noAddress.text)
+    ? `${found.why.split(' ')[0]} says from which clients: give --ip`
+    : found.why;
   const meaning =
     found.kind === 'unknown' ? `refused, unless a directory (valid_users ldap) knows it: ${why}` : `refused: ${why}`;
   return { question: 'recipient', marker: place, meaning, style: 'red' };

@@ -6,7 +6,7 @@
  * the queue id are known.
  */
 import { decodeUtf8 } from '../../mail/text.js';
-import type { Ip } from '../../mail/ip.js';
+import { noAddress } from '../../mail/ip.js';
 import { checkHost } from '../../spf/check-host.js';
 import { isCheckable } from '../../spf/domain.js';
 import { mailFromIdentity } from '../../spf/identity.js';
@@ -53,8 +53,6 @@ const maxLogged = 20;
 
 /** Added, not inserted: sos-milter's own tests look for that. */
 const mark: Edit = { kind: 'add-header', name: 'X-SOS-Milter', value: 'failed SPF-expectation' };
-
-const nowhere: Ip = { family: 4, words: [0], text: '0.0.0.0' };
 
 export function submission(
   settings: SubmissionSettings,
@@ -117,7 +115,7 @@ class Submission {
     if (!address.includes('@') || !isCheckable(domain)) return { kind: 'skipped', why: 'sender without a domain' };
     const sender = { address, domain };
     const limited = AbortSignal.any([signal, AbortSignal.timeout(dnsMs)]);
-    const ip = this.#settings.outgoing[0] ?? nowhere;
+    const ip = this.#settings.outgoing[0] ?? noAddress;
     const names = { sender: address, localPart: identity.localPart, senderDomain: domain };
     const macros = { ...names, ip, helo: domain, receiver: 'unknown', now: this.#tools.now };
     const found = await published({ domain, macros }, this.#tools.resolver, { signal: limited });

@@ -2,12 +2,13 @@
  * Which identities are verified, in which order, and what that makes of a message (RFC 7208 §2.3, §2.4; the parameters
  * are spf-milter.conf(5)'s): HELO first; unless it is refused or definitive, MAIL FROM behind it.
  */
+import { after, type Eventual } from '../../mail/eventual.js';
 import type { Ip } from '../../mail/ip.js';
 import { checkHelo, checkHost, type SpfOutcome } from '../../spf/check-host.js';
 import { isCheckable, toALabels, withoutFinalDot } from '../../spf/domain.js';
 import { matchesAny } from './pattern.js';
 import type { RefusableResult, VerifySettings } from './settings.js';
-import { after, type Eventual, type VerifyTools } from './tools.js';
+import type { VerifyTools } from './tools.js';
 
 /** Whose mail it is. */
 export interface JudgedMail {

@@ -2,13 +2,14 @@
  * Mail from outside that names a domain of our own customers, and fails: a forgery, or a record that lacks a server of
  * theirs. Either way somebody here wants to know, whatever becomes of the mail.
  */
+import { after, type Eventual } from '../../mail/eventual.js';
 import { isQueryName } from '../../spf/domain.js';
 import type { SpfResultCode } from '../../spf/record.js';
 import { type Edit, insertHeader } from '../policy.js';
 import type { Judgement, JudgedMail } from './judge.js';
 import { matchesAny } from './pattern.js';
 import type { VerifySettings } from './settings.js';
-import { after, type Eventual, type VerifyTools } from './tools.js';
+import type { VerifyTools } from './tools.js';
 
 type OwnSettings = Pick<VerifySettings, 'own_domains' | 'own_domains_ldap'>;
 

@@ -1,10 +1,11 @@
 /** The reply to a refused sender: the operator's words with macros expanded, the domain's own words marked as its own. */
+import { after, type Eventual } from '../../mail/eventual.js';
 import { asciiText } from '../../mail/text.js';
 import { expandMacro, type MacroString } from '../../spf/macro.js';
 import { type ReplyAnswer, replyWith } from '../policy.js';
 import type { SenderRefusal, JudgedMail } from './judge.js';
 import type { ReplyText, VerifySettings } from './settings.js';
-import { after, type Eventual, type VerifyTools } from './tools.js';
+import type { VerifyTools } from './tools.js';
 
 /** RFC 5321 §4.5.3.1.5: a reply line has 512 octets, and code, status and a queue id of the MTA's are in it. */
 const longest = 400;

@@ -42,10 +42,3 @@ export type Observation =
   | { readonly kind: 'own'; readonly result: SpfResultCode }
   | { readonly kind: 'message'; readonly verdict: MessageVerdict }
   | { readonly kind: 'session'; readonly change: 1 | -1 };
-
-/** A value that may still have to be waited for. */
-export type Eventual<T> = T | Promise<T>;
-
-/** Goes on with a value, at once where it is there: a warm cache then costs no turn of the event loop. */
-export const after = <A, B>(value: Eventual<A>, next: (value: A) => Eventual<B>): Eventual<B> =>
-  value instanceof Promise ? value.then(next) : next(value);

@@ -7,7 +7,8 @@
  * the end of the message, so that no MTA gives up on us. Mail that a forwarding host passes on is verified at the end as
  * well, for only its header names the client.
  */
-import { inAny, type Ip } from '../../mail/ip.js';
+import { after, type Eventual } from '../../mail/eventual.js';
+import { inAny, type Ip, noAddress } from '../../mail/ip.js';
 import { decodeUtf8 } from '../../mail/text.js';
 import {
   accept,
@@ -38,7 +39,7 @@ import { matchesAny } from './pattern.js';
 import { trueClient } from './received.js';
 import { refusalReply } from './reply.js';
 import type { VerifySettings } from './settings.js';
-import { after, type Eventual, type MessageVerdict, type VerifyTools } from './tools.js';
+import type { MessageVerdict, VerifyTools } from './tools.js';
 
 interface Settled {
   readonly judgement: Judgement;
@@ -148,7 +149,7 @@ class VerifySender {
     const own = !ip || this.#isTrusted(ip) || this.#isAuthenticated(transaction);
     if (own && this.#settings.prospective_ip.length === 0) return this.#skip('a trusted client or sender', accept);
     state.subject = {
-      ip: ip ?? nowhere,
+      ip: ip ?? noAddress,
       helo: session.helo === undefined ? undefined : textOf(session.helo),
       from: textOf(sender.address),
       smtpUtf8: isSmtpUtf8(sender),
@@ -316,9 +317,6 @@ const decoded = (octets: string): string | undefined =>
 /** An MTA may pass octets on for which nobody has asked leave. */
 const isSmtpUtf8 = ({ address, parameters }: Verifying['sender']): boolean =>
   parameters.some((parameter) => /^SMTPUTF8$/i.test(parameter)) && decoded(address) !== undefined;
-
-/** Where a client without an address is judged as another. */
-const nowhere: Ip = { family: 4, words: [0], text: '0.0.0.0' };
 
 /** Settles with the promise or when the time is over, whatever comes first. */
 function within(promise: Eventual<unknown>, milliseconds: number): Promise<void> {

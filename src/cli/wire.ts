@@ -132,7 +132,13 @@ export const quarantineOf = (settings: Settings): Quarantine =>
     ownLimits: (domain) => ownLimits(srvOf(settings), domain),
   });
 
-const relaySettings = ['relay', 'hostname', 'relay_connections', 'relay_timeout'] as const;
+const relaySettings = [
+  'relay',
+  'hostname',
+  'relay_connections',
+  'relay_mails_per_connection',
+  'relay_timeout',
+] as const;
 
 export function relayOf(settings: Settings, onError: (problem: string) => void): Relay {
   const { relay } = settings;
@@ -140,6 +146,7 @@ export function relayOf(settings: Settings, onError: (problem: string) => void):
     target: relay.kind === 'unix' ? { path: relay.path } : { host: relay.host, port: relay.port },
     hostname: settings.hostname,
     connections: settings.relay_connections,
+    mailsPerConnection: settings.relay_mails_per_connection,
     timeoutMs: settings.relay_timeout,
     onError,
   });

@@ -20,7 +20,7 @@ export function judgeEnvelope(replies: readonly MtaReply[], recipients: readonly
 function judgeRecipients(replies: readonly MtaReply[], recipients: readonly string[]): Refusal | undefined {
   const refused = new Map<string, Reply>();
   recipients.forEach((recipient, i) => {
-    const ruling = refusal(replies[i]);
+    const ruling = refusal(replies[i], '5.1.1');
     if (ruling) refused.set(recipient, ruling);
   });
   const rulings = [...refused.values()];

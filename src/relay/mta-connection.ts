@@ -1,83 +1,89 @@
 /**
  * One SMTP connection to the local MTA: octets out, replies in, and every way of losing it. The order of commands
  * belongs to transaction.ts, the message to send-message.ts, keeping connections to pool.ts.
- *
- * nodemailer connects, greets, says EHLO and cuts the octets into replies. Its `send()` is not used: it takes any 2xx
- * before the end of data for success, answers a stray 354 with an empty message, hands over when only some
- * recipients were taken, trims addresses, and has no place for XFORWARD or SMTPUTF8 in header fields.
  */
 import net from 'node:net';
-import SMTPConnection from 'nodemailer/lib/smtp-connection';
-import { ehloExtensions, parseMtaReply, type MtaReply } from './mta-reply.js';
+import { ehloExtensions, parseMtaReply, mtaReplyText, type MtaReply } from './mta-reply.js';
+import { ReplyReader } from './reply-reader.js';
 
 export type MtaTarget = { readonly host: string; readonly port: number } | { readonly path: string };
-
-/** Hidden from the types of nodemailer 10.6.0. Its own commands stand on these; look here before an update. */
-interface Internals {
-  /** What to do with each reply that is still to come, in order. */
-  readonly _responseActions: ((raw: string) => void)[];
-  /** Replies, and the part of one, that arrived and were given to nobody yet. */
-  readonly _responseQueue: readonly string[];
-  readonly _remainder: string;
-}
 
 /** The connection broke, or was dropped because the MTA did not speak SMTP, or took too long. */
 export class ConnectionLost extends Error {}
 
+/** Whoever answers there speaks another protocol: every mail waits until the operator mends the setting. */
+export class WrongProtocol extends ConnectionLost {}
+
 const connectMs = 5_000;
 const quitMs = 1_000;
-/** A reply of any use is far shorter. */
-const maxReplyOctets = 65_536;
+/** Room for the replies of one read; an MTA's whole dialogue fits. */
+const readOctets = 8_192;
+/** Messages up to this size are put together and go out in one write. */
+const maxCopied = 65_536;
+
+interface Waiting {
+  readonly count: number;
+  readonly replies: MtaReply[];
+  readonly resolve: (replies: readonly MtaReply[]) => void;
+  readonly reject: (error: ConnectionLost) => void;
+}
+
+/** What is written next, if it is small. The octets are the socket's until it has taken them; then they are free again. */
+let scratch = Buffer.allocUnsafeSlow(maxCopied);
 
 export class MtaConnection {
   readonly #socket: net.Socket;
-  readonly #smtp: SMTPConnection & Internals;
+  readonly #reader = new ReplyReader();
   readonly #hostname: string;
+  readonly #timeoutMs: number;
   #extensions: ReadonlyMap<string, string> = new Map();
   #lost: string | undefined;
-  #fail: (error: ConnectionLost) => void = () => undefined;
+  #connected: () => void = () => undefined;
+  #waiting: Waiting | undefined;
   #wake: () => void = () => undefined;
   #heard = 0;
   /** Transactions begun here. */
   uses = 0;
-  /** A transaction was begun that the MTA has not ended. */
+  /** It is true when a transaction was begun that the MTA has not ended. */
   inTransaction = false;
   /** The XCLIENT command that the MTA goes by, '' for none; undefined when it refused the first. */
   impersonation: string | undefined = '';
 
   constructor(options: { readonly target: MtaTarget; readonly hostname: string; readonly timeoutMs: number }) {
-    const { target, hostname, timeoutMs } = options;
-    this.#hostname = hostname;
-    this.#socket = net.connect({ ...target });
-    this.#smtp = new SMTPConnection({
-      connection: this.#socket,
-      name: hostname,
-      ignoreTLS: true,
-      connectionTimeout: timeoutMs,
-      greetingTimeout: timeoutMs,
-      maxResponseSize: maxReplyOctets,
-      socketCloseTimeout: 0, // destroy: octets still in the buffer must not complete a mail that was given up
-    }) as SMTPConnection & Internals;
+    this.#hostname = options.hostname;
+    this.#timeoutMs = options.timeoutMs;
+    const buffer = Buffer.allocUnsafeSlow(readOctets);
+    this.#socket = net.connect({
+      ...options.target,
+      noDelay: true,
+      onread: { buffer, callback: (octets) => this.#read(buffer.toString('latin1', 0, octets)) },
+    });
+    this.#socket.on('error', (error) => this.drop(problemOf(error)));
+    this.#socket.on('end', () => this.drop('connection closed by the MTA'));
+    this.#socket.on('close', () => this.drop('connection closed by the MTA'));
+    this.#socket.on('connect', () => this.#connected());
   }
 
   /** Resolves behind the reply to EHLO; rejects with ConnectionLost. */
-  open(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      // Time may have been over before it began.
-      if (this.#lost !== undefined) return reject(new ConnectionLost(this.#lost));
-      this.#fail = reject;
-      const timer = setTimeout(() => this.drop(`no connection within ${connectMs} ms`), connectMs).unref();
-      this.#socket.on('error', (error) => this.drop(problemOf(error))).once('close', () => clearTimeout(timer));
-      this.#socket.once('connect', () => {
-        clearTimeout(timer);
-        this.#smtp.connect();
-      });
-      this.#smtp.on('error', (error: Error) => this.drop(problemOf(error)));
-      this.#smtp.on('end', () => this.drop('connection closed by the MTA'));
-      this.#smtp.once('connect', () => {
-        this.#learn(parseMtaReply(this.#smtp.lastServerResponse || ''));
-        resolve();
-      });
+  async open(): Promise<void> {
+    const [greeting] = await this.#greeting();
+    if (greeting?.code !== 220) throw this.drop(`the MTA greeted with ${said(greeting)}`);
+    const [answer] = await this.ask([`EHLO ${this.#hostname}`]);
+    if (answer?.code === 250) return this.#learn(answer);
+    // RFC 5321 §3.2: an old server knows HELO.
+    const [old] = await this.ask([`HELO ${this.#hostname}`]);
+    if (old?.code === 250) return undefined;
+    const lost = this.drop(`EHLO was answered ${said(answer)}, HELO ${said(old)}`);
+    throw isUnknownCommand(answer) ? new WrongProtocol(`${lost.message}: is it LMTP?`) : lost;
+  }
+
+  #greeting(): Promise<readonly MtaReply[]> {
+    const timer = setTimeout(() => this.drop(`no connection within ${connectMs} ms`), connectMs).unref();
+    const late = setTimeout(() => this.drop(`no greeting within ${this.#timeoutMs} ms`), this.#timeoutMs).unref();
+    this.#connected = () => clearTimeout(timer);
+    return this.expect(1).finally(() => {
+      clearTimeout(timer);
+      clearTimeout(late);
     });
   }
 
@@ -90,7 +96,7 @@ export class MtaConnection {
     return this.#lost === undefined && this.#socket.writable;
   }
 
-  /** Replies heard so far, those to `open` not counted. */
+  /** Replies heard so far. */
   get heard(): number {
     return this.#heard;
   }
@@ -98,21 +104,17 @@ export class MtaConnection {
   /** Sends the lines in one write and resolves with all replies, or with those up to a 421, which is the last (RFC 5321 §3.8). */
   ask(commands: readonly string[]): Promise<readonly MtaReply[]> {
     const replies = this.expect(commands.length);
-    if (this.alive) this.#socket.write(commands.map((command) => `${command}\r\n`).join(''));
+    if (this.alive) this.#socket.write(`${commands.join('\r\n')}\r\n`, 'utf8');
     return replies;
   }
 
   /** So many replies to what is written next. */
   expect(count: number): Promise<readonly MtaReply[]> {
     return new Promise((resolve, reject) => {
-      if (!this.alive) return reject(this.drop('connection closed by the MTA'));
+      if (this.#lost !== undefined) return reject(new ConnectionLost(this.#lost));
       // A reply too many would be taken for the answer to the next command, and so for the fate of another mail.
-      const unasked = this.#smtp._responseQueue.length > 0 || this.#smtp._remainder !== '';
-      if (unasked) return reject(this.drop('the MTA spoke without being asked'));
-      this.#fail = reject;
-      const replies: MtaReply[] = [];
-      const take = (raw: string): void => this.#take(raw, replies, count, resolve);
-      for (let i = 0; i < count; i++) this.#smtp._responseActions.push(take);
+      if (this.#reader.isInReply) return reject(this.drop('the MTA spoke without being asked'));
+      this.#waiting = { count, replies: [], resolve, reject };
     });
   }
 
@@ -128,10 +130,21 @@ export class MtaConnection {
   /** Octets of a message, in one write. False when the MTA reads slower than this: wait for `drained`. */
   write(octets: readonly Buffer[]): boolean {
     if (!this.alive) return true;
-    this.#socket.cork();
-    for (const part of octets) this.#socket.write(part);
-    this.#socket.uncork();
+    const size = octets.reduce((sum, part) => sum + part.length, 0);
+    if (size <= maxCopied) this.#writeCopied(octets, size);
+    else {
+      this.#socket.cork();
+      for (const part of octets) this.#socket.write(part);
+      this.#socket.uncork();
+    }
     return !this.#socket.writableNeedDrain;
+  }
+
+  #writeCopied(octets: readonly Buffer[], size: number): void {
+    let at = 0;
+    for (const part of octets) at += part.copy(scratch, at);
+    this.#socket.write(scratch.subarray(0, size));
+    if (this.#socket.writableLength > 0) scratch = Buffer.allocUnsafeSlow(maxCopied);
   }
 
   /** Resolves when the MTA has read what was written, said something, or is gone. */
@@ -154,28 +167,43 @@ export class MtaConnection {
   drop(problem: string): ConnectionLost {
     if (this.#lost !== undefined) return new ConnectionLost(this.#lost);
     this.#lost = problem;
-    this.#smtp.close();
     this.#socket.destroy();
     const lost = new ConnectionLost(problem);
-    this.#fail(lost);
+    this.#waiting?.reject(lost);
+    this.#waiting = undefined;
     this.#wake();
     return lost;
   }
 
-  #learn(answer: MtaReply | undefined): void {
-    this.#extensions = answer ? ehloExtensions(answer) : new Map();
+  #learn(answer: MtaReply): void {
+    this.#extensions = ehloExtensions(answer);
   }
 
-  #take(raw: string, replies: MtaReply[], count: number, done: (replies: readonly MtaReply[]) => void): void {
-    const answer = parseMtaReply(raw);
-    if (!answer) return void this.drop('the MTA sent what is no SMTP reply');
-    this.#heard++;
-    replies.push(answer);
-    if (replies.length < count && answer.code !== 421) return;
-    done(replies);
-    this.#wake();
+  /** True: go on reading. */
+  #read(octets: string): boolean {
+    if (this.#lost !== undefined) return false;
+    if (!this.#reader.read(octets, this.#take)) this.drop('the MTA sent what is no SMTP reply');
+    return true;
   }
+
+  readonly #take = (raw: string): void => {
+    const waiting = this.#waiting;
+    const answer = parseMtaReply(raw);
+    if (!waiting) return void this.drop(answer?.code === 421 ? said(answer) : 'the MTA spoke without being asked');
+    if (!answer) return void this.drop(`the MTA sent what is no SMTP reply: ${raw.slice(0, 100)}`);
+    this.#heard++;
+    waiting.replies.push(answer);
+    if (waiting.replies.length < waiting.count && answer.code !== 421) return;
+    this.#waiting = undefined;
+    waiting.resolve(waiting.replies);
+    this.#wake();
+  };
 }
+
+const said = (answer: MtaReply | undefined): string => (answer ? mtaReplyText(answer) : 'nothing');
+
+/** LMTP has LHLO, and knows neither EHLO nor HELO (RFC 2033 §4.1). */
+const isUnknownCommand = (answer: MtaReply | undefined): boolean => answer?.code === 500 || answer?.code === 502;
 
 /** A host name with several addresses fails with an AggregateError, whose message is empty. */
 const problemOf = (error: NodeJS.ErrnoException): string => error.message || error.code || error.name;

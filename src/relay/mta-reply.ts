@@ -35,14 +35,16 @@ function enhancedCode(text: string, code: string): string {
 
 /**
  * The MTA's 4xx or 5xx as our own, undefined when it agreed (2xx). Its 421 closes its connection, not the client's (RFC 5321
- * §3.8), so that becomes 451; and what is neither yes nor no, or was never said, is no yes.
+ * §3.8), so that becomes 451; and what is neither yes nor no, or was never said, is no yes. `enhanced` is the code of a 5xx
+ * that has none of its own (RFC 3463).
  */
-export function refusal(answer: MtaReply | undefined): Reply | undefined {
+export function refusal(answer: MtaReply | undefined, enhanced = '5.0.0'): Reply | undefined {
   if (!answer || (answer.code >= 300 && answer.code < 400))
     return reply(451, '4.5.0', 'Unexpected reply of the local mail server');
   if (answer.code < 300) return undefined;
   const code = answer.code === 421 ? 451 : answer.code;
-  return reply(code, answer.enhanced || `${String(code)[0]}.0.0`, answer.text || 'Refused by the local mail server');
+  const ours = code < 500 ? '4.0.0' : enhanced;
+  return reply(code, answer.enhanced || ours, answer.text || 'Refused by the local mail server');
 }
 
 /** For log lines: `550 5.1.1 text`. */

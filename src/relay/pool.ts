@@ -1,8 +1,6 @@
 /**
- * The connections to the local MTA: at most so many at once, first come first served, and kept open for the next mail while
- * mails come quickly. Between single ones they are not: a connection costs a millisecond, but one that waits holds a
- * process of the MTA, of which Postfix has a hundred (its own client caches connections on demand, and for 2 s, too).
- * What is said on them belongs to transaction.ts.
+ * The connections to the local MTA: at most so many at once, first come first served, and kept open for a moment for the
+ * next mail (Postfix' own client caches connections on demand, for 2 s, too). What is said on them is transaction.ts.
  */
 import type { MailDeadline } from './deadline.js';
 import { ConnectionLost, MtaConnection, type MtaTarget } from './mta-connection.js';
@@ -13,8 +11,10 @@ export interface MtaPoolOptions {
   readonly hostname: string;
   readonly connections: number;
   readonly timeoutMs: number;
-  /** How long an unused connection is kept while mails come quickly; shorter than the MTA's own patience (Postfix: smtpd_timeout, 10 s under stress). */
+  /** How long an unused connection is kept: shorter than the MTA's own patience (Postfix: smtpd_timeout, 10 s under stress). */
   readonly idleMs: number;
+  /** A connection is ended after so many: MTAs limit the mails of a session. */
+  readonly mailsPerConnection: number;
 }
 
 interface IdleConnection {
@@ -23,18 +23,12 @@ interface IdleConnection {
 }
 
 const resetMs = 5_000;
-/** Kept so long in any case: for who sends one mail after the other. */
-const briefMs = 10;
-/** Mails come quickly when there were so many in the last second. */
-const quick = 20;
 
 export class MtaPool {
   readonly #options: MtaPoolOptions;
   readonly #idle: IdleConnection[] = [];
   readonly #waiting: (() => void)[] = [];
   #inUse = 0;
-  /** When the last mails came, `quick` of them; the oldest first. */
-  readonly #times: number[] = [];
   readonly #leaving = new Set<Promise<void>>();
   #emptied: () => void = () => undefined;
 
@@ -44,7 +38,6 @@ export class MtaPool {
 
   /** Waits for the right to use one connection, which `release` gives back; rejects with ConnectionLost when time is over. */
   place(deadline: MailDeadline): Promise<void> {
-    if (this.#times.push(performance.now()) > quick) this.#times.shift();
     if (this.#inUse < this.#options.connections) {
       this.#inUse++;
       return Promise.resolve();
@@ -81,7 +74,7 @@ export class MtaPool {
   /** Gives the place back; a connection in the middle of a transaction is reset first, for the next mail must not inherit anything. */
   async release(connection: MtaConnection | undefined): Promise<void> {
     if (connection?.alive && connection.inTransaction) await reset(connection);
-    if (connection?.alive) this.#keep(connection);
+    if (connection?.alive) this.#keepOrRetire(connection);
     const next = this.#waiting.shift();
     if (next) return next();
     this.#inUse--;
@@ -96,19 +89,21 @@ export class MtaPool {
     await Promise.all([...this.#leaving, ...idle.map(({ connection }) => connection.quit())]);
   }
 
-  #keep(connection: MtaConnection): void {
-    const idle: IdleConnection = { connection, timer: setTimeout(() => this.#retire(idle), this.#idleMs()).unref() };
+  #keepOrRetire(connection: MtaConnection): void {
+    const { idleMs, mailsPerConnection } = this.#options;
+    if (connection.uses >= mailsPerConnection) return this.retire(connection);
+    const timer = setTimeout(() => {
+      removeFrom(this.#idle, idle);
+      this.retire(connection);
+    }, idleMs);
+    const idle: IdleConnection = { connection, timer: timer.unref() };
     this.#idle.push(idle);
+    return undefined;
   }
 
-  #idleMs(): number {
-    const [first = -Infinity] = this.#times.length < quick ? [] : this.#times;
-    return performance.now() - first < 1000 ? this.#options.idleMs : Math.min(briefMs, this.#options.idleMs);
-  }
-
-  #retire(idle: IdleConnection): void {
-    removeFrom(this.#idle, idle);
-    const leaving = idle.connection.quit().finally(() => this.#leaving.delete(leaving));
+  /** Ends a session that is not to be used again. */
+  retire(connection: MtaConnection): void {
+    const leaving = connection.quit().finally(() => this.#leaving.delete(leaving));
     this.#leaving.add(leaving);
   }
 }

@@ -10,6 +10,8 @@ export interface ProbesOptions {
   readonly ask: (recipient: string) => Promise<Probe>;
   /** Milliseconds since any fixed moment. */
   readonly now: () => number;
+  /** The MTA could not be asked, and is not asked again for a moment. */
+  readonly onQuiet?: (problem: string) => void;
   /** The oldest are forgotten beyond so many recipients. */
   readonly max?: number;
 }
@@ -52,7 +54,9 @@ export class Probes {
       .ask(recipient)
       .catch((error: unknown): Probe => {
         this.#quietUntil = this.#options.now() + quietMs;
-        return { kind: 'unknown', problem: asciiText(error instanceof Error ? error.message : String(error)) };
+        const problem = asciiText(error instanceof Error ? error.message : String(error));
+        this.#options.onQuiet?.(problem);
+        return { kind: 'unknown', problem };
       })
       .then((probe) => this.#keep(key, probe));
     this.#underWay.set(key, asked);

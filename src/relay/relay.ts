@@ -9,7 +9,7 @@ import type { Reply } from '../mail/reply.js';
 import { asciiText } from '../mail/text.js';
 import { MailDeadline } from './deadline.js';
 import { malformed } from './envelope.js';
-import { ConnectionLost, type MtaConnection, type MtaTarget } from './mta-connection.js';
+import { ConnectionLost, type MtaConnection, type MtaTarget, WrongProtocol } from './mta-connection.js';
 import { MtaPool } from './pool.js';
 import { askRecipient, type Probe } from './probe.js';
 import { Probes } from './probes.js';
@@ -60,13 +60,16 @@ export interface RelayOptions {
   readonly connections: number;
   /** For one mail in all: turn, connection, envelope, message and reply. */
   readonly timeoutMs: number;
-  /** How long an unused connection is kept while mails come quickly; 2 s unless told. */
+  /** How long an unused connection is kept; 2 s unless told. */
   readonly idleMs?: number;
+  /** A connection is ended after so many; 100 unless told. */
+  readonly mailsPerConnection?: number;
   /** For what an operator should know and no result says. */
   onError?(problem: string): void;
 }
 
 const probeMs = 5_000;
+const tellAgainMs = 60_000;
 
 export function openRelay(options: RelayOptions): Relay {
   return new PooledRelay(options);
@@ -75,12 +78,18 @@ export function openRelay(options: RelayOptions): Relay {
 class PooledRelay implements Relay {
   readonly #options: RelayOptions;
   readonly #pool: MtaPool;
-  readonly #probes = new Probes({ ask: (recipient) => this.#ask(recipient), now: () => performance.now() });
+  readonly #probes = new Probes({
+    ask: (recipient) => this.#ask(recipient),
+    now: () => performance.now(),
+    onQuiet: (problem) =>
+      this.#options.onError?.(asciiText(`asked for a recipient, the local MTA did not answer: ${problem}`)),
+  });
   #closed = false;
+  #toldAt = -Infinity;
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    this.#pool = new MtaPool({ idleMs: 2_000, ...options });
+    this.#pool = new MtaPool({ idleMs: 2_000, mailsPerConnection: 100, ...options });
   }
 
   async send(request: RelayRequest): Promise<RelayResult> {
@@ -92,10 +101,19 @@ class PooledRelay implements Relay {
       await this.#pool.place(deadline);
       return await this.#sendInPlace(request, deadline);
     } catch (error) {
+      this.#tellWrongProtocol(error);
       return unreachable(error);
     } finally {
       deadline.done();
     }
+  }
+
+  /** No mail will get through until somebody reads this, so it is said by itself, but not with each of them. */
+  #tellWrongProtocol(error: unknown): void {
+    const now = performance.now();
+    if (!(error instanceof WrongProtocol) || now - this.#toldAt < tellAgainMs) return;
+    this.#toldAt = now;
+    this.#options.onError?.(asciiText(`the setting relay names no SMTP server: ${error.message}`));
   }
 
   async probe(recipient: string): Promise<Probe> {
@@ -144,6 +162,7 @@ class PooledRelay implements Relay {
       connection ??= await this.#pool.fresh(deadline);
       let outcome = await this.#handOver(connection, request);
       if (outcome.kind === 'stale') {
+        this.#pool.retire(connection);
         connection = await this.#pool.fresh(deadline);
         outcome = await this.#handOver(connection, request);
       }

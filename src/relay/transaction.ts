@@ -98,6 +98,7 @@ class Handover {
     const replies = await this.#converse(pipelined ? [...opening, 'DATA'] : opening);
     if (this.#isFarewell(replies.at(-1))) return { kind: 'stale', problem: 'the MTA ended the idle session' };
     this.#reportRefused(replies.slice(0, forward.length));
+    if (this.#isUsedUp(replies[forward.length])) return this.#leave(replies[opening.length]);
     const first = Math.min(forward.length, replies.length - 1); // a 421 to XFORWARD is the answer to all
     const refused = judgeEnvelope(replies.slice(first, opening.length), envelope.recipients);
     const data = refused || pipelined ? replies[opening.length] : (await connection.ask(['DATA']))[0];
@@ -120,6 +121,19 @@ class Handover {
   /** A 421 that the MTA said to the idle session, and that crossed our commands. */
   #isFarewell(last: MtaReply | undefined): boolean {
     return this.#kept && last?.code === 421 && this.#connection.heard <= this.#mailAnswered;
+  }
+
+  /**
+   * A 4xx to MAIL on a kept connection is no verdict on the mail: MTAs limit the mails of a session and leave it open
+   * (OpenSMTPD says 452 after a hundred). A fresh connection is asked; what it says counts.
+   */
+  #isUsedUp(mail: MtaReply | undefined): boolean {
+    return this.#kept && mail !== undefined && mail.code >= 400 && mail.code < 500;
+  }
+
+  #leave(data: MtaReply | undefined): RelayOutcome {
+    if (data?.code === 354) this.#connection.drop('DATA was accepted without a sender');
+    return { kind: 'stale', problem: 'the MTA takes no more mails in this session' };
   }
 
   /** XFORWARD, once a connection: the mail goes on without. */
@@ -146,7 +160,7 @@ class Handover {
     const answer = await sendMessage(this.#connection, withHead(this.#mail));
     this.#connection.inTransaction = false;
     if (answer.code === 250) return { kind: 'accepted', text: answer.text };
-    const ruling = refusal(answer);
+    const ruling = refusal(answer, '5.6.0');
     if (!ruling) throw this.#connection.drop(`the end of data was answered ${mtaReplyText(answer)}`);
     return { kind: 'refused', reply: ruling };
   }

@@ -36,6 +36,11 @@ export const schema = {
   ),
   relay: entry(kinds.relayEndpoint, '127.0.0.1:10025', 'the local MTA that accepted mail is handed to'),
   relay_connections: entry(integer(1, 10_000), '20', 'most connections to the local MTA at a time'),
+  relay_mails_per_connection: entry(
+    integer(1, 1_000_000),
+    '100',
+    'most mails in one session with the local MTA, which may have a limit of its own',
+  ),
   relay_timeout: entry(timeLimit, '25s', 'longest time for one mail at the local MTA, connection to reply'),
   plugins: entry(optionalPath, '', 'the ordered list of plugins; empty: the list that ships with the program'),
   plugin_dirs: entry(listOf(kinds.listedPath), '', 'folders with plugins of your own'),

@@ -117,3 +117,35 @@ test('the problem is one line of printable ASCII, whatever the MTA says', async 
     assert.match(result.kind === 'unreachable' ? result.problem : '', /^[\x20-\x7e]*554 go \?\[2J away[\x20-\x7e]*$/);
   });
 });
+
+test('a server that knows no EHLO is named once, not with each mail', async () => {
+  const script = ({ verb }: { verb: Verb }): Answer =>
+    verb === 'EHLO' || verb === 'HELO' ? '500 5.5.1 LHLO first' : undefined;
+  await withRelay({ mta: { script } }, async ({ relay, problems }) => {
+    for (let i = 0; i < 3; i++) {
+      const result = await relay.send(request());
+      assert.match(result.kind === 'unreachable' ? result.problem : '', /is it LMTP\?$/);
+    }
+    assert.deepEqual(problems.filter((problem) => problem.includes('LMTP')).length, 1);
+  });
+});
+
+test('an old server that knows HELO alone is served', async () => {
+  const script = ({ verb }: { verb: Verb }): Answer => (verb === 'EHLO' ? '500 5.5.1 Unknown' : undefined);
+  await withRelay({ mta: { script } }, async ({ mta, relay }) => {
+    assert.equal(told(await relay.send(request())), 'accepted');
+    assert.equal(mta.messages.length, 1);
+  });
+});
+
+for (const [step, expected] of [
+  ['MAIL', '554 5.0.0 no'],
+  ['RCPT', '554 5.1.1 no'],
+  ['.', '554 5.6.0 no'],
+] as const)
+  test(`a refusal without an enhanced code at ${step} becomes ${expected}`, async () => {
+    const script = ({ verb }: { verb: Verb }): Answer => (verb === step ? '554 no' : undefined);
+    await withRelay({ mta: { extensions: usual, script } }, async ({ relay }) => {
+      assert.equal(told(await relay.send(request())), expected);
+    });
+  });

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import { replyText } from '../../src/mail/reply.js';
 import { request } from './support/requests.js';
 import { close, reset, silence, type Answer, type Step } from './support/scripted-mta.js';
 import { pause, until, usual, withRelay } from './support/with-relay.js';
@@ -127,22 +128,51 @@ test('a fresh connection that dies at MAIL is not tried again', async () => {
   });
 });
 
-test('while mails come quickly a connection outlives a pause between two of them', async () => {
-  await withRelay({ mta: { extensions: usual }, relay: { idleMs: 10_000 } }, async ({ mta, relay }) => {
-    for (const _ of mails(30)) await relay.send(request());
-    const before = mta.lines.length;
-    await pause(300);
-    assert.equal((await relay.send(request())).kind, 'accepted');
-    assert.equal(mta.lines.length, before);
-  });
-});
-
-test('between single mails none is kept: it would hold a process of the MTA', async () => {
+test('a connection outlives a pause between two mails', async () => {
   await withRelay({ mta: { extensions: usual }, relay: { idleMs: 10_000 } }, async ({ mta, relay }) => {
     for (const _ of mails(3)) {
       assert.equal((await relay.send(request())).kind, 'accepted');
-      await until(() => mta.open === 0);
+      await pause(50);
     }
+    assert.equal(mta.lines.length, 1);
+  });
+});
+
+for (const extensions of [usual, ['8BITMIME']]) {
+  const how = extensions === usual ? '' : ', without PIPELINING';
+
+  test(`an MTA that says 452 to MAIL after three mails a session gets them all${how}`, async () => {
+    const counts = new Map<number, number>();
+    const script = ({ verb, connection }: Step): Answer => {
+      if (verb !== 'MAIL') return undefined;
+      const count = (counts.get(connection) ?? 0) + 1;
+      counts.set(connection, count);
+      return count > 3 ? '452 4.5.3 Too many messages sent' : undefined;
+    };
+    await withRelay({ mta: { extensions, script } }, async ({ mta, relay }) => {
+      for (const _ of mails(20)) assert.equal((await relay.send(request())).kind, 'accepted');
+      assert.equal(mta.messages.length, 20);
+      assert.equal(mta.lines.length, 7);
+      await until(() => mta.open === 1); // the others were ended, not left to hold a process of the MTA
+    });
+  });
+
+  test(`a 4xx to MAIL that a fresh connection hears, too, is the verdict${how}`, async () => {
+    const script = ({ verb, mail }: Step): Answer => (verb === 'MAIL' && mail > 1 ? '452 4.3.1 Disk full' : undefined);
+    await withRelay({ mta: { extensions, script } }, async ({ mta, relay }) => {
+      assert.equal((await relay.send(request())).kind, 'accepted');
+      const second = await relay.send(request());
+      assert.equal(second.kind === 'refused' ? replyText(second.reply) : second.kind, '452 4.3.1 Disk full');
+      assert.equal(mta.mails, 3);
+    });
+  });
+}
+
+test('a connection is ended after so many mails', async () => {
+  await withRelay({ mta: { extensions: usual }, relay: { mailsPerConnection: 3 } }, async ({ mta, relay }) => {
+    for (const _ of mails(9)) assert.equal((await relay.send(request())).kind, 'accepted');
+    assert.equal(mta.lines.length, 3);
+    await until(() => mta.open === 0);
     assert.equal(mta.said.filter((line) => line === 'QUIT').length, 3);
   });
 });

@@ -111,6 +111,7 @@ describe('a bad value of any setting is named with its place, the value, and wha
       ['mta', /host:port/],
     ],
     relay_connections: [['0', /whole number from 1/]],
+    relay_mails_per_connection: [['0', /whole number from 1/]],
     relay_timeout: [['0', /from 1ms to 1d/]],
     plugins: [['/absent', /can be read \(ENOENT\)/]],
     plugin_dirs: [['#', /comment/]],

@@ -1,0 +1,43 @@
+/**
+ * The octets of an MTA → its replies (RFC 5321 §4.2), wherever the stream is cut. Pure: what a reply says is
+ * mta-reply.ts, and what it answers is mta-connection.ts.
+ */
+
+/** A reply of any use is far shorter. */
+const maxReplyOctets = 65_536;
+
+const hyphen = 0x2d;
+
+export class ReplyReader {
+  /** Lines of a reply whose last line has not come. */
+  #lines = '';
+  /** A line whose end has not come. */
+  #rest = '';
+
+  /** Has a part of a reply been read? */
+  get isInReply(): boolean {
+    return this.#lines !== '' || this.#rest !== '';
+  }
+
+  /**
+   * `octets` as latin1. Calls `take` with each whole reply: its lines without CR, separated by LF. False where what came
+   * is too long to be a reply; the reader is of no more use then.
+   */
+  read(octets: string, take: (raw: string) => void): boolean {
+    let text = this.#rest + octets;
+    this.#rest = '';
+    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+      const line = text.slice(0, text[end - 1] === '\r' ? end - 1 : end);
+      text = text.slice(end + 1);
+      if (line.charCodeAt(3) === hyphen) this.#lines += `${line}\n`;
+      else {
+        const raw = this.#lines + line;
+        this.#lines = '';
+        take(raw);
+      }
+      if (this.#lines.length > maxReplyOctets) return false;
+    }
+    this.#rest = text;
+    return this.#lines.length + text.length <= maxReplyOctets;
+  }
+}

@@ -29,7 +29,8 @@ export default function dmarc([quarantine = 'quarantine=mark', ...more]: readonl
     inAll: false,
     async inspect(mail) {
       if (await isForwarder(mail)) return skip('a forwarder of spf_forwarders');
-      const { domains } = fromDomainsOf(mail);
+      const { domains, isReadable } = fromDomainsOf(mail);
+      if (!isReadable) return reject('From: is too large');
       if (domains.length === 0 || domains.length > mostDomains) {
         const problem = domains.length === 0 ? 'no domain in From:' : 'too many domains in From:';
         mail.recordAuthentication({ method: 'dmarc', result: 'permerror', details: [comment(problem)] });

@@ -16,7 +16,8 @@ export default defineCheck({
   name: 'from_spoof',
   inAll: false,
   async inspect(mail) {
-    const { domains, isOneField } = fromDomainsOf(mail);
+    const { domains, isOneField, isReadable } = fromDomainsOf(mail);
+    if (!isReadable) return reject('From: is too large');
     const [...ours] = domains.filter((domain) => isOurs(mail, domain));
     if (ours.length === 0) return pass;
     if (await isForwarder(mail)) return skip('a forwarder of spf_forwarders');

@@ -9,7 +9,7 @@ import { parseDomain } from '../mail/domain.js';
 import type { Header } from '../mail/header.js';
 import type { MessageSource } from '../mail/message.js';
 import { mailauthDns } from './mailauth-dns.js';
-import { screen, TooLong, type UnreadSignature } from './screened.js';
+import { screen, type Tags, tagsOf, TooLong, type UnreadSignature } from './screened.js';
 
 /** RFC 8601 §2.7.1, §2.7.2. */
 export type SignatureResult = 'pass' | 'fail' | 'policy' | 'neutral' | 'temperror' | 'permerror';
@@ -25,7 +25,7 @@ export interface Signature {
 
 export interface ArcChain {
   readonly result: 'pass' | 'fail';
-  /** Of how many sets it says to be. */
+  /** The number of sets that it claims to have. */
   readonly length: number;
   readonly why: string | undefined;
 }
@@ -37,7 +37,7 @@ export interface Signatures {
 }
 
 /** Shorter keys are not believed (RFC 8301 §3.2). */
-const leastBits = 1024;
+const minKeyBits = 1024;
 
 export interface VerifyInput {
   readonly message: MessageSource;
@@ -53,7 +53,7 @@ export async function verifySignatures({ message, header, dns, dnsMs }: VerifyIn
     (name) => header.get(name) !== undefined,
   );
   if (!isSigned) return { dkim: [], arc: undefined };
-  const screened = screen(message, header);
+  const screened = await screen(message, header);
   if (screened.kind === 'over the limits') return unverifiable(screened.why);
   const resolver = mailauthDns(dns, dnsMs);
   const [{ dkimVerify }, { arc }] = await Promise.all([
@@ -62,8 +62,8 @@ export async function verifySignatures({ message, header, dns, dnsMs }: VerifyIn
   ]);
   try {
     const input = Readable.from(screened.octets(), { objectMode: false });
-    const verified = await dkimVerify(input, { resolver, minBitLength: leastBits, sender: 'unused@unused.invalid' });
-    const dkim = verified.results.flatMap((one) => signatureOf(one as unknown as MailauthSignature));
+    const verified = await dkimVerify(input, { resolver, minBitLength: minKeyBits, sender: 'unused@unused.invalid' });
+    const dkim = verified.results.flatMap((one) => signatureOf(one as unknown as MailauthSignature, screened.read));
     const chain = verified.arc as unknown as Parameters<typeof arc>[0] | undefined;
     const isChain = chain !== undefined && ((chain.chain as unknown) !== false || chain.error !== undefined);
     return {
@@ -71,7 +71,7 @@ export async function verifySignatures({ message, header, dns, dnsMs }: VerifyIn
       arc: screened.isChainUnread
         ? unreadChain
         : isChain
-          ? arcOf(await arc(chain, { resolver, minBitLength: leastBits }))
+          ? arcOf(await arc(chain, { resolver, minBitLength: minKeyBits }))
           : undefined,
     };
   } catch (error) {
@@ -87,11 +87,9 @@ const unverifiable = (why: string): Signatures => ({
   arc: undefined,
 });
 
-const unreadSignature = ({ why, domain, selector }: UnreadSignature): Signature => ({
-  result: why === 'malformed' ? 'permerror' : 'policy',
-  domain: parseDomain(domain) ?? '',
-  selector,
-  why,
+const unreadSignature = (unread: UnreadSignature): Signature => ({
+  ...unread,
+  domain: parseDomain(unread.domain) ?? '',
 });
 
 /** What mailauth says of a signature, as far as it is used here. */
@@ -99,17 +97,32 @@ interface MailauthSignature {
   readonly signingDomain?: string;
   readonly selector?: string;
   readonly signingHeaders?: { readonly keys: string };
+  /** b=, without white space. */
+  readonly signature?: string;
+  /** The key record. */
+  readonly rr?: string;
   readonly status: { readonly result: string; readonly comment?: string | false };
 }
 
-function signatureOf({ signingDomain, selector = '', signingHeaders, status }: MailauthSignature): Signature[] {
+function signatureOf(found: MailauthSignature, read: readonly Tags[]): Signature[] {
+  const { signingDomain, selector = '', signingHeaders, status } = found;
   if (status.result === 'none') return [];
   const domain = parseDomain(signingDomain ?? '') ?? '';
   const why = status.comment || undefined;
   const signed = (signingHeaders?.keys ?? '').toLowerCase().split(': ');
   const covered = status.result !== 'pass' || (domain !== '' && signed.includes('from'));
   if (!covered) return [{ result: 'permerror', domain, selector, why: 'does not sign the From: field' }];
+  if (status.result === 'pass' && isForAnotherDomain(found, domain, read))
+    return [{ result: 'permerror', domain, selector, why: 'i= is a subdomain, which the key forbids (t=s)' }];
   return [{ result: resultOf(status.result, why), domain, selector, why }];
+}
+
+/** RFC 6376 §3.6.1: a key with t=s is for identities (i=) of the signing domain itself, not of subdomains. */
+function isForAnotherDomain({ rr = '', signature }: MailauthSignature, domain: string, read: readonly Tags[]): boolean {
+  const flags = tagsOf(rr)?.get('t')?.split(':') ?? [];
+  if (!flags.includes('s')) return false;
+  const identities = read.filter((tags) => tags.get('b') === signature).map((tags) => tags.get('i') ?? '');
+  return identities.some((identity) => identity !== '' && parseDomain(identity.replace(/^.*@/, '')) !== domain);
 }
 
 /** mailauth says neutral of much that has a better word (RFC 6376 §6.1, RFC 8601 §2.7.1). */

@@ -1,14 +1,27 @@
 /** The addresses in a From: field (RFC 5322 §3.4), as far as a check needs them: what stands where an address should. */
 
+/** Octets and commas of an address field: nobody writes more in earnest, and whoever reads more can be kept busy by it. */
+const maxOctets = 16_384;
+const maxAddresses = 100;
+
+/** Are all fields of a name together small enough to be read? A mail in which they are not is no proper mail. */
+export function areReadable(values: readonly string[]): boolean {
+  const octets = values.reduce((sum, value) => sum + value.length, 0);
+  return octets <= maxOctets && values.reduce((sum, value) => sum + value.split(',').length, 0) <= maxAddresses;
+}
+
 /**
- * One entry a mailbox, in order, without display names, comments and quotes; '' where there is none. Linear in the length
- * of the value; never throws.
+ * The addresses of each mailbox, in order, without display names, comments and quotes; '' where there is none. A mailbox
+ * with several angle addresses has each of them, for nobody knows which one a reader shows. No more is read than what
+ * `areReadable` takes. Never throws.
  */
 export function addressesOf(value: string): string[] {
-  return split(value).map((part) => {
-    const angle = /<([^<>]*)>/.exec(part);
-    return (angle?.[1] ?? part).trim();
-  });
+  return split(value.slice(0, maxOctets))
+    .slice(0, maxAddresses)
+    .flatMap((part) => {
+      const angles = [...part.matchAll(/<([^<>]*)>/g)].map(([, inner = '']) => inner.trim());
+      return angles.length > 0 ? angles : [part.trim()];
+    });
 }
 
 /** Cuts at commas outside quotes, comments and angle brackets, dropping quoted display names and comments. */

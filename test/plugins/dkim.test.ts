@@ -17,6 +17,8 @@ const below = new DkimSigner('mail.reject.example');
 const strict = new DkimSigner('mail.strict.example');
 const ours = new DkimSigner('example.com');
 const silent = new DkimSigner('silent.example');
+/** Its key is for the domain itself, not for what is below it. */
+const exact = new DkimSigner('signed.example', { selector: 'exact' });
 
 const dmarcOf = (domain: string, record: string): object => ({ [`_dmarc.${domain}`]: { TXT: [[record]] } });
 const zone = {
@@ -26,6 +28,7 @@ const zone = {
   ...below.zone,
   ...strict.zone,
   ...ours.zone,
+  'exact._domainkey.signed.example': { TXT: [exact.record.replace('k=rsa;', 'k=rsa; t=s;').match(/.{1,200}/g) ?? []] },
   's1._domainkey.silent.example': { timeout: true },
   ...dmarcOf('reject.example', 'v=DMARC1; p=reject; sp=none'),
   ...dmarcOf('strict.example', 'v=DMARC1; p=reject; adkim=s; aspf=s'),
@@ -121,7 +124,33 @@ const checked: readonly (readonly [what: string, message: string, results: RegEx
     /dkim=policy \(signs part of the body only \\\(l=\\\)\)/,
     'policy',
   ],
-  ['a signature of more than the body', signer.sign(signed, { tags: 'l=5000' }), /dkim=policy \(signs part/, 'policy'],
+  [
+    'a signature of more than the body',
+    signer.sign(signed, { tags: 'l=5000' }),
+    /dkim=permerror \(signs more than the body \\\(l=\\\)\)/,
+    'permerror',
+  ],
+  ['a signature of as much as the whole body', signer.sign(signed, { tags: 'l=12' }), /dkim=pass/, 'pass'],
+  ['a signature of one octet less', signer.sign(signed, { tags: 'l=11' }), /dkim=policy \(signs part/, 'policy'],
+  [
+    'rsa-sha1',
+    signer.sign(signed).replace('a=rsa-sha256', 'a=rsa-sha1'),
+    /dkim=policy \(rsa-sha1 is not believed\)/,
+    'policy',
+  ],
+  ['an identity below the domain', signer.sign(signed, { tags: 'i=x@sub.signed.example' }), /dkim=pass/, 'pass'],
+  [
+    'an identity below a domain whose key forbids it',
+    exact.sign(signed, { tags: 'i=x@sub.signed.example' }),
+    /dkim=permerror \(i= is a subdomain, which the key forbids \\\(t=s\\\)\)/,
+    'permerror',
+  ],
+  [
+    'an identity in a domain whose key forbids subdomains',
+    exact.sign(signed, { tags: 'i=x@signed.example' }),
+    /dkim=pass/,
+    'pass',
+  ],
   ['a key of 512 bits', weak.sign(signed), /dkim=policy/, 'policy'],
   [
     'no such key',
@@ -137,7 +166,7 @@ const checked: readonly (readonly [what: string, message: string, results: RegEx
     /dkim=permerror \(malformed\)/,
     'permerror',
   ],
-  ['L=', signer.sign(signed, { tags: 'L=5000' }), /dkim=policy \(signs part/, 'policy'],
+  ['L=', signer.sign(signed, { tags: 'L=5' }), /dkim=policy \(signs part/, 'policy'],
   ['l= in two pieces', signer.sign(signed, { tags: 'l(;)=5000' }), /dkim=permerror \(malformed\)/, 'permerror'],
   ['l= in a chain', `ARC-Message-Signature: i=1; l=5000\r\n${signed}`, /dkim=none; arc=fail/, 'none'],
 ];
@@ -256,6 +285,16 @@ const judged: readonly (readonly [what: string, message: string, envelope: Envel
     [
       'two domains, the second asks to reject',
       text('a.example>, <b@reject.example'),
+      {},
+      asks('reject\\.example'),
+      'fail',
+    ],
+    ['white space in the address', text('reject . example '), {}, asks('reject\\.example'), 'fail'],
+    ['a tab before the domain', text('\treject.example'), {}, asks('reject\\.example'), 'fail'],
+    ['a NUL in the domain', text('reject\0.example'), {}, asks('reject\\.example'), 'fail'],
+    [
+      'two angle addresses for one mailbox',
+      text('elsewhere.example> <b@reject.example'),
       {},
       asks('reject\\.example'),
       'fail',

@@ -56,7 +56,7 @@ const withoutNode = ['mail', 'text', 'spf', 'milter/codec', 'milter/command', 'm
 
 /** The rooms that know an npm package; to all others it does not exist. */
 const packages: Readonly<Record<string, readonly string[]>> = {
-  'smtp-server': ['smtp', 'trial'],
+  'smtp-server': ['smtp/library', 'trial'],
   nodemailer: ['digest'],
   'dns-packet': ['dns'],
   '@redis/client': ['store'],
@@ -103,8 +103,9 @@ function ruleOf(unit: string): readonly string[] | 'everything' | undefined {
   return maySee[star ?? roomOf(unit)];
 }
 
+/** `places` are rooms, folders in them, or files. */
 const isWithin = (unit: string, places: readonly string[]): boolean =>
-  places.includes(roomOf(unit)) || places.includes(unit);
+  places.some((place) => unit === place || unit.startsWith(`${place}/`));
 
 function isAllowed(file: string, { from, typesOnly }: Import): boolean {
   const unit = unitOf(file);
@@ -236,7 +237,8 @@ const table: readonly [what: string, file: string, source: string, isAllowed: bo
   ],
   ['mailauth is known to dkim', 'src/dkim/dmarc.ts', "import { a } from 'mailauth/lib/dmarc/index.js';", true],
   ['other plugins do not', 'plugins/date.ts', "import { a } from '../src/spf/check-host.js';", false],
-  ['smtp-server is known to smtp', 'src/smtp/server.ts', "import { SMTPServer } from 'smtp-server';", true],
+  ['smtp-server has one door', 'src/smtp/library/npm-server.ts', "import { SMTPServer } from 'smtp-server';", true],
+  ['smtp-server is unknown beside it', 'src/smtp/server.ts', "import { SMTPServer } from 'smtp-server';", false],
   ['smtp-server is unknown to the wiring', 'src/main.ts', "import { SMTPServer } from 'smtp-server';", false],
   ['nodemailer is known to digest', 'src/digest/compose.ts', "import M from 'nodemailer';", true],
   ['nodemailer is unknown to relay', 'src/relay/pool.ts', "import M from 'nodemailer';", false],

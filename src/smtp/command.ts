@@ -9,7 +9,8 @@ export type Command =
   | { readonly kind: 'helo'; readonly name: string; readonly extended: boolean }
   | { readonly kind: 'mail'; readonly argument: Parsed<PathArgument> }
   | { readonly kind: 'rcpt'; readonly argument: Parsed<PathArgument> }
-  | { readonly kind: 'data' | 'rset' | 'noop' | 'quit' | 'vrfy' | 'help' | 'starttls' }
+  | { readonly kind: 'data' | 'rset' | 'noop' | 'quit' | 'vrfy' | 'help' }
+  | { readonly kind: 'starttls' }
   | { readonly kind: 'xclient'; readonly attributes: Parsed<XclientAttributes> }
   | { readonly kind: 'malformed'; readonly problem: string }
   /** `line` is the whole of it, octets as latin1. */

@@ -1,355 +1,439 @@
 /**
- * npm smtp-server's connection (3.21.6) ↔ a session: the library keeps the socket, TLS, the command stream, PROXY and XCLIENT;
- * what is said and decided is the session's. Overridden, and why:
- *
- *     init            the library waits 100 ms and asks DNS before it greets
- *     _onCommand      its counters and limits are per process, its HELO has no hook
- *     _parseAddress…  not called: it decodes domains after validating them; the raw command goes to the session
- *     handler_DATA    not called: see command-stream.ts
+ * One client's connection: octets in, commands and text out of them, replies back. What can be answered at once is answered
+ * without a promise, and all replies to one read go out in one write. What is said and decided is the session's; whoever a
+ * client may be taken for, and whether it may stay, is decided here.
  */
 import type net from 'node:net';
-import type { SMTPServer } from 'smtp-server';
-import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
-import { type Ip, noAddress, parseIp } from '../mail/ip.js';
-import { type Reply, closing, reply } from '../mail/reply.js';
-import { asciiText } from '../mail/text.js';
-import { CommandStream } from './command-stream.js';
-import { IncomingMessage } from './incoming.js';
+import type { TLSSocket } from 'node:tls';
+import { type Eventual, after } from '../mail/eventual.js';
+import type { Ip } from '../mail/ip.js';
+import { type Reply, closing, reply, wireText } from '../mail/reply.js';
+import { type Command, parseCommand } from './command.js';
+import { DataReader } from './data-reader.js';
 import type { ConnectionLimits } from './limits.js';
 import type { Services } from './services.js';
 import { type Client, SmtpSession } from './session.js';
-
-type Next = () => void;
+import { type XclientAttributes, xclientNames } from './xclient.js';
+import type { Parsed } from '../mail/address.js';
 
 /** What a connection sees of the listener it came by (server.ts). */
-export interface Owner extends SMTPServer {
+export interface Owner {
   readonly services: Services;
   readonly limits: ConnectionLimits;
+  /** How long a client may pause in the middle of its message. */
+  readonly idleMs: number;
+  readonly connections: Set<Connection>;
   readonly hasCertificate: boolean;
   readonly stopping: boolean;
   /** Mails read to their end and not answered yet. */
   inFlight: number;
-  isXclientPeer(ip: Ip | undefined): boolean;
+  isXclientPeer(ip: Ip): boolean;
+  /** Makes the handshake; returns what ends it early. */
+  startTls(socket: net.Socket, done: (secured: TLSSocket | undefined) => void): () => void;
+  failed(error: Error): void;
 }
 
-export class Connection extends SMTPConnection {
+const nothing = Buffer.alloc(0);
+const LF = 0x0a;
+const CR = 0x0d;
+
+export class Connection {
   readonly #listener: Owner;
+  /** The connecting host, or whom its PROXY header names. */
+  readonly #peer: Ip;
+  #socket: net.Socket;
   #session: SmtpSession;
-  #opened: Promise<void> = Promise.resolve();
+  /** Has XCLIENT said who the client is? It is said once. */
+  #named = false;
   #admitted: Ip | undefined;
+  /** Read and not looked at yet. */
+  #unread: Buffer = nothing;
+  /** It reads the octets while they are a message's. */
+  #text: DataReader | undefined;
+  /** Replies that are not written yet. */
+  #replies = '';
   #errors = 0;
-  #receiving: IncomingMessage | undefined;
-  /** Milliseconds since the epoch: until then the client has to say what is due. */
+  /** It waits for us: nothing further is read until the answer is there. */
+  #answering = false;
+  /** It does not read its replies, so nothing more is read from it. */
+  #clogged = false;
+  /** Others have their turn of the event loop. */
+  #yielding = false;
+  /** What ends the handshake that is under way. */
+  #handshake: (() => void) | undefined;
+  #securing = false;
+  /** It has closed its side. */
+  #ended = false;
+  /** Nothing is said or read any more. */
+  #closing = false;
+  #lingering: NodeJS.Timeout | undefined;
+  /** Of the monotonic clock, in milliseconds: until then the client has to say what is due. */
   #deadline: number;
   readonly #sessionEnd: number;
+  #lastRead: number;
 
-  constructor(listener: Owner, socket: net.Socket, options: SMTPConnectionOptions | undefined) {
-    super(listener, socket, options ?? null);
+  constructor(listener: Owner, socket: net.Socket, peer: Ip) {
     const { settings } = listener.services;
     this.#listener = listener;
-    this.#session = new SmtpSession(listener.services, this.#client());
-    this.#sessionEnd = Date.now() + settings.session_timeout;
-    this.#deadline = Date.now() + settings.command_timeout;
+    this.#peer = peer;
+    this.#socket = socket;
+    this.#session = this.#newSession({ ip: peer, name: undefined });
+    this.#lastRead = performance.now();
+    this.#sessionEnd = this.#lastRead + settings.session_timeout;
+    this.#deadline = this.#lastRead + settings.command_timeout;
+  }
+
+  #newSession(client: Client): SmtpSession {
+    return new SmtpSession(this.#listener.services, client, () => this.#offered());
+  }
+
+  /** Extensions that hang on the connection. */
+  #offered(): readonly string[] {
+    return [
+      ...(this.#offersTls ? ['STARTTLS'] : []),
+      ...(this.#believesXclient ? [`XCLIENT ${xclientNames.join(' ')}`] : []),
+    ];
+  }
+
+  get #offersTls(): boolean {
+    return this.#listener.hasCertificate && !this.#session.secure;
+  }
+
+  get #believesXclient(): boolean {
+    return !this.#named && this.#listener.isXclientPeer(this.#peer);
   }
 
   get busy(): boolean {
-    return this.#session.busy || this._handlerPending;
-  }
-
-  #client(): Client {
-    const name = this._xClient.get('NAME');
-    const told = this._xClient.has('NAME');
-    const known =
-      typeof name === 'string' && name !== ''
-        ? ({ kind: 'confirmed', name: name.toLowerCase() } as const)
-        : ({ kind: 'none' } as const);
-    return { ip: parseIp(this.remoteAddress) ?? noAddress, name: told ? known : undefined };
+    return this.#session.busy || this.#answering;
   }
 
   /** Greets without delay; the client's name is looked up meanwhile. */
-  override init(): void {
-    this._resetSession();
-    this._setListeners(() => {
-      this.#opened = this.#open();
+  open(): void {
+    this.#socket.setNoDelay(true);
+    this.#listen(this.#socket);
+    this.#when(this.#greet(), (greeting) => this.#say(greeting));
+    this.#flush();
+  }
+
+  #listen(socket: net.Socket): void {
+    socket
+      .on('data', this.#read)
+      .on('end', this.#end)
+      .on('drain', this.#drained)
+      .on('close', this.#gone)
+      .on('error', (error) => this.#listener.failed(error));
+  }
+
+  readonly #read = (octets: Buffer): void => {
+    if (this.#closing) return;
+    this.#lastRead = performance.now();
+    this.#unread = this.#unread.length === 0 ? octets : Buffer.concat([this.#unread, octets]);
+    this.#work();
+    if (this.#unread.length > maxUnread) this.#socket.pause();
+  };
+
+  readonly #end = (): void => {
+    this.#ended = true;
+    this.#work();
+  };
+
+  readonly #drained = (): void => {
+    this.#clogged = false;
+    this.#work();
+  };
+
+  /** Deals with what has been read, as far as it goes without waiting. */
+  #work(): void {
+    let steps = 0;
+    while (this.#mayGoOn && this.#unread.length > 0 && this.#step()) {
+      if (++steps < maxSteps) continue;
+      this.#yield();
+      break;
+    }
+    this.#flush();
+    if (this.#ended && this.#mayGoOn) this.#close(); // a line without its end is no command
+    if (this.#unread.length <= maxUnread && this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  get #mayGoOn(): boolean {
+    return !(this.#answering || this.#clogged || this.#yielding || this.#closing || this.#handshake);
+  }
+
+  /** One command, or some text; false where it takes more octets. */
+  #step(): boolean {
+    if (this.#text) this.#takeText(this.#text);
+    else {
+      const line = this.#nextLine();
+      if (line === undefined) return false;
+      this.#answer(line);
+    }
+    return true;
+  }
+
+  /** A line ends in LF, and CRs before it belong to its end, as in Postfix. */
+  #nextLine(): Buffer | undefined {
+    const lf = this.#unread.indexOf(LF);
+    let end = lf < 0 ? this.#unread.length : lf;
+    while (end > 0 && this.#unread[end - 1] === CR) end--;
+    if (end > maxCommandOctets) this.#say(reply(421, '5.5.2', 'Line too long'));
+    if (lf < 0 || end > maxCommandOctets) return undefined;
+    const line = this.#unread.subarray(0, end);
+    this.#unread = this.#unread.subarray(lf + 1);
+    return line;
+  }
+
+  #takeText(reader: DataReader): void {
+    const { text, rest } = reader.push(this.#unread);
+    this.#unread = rest ?? nothing;
+    const taken = this.#session.receive(text);
+    if (rest === undefined) return this.#when(taken, () => {});
+    this.#text = undefined;
+    return this.#when(
+      after(taken, () => this.#endOfData(reader.sawBareNewline)),
+      (answer) => this.#endMail(answer),
+    );
+  }
+
+  /** The client may be gone by now: the mail is whole, and is dealt with all the same. */
+  async #endOfData(sawBareNewline: boolean): Promise<Reply> {
+    this.#listener.inFlight++;
+    const answer = await this.#session.endOfData(sawBareNewline);
+    this.#listener.inFlight--;
+    return answer;
+  }
+
+  #endMail(answer: Reply): void {
+    this.#say(answer);
+    this.#expectCommand();
+    if (this.#listener.stopping) this.#say(shuttingDown);
+  }
+
+  /** A flood of commands in one segment does not keep the others waiting. */
+  #yield(): void {
+    this.#yielding = true;
+    setImmediate(() => {
+      this.#yielding = false;
+      this.#work();
     });
   }
 
-  async #open(): Promise<void> {
-    this._handlerPending = true;
-    const refusal = (await this.#admit()) ?? (await this.#session.connect());
-    this._handlerPending = false;
-    this._ready = true;
-    if (refusal) this.#say(closing(refusal));
-    else this._sendGreeting();
+  #answer(line: Buffer): void {
+    this.#when(this.#answerTo(line), (answer) => this.#answered(answer));
+  }
+
+  #answerTo(line: Buffer): Eventual<Reply> {
+    if (this.#listener.stopping && !this.#session.busy) return shuttingDown;
+    try {
+      return this.#dispatch(parseCommand(line));
+    } catch (error) {
+      return this.#broken(error);
+    }
+  }
+
+  #dispatch(command: Command): Eventual<Reply> {
+    switch (command.kind) {
+      case 'starttls':
+        return this.#startTls();
+      case 'xclient':
+        return this.#xclient(command.attributes);
+      default:
+        return this.#session.answer(command);
+    }
+  }
+
+  #answered(answer: Reply): void {
+    if (answer.code >= 500 && answer.code < 600) this.#errors++;
+    this.#say(answer);
+    if (this.#errors >= this.#listener.services.settings.max_errors) this.#say(reply(421, '4.7.0', 'Too many errors'));
     this.#expectCommand();
+    if (this.#session.receiving) this.#expectText();
+    if (this.#securing) this.#shakeHands();
+  }
+
+  /** Goes on with a value at once, or when it is there; until then nothing further is read. */
+  #when<T>(value: Eventual<T>, next: (value: T) => void): void {
+    if (!(value instanceof Promise)) return next(value);
+    this.#answering = true;
+    const goOn = (): void => {
+      this.#answering = false;
+      this.#work();
+    };
+    value.then(next, (error: unknown) => this.#say(this.#broken(error))).then(goOn, goOn);
+    return undefined;
+  }
+
+  #broken(error: unknown): Reply {
+    const problem = error instanceof Error ? error.stack : String(error);
+    this.#listener.services.log.error({ session: this.#session.id, problem }, 'command failed');
+    return reply(421, '4.3.0', 'Internal error, closing connection');
+  }
+
+  #greet(): Eventual<Reply> {
+    const refused = after(this.#admit(), (full) => full ?? this.#session.connect());
+    return after(refused, (refusal) => (refusal ? closing(refusal) : this.#greeting()));
+  }
+
+  #greeting(): Reply {
+    return reply(220, '', `${this.#listener.services.settings.hostname} ESMTP postern`);
   }
 
   /** Counts the connection; a client that XCLIENT names counts as itself. */
-  async #admit(): Promise<Reply | undefined> {
+  #admit(): Eventual<Reply | undefined> {
     const ip = this.#session.clientIp;
+    this.#leave();
     const { limits } = this.#listener;
-    if (this.#admitted) limits.leave(this.#admitted);
-    this.#admitted = undefined;
-    const full = (await limits.admit(ip)) && (await this.#admitLater(ip));
-    if (full) return full;
-    if (this._closed) limits.leave(ip);
-    else this.#admitted = ip;
-    return undefined;
+    return after(limits.admit(ip), (full) => (full ? this.#admitLater(ip) : this.#enter(ip)));
   }
 
   /** Asks once more: a client that hangs up and comes back at once may be heard in the other order. */
   async #admitLater(ip: Ip): Promise<Reply | undefined> {
     await new Promise((resolve) => setTimeout(resolve, secondTryMs));
-    return this.#listener.limits.admit(ip);
+    return (await this.#listener.limits.admit(ip)) ?? this.#enter(ip);
   }
 
-  override _createParser(): CommandStream {
-    const parser = new CommandStream({ maxCommandLength: maxCommandOctets });
-    parser.oncommand = (command, callback) => this._onCommand(command, callback);
-    parser.on('finish', () => this.close()); // the client has closed its side, and has its answers
-    parser.on('error', () => this.#say(reply(421, '5.5.2', 'Line too long')));
-    return parser;
+  #enter(ip: Ip): undefined {
+    this.#admitted = ip;
+    if (this.#socket.destroyed) this.#leave();
   }
 
-  override _onCommand(command: Buffer, callback: Next = () => {}): void {
-    const next = (): void => this._whenWritable(callback);
-    if (this._upgrading) return next(); // plaintext behind STARTTLS: dropped
-    void this.#opened
-      .then(() => this.#command(command))
-      .then(
-        (answer) => {
-          if (answer) this.#answer(answer);
-          if (!this._closing) next();
-          else callback();
-        },
-        (error: unknown) => {
-          this.#listener.services.log.error({ session: this.#session.id, problem: String(error) }, 'command failed');
-          this.#say(reply(421, '4.3.0', 'Internal error, closing connection'));
-          callback();
-        },
-      );
-    return undefined;
+  #leave(): void {
+    if (this.#admitted) this.#listener.limits.leave(this.#admitted);
+    this.#admitted = undefined;
   }
 
-  async #command(command: Buffer): Promise<Reply | undefined> {
-    if (this._closing || this._closed) return undefined;
-    const line = command.toString('latin1');
-    const [, verb = '', argument = ''] = /^(\S*)[ \t]*(.*)$/s.exec(line) ?? [];
-    if (this.#listener.stopping && !this.#session.busy) return reply(421, '4.3.2', 'Shutting down');
-    this._handlerPending = true;
-    try {
-      return await this.#dispatch(verb.toUpperCase(), argument.trim(), command);
-    } finally {
-      this._handlerPending = false;
-    }
+  /** The session starts anew, with a new greeting (Postfix' XCLIENT_README). */
+  #xclient(attributes: Parsed<XclientAttributes>): Eventual<Reply> {
+    if (!this.#believesXclient) return reply(550, '5.7.0', 'XCLIENT is not for you');
+    if (this.#session.busy) return reply(503, '5.5.1', 'Mail transaction in progress');
+    if (!attributes.ok) return reply(501, '5.5.4', attributes.problem);
+    const { ip, name, namesClient } = attributes.value;
+    const { client } = this.#session;
+    this.#named = namesClient;
+    this.#session.closed();
+    this.#session = this.#newSession({
+      ip: ip ?? client.ip,
+      name: name === undefined ? undefined : name === '' ? { kind: 'none' } : { kind: 'confirmed', name },
+    });
+    return this.#greet();
   }
 
-  #dispatch(verb: string, argument: string, command: Buffer): Promise<Reply | undefined> | Reply | undefined {
-    switch (verb) {
-      case 'EHLO':
-      case 'HELO':
-        return this.#helo(argument, verb === 'EHLO');
-      case 'MAIL':
-        return this.#withPath(command, /^MAIL[ \t]+FROM:[ \t]*/i, (path) => this.#session.mail(path));
-      case 'RCPT':
-        return this.#withPath(command, /^RCPT[ \t]+TO:[ \t]*/i, (path) => this.#session.rcpt(path));
-      case 'DATA':
-        return argument === '' ? this.#data() : reply(501, '5.5.4', 'DATA takes no argument');
-      case 'RSET':
-        this.#session.reset();
-        return reply(250, '2.0.0', 'Ok');
-      case 'NOOP':
-        return reply(250, '2.0.0', 'Ok');
-      case 'QUIT':
-        return closing(reply(221, '2.0.0', 'Bye'));
-      case 'VRFY':
-        return reply(252, '2.5.0', 'Send some mail, it will be seen');
-      case 'HELP':
-        return reply(214, '2.0.0', 'See RFC 5321');
-      case 'STARTTLS':
-        return this.#startTls(argument);
-      case 'XCLIENT':
-        return this.#xclient(command);
-      default:
-        return this.#session.unknown(command.toString('latin1'));
-    }
+  #startTls(): Reply {
+    if (this.#session.secure) return reply(503, '5.5.1', 'TLS is active already');
+    if (!this.#offersTls) return reply(502, '5.5.1', 'STARTTLS is not offered');
+    this.#securing = true;
+    return reply(220, '2.0.0', 'Ready to start TLS');
   }
 
-  async #helo(name: string, extended: boolean): Promise<Reply | undefined> {
-    if (!heloName.test(name)) return reply(501, '5.5.4', 'HELO takes one name of printable ASCII');
-    const stopped = await this.#session.helo(name, extended);
-    if (stopped) return stopped;
-    this.openingCommand = extended ? 'EHLO' : 'HELO';
-    this.hostNameAppearsAs = name;
-    this.send(250, extended ? [this.name, ...this.#extensions()] : this.name, false);
-    return undefined;
+  /** What the client said in the clear behind STARTTLS is dropped (RFC 3207 §6). */
+  #shakeHands(): void {
+    this.#securing = false;
+    this.#flush();
+    this.#unread = nothing;
+    const clear = this.#socket;
+    clear.off('data', this.#read).off('end', this.#end).off('drain', this.#drained).off('close', this.#gone);
+    this.#handshake = this.#listener.startTls(clear, (secured) => {
+      this.#handshake = undefined;
+      if (secured) this.#secured(secured);
+      else this.#gone();
+    });
   }
 
-  #extensions(): string[] {
-    const extensions = [
-      'PIPELINING',
-      `SIZE ${this.#listener.services.settings.max_size}`,
-      '8BITMIME',
-      'SMTPUTF8',
-      'ENHANCEDSTATUSCODES',
-    ];
-    if (this.#tlsOffered()) extensions.push('STARTTLS');
-    if (this._proxyCommandAllowed('XCLIENT')) extensions.push('XCLIENT NAME ADDR PORT PROTO HELO LOGIN');
-    return extensions;
-  }
-
-  #tlsOffered(): boolean {
-    return this.#listener.hasCertificate && !this.secure;
-  }
-
-  /** The library's list of trusted peers holds addresses only, ours holds networks. A client is named once. */
-  override _proxyCommandAllowed(command: string): boolean {
-    return (
-      command === 'XCLIENT' &&
-      !this._xClient.has('ADDR') &&
-      this.#listener.isXclientPeer(parseIp(this._originalRemoteAddress))
-    );
-  }
-
-  #withPath(command: Buffer, prefix: RegExp, handle: (path: Buffer) => Promise<Reply>): Promise<Reply> | Reply {
-    if (!this.#session.greeted) return reply(503, '5.5.1', 'Send HELO/EHLO first');
-    const matched = prefix.exec(command.toString('latin1'));
-    if (!matched) return reply(501, '5.5.4', 'Syntax: MAIL FROM:<address> or RCPT TO:<address>');
-    return handle(trimmed(command.subarray(matched[0].length)));
-  }
-
-  #data(): Reply | undefined {
-    if (!this.#session.greeted) return reply(503, '5.5.1', 'Send HELO/EHLO first');
-    const message = this.#session.data();
-    if (!(message instanceof IncomingMessage)) return message;
-    if (!(this._parser instanceof CommandStream)) return undefined;
-    this.#receiving = message;
-    this._parser.readData({ write: (chunk) => message.write(chunk), end: (bare) => this.#endOfData(message, bare) });
-    this.#say(reply(354, '', 'End data with <CR><LF>.<CR><LF>'));
-    this.#deadline = Date.now() + this.#listener.services.settings.data_timeout;
-    return undefined;
-  }
-
-  /** The client may be gone by now: the mail is whole, and is dealt with all the same. */
-  async #endOfData(message: IncomingMessage, sawBareNewline: boolean): Promise<void> {
-    this.#receiving = undefined;
-    this._handlerPending = true;
-    this.#listener.inFlight++;
-    const answer = await this.#session.finish(message, sawBareNewline);
-    this.#listener.inFlight--;
-    this._handlerPending = false;
-    this.#say(answer);
-    this.#expectCommand();
-    if (this.#listener.stopping) this.#say(reply(421, '4.3.2', 'Shutting down'));
-    await new Promise<void>((resume) => this._whenWritable(resume));
-  }
-
-  #startTls(argument: string): Reply | undefined {
-    if (argument !== '') return reply(501, '5.5.4', 'STARTTLS takes no argument');
-    if (!this.#tlsOffered())
-      return this.secure
-        ? reply(503, '5.5.1', 'TLS is active already')
-        : reply(502, '5.5.1', 'STARTTLS is not offered');
-    this.#say(reply(220, '2.0.0', 'Ready to start TLS'));
-    this.upgrade(() => {});
-    return undefined;
-  }
-
-  /** Called with the TLS socket when the handshake begins. `allowHalfOpen` (server.ts) would keep one whose client has gone. */
-  override _armTimeout(socket: net.Socket = this._socket): void {
-    super._armTimeout(socket);
-    if (this._upgrading) socket.once('end', () => this._upgrading && socket.destroy());
-  }
-
-  /** Called by the server once the handshake is done. */
-  secured(): void {
+  #secured(socket: TLSSocket): void {
+    this.#socket = socket;
+    this.#clogged = false;
     this.#session.secured();
     this.#expectCommand();
+    this.#listen(socket);
   }
 
-  async #xclient(command: Buffer): Promise<Reply | undefined> {
-    if (!this._proxyCommandAllowed('XCLIENT')) return reply(550, '5.7.0', 'XCLIENT is not for you');
-    if (this.#session.busy) return reply(503, '5.5.1', 'Mail transaction in progress');
-    // The library parses and checks the attributes, sets remoteAddress and, when all is well, calls _sendGreeting().
-    const greeted = new Promise<boolean>((settle) => {
-      this.#greet = () => settle(true);
-      this.handler_XCLIENT(command, () => settle(false));
-    });
-    const changed = await greeted;
-    this.#greet = undefined;
-    if (!changed) return undefined;
-    this.#session.closed();
-    this.#session = new SmtpSession(this.#listener.services, this.#client());
-    if (this.hostNameAppearsAs) await this.#session.helo(this.hostNameAppearsAs, this._xClient.get('PROTO') !== 'SMTP');
-    await this.#open();
-    return undefined;
-  }
-
-  #greet: (() => void) | undefined;
-
-  override _sendGreeting(): void {
-    if (this.#greet) this.#greet();
-    else this.send(220, `${this.name} ESMTP postern`, false);
-  }
-
-  #answer(answer: Reply): void {
-    if (answer.code >= 500 && answer.code < 600) this.#errors++;
-    this.#say(answer);
-    if (this.#errors >= this.#listener.services.settings.max_errors) this.#say(reply(421, '4.7.0', 'Too many errors'));
-    this.#expectCommand();
-  }
-
-  /** The only place where replies are written. */
+  /** The only place where replies are made octets. */
   #say(answer: Reply): void {
-    // Third parties' plugins make replies of their own: once more, whatever they hold, one line of printable ASCII.
-    this.send(answer.code, asciiText([answer.enhanced, answer.text].filter((part) => part !== '').join(' ')), false);
-    if (answer.close) this.close();
+    if (this.#closing) return;
+    this.#replies += wireText(answer);
+    if (answer.close) this.#closing = true;
   }
 
-  /** The library says nothing more to a client that has closed its own side, but that one still listens. */
-  override send(code: number, data?: string | string[] | null, context?: string | false): void {
-    if (this._socket.readyState !== 'writeOnly') return super.send(code, data, context);
-    const lines = [data ?? ''].flat();
-    this._socket.write(lines.map((line, i) => `${code}${i < lines.length - 1 ? '-' : ' '}${line}\r\n`).join(''));
-    if (code === 421) this.close();
-    return undefined;
+  #flush(): void {
+    if (this.#replies !== '') {
+      const replies = this.#replies;
+      this.#replies = '';
+      this.#socket.write(replies, 'latin1');
+      this.#clogged = this.#socket.writableNeedDrain;
+    }
+    if (this.#closing) this.#hangUp();
+  }
+
+  #close(): void {
+    this.#closing = true;
+    this.#hangUp();
+  }
+
+  /** Waits for the client to close its side, but not for long; what it still says is dropped. */
+  #hangUp(): void {
+    if (this.#lingering !== undefined || this.#socket.destroyed) return;
+    this.#listener.connections.delete(this);
+    this.#unread = nothing;
+    this.#socket.end();
+    this.#socket.resume();
+    this.#lingering = setTimeout(() => this.#socket.destroy(), lingerMs);
+    this.#lingering.unref();
   }
 
   #expectCommand(): void {
-    this.#deadline = Date.now() + this.#listener.services.settings.command_timeout;
+    this.#deadline = performance.now() + this.#listener.services.settings.command_timeout;
   }
 
-  /** Absolute limits, whatever trickles in: the library's own timer starts anew with each octet. */
+  #expectText(): void {
+    this.#text = new DataReader();
+    this.#lastRead = performance.now();
+    this.#deadline = this.#lastRead + this.#listener.services.settings.data_timeout;
+  }
+
+  /** Absolute limits, whatever trickles in; while the client waits for us, none. `now` is of the monotonic clock. */
   expire(now: number): void {
-    if (this._handlerPending || this._closing || this._closed) return;
-    if (now > Math.min(this.#deadline, this.#sessionEnd)) this.#say(reply(421, '4.4.2', 'Timeout, closing connection'));
+    if (this.#answering || this.#closing) return;
+    const idleEnd = this.#text ? this.#lastRead + this.#listener.idleMs : Infinity;
+    if (now <= Math.min(this.#deadline, this.#sessionEnd, idleEnd)) return;
+    if (this.#handshake) this.#handshake();
+    else this.#farewell(reply(421, '4.4.2', 'Timeout, closing connection'));
   }
 
   /** Shutting down: whoever is not in a transaction goes now. */
   dismiss(): void {
-    if (!this.busy && !this._closing) this.#say(reply(421, '4.3.2', 'Shutting down'));
+    if (!this.busy && !this.#handshake) this.#farewell(shuttingDown);
   }
 
-  override _onClose(): void {
-    if (this._closed) return;
-    super._onClose();
-    void this.#receiving?.discard();
-    this.#receiving = undefined;
-    if (this.#admitted) this.#listener.limits.leave(this.#admitted);
-    this.#admitted = undefined;
-    this.#session.closed();
+  #farewell(answer: Reply): void {
+    this.#say(answer);
+    this.#flush();
   }
+
+  destroy(): void {
+    if (this.#handshake) this.#handshake();
+    else this.#socket.destroy();
+  }
+
+  readonly #gone = (): void => {
+    this.#closing = true;
+    clearTimeout(this.#lingering);
+    this.#listener.connections.delete(this);
+    this.#leave();
+    this.#session.closed();
+  };
 }
 
+const shuttingDown = reply(421, '4.3.2', 'Shutting down');
+
 const secondTryMs = 100;
+
+/** How long a connection that we have closed waits for its client to do so. */
+const lingerMs = 5_000;
 
 /** RFC 5321 §4.5.3.1.4 asks for 512, RFC 6531 and its long addresses for more; Postfix takes 2048. */
 const maxCommandOctets = 4096;
 
-const heloName = /^[\x21-\x7e]{1,255}$/;
+/** Octets that a client may send ahead of our answer. */
+const maxUnread = 1 << 16;
 
-function trimmed(octets: Buffer): Buffer {
-  let end = octets.length;
-  while (end > 0 && (octets[end - 1] === 0x20 || octets[end - 1] === 0x09)) end--;
-  return octets.subarray(0, end);
-}
+/** Commands that are answered before others have their turn. */
+const maxSteps = 100;

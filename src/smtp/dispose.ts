@@ -276,7 +276,7 @@ function logDisposition({ transaction, services, session, message }: ReadMail, d
       ...(reason !== undefined && { reason }),
       ...(transaction.pardoned !== undefined && { pardoned: transaction.pardoned }),
       reply: replyText(disposition.reply),
-      ms: Date.now() - transaction.startedAt,
+      ms: Math.round(performance.now() - transaction.startedAt),
     },
     verdict,
   );

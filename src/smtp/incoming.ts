@@ -42,6 +42,7 @@ export class IncomingMessage implements MessageSource {
   #spool: FileHandle | undefined;
   #spooled = 0;
   #problem: IncomingProblem | undefined;
+  #discarded = false;
 
   constructor(id: string, limits: IncomingLimits) {
     this.#id = id;
@@ -111,6 +112,7 @@ export class IncomingMessage implements MessageSource {
     this.#heldSize = 0;
     try {
       this.#spool ??= await this.#openSpool();
+      if (this.#discarded) return await this.discard(); // its client went away meanwhile
       for (const chunk of held) await this.#append(this.#spool, chunk);
       this.#giveBack();
     } catch (error) {
@@ -157,6 +159,7 @@ export class IncomingMessage implements MessageSource {
 
   /** Frees memory and disk; the message cannot be read any more. */
   async discard(): Promise<void> {
+    this.#discarded = true;
     this.#held = [];
     this.#heldSize = 0;
     this.#giveBack();

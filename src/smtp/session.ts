@@ -1,6 +1,6 @@
 /**
- * One SMTP session: commands in, replies out. Knows nothing of sockets or of npm smtp-server (connection.ts) and writes
- * nothing anywhere but through dispose.ts. Calls come one at a time, each after the reply to the last.
+ * One SMTP session: commands in, replies out, and the message between two of them. Knows nothing of sockets (connection.ts)
+ * and writes nothing anywhere but through dispose.ts. Calls come one at a time, each after the reply to the last.
  */
 import type {
   ClientName,
@@ -12,18 +12,20 @@ import type {
   SessionFacts,
 } from '../hooks/plugin.js';
 import { type HookOutcome, runHook } from '../hooks/run.js';
-import { type Address, type PathArgument, needsSmtpUtf8, parsePathArgument } from '../mail/address.js';
+import { type Address, type Parsed, type PathArgument, needsSmtpUtf8 } from '../mail/address.js';
+import { type Eventual, after } from '../mail/eventual.js';
 import { type Ip, inAny } from '../mail/ip.js';
-import { type Reply, localProblem, reply } from '../mail/reply.js';
+import { type Reply, closing, localProblem, reply } from '../mail/reply.js';
 import { printable } from '../mail/text.js';
 import type { Pardon, Rejection } from '../mail/verdict.js';
 import { BrokenMarker } from '../srv/srv.js';
+import type { Command } from './command.js';
 import { dispose } from './dispose.js';
 import { IncomingMessage } from './incoming.js';
 import { readMailParameters } from './mail-parameters.js';
 import type { Services } from './services.js';
 import { newId } from './transaction-id.js';
-import { type Objection, type RecipientKind, SmtpTransaction } from './transaction.js';
+import { type Objection, type RecipientKind, type Sender, SmtpTransaction } from './transaction.js';
 
 export interface Client {
   readonly ip: Ip;
@@ -35,6 +37,7 @@ export class SmtpSession {
   readonly id = newId();
   readonly #services: Services;
   readonly #client: Client;
+  readonly #offered: () => readonly string[];
   readonly #clientName: Promise<ClientName>;
   readonly #relaying: boolean;
   #helo = '';
@@ -42,19 +45,31 @@ export class SmtpSession {
   #secure = false;
   #unknownCommands = 0;
   #transaction: SmtpTransaction | undefined;
+  /** The message that is being received: 354 has been said, its end has not come. */
+  #message: IncomingMessage | undefined;
   #refusedRecipients = 0;
   /** Rejections and pardons from before there was a mail. */
   readonly #said: Record<'connect' | 'helo', readonly SaidAtHook[]> = { connect: [], helo: [] };
 
-  constructor(services: Services, client: Client) {
+  /** `offered` are the extensions that hang on the connection. */
+  constructor(services: Services, client: Client, offered: () => readonly string[] = () => []) {
     this.#services = services;
     this.#client = client;
+    this.#offered = offered;
     this.#relaying = inAny(services.settings.relay_networks, client.ip);
     this.#clientName = client.name ? Promise.resolve(client.name) : services.clientName(client.ip);
   }
 
+  get client(): Client {
+    return this.#client;
+  }
+
   get clientIp(): Ip {
     return this.#client.ip;
+  }
+
+  get secure(): boolean {
+    return this.#secure;
   }
 
   /** A transaction is under way: what is said now must be allowed to finish. */
@@ -62,9 +77,14 @@ export class SmtpSession {
     return this.#transaction !== undefined;
   }
 
-  /** Before the greeting. */
-  async connect(): Promise<Reply | undefined> {
-    return this.#stopOf('connect', await this.#runSession('connect'));
+  /** Are the next octets text of the message? */
+  get receiving(): boolean {
+    return this.#message !== undefined;
+  }
+
+  /** Before the greeting; the reply that takes its place where there is one. */
+  connect(): Eventual<Reply | undefined> {
+    return after(this.#runSession('connect'), (outcome) => this.#stopOf('connect', outcome));
   }
 
   /** RFC 3207 §4.2: what was said before the handshake is forgotten. */
@@ -75,73 +95,103 @@ export class SmtpSession {
     this.#transaction = undefined;
   }
 
-  /** HELO or EHLO, its name checked by the caller; undefined: go on with the greeting. */
-  async helo(name: string, extended: boolean): Promise<Reply | undefined> {
+  answer(command: SessionCommand): Eventual<Reply> {
+    switch (command.kind) {
+      case 'helo':
+        return this.#greet(command.name, command.extended);
+      case 'mail':
+        return this.#mail(command.argument);
+      case 'rcpt':
+        return this.#rcpt(command.argument);
+      case 'data':
+        return this.#data();
+      case 'rset':
+        this.#transaction = undefined;
+        return ok;
+      case 'noop':
+        return ok;
+      case 'quit':
+        return bye;
+      case 'vrfy':
+        return vrfy;
+      case 'help':
+        return help;
+      case 'malformed':
+        return reply(501, '5.5.4', command.problem);
+      case 'unknown':
+        return this.#unknown(command.line);
+    }
+  }
+
+  /** RFC 5321 §4.1.4: it ends a transaction, also where a plugin refuses it. */
+  #greet(name: string, extended: boolean): Eventual<Reply> {
     this.#transaction = undefined;
     this.#helo = name;
     this.#extended = extended;
-    const stopped = this.#stopOf('helo', await this.#runSession('helo'));
-    if (stopped) this.#helo = '';
-    return stopped;
+    return after(this.#runSession('helo'), (outcome) => {
+      const stopped = this.#stopOf('helo', outcome);
+      if (stopped) this.#helo = '';
+      return stopped ?? this.#welcome();
+    });
   }
 
-  get greeted(): boolean {
-    return this.#helo !== '';
+  #welcome(): Reply {
+    const { hostname, max_size } = this.#services.settings;
+    const welcome = reply(250, '', hostname);
+    if (!this.#extended) return welcome;
+    const always = ['PIPELINING', `SIZE ${max_size}`, '8BITMIME', 'SMTPUTF8', 'ENHANCEDSTATUSCODES'];
+    return { ...welcome, further: [...always, ...this.#offered()] };
   }
 
-  reset(): void {
-    this.#transaction = undefined;
-  }
-
-  /** What stands behind `MAIL FROM:`. */
-  async mail(argument: Uint8Array): Promise<Reply> {
+  #mail(argument: Parsed<PathArgument>): Eventual<Reply> {
+    if (this.#helo === '') return heloFirst;
     if (this.#transaction) return reply(503, '5.5.1', 'Nested MAIL command');
-    const parsed = parsePathArgument(argument);
-    if (!parsed.ok) return reply(501, '5.1.7', `Bad sender address: ${parsed.problem}`);
-    const { path, parameters } = parsed.value;
+    if (!argument.ok) return reply(501, '5.1.7', `Bad sender address: ${argument.problem}`);
+    const { path, parameters } = argument.value;
     if (path.kind === 'postmaster') return reply(501, '5.1.7', 'Bad sender address: no domain');
     const asked = readMailParameters(parameters, this.#services.settings.max_size);
     if (!asked.ok) return asked.reply;
     const address = path.kind === 'mailbox' ? path.address : undefined;
     if (address && needsSmtpUtf8(address) && !asked.smtpUtf8)
       return reply(553, '5.6.7', 'Non-ASCII sender address without SMTPUTF8');
-    const sender = {
-      reversePath: address?.text ?? '',
-      domain: address?.domain ?? '',
-      smtpUtf8: asked.smtpUtf8,
-      eightBit: asked.eightBit,
-    };
-    const transaction = new SmtpTransaction(newId(), sender, Date.now());
-    const stopped = this.#relaying ? undefined : await this.#judgeSender(transaction);
-    if (stopped) return stopped;
-    this.#transaction = transaction;
-    this.#refusedRecipients = 0;
-    return reply(250, '2.1.0', 'Sender ok');
+    const { smtpUtf8, eightBit } = asked;
+    return this.#begin({ reversePath: address?.text ?? '', domain: address?.domain ?? '', smtpUtf8, eightBit });
+  }
+
+  #begin(sender: Sender): Eventual<Reply> {
+    const transaction = new SmtpTransaction(newId(), sender, performance.now());
+    return after(this.#relaying ? undefined : this.#judgeSender(transaction), (stopped) => {
+      if (stopped) return stopped;
+      this.#transaction = transaction;
+      this.#refusedRecipients = 0;
+      return senderOk;
+    });
   }
 
   /** What was said of the connection and of HELO holds for each of its mails. */
-  async #judgeSender(transaction: SmtpTransaction): Promise<Reply | undefined> {
+  #judgeSender(transaction: SmtpTransaction): Eventual<Reply | undefined> {
     const note: Note = ({ plugin, verdict }) =>
       verdict.kind === 'pardon' ? transaction.forgive(plugin, verdict) : transaction.reject(plugin, verdict);
     for (const said of [...this.#said.connect, ...this.#said.helo]) note(said);
-    return this.#stopOf('mail', await this.#run('mail', transaction, () => this.#mailContext(transaction), note));
+    const judged = this.#run('mail', transaction, () => this.#mailContext(transaction), note);
+    return after(judged, (outcome) => this.#stopOf('mail', outcome));
   }
 
-  /** What stands behind `RCPT TO:`. */
-  async rcpt(argument: Uint8Array): Promise<Reply> {
+  #rcpt(argument: Parsed<PathArgument>): Eventual<Reply> {
     const transaction = this.#transaction;
-    if (!transaction) return reply(503, '5.5.1', 'Need MAIL first');
+    if (!transaction) return this.#helo === '' ? heloFirst : mailFirst;
     if (transaction.recipients.length >= this.#services.settings.max_recipients)
       return reply(452, '4.5.3', 'Too many recipients');
-    const parsed = parsePathArgument(argument);
-    const answer = parsed.ok
-      ? await this.#recipient(transaction, parsed.value)
-      : reply(501, '5.1.3', `Bad recipient address: ${parsed.problem}`);
-    if (answer.code !== 250) this.#refusedRecipients++;
-    return answer;
+    const answer = argument.ok
+      ? this.#recipient(transaction, argument.value)
+      : reply(501, '5.1.3', `Bad recipient address: ${argument.problem}`);
+    return after(answer, (said) => {
+      if (said.code !== 250) this.#refusedRecipients++;
+      return said;
+    });
   }
 
-  async #recipient(transaction: SmtpTransaction, { path, parameters }: PathArgument): Promise<Reply> {
+  #recipient(transaction: SmtpTransaction, { path, parameters }: PathArgument): Eventual<Reply> {
     const [unknown] = parameters.keys();
     if (unknown !== undefined) return reply(555, '5.5.4', `Parameter not supported: ${unknown}`);
     if (path.kind === 'null') return reply(501, '5.1.3', 'Bad recipient address: empty');
@@ -161,7 +211,7 @@ export class SmtpSession {
   }
 
   /** A recipient that is not of a hosted domain is refused at once, whatever the whitelists say: never an open relay. */
-  async #local(transaction: SmtpTransaction, address: Address): Promise<Reply> {
+  #local(transaction: SmtpTransaction, address: Address): Eventual<Reply> {
     try {
       if (!this.#services.srv.isHosted(address.domain)) return this.#relayingDenied(address);
     } catch (error) {
@@ -180,7 +230,7 @@ export class SmtpSession {
   }
 
   /** What the plugins say counts only once the recipient is taken. */
-  async #judged(transaction: SmtpTransaction, address: Address): Promise<Reply> {
+  #judged(transaction: SmtpTransaction, address: Address): Eventual<Reply> {
     let objection: Objection | undefined;
     const said: (() => void)[] = [];
     const context = (): RcptContext => ({
@@ -195,18 +245,20 @@ export class SmtpSession {
       },
       askAhead: () => this.#services.relay.probe(address.text),
     });
-    const outcome = await this.#run('rcpt', transaction, context, ({ plugin, verdict }) => {
+    const judged = this.#run('rcpt', transaction, context, ({ plugin, verdict }) => {
       if (verdict.kind === 'pardon') {
         if (verdict.lifts === 'all') objection = undefined;
         said.push(() => transaction.forgive(plugin, verdict));
       } else if (verdict.about === 'recipient') objection ??= { plugin, rejection: verdict };
       else said.push(() => transaction.reject(plugin, verdict));
     });
-    const stopped = this.#stopOf('rcpt', outcome);
-    if (stopped) return stopped;
-    const answer = this.#add(transaction, address, objection ? 'refused' : 'deliverable', address.domain, objection);
-    if (answer.code === 250) for (const apply of said) apply();
-    return answer;
+    return after(judged, (outcome) => {
+      const stopped = this.#stopOf('rcpt', outcome);
+      if (stopped) return stopped;
+      const answer = this.#add(transaction, address, objection ? 'refused' : 'deliverable', address.domain, objection);
+      if (answer.code === 250) for (const apply of said) apply();
+      return answer;
+    });
   }
 
   #add(
@@ -217,23 +269,32 @@ export class SmtpSession {
     objection?: Objection,
   ): Reply {
     const added = transaction.add({ ...recipient, objection }, kind, domain);
-    return added === 'added' ? reply(250, '2.1.5', 'Recipient ok') : otherTransaction;
+    return added === 'added' ? recipientOk : otherTransaction;
   }
 
-  /** A message to read the data into, or the reply that refuses DATA. */
-  data(): IncomingMessage | Reply {
-    if (!this.#transaction) return reply(503, '5.5.1', 'Need MAIL first');
-    if (this.#transaction.recipients.length > 0)
-      return new IncomingMessage(this.#transaction.id, this.#services.incoming);
+  #data(): Reply {
+    const transaction = this.#transaction;
+    if (!transaction) return this.#helo === '' ? heloFirst : mailFirst;
+    if (transaction.recipients.length > 0) {
+      this.#message = new IncomingMessage(transaction.id, this.#services.incoming);
+      return goAhead;
+    }
     return this.#refusedRecipients > 0
       ? reply(554, '5.5.1', 'No valid recipients')
       : reply(503, '5.5.1', 'Need RCPT first');
   }
 
+  /** The message's next octets; a promise where the client has to wait for the disk. Never throws. */
+  receive(text: Buffer): Eventual<void> {
+    return this.#message?.write(text);
+  }
+
   /** The message is whole: judge it, act, answer. The transaction is over. Never throws. */
-  async finish(message: IncomingMessage, sawBareNewline: boolean): Promise<Reply> {
+  async endOfData(sawBareNewline: boolean): Promise<Reply> {
     const transaction = this.#transaction;
-    if (!transaction) return localProblem;
+    const message = this.#message;
+    this.#message = undefined;
+    if (!transaction || !message) return localProblem;
     try {
       return await dispose({
         transaction,
@@ -252,18 +313,20 @@ export class SmtpSession {
     }
   }
 
-  /** An unknown command; `line` as it came. */
-  async unknown(line: string): Promise<Reply> {
+  #unknown(line: string): Eventual<Reply> {
     this.#unknownCommands++;
     const context = (): SessionContext & { readonly command: string } => ({
       ...this.#context(),
       command: printable(line, 100),
     });
-    const outcome = await this.#run('unknownCommand', undefined, context);
-    return this.#stopOf('unknownCommand', outcome) ?? reply(500, '5.5.2', 'Command not recognized');
+    const asked = this.#run('unknownCommand', undefined, context);
+    return after(asked, (outcome) => this.#stopOf('unknownCommand', outcome) ?? notRecognized);
   }
 
+  /** The client has gone, or is another one now. A message without its end is dropped. */
   closed(): void {
+    void this.#message?.discard();
+    this.#message = undefined;
     for (const plugin of this.#services.plugins) {
       void this.#disconnect(plugin).catch((error: unknown) => this.#broken(error, 'disconnect'));
     }
@@ -301,7 +364,7 @@ export class SmtpSession {
     return { ...this.#context(), id: transaction.id, reversePath, senderDomain: domain };
   }
 
-  async #runSession(hook: 'connect' | 'helo'): Promise<HookOutcome> {
+  #runSession(hook: 'connect' | 'helo'): Eventual<HookOutcome> {
     if (this.#relaying) return { kind: 'go on' };
     const said: SaidAtHook[] = [];
     this.#said[hook] = said;
@@ -318,7 +381,7 @@ export class SmtpSession {
     transaction: SmtpTransaction | undefined,
     context: () => unknown,
     note: Note = () => {},
-  ): Promise<HookOutcome> {
+  ): Eventual<HookOutcome> {
     const plugins: readonly Plugin[] = this.#services.plugins;
     const log = this.#services.hookLog({
       ip: this.#client.ip.text,
@@ -363,4 +426,17 @@ export class SmtpSession {
 type SaidAtHook = { readonly plugin: string; readonly verdict: Rejection | Pardon };
 type Note = (said: SaidAtHook) => void;
 
+/** STARTTLS and XCLIENT change the session itself: they are the connection's. */
+type SessionCommand = Exclude<Command, { readonly kind: 'starttls' | 'xclient' }>;
+
+const ok = reply(250, '2.0.0', 'Ok');
+const bye = closing(reply(221, '2.0.0', 'Bye'));
+const vrfy = reply(252, '2.5.0', 'Send some mail, it will be seen');
+const help = reply(214, '2.0.0', 'See RFC 5321');
+const goAhead = reply(354, '', 'End data with <CR><LF>.<CR><LF>');
+const senderOk = reply(250, '2.1.0', 'Sender ok');
+const recipientOk = reply(250, '2.1.5', 'Recipient ok');
+const heloFirst = reply(503, '5.5.1', 'Send HELO/EHLO first');
+const mailFirst = reply(503, '5.5.1', 'Need MAIL first');
+const notRecognized = reply(500, '5.5.2', 'Command not recognized');
 const otherTransaction = reply(452, '4.5.3', 'Send this recipient in a transaction of its own');

@@ -36,6 +36,7 @@ export type Added = 'added' | 'other domain' | 'other kind';
 export class SmtpTransaction {
   readonly id: string;
   readonly sender: Sender;
+  /** Of the monotonic clock, in milliseconds. */
   readonly startedAt: number;
   readonly fields: (readonly [name: string, value: string])[] = [];
   /** Of the archived mail alone. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -118,6 +118,28 @@ test('a spool folder that cannot be written is a problem that names the path', a
   assert.equal(message.problem?.kind, 'spool');
   assert.match(message.problem.log, /spool.*file/);
 });
+
+test('a message that is given up while its spool file is being opened leaves no open file', async (t) => {
+  const spoolDir = mkdtempSync(join(tmpdir(), 'postern-spool-'));
+  t.after(() => rmSync(spoolDir, { recursive: true }));
+  const message = incoming({ memory: 5, spoolDir });
+  const written = message.write(Buffer.from('A: b\r\n\r\nbody'));
+  await message.discard();
+  await written;
+  const open = readdirSync('/proc/self/fd').map((fd) => linkOf(`/proc/self/fd/${fd}`));
+  assert.deepEqual(
+    open.filter((path) => path.startsWith(spoolDir)),
+    [],
+  );
+});
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return ''; // the one that was open to read the folder
+  }
+}
 
 test('octets that trickle in one by one are held together', async () => {
   const message = incoming({ maxSize: 1e6, maxHeaderSize: 1e6, memory: 1e6 });

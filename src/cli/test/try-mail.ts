@@ -3,6 +3,7 @@
  * the local MTA, archived or remembered. What each plugin said is written down on the way.
  */
 import type { Plugin } from '../../hooks/plugin.js';
+import { type Parsed, type PathArgument, parsePathArgument } from '../../mail/address.js';
 import type { Ip } from '../../mail/ip.js';
 import { type Reply, replyText } from '../../mail/reply.js';
 import type { Verdict } from '../../mail/verdict.js';
@@ -85,23 +86,25 @@ async function converse({ helo, from, to, message }: MailToTry, session: SmtpSes
   const early = (command: string, reply: Reply): Conversation => ({ command, reply, recipients: [] });
   const turnedAway = await session.connect();
   if (turnedAway) return early('connect', turnedAway);
-  const greeted = await session.helo(helo, true);
-  if (greeted) return early(`EHLO ${helo}`, greeted);
+  const greeted = await session.answer({ kind: 'helo', name: helo, extended: true });
+  if (greeted.code !== 250) return early(`EHLO ${helo}`, greeted);
   const parameters = /^[\x00-\x7f]*$/.test([from, ...to].join('')) ? '' : ' SMTPUTF8';
-  const sender = await session.mail(Buffer.from(`<${from}>${parameters}`));
+  const sender = await session.answer({ kind: 'mail', argument: pathOf(`<${from}>${parameters}`) });
   if (sender.code !== 250) return early(`MAIL FROM:<${from}>`, sender);
   const taken: string[] = [];
   let last = early('RCPT TO', sender);
   for (const recipient of to) {
-    const reply = await session.rcpt(Buffer.from(`<${recipient}>`));
+    const reply = await session.answer({ kind: 'rcpt', argument: pathOf(`<${recipient}>`) });
     if (reply.code === 250) taken.push(recipient);
     last = early(`RCPT TO:<${recipient}>`, reply);
   }
-  const incoming = session.data();
-  if (!('write' in incoming)) return taken.length === 0 ? last : early('DATA', incoming);
-  await incoming.write(message);
-  return { command: 'end of data', reply: await session.finish(incoming, false), recipients: taken };
+  const data = await session.answer({ kind: 'data' });
+  if (!session.receiving) return taken.length === 0 ? last : early('DATA', data);
+  await session.receive(message);
+  return { command: 'end of data', reply: await session.endOfData(false), recipients: taken };
 }
+
+const pathOf = (text: string): Parsed<PathArgument> => parsePathArgument(Buffer.from(text));
 
 const hooks = ['connect', 'helo', 'mail', 'rcpt', 'dataPost', 'queue', 'unknownCommand'] as const;
 

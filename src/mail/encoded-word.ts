@@ -1,10 +1,11 @@
 /**
- * Decodes a Subject for the index (RFC 2047 encoded words, raw UTF-8). Hostile input costs linear time; what cannot be
- * decoded stays as it came. Leaves escaping and cutting to the index line.
+ * A field's value as people read it, in index, page, terminal and digest: RFC 2047 encoded words, raw octets. Hostile input
+ * costs linear time; a charset that nobody knows stays as it came. Leaves what is unsafe to show to text.ts.
  */
+import { charsetNamed } from './charset/charset.js';
+import type { Charset } from './charset/decoded.js';
+import { windows1252 } from './charset/windows-1252.js';
 import { decodeUtf8 } from './text.js';
-
-type TextDecoder = InstanceType<typeof globalThis.TextDecoder>;
 
 /** Octets of input that are looked at. */
 const maxInput = 65_536;
@@ -21,16 +22,20 @@ interface Word {
   readonly raw: string;
 }
 
-/** `raw` holds octets as latin1 (as header.ts gives them); text that is Unicode already stays so. */
-export function decodeSubject(raw: string): string {
+/**
+ * `raw` holds octets as latin1 (as header.ts gives them); text that is Unicode already stays so. `charset` is that of the
+ * mail's Content-Type, for octets that say nothing of themselves.
+ */
+export function decodeField(raw: string, charset?: string): string {
   const input = raw.length > maxInput ? raw.slice(0, maxInput) : raw;
+  const plain = (octets: string): string => decodeRaw(octets, charset);
   if (!input.includes('=?')) return plain(input);
-  const decoders = new Map<string, TextDecoder | undefined>();
+  const charsets = new Map<string, Charset | undefined>();
   let text = '';
   let end = 0;
   let run: Word[] = [];
   const flush = (): void => {
-    text += run.length > 0 ? decodeRun(run, decoders) : '';
+    text += run.length > 0 ? decodeRun(run, charsets) : '';
     run = [];
   };
   for (const match of input.matchAll(encodedWord)) {
@@ -61,33 +66,45 @@ function quotedOctets(encoded: string): Buffer {
   return Buffer.from(text, 'latin1');
 }
 
-/** Words of one charset are decoded together: senders cut characters in two (against RFC 2047 §5, and often). */
-function decodeRun(run: readonly Word[], decoders: Map<string, TextDecoder | undefined>): string {
-  const decoder = decoderFor(run[0]?.charset ?? '', decoders);
-  if (!decoder) return run.map((word) => word.raw).join(' ');
-  return decoder.decode(Buffer.concat(run.map((word) => word.octets)));
-}
-
-function decoderFor(charset: string, decoders: Map<string, TextDecoder | undefined>): TextDecoder | undefined {
-  if (decoders.has(charset)) return decoders.get(charset);
-  let unknown = 0;
-  for (const known of decoders.values()) if (!known) unknown++;
-  if (unknown >= maxUnknown) return undefined;
-  const decoder = newDecoder(charset);
-  decoders.set(charset, decoder);
-  return decoder;
-}
-
-function newDecoder(charset: string): TextDecoder | undefined {
-  try {
-    return new TextDecoder(charset);
-  } catch {
-    return undefined;
+/** Senders cut a character in two, and each half is a word (against RFC 2047 §5, and often): only those are joined. */
+function decodeRun(run: readonly Word[], charsets: Map<string, Charset | undefined>): string {
+  const charset = charsetFor(run[0]?.charset ?? '', charsets);
+  if (!charset) return run.map((word) => word.raw).join(' ');
+  let text = '';
+  let before = charset.decode(Buffer.alloc(0));
+  for (const { octets } of run) {
+    const joined = charset.decode(Buffer.concat([before.rest, octets]));
+    const goesOn = before.rest.length === 0 || !joined.text.startsWith('\ufffd');
+    if (before.isCut && !goesOn) text += '\ufffd';
+    before = goesOn ? joined : charset.decode(octets);
+    text += before.text;
   }
+  return (before.isCut ? `${text}\ufffd` : text).replace(/^\ufeff/, '');
 }
 
-/** Raw 8-bit text that is valid UTF-8 is UTF-8 (RFC 6532); anything else is left alone. */
-function plain(text: string): string {
-  if (/^[\x00-\x7f]*$/.test(text) || /[^\x00-\xff]/.test(text)) return text;
-  return decodeUtf8(Buffer.from(text, 'latin1')) ?? text;
+function charsetFor(name: string, charsets: Map<string, Charset | undefined>): Charset | undefined {
+  if (charsets.has(name)) return charsets.get(name);
+  let unknown = 0;
+  for (const known of charsets.values()) if (!known) unknown++;
+  if (unknown >= maxUnknown) return undefined;
+  const charset = charsetNamed(name);
+  charsets.set(name, charset);
+  return charset;
 }
+
+/** Octets that are valid UTF-8 are UTF-8 (RFC 6532); else they are of the mail's charset, and without one of the West's. */
+function decodeRaw(text: string, charset: string | undefined): string {
+  if (/[^\x00-\xff]/.test(text)) return text;
+  const octets = Buffer.from(text, 'latin1');
+  if (/^[\x00-\x7f]*$/.test(text)) return /\x1b\$[@B]/.test(text) ? textOf(charsetNamed('iso-2022-jp'), octets) : text;
+  return decodeUtf8(octets) ?? textOf(charset === undefined ? undefined : charsetNamed(charset), octets);
+}
+
+function textOf(charset: Charset = windows1252, octets: Buffer): string {
+  const { text, isCut } = charset.decode(octets);
+  return isCut ? `${text}\ufffd` : text;
+}
+
+/** The charset that a Content-Type field names; undefined where it names none. */
+export const charsetParameter = (contentType: string): string | undefined =>
+  /;[ \t]*charset[ \t]*=[ \t]*"?([!#-:<-~]{1,60})/i.exec(contentType)?.[1];

@@ -5,14 +5,22 @@
 
 /**
  * Controls (C0, DEL, C1), line and paragraph separators, bidirectional and other invisible formatting, lone surrogates.
- * With the `u` flag a surrogate pair is one character, so `\p{Cs}` meets lone ones only.
+ * With the `u` flag a surrogate pair is one character, so `\p{Cs}` meets lone ones only. The two joiners (U+200C, U+200D)
+ * are part of words in Persian or Hindi and of emoji: between letters and emoji they stay.
  */
-const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
+const unsafe = new RegExp(
+  [
+    '(?![\\u200c\\u200d])[\\p{Cc}\\p{Cf}\\p{Cs}\\u2028\\u2029]',
+    '(?<![\\p{L}\\p{M}\\p{Extended_Pictographic}\\p{Emoji_Modifier}])[\\u200c\\u200d]',
+    '[\\u200c\\u200d](?![\\p{L}\\p{M}\\p{Extended_Pictographic}])',
+  ].join('|'),
+  'gu',
+);
 
 /** For logs, pages and JSON: readable Unicode stays, whatever is unsafe becomes `?`. `max` counts UTF-16 units. */
 export function printable(text: string, max = 512): string {
   const cut = text.length > max ? `${text.slice(0, max - 1)}…` : text;
-  return cut.replace(unsafe, '?');
+  return /^[ -~]*$/.test(cut) ? cut : cut.replace(unsafe, '?');
 }
 
 /** For SMTP replies and header fields (RFC 5321 §4.2: textstring): printable ASCII only, all else becomes `?`. */

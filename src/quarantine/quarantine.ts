@@ -7,7 +7,7 @@ import type { MessageSource } from '../mail/message.js';
 import { fieldText } from '../mail/text.js';
 import { rfc3339 } from './disk/day.js';
 import { codeOf } from './disk/durable.js';
-import { decodeSubject } from '../mail/encoded-word.js';
+import { decodeField } from '../mail/encoded-word.js';
 import { type ExpireOptions, type ExpireResult, expire } from './care/expire.js';
 import { isFolderName, mailName } from './disk/folder.js';
 import { indexLine } from './disk/index-entry.js';
@@ -154,7 +154,7 @@ async function publish(files: readonly MailFile[], folder: PreparedFolder): Prom
 }
 
 function linesOf({ time, copies, about }: ArchiveRequest, files: readonly MailFile[]): Buffer {
-  const shared = { ...about, time: rfc3339(time), subject: decodeSubject(about.subject) };
+  const shared = { ...about, time: rfc3339(time), subject: decodeField(about.subject) };
   return Buffer.concat(
     files.map(({ filename, size }, i) =>
       indexLine({ ...shared, recipient: copies[i]?.recipient ?? '', filename, size }),

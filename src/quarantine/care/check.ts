@@ -8,7 +8,7 @@ import { headerEnd, type Header, parseHeader } from '../../mail/header.js';
 import { decodeUtf8 } from '../../mail/text.js';
 import { rfc3339 } from '../disk/day.js';
 import { filesIn } from '../disk/emptying.js';
-import { decodeSubject } from '../../mail/encoded-word.js';
+import { decodeField } from '../../mail/encoded-word.js';
 import { type Folder, folderAt, mailTime, withoutFlags } from '../disk/folder.js';
 import { type IndexEntry, indexLine } from '../disk/index-entry.js';
 import { openIndexes } from '../disk/index-file.js';
@@ -93,7 +93,7 @@ function entryOf(header: Header, known: Pick<IndexEntry, 'filename' | 'time' | '
     ...known,
     from: value('X-MAIL-FROM'),
     recipient: value('Recipient'),
-    subject: decodeSubject(header.get('Subject') ?? ''),
+    subject: decodeField(header.get('Subject') ?? ''),
     ip: value('X-REMOTE-IP'),
     host: value('X-REMOTE-HOST'),
     helo: value('X-HELO'),

@@ -1,0 +1,19 @@
+/** What a charset makes of octets. */
+
+export interface Decoded {
+  readonly text: string;
+  /** Do the octets end within a character? That one is not in the text. */
+  readonly isCut: boolean;
+  /** What stands in front of the octets that follow, if they are to be read as going on. */
+  readonly rest: Buffer;
+}
+
+export interface Charset {
+  decode(octets: Buffer): Decoded;
+}
+
+const nothing = Buffer.alloc(0);
+
+export const whole = (text: string): Decoded => ({ text, isCut: false, rest: nothing });
+
+export const cutBefore = (rest: Buffer, text: string): Decoded => ({ text, isCut: true, rest });

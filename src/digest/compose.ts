@@ -2,6 +2,7 @@
 import { html } from 'hono/html';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import { printable } from '../mail/text.js';
+import { senderText } from '../quarantine/look/sender.js';
 import type { IndexEntry } from '../quarantine/disk/index-entry.js';
 
 export interface Digest {
@@ -43,13 +44,16 @@ interface DigestRow {
 }
 
 /** A client's text: one line each, without invisible characters. */
-const rowOf = ({ time, from, recipient, subject, reason, plugin }: IndexEntry): DigestRow => ({
-  clock: printable(time.slice(11, 16), 5),
-  from: from === '' ? '<>' : printable(from, 200),
-  to: printable(recipient, 200),
-  subject: subject === '' ? '(no subject)' : printable(subject, 200),
-  why: printable(`${reason} (${plugin})`, 300),
-});
+const rowOf = (entry: IndexEntry): DigestRow => {
+  const { time, recipient, subject, reason, plugin } = entry;
+  return {
+    clock: printable(time.slice(11, 16), 5),
+    from: printable(senderText(entry), 300),
+    to: printable(recipient, 200),
+    subject: subject === '' ? '(no subject)' : printable(subject, 200),
+    why: printable(`${reason} (${plugin})`, 300),
+  };
+};
 
 function wordsOf({ domain, day, mails, rows, expires }: Digest): { readonly first: string; readonly last: string } {
   const more = mails > rows.length ? `These are the newest ${rows.length}; the quarantine page has all. ` : '';

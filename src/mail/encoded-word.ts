@@ -28,7 +28,7 @@ interface Word {
  */
 export function decodeField(raw: string, charset?: string): string {
   const input = raw.length > maxInput ? raw.slice(0, maxInput) : raw;
-  const plain = (octets: string): string => decodeRaw(octets, charset);
+  const plain = (octets: string): string => decodeOctets(octets, charset);
   if (!input.includes('=?')) return plain(input);
   const charsets = new Map<string, Charset | undefined>();
   let text = '';
@@ -93,7 +93,7 @@ function charsetFor(name: string, charsets: Map<string, Charset | undefined>): C
 }
 
 /** Octets that are valid UTF-8 are UTF-8 (RFC 6532); else they are of the mail's charset, and without one of the West's. */
-function decodeRaw(text: string, charset: string | undefined): string {
+export function decodeOctets(text: string, charset: string | undefined): string {
   if (/[^\x00-\xff]/.test(text)) return text;
   const octets = Buffer.from(text, 'latin1');
   if (/^[\x00-\x7f]*$/.test(text)) return /\x1b\$[@B]/.test(text) ? textOf(charsetNamed('iso-2022-jp'), octets) : text;

@@ -3,11 +3,11 @@
  * folder and index line are on disk. The order (mail, its name, its index line) means that a crash can leave a mail without a
  * line, which `check` mends, but never a line without its mail. Leaves the reply to the listener.
  */
+import type { Headline } from '../mail/shown/headline.js';
 import type { MessageSource } from '../mail/message.js';
 import { fieldText } from '../mail/text.js';
 import { rfc3339 } from './disk/day.js';
 import { codeOf } from './disk/durable.js';
-import { decodeField } from '../mail/encoded-word.js';
 import { type ExpireOptions, type ExpireResult, expire } from './care/expire.js';
 import { isFolderName, mailName } from './disk/folder.js';
 import { indexLine } from './disk/index-entry.js';
@@ -29,10 +29,9 @@ export interface ArchiveRequest {
   readonly about: AboutMail;
 }
 
-export interface AboutMail {
+export interface AboutMail extends Headline {
+  /** The reverse-path. */
   readonly from: string;
-  /** As it stands in the header, octets as latin1. */
-  readonly subject: string;
   readonly ip: string;
   readonly host: string;
   readonly helo: string;
@@ -40,7 +39,6 @@ export interface AboutMail {
   readonly plugin: string;
   /** What the client is told once all is on disk, in one line. */
   readonly reply: string;
-  readonly messageId: string;
   /** Where SPF ran. */
   readonly spf?: string;
 }
@@ -154,7 +152,7 @@ async function publish(files: readonly MailFile[], folder: PreparedFolder): Prom
 }
 
 function linesOf({ time, copies, about }: ArchiveRequest, files: readonly MailFile[]): Buffer {
-  const shared = { ...about, time: rfc3339(time), subject: decodeField(about.subject) };
+  const shared = { ...about, time: rfc3339(time) };
   return Buffer.concat(
     files.map(({ filename, size }, i) =>
       indexLine({ ...shared, recipient: copies[i]?.recipient ?? '', filename, size }),

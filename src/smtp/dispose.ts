@@ -6,6 +6,7 @@ import type { ClientName, DataContext, MailContext, SessionFacts } from '../hook
 import { type Hook, type HookOutcome, runHook } from '../hooks/run.js';
 import type { Content } from '../mail/content.js';
 import { type Header, parseHeader } from '../mail/header.js';
+import { headlineOf } from '../mail/shown/headline.js';
 import { type Reply, isTemporary, localProblem, reply, replyText } from '../mail/reply.js';
 import type { RelayResult } from '../relay/relay.js';
 import type { IncomingMessage, IncomingProblem } from './incoming.js';
@@ -157,8 +158,7 @@ async function archive(mail: ReadMail, objection: Objection): Promise<Dispositio
     message: withoutOwnFields(mail.message, mail.header, services.settings.authserv_id),
     about: {
       from: transaction.sender.reversePath,
-      subject: header.get('subject') ?? '',
-      messageId: header.get('message-id') ?? '',
+      ...headlineOf(header),
       ip: session.clientIp.text,
       host: 'name' in clientName ? clientName.name : '',
       helo: session.helo,

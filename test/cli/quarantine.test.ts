@@ -29,7 +29,7 @@ function run(root: string, words: readonly string[], env: Record<string, string>
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
 }
 
-interface KeptMail extends Pick<typeof about, 'subject' | 'from' | 'plugin' | 'reason' | 'reply'> {
+interface KeptMail extends Pick<typeof about, 'subject' | 'from' | 'headerFrom' | 'plugin' | 'reason' | 'reply'> {
   readonly text: string;
   readonly fields: string;
 }
@@ -38,7 +38,14 @@ interface KeptMail extends Pick<typeof about, 'subject' | 'from' | 'plugin' | 'r
 async function keep(
   root: string,
   id: string,
-  { subject = 'hello', text = '', from = 'a@example.net', fields = '', ...known }: Partial<KeptMail> = {},
+  {
+    subject = 'hello',
+    text = '',
+    from = 'a@example.net',
+    headerFrom = from,
+    fields = '',
+    ...known
+  }: Partial<KeptMail> = {},
 ): Promise<void> {
   const head = Buffer.from(
     `${fields}X-MAIL-FROM: ${from}\r\nX-REJECT-REASON: No such user\r\nX-REJECT-PLUGIN: valid_users\r\n`,
@@ -48,7 +55,7 @@ async function keep(
       id,
       text: text === '' ? `Subject: ${subject}\r\n\r\nbody\r\n` : text,
       copies: [{ recipient: 'foo@example.com', head }],
-      about: { ...about, subject, from, ...known },
+      about: { ...about, subject, from, headerFrom, ...known },
     }),
   );
   assert.equal(result.kind, 'archived');
@@ -68,7 +75,7 @@ test('show tells SPF term by term, as it was archived, before the mail', async (
 test('list prints tabs to a pipe, newest first, and JSON where it is asked to', async (t) => {
   const root = spamFolder(t);
   await keep(root, 'ONE', { subject: 'first\tone' });
-  await keep(root, 'TWO', { subject: 'second', from: '' });
+  await keep(root, 'TWO', { subject: 'second', from: '', headerFrom: 'Bank <b@bank.example>' });
   const { code, out } = await run(root, ['list']);
   assert.equal(code, 0);
   assert.deepEqual(
@@ -77,13 +84,21 @@ test('list prints tabs to a pipe, newest first, and JSON where it is asked to', 
       .split('\n')
       .map((line) => line.split('\t').slice(1)),
     [
-      ['TWO', 'valid_users', '', 'foo@example.com', '192.0.2.1', '', 'second'],
+      ['TWO', 'valid_users', 'Bank <b@bank.example> (envelope <>)', 'foo@example.com', '192.0.2.1', '', 'second'],
       ['ONE', 'valid_users', 'a@example.net', 'foo@example.com', '192.0.2.1', '', 'first one'],
     ],
   );
   const [first] = (await run(root, ['list', '--json', '-subject:second'])).out.split('\n');
   const json = JSON.parse(first ?? '') as Record<string, unknown>;
   assert.deepEqual([json['id'], json['subject'], json['domain']], ['ONE', 'first\tone', 'example.com']);
+  const [second] = (await run(root, ['list', '--json', 'header-from:bank'])).out.split('\n');
+  assert.deepEqual(
+    Object.entries(JSON.parse(second ?? '') as object).filter(([key]) => /from/i.test(key)),
+    [
+      ['from', ''],
+      ['header_from', 'Bank <b@bank.example>'],
+    ],
+  );
 });
 
 const misuses: readonly [what: string, words: readonly string[], code: number, says: RegExp][] = [

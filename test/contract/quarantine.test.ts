@@ -106,6 +106,8 @@ const keys = [
   'plugin',
   'message-id',
   'size',
+  'reply',
+  'header_from',
 ];
 
 test('the index has one JSON object a line: its keys, in order', async () => {
@@ -120,10 +122,14 @@ test('the values of an index line', async () => {
     to: 'Nobody@example.com',
     helo: 'Mail.Client.Example',
     client: 'ADDR=192.0.2.1',
-    without: ['subject', 'message-id'],
-    fields: ['Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?= an alle', 'Message-ID: <4711@client.example>'],
+    without: ['from', 'subject', 'message-id'],
+    fields: [
+      'From: =?iso-8859-1?Q?J=FCrgen?= <juergen@bank.example>',
+      'Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?= an alle',
+      'Message-ID: <4711@client.example>',
+    ],
   });
-  const { time, filename, size, ...values } = index[0] ?? {};
+  const { time, filename, size, reply, ...values } = index[0] ?? {};
   assert.deepEqual(values, {
     from: 'Sender@sender.example',
     recipient: 'Nobody@example.com',
@@ -134,7 +140,9 @@ test('the values of an index line', async () => {
     reason: 'No such user',
     plugin: 'valid_users',
     'message-id': '<4711@client.example>',
+    header_from: 'Jürgen <juergen@bank.example>',
   });
+  assert.match(String(reply), noSuchUser);
   assert.match(String(time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/);
   assert.ok(Math.abs(Date.parse(String(time)) - begun) < 5000);
   assert.equal(filename, basename(archived[0]?.path ?? ''));
@@ -144,6 +152,7 @@ test('the values of an index line', async () => {
 const absentValues: readonly (readonly [key: string, mail: Mail])[] = [
   ['from', { from: '' }],
   ['subject', { without: ['subject'] }],
+  ['header_from', { without: ['from'] }],
   ['message-id', { without: ['message-id'] }],
   ['host', { client: 'ADDR=192.0.2.9' }],
 ];
@@ -160,6 +169,11 @@ const hostile: readonly (readonly [what: string, mail: Mail, key: string])[] = [
   ['an escape sequence', { fields: ['Subject: \x1b[2J\x1b]0;x\x07'] }, 'subject'],
   ['a right-to-left override', { fields: ['Subject: =?utf-8?B?4oCuZ3Bq?='] }, 'subject'],
   ['a line separator', { fields: ['Subject: =?utf-8?B?YeKAqGI=?='] }, 'subject'],
+  [
+    'a whole line in a name',
+    { without: ['from'], fields: ['From: =?utf-8?Q?=0D=0A{"time":"x"=E2=80=AE?= <a@b.example>'] },
+    'header_from',
+  ],
   ['quotes and backslashes', { fields: ['Message-ID: <"\\",":{}">'] }, 'message-id'],
   ['NUL', { fields: ['Subject: a\0b'] }, 'subject'],
   ['a subject of 50,000 octets', { fields: [`Subject: ${'x'.repeat(50_000)}`] }, 'subject'],

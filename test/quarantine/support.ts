@@ -30,6 +30,7 @@ export const quarantineIn = (root: string, options: Partial<QuarantineOptions> =
 export const about: AboutMail = {
   from: 'a@example.net',
   subject: 'hello',
+  headerFrom: 'a@example.net',
   ip: '192.0.2.1',
   host: 'host.example',
   helo: 'helo.example',

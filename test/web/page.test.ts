@@ -48,6 +48,20 @@ test('a mail’s page says why first: plugin, sentence, SMTP reply', async (t) =
   assert.ok(body.includes('<code>550 5.7.23 SPF fail: &lt;b&gt;x&lt;/b&gt; (W1)</code>'));
 });
 
+test('who the mail says it is from is shown, decoded, and the envelope where that is another', async (t) => {
+  const site = await openSite(t);
+  const text =
+    'From: =?utf-8?q?J=C3=BCrgen_=3Cb=3E?= <info@bank.example>\r\nSubject: x\r\nTo: =?iso-8859-1?q?M=FCller?= <b@example.com>\r\n\r\nThe body.\r\n';
+  const name = await keep(site, { text, from: 'x@evil.example', headerFrom: '"Jürgen <b>" <info@bank.example>' });
+  const anna = await new Client(site).login();
+  const list = (await anna.get(`/?q=${encodeURIComponent('from:info@bank from:x@evil header-from:jürgen')}`)).body;
+  assert.ok(list.includes('>&quot;Jürgen &lt;b&gt;&quot; &lt;info@bank.example&gt;</span>'));
+  assert.ok(list.includes('(envelope x@evil.example)"'));
+  const page = textOf((await anna.get(pageOf(name))).body);
+  assert.match(page, /From &quot;Jürgen &lt;b>&quot; &lt;info@bank\.example> Envelope x@evil\.example To /);
+  assert.match(page, /To Müller &lt;b@example\.com>/);
+});
+
 const zoneOf = (hosts: string): object => ({
   'sender.example': { TXT: [['v=spf1 include:hosts.sender.example -all']] },
   'hosts.sender.example': { TXT: [[`v=spf1 ${hosts} -all`]] },

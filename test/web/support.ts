@@ -91,6 +91,8 @@ export interface KeepOptions {
   readonly reason?: string;
   readonly plugin?: string;
   readonly reply?: string;
+  /** As the list shows it; the reverse-path where none is given. */
+  readonly headerFrom?: string;
   readonly helo?: string;
   readonly host?: string;
   readonly ip?: string;
@@ -107,7 +109,8 @@ let count = 0;
 export async function keep(site: Pick<Site, 'spam'>, options: KeepOptions = {}): Promise<string> {
   const { domain = 'example.com', text, time = new Date(), recipient = `foo@${domain}`, zone, ...known } = options;
   const judged = zone === undefined ? undefined : await spfFields({ ...about, ...known }, zone);
-  const facts = { ...about, ...known, ...(judged && { spf: judged.result }) };
+  const headerFrom = known.headerFrom ?? known.from ?? about.from;
+  const facts = { ...about, ...known, headerFrom, ...(judged && { spf: judged.result }) };
   const spf =
     facts.spf === undefined
       ? ''

@@ -2,6 +2,7 @@
 import { userInfo } from 'node:os';
 import { printable } from '../../mail/text.js';
 import { browse } from '../../quarantine/look/browse.js';
+import { senderText } from '../../quarantine/look/sender.js';
 import { discard } from '../../quarantine/care/discard.js';
 import { idOf, refText } from '../../quarantine/disk/mail-ref.js';
 import { release, type ReleaseResult } from '../../quarantine/care/release.js';
@@ -130,7 +131,7 @@ const styles: Readonly<Record<string, Style>> = {
 
 function lineOf({ ref, entry }: NamedMail, { kind, text }: ChangeOutcome, { options, terminal }: Task): string {
   if (options.has('json')) return jsonLine({ mail: refText(ref), id: idOf(ref.filename), result: kind, detail: text });
-  const who = entry === undefined ? refText(ref) : `${entry.from === '' ? '<>' : entry.from} → ${entry.recipient}`;
+  const who = entry === undefined ? refText(ref) : `${senderText(entry)} → ${entry.recipient}`;
   return render(
     [
       [

@@ -1,6 +1,7 @@
 /** `postern quarantine list`: a table for people, tabs for pipes, JSON for programs; printed as it is found. */
 import { printable } from '../../mail/text.js';
 import { browse, type ListItem } from '../../quarantine/look/browse.js';
+import { senderText } from '../../quarantine/look/sender.js';
 import { idOf } from '../../quarantine/disk/mail-ref.js';
 import { exit } from '../exit-codes.js';
 import { render } from '../terminal.js';
@@ -40,7 +41,7 @@ const tabbed = ({ ref, entry, mark }: ListItem): string =>
     entry.time,
     idOf(ref.filename),
     entry.plugin,
-    entry.from,
+    senderText(entry),
     entry.recipient,
     entry.ip,
     mark?.kind ?? '',
@@ -81,7 +82,7 @@ const tableRow =
       [`${shortTime(entry.time)} `, 'dim'],
       [`${fit(idOf(ref.filename), 14)} `],
       [`${fit(entry.plugin, plugin)} `, 'yellow'],
-      [`${fit(entry.from === '' ? '<>' : entry.from, from)} ${fit(entry.recipient, to)} `],
+      [`${fit(senderText(entry), from)} ${fit(entry.recipient, to)} `],
       state,
       [fit(entry.subject, Math.max(5, subject - state[0].length)).trimEnd()],
     ];

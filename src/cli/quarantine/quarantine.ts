@@ -57,7 +57,7 @@ MAIL is the ID of the 550, a name that list prints (329/example.com/...), or the
 
 SEARCH is words and KEY:VALUE; -KEY:VALUE finds what is not so
 ${Object.entries(queryKeys)
-  .map(([key, doc]) => `  ${`${key}:`.padEnd(9)} ${doc}\n`)
+  .map(([key, doc]) => `  ${`${key}:`.padEnd(12)} ${doc}\n`)
   .join('')}
 list     newest first; 50 mails unless --limit or --all says otherwise. Tables on a terminal, tabs elsewhere
 show     why it was refused, then the mail, in $PAGER. --raw: the file's octets, for a pipe

@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import type { Content } from '../../mail/content.js';
+import { charsetParameter, decodeField } from '../../mail/encoded-word.js';
+import { headlineOf } from '../../mail/shown/headline.js';
 import { htmlText } from '../../mail/html-text.js';
 import { printable } from '../../mail/text.js';
 import { openContentReader } from '../../mime/content-reader.js';
@@ -90,6 +92,7 @@ function reasonLines({ ref, entry, mark }: NamedMail, kept: KeptMail | undefined
     ['when', entry?.time ?? ''],
     ['client', `${value('X-REMOTE-IP', entry?.ip)} ${value('X-REMOTE-HOST', entry?.host)}`.trim()],
     ['HELO', value('X-HELO', entry?.helo)],
+    ['from', entry?.headerFrom ?? (kept ? headlineOf(kept.header).headerFrom : '')],
     ['envelope', `<${value('X-MAIL-FROM', entry?.from)}> to <${kept?.recipient ?? entry?.recipient ?? ''}>`],
     ['SPF', entry?.spf ?? ''],
     ['size', entry === undefined ? '' : `${entry.size} octets`],
@@ -109,13 +112,15 @@ function reasonLines({ ref, entry, mark }: NamedMail, kept: KeptMail | undefined
 
 const line = (text: string, style?: 'dim' | 'yellow'): Line => [[printable(text, 10_000), style ?? 'bold']];
 
-const headerLines = ({ header }: KeptMail): readonly Line[] =>
-  header.fields
+const headerLines = ({ header }: KeptMail): readonly Line[] => {
+  const charset = charsetParameter(header.get('Content-Type') ?? '');
+  return header.fields
     .filter(({ name }) => name !== '' && name !== 'recipient' && name !== spfTraceName.toLowerCase())
     .map(({ raw, value }): Line => [
       [`${printable(raw.toString('latin1').split(':')[0] ?? '', 100)}: `, 'cyan'],
-      [printable(unicode(value).replace(/\s+/g, ' '), 2000)],
+      [printable(decodeField(value, charset).replace(/\s+/g, ' '), 2000)],
     ]);
+};
 
 function bodyLines(content: Content): readonly Line[] {
   if (content.kind === 'unreadable') return [line(`(${content.why}; --raw gives it as it is)`, 'yellow')];

@@ -27,11 +27,11 @@ export function queryOf(text: string): Query | number {
 
 /** A word with a space was quoted for the shell: quote it for the search. */
 export const searchText = (words: readonly string[]): string =>
-  words.map((word) => word.replace(/^(-?(?:[a-z]+:)?)(.* .*)$/is, '$1"$2"')).join(' ');
+  words.map((word) => word.replace(/^(-?(?:[a-z]+(?:-[a-z]+)*:)?)(.* .*)$/is, '$1"$2"')).join(' ');
 
 /** One line of JSON: what the index says, and what a script needs beside it. */
 export function jsonOf({ ref, entry, mark }: NamedMail): string {
-  const { messageId, filename, ...rest } = entry ?? { messageId: undefined, filename: ref.filename };
+  const { messageId, headerFrom, filename, ...rest } = entry ?? { filename: ref.filename };
   return jsonLine({
     mail: refText(ref),
     id: idOf(ref.filename),
@@ -39,6 +39,7 @@ export function jsonOf({ ref, entry, mark }: NamedMail): string {
     ...rest,
     filename,
     ...(messageId !== undefined && { 'message-id': messageId }),
+    ...(headerFrom !== undefined && { header_from: headerFrom }),
     ...(mark && { [mark.kind]: { time: mark.time, by: mark.by, detail: mark.detail } }),
   });
 }

@@ -5,10 +5,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { headerEnd, type Header, parseHeader } from '../../mail/header.js';
+import { headlineOf } from '../../mail/shown/headline.js';
 import { decodeUtf8 } from '../../mail/text.js';
 import { rfc3339 } from '../disk/day.js';
 import { filesIn } from '../disk/emptying.js';
-import { decodeField } from '../../mail/encoded-word.js';
 import { type Folder, folderAt, mailTime, withoutFlags } from '../disk/folder.js';
 import { type IndexEntry, indexLine } from '../disk/index-entry.js';
 import { openIndexes } from '../disk/index-file.js';
@@ -93,13 +93,12 @@ function entryOf(header: Header, known: Pick<IndexEntry, 'filename' | 'time' | '
     ...known,
     from: value('X-MAIL-FROM'),
     recipient: value('Recipient'),
-    subject: decodeField(header.get('Subject') ?? ''),
     ip: value('X-REMOTE-IP'),
     host: value('X-REMOTE-HOST'),
     helo: value('X-HELO'),
     reason: value('X-REJECT-REASON'),
     plugin: value('X-REJECT-PLUGIN'),
-    messageId: value('Message-ID'),
+    ...headlineOf(header),
     ...(spf === undefined ? {} : { spf }),
   };
 }

@@ -8,6 +8,7 @@
 export interface IndexEntry {
   /** RFC 3339. */
   readonly time: string;
+  /** The reverse-path. */
   readonly from: string;
   readonly recipient: string;
   /** Decoded. */
@@ -26,6 +27,8 @@ export interface IndexEntry {
   readonly spf?: string;
   /** What the client was told: code, enhanced code and text in one line; older lines and rebuilt ones have none. */
   readonly reply?: string;
+  /** The visible From:, decoded, in one harmless line; older lines have none. */
+  readonly headerFrom?: string;
 }
 
 /** Octets of a line, its newline included. */
@@ -61,6 +64,7 @@ function jsonOf(entry: IndexEntry, longest: number): string {
     size: entry.size,
     ...(entry.spf === undefined ? {} : { spf: text(entry.spf) }),
     ...(entry.reply === undefined ? {} : { reply: text(entry.reply) }),
+    ...(entry.headerFrom === undefined ? {} : { header_from: text(entry.headerFrom) }),
   });
   return safeLine(json);
 }
@@ -103,6 +107,7 @@ export function parseEntry(json: string): IndexEntry | undefined {
     size: typeof value['size'] === 'number' ? value['size'] : 0,
     ...(typeof value['spf'] === 'string' ? { spf: value['spf'] } : {}),
     ...(typeof value['reply'] === 'string' ? { reply: value['reply'] } : {}),
+    ...(typeof value['header_from'] === 'string' ? { headerFrom: value['header_from'] } : {}),
   };
 }
 

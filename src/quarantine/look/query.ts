@@ -28,7 +28,7 @@ export type ParsedQuery =
 
 /** What may stand before the colon, and what it finds. */
 export const queryKeys = {
-  from: 'the sender',
+  from: 'the sender: of the envelope, or who the mail says it is from',
   to: 'the recipient',
   subject: 'the subject',
   after: 'this day and later: 2026-11-20, today, yesterday, 7d',
@@ -41,6 +41,7 @@ export const queryKeys = {
   helo: 'what the client called itself',
   domain: 'the hosted domain, whole',
   spf: 'the SPF result, whole',
+  'header-from': 'who the mail says it is from, alone',
   id: 'the ID of the 550',
   is: 'released or deleted',
 } as const;
@@ -97,7 +98,9 @@ interface QueryDraft {
 
 /** Words with an optional `-` and `key:`; a value may stand in quotes. A text is what is wrong. */
 function* termsOf(text: string): Generator<QueryTerm | string> {
-  for (const [, minus, key = '', quoted, bare] of text.matchAll(/(-?)(?:([a-z]+):)?(?:"([^"]*)"?|(\S+))/gi)) {
+  for (const [, minus, key = '', quoted, bare] of text.matchAll(
+    /(-?)(?:([a-z]+(?:-[a-z]+)*):)?(?:"([^"]*)"?|(\S+))/gi,
+  )) {
     const name = key.toLowerCase();
     const value = (quoted ?? bare ?? '').normalize('NFC');
     if (key !== '' && !Object.hasOwn(queryKeys, name)) {
@@ -139,6 +142,10 @@ function testOf(key: Exclude<Key, 'after' | 'before' | 'is'> | 'any', value: str
       return partTest(value, ({ filename }) => filename);
     case 'any':
       return partTest(value, (entry) => textOf(entry), '\n');
+    case 'from':
+      return partTest(value, ({ from, headerFrom = '' }) => `${from}\n${headerFrom}`, '\n');
+    case 'header-from':
+      return partTest(value, ({ headerFrom = '' }) => headerFrom);
     case 'to':
       return partTest(value, ({ recipient }) => recipient);
     default:
@@ -146,8 +153,10 @@ function testOf(key: Exclude<Key, 'after' | 'before' | 'is'> | 'any', value: str
   }
 }
 
-const textOf = ({ from, recipient, subject, filename, ip, host, helo, reason, messageId }: IndexEntry): string =>
-  [from, recipient, subject, filename, ip, host, helo, reason, messageId].join('\n');
+const textOf = (entry: IndexEntry): string => {
+  const { from, headerFrom = '', recipient, subject, filename, ip, host, helo, reason, messageId } = entry;
+  return [from, headerFrom, recipient, subject, filename, ip, host, helo, reason, messageId].join('\n');
+};
 
 function partTest(value: string, of: (entry: IndexEntry) => string, separator = ''): Test {
   const part = value.toLowerCase();

@@ -6,6 +6,7 @@ import { Hono } from 'hono';
 import { html } from 'hono/html';
 import type { Link, Links } from '../../digest/links.js';
 import type { IndexEntry } from '../../quarantine/disk/index-entry.js';
+import { senderText } from '../../quarantine/look/sender.js';
 import { fateOf } from '../../quarantine/look/fate.js';
 import { locate } from '../../quarantine/disk/mail-ref.js';
 import { release, type ReleaseOptions } from '../../quarantine/care/release.js';
@@ -93,7 +94,7 @@ const ask = (entry: IndexEntry | undefined, { expires }: Link): Html =>
               <p class="verdict">${entry.subject.trim() === '' ? '(no subject)' : say(entry.subject)}</p>
               <dl>
                 <dt>From</dt>
-                <dd>${say(entry.from === '' ? '<>' : entry.from)}</dd>
+                <dd>${say(senderText(entry))}</dd>
                 <dt>To</dt>
                 <dd>${say(entry.recipient)}</dd>
                 <dt>Refused</dt>

@@ -2,6 +2,7 @@
 import { html } from 'hono/html';
 import type { ListItem, Page } from '../../quarantine/look/browse.js';
 import { refText } from '../../quarantine/disk/mail-ref.js';
+import { senderOf, senderText } from '../../quarantine/look/sender.js';
 import { queryKeys } from '../../quarantine/look/query.js';
 import { csrf, type Html, page, say, sizeText, timeText } from './layout.js';
 import type { WebSession } from '../sessions.js';
@@ -110,7 +111,7 @@ export function row({ ref, entry, mark }: ListItem): Html {
     <a href="${mailAddress(name)}">
       <time datetime="${entry.time}" title="${entry.time}">${timeText(entry.time)}</time>
       <span class="plugin">${say(entry.plugin, 40)}</span>
-      <span class="from" title="${say(entry.from)}">${entry.from === '' ? '<>' : say(entry.from, 120)}</span>
+      <span class="from" title="${say(senderText(entry))}">${say(senderOf(entry).visible, 120)}</span>
       <span class="to" title="${say(entry.recipient)}">${say(entry.recipient, 120)}</span>
       <span class="subject" title="${subject}">${subject}</span>
       <span class="reason" title="${say(entry.reason)}"

@@ -1,10 +1,13 @@
 /** One mail: first why it was refused and what can be done about it, then what it says. */
 import { html } from 'hono/html';
 import { type Content, largestAttachment } from '../../mail/content.js';
+import { charsetParameter, decodeField } from '../../mail/encoded-word.js';
+import { headlineOf } from '../../mail/shown/headline.js';
 import { htmlText } from '../../mail/html-text.js';
 import type { IndexedFate } from '../../quarantine/look/fate.js';
 import { type KeptMail, unicode } from '../../quarantine/look/kept-mail.js';
 import { idOf, type MailRef, refText } from '../../quarantine/disk/mail-ref.js';
+import { senderOf } from '../../quarantine/look/sender.js';
 import { smtpReply } from '../../quarantine/look/smtp-reply.js';
 import { csrf, type Html, page, say, sizeText } from './layout.js';
 import { mailAddress } from './list.js';
@@ -29,7 +32,7 @@ export interface MailView {
 }
 
 export interface MailFacts extends Record<
-  'plugin' | 'reason' | 'ip' | 'host' | 'helo' | 'from' | 'to' | 'subject' | 'spf' | 'id',
+  'plugin' | 'reason' | 'ip' | 'host' | 'helo' | 'from' | 'headerFrom' | 'to' | 'subject' | 'spf' | 'id',
   string
 > {
   /** What the client was told, where the index knows. */
@@ -40,6 +43,7 @@ export interface MailFacts extends Record<
 export function factsOf({ ref, fate, kept }: Pick<MailView, 'ref' | 'fate' | 'kept'>): MailFacts {
   const { entry } = fate;
   const field = (name: string): string => unicode(kept?.header.get(name) ?? '');
+  const headline = kept && headlineOf(kept.header);
   return {
     plugin: entry?.plugin ?? field('X-REJECT-PLUGIN'),
     reason: entry?.reason ?? field('X-REJECT-REASON'),
@@ -48,8 +52,9 @@ export function factsOf({ ref, fate, kept }: Pick<MailView, 'ref' | 'fate' | 'ke
     host: entry?.host ?? field('X-REMOTE-HOST'),
     helo: entry?.helo ?? field('X-HELO'),
     from: entry?.from ?? field('X-MAIL-FROM'),
+    headerFrom: entry?.headerFrom ?? headline?.headerFrom ?? '',
     to: kept?.recipient ?? entry?.recipient ?? '',
-    subject: entry?.subject ?? field('Subject'),
+    subject: entry?.subject ?? headline?.subject ?? '',
     spf: entry?.spf ?? '',
     id: idOf(ref.filename),
   };
@@ -58,6 +63,7 @@ export function factsOf({ ref, fate, kept }: Pick<MailView, 'ref' | 'fate' | 'ke
 export function mailPage(view: MailView): Html {
   const { session, ref, fate, kept } = view;
   const facts = factsOf(view);
+  const { visible, envelope } = senderOf(facts);
   const subject = facts.subject.trim() === '' ? '(no subject)' : say(facts.subject);
   return page({
     title: `${subject} – postern`,
@@ -70,7 +76,13 @@ export function mailPage(view: MailView): Html {
         <p class="reply"><code>${say(smtpReply(facts), 600)}</code></p>
         <dl>
           <dt>From</dt>
-          <dd>${facts.from === '' ? '<> (a bounce, or a null sender)' : say(facts.from)}</dd>
+          <dd>${say(visible)}</dd>
+          ${
+            envelope === undefined
+              ? ''
+              : html`<dt>Envelope</dt>
+                  <dd>${envelope === '<>' ? '<> (a bounce, or a null sender)' : say(envelope)}</dd>`
+          }
           <dt>To</dt>
           <dd>${say(facts.to)}</dd>
           <dt>Client</dt>
@@ -228,13 +240,14 @@ function attachmentRow({ names, type, size, inside }: ReadContent['attachments']
 const maxFieldRows = 500;
 
 function headersTab(kept: KeptMail | undefined): Html {
+  const charset = charsetParameter(kept?.header.get('Content-Type') ?? '');
   const fields = kept?.header.fields.filter(({ name }) => name !== '' && name !== 'recipient') ?? [];
   const body = html`<table class="headers">
     ${fields.slice(0, maxFieldRows).map(
       ({ raw, value }) =>
         html`<tr>
           <th scope="row">${say(raw.toString('latin1').split(':')[0] ?? '', 100)}</th>
-          <td>${say(unicode(value).replace(/\s+/g, ' '), 2000)}</td>
+          <td>${say(decodeField(value, charset).replace(/\s+/g, ' '), 2000)}</td>
         </tr>`,
     )}
   </table>`;

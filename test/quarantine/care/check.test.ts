@@ -3,6 +3,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { checkDay } from '../../../src/quarantine/care/check.js';
+import { parseHeader } from '../../../src/mail/header.js';
+import { headlineOf } from '../../../src/mail/shown/headline.js';
 import type { IndexEntry } from '../../../src/quarantine/disk/index-entry.js';
 import { day, entriesIn, folderOf, namesIn, oldFolder, quarantineIn, request, spamFolder } from '../support.js';
 
@@ -25,11 +27,13 @@ const head = Buffer.from(
 );
 
 const text =
-  'X-HELO: forged\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n and more\r\nMessage-ID: <1@example.net>\r\n\r\nbody\r\n';
+  'X-HELO: forged\r\nFrom: =?utf-8?q?J=C3=BCrgen?= <a@example.net>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n and more\r\nMessage-ID: <1@example.net>\r\n\r\nbody\r\n';
 
-const withoutMilliseconds = ({ time: at, ...rest }: IndexEntry): object => ({
-  ...rest,
-  time: Math.floor(Date.parse(at) / 1000),
+/** What a mail does not say: milliseconds, and the reply that it got. */
+const ofTheMail = (entry: IndexEntry): object => ({
+  ...entry,
+  time: Math.floor(Date.parse(entry.time) / 1000),
+  reply: undefined,
 });
 
 test('an index is rebuilt from its maildir with the very entries that were lost', async (t) => {
@@ -37,14 +41,16 @@ test('an index is rebuilt from its maildir with the very entries that were lost'
   const quarantine = quarantineIn(root);
   for (let i = 0; i < 3; i++) {
     const copies = [{ recipient: 'foo@example.com', head }];
-    const about = { subject: '=?utf-8?q?Gr=C3=BC=C3=9Fe?= and more', spf: 'fail' };
+    const about = { ...headlineOf(parseHeader(Buffer.from(text))), spf: 'fail' };
     await quarantine.archive(request({ time, copies, text, about }));
   }
   const folder = folderOf(root, time);
-  const before = (await entriesIn(folder)).map(withoutMilliseconds);
+  const before = (await entriesIn(folder)).map(ofTheMail);
   fs.rmSync(path.join(folder, 'index'));
   assert.deepEqual(await checkDay(folder, later), { rebuilt: true, orphans: 3, missing: 0 });
-  assert.deepEqual((await entriesIn(folder)).map(withoutMilliseconds), before);
+  const rebuilt = await entriesIn(folder);
+  assert.deepEqual(rebuilt.map(ofTheMail), before);
+  assert.deepEqual([rebuilt[0]?.subject, rebuilt[0]?.headerFrom], ['Grüße and more', 'Jürgen <a@example.net>']);
   assert.deepEqual(await checkDay(folder, later), { rebuilt: false, orphans: 0, missing: 0 });
 });
 

@@ -12,9 +12,14 @@ const lineOf = (changes: Partial<IndexEntry>): string => indexLine({ ...entry, .
 
 test('an entry has the keys of the contract in their order', () => {
   const keys = 'time from recipient subject filename ip host helo reason plugin message-id size';
-  const { reply: _, ...old } = entry;
+  const { reply: _, headerFrom: __, ...old } = entry;
   assert.deepEqual(Object.keys(JSON.parse(indexLine(old).toString())), keys.split(' '));
-  assert.deepEqual(Object.keys(JSON.parse(lineOf({ spf: 'fail' }))), [...keys.split(' '), 'spf', 'reply']);
+  assert.deepEqual(Object.keys(JSON.parse(lineOf({ spf: 'fail' }))), [
+    ...keys.split(' '),
+    'spf',
+    'reply',
+    'header_from',
+  ]);
 });
 
 const characters: readonly (readonly [string, string])[] = [
@@ -38,6 +43,12 @@ for (const [what, character] of characters) {
   });
 }
 
+test('a line of before these keys is read, and knows nothing of them', () => {
+  const { reply: _, headerFrom: __, ...old } = entry;
+  assert.deepEqual(parseEntry(indexLine(old).toString()), old);
+  assert.deepEqual(parseEntry(lineOf({}).replace('"a@example.net"}', '7}')), { ...old, reply: entry.reply });
+});
+
 test('readable Unicode stays readable', () => assert.match(lineOf({ subject: 'Grüße 日本 🚪' }), /"Grüße 日本 🚪"/));
 
 const long: readonly (readonly [string, string])[] = [
@@ -50,7 +61,15 @@ const long: readonly (readonly [string, string])[] = [
 for (const [what, value] of long) {
   test(`a line with endless ${what} in every value stays below 16 kB`, () => {
     const values = { from: value, recipient: value, subject: value, ip: value, host: value, helo: value };
-    const line = lineOf({ ...values, reason: value, plugin: value, messageId: value, spf: value, reply: value });
+    const line = lineOf({
+      ...values,
+      reason: value,
+      plugin: value,
+      messageId: value,
+      spf: value,
+      reply: value,
+      headerFrom: value,
+    });
     assert.ok(Buffer.byteLength(line) <= maxLine);
     const read = parseEntry(line);
     assert.match(read?.subject ?? '', /…$/);

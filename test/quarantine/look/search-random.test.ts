@@ -29,6 +29,7 @@ const words = (maxLength: number): fc.Arbitrary<string> =>
 
 const entries: fc.Arbitrary<Omit<IndexEntry, 'filename' | 'time'>> = fc.record({
   from: words(6),
+  headerFrom: words(6),
   recipient: words(6),
   subject: words(12),
   ip: fc.constantFrom('192.0.2.1', '192.0.2.11', '2001:db8::1'),
@@ -48,7 +49,7 @@ const terms = fc
     fc.oneof(
       values.map((value) => `"${value}"`),
       fc
-        .tuple(fc.constantFrom('from', 'to', 'subject', 'reason', 'host', 'helo', 'id'), values)
+        .tuple(fc.constantFrom('from', 'header-from', 'to', 'subject', 'reason', 'host', 'helo', 'id'), values)
         .map(([key, value]) => `${key}:"${value}"`),
       fc.constantFrom('plugin:spf', 'plugin:other-1', 'spf:fail', 'spf:FAIL', 'larger:2m', 'domain:A.example'),
       fc.constantFrom('ip:192.0.2.1', 'ip:192.0.2', 'ip:192.0.2.0/24', 'ip:2001:DB8::1'),

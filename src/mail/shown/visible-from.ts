@@ -1,0 +1,80 @@
+/**
+ * The From: field as mail readers show it: each mailbox as `Name <address>`, decoded, in one harmless line. Names that could
+ * be taken for an address stand in quotes. Leaves judging addresses to mailboxes.ts and the checks.
+ */
+import { decodeField, decodeOctets } from '../encoded-word.js';
+import { printable } from '../text.js';
+
+/** UTF-16 units of the field that are looked at, mailboxes that are shown, and units of the result. */
+const maxInput = 16_384;
+const maxMailboxes = 10;
+const maxOutput = 1_000;
+
+/** '' where there is no field. `raw` and `charset` are as in `decodeField`. */
+export function visibleFrom(raw: string, charset?: string): string {
+  const mailboxes = mailboxesIn(raw.slice(0, maxInput)).filter(
+    ({ name, addresses }) => name + addresses.join('') !== '',
+  );
+  const shown = mailboxes.slice(0, maxMailboxes).map((mailbox) => mailboxText(mailbox, charset));
+  return printable([...shown, ...(mailboxes.length > maxMailboxes ? ['…'] : [])].join(', '), maxOutput);
+}
+
+interface Mailbox {
+  /** As it stands there, without quotes. */
+  readonly name: string;
+  /** Those in angle brackets, or the whole where it is nothing but an address; mostly one. */
+  readonly addresses: readonly string[];
+}
+
+function mailboxText({ name, addresses }: Mailbox, charset: string | undefined): string {
+  const shown = decodeField(name, charset).replace(/\s+/g, ' ').trim();
+  // Encoded words mean nothing in an address.
+  const targets = addresses.map((address) => decodeOctets(address, charset).replace(/\s+/g, ''));
+  if (targets.length === 0) return shown;
+  if (shown === '' && targets.length === 1) return targets.join('');
+  const safe = /[<>@",;:\\()[\]]/.test(shown) ? `"${shown.replace(/["\\]/g, '\\$&')}"` : shown;
+  return [safe, ...targets.map((target) => `<${target}>`)].filter((part) => part !== '').join(' ');
+}
+
+/** What stands between two commas, as it is read. */
+class Draft {
+  /** Outside angle brackets, quotes, encoded words and comments. */
+  bare = '';
+  /** In quotes, and encoded words. */
+  words = '';
+  /** Both, in order. */
+  phrase = '';
+  comment = '';
+  readonly angles: string[] = [];
+
+  mailbox(): Mailbox {
+    const bare = this.bare.trim();
+    if (this.angles.length > 0) return { name: this.phrase.trim() || this.comment, addresses: this.angles };
+    if (bare.startsWith('@')) return { name: this.comment, addresses: [this.phrase.trim()] };
+    // RFC 822 §A.1.3: `a@b.example (Name)`.
+    if (bare.includes('@')) return { name: this.words || this.comment, addresses: [bare] };
+    return { name: this.phrase.trim() || this.comment, addresses: [] };
+  }
+}
+
+/** A quoted string, a comment without another in it, an encoded word, an address in brackets; then what stands alone. */
+const token =
+  /"((?:[^"\\]|\\.)*)"?|\(((?:[^()\\]|\\.)*)\)?|(=\?[^\s?]+\?[bq]\?[^?\r\n]*\?=)|<([^<>]*)>?|([,;:])|([^"(<,;:=]+|[^])/gisy;
+
+function mailboxesIn(text: string): readonly Mailbox[] {
+  const mailboxes: Mailbox[] = [];
+  let draft = new Draft();
+  for (const [, quoted, comment, word, angle, separator, other] of text.matchAll(token)) {
+    const words = quoted?.replace(/\\(.)/gs, '$1') ?? word ?? '';
+    draft.words += words;
+    draft.bare += other ?? '';
+    draft.phrase += words + (other ?? '');
+    draft.comment += comment === undefined ? '' : ` ${comment.replace(/\\(.)/gs, '$1')}`;
+    if (angle !== undefined) draft.angles.push(angle.trim());
+    // A group (RFC 5322 §3.4) becomes its name and its members.
+    if (separator === undefined) continue;
+    mailboxes.push(draft.mailbox());
+    draft = new Draft();
+  }
+  return [...mailboxes, draft.mailbox()];
+}

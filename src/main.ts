@@ -65,7 +65,14 @@ const commands: ReadonlyMap<string, MainCommand> = new Map<string, MainCommand>(
     'web',
     {
       run: async (line) => (await import('./cli/web.js')).web(line),
-      doc: 'the quarantine page alone (serve starts it, too); web token NAME [--domain=D] lets somebody in',
+      doc: 'the quarantine page alone (serve starts it, too); web token NAME [--domain=D] lets somebody in, web tokens, web revoke NAME',
+    },
+  ],
+  [
+    'audit',
+    {
+      run: async (line) => (await import('./cli/audit.js')).audit(line),
+      doc: 'who changed what by page, digest link or command: postern audit [WORD ...] [--json] [--all | --limit=N]',
     },
   ],
   [

@@ -1,9 +1,8 @@
 /** `postern web`: the quarantine page in a process of its own, so that no search and no hostile mail holds up SMTP. `serve` starts it. */
 import { join } from 'node:path';
+import { Audit, type AuditRecord } from '../audit/audit.js';
 import { Links } from '../digest/links.js';
 import { createLogger, type Logger } from '../log.js';
-import { parseDomain } from '../mail/domain.js';
-import { printable } from '../mail/text.js';
 import { openContentReader } from '../mime/content-reader.js';
 import type { Settings } from '../settings/settings.js';
 import { checkHost } from '../spf/check-host.js';
@@ -11,7 +10,7 @@ import { MarkerWriter } from '../srv/markers.js';
 import { hostCheck } from '../web/guard.js';
 import { Sessions } from '../web/sessions.js';
 import { StatsCache } from '../web/stats-cache.js';
-import { addToken, newToken, Tokens } from '../web/tokens.js';
+import { newToken, Tokens } from '../web/tokens.js';
 import { openWeb, readAssets, type WebListener } from '../web/web.js';
 import { loadPlugins } from '../hooks/load.js';
 import { exit } from './exit-codes.js';
@@ -20,9 +19,9 @@ import { changeExpiry, dayMs, ownLimits, readableWords } from '../srv/expiry.js'
 import { type CommandLine, load } from './load.js';
 import { packageRoot } from './package-root.js';
 import { dropPrivileges } from './service/privileges.js';
-import { readWords } from './options.js';
 import { foldersOf, listOf, makeResolver, relayOf, srvOf } from './wire.js';
 import { failed } from './complain.js';
+import { tokenCommand } from './web-tokens.js';
 
 /** What the process that started us is told. */
 export interface WebReady {
@@ -32,7 +31,8 @@ export interface WebReady {
 }
 
 export async function web(command: CommandLine): Promise<number> {
-  if (command.argv[0] === 'token') return token({ ...command, argv: command.argv.slice(1) });
+  const code = tokenCommand(command);
+  if (code !== undefined) return code;
   const loaded = load(command);
   if (!loaded.ok) return failed(exit.config, loaded.problems);
   const { settings } = loaded;
@@ -71,6 +71,7 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
   try {
     const listener = await openWeb(at, (port) => ({
       root: settings.spam,
+      state: settings.state,
       hostname: settings.hostname,
       relay,
       markers,
@@ -91,6 +92,12 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
       tokens: new Tokens(settings.web_tokens, oneTime),
       sessions: new Sessions(),
       ...(settings.digest_url !== '' && { links: new Links(settings.state) }),
+      proxies: settings.web_proxies,
+      audit: new Audit({
+        state: settings.state,
+        onRecord: (record) => logRecord(log, record),
+        onProblem: (problem) => log.error({ problem }, 'audit'),
+      }),
       isOurHost: hostCheck({ host: at.host, port }, namesOf(settings)),
       assets: readAssets(join(packageRoot, 'src/web/assets')),
       onError: (error) => log.error({ err: error }, 'quarantine page'),
@@ -112,37 +119,13 @@ const namesOf = ({ web_hosts, digest_url }: Settings): readonly string[] =>
 
 const hostOf = ({ web: at }: Settings): string => (at?.host.includes(':') ? `[${at.host}]` : (at?.host ?? ''));
 
+/** `ip` first: fail2ban looks for it, and for `log-in failed`. */
+function logRecord(log: Logger, { from, what, ...more }: AuditRecord): void {
+  log[what === 'log-in failed' ? 'warn' : 'info']({ ip: from, ...more }, what);
+}
+
 /** TERM, INT, or the end of the process that started us. */
 const stopped = (): Promise<void> =>
   new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.once(signal, () => resolve());
   });
-
-const tokenOptions = { domain: { example: 'example.com,example.net' } } as const;
-
-/** `postern web token NAME [--domain=D,...]`: the token is printed once, its hash goes into the file. */
-function token(command: CommandLine): number {
-  const loaded = load(command, Object.keys(tokenOptions));
-  if (!loaded.ok) return failed(exit.config, loaded.problems);
-  const words = readWords(
-    loaded.rest.filter((word) => word !== '--trial'),
-    tokenOptions,
-  );
-  if (!words.ok) return failed(exit.usage, [`web token: ${words.problem}`]);
-  const [name = '', ...more] = words.words;
-  const given = words.options.get('domain')?.split(',');
-  const stranger = given?.find((one) => parseDomain(one) === undefined);
-  if (stranger !== undefined)
-    return failed(exit.usage, [`web token: --domain: "${printable(stranger, 100)}" is no domain name`]);
-  const scope = given?.map((one) => parseDomain(one)).join(',') ?? 'admin';
-  if (!/^[\w.@-]{1,60}$/.test(name) || more.length > 0)
-    return failed(exit.usage, ['web token: whose is it? postern web token NAME [--domain=example.com]']);
-  const { web_tokens: file } = loaded.settings;
-  try {
-    process.stdout.write(`${addToken(file, name, scope)}\n`);
-  } catch (error) {
-    return failed(exit.cantCreate, [`web_tokens: ${error instanceof Error ? error.message : String(error)}`]);
-  }
-  process.stderr.write(`added to ${file}; take the line out to end it\n`);
-  return exit.ok;
-}

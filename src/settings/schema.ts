@@ -72,6 +72,7 @@ export const schema = {
   workers: entry(integer(1, 256), '1', 'processes that share the port'),
   web: entry(optional(kinds.webEndpoint), '', 'where the quarantine page is; empty: nowhere'),
   web_hosts: entry(listOf(kinds.hostName), '', 'names by which a proxy reaches the quarantine page'),
+  web_proxies: entry(kinds.networks, '', 'proxies of the quarantine page whose X-Forwarded-For is believed'),
   web_tokens: entry(kinds.path, '/var/lib/postern/web-tokens', 'who may see the page: postern web token adds lines'),
   digest_url: entry(
     kinds.pageUrl,

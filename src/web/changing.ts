@@ -1,5 +1,6 @@
 /** What is done by POST: releasing, deleting, markers, how long mail is kept. Each leads back to a page, with what happened on top. */
 import type { Context, Hono } from 'hono';
+import { deleteRecord, releaseRecord } from '../audit/mail-records.js';
 import { parseDomain } from '../mail/domain.js';
 import { discard } from '../quarantine/care/discard.js';
 import { idOf, type MailRef, parseRef } from '../quarantine/disk/mail-ref.js';
@@ -9,6 +10,7 @@ import { mayExpire } from './pages/domains.js';
 import { ownAddress, type Vars } from './guard.js';
 import { say } from './pages/layout.js';
 import type { WebParts } from './parts.js';
+import { type PageRecord, recordOf } from './recorder.js';
 import { maySee, type Notice, type WebSession } from './sessions.js';
 
 /** Of what happened; the page that is to show it may never be asked for. */
@@ -34,14 +36,18 @@ export function changing(app: Hono<Vars>, parts: WebParts): void {
       });
       good &&= result.kind === 'released';
       results.push(releaseText(ref, result));
+      recordOf(c, parts, releaseRecord(ref, result));
     }
     return back(c, form, summary(results, good, 'Select mails first.'));
   });
   app.post('/delete', async (c) => {
     const { refs, form } = await mailsIn(c);
     let deleted = 0;
-    for (const ref of refs)
-      if ((await discard(parts.root, ref, `${c.get('session').token.name} (page)`)) === 'deleted') deleted++;
+    for (const ref of refs) {
+      const result = await discard(parts.root, ref, `${c.get('session').token.name} (page)`);
+      if (result === 'deleted') deleted++;
+      recordOf(c, parts, deleteRecord(ref, result));
+    }
     const gone = refs.length - deleted;
     const text =
       refs.length === 0
@@ -54,7 +60,7 @@ export function changing(app: Hono<Vars>, parts: WebParts): void {
     const domain = form.get('domain') ?? '';
     const isOne = parseDomain(domain) === domain && parts.hosted.isHosted(domain);
     if (!isOne || !mayExpire(c.get('session'))) return c.notFound();
-    return back(c, form, changeExpiry(parts, domain, form));
+    return back(c, form, changeExpiry(c, parts, { domain, form }));
   });
   for (const what of ['create', 'remove'] as const) {
     app.post(`/marker/${what}`, async (c) => {
@@ -63,19 +69,28 @@ export function changing(app: Hono<Vars>, parts: WebParts): void {
       const marker = parseMarker(text, (domain) => parts.hosted.isHosted(domain));
       if (!marker || !mayMark(c.get('session'), marker))
         return back(c, form, { good: false, text: `${text}: that can be no marker.` });
-      return back(c, form, changeMarker(parts, marker, what));
+      return back(c, form, changeMarker(c, parts, { marker, what }));
     });
   }
 }
 
-function changeExpiry(parts: WebParts, domain: string, form: ReadonlyMap<string, string>): Notice {
+interface AskedExpiry {
+  readonly domain: string;
+  readonly form: ReadonlyMap<string, string>;
+}
+
+function changeExpiry(c: Context<Vars>, parts: WebParts, { domain, form }: AskedExpiry): Notice {
   const word = (name: string): string => (form.get(name) ?? '').trim();
+  const told = (what: PageRecord['what'], target: string, detail: string): void =>
+    recordOf(c, parts, { what, target, detail, result: 'done' });
   try {
     const change = parts.changeExpiry(domain, { expire: word('expire'), expire_size: word('expire_size') });
     switch (change.kind) {
       case 'written':
+        told('file written', change.file, change.lines.join(', '));
         return { good: true, text: `Wrote ${change.file}: ${change.lines.join(', ')}` };
       case 'removed':
+        told('file removed', change.file, '');
         return { good: true, text: `Removed ${change.file}: the settings count.` };
       case 'wrong':
         return { good: false, text: `Nothing is changed: ${change.problem}.` };
@@ -91,11 +106,19 @@ const mailsText = (count: number): string => (count === 1 ? 'one mail' : `${coun
 
 const mayMark = (session: WebSession, { scope }: Marker): boolean => maySee(session, scope);
 
-function changeMarker({ markers, onError }: WebParts, marker: Marker, what: 'create' | 'remove'): Notice {
+interface AskedMarker {
+  readonly marker: Marker;
+  readonly what: 'create' | 'remove';
+}
+
+function changeMarker(c: Context<Vars>, parts: WebParts, { marker, what }: AskedMarker): Notice {
+  const { markers, onError } = parts;
   const path = markers.pathOf(marker);
+  const done = what === 'create' ? 'marker made' : 'marker removed';
   try {
     const changed = what === 'create' ? markers.create(marker) : markers.remove(marker);
     if (!changed) return { good: true, text: `${path} ${what === 'create' ? 'was there already' : 'was not there'}.` };
+    recordOf(c, parts, { what: done, target: path, result: 'done' });
     const undo = what === 'create' ? 'remove' : 'create';
     return { good: true, text: `${what === 'create' ? 'Made' : 'Removed'} ${path}`, marker: markerText(marker), undo };
   } catch (error) {

@@ -1,12 +1,14 @@
 /** What every request passes before anything looks at it: Host, origin, headers of the answer, session, CSRF token. */
 import type { Context, MiddlewareHandler } from 'hono';
 import { getCookie } from 'hono/cookie';
+import type { Network } from '../mail/ip.js';
+import { clientAddress } from './client-address.js';
 import { isSame, type WebSession, type Sessions } from './sessions.js';
 import type { Tokens } from './tokens.js';
 
-/** What a request carries on to its handler. */
+/** What a request carries on to its handler; `client` is the address that it came from. */
 export interface Vars {
-  Variables: { session: WebSession; sessionId: string };
+  Variables: { session: WebSession; sessionId: string; client: string };
 }
 
 export const cookieName = 'postern_session';
@@ -18,6 +20,14 @@ const pagePolicy =
 /** An address of the page that a form or a link brought along; anything that could lead to another site is the list. */
 export const ownAddress = (text: unknown): string =>
   typeof text === 'string' && /^\/(?![/\\])[\x21-\x7e]*$/.test(text) ? text : '/';
+
+/** Who asks, for the audit and for slowing down wrong tokens. */
+export const knowClient =
+  (proxies: readonly Network[]): MiddlewareHandler<Vars> =>
+  async (c, next) => {
+    c.set('client', clientAddress(c, proxies));
+    return next();
+  };
 
 /** A Host that is not ours is another site's name pointed at us (DNS rebinding). */
 export function checkHost(isOurs: (host: string) => boolean): MiddlewareHandler {
@@ -94,12 +104,14 @@ export function authenticated(sessions: Sessions, tokens: Tokens): MiddlewareHan
   return async (c, next) => {
     const id = getCookie(c, cookieName) ?? '';
     const session = sessions.find(id);
-    if (!session || !tokens.holds(session.token)) {
+    const token = session && tokens.current(session.token);
+    if (!session || !token) {
       sessions.end(id);
       return c.req.method === 'GET' && !c.req.path.startsWith('/part/')
         ? c.redirect(loginFor(new URL(c.req.url)))
         : c.text('Log in first.\n', 401);
     }
+    session.token = token;
     c.set('session', session);
     c.set('sessionId', id);
     if (c.req.method === 'GET' || c.req.method === 'HEAD') return next();

@@ -1,18 +1,23 @@
 /** What the page is made of, beside its own files; wired by `cli/web`. */
+import type { Audit } from '../audit/audit.js';
 import type { Links } from '../digest/links.js';
 import type { ContentReader } from '../mime/content-reader.js';
+import type { Network } from '../mail/ip.js';
 import type { Relay } from '../relay/relay.js';
 import type { MarkerWriter } from '../srv/markers.js';
 import type { ExpiryChange, ExpiryWords } from '../srv/expiry.js';
 import type { Expiry, CheckSwitch, SwitchFiles } from './pages/domains.js';
-import type { Attempts, Sessions } from './sessions.js';
+import type { Sessions } from './sessions.js';
 import type { SpfCheck } from './pages/spf-part.js';
 import type { StatsCache } from './stats-cache.js';
 import type { Tokens } from './tokens.js';
+import type { WrongTokens } from './wrong-tokens.js';
 
 export interface WebParts {
   /** /spam */
   readonly root: string;
+  /** It is the state folder, which holds the audit. */
+  readonly state: string;
   readonly hostname: string;
   readonly relay: Relay;
   readonly markers: MarkerWriter;
@@ -26,10 +31,13 @@ export interface WebParts {
   readonly stats: StatsCache;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
-  /** Of digest mails; undefined: none are sent. */
+  /** They are the links of digest mails; undefined: none are sent. */
   readonly links?: Links;
+  /** They are the proxies whose X-Forwarded-For is believed. */
+  readonly proxies: readonly Network[];
+  readonly audit: Pick<Audit, 'record'>;
   readonly isOurHost: (host: string) => boolean;
   readonly assets: ReadonlyMap<string, { readonly type: string; readonly octets: Buffer }>;
   readonly onError: (error: unknown) => void;
-  readonly attempts?: Attempts;
+  readonly wrongTokens?: WrongTokens;
 }

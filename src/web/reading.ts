@@ -1,10 +1,13 @@
 /** What is looked at by GET: the list, charts and domains. A mail's own addresses are in reading-mail.ts. */
 import type { Context, Hono } from 'hono';
 import { html } from 'hono/html';
+import type { AuditEntry } from '../audit/audit-entry.js';
+import { holdsWords, readAudit } from '../audit/audit.js';
 import { parseDomain } from '../mail/domain.js';
 import { browsePage, type Page } from '../quarantine/look/browse.js';
 import { parseQuery } from '../quarantine/look/query.js';
 import type { Stats } from '../quarantine/look/stats.js';
+import { auditPage, auditPageSize, mayAudit } from './pages/audit.js';
 import { chartsBody, chartsPage } from './pages/charts.js';
 import { domainPage, domainsPage } from './pages/domains.js';
 import type { Vars } from './guard.js';
@@ -35,6 +38,15 @@ export function reading(app: Hono<Vars>, parts: WebParts): void {
     return c.html(chartsPage(session, await soon(parts.stats.get(session.token.domains))));
   });
   app.get('/part/charts', async (c) => c.html(chartsBody(await parts.stats.get(c.get('session').token.domains))));
+  app.get('/audit', (c) => {
+    const session = c.get('session');
+    if (!mayAudit(session)) return c.notFound();
+    const search = (c.req.query('q') ?? '').slice(0, 500);
+    const skipped = Number(/^\d{1,9}$/.exec(c.req.query('skip') ?? '')?.[0] ?? 0);
+    const found = auditFor(parts.state, search, skipped);
+    const entries = found.slice(0, auditPageSize);
+    return c.html(auditPage({ session, search, entries, skipped, hasMore: found.length > entries.length }));
+  });
   app.get('/domains', (c) => {
     const session = c.get('session');
     const hosted = new Set(parts.hosted.domains().map((name) => parseDomain(name) ?? name));
@@ -62,6 +74,19 @@ export function reading(app: Hono<Vars>, parts: WebParts): void {
       }),
     );
   });
+}
+
+/** One page, and the entry behind it where there is one. */
+function auditFor(state: string, search: string, skipped: number): readonly AuditEntry[] {
+  const words = search.split(/\s+/).filter((word) => word !== '');
+  const found: AuditEntry[] = [];
+  let passed = 0;
+  for (const entry of readAudit(state)) {
+    if (!holdsWords(entry, words) || passed++ < skipped) continue;
+    found.push(entry);
+    if (found.length > auditPageSize) break;
+  }
+  return found;
 }
 
 /** What a quick count finds before the page has to be shown. */

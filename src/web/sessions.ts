@@ -2,27 +2,28 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Token } from './tokens.js';
 
-/** What happened, told on the next page. */
+/** What happened; the next page tells it. */
 export interface Notice {
   readonly good: boolean;
   readonly text: string;
-  /** The marker that was made (`undo: 'remove'`) or removed (`'create'`). */
+  /** It is the marker that was made (`undo: 'remove'`) or removed (`'create'`). */
   readonly marker?: string;
   readonly undo?: 'remove' | 'create';
-  /** The page that it is told on, and where undoing it leads. */
+  /** It is the page that tells it, and that undoing it leads to. */
   readonly back?: string;
 }
 
 export interface WebSession {
-  readonly token: Token;
-  /** Goes with every change. */
+  /** It is the token as its file had it at the last request. */
+  token: Token;
+  /** It goes with every change. */
   readonly csrf: string;
   notices: Notice[];
   used: number;
 }
 
 const idleMs = 12 * 3_600_000;
-const most = 1_000;
+const maxSessions = 1_000;
 
 export class Sessions {
   readonly #sessions = new Map<string, WebSession>();
@@ -36,7 +37,7 @@ export class Sessions {
   begin(token: Token): string {
     const id = randomBytes(32).toString('base64url');
     const [oldest] = this.#sessions.keys();
-    if (this.#sessions.size >= most && oldest !== undefined) this.#sessions.delete(oldest);
+    if (this.#sessions.size >= maxSessions && oldest !== undefined) this.#sessions.delete(oldest);
     const csrf = randomBytes(24).toString('base64url');
     this.#sessions.set(id, { token, csrf, notices: [], used: this.#now() });
     return id;
@@ -62,27 +63,6 @@ export class Sessions {
 export function isSame(a: string, b: string): boolean {
   const [x, y] = [Buffer.from(a), Buffer.from(b)];
   return x.length === y.length && timingSafeEqual(x, y);
-}
-
-/** Wrong tokens: after so many a minute nobody's is looked at, right or wrong. All clients together, for a proxy makes them one. */
-export class Attempts {
-  readonly #now: () => number;
-  readonly #failures: number[] = [];
-
-  constructor(now: () => number = Date.now) {
-    this.#now = now;
-  }
-
-  /** Seconds to wait; 0: go on. */
-  get wait(): number {
-    const now = this.#now();
-    while (this.#failures.length > 0 && now - (this.#failures[0] ?? 0) > 60_000) this.#failures.shift();
-    return this.#failures.length < 10 ? 0 : Math.ceil((60_000 - (now - (this.#failures[0] ?? 0))) / 1000) || 1;
-  }
-
-  failed(): void {
-    this.#failures.push(this.#now());
-  }
 }
 
 export const maySee = ({ token }: WebSession, domain: string): boolean => token.domains?.has(domain) ?? true;

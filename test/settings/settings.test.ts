@@ -164,6 +164,7 @@ describe('a bad value of any setting is named with its place, the value, and wha
       ['https://anna@mail.example.com', /https:\/\//],
       ['javascript://mail.example.com', /https:\/\//],
     ],
+    web_proxies: [['192.0.2.0/33', /network/]],
     relay_networks: [
       ['300.0.0.0/8', /network/],
       ['192.0.2.0/33', /network/],

@@ -4,8 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { addToken, tokenLine } from '../../src/web/tokens.js';
-import { Attempts, Sessions } from '../../src/web/sessions.js';
+import { tokenLine } from '../../src/web/tokens.js';
 import { admin, type Answer, Client, keep, ofExampleCom, openSite, type Site } from './support.js';
 
 const policyOf = ({ headers }: Pick<Answer, 'headers'>): string => String(headers['content-security-policy']);
@@ -452,41 +451,6 @@ test('an id that a browser brings along is never made a session', async (t) => {
   assert.notEqual(client.cookie, before);
 });
 
-test('logging out ends the session, and so does taking its token out of the file', async (t) => {
-  const site = await openSite(t);
-  const anna = await new Client(site).login();
-  const bob = await new Client(site).login(ofExampleCom);
-  const { cookie } = anna;
-  await anna.post('/logout', { csrf: await anna.csrf() });
-  anna.cookie = cookie;
-  assert.equal((await anna.get('/')).status, 302);
-  fs.writeFileSync(path.join(site.root, 'tokens'), tokenLine('anna', 'admin', admin));
-  assert.equal((await bob.get('/')).status, 302);
-});
-
-test('ten wrong tokens in a minute, and nobody’s is looked at', async (t) => {
-  const site = await openSite(t);
-  const client = new Client(site);
-  for (let i = 0; i < 10; i++) assert.equal((await client.post('/login', { token: `wrong${i}` })).status, 403);
-  const answer = await client.post('/login', { token: admin });
-  assert.equal(answer.status, 429);
-  assert.ok(Number(answer.headers['retry-after']) > 0);
-});
-
-test('after a minute tokens are looked at again; a session ends when it is not used', () => {
-  let now = 1_000_000;
-  const attempts = new Attempts(() => now);
-  for (let i = 0; i < 10; i++) attempts.failed();
-  assert.ok(attempts.wait > 0);
-  now += 61_000;
-  assert.equal(attempts.wait, 0);
-  const sessions = new Sessions(() => now);
-  const id = sessions.begin({ name: 'anna', hash: '' });
-  assert.ok(sessions.find(id));
-  now += 13 * 3_600_000;
-  assert.equal(sessions.find(id), undefined);
-});
-
 const traversals = [
   '/mail/../../etc/passwd',
   '/mail/%2e%2e/%2e%2e/etc%2fpasswd',
@@ -671,14 +635,4 @@ test('a mail that is gone is told, not an error', async (t) => {
   assert.match(body, /The mail itself is gone/);
   await anna.post('/release', { csrf: await anna.csrf(), mail: name });
   assert.match((await anna.get('/')).body, /is gone/);
-});
-
-test('a token is told once; the file has its hash alone', async (t) => {
-  const site = await openSite(t);
-  const file = path.join(site.root, 'tokens');
-  const token = addToken(file, 'carol', 'example.net');
-  assert.ok(!fs.readFileSync(file, 'utf8').includes(token));
-  const carol = await new Client(site).login(token);
-  assert.equal((await carol.get('/domains/example.net')).status, 200);
-  assert.equal((await carol.get('/domains/example.com')).status, 404);
 });

@@ -39,6 +39,7 @@ export async function openSite(t: Pick<TestContext, 'after'>, more: readonly str
   const [spam, srv, dir] = ['spam', 'srv', 'sink'].map((name) => path.join(root, name)) as [string, string, string];
   for (const domain of ['example.com', 'example.net']) fs.mkdirSync(path.join(srv, domain), { recursive: true });
   fs.mkdirSync(spam);
+  fs.mkdirSync(path.join(root, 'state'));
   fs.writeFileSync(
     path.join(root, 'tokens'),
     tokenLine('anna', 'admin', admin) + tokenLine('bob', 'example.com', ofExampleCom),
@@ -51,6 +52,7 @@ export async function openSite(t: Pick<TestContext, 'after'>, more: readonly str
     'hostname=mx.test.example',
     'web=127.0.0.1:0',
     `web_tokens=${root}/tokens`,
+    ...(more.some((one) => one.startsWith('state=')) ? [] : [`state=${root}/state`]),
     ...more,
   ];
   const loaded = loadSettings({

@@ -8,6 +8,7 @@ import { isDomainFolder } from '../../quarantine/disk/mail-ref.js';
 import { exit } from '../exit-codes.js';
 import { bar, progressLine, type Task } from './task.js';
 import { jsonLine } from '../terminal.js';
+import { recordCommand } from '../record.js';
 import { quarantineOf } from '../wire.js';
 import { complain } from '../complain.js';
 
@@ -21,6 +22,8 @@ export async function expireNow({ settings, options, words }: Task): Promise<num
     progress.show(bar(done, all)),
   );
   progress.end();
+  for (const folder of removed) recordCommand(settings, { what: 'expired', target: folder, result: 'done' });
+  for (const problem of problems) recordCommand(settings, { what: 'expired', target: settings.spam, result: problem });
   complain(problems.map((problem) => printable(problem, 1000)));
   if (options.has('json')) for (const folder of removed) process.stdout.write(jsonLine({ removed: folder }));
   else process.stdout.write(removed.map((folder) => `removed ${printable(folder)}\n`).join(''));

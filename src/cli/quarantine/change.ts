@@ -1,5 +1,6 @@
 /** `postern quarantine release` and `delete`: for each mail that is named or found, what became of it, one line each. */
 import { userInfo } from 'node:os';
+import { deleteRecord, releaseRecord } from '../../audit/mail-records.js';
 import { printable } from '../../mail/text.js';
 import { browse } from '../../quarantine/look/browse.js';
 import { senderText } from '../../quarantine/look/sender.js';
@@ -11,6 +12,7 @@ import { jsonLine, render } from '../terminal.js';
 import type { Style } from '../../text/line.js';
 import { bar, progressLine, queryOf, type Task } from './task.js';
 import { type NamedMail, mailsNamed } from '../named-mails.js';
+import { recordCommand } from '../record.js';
 import { relayOf } from '../wire.js';
 import { complain } from '../complain.js';
 
@@ -27,18 +29,18 @@ export async function releaseMails(task: Task): Promise<number> {
   const { settings, options } = task;
   const relay = relayOf(settings, (problem) => complain([printable(problem)]));
   try {
-    return await eachMail(task, async ({ ref }) =>
-      outcomeOf(
-        await release(ref, {
-          root: settings.spam,
-          relay,
-          hostname: settings.hostname,
-          by: me(),
-          form: options.has('attachment') ? 'attachment' : 'raw',
-          again: options.has('again'),
-        }),
-      ),
-    );
+    return await eachMail(task, async ({ ref }) => {
+      const result = await release(ref, {
+        root: settings.spam,
+        relay,
+        hostname: settings.hostname,
+        by: me(),
+        form: options.has('attachment') ? 'attachment' : 'raw',
+        again: options.has('again'),
+      });
+      recordCommand(settings, releaseRecord(ref, result));
+      return outcomeOf(result);
+    });
   } finally {
     await relay.close();
   }
@@ -73,6 +75,7 @@ function outcomeOf(result: ReleaseResult): ChangeOutcome {
 export function deleteMails(task: Task): Promise<number> {
   return eachMail(task, async ({ ref }) => {
     const kind = await discard(task.settings.spam, ref, me());
+    recordCommand(task.settings, deleteRecord(ref, kind));
     return { kind, text: kind === 'gone' ? 'the mail itself was gone' : '', code: exit.ok };
   });
 }

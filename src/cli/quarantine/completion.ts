@@ -23,7 +23,7 @@ export function completion(
   process.stdout.write(`${shell === 'zsh' ? 'autoload -U +X bashcompinit && bashcompinit\n' : ''}_postern_quarantine() {
   local word=\${COMP_WORDS[COMP_CWORD]} words=
   if [ "$COMP_CWORD" = 1 ]; then
-    words='serve check-config print-config demo quarantine srv test web spf milter'
+    words='serve check-config print-config demo quarantine srv test web audit spf milter'
   elif [ "\${COMP_WORDS[1]}" = quarantine ] && [ "$COMP_CWORD" = 2 ]; then
     words='${Object.keys(subcommands).join(' ')} completion'
   elif [ "\${COMP_WORDS[1]}" = quarantine ]; then

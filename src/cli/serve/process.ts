@@ -185,6 +185,7 @@ const needRestart = [
   'workers',
   'web',
   'web_hosts',
+  'web_proxies',
   'web_tokens',
   'digest_url',
   'user',

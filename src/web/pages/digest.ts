@@ -2,18 +2,22 @@
  * Where a link of a digest mail leads: asks first, and then releases that one mail. The link stands for a session. Who comes
  * too late, or twice, is told what became of the mail.
  */
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
+import type { Audit } from '../../audit/audit.js';
+import { releaseRecord } from '../../audit/mail-records.js';
 import type { Link, Links } from '../../digest/links.js';
 import type { IndexEntry } from '../../quarantine/disk/index-entry.js';
 import { senderText } from '../../quarantine/look/sender.js';
 import { fateOf } from '../../quarantine/look/fate.js';
 import { locate } from '../../quarantine/disk/mail-ref.js';
 import { release, type ReleaseOptions } from '../../quarantine/care/release.js';
+import type { Vars } from '../guard.js';
 import { document, type Html, say } from './layout.js';
 
 export interface DigestParts extends Pick<ReleaseOptions, 'root' | 'relay' | 'hostname'> {
   readonly links: Links;
+  readonly audit: Pick<Audit, 'record'>;
 }
 
 interface LinkPage {
@@ -21,14 +25,14 @@ interface LinkPage {
   readonly page: Html;
 }
 
-export function digestApp(parts: DigestParts): Hono {
-  const app = new Hono();
+export function digestApp(parts: DigestParts): Hono<Vars> {
+  const app = new Hono<Vars>();
   app.get('/:link', async (c) => {
     const { status, page } = await asked(c.req.param('link'), parts);
     return c.html(page, status);
   });
   app.post('/:link', async (c) => {
-    const { status, page } = await pressed(c.req.param('link'), parts);
+    const { status, page } = await pressed(c, c.req.param('link'), parts);
     return c.html(page, status);
   });
   return app;
@@ -45,7 +49,7 @@ async function asked(text: string, { links, root }: DigestParts): Promise<LinkPa
   return links.isSpent(link) ? spent : { status: 200, page: ask(entry, link) };
 }
 
-async function pressed(text: string, parts: DigestParts): Promise<LinkPage> {
+async function pressed(c: Context<Vars>, text: string, parts: DigestParts): Promise<LinkPage> {
   const { links, root, relay, hostname } = parts;
   const reading = links.read(text);
   if (reading.kind !== 'works') return reading.kind === 'wrong' ? wrong : ended(reading.link);
@@ -57,6 +61,8 @@ async function pressed(text: string, parts: DigestParts): Promise<LinkPage> {
   const by = `postmaster@${link.ref.domain} (digest)`;
   try {
     const result = await release(link.ref, { root, relay, hostname, by, form: 'raw', again: false });
+    const who = `postmaster@${link.ref.domain}`;
+    parts.audit.record({ from: c.get('client'), who, ...releaseRecord(link.ref, result) });
     switch (result.kind) {
       case 'released':
         return said('Released', 'The mail is on its way to its recipient. You can close this page.');

@@ -1,0 +1,85 @@
+/** One line of the audit: who changed what, when, from where, and what came of it; both ways. Leaves the file to audit.ts. */
+import { safeJson } from '../log.js';
+
+export const auditActions = [
+  'log-in',
+  'log-in failed',
+  'log-out',
+  'marker made',
+  'marker removed',
+  'file written',
+  'file removed',
+  'released',
+  'deleted',
+  'expired',
+  'token made',
+  'token revoked',
+] as const;
+
+export type AuditAction = (typeof auditActions)[number];
+
+export interface AuditEntry {
+  /** RFC 3339. */
+  readonly time: string;
+  /** It is a client's address, or `command line`. */
+  readonly from: string;
+  /** It is a token's name, a digest's recipient, or `uid=0`; '' for nobody that is known. */
+  readonly who: string;
+  readonly what: AuditAction;
+  /** It is what was changed: a path, a mail, a token's name. */
+  readonly target: string;
+  /** It is what a file held that was removed or written over. */
+  readonly old?: string;
+  /** It is what a file holds now, or how a mail was released. */
+  readonly detail?: string;
+  /** It is `done`, or why nothing came of it. */
+  readonly result: string;
+}
+
+/** How every line begins. Quotes inside values are escaped, so it stands nowhere else in a line. */
+const lineStart = '{"time":"';
+const maxText = 1_000;
+
+export function auditLine(entry: AuditEntry): string {
+  const { time, from, who, what, target, old, detail, result } = entry;
+  const fields = {
+    time,
+    from: cut(from),
+    who: cut(who),
+    what,
+    target: cut(target),
+    ...(old !== undefined && { old: cut(old) }),
+    ...(detail !== undefined && { detail: cut(detail) }),
+    result: cut(result),
+  };
+  return safeJson(`${JSON.stringify(fields)}\n`);
+}
+
+const cut = (text: string): string => (text.length <= maxText ? text : `${text.slice(0, maxText - 1)}…`);
+
+/** Undefined for what is no line of ours. The rest of a torn line before it is passed over. */
+export function parseAuditLine(line: string): AuditEntry | undefined {
+  const value = objectIn(line.slice(Math.max(0, line.lastIndexOf(lineStart))));
+  const text = (key: string): string => (typeof value?.[key] === 'string' ? value[key] : '');
+  const what = auditActions.find((one) => one === text('what'));
+  if (what === undefined || Number.isNaN(Date.parse(text('time')))) return undefined;
+  return {
+    time: text('time'),
+    from: text('from'),
+    who: text('who'),
+    what,
+    target: text('target'),
+    ...(typeof value?.['old'] === 'string' && { old: value['old'] }),
+    ...(typeof value?.['detail'] === 'string' && { detail: value['detail'] }),
+    result: text('result'),
+  };
+}
+
+function objectIn(json: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,116 @@
+/** `postern web token`, `web tokens` and `web revoke`: who may log in to the quarantine page. */
+import { parseDomain } from '../mail/domain.js';
+import { printable } from '../mail/text.js';
+import { nearest } from '../settings/nearest.js';
+import type { Settings } from '../settings/settings.js';
+import { addToken, readTokens, revokeTokens, type Token } from '../web/tokens.js';
+import { failed } from './complain.js';
+import { exit } from './exit-codes.js';
+import { type CommandLine, load } from './load.js';
+import { type OptionTable, readWords, type Words } from './options.js';
+import { recordCommand } from './record.js';
+import { jsonLine, render, shown, terminalOf } from './terminal.js';
+
+interface TokenTask {
+  readonly settings: Settings;
+  readonly words: Words;
+  readonly env: CommandLine['env'];
+}
+
+interface TokenCommand {
+  readonly options: OptionTable;
+  readonly run: (task: TokenTask) => number;
+}
+
+const commands: Readonly<Record<string, TokenCommand>> = {
+  token: { options: { domain: { example: 'example.com,example.net' } }, run: make },
+  tokens: { options: { json: 'flag' }, run: list },
+  revoke: { options: {}, run: revoke },
+};
+
+/** Undefined where the word is none of these. */
+export function tokenCommand({ argv, env }: CommandLine): number | undefined {
+  const [name = '', ...rest] = argv;
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!command) return undefined;
+  const loaded = load({ argv: rest, env }, Object.keys(command.options));
+  if (!loaded.ok) return failed(exit.config, loaded.problems);
+  const words = readWords(
+    loaded.rest.filter((word) => word !== '--trial'),
+    command.options,
+  );
+  if (!words.ok) return failed(exit.usage, [`web ${name}: ${words.problem}`]);
+  try {
+    return command.run({ settings: loaded.settings, words, env });
+  } catch (error) {
+    return failed(exit.cantCreate, [`web_tokens: ${error instanceof Error ? error.message : String(error)}`]);
+  }
+}
+
+/** Prints the ready link; the bare token where nobody knows where the page is. The file gets its hash alone. */
+function make({ settings, words: { words, options } }: TokenTask): number {
+  const [name = '', ...more] = words;
+  const given = options.get('domain')?.split(',');
+  const stranger = given?.find((one) => parseDomain(one) === undefined);
+  if (stranger !== undefined)
+    return failed(exit.usage, [`web token: --domain: "${printable(stranger, 100)}" is no domain name`]);
+  const scope = given?.map((one) => parseDomain(one)).join(',') ?? 'admin';
+  if (!/^[\w.@-]{1,60}$/.test(name) || more.length > 0)
+    return failed(exit.usage, ['web token: whose is it? postern web token NAME [--domain=example.com]']);
+  const { web_tokens: file } = settings;
+  const token = addToken(file, name, scope);
+  recordCommand(settings, { what: 'token made', target: name, detail: scope, result: 'done' });
+  const page = pageAddress(settings);
+  process.stdout.write(`${page === undefined ? token : `${page}login#token=${token}`}\n`);
+  const where = page === undefined ? 'the page asks for it; ' : 'open this link, which nobody else is to see; ';
+  process.stderr.write(`${where}added to ${file}; postern web revoke ${name} ends it\n`);
+  return exit.ok;
+}
+
+/** Where browsers find the page; undefined: the settings do not say. */
+function pageAddress({ digest_url: url, web_hosts: [proxied], web: at, hostname }: Settings): string | undefined {
+  if (url !== '') return `${url.replace(/\/$/, '')}/`;
+  if (proxied !== undefined) return `https://${proxied}/`;
+  if (at === undefined || at.port === 0) return undefined;
+  const host = at.host === '0.0.0.0' || at.host === '::' || at.host === '*' ? hostname : at.host;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${at.port}/`;
+}
+
+const scopeOf = ({ domains }: Token): string => (domains ? [...domains].join(', ') : 'everything');
+
+function list({ settings, words: { words, options }, env }: TokenTask): number {
+  if (words.length > 0) return failed(exit.usage, ['web tokens: takes no words']);
+  const tokens = readTokens(settings.web_tokens);
+  if (options.has('json')) {
+    for (const { name, domains, made } of tokens)
+      process.stdout.write(jsonLine({ name, ...(domains && { domains: [...domains] }), made }));
+    return exit.ok;
+  }
+  if (tokens.length === 0) process.stdout.write(`${settings.web_tokens}: nobody may log in\n`);
+  const width = Math.max(0, ...tokens.map(({ name }) => shown(name, 60).length));
+  const rows = tokens.map((token) => [
+    [`${shown(token.name, 60).padEnd(width)}  `, 'bold'] as const,
+    [`${(shown(token.made, 10) || '-').padEnd(10)}  `, 'dim'] as const,
+    [shown(scopeOf(token), 500)] as const,
+  ]);
+  process.stdout.write(render(rows, terminalOf(process.stdout, env)));
+  return exit.ok;
+}
+
+function revoke({ settings, words: { words } }: TokenTask): number {
+  const [name, ...more] = words;
+  if (name === undefined || more.length > 0) return failed(exit.usage, ['web revoke: whose? postern web tokens lists']);
+  const { web_tokens: file } = settings;
+  const gone = revokeTokens(file, name);
+  if (gone.length === 0) {
+    const names = readTokens(file).map((token) => token.name);
+    const meant = nearest(name, names);
+    const hint = meant === undefined ? 'postern web tokens lists them' : `did you mean ${meant}?`;
+    return failed(exit.notAll, [`web revoke: nobody is called ${printable(name, 100)} in ${file}; ${hint}`]);
+  }
+  for (const token of gone)
+    recordCommand(settings, { what: 'token revoked', target: name, old: scopeOf(token), result: 'done' });
+  const count = gone.length === 1 ? 'the token' : `${gone.length} tokens`;
+  process.stdout.write(`took out ${count} of ${name}; sessions that began with it have ended\n`);
+  return exit.ok;
+}

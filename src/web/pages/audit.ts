@@ -1,0 +1,67 @@
+/** Who changed what, for those who run the server: the audit, newest first, a page at a time. */
+import { html } from 'hono/html';
+import type { AuditEntry } from '../../audit/audit-entry.js';
+import type { WebSession } from '../sessions.js';
+import { type Html, page, say } from './layout.js';
+
+export interface AuditView {
+  readonly session: WebSession;
+  readonly search: string;
+  readonly entries: readonly AuditEntry[];
+  /** It is how many newer ones were passed over. */
+  readonly skipped: number;
+  readonly hasMore: boolean;
+}
+
+export const auditPageSize = 100;
+
+/** Whoever has a token for some domains sees nothing of the others' administrators. */
+export const mayAudit = ({ token }: WebSession): boolean => token.domains === undefined;
+
+const auditAddress = (search: string, skip: number): string => {
+  const query = new URLSearchParams({ ...(search !== '' && { q: search }), ...(skip > 0 && { skip: String(skip) }) });
+  return query.size === 0 ? '/audit' : `/audit?${query.toString()}`;
+};
+
+export const auditPage = ({ session, search, entries, skipped, hasMore }: AuditView): Html =>
+  page({
+    title: 'Audit – postern',
+    session,
+    here: 'audit',
+    body: html`<h1>Who did what</h1>
+      <form class="search" method="get" action="/audit" role="search">
+        <input
+          id="q"
+          name="q"
+          type="search"
+          value="${say(search, 500)}"
+          placeholder="Words: anna, whitelisted, example.com, 192.0.2.1 …"
+          aria-label="Search"
+          maxlength="500"
+          autocomplete="off"
+          spellcheck="false"
+        />
+        <button class="main">Search</button>
+      </form>
+      <ol class="audit">
+        ${entries.map(row)}
+      </ol>
+      ${entries.length === 0 ? html`<p class="empty">${search === '' ? 'Nothing has been recorded yet.' : html`Nothing found. <a href="/audit">Show everything</a>`}</p>` : ''}
+      <nav class="pages" aria-label="Older and newer">
+        ${skipped > 0 ? html`<a href="${auditAddress(search, 0)}">Newest</a>` : ''}
+        ${hasMore ? html`<a href="${auditAddress(search, skipped + entries.length)}">Older</a>` : ''}
+      </nav>`,
+  });
+
+function row({ time, from, who, what, target, old = '', detail = '', result }: AuditEntry): Html {
+  const isDone = result === 'done';
+  return html`<li class="${isDone ? '' : 'undone'}">
+    <time datetime="${say(time, 40)}">${say(time.slice(0, 19).replace('T', ' '), 19)}</time>
+    <span class="who"><b>${say(who, 80) || 'somebody'}</b> <small>${say(from, 80)}</small></span>
+    <span class="what">${what}</span>
+    <span class="target"
+      ><code>${say(target, 300)}</code
+      >${detail === '' ? '' : html` <small>${say(detail, 300)}</small>`}${old === '' ? '' : html` <small>it was: ${say(old, 300)}</small>`}${isDone ? '' : html` <b>${say(result, 300)}</b>`}</span
+    >
+  </li>`;
+}

@@ -11,13 +11,12 @@
  * in the list: a whitelist entry lifts it.
  */
 import type { DataContext, Plugin } from '../src/hooks/plugin.js';
-import { type Verdict, defer, pass, reject, skip } from '../src/mail/verdict.js';
+import { type Verdict, defer, pass, reject } from '../src/mail/verdict.js';
 
 const plugin: Plugin = {
   name: 'blacklist',
-  async dataPost(context) {
-    if (context.rejection) return skip('rejected already');
-    if (context.pardoned !== undefined) return skip(context.pardoned);
+  skipsSettled: true,
+  dataPost(context) {
     const marker = bySender(context) ?? byAddress(context);
     return marker === undefined ? byName(context) : reject('Blacklisted', marker);
   },

@@ -52,9 +52,8 @@ export default function ratelimit(args: readonly string[]): Plugin {
       },
     }),
     ...(sender && {
+      skipsSettled: true,
       dataPost(context) {
-        if (context.rejection) return skip('rejected already');
-        if (context.pardoned !== undefined) return skip(context.pardoned);
         if (context.reversePath === '') return skip('null reverse-path');
         const vouched = context.authenticated()['spf'] === 'pass';
         const who = vouched ? '' : ` by ${networkText(context.session.clientIp)}`;

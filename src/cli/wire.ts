@@ -8,7 +8,7 @@ import type { Resolver } from '../dns/resolver.js';
 import { stubResolver } from '../dns/stub/stub-resolver.js';
 import { readZoneFile } from '../dns/zone.js';
 import { loadPlugins } from '../hooks/load.js';
-import type { Plugin } from '../hooks/plugin.js';
+import { HookTable } from '../hooks/table.js';
 import { openContentReader } from '../mime/content-reader.js';
 import type { Ip } from '../mail/ip.js';
 import { type Quarantine, openQuarantine } from '../quarantine/quarantine.js';
@@ -55,7 +55,7 @@ async function wireWith(given: Omit<WireParts, 'resolver' | 'plugins'>): Promise
   if (typeof resolver === 'string') return { ok: false, problems: [resolver] };
   const loaded = await loadPlugins(listOf(settings), foldersOf(settings));
   if (!loaded.ok) return loaded;
-  return { ok: true, services: services({ ...given, resolver, plugins: loaded.plugins }) };
+  return { ok: true, services: services({ ...given, resolver, plugins: new HookTable(loaded.plugins) }) };
 }
 
 /** The plugins that the settings name, without anything else. */
@@ -67,7 +67,7 @@ interface WireParts {
   readonly log: Logger;
   readonly kept: Services | undefined;
   readonly resolver: Resolver;
-  readonly plugins: readonly Plugin[];
+  readonly plugins: HookTable;
   readonly store: Store;
   readonly spoolDir: string;
 }

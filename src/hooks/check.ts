@@ -1,8 +1,8 @@
 /**
- * The plugin of the common kind: one function that looks at a mail and objects, or does not. Its wrapper asks whether the
- * check is on for the domain and whether the mail is settled already; the author's types do not show either.
+ * The plugin of the common kind: one function that looks at a mail and objects, or does not. The runner asks whether the check
+ * is on for the domain and whether the mail is settled already; the author's types do not show either.
  */
-import { type Verdict, note, skip } from '../mail/verdict.js';
+import { type Verdict, skip } from '../mail/verdict.js';
 import type { DataContext, Plugin } from './plugin.js';
 
 export type { DataContext, Plugin } from './plugin.js';
@@ -25,34 +25,21 @@ export interface Check {
 
 /** Makes a plugin of a check. */
 export function defineCheck(check: Check): Plugin {
-  const inAll = check.list === undefined && (check.inAll ?? true);
+  const { name, list } = check;
+  const inAll = list === undefined && (check.inAll ?? true);
   return {
-    name: check.name,
+    name,
     inAll,
-    ...(check.list !== undefined && { list: check.list }),
-    dataPost(context) {
-      if (context.rejection) return skip('rejected already');
-      if (context.pardoned !== undefined) return skip(context.pardoned);
-      const { markers, domain } = context;
-      const lines = check.list === undefined ? [] : markers.lines(domain, check.list);
-      if (lines === undefined) return skip('not enabled');
-      const mode = markers.checkMode(domain, check.name, inAll);
-      if (mode === 'off' && check.list === undefined) return skip('not enabled');
-      return mode === 'log' ? noted(check.inspect(context, lines)) : check.inspect(context, lines);
+    skipsSettled: true,
+    ...(list !== undefined && { list }),
+    mode({ markers, domain }) {
+      const mode = markers.checkMode(domain, name, inAll);
+      return list !== undefined && mode === 'off' ? 'on' : mode; // the list switches it on, or off
     },
-    isTrial: ({ markers, domain }) => markers.checkMode(domain, check.name, inAll) === 'log',
+    dataPost(context) {
+      if (list === undefined) return check.inspect(context, []);
+      const lines = context.markers.lines(context.domain, list);
+      return lines === undefined ? skip('not enabled') : check.inspect(context, lines);
+    },
   };
-}
-
-/** A marker that holds the word `log`: the check is tried out, and stops nothing. */
-async function noted(answer: Verdict | Promise<Verdict>): Promise<Verdict> {
-  const verdict = await answer;
-  switch (verdict.kind) {
-    case 'reject':
-    case 'refuse':
-    case 'defer':
-      return note(`log only, would ${verdict.kind}: ${verdict.log}`);
-    default:
-      return verdict;
-  }
 }

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Check, defineCheck } from './check.js';
 import { type ListedPlugin, readPluginList } from './list.js';
-import type { Plugin } from './plugin.js';
+import { hookNames, type Plugin } from './plugin.js';
 
 export type LoadedPlugins =
   | { readonly ok: true; readonly plugins: readonly Plugin[] }
@@ -64,5 +64,3 @@ function asPlugin(made: unknown): Plugin | undefined {
   if ('inspect' in made && typeof made.inspect === 'function') return defineCheck(made as Check);
   return hookNames.some((hook) => hook in made) ? (made as Plugin) : undefined;
 }
-
-const hookNames = ['connect', 'helo', 'mail', 'rcpt', 'dataPost', 'queue', 'disconnect', 'unknownCommand'];

@@ -1,19 +1,25 @@
 /**
  * One hook through the ordered plugins. The only place that catches what a plugin throws: it becomes `defer`, as does an
- * answer that does not come in time. One log line a plugin.
+ * answer that does not come in time. One log line a plugin. Most plugins answer at once, so nothing here waits, and no timer
+ * and no logger is made, before one returns a promise or has something to say.
  */
+import type { Eventual } from '../mail/eventual.js';
 import { type Reply, localProblem } from '../mail/reply.js';
-import { type Pardon, type Rejection, type Verdict, defer, pass } from '../mail/verdict.js';
-import type { DataContext, Plugin } from './plugin.js';
-
-export type Hook = 'connect' | 'helo' | 'mail' | 'rcpt' | 'dataPost' | 'queue' | 'unknownCommand';
+import { type Pardon, type Rejection, type Verdict, defer, note, pass, skip } from '../mail/verdict.js';
+import { believe } from './believe.js';
+import type { DataContext, HookContext, JudgingHook } from './plugin.js';
+import type { HookedPlugin, HookTable } from './table.js';
 
 /** `stop`: this reply is due now, and nothing further is asked. */
 export type HookOutcome =
   | { readonly kind: 'go on' }
   | { readonly kind: 'stop'; readonly plugin: string; readonly reply: Reply; readonly log: string };
 
-type Objections = { readonly plugin: string; readonly verdict: Rejection | Pardon };
+/** A verdict that counts for the transaction, and whose it is. */
+export interface NotedVerdict {
+  readonly plugin: string;
+  readonly verdict: Rejection | Pardon;
+}
 
 export interface HookLog {
   debug(details: object, text: string): void;
@@ -21,117 +27,158 @@ export interface HookLog {
   error(details: object, text: string): void;
 }
 
-export interface HookRun<C> {
-  readonly hook: Hook;
-  readonly plugins: readonly Plugin[];
-  /** Asked for each plugin, which has to see what those before it said. */
-  readonly context: () => C;
-  readonly log: HookLog;
+export interface HookRun<H extends JudgingHook> {
+  readonly hook: H;
+  readonly plugins: HookTable;
+  /** One for all plugins: what those before them said shows in it. */
+  readonly context: HookContext<H>;
+  /** Called when the first line is to be written. */
+  readonly log: () => HookLog;
+  /** Are lines of the level debug written? */
+  readonly debug: boolean;
   readonly timeoutMs: number;
   /** Told of each rejection and pardon, in order. */
-  readonly note: (said: Objections) => void;
+  readonly note: (said: NotedVerdict) => void;
 }
 
 const goOn: HookOutcome = { kind: 'go on' };
 
-/** Asks the plugins that have this hook, one after the other, until one settles it. Never throws. */
-export async function runHook<C>(run: HookRun<C>): Promise<HookOutcome> {
-  for (const plugin of run.plugins) {
-    const method = plugin[run.hook] as HookMethod<C> | undefined;
-    if (method === undefined) continue;
-    // Most answer at once: waiting all the same would cost a mail a hundred promises.
-    const judged = judge(run, plugin, method);
-    const verdict = judged instanceof Promise ? await judged : judged;
-    switch (verdict.kind) {
-      case 'pass':
-      case 'skip':
-      case 'note':
-        break;
-      case 'reject':
-      case 'pardon':
-        run.note({ plugin: plugin.name, verdict });
-        break;
-      case 'accept':
-        return goOn;
-      case 'refuse':
-      case 'defer':
-        return { kind: 'stop', plugin: plugin.name, reply: verdict.reply, log: verdict.log };
-    }
+/** Asks the plugins that have this hook, one after the other, until one settles it. Never throws, never rejects. */
+export const runHook = <H extends JudgingHook>(run: HookRun<H>): Eventual<HookOutcome> =>
+  runFrom(run, run.plugins.of(run.hook), 0);
+
+function runFrom<H extends JudgingHook>(
+  run: HookRun<H>,
+  hooked: readonly HookedPlugin<H>[],
+  first: number,
+): Eventual<HookOutcome> {
+  for (let i = first; i < hooked.length; i++) {
+    const one = hooked[i];
+    if (one === undefined) break;
+    const verdict = judge(run, one);
+    if (verdict instanceof Promise)
+      return verdict.then((late) => outcomeOf(run, one, late) ?? runFrom(run, hooked, i + 1));
+    const outcome = verdict === pass ? undefined : outcomeOf(run, one, verdict);
+    if (outcome !== undefined) return outcome;
   }
   return goOn;
 }
 
-type HookMethod<C> = (this: Plugin, context: C) => Verdict | Promise<Verdict>;
-
-function judge<C>(run: HookRun<C>, plugin: Plugin, method: HookMethod<C>): Verdict | Promise<Verdict> {
-  try {
-    const answer = method.call(plugin, run.context());
-    return answer instanceof Promise ? judgeLater(run, plugin, answer) : believed(run, plugin, answer);
-  } catch (error) {
-    return failed(run, plugin, error);
+/** undefined: the next plugin is asked. */
+function outcomeOf<H extends JudgingHook>(
+  { note: tell }: HookRun<H>,
+  { name }: HookedPlugin<H>,
+  verdict: Verdict,
+): HookOutcome | undefined {
+  switch (verdict.kind) {
+    case 'pass':
+    case 'skip':
+    case 'note':
+      return undefined;
+    case 'reject':
+    case 'pardon':
+      tell({ plugin: name, verdict });
+      return undefined;
+    case 'accept':
+      return goOn;
+    case 'refuse':
+    case 'defer':
+      return { kind: 'stop', plugin: name, reply: verdict.reply, log: verdict.log };
   }
 }
 
-async function judgeLater<C>(run: HookRun<C>, plugin: Plugin, answer: Promise<Verdict>): Promise<Verdict> {
+function judge<H extends JudgingHook>(run: HookRun<H>, hooked: HookedPlugin<H>): Eventual<Verdict> {
+  const asking: Asking<H> = { run, hooked, since: run.plugins.hear === undefined ? 0 : performance.now(), mode: 'on' };
   try {
-    return believed(run, plugin, await inTime(answer, run.timeoutMs));
+    const unasked = whyNot(asking);
+    if (unasked !== undefined) return told(asking, unasked);
+    const answer: unknown = hooked.method.call(hooked.plugin, run.context as never);
+    return answer instanceof Promise ? judgeLater(asking, answer) : believed(asking, answer);
   } catch (error) {
-    return failed(run, plugin, error);
+    return failed(asking, error);
   }
 }
 
-function believed<C>(run: HookRun<C>, plugin: Plugin, verdict: Verdict): Verdict {
-  if (!isVerdict(verdict)) throw new TypeError(`no verdict: ${JSON.stringify(verdict)}`);
-  logVerdict(run, plugin, verdict);
-  return verdict;
+/** One plugin that is being asked. */
+interface Asking<H extends JudgingHook> {
+  readonly run: HookRun<H>;
+  readonly hooked: HookedPlugin<H>;
+  /** By performance.now(), where somebody wants to hear how long it takes. */
+  readonly since: number;
+  /** `log`: it is tried out, and whatever it says stops nothing. A marker that cannot be read defers. */
+  mode: 'on' | 'log';
 }
 
-function failed<C>(run: HookRun<C>, plugin: Plugin, error: unknown): Verdict {
-  const problem = error instanceof Error ? error.message : String(error);
-  run.log.error({ plugin: plugin.name, hook: run.hook, why: problem }, 'error');
-  return isTrial(run, plugin) ? pass : defer(localProblem.text, problem, localProblem);
+const settled = skip('rejected already');
+const off = skip('not enabled');
+
+/** Why the plugin is not asked about the mail at all; undefined: it is. */
+function whyNot<H extends JudgingHook>(asking: Asking<H>): Verdict | undefined {
+  const { plugin, skipsSettled, mode } = asking.hooked;
+  if (!skipsSettled && mode === undefined) return undefined;
+  const context = asking.run.context as DataContext;
+  if (skipsSettled) {
+    if (context.rejection !== undefined) return settled;
+    const { pardoned } = context;
+    if (pardoned !== undefined) return skip(pardoned);
+  }
+  const how = mode?.call(plugin, context) ?? 'on';
+  if (how === 'off') return off;
+  asking.mode = how;
+  return undefined;
 }
 
-/** Of a check that is tried out, which has data hooks alone. A marker that cannot be read defers. */
-function isTrial<C>({ hook, context }: HookRun<C>, plugin: Plugin): boolean {
+async function judgeLater<H extends JudgingHook>(asking: Asking<H>, answer: Promise<unknown>): Promise<Verdict> {
   try {
-    return hook === 'dataPost' && plugin.isTrial?.(context() as DataContext) === true;
+    return believed(asking, await inTime(answer, asking.run.timeoutMs));
+  } catch (error) {
+    return failed(asking, error);
+  }
+}
+
+function believed<H extends JudgingHook>(asking: Asking<H>, answer: unknown): Verdict {
+  let verdict: Verdict;
+  try {
+    verdict = believe(answer);
+  } catch (error) {
+    const { name, methodName } = asking.hooked;
+    throw error instanceof TypeError ? new TypeError(`${name}: ${methodName} ${error.message}`) : error;
+  }
+  return told(asking, asking.mode === 'log' ? tried(verdict) : verdict);
+}
+
+/** A marker that holds the word `log`: the check is tried out, and stops nothing. */
+function tried(verdict: Verdict): Verdict {
+  switch (verdict.kind) {
+    case 'reject':
+    case 'refuse':
+    case 'defer':
+      return note(`log only, would ${verdict.kind}: ${verdict.log}`);
+    default:
+      return verdict;
+  }
+}
+
+function failed<H extends JudgingHook>({ run, hooked, since, mode }: Asking<H>, error: unknown): Verdict {
+  const problem = problemOf(error);
+  run.log().error({ plugin: hooked.name, hook: run.hook, why: problem }, 'error');
+  run.plugins.hear?.({
+    hook: run.hook,
+    plugin: hooked.name,
+    said: new Error(problem),
+    ms: performance.now() - since,
+  });
+  return mode === 'log' ? pass : defer(localProblem.text, problem, localProblem);
+}
+
+/** What is thrown may be anything, and may throw when it is looked at. */
+function problemOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error);
   } catch {
-    return false;
+    return 'threw a value that cannot be shown';
   }
 }
-
-const isText = (value: unknown): boolean => typeof value === 'string';
-
-/** Neither may let a mail vanish behind a 250. */
-const isRefusal = (value: unknown): boolean =>
-  isRecord(value) && Number(value['code']) >= 400 && Number(value['code']) < 600;
-
-/** What a verdict has beside its kind. */
-const parts: { readonly [K in Verdict['kind']]: Readonly<Record<string, (value: unknown) => boolean>> } = {
-  pass: {},
-  skip: {},
-  note: { log: isText },
-  accept: {},
-  reject: {
-    about: (value) => value === 'recipient' || value === 'mail',
-    enhanced: isText,
-    reason: isText,
-    log: isText,
-  },
-  pardon: { lifts: (value) => value === 'mail' || value === 'all', log: isText },
-  refuse: { reply: isRefusal, log: isText },
-  defer: { reply: isRefusal, log: isText },
-};
-
-/** Third parties write plugins without a compiler: what they return is looked at. */
-function isVerdict(value: unknown): value is Verdict {
-  if (!isRecord(value) || typeof value['kind'] !== 'string' || !Object.hasOwn(parts, value['kind'])) return false;
-  return Object.entries(parts[value['kind'] as Verdict['kind']]).every(([name, fits]) => fits(value[name]));
-}
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null;
 
 async function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
@@ -145,22 +192,30 @@ async function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
   }
 }
 
-function logVerdict<C>(run: HookRun<C>, plugin: Plugin, verdict: Verdict): void {
-  const details = { plugin: plugin.name, hook: run.hook };
+/** Writes the plugin's line, and tells whoever listens. */
+function told<H extends JudgingHook>({ run, hooked, since }: Asking<H>, verdict: Verdict): Verdict {
+  logVerdict(run, hooked.name, verdict);
+  run.plugins.hear?.({ hook: run.hook, plugin: hooked.name, said: verdict, ms: performance.now() - since });
+  return verdict;
+}
+
+function logVerdict<H extends JudgingHook>({ hook, debug, log }: HookRun<H>, plugin: string, verdict: Verdict): void {
   switch (verdict.kind) {
     case 'pass':
     case 'accept':
-      return run.log.debug(details, 'pass');
+      if (debug) log().debug({ plugin, hook }, 'pass');
+      return;
     case 'skip':
-      return run.log.debug({ ...details, why: verdict.why }, 'skip');
+      if (debug) log().debug({ plugin, hook, why: verdict.why }, 'skip');
+      return;
     case 'note':
-      return run.log.info({ ...details, why: verdict.log }, 'note');
+      return log().info({ plugin, hook, why: verdict.log }, 'note');
     case 'pardon':
-      return run.log.info({ ...details, why: verdict.log }, 'pass');
+      return log().info({ plugin, hook, why: verdict.log }, 'pass');
     case 'reject':
     case 'refuse':
-      return run.log.info({ ...details, why: verdict.log }, 'fail');
+      return log().info({ plugin, hook, why: verdict.log }, 'fail');
     case 'defer':
-      return run.log.info({ ...details, why: verdict.log }, 'defer');
+      return log().info({ plugin, hook, why: verdict.log }, 'defer');
   }
 }

@@ -37,8 +37,8 @@ export interface Pardon {
   readonly log: string;
 }
 
-export const pass: Verdict = { kind: 'pass' };
-export const accept: Verdict = { kind: 'accept' };
+export const pass: Verdict = Object.freeze({ kind: 'pass' });
+export const accept: Verdict = Object.freeze({ kind: 'accept' });
 export const skip = (why: string): Verdict => ({ kind: 'skip', why });
 export const note = (log: string): Verdict => ({ kind: 'note', log });
 

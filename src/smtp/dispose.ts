@@ -3,8 +3,9 @@
  * and its verdict is ours. 250 never before the MTA's; what breaks is a 4xx.
  */
 import type { ClientName, DataContext, MailContext, SessionFacts } from '../hooks/plugin.js';
-import { type Hook, type HookOutcome, runHook } from '../hooks/run.js';
+import { type HookOutcome, runHook } from '../hooks/run.js';
 import type { Content } from '../mail/content.js';
+import type { Eventual } from '../mail/eventual.js';
 import { type Header, parseHeader } from '../mail/header.js';
 import { headlineOf } from '../mail/shown/headline.js';
 import { type Reply, isTemporary, localProblem, reply, replyText } from '../mail/reply.js';
@@ -94,7 +95,7 @@ async function settledBy(hook: 'dataPost' | 'queue', mail: ReadMail): Promise<Di
   return stopped ?? (objection && archive(mail, objection));
 }
 
-function run(hook: Hook, mail: ReadMail): Promise<HookOutcome> {
+function run(hook: 'dataPost' | 'queue', mail: ReadMail): Eventual<HookOutcome> {
   const { transaction, services, message, header, content, session } = mail;
   const context: DataContext = {
     ...mail.mailContext(),
@@ -118,8 +119,9 @@ function run(hook: Hook, mail: ReadMail): Promise<HookOutcome> {
   return runHook({
     hook,
     plugins: services.plugins,
-    context: () => context,
-    log: services.hookLog({ ip: session.clientIp.text, session: session.id, id: transaction.id }),
+    context,
+    log: () => services.hookLog({ ip: session.clientIp.text, session: session.id, id: transaction.id }),
+    debug: services.settings.log_level === 'debug',
     timeoutMs: services.settings.plugin_timeout,
     note: ({ plugin, verdict }) =>
       verdict.kind === 'pardon' ? transaction.forgive(plugin, verdict) : transaction.reject(plugin, verdict),

@@ -1,8 +1,9 @@
 /** What a session works with, wired together in main.ts. Renewed as a whole on HUP; running sessions keep theirs. */
 import type { ContentReader } from '../mime/content-reader.js';
 import type { Resolver } from '../dns/resolver.js';
-import type { ClientName, Host, Plugin } from '../hooks/plugin.js';
+import type { ClientName, Host } from '../hooks/plugin.js';
 import type { HookLog } from '../hooks/run.js';
+import type { HookTable } from '../hooks/table.js';
 import type { Ip } from '../mail/ip.js';
 import type { Quarantine } from '../quarantine/quarantine.js';
 import type { Refusals } from '../relay/refusals.js';
@@ -22,7 +23,7 @@ export interface Log {
 export interface Services {
   readonly settings: Settings;
   readonly srv: Srv;
-  readonly plugins: readonly Plugin[];
+  readonly plugins: HookTable;
   readonly dns: Resolver;
   readonly host: Host;
   /** Never rejects; answers within `dns_timeout`. */

@@ -4,6 +4,9 @@
  */
 import type {
   ClientName,
+  HookContext,
+  HookMethod,
+  JudgingHook,
   MailContext,
   Plugin,
   RcptContext,
@@ -11,13 +14,12 @@ import type {
   SessionContext,
   SessionFacts,
 } from '../hooks/plugin.js';
-import { type HookOutcome, runHook } from '../hooks/run.js';
+import { type HookOutcome, type NotedVerdict, runHook } from '../hooks/run.js';
 import { type Address, type Parsed, type PathArgument, needsSmtpUtf8 } from '../mail/address.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { type Ip, inAny } from '../mail/ip.js';
 import { type Reply, closing, localProblem, reply } from '../mail/reply.js';
 import { printable } from '../mail/text.js';
-import type { Pardon, Rejection } from '../mail/verdict.js';
 import { BrokenMarker } from '../srv/srv.js';
 import type { Command } from './command.js';
 import { dispose } from './dispose.js';
@@ -49,7 +51,7 @@ export class SmtpSession {
   #message: IncomingMessage | undefined;
   #refusedRecipients = 0;
   /** Rejections and pardons from before there was a mail. */
-  readonly #said: Record<'connect' | 'helo', readonly SaidAtHook[]> = { connect: [], helo: [] };
+  readonly #said: Record<'connect' | 'helo', readonly NotedVerdict[]> = { connect: [], helo: [] };
 
   /** `offered` are the extensions that hang on the connection. */
   constructor(services: Services, client: Client, offered: () => readonly string[] = () => []) {
@@ -173,7 +175,7 @@ export class SmtpSession {
     const note: Note = ({ plugin, verdict }) =>
       verdict.kind === 'pardon' ? transaction.forgive(plugin, verdict) : transaction.reject(plugin, verdict);
     for (const said of [...this.#said.connect, ...this.#said.helo]) note(said);
-    const judged = this.#run('mail', transaction, () => this.#mailContext(transaction), note);
+    const judged = this.#run('mail', this.#mailContext(transaction), transaction, note);
     return after(judged, (outcome) => this.#stopOf('mail', outcome));
   }
 
@@ -233,7 +235,7 @@ export class SmtpSession {
   #judged(transaction: SmtpTransaction, address: Address): Eventual<Reply> {
     let objection: Objection | undefined;
     const said: (() => void)[] = [];
-    const context = (): RcptContext => ({
+    const context: RcptContext = {
       ...this.#mailContext(transaction),
       domain: address.domain,
       recipient: address,
@@ -244,8 +246,8 @@ export class SmtpSession {
         return transaction.pardoned;
       },
       askAhead: () => this.#services.relay.probe(address.text),
-    });
-    const judged = this.#run('rcpt', transaction, context, ({ plugin, verdict }) => {
+    };
+    const judged = this.#run('rcpt', context, transaction, ({ plugin, verdict }) => {
       if (verdict.kind === 'pardon') {
         if (verdict.lifts === 'all') objection = undefined;
         said.push(() => transaction.forgive(plugin, verdict));
@@ -315,11 +317,7 @@ export class SmtpSession {
 
   #unknown(line: string): Eventual<Reply> {
     this.#unknownCommands++;
-    const context = (): SessionContext & { readonly command: string } => ({
-      ...this.#context(),
-      command: printable(line, 100),
-    });
-    const asked = this.#run('unknownCommand', undefined, context);
+    const asked = this.#run('unknownCommand', { ...this.#context(), command: printable(line, 100) });
     return after(asked, (outcome) => this.#stopOf('unknownCommand', outcome) ?? notRecognized);
   }
 
@@ -327,14 +325,16 @@ export class SmtpSession {
   closed(): void {
     void this.#message?.discard();
     this.#message = undefined;
-    for (const plugin of this.#services.plugins) {
-      void this.#disconnect(plugin).catch((error: unknown) => this.#broken(error, 'disconnect'));
-    }
+    for (const { plugin, method } of this.#services.plugins.of('disconnect')) void this.#disconnect(plugin, method);
   }
 
   /** Nobody waits for it, yet a plugin that waits for something may fail later on. */
-  async #disconnect(plugin: Plugin): Promise<void> {
-    await plugin.disconnect?.(this.#context());
+  async #disconnect(plugin: Plugin, method: HookMethod<'disconnect'>): Promise<void> {
+    try {
+      await method.call(plugin, this.#context());
+    } catch (error) {
+      this.#broken(error, 'disconnect');
+    }
   }
 
   /** RFC 3848, RFC 6531 §4.3. */
@@ -366,35 +366,25 @@ export class SmtpSession {
 
   #runSession(hook: 'connect' | 'helo'): Eventual<HookOutcome> {
     if (this.#relaying) return { kind: 'go on' };
-    const said: SaidAtHook[] = [];
+    const said: NotedVerdict[] = [];
     this.#said[hook] = said;
-    return this.#run(
-      hook,
-      undefined,
-      () => this.#context(),
-      (one) => void said.push(one),
-    );
+    return this.#run(hook, this.#context(), undefined, (one) => void said.push(one));
   }
 
-  #run(
-    hook: 'connect' | 'helo' | 'mail' | 'rcpt' | 'unknownCommand',
-    transaction: SmtpTransaction | undefined,
-    context: () => unknown,
+  #run<H extends JudgingHook>(
+    hook: H,
+    context: HookContext<H>,
+    transaction?: SmtpTransaction,
     note: Note = () => {},
   ): Eventual<HookOutcome> {
-    const plugins: readonly Plugin[] = this.#services.plugins;
-    const log = this.#services.hookLog({
-      ip: this.#client.ip.text,
-      session: this.id,
-      ...(transaction && { id: transaction.id }),
-    });
-    const made = context();
+    const { plugins, settings, hookLog } = this.#services;
     return runHook({
       hook,
       plugins,
-      context: () => made,
-      log,
-      timeoutMs: this.#services.settings.plugin_timeout,
+      context,
+      log: () => hookLog({ ip: this.#client.ip.text, session: this.id, ...(transaction && { id: transaction.id }) }),
+      debug: settings.log_level === 'debug',
+      timeoutMs: settings.plugin_timeout,
       note,
     });
   }
@@ -423,8 +413,7 @@ export class SmtpSession {
   }
 }
 
-type SaidAtHook = { readonly plugin: string; readonly verdict: Rejection | Pardon };
-type Note = (said: SaidAtHook) => void;
+type Note = (said: NotedVerdict) => void;
 
 /** STARTTLS and XCLIENT change the session itself: they are the connection's. */
 type SessionCommand = Exclude<Command, { readonly kind: 'starttls' | 'xclient' }>;

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defineCheck } from '../../src/hooks/check.js';
-import { runHook } from '../../src/hooks/run.js';
+import type { DataContext, Plugin } from '../../src/hooks/plugin.js';
+import { type HookOutcome, runHook } from '../../src/hooks/run.js';
+import { HookTable } from '../../src/hooks/table.js';
 import { type Verdict, defer, pass, reject, skip } from '../../src/mail/verdict.js';
 import { type Given, mail } from '../plugins/mail.js';
 
@@ -9,25 +11,43 @@ const objecting = { name: 'objecting', inspect: () => reject('always') };
 
 const table: readonly (readonly [what: string, check: { inAll?: boolean }, given: Given, expected: string])[] = [
   ['not enabled', {}, {}, 'skip not enabled'],
-  ['enabled by its name', {}, { checks: ['objecting'] }, 'reject'],
-  ['enabled by all', {}, { checks: ['all'] }, 'reject'],
+  ['enabled by its name', {}, { checks: ['objecting'] }, 'fail always'],
+  ['enabled by all', {}, { checks: ['all'] }, 'fail always'],
   ['not enabled by all', { inAll: false }, { checks: ['all'] }, 'skip not enabled'],
-  ['left out of all, enabled by its name', { inAll: false }, { checks: ['objecting'] }, 'reject'],
+  ['left out of all, enabled by its name', { inAll: false }, { checks: ['objecting'] }, 'fail always'],
   ['another check is enabled', {}, { checks: ['other'] }, 'skip not enabled'],
   ['the mail is rejected already', {}, { checks: ['all'], rejected: true }, 'skip rejected already'],
   ['the mail is pardoned', {}, { checks: ['all'], pardoned: 'whitelisted: x' }, 'skip whitelisted: x'],
 ];
 for (const [what, check, given, expected] of table) {
   test(what, async () => {
-    const verdict = await defineCheck({ ...objecting, ...check }).dataPost?.(mail(given));
-    assert.equal(verdict?.kind === 'skip' ? `skip ${verdict.why}` : verdict?.kind, expected);
+    const { log } = await judged(defineCheck({ ...objecting, ...check }), mail(given));
+    assert.deepEqual(log, [expected]);
   });
 }
 
 test('a check that is off is not asked', async () => {
   const never = defineCheck({ name: 'never', inspect: () => assert.fail('asked') });
-  assert.equal((await never.dataPost?.(mail({})))?.kind, 'skip');
+  assert.deepEqual((await judged(never, mail({}))).log, ['skip not enabled']);
 });
+
+/** One plugin at the end of the mail: the outcome, and its line in the log. */
+async function judged(plugin: Plugin, context: DataContext): Promise<{ outcome: HookOutcome; log: string[] }> {
+  const log: string[] = [];
+  const line = (details: object, text: string): void => {
+    log.push([text, ...('why' in details ? [details.why] : [])].join(' '));
+  };
+  const outcome = await runHook({
+    hook: 'dataPost',
+    plugins: new HookTable([plugin]),
+    context,
+    log: () => ({ debug: line, info: line, error: line }),
+    debug: true,
+    timeoutMs: 30,
+    note: () => {},
+  });
+  return { outcome, log };
+}
 
 /** [what, the check's answer, what the runner says then] */
 const trials: readonly (readonly [what: string, answer: () => Verdict | Promise<Verdict>, said: string])[] = [
@@ -43,26 +63,21 @@ for (const [what, answer, said] of trials) {
   test(`log only: ${what} stops nothing`, async () => {
     const given = mail({ checks: ['x'] });
     const markers = { ...given.markers, checkMode: () => 'log' as const };
-    const log: string[] = [];
-    const line = (details: object, text: string): void => {
-      log.push([text, ...('why' in details ? [details.why] : [])].join(' '));
-    };
-    const outcome = await runHook({
-      hook: 'dataPost',
-      plugins: [defineCheck({ name: 'x', inspect: answer })],
-      context: () => ({ ...given, markers }),
-      log: { debug: line, info: line, error: line },
-      timeoutMs: 30,
-      note: ({ verdict }) => assert.fail(verdict.kind),
-    });
+    const { outcome, log } = await judged(defineCheck({ name: 'x', inspect: answer }), { ...given, markers });
     assert.deepEqual(outcome, { kind: 'go on' });
     assert.deepEqual(log, [said]);
   });
 }
 
-test('markers that are broken are thrown on to the runner', () => {
-  const check = defineCheck({ name: 'x', inspect: () => pass });
+test('markers that cannot be read defer the mail', async () => {
   const given = mail({});
   const markers = { ...given.markers, checkMode: () => assert.fail('EIO') };
-  assert.throws(() => check.dataPost?.({ ...given, markers }), /EIO/);
+  const { outcome, log } = await judged(defineCheck({ name: 'x', inspect: () => pass }), { ...given, markers });
+  assert.deepEqual([outcome.kind, log], ['stop', ['error EIO']]);
+});
+
+test('a check that answers nothing is told so in its own words', async () => {
+  const boom = defineCheck({ name: 'boom', inspect: () => undefined as unknown as Verdict });
+  const { log } = await judged(boom, mail({ checks: ['boom'] }));
+  assert.deepEqual(log, ['error boom: inspect returned undefined, not a verdict']);
 });

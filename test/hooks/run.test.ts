@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Plugin } from '../../src/hooks/plugin.js';
 import { type HookOutcome, runHook } from '../../src/hooks/run.js';
+import { HookTable } from '../../src/hooks/table.js';
+import { mail } from '../plugins/mail.js';
 import { reply } from '../../src/mail/reply.js';
 import { accept, defer, note, pardon, pass, refuse, reject, rejectRecipient, skip } from '../../src/mail/verdict.js';
 
@@ -39,9 +41,10 @@ async function run(...answers: readonly (() => unknown)[]): Promise<Run> {
   });
   const outcome = await runHook({
     hook: 'connect',
-    plugins: [{ name: 'without this hook', helo: () => accept }, ...plugins],
-    context: () => ({}),
-    log: { debug: line('debug'), info: line('info'), error: line('error') },
+    plugins: new HookTable([{ name: 'without this hook', helo: () => accept }, ...plugins]),
+    context: mail({}),
+    log: () => ({ debug: line('debug'), info: line('info'), error: line('error') }),
+    debug: true,
     timeoutMs: 30,
     note: ({ plugin, verdict }) => void noted.push(`${plugin} ${verdict.kind}`),
   });
@@ -131,25 +134,69 @@ const broken: readonly (readonly [what: string, answer: () => unknown, why: RegE
     /^undefined$/,
   ], // oxlint-disable-line no-throw-literal
   ['rejects', () => Promise.reject(new Error('ouch')), /^ouch$/],
-  ['returns nothing', () => undefined, /^no verdict: undefined$/],
-  ['promises nothing', () => Promise.resolve(), /^no verdict/],
-  ['returns null', () => null, /^no verdict: null$/],
-  ['returns true', () => true, /^no verdict: true$/],
-  ['returns a word', () => 'pass', /^no verdict: "pass"$/],
-  ['returns an unknown kind', () => ({ kind: 'deny' }), /^no verdict: \{"kind":"deny"\}$/],
-  ['returns a kind that every object has', () => ({ kind: 'constructor' }), /^no verdict/],
-  ['returns what cannot be shown', () => circular, /circular/i],
-  ['rejects without a reason', () => ({ kind: 'reject' }), /^no verdict/],
-  ['rejects with a number', () => ({ ...reject('x'), reason: 7 }), /^no verdict/],
-  ['rejects neither mail nor recipient', () => ({ ...reject('x'), about: 'all' }), /^no verdict/],
-  ['pardons who knows what', () => ({ kind: 'pardon', log: 'x' }), /^no verdict/],
-  ['refuses without a reply', () => ({ kind: 'refuse', log: 'x' }), /^no verdict/],
+  ['returns nothing', () => undefined, /^a: connect returned undefined, not a verdict$/],
+  ['promises nothing', () => Promise.resolve(), /^a: connect returned undefined, not a verdict$/],
+  ['returns null', () => null, /^a: connect returned null, not a verdict$/],
+  ['returns true', () => true, /^a: connect returned true, not a verdict$/],
+  ['returns a word', () => 'pass', /^a: connect returned "pass", not a verdict$/],
+  [
+    'returns an unknown kind',
+    () => ({ kind: 'deny' }),
+    /^a: connect returned a verdict of the kind "deny", which there is not$/,
+  ],
+  ['returns a kind that every object has', () => ({ kind: 'constructor' }), /of the kind "constructor"/],
+  ['returns what cannot be shown', () => circular, /of the kind "odd"/],
+  ['returns a kind that cannot be shown', () => ({ kind: circular }), /a value that cannot be shown \(object\)/],
+  [
+    'rejects without a reason',
+    () => ({ ...reject('x'), reason: undefined }),
+    /^a: connect returned a reject without a reason$/,
+  ],
+  ['rejects with a code of success', () => ({ ...reject('x'), enhanced: '2.0.0' }), /whose enhanced is "2.0.0"/],
+  ['rejects with a number', () => ({ ...reject('x'), reason: 7 }), /a reject whose reason is 7, not a text$/],
+  [
+    'rejects neither mail nor recipient',
+    () => ({ ...reject('x'), about: 'all' }),
+    /whose about is "all", not "recipient" or "mail"$/,
+  ],
+  ['pardons who knows what', () => ({ kind: 'pardon', log: 'x' }), /a pardon without a lifts$/],
+  ['refuses without a reply', () => ({ kind: 'refuse', log: 'x' }), /a refuse without a reply$/],
   [
     'refuses with a 250, which would lose the mail',
     () => ({ kind: 'refuse', reply: reply(250, '2.0.0', 'fine'), log: 'x' }),
-    /^no verdict/,
+    /whose reply has the code 250, not 400 to 599$/,
   ],
-  ['defers with a word for a reply', () => ({ kind: 'defer', reply: 'later', log: 'x' }), /^no verdict/],
+  [
+    'defers with a word for a reply',
+    () => ({ kind: 'defer', reply: 'later', log: 'x' }),
+    /a defer whose reply is "later", not a reply$/,
+  ],
+  [
+    'defers with a 550, behind which nobody comes again',
+    () => ({ kind: 'defer', reply: reply(550, '5.7.1', 'no'), log: 'x' }),
+    /whose reply has the code 550, not 400 to 499$/,
+  ],
+  [
+    'refuses with an enhanced code of success',
+    () => ({ kind: 'refuse', reply: reply(550, '2.0.0', 'no'), log: 'x' }),
+    /whose reply has the enhanced code "2.0.0", not one such as "5.7.1"$/,
+  ],
+  [
+    'throws when its verdict is read',
+    () => ({
+      get kind() {
+        throw new Odd('ouch');
+      },
+    }),
+    /^ouch$/,
+  ],
+  [
+    'throws what throws when it is shown',
+    () => {
+      throw { toString: () => assert.fail() };
+    },
+    /^threw a value that cannot be shown$/,
+  ], // oxlint-disable-line no-throw-literal,
   ['never answers', () => new Promise(() => {}), /^no verdict within 30 ms$/],
 ];
 for (const [what, answer, why] of broken) {
@@ -168,28 +215,40 @@ test('an answer that comes too late, and is an error, ends nothing', async () =>
   await new Promise((resolve) => setTimeout(resolve, 60));
 });
 
-test('the method is called on its plugin, with a context made anew for each', async () => {
-  let made = 0;
-  const seen: unknown[] = [];
-  const plugin = (name: string): Plugin => ({
-    name,
-    connect(this: Plugin, context: unknown) {
-      seen.push([this.name, context]);
+test('the method is called on its plugin, as it was when the list was read', async () => {
+  const seen: string[] = [];
+  const plugin = {
+    name: 'a',
+    connect(this: { name: string }) {
+      seen.push(this.name);
       return pass;
     },
-  });
+  };
+  const plugins = new HookTable([plugin]);
+  plugin.connect = () => accept;
   await runHook({
     hook: 'connect',
-    plugins: [plugin('a'), plugin('b')],
-    context: () => ++made,
-    log: { debug: () => {}, info: () => {}, error: () => {} },
+    plugins,
+    context: mail({}),
+    log: () => assert.fail('nothing to log'),
+    debug: false,
     timeoutMs: 30,
     note: () => {},
   });
-  assert.deepEqual(seen, [
-    ['a', 1],
-    ['b', 2],
-  ]);
+  assert.deepEqual(seen, ['a']);
+});
+
+test('an outcome is there at once where every plugin answers at once', () => {
+  const outcome = runHook({
+    hook: 'connect',
+    plugins: new HookTable([{ name: 'a', connect: () => pass }]),
+    context: mail({}),
+    log: () => assert.fail('nothing to log'),
+    debug: false,
+    timeoutMs: 30,
+    note: () => {},
+  });
+  assert.deepEqual(outcome, { kind: 'go on' });
 });
 
 test('whatever a plugin returns, the outcome is one of two', async () => {

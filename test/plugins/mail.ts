@@ -6,6 +6,8 @@ import { reject, type Rejection, type Verdict } from '../../src/mail/verdict.js'
 import { Embedded } from '../../src/store/embedded.js';
 import { BackedStore, type Store } from '../../src/store/store.js';
 import { parseAddress } from '../../src/mail/address.js';
+import { type HeardVerdict, HookTable } from '../../src/hooks/table.js';
+import { runHook } from '../../src/hooks/run.js';
 import type { ClientName, DataContext, Markers, Plugin, RcptContext } from '../../src/hooks/plugin.js';
 
 /** A store of the test's own, forgotten with it. */
@@ -86,9 +88,24 @@ export const rcpt = (given: Given): RcptContext => ({
 });
 
 /** What the plugin says of the mail, its checks all switched on: its kind, and the public reason where there is one. */
-export async function said(plugin: Plugin, given: Given): Promise<string> {
-  const verdict = await plugin.dataPost?.(mail({ checks: ['all', plugin.name], ...given }));
-  return textOf(verdict);
+export const said = async (plugin: Plugin, given: Given): Promise<string> =>
+  textOf(await verdictOf(plugin, mail({ checks: ['all', plugin.name], ...given })));
+
+/** What the runner makes of the plugin's answer at the end of the mail. */
+export async function verdictOf(plugin: Plugin, context: DataContext): Promise<Verdict | undefined> {
+  const heard: HeardVerdict[] = [];
+  await runHook({
+    hook: 'dataPost',
+    plugins: new HookTable([plugin], (one) => heard.push(one)),
+    context,
+    log: () => ({ debug: () => {}, info: () => {}, error: () => {} }),
+    debug: false,
+    timeoutMs: 10_000,
+    note: () => {},
+  });
+  const answer = heard[0]?.said;
+  if (answer instanceof Error) throw answer;
+  return answer;
 }
 
 export function textOf(verdict: Verdict | undefined): string {

@@ -8,7 +8,7 @@ export function banner(services: Services, bound: readonly string[], page: strin
   const { settings, srv, plugins } = services;
   const { relay } = settings;
   const near = (path: string): string => relative('', path) || '.';
-  const domains = survey(srv, plugins).map(
+  const domains = survey(srv, plugins.listed).map(
     ({ domain, checks }) =>
       `    ${domain.padEnd(20)} ${checks.length === 0 ? 'no checks' : `checks: ${checks.join(' ')}`}`,
   );

@@ -169,7 +169,7 @@ class RunningServer {
   #warnOfSrv(): void {
     const { srv, plugins } = this.#listener.services;
     try {
-      for (const { domain, idle, brokenExpiry } of survey(srv, plugins)) {
+      for (const { domain, idle, brokenExpiry } of survey(srv, plugins.listed)) {
         for (const { check, text } of idle) this.#options.log.warn({ domain, check }, text);
         if (brokenExpiry !== undefined) this.#options.log.warn({ domain }, brokenExpiry);
       }

@@ -169,7 +169,12 @@ async function explainAddress({ settings, words: { words, options }, terminal }:
   const { services } = wired;
   try {
     const name = client && (await services.clientName(client));
-    process.stdout.write(render(explain({ recipient, client, name, sender }, services), terminal));
+    process.stdout.write(
+      render(
+        explain({ recipient, client, name, sender }, { srv: services.srv, plugins: services.plugins.listed }),
+        terminal,
+      ),
+    );
     return exit.ok;
   } finally {
     await Promise.all([services.content.close(), services.relay.close(), services.store.close()]);

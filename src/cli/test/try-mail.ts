@@ -2,7 +2,7 @@
  * One mail through a session as the MX would hold it, plugins, markers, DNS and all, but the last step: nothing is handed to
  * the local MTA, archived or remembered. What each plugin said is written down on the way.
  */
-import type { Plugin } from '../../hooks/plugin.js';
+import { type HeardVerdict, HookTable } from '../../hooks/table.js';
 import { type Parsed, type PathArgument, parsePathArgument } from '../../mail/address.js';
 import type { Ip } from '../../mail/ip.js';
 import { type Reply, replyText } from '../../mail/reply.js';
@@ -46,7 +46,7 @@ export async function tryMail(mail: MailToTry, services: Services): Promise<Trie
   const acts: ('handed over' | 'archived')[] = [];
   const tried: Services = {
     ...services,
-    plugins: services.plugins.map((plugin) => watched(plugin, (one) => said.push(one))),
+    plugins: new HookTable(services.plugins.listed, (heard) => said.push(saidOf(heard))),
     relay: {
       probe: (recipient) => services.relay.probe(recipient),
       send: () => {
@@ -106,40 +106,10 @@ async function converse({ helo, from, to, message }: MailToTry, session: SmtpSes
 
 const pathOf = (text: string): Parsed<PathArgument> => parsePathArgument(Buffer.from(text));
 
-const hooks = ['connect', 'helo', 'mail', 'rcpt', 'dataPost', 'queue', 'unknownCommand'] as const;
-
-type WatchedMethod = (context: never) => Verdict | Promise<Verdict>;
-
-/** The plugin, with an ear at each of its hooks. */
-function watched(plugin: Plugin, tell: (said: PluginSaid) => void): Plugin {
-  const listening = hooks.flatMap((hook) => {
-    const method: WatchedMethod | undefined = plugin[hook];
-    return method === undefined ? [] : [[hook, heard(plugin, { hook, method, tell })] as const];
-  });
-  return { ...plugin, ...Object.fromEntries(listening), name: plugin.name };
-}
-
-interface Hearing {
-  readonly hook: string;
-  readonly method: WatchedMethod;
-  readonly tell: (said: PluginSaid) => void;
-}
-
-function heard(plugin: Plugin, { hook, method, tell }: Hearing): WatchedMethod {
-  return async (context) => {
-    const started = performance.now();
-    const note = (verdict: PluginSaid['verdict'], reason: string): void =>
-      tell({ hook, plugin: plugin.name, verdict, reason, ms: performance.now() - started });
-    try {
-      const verdict = await method.call(plugin, context);
-      note(verdict.kind, reasonOf(verdict));
-      return verdict;
-    } catch (error) {
-      note('error', error instanceof Error ? error.message : String(error));
-      throw error;
-    }
-  };
-}
+const saidOf = ({ hook, plugin, said, ms }: HeardVerdict): PluginSaid =>
+  said instanceof Error
+    ? { hook, plugin, verdict: 'error', reason: said.message, ms }
+    : { hook, plugin, verdict: said.kind, reason: reasonOf(said), ms };
 
 function reasonOf(verdict: Verdict): string {
   switch (verdict.kind) {

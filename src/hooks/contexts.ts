@@ -1,0 +1,143 @@
+/**
+ * What plugins see: the context of each hook. All of it is frozen or a copy: nothing that a plugin does to it reaches the
+ * mail or another plugin. Leaves which hook has which context to plugin.ts.
+ */
+import type { Resolver } from '../dns/resolver.js';
+import type { Content } from '../mail/content.js';
+import type { Header } from '../mail/header.js';
+import type { Ip } from '../mail/ip.js';
+import type { MessageSource } from '../mail/message.js';
+import type { Rejection } from '../mail/verdict.js';
+import type { Store } from '../store/store.js';
+import type { ClientName } from '../dns/client-name.js';
+
+export type { ClientName };
+
+export interface SessionFacts {
+  readonly id: string;
+  readonly clientIp: Ip;
+  /** Waits for DNS, no longer than the setting `dns_timeout`. */
+  readonly clientName: () => Promise<ClientName>;
+  /** HELO or EHLO argument as given; '' before it came. */
+  readonly helo: string;
+  /** Is the connection encrypted? */
+  readonly secure: boolean;
+  /** How many unknown commands there have been, this one included. */
+  readonly unknownCommands: number;
+}
+
+export interface Recipient {
+  /** In wire form: quoted where it must be, the domain as A-labels. */
+  readonly text: string;
+  readonly localPart: string;
+  readonly domain: string;
+}
+
+/** Look-ups in /srv. Each may throw: leave that to the runner, which defers. See src/srv/srv.ts. */
+export interface Markers {
+  /** `log`: what the check would reject is logged, and taken. */
+  checkMode(domain: string, check: string, inAll: boolean): 'off' | 'on' | 'log';
+  /** Of the domain's own file of that name, without comments and empty lines; undefined where there is none. */
+  lines(domain: string, file: string): readonly string[] | undefined;
+  /** `unknown`: no marker says anything of it; `names`: what its mailbox may be called, the likeliest first. */
+  recipient(
+    domain: string,
+    localPart: string,
+    client: Ip,
+  ):
+    | { readonly kind: 'valid'; readonly marker: string }
+    | { readonly kind: 'refused'; readonly why: string }
+    | { readonly kind: 'unknown'; readonly why: string; readonly names: readonly string[] };
+  listed(domain: string, list: 'blacklisted' | 'whitelisted', kind: string, key: string): string | undefined;
+  /** Is anything listed there at all? */
+  anyListed(domain: string, list: 'blacklisted' | 'whitelisted', kind: string): boolean;
+  addressListed(domain: string, list: 'blacklisted' | 'whitelisted', client: Ip): string | undefined;
+  recipientWhitelisted(domain: string, localPart: string): string | undefined;
+}
+
+/** Who we are, and what the settings say to plugins. */
+export interface Host {
+  readonly hostname: string;
+  /** Our name in Authentication-Results (RFC 8601 §2.5). */
+  readonly authservId: string;
+  /** Names, or `*.domain`, of hosts that forward mail of others. */
+  readonly spfForwarders: readonly string[];
+  /** What is to become of a mail while the store cannot be asked. */
+  readonly storeDown: 'pass' | 'defer';
+}
+
+export interface SessionContext {
+  readonly session: SessionFacts;
+  readonly markers: Markers;
+  readonly dns: Resolver;
+  /** Remembers between mails, for all processes. */
+  readonly store: Store;
+  readonly host: Host;
+}
+
+export interface UnknownCommandContext extends SessionContext {
+  /** As it came, made safe to print, without its end where it is long. */
+  readonly command: string;
+}
+
+export interface MailContext extends SessionContext {
+  /** The transaction's id; for a rejected mail it is what the sender is told. */
+  readonly id: string;
+  /** In wire form; '' is the null reverse-path. */
+  readonly reversePath: string;
+  /** Of the reverse-path, A-labels; '' for the null reverse-path. */
+  readonly senderDomain: string;
+}
+
+export interface RcptContext extends MailContext {
+  /** The hosted domain whose policy holds: that of the recipients. */
+  readonly domain: string;
+  readonly recipient: Recipient;
+  /** Why the mail or this recipient is refused so far. */
+  readonly rejection: Rejection | undefined;
+  /** Why it will not be refused, whatever is found. */
+  readonly pardoned: string | undefined;
+  /**
+   * Would the local MTA take the recipient? Asked by RCPT, without a mail, and remembered for a while; never rejects.
+   * `unknown`: it cannot be asked, or answers neither yes nor that there is no such mailbox.
+   */
+  readonly askAhead: () => Promise<
+    | { readonly kind: 'taken' }
+    | { readonly kind: 'refused'; readonly text: string }
+    | { readonly kind: 'unknown'; readonly problem: string }
+  >;
+}
+
+export interface DataContext extends MailContext {
+  readonly domain: string;
+  readonly recipients: readonly Recipient[];
+  readonly header: Header;
+  /** Whole message as received. */
+  readonly message: MessageSource;
+  readonly rejection: Rejection | undefined;
+  readonly pardoned: string | undefined;
+  /** Puts a field on top of the mail, archived or relayed; folded by the caller where it is long. */
+  readonly addField: (name: string, value: string) => void;
+  /** Such a field for the quarantine alone; its value is made when the mail is archived. */
+  readonly addArchivedField: (name: string, value: () => string) => void;
+  /** Is it one of our domains (A-labels)? May throw: leave that to the runner, which defers. */
+  readonly isHosted: (domain: string) => boolean;
+  /**
+   * The message taken apart by MIME. Read when the first plugin asks, once a mail, in a thread beside; rejects where the
+   * message cannot be read from disk (leave that to the runner, which defers).
+   */
+  readonly content: () => Promise<Content>;
+  /** The results recorded so far, by method: `spf: 'pass'`. Of several of a method, as of signatures, one that passed counts. */
+  readonly authenticated: () => Readonly<Record<string, string>>;
+  /** One more result in Authentication-Results and in the log; that of SPF is in the index, too. */
+  readonly recordAuthentication: (result: AuthenticationResult) => void;
+}
+
+/** RFC 8601 §2.2: a resinfo. */
+export interface AuthenticationResult {
+  /** Such as spf, dkim, dmarc. */
+  readonly method: string;
+  readonly result: string;
+  /** Comments, reason and properties, each well-formed as it stands in the field. */
+  readonly details: readonly string[];
+}

@@ -1,0 +1,53 @@
+/**
+ * The plugins of each hook, in the order of the list: made once, when the list is read, so that a hook that no plugin has
+ * costs nothing, and a plugin that changes itself later on changes nothing here. Leaves asking them to run.ts.
+ */
+import type { Verdict } from '../mail/verdict.js';
+import { type HookMethod, type HookName, hookNames, type JudgingHook, type Plugin } from './plugin.js';
+
+export interface HookedPlugin<H extends HookName> {
+  readonly plugin: Plugin;
+  readonly name: string;
+  readonly method: HookMethod<H>;
+  /** It is what the author calls the method. */
+  readonly methodName: string;
+  readonly skipsSettled: boolean;
+  readonly mode: Plugin['mode'];
+}
+
+/** What one plugin said at one hook. */
+export interface HeardVerdict {
+  readonly hook: JudgingHook;
+  readonly plugin: string;
+  /** An error is what the plugin threw, or what is wrong with its answer. */
+  readonly said: Verdict | Error;
+  readonly ms: number;
+}
+
+export class HookTable {
+  readonly listed: readonly Plugin[];
+  /** Told of every answer, where anybody listens. */
+  readonly hear: ((heard: HeardVerdict) => void) | undefined;
+  readonly #hooked: ReadonlyMap<HookName, readonly HookedPlugin<HookName>[]>;
+
+  constructor(plugins: readonly Plugin[], hear?: (heard: HeardVerdict) => void) {
+    this.listed = plugins;
+    this.hear = hear;
+    this.#hooked = new Map(hookNames.map((hook) => [hook, plugins.flatMap((plugin) => hookedTo(hook, plugin))]));
+  }
+
+  of<H extends HookName>(hook: H): readonly HookedPlugin<H>[] {
+    return (this.#hooked.get(hook) ?? []) as unknown as readonly HookedPlugin<H>[];
+  }
+}
+
+function hookedTo<H extends HookName>(hook: H, plugin: Plugin): HookedPlugin<H>[] {
+  const method: HookMethod<H> | undefined = plugin[hook];
+  if (typeof method !== 'function') return [];
+  const { name, mode } = plugin;
+  const isCheck = hook === 'dataPost' && mode !== undefined;
+  const skipsSettled = hook === 'dataPost' && plugin.skipsSettled === true;
+  return [
+    { plugin, name, method, methodName: isCheck ? 'inspect' : hook, skipsSettled, mode: isCheck ? mode : undefined },
+  ];
+}

@@ -16,6 +16,8 @@ export function releaseRecord(ref: MailRef, result: ReleaseResult): MailRecord {
       return { ...record, result: 'somebody else is releasing it' };
     case 'gone':
       return { ...record, result: 'gone' };
+    case 'routed':
+      return { ...record, result: `not released: there is no marker ${result.marker}` };
     case 'refused':
       return { ...record, result: `refused: ${result.reply}` };
     case 'unreachable':

@@ -19,7 +19,7 @@ import { changeExpiry, dayMs, ownLimits, readableWords } from '../srv/expiry.js'
 import { type CommandLine, load } from './load.js';
 import { packageRoot } from './package-root.js';
 import { dropPrivileges } from './service/privileges.js';
-import { foldersOf, listOf, makeResolver, relayOf, srvOf } from './wire.js';
+import { foldersOf, hasUser, listOf, makeResolver, relayOf, srvOf } from './wire.js';
 import { failed } from './complain.js';
 import { tokenCommand } from './web-tokens.js';
 
@@ -76,6 +76,7 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
       relay,
       markers,
       hosted: srv,
+      hasUser: hasUser(settings),
       checks: plugins.plugins.flatMap(({ name, inAll, list }) =>
         inAll === undefined ? [] : [{ name, inAll, ...(list !== undefined && { list }) }],
       ),

@@ -10,7 +10,7 @@ import { readZoneFile } from '../dns/zone.js';
 import { loadPlugins } from '../hooks/load.js';
 import { HookTable } from '../hooks/table.js';
 import { openContentReader } from '../mime/content-reader.js';
-import type { Ip } from '../mail/ip.js';
+import { type Ip, ip4FromWord } from '../mail/ip.js';
 import { type Quarantine, openQuarantine } from '../quarantine/quarantine.js';
 import { Refusals } from '../relay/refusals.js';
 import { MemoryPool } from '../smtp/memory-pool.js';
@@ -120,6 +120,15 @@ export const srvOf = (settings: Settings, oncePerTurn = false): Srv =>
     blacklistDir: settings.blacklist_dir,
     oncePerTurn,
   });
+
+/** As at RCPT, from this machine: is there a marker of just that name? Throws BrokenMarker where /srv cannot be read. */
+export function hasUser(settings: Settings): (domain: string, localPart: string) => boolean {
+  const srv = srvOf(settings);
+  return (domain, localPart) => {
+    const found = srv.recipient(domain, localPart, ip4FromWord(0x7f000001));
+    return found.kind === 'valid' && !found.marker.endsWith('/*');
+  };
+}
 
 const quarantineSettings = ['spam', 'srv', 'hostname', 'expire', 'expire_size'] as const;
 

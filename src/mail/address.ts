@@ -114,6 +114,12 @@ function writeLocalPart(localPart: string): string {
   return `"${localPart.replace(/["\\]/g, (c) => `\\${c}`)}"`;
 }
 
+/**
+ * May an MTA route mail for that local-part elsewhere, or read it as a comment or a list? `user%elsewhere`, `elsewhere!user`,
+ * `@relay:user@x` are sender-specified routing, which RFC 5321 appendix C and RFC 1123 §5.2.16 leave to the MTA.
+ */
+export const mayBeRouted = (localPart: string): boolean => /[%!@:,;()<>\\ ]/.test(localPart);
+
 /** Does the address need SMTPUTF8 to be sent on? Its domain never does: that is A-labels. */
 export function needsSmtpUtf8(address: Address): boolean {
   return !/^[\x00-\x7f]*$/.test(address.localPart);

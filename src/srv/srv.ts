@@ -6,6 +6,7 @@
  */
 import { readdirSync, statSync } from 'node:fs';
 import { domainToUnicode } from 'node:url';
+import { mayBeRouted } from '../mail/address.js';
 import type { Ip } from '../mail/ip.js';
 import { attempt, BrokenMarker, type MarkerFolder, MarkerFolders } from './folder.js';
 import { entryName } from './entry-name.js';
@@ -37,9 +38,6 @@ export interface SrvOptions {
    */
   readonly oncePerTurn: boolean;
 }
-
-/** What an MTA might route elsewhere, or read as a list (srv-and-spam §1.6): deliverable by a marker of just that name only. */
-const routed = /[%!@:,;()<>\\ ]/;
 
 /** Holds what is neither a domain of its own nor ever hosted: the lists for all domains. */
 const globalName = '_global_';
@@ -119,14 +117,14 @@ export class Srv {
       if (found !== undefined) return { kind: 'valid', marker: `users/valid/${name}` };
     }
     const why = 'no marker in users/valid';
-    if (routed.test(localPart)) return { kind: 'refused', why };
+    if (mayBeRouted(localPart)) return { kind: 'refused', why };
     return valid?.has('*') === true ? { kind: 'valid', marker: 'users/valid/*' } : { kind: 'unknown', why, names };
   }
 
   /** A local-part by itself and then without its extension; what an MTA might route has no second name. */
   #lookupNames(localPart: string): string[] {
     const delimiter = this.#options.recipientDelimiter;
-    const at = delimiter === '' || routed.test(localPart) ? -1 : localPart.indexOf(delimiter, 1);
+    const at = delimiter === '' || mayBeRouted(localPart) ? -1 : localPart.indexOf(delimiter, 1);
     const names = at > 0 ? [localPart, localPart.slice(0, at)] : [localPart];
     return names.map(entryName).filter((name) => name !== undefined);
   }
@@ -146,7 +144,7 @@ export class Srv {
 
   /** The marker of a whitelisted recipient; what an MTA might route elsewhere is never one. */
   recipientWhitelisted(domain: string, localPart: string): string | undefined {
-    if (routed.test(localPart)) return undefined;
+    if (mayBeRouted(localPart)) return undefined;
     for (const name of this.#lookupNames(localPart)) {
       const marker = this.listed(domain, 'whitelisted', 'recipients', name);
       if (marker !== undefined) return marker;

@@ -33,6 +33,7 @@ export function changing(app: Hono<Vars>, parts: WebParts): void {
         by: `${session.token.name} (page)`,
         form: form.get('form') === 'attachment' ? 'attachment' : 'raw',
         again: form.get('again') === '1',
+        hasUser: parts.hasUser,
       });
       good &&= result.kind === 'released';
       results.push(releaseText(ref, result));
@@ -153,6 +154,8 @@ function releaseText({ filename }: MailRef, result: ReleaseResult): string {
       return `${id} is being released by somebody else`;
     case 'gone':
       return `${id} is gone`;
+    case 'routed':
+      return `${id} not released: the local MTA might send it on to elsewhere, as there is no marker ${say(result.marker)}`;
     case 'refused':
       return `${id} was refused by the local MTA: ${result.reply}`;
     case 'unreachable':

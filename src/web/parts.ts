@@ -3,6 +3,7 @@ import type { Audit } from '../audit/audit.js';
 import type { Links } from '../digest/links.js';
 import type { ContentReader } from '../mime/content-reader.js';
 import type { Network } from '../mail/ip.js';
+import type { ReleaseOptions } from '../quarantine/care/release.js';
 import type { Relay } from '../relay/relay.js';
 import type { MarkerWriter } from '../srv/markers.js';
 import type { ExpiryChange, ExpiryWords } from '../srv/expiry.js';
@@ -22,6 +23,8 @@ export interface WebParts {
   readonly relay: Relay;
   readonly markers: MarkerWriter;
   readonly hosted: SwitchFiles & { isHosted(domain: string): boolean; domains(): readonly string[] };
+  /** It tells whether the domain has a marker of just that local-part. */
+  readonly hasUser: ReleaseOptions['hasUser'];
   readonly checks: readonly CheckSwitch[];
   readonly expiryOf: (domain: string) => Expiry;
   /** Writes the domain's own file, or takes it away. Broken IO throws. */

@@ -242,6 +242,7 @@ test('a link whose mail the MTA does not take is not used up', async (t) => {
   for (const [send, status, said] of failures) {
     const app = digestApp({
       audit: { record: () => undefined },
+      hasUser: () => false,
       links,
       relay: { send },
       root: site.spam,

@@ -95,7 +95,8 @@ test('a mutt that stays open sees each mail as it is archived; what it moves is 
     listed++;
     const file = await locate(root, ref);
     assert.ok(file !== undefined && openKeptMail(file), ref.filename);
-    const options = { root, relay, hostname: 'mx.example', by: 'anna', form: 'raw', again: false } as const;
+    const shared = { hostname: 'mx.example', by: 'anna', form: 'raw', again: false } as const;
+    const options = { root, relay, ...shared, hasUser: () => false };
     assert.equal((await release(ref, options)).kind, 'released', ref.filename);
   }
   assert.deepEqual([listed, sent], [count, count]);

@@ -111,6 +111,31 @@ test('release hands the mail over, says what the MTA said, and does it once', as
   assert.match(delivered[0] ?? '', /X-Released-By: anna \(page\)/);
 });
 
+for (const localPart of [
+  'victim%elsewhere.example',
+  'elsewhere.example!victim',
+  '"a b"',
+  '"@relay.example:x"',
+  '"a,b"',
+]) {
+  test(`a mail to ${localPart}@example.com, which the MTA might route elsewhere, is released only with its exact marker`, async (t) => {
+    const site = await openSite(t);
+    const mail = await keep(site, { recipient: `${localPart}@example.com` });
+    const valid = path.join(site.srv, 'example.com/users/valid');
+    fs.mkdirSync(valid, { recursive: true });
+    fs.writeFileSync(path.join(valid, '*'), '');
+    const anna = await new Client(site).login();
+    const csrf = await anna.csrf();
+    await anna.post('/release', { csrf, mail });
+    const marker = localPart.replaceAll('"', '');
+    assert.ok(textOf((await anna.get('/')).body).includes(`no marker example.com/users/valid/${marker}`));
+    assert.deepEqual(site.delivered(), []);
+    fs.writeFileSync(path.join(valid, marker), '');
+    await anna.post('/release', { csrf, mail });
+    assert.equal(site.delivered().length, 1);
+  });
+}
+
 test('delete takes all that are selected, and nothing else', async (t) => {
   const site = await openSite(t);
   const names = [await keep(site, {}), await keep(site, {}), await keep(site, { subject: 'stays' })];

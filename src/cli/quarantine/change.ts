@@ -7,13 +7,14 @@ import { senderText } from '../../quarantine/look/sender.js';
 import { discard } from '../../quarantine/care/discard.js';
 import { idOf, refText } from '../../quarantine/disk/mail-ref.js';
 import { release, type ReleaseResult } from '../../quarantine/care/release.js';
+import type { Settings } from '../../settings/settings.js';
 import { exit } from '../exit-codes.js';
 import { jsonLine, render } from '../terminal.js';
 import type { Style } from '../../text/line.js';
 import { bar, progressLine, queryOf, type Task } from './task.js';
 import { type NamedMail, mailsNamed } from '../named-mails.js';
 import { recordCommand } from '../record.js';
-import { relayOf } from '../wire.js';
+import { hasUser, relayOf } from '../wire.js';
 import { complain } from '../complain.js';
 
 interface ChangeOutcome {
@@ -37,16 +38,17 @@ export async function releaseMails(task: Task): Promise<number> {
         by: me(),
         form: options.has('attachment') ? 'attachment' : 'raw',
         again: options.has('again'),
+        hasUser: hasUser(settings),
       });
       recordCommand(settings, releaseRecord(ref, result));
-      return outcomeOf(result);
+      return outcomeOf(result, settings);
     });
   } finally {
     await relay.close();
   }
 }
 
-function outcomeOf(result: ReleaseResult): ChangeOutcome {
+function outcomeOf(result: ReleaseResult, settings: Settings): ChangeOutcome {
   const { kind } = result;
   switch (kind) {
     case 'released':
@@ -65,6 +67,12 @@ function outcomeOf(result: ReleaseResult): ChangeOutcome {
       return { kind, text: 'somebody else is releasing it', code: exit.notAll };
     case 'gone':
       return { kind, text: 'the mail itself is gone', code: exit.notAll };
+    case 'routed':
+      return {
+        kind,
+        text: `the local MTA might send it on to elsewhere; if it is a mailbox, touch ${settings.srv}/${result.marker}`,
+        code: exit.notAll,
+      };
     case 'refused':
       return { kind, text: result.reply, code: exit.notAll };
     case 'unreachable':

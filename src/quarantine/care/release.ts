@@ -4,6 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import path from 'node:path';
+import { mayBeRouted, parseAddress } from '../../mail/address.js';
 import { parseIp } from '../../mail/ip.js';
 import type { MessageSource } from '../../mail/message.js';
 import { replyText } from '../../mail/reply.js';
@@ -24,8 +25,10 @@ export interface ReleaseOptions {
   readonly by: string;
   /** `attachment`: inside a mail that says what it is, from postmaster of the domain. */
   readonly form: 'raw' | 'attachment';
-  /** Also when it has been released before. */
+  /** It is true where the mail shall be sent also if it has been released before. */
   readonly again: boolean;
+  /** It tells whether the domain has a marker of just that local-part. */
+  readonly hasUser: (domain: string, localPart: string) => boolean;
 }
 
 export type ReleaseResult =
@@ -35,6 +38,8 @@ export type ReleaseResult =
   /** Somebody else is releasing it just now. */
   | { readonly kind: 'busy' }
   | { readonly kind: 'gone' }
+  /** The MTA might send it on to somewhere else, and no marker says that this is a mailbox. */
+  | { readonly kind: 'routed'; readonly marker: string }
   /** The MTA's own refusal. */
   | { readonly kind: 'refused'; readonly reply: string }
   | { readonly kind: 'unreachable'; readonly problem: string };
@@ -52,8 +57,17 @@ async function releaseLocked(ref: MailRef, options: ReleaseOptions): Promise<Rel
   const file = await locate(options.root, ref);
   const mail = file === undefined ? undefined : openKeptMail(file);
   if (!mail) return { kind: 'gone' };
+  const marker = missingMarker(mail.recipient, ref, options);
+  if (marker !== undefined) return { kind: 'routed', marker };
   const result = resultOf(await options.relay.send(requestFor(mail, ref, options)));
   return result.kind === 'released' ? marked(result, ref, options) : result;
+}
+
+/** `victim%elsewhere@ours` may be a mailbox, and may be sent on to elsewhere: only a marker of just that name tells (as at RCPT). */
+function missingMarker(recipient: string, ref: MailRef, { hasUser }: ReleaseOptions): string | undefined {
+  const { localPart, domain } = parseAddress(recipient) ?? { localPart: recipient, domain: ref.domain };
+  if (!mayBeRouted(localPart) || hasUser(domain, localPart)) return undefined;
+  return `${domain}/users/valid/${localPart.toLowerCase()}`;
 }
 
 function resultOf(result: RelayResult): ReleaseResult {

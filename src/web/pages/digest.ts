@@ -15,7 +15,7 @@ import { release, type ReleaseOptions } from '../../quarantine/care/release.js';
 import type { Vars } from '../guard.js';
 import { document, type Html, say } from './layout.js';
 
-export interface DigestParts extends Pick<ReleaseOptions, 'root' | 'relay' | 'hostname'> {
+export interface DigestParts extends Pick<ReleaseOptions, 'root' | 'relay' | 'hostname' | 'hasUser'> {
   readonly links: Links;
   readonly audit: Pick<Audit, 'record'>;
 }
@@ -50,7 +50,7 @@ async function asked(text: string, { links, root }: DigestParts): Promise<LinkPa
 }
 
 async function pressed(c: Context<Vars>, text: string, parts: DigestParts): Promise<LinkPage> {
-  const { links, root, relay, hostname } = parts;
+  const { links, root, relay, hostname, hasUser } = parts;
   const reading = links.read(text);
   if (reading.kind !== 'works') return reading.kind === 'wrong' ? wrong : ended(reading.link);
   const { link } = reading;
@@ -60,7 +60,7 @@ async function pressed(c: Context<Vars>, text: string, parts: DigestParts): Prom
   }
   const by = `postmaster@${link.ref.domain} (digest)`;
   try {
-    const result = await release(link.ref, { root, relay, hostname, by, form: 'raw', again: false });
+    const result = await release(link.ref, { root, relay, hostname, by, form: 'raw', again: false, hasUser });
     const who = `postmaster@${link.ref.domain}`;
     parts.audit.record({ from: c.get('client'), who, ...releaseRecord(link.ref, result) });
     switch (result.kind) {
@@ -73,6 +73,13 @@ async function pressed(c: Context<Vars>, text: string, parts: DigestParts): Prom
       case 'busy':
         links.giveBack(link);
         return said('One moment', 'Somebody else is releasing this mail just now. Look again in a minute.', 503);
+      case 'routed':
+        links.giveBack(link);
+        return said(
+          'Not released',
+          'The local mail server might send this mail on to somewhere else. Whoever runs the mail server can say whether its recipient exists.',
+          503,
+        );
       case 'refused':
         links.giveBack(link);
         return said(

@@ -47,6 +47,7 @@ const options = (root: string, relay: Pick<Relay, 'send'>, more: Partial<Release
   by: 'anna',
   form: 'raw',
   again: false,
+  hasUser: () => false,
   ...more,
 });
 

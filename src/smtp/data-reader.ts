@@ -1,7 +1,8 @@
 /**
  * The octets behind DATA → the message, wherever the stream is cut. Only CRLF . CRLF ends it (RFC 5321 §4.1.1.4), and a dot
- * is unstuffed behind CRLF only (§4.5.2). A bare LF becomes CRLF and a bare CR a space, as in Postfix
- * (smtpd_forbid_bare_newline = normalize, cleanup_replace_stray_cr_lf), before anything else sees them.
+ * is unstuffed behind CRLF only (§4.5.2). As in Postfix, any number of CRs before LF is one line end with it (some clients turn
+ * CRLF into CRCRLF), a bare LF becomes CRLF and a bare CR a space (smtpd_forbid_bare_newline = normalize,
+ * cleanup_replace_stray_cr_lf), before anything else sees them. But `.` CR CR LF is no end: Postfix takes it for one.
  *
  * npm smtp-server's own reader (3.21.6) walks byte by byte, passes bare CR and LF on, and spends 0.6 µs on each line that
  * begins with a dot; this one searches for line ends and copies only where it changes something.
@@ -24,7 +25,7 @@ export class DataReader {
   /** Was there a CR or LF that stood alone? */
   sawBareNewline = false;
   #lineStart = true;
-  /** Not decided yet: a CR at the end, or a dot at the start of a line with what follows it. */
+  /** Not decided yet: CRs at the end, or a dot at the start of a line with what follows it. */
   #held = nothing;
 
   push(chunk: Buffer): Read {
@@ -57,24 +58,46 @@ export class DataReader {
         at = lf + 1;
       } else if (cr < 0) {
         return { text: output.upTo(input.length), rest: undefined };
-      } else if (cr + 1 >= input.length) {
-        return this.#hold(input, cr, output);
-      } else if (input[cr + 1] === LF) {
-        this.#lineStart = true;
-        at = cr + 2;
       } else {
-        this.sawBareNewline = true;
-        output.drop(cr, 1);
-        output.insert(cr + 1, SPACE);
-        at = cr + 1;
+        const end = endOfCrs(input, cr);
+        const isBare = end < input.length && input[end] !== LF;
+        const spaces = isBare ? end - cr : Math.max(end - cr - maxCrs, 0);
+        this.#toSpaces(output, cr, spaces);
+        if (end >= input.length) return this.#hold(input, cr + spaces, output);
+        if (!isBare) this.#endLine(output, cr + spaces, end);
+        at = isBare ? end : end + 1;
       }
     }
+  }
+
+  #toSpaces(output: Output, at: number, count: number): void {
+    if (count === 0) return;
+    this.sawBareNewline = true;
+    output.drop(at, count);
+    for (let i = 0; i < count; i++) output.insert(at + count, SPACE);
+  }
+
+  /** Of the CRs from `at` to `lf` one stays. */
+  #endLine(output: Output, at: number, lf: number): void {
+    this.#lineStart = true;
+    if (lf - at === 1) return;
+    this.sawBareNewline = true;
+    output.drop(at, lf - at - 1);
   }
 
   #hold(input: Buffer, from: number, output: Output): Read {
     this.#held = Buffer.from(input.subarray(from));
     return { text: output.upTo(from), rest: undefined };
   }
+}
+
+/** Our choice: of a longer run those before these become spaces, so that nobody has us hold back megabytes of them. */
+const maxCrs = 1000;
+
+function endOfCrs(input: Buffer, from: number): number {
+  let end = from;
+  while (input[end] === CR) end++;
+  return end;
 }
 
 /** The input with edits, in order; a copy is made at the first edit only. */

@@ -73,7 +73,7 @@ describe('no false end of data ends a message', () => {
       ['250', '500', '503'],
     );
     client.end();
-    assert.equal(bodyOnTheWire(mta), 'first \r\n');
+    assert.equal(bodyOnTheWire(mta), 'first\r\n');
   });
 
   /** [what, its segments, what the local MTA reads] */

@@ -24,8 +24,10 @@ export const falseEnds: readonly [what: string, octets: string, onTheWire: strin
   ['line separator . line separator', '\xe2\x80\xa8.\xe2\x80\xa8', '\xe2\x80\xa8.\xe2\x80\xa8'],
   ['CRLF .. CRLF', '\r\n..\r\n', '\r\n..\r\n'],
   ['LF LF . LF LF', '\n\n.\n\n', '\r\n\r\n..\r\n\r\n'],
-  ['CRLF . CR CRLF', '\r\n.\r\r\n', '\r\n \r\n'],
+  ['CRLF . CR CRLF', '\r\n.\r\r\n', '\r\n\r\n'],
+  ['CR CRLF . CR CRLF', '\r\r\n.\r\r\n', '\r\n\r\n'],
+  ['CRLF . CR CR CRLF', '\r\n.\r\r\r\n', '\r\n\r\n'],
   ['CRLF . LF CRLF', '\r\n.\n\r\n', '\r\n\r\n\r\n'],
-  ['LF . CR CRLF', '\n.\r\r\n', '\r\n.. \r\n'],
+  ['LF . CR CRLF', '\n.\r\r\n', '\r\n..\r\n'],
   ['CR LF LF . CRLF', '\r\n\n.\r\n', '\r\n\r\n..\r\n'],
 ];

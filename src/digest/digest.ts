@@ -96,6 +96,7 @@ async function sendLocked(domain: string, options: DigestOptions): Promise<Diges
       remember(domain, options);
       return { kind: 'sent', mails, detail: result.text };
     case 'refused':
+    case 'message refused':
       return { kind: 'refused', detail: replyText(result.reply) };
     case 'partly':
       return { kind: 'refused', detail: [...result.refused.values()].map(replyText).join(', ') };

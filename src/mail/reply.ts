@@ -35,7 +35,11 @@ export function wireText({ code, enhanced, text, further = [] }: Reply): string 
   return lines.map((line, i) => `${code}${i < lines.length - 1 ? '-' : ' '}${line}\r\n`).join('');
 }
 
-const lineOf = (enhanced: string, text: string): string => asciiText(enhanced === '' ? text : `${enhanced} ${text}`);
+const lineOf = (enhanced: string, text: string): string =>
+  asciiText(enhanced === '' ? text : `${enhanced} ${text}`, maxLine);
+
+/** RFC 5321 §4.5.3.1.5: 512 octets a line, less its code and its end. */
+const maxLine = 506;
 
 /** Is the client told to try again later? */
 export const isTemporary = (answer: Reply): boolean => answer.code >= 400 && answer.code < 500;

@@ -38,6 +38,8 @@ export type RelayResult =
   | { readonly kind: 'accepted'; readonly text: string }
   /** The MTA's own 4xx or 5xx; its 421 as 451. Nothing was handed over. */
   | { readonly kind: 'refused'; readonly reply: Reply }
+  /** The MTA took the envelope and said 5xx behind the message, for what it holds. Nothing was handed over. */
+  | { readonly kind: 'message refused'; readonly reply: Reply }
   /** The MTA took some recipients and refused these. Nothing was handed over. */
   | { readonly kind: 'partly'; readonly refused: ReadonlyMap<string, Reply> }
   /** No verdict: down, silent, broken off. Where it fell silent behind the end of data it may have the mail. `problem` is for the log. */

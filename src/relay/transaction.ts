@@ -3,6 +3,7 @@
  * All recipients or none: the end of data is never sent when one was refused. Connections and second tries are relay.ts's.
  */
 import type { MessageSource } from '../mail/message.js';
+import { isTemporary, type Reply } from '../mail/reply.js';
 import { repeatableHelo, xclientCommand, xforwardCommands, type ClientIdentity } from './client-identity.js';
 import { mailCommand, rcptCommand, unsendable, type Envelope } from './envelope.js';
 import { judgeEnvelope, type Refusal } from './judgement.js';
@@ -19,6 +20,8 @@ export interface RelayMail extends ClientIdentity, Omit<Envelope, 'size'> {
 export type RelayOutcome =
   | { readonly kind: 'accepted'; readonly text: string }
   | Refusal
+  /** A 5xx behind the message. */
+  | { readonly kind: 'message refused'; readonly reply: Reply }
   | { readonly kind: 'unreachable'; readonly problem: string }
   /** A kept connection turned out to be dead before the MTA said a word to MAIL: a fresh one may be tried. */
   | { readonly kind: 'stale'; readonly problem: string };
@@ -162,7 +165,7 @@ class Handover {
     if (answer.code === 250) return { kind: 'accepted', text: answer.text };
     const ruling = refusal(answer, '5.6.0');
     if (!ruling) throw this.#connection.drop(`the end of data was answered ${mtaReplyText(answer)}`);
-    return { kind: 'refused', reply: ruling };
+    return { kind: isTemporary(ruling) ? 'refused' : 'message refused', reply: ruling };
   }
 }
 

@@ -68,10 +68,17 @@ export function writeListenEndpoint(at: ListenEndpoint): string {
 }
 
 /** As `net.Server.listen` takes it. */
-export const listenTarget = (
-  at: ListenEndpoint,
-): { readonly fd: number } | { readonly port: number; readonly host?: string } =>
-  at.kind === 'fd' ? { fd: at.fd } : { port: at.port, ...(at.kind === 'tcp' && { host: at.host }) };
+export type ListenTarget =
+  { readonly fd: number } | { readonly port: number; readonly host?: string; readonly ipv6Only?: boolean };
+
+/** `all` are the endpoints that are opened together: with `0.0.0.0:25` among them `[::]:25` is IPv6's alone, else both. */
+export function listenTarget(at: ListenEndpoint, all: readonly ListenEndpoint[] = [at]): ListenTarget {
+  if (at.kind === 'fd') return { fd: at.fd };
+  if (at.kind === 'any') return { port: at.port };
+  const isShared =
+    at.host === '::' && all.some((one) => one.kind === 'tcp' && one.host === '0.0.0.0' && one.port === at.port);
+  return { port: at.port, host: at.host, ...(isShared && { ipv6Only: true }) };
+}
 
 function readRelayEndpoint(text: string): RelayEndpoint | undefined {
   if (text.startsWith('unix:')) return text.startsWith('unix:/') ? { kind: 'unix', path: text.slice(5) } : undefined;

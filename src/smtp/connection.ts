@@ -13,6 +13,7 @@ import { DataReader } from './data-reader.js';
 import type { ConnectionLimits } from './limits.js';
 import type { Services } from './services.js';
 import { type Client, SmtpSession } from './session.js';
+import { tlsFactsOf } from './tls-facts.js';
 import { type XclientAttributes, xclientNames } from './xclient.js';
 import type { Parsed } from '../mail/address.js';
 
@@ -341,7 +342,7 @@ export class Connection {
   #secured(socket: TLSSocket): void {
     this.#socket = socket;
     this.#clogged = false;
-    this.#session.secured();
+    this.#session.secured(tlsFactsOf(socket));
     this.#expectCommand();
     this.#listen(socket);
   }

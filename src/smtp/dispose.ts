@@ -9,9 +9,11 @@ import type { Eventual } from '../mail/eventual.js';
 import { type Header, parseHeader } from '../mail/header.js';
 import { headlineOf } from '../mail/shown/headline.js';
 import { type Reply, isTemporary, localProblem, reply, replyText } from '../mail/reply.js';
+import { asciiText } from '../mail/text.js';
 import type { RelayResult } from '../relay/relay.js';
 import type { IncomingMessage, IncomingProblem } from './incoming.js';
 import type { Services } from './services.js';
+import { type TlsFacts, tlsLogText } from './tls-facts.js';
 import { traceFields, withoutOwnFields } from './trace-fields.js';
 import type { Objection, SmtpTransaction, TransactionRecipient } from './transaction.js';
 
@@ -23,6 +25,7 @@ export interface ReceivedMail {
   readonly services: Services;
   readonly session: SessionFacts;
   readonly protocol: string;
+  readonly tls: TlsFacts | undefined;
   readonly mailContext: () => MailContext;
 }
 
@@ -139,13 +142,14 @@ function stopDisposition(outcome: HookOutcome): Disposition | undefined {
 }
 
 /** One copy a recipient; the 550 is not said before all of it is on disk. */
-async function archive(mail: ReadMail, objection: Objection): Promise<Disposition> {
+async function archive(mail: ReadMail, objection: Objection, code = 550): Promise<Disposition> {
   const { transaction, services, session, header } = mail;
   const clientName = await session.clientName();
   const time = new Date();
   const { reason, enhanced, log } = objection.rejection;
   const { spf } = transaction.authenticated;
-  const refusal = reply(550, enhanced, `${reason} (${transaction.id})`);
+  // A long reason does not cost the sender the ID.
+  const refusal = reply(code, enhanced, `${asciiText(reason, maxReason)} (${transaction.id})`);
   // Once for all copies.
   const archivedOnly = transaction.archivedFields.map(([name, value]) => [name, value()] as const);
   const added = [...transaction.fields, ...archivedOnly];
@@ -182,6 +186,9 @@ async function archive(mail: ReadMail, objection: Objection): Promise<Dispositio
   return { verdict: 'deferred', plugin: objection.plugin, reason: `not archived: ${archived.problem}`, reply: answer };
 }
 
+/** Of a reply's text. */
+const maxReason = 380;
+
 interface Top {
   /** Fields of plugins, in order. */
   readonly added: readonly (readonly [name: string, value: string])[];
@@ -191,12 +198,13 @@ interface Top {
   readonly objection?: Objection;
 }
 
-function topFields({ transaction, services, session, protocol }: ReadMail, top: Top): Buffer {
+function topFields({ transaction, services, session, protocol, tls }: ReadMail, top: Top): Buffer {
   return traceFields({
     id: transaction.id,
     time: top.time,
     hostname: services.settings.hostname,
     protocol,
+    tls,
     helo: session.helo,
     clientIp: session.clientIp,
     clientName: top.clientName,
@@ -231,19 +239,30 @@ async function relay(mail: ReadMail): Promise<Disposition> {
     }),
     message: withoutOwnFields(mail.message, mail.header, services.settings.authserv_id),
   });
-  return relayDisposition(result, services);
+  return result.kind === 'message refused' ? keepRefused(mail, result.reply) : relayDisposition(result, services);
 }
 
-function relayDisposition(result: RelayResult, services: Services): Disposition {
+/** What the local MTA will not have for what it holds is kept like what we refuse; mail without a hosted domain has no quarantine. */
+function keepRefused(mail: ReadMail, answer: Reply): Disposition | Promise<Disposition> {
+  if (mail.transaction.domain === '') return refusedByMta(answer);
+  const { code, enhanced, text } = answer;
+  const log = `the local MTA refuses it: ${replyText(answer)}`;
+  const rejection = { kind: 'reject', about: 'mail', enhanced, reason: text, log } as const;
+  return archive(mail, { plugin: 'relay', rejection }, code);
+}
+
+const refusedByMta = (answer: Reply): Disposition => ({
+  verdict: isTemporary(answer) ? 'deferred' : 'refused',
+  reply: answer,
+  reason: 'by the local MTA',
+});
+
+function relayDisposition(result: Exclude<RelayResult, { kind: 'message refused' }>, services: Services): Disposition {
   switch (result.kind) {
     case 'accepted':
       return { verdict: 'relayed', reply: reply(250, '2.0.0', result.text) };
     case 'refused':
-      return {
-        verdict: isTemporary(result.reply) ? 'deferred' : 'refused',
-        reply: result.reply,
-        reason: 'by the local MTA',
-      };
+      return refusedByMta(result.reply);
     case 'partly':
       services.refusals.remember(result.refused);
       return {
@@ -260,7 +279,7 @@ function relayDisposition(result: RelayResult, services: Services): Disposition 
   }
 }
 
-function logDisposition({ transaction, services, session, message }: ReadMail, disposition: Disposition): void {
+function logDisposition({ transaction, services, session, message, tls }: ReadMail, disposition: Disposition): void {
   const { verdict, plugin, reason } = disposition;
   services.log.info(
     {
@@ -269,6 +288,7 @@ function logDisposition({ transaction, services, session, message }: ReadMail, d
       id: transaction.id,
       session: session.id,
       helo: session.helo,
+      tls: tls ? tlsLogText(tls) : 'no',
       from: transaction.sender.reversePath,
       rcpts: transaction.recipients.map(({ text }) => text),
       domain: transaction.domain,

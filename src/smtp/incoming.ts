@@ -28,6 +28,15 @@ export type IncomingProblem =
 const maxSmallChunks = 64;
 const smallChunk = 1024; // octets
 
+const nothing = Buffer.alloc(0);
+const blankLine = Buffer.from('\r\n\r\n');
+
+/** `From x@y Sat …`, `>From …` (RFC 4155). */
+const mailboxSeparator = /^>*From /;
+/** Our choice: more octets of it are not looked at. */
+const maxSeparator = 64;
+const mailboxField = Buffer.from('X-Mailbox-Line: ');
+
 export class IncomingMessage implements MessageSource {
   readonly #limits: IncomingLimits;
   readonly #id: string;
@@ -59,7 +68,12 @@ export class IncomingMessage implements MessageSource {
 
   /** The header section with the empty line behind it, if that came; to be asked once the message is whole. */
   get header(): Buffer {
-    return this.#header ?? Buffer.concat(this.#held);
+    return this.#header ?? nothing;
+  }
+
+  /** The message is whole. Without an empty line all of it is header. */
+  end(): void {
+    if (!this.#header && !this.#problem) this.#keepHeader(this.#size);
   }
 
   /** Takes the next octets. A promise where the caller has to wait for the disk. Never throws. */
@@ -98,12 +112,34 @@ export class IncomingMessage implements MessageSource {
 
   /** Looks at new octets only; the line end that stands before a message makes an empty header section one like any other. */
   #lookForHeader(chunk: Buffer, before: number): void {
-    const seam = Buffer.concat([this.#tail, chunk]);
-    const blank = seam.indexOf('\r\n\r\n');
-    const end = blank < 0 ? undefined : before - this.#tail.length + blank + 4;
-    this.#tail = Buffer.from(seam.subarray(-3));
+    const seam = Buffer.concat([this.#tail, chunk.subarray(0, 3)]);
+    const [inSeam, inChunk] = [seam.indexOf(blankLine), chunk.indexOf(blankLine)];
+    const at = inSeam >= 0 ? inSeam - this.#tail.length : inChunk;
+    const end = inSeam >= 0 || inChunk >= 0 ? before + at + blankLine.length : undefined;
+    this.#tail = Buffer.concat([seam, chunk.subarray(3)].map((octets) => octets.subarray(-3))).subarray(-3);
     if ((end ?? this.#size) > this.#limits.maxHeaderSize) void this.#fail({ kind: 'header too large' });
-    else if (end !== undefined) this.#header = Buffer.concat(this.#held).subarray(0, end);
+    else if (end !== undefined) this.#keepHeader(end);
+  }
+
+  /**
+   * A message that begins with a mailbox separator (scripts and formail send such): as a field that line does not end the
+   * header for whoever reads it, as in Postfix.
+   */
+  #keepHeader(end: number): void {
+    if (mailboxSeparator.test(this.#beginning())) {
+      this.#held.unshift(mailboxField);
+      this.#heldSize += mailboxField.length;
+      this.#size += mailboxField.length;
+      return this.#keepHeader(end + mailboxField.length);
+    }
+    const [first = nothing] = this.#held;
+    this.#header = (first.length >= end ? first : Buffer.concat(this.#held)).subarray(0, end);
+    return undefined;
+  }
+
+  #beginning(): string {
+    const [first = nothing] = this.#held;
+    return (first.length >= maxSeparator ? first : Buffer.concat(this.#held)).toString('latin1', 0, maxSeparator);
   }
 
   async #spill(): Promise<void> {

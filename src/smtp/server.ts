@@ -6,7 +6,8 @@ import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type Ip, inAny, noAddress, parseIp } from '../mail/ip.js';
 import { Connection, type Owner } from './connection.js';
-import { type Certificate, type ListenTarget, NpmServer } from './library/npm-server.js';
+import type { ListenTarget } from '../settings/mail-kinds.js';
+import { type Certificate, NpmServer } from './library/npm-server.js';
 import type { ConnectionLimits } from './limits.js';
 import type { Services } from './services.js';
 

@@ -18,7 +18,7 @@ import { type HookOutcome, type NotedVerdict, runHook } from '../hooks/run.js';
 import { type Address, type Parsed, type PathArgument, needsSmtpUtf8 } from '../mail/address.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { type Ip, inAny } from '../mail/ip.js';
-import { type Reply, closing, localProblem, reply } from '../mail/reply.js';
+import { type Reply, closing, localProblem, reply, replyText } from '../mail/reply.js';
 import { printable } from '../mail/text.js';
 import { BrokenMarker } from '../srv/srv.js';
 import type { Command } from './command.js';
@@ -26,6 +26,7 @@ import { dispose } from './dispose.js';
 import { IncomingMessage } from './incoming.js';
 import { readMailParameters } from './mail-parameters.js';
 import type { Services } from './services.js';
+import type { TlsFacts } from './tls-facts.js';
 import { newId } from './transaction-id.js';
 import { type Objection, type RecipientKind, type Sender, SmtpTransaction } from './transaction.js';
 
@@ -44,7 +45,7 @@ export class SmtpSession {
   readonly #relaying: boolean;
   #helo = '';
   #extended = false;
-  #secure = false;
+  #tls: TlsFacts | undefined;
   #unknownCommands = 0;
   #transaction: SmtpTransaction | undefined;
   /** The message that is being received: 354 has been said, its end has not come. */
@@ -71,7 +72,7 @@ export class SmtpSession {
   }
 
   get secure(): boolean {
-    return this.#secure;
+    return this.#tls !== undefined;
   }
 
   /** A transaction is under way: what is said now must be allowed to finish. */
@@ -90,8 +91,8 @@ export class SmtpSession {
   }
 
   /** RFC 3207 §4.2: what was said before the handshake is forgotten. */
-  secured(): void {
-    this.#secure = true;
+  secured(tls: TlsFacts): void {
+    this.#tls = tls;
     this.#helo = '';
     this.#said.helo = [];
     this.#transaction = undefined;
@@ -227,7 +228,7 @@ export class SmtpSession {
 
   #relayingDenied({ text }: Address): Reply {
     const answer = reply(550, '5.7.1', 'Relaying denied');
-    this.#logTurnedAway('rcpt', { reason: `not hosted: ${text}`, reply: answer.code });
+    this.#logTurnedAway('rcpt', { reason: `not hosted: ${text}`, reply: replyText(answer) });
     return answer;
   }
 
@@ -297,6 +298,7 @@ export class SmtpSession {
     const message = this.#message;
     this.#message = undefined;
     if (!transaction || !message) return localProblem;
+    message.end();
     try {
       return await dispose({
         transaction,
@@ -305,6 +307,7 @@ export class SmtpSession {
         services: this.#services,
         session: this.#facts(),
         protocol: this.#protocol(transaction),
+        tls: this.#tls,
         mailContext: () => this.#mailContext(transaction),
       });
     } catch (error) {
@@ -340,7 +343,7 @@ export class SmtpSession {
   /** RFC 3848, RFC 6531 §4.3. */
   #protocol(transaction: SmtpTransaction): string {
     if (!this.#extended) return 'SMTP';
-    return `${transaction.sender.smtpUtf8 ? 'UTF8SMTP' : 'ESMTP'}${this.#secure ? 'S' : ''}`;
+    return `${transaction.sender.smtpUtf8 ? 'UTF8SMTP' : 'ESMTP'}${this.secure ? 'S' : ''}`;
   }
 
   #facts(): SessionFacts {
@@ -349,7 +352,7 @@ export class SmtpSession {
       clientIp: this.#client.ip,
       clientName: () => this.#clientName,
       helo: this.#helo,
-      secure: this.#secure,
+      secure: this.secure,
       unknownCommands: this.#unknownCommands,
     };
   }
@@ -393,7 +396,7 @@ export class SmtpSession {
   #stopOf(hook: string, outcome: HookOutcome): Reply | undefined {
     if (outcome.kind === 'go on') return undefined;
     const { plugin, log, reply: answer } = outcome;
-    this.#logTurnedAway(hook, { plugin, reason: log, reply: answer.code });
+    this.#logTurnedAway(hook, { plugin, reason: log, reply: replyText(answer) });
     return answer;
   }
 

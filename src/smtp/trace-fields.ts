@@ -7,6 +7,7 @@ import type { Header } from '../mail/header.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
 import { fieldText } from '../mail/text.js';
+import { type TlsFacts, tlsComments } from './tls-facts.js';
 import {
   authenticationResultsName,
   authservIdOf,
@@ -35,6 +36,8 @@ export interface TraceFacts {
   readonly id: string;
   readonly time: Date;
   readonly hostname: string;
+  /** undefined in the clear. */
+  readonly tls: TlsFacts | undefined;
   /** SMTP, ESMTP, ESMTPS, UTF8SMTP, UTF8SMTPS (RFC 3848, RFC 6531 §4.3). */
   readonly protocol: string;
   readonly helo: string;
@@ -90,7 +93,8 @@ const oneField = (value: string): string =>
 function received(facts: TraceFacts): string {
   const name = facts.clientName.kind === 'confirmed' ? facts.clientName.name : 'unknown';
   const address = facts.clientIp.family === 6 ? `IPv6:${facts.clientIp.text}` : facts.clientIp.text;
-  const by = `\r\n\tby ${facts.hostname} (postern) with ${facts.protocol} id ${facts.id}`;
+  const tls = (facts.tls ? tlsComments(facts.tls) : []).map((comment) => `\r\n\t${comment}`).join('');
+  const by = `${tls}\r\n\tby ${facts.hostname} (postern) with ${facts.protocol} id ${facts.id}`;
   const recipient = facts.recipient ? `\r\n\tfor <${facts.recipient.text}>` : '';
   // As Postfix does: what could open a comment or end the clause is no part of a host name.
   const helo = facts.helo.replace(/[<>()\\";@]/g, '?');

@@ -354,7 +354,6 @@ const verdicts: readonly (readonly [what: string, step: Partial<Step>, answer: A
     /^250 2\.0\.0 .*queued as 4711ABC/,
   ],
   ['its 4xx at the end of data becomes our 4xx', { verb: '.' }, '452 4.3.1 No space', /^452 4\.3\.1 .*No space/],
-  ['its 5xx at the end of data becomes our 5xx', { verb: '.' }, '554 5.6.0 Broken MIME', /^554 5\.6\.0 .*Broken MIME/],
   ['its 5xx to RCPT becomes our 5xx', { verb: 'RCPT' }, '550 5.1.1 Who?', /^550 5\.1\.1 .*Who\?/],
   ['its 4xx to RCPT becomes our 4xx', { verb: 'RCPT' }, '450 4.2.0 Greylisted', /^450 4\.2\.0 .*Greylisted/],
   ['its 5xx to MAIL becomes our 5xx', { verb: 'MAIL' }, '550 5.7.1 Not you', /^550 5\.7\.1 .*Not you/],
@@ -379,6 +378,17 @@ for (const [what, { verb }, answer, reply] of verdicts) {
   });
 }
 
+test("the local MTA's 5xx at the end of data is ours, with an ID, and the mail is archived", async () => {
+  const script = ({ verb }: Step): Answer => (verb === '.' ? '554 5.6.0 Broken MIME' : undefined);
+  await withMta(script, async (front) => {
+    const { reply } = await replyOf(front);
+    assert.match(reply, /^554 5\.6\.0 Broken MIME \([0-9A-Z]{14}\)$/);
+    const [mail] = front.archived();
+    assert.equal(fieldOf(mail?.text ?? '', 'X-REJECT-PLUGIN'), 'relay');
+    assert.equal(fieldOf(mail?.text ?? '', 'X-REJECT-REASON'), 'Broken MIME');
+  });
+});
+
 test('an unreachable local MTA: 451 4.4.1, and the next mail is taken once it is back', async () => {
   const mta = await ScriptedMta.start();
   const { port } = mta;
@@ -400,11 +410,11 @@ test('an unreachable local MTA: 451 4.4.1, and the next mail is taken once it is
   }
 });
 
-test('the embedded local MTA that says no is believed, and the mail is nowhere', async () => {
+test('the embedded local MTA that says no is believed, and what it refuses behind the message is kept', async () => {
   const answer = join(mx.root, 'sink', 'answer');
   for (const [line, reply] of [
     ['451 4.3.0 Later', /^451 4\.3\.0 .*Later/],
-    ['554 5.6.0 Never', /^554 5\.6\.0 .*Never/],
+    ['554 5.6.0 Never', /^554 5\.6\.0 Never \([0-9A-Z]{14}\)$/],
     ['rcpt 550 5.1.1 Nobody', /^550 5\.1\.1 .*Nobody$/],
   ] as const) {
     writeFileSync(answer, `${line}\n`);

@@ -7,7 +7,7 @@ import { request } from './support/requests.js';
 import { close, reset, silence, type Answer, type Verb } from './support/scripted-mta.js';
 import { usual, withRelay } from './support/with-relay.js';
 
-const told = (result: RelayResult): string => (result.kind === 'refused' ? replyText(result.reply) : result.kind);
+const told = (result: RelayResult): string => ('reply' in result ? replyText(result.reply) : result.kind);
 
 const steps: readonly Verb[] = ['CONNECT', 'EHLO', 'MAIL', 'RCPT', 'DATA', '.'];
 

@@ -104,7 +104,7 @@ test('a message that cannot be read to its end does not exist for the MTA', asyn
 const big = Array.from({ length: 640 }, () => Buffer.from('x'.repeat(65_534) + '\r\n'));
 
 const interruptions: readonly (readonly [string, Answer, string])[] = [
-  ['refuses', '552 5.3.4 too big', 'refused'],
+  ['refuses', '552 5.3.4 too big', 'message refused'],
   ['says 421', '421 4.3.2 closing', 'refused'],
   ['says 250', '250 2.0.0 thanks, enough', 'unreachable'],
   ['closes', close, 'unreachable'],

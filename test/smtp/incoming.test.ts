@@ -45,11 +45,37 @@ for (const [what, text, header] of headers) {
           message,
           at.slice(1).map((end, i) => text.slice(at[i], end)),
         );
+        message.end();
         assert.equal(message.header.toString('latin1'), header);
         assert.equal(await read(message), text);
         assert.equal(message.size, text.length);
       }),
     );
+  });
+}
+
+/** [what, the message, what is kept of it] */
+const separators: readonly (readonly [what: string, text: string, kept: string])[] = [
+  ['From_ in front', 'From x@y Sat Nov 28\r\nA: b\r\n\r\nc', 'X-Mailbox-Line: From x@y Sat Nov 28\r\nA: b\r\n\r\nc'],
+  ['>From_ in front', '>From x\r\nA: b\r\n\r\nc', 'X-Mailbox-Line: >From x\r\nA: b\r\n\r\nc'],
+  ['>>From_ and no empty line', '>>From x\r\nA: b\r\n', 'X-Mailbox-Line: >>From x\r\nA: b\r\n'],
+  ['From_ alone, without a line end', 'From x', 'X-Mailbox-Line: From x'],
+  ['From_ on the second line', 'A: b\r\nFrom x\r\n\r\n', 'A: b\r\nFrom x\r\n\r\n'],
+  ['From_ in the text', '\r\nFrom x\r\n', '\r\nFrom x\r\n'],
+  ['a From: field', 'From: x\r\n\r\n', 'From: x\r\n\r\n'],
+  ['a word that begins like it', 'Fromage x\r\n\r\n', 'Fromage x\r\n\r\n'],
+];
+
+for (const [what, text, kept] of separators) {
+  test(`a message with ${what}, wherever it is cut`, async () => {
+    for (let cut = 0; cut <= text.length; cut++) {
+      const message = incoming({});
+      await write(message, [text.slice(0, cut), text.slice(cut)]);
+      message.end();
+      assert.equal(await read(message), kept);
+      assert.equal(message.size, kept.length);
+      assert.ok(kept.startsWith(message.header.toString('latin1')));
+    }
   });
 }
 

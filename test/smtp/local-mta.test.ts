@@ -55,6 +55,7 @@ for (const verb of verbs) {
     ['talks nonsense', 'whatever', /^451 4\.4\.1 /],
   ];
   for (const [what, answer, reply] of answers) {
+    if (verb === '.' && what === 'says 5xx') continue; // that mail is kept, see below
     test(`the local MTA ${what} at ${verb}: the client hears it, nothing is archived, and the next mail goes through`, async () => {
       await withMta(at(verb, answer), async (mx, mta, say) => {
         const started = Date.now();
@@ -73,6 +74,46 @@ for (const verb of verbs) {
     });
   }
 }
+
+/** [what the MTA says behind the message, what the client hears before the ID] */
+const refusals: readonly [answer: string, reply: string][] = [
+  ['554 5.6.0 Line too long', '554 5.6.0 Line too long'],
+  ['550 Virus', '550 5.6.0 Virus'],
+  ['552-5.3.4 Too\r\n552 5.3.4 large', '552 5.3.4 Too large'],
+  [`550 5.7.1 ${'x'.repeat(480)}`, `550 5.7.1 ${'x'.repeat(377)}...`],
+];
+for (const [answer, heard] of refusals) {
+  test(`what the local MTA refuses for its content is kept: ${answer.slice(0, 30)}`, async () => {
+    await withMta(at('.', answer), async (mx, mta, say) => {
+      const reply = await mx.send();
+      const [, id = ''] = / \(([0-9A-Z]{14})\)$/.exec(reply) ?? [];
+      assert.equal(reply, `${heard} (${id})`);
+      const [kept, ...others] = mx.archived();
+      assert.equal(others.length, 0);
+      assert.match(kept?.text ?? '', /^Recipient: alice@example\.com\r$/m);
+      assert.match(kept?.text ?? '', /^X-REJECT-PLUGIN: relay\r$/m);
+      assert.match(kept?.text ?? '', /\r\n\r\nHello\.\r\n$/);
+      assert.deepEqual(
+        mx.index().map(({ plugin, reply: said }) => [plugin, said]),
+        [['relay', reply]],
+      );
+      assert.deepEqual(
+        mx.fates().map(({ verdict, plugin }) => [verdict, plugin]),
+        [['rejected', 'relay']],
+      );
+      say(good);
+      assert.match(await mx.send(), /^250 /);
+      assert.equal(mta.messages.length, 2);
+    });
+  });
+}
+
+test('mail to <postmaster> that the local MTA refuses has no quarantine: its reply, and nothing is kept', async () => {
+  await withMta(at('.', '554 5.6.0 Never'), async (mx) => {
+    assert.equal(await mx.send({ to: 'postmaster' }), '554 5.6.0 Never');
+    assert.equal(mx.archived().length, 0);
+  });
+});
 
 /** [what the MTA does at EHLO, the client's reply] */
 const greetings: readonly [what: string, answer: Answer, reply: RegExp][] = [

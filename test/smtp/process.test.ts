@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ScriptedMta, type Step } from '../relay/support/scripted-mta.js';
 import { type ChildOptions, PosternProcess, makeRoot } from '../support/child.js';
+import { freePort } from '../support/free-port.js';
 import { message } from '../support/mx.js';
 import { needPeer } from '../support/peers.js';
 import { RawClient } from '../support/raw-client.js';
@@ -440,6 +441,24 @@ test('several endpoints are served alike', async () => {
     assert.equal(mta.messages.length, 1);
   });
 });
+
+for (const workers of [1, 2]) {
+  test(`0.0.0.0 and [::] are listened on together, as other servers write it, with ${workers} worker(s)`, async () => {
+    const port = await freePort();
+    const settings = [`listen=0.0.0.0:${port},[::]:${port}`, `workers=${workers}`];
+    await withChild({ settings }, async (child) => {
+      assert.deepEqual(child.listening[0]?.['listen'], [`0.0.0.0:${port}`, `[::]:${port}`]);
+      for (const host of ['127.0.0.1', '::1']) {
+        const socket = net.connect({ host, port });
+        const greeting = await new Promise<string>((resolve) =>
+          socket.once('data', (text) => resolve(text.toString())),
+        );
+        assert.match(greeting, /^220 /);
+        socket.destroy();
+      }
+    });
+  });
+}
 
 test('out of descriptors it waits, and serves again once there are some', async (t) => {
   if (!needPeer(t, 'prlimit')) return;

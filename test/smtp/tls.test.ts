@@ -43,7 +43,11 @@ test('a mail over TLS is taken, and its Received: says ESMTPS', async () => {
   assert.doesNotMatch(again, /STARTTLS/);
   assert.match(await client.sayAll(mail, rcpt, 'DATA', `${message()}\r\n.`), /^250 /);
   client.end();
+  const tls =
+    /^\t\(using TLSv1\.3 with cipher TLS_AES_256_GCM_SHA384 \(256\/256 bits\)\)\r\n\t\(No client certificate requested\)\r$/m;
+  assert.match(mx.delivered().at(-1) ?? '', tls);
   assert.match(mx.delivered().at(-1) ?? '', /\tby mx\.test\.example \(postern\) with ESMTPS id /);
+  assert.equal(mx.fates().at(-1)?.['tls'], '1.3 TLS_AES_256_GCM_SHA384');
 });
 
 test('what was said in the clear is forgotten: HELO and transaction', async () => {

@@ -99,7 +99,7 @@ class RunningServer {
     const bound: string[] = [];
     for (const endpoint of this.#options.settings.listen) {
       try {
-        bound.push(await this.#listener.open(listenTarget(endpoint)));
+        bound.push(await this.#listener.open(listenTarget(endpoint, this.#options.settings.listen)));
       } catch (error) {
         complain([`listen = ${writeListenEndpoint(endpoint)}: ${listenProblem(error)}`]);
         return (error as NodeJS.ErrnoException).code === 'EACCES' ? exit.noPermission : exit.unavailable;

@@ -75,6 +75,7 @@ function resultOf(result: RelayResult): ReleaseResult {
     case 'accepted':
       return { kind: 'released', reply: result.text };
     case 'refused':
+    case 'message refused':
       return { kind: 'refused', reply: replyText(result.reply) };
     case 'partly':
       return { kind: 'refused', reply: [...result.refused.values()].map(replyText).join(', ') };

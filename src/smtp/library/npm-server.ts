@@ -11,15 +11,12 @@ import net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { SMTPServer } from 'smtp-server';
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
+import type { ListenTarget } from '../../settings/mail-kinds.js';
 
 export interface Certificate {
   readonly cert: Buffer;
   readonly key: Buffer;
 }
-
-/** `fd`: a socket that was handed to us. */
-export type ListenTarget =
-  { readonly port: number; readonly host?: string; readonly ipv6Only?: boolean } | { readonly fd: number };
 
 export interface NpmServerOptions {
   readonly hostname: string;

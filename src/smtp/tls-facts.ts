@@ -1,0 +1,31 @@
+/** What a connection's encryption is made of, for the log and for Received:. Its handshake is the library's. */
+import type { TLSSocket } from 'node:tls';
+
+export interface TlsFacts {
+  /** For example `TLSv1.3`. */
+  readonly protocol: string;
+  /** OpenSSL's name. */
+  readonly cipher: string;
+}
+
+export const tlsFactsOf = (socket: TLSSocket): TlsFacts => ({
+  protocol: socket.getProtocol() ?? 'TLS',
+  cipher: socket.getCipher().name,
+});
+
+/** For the log: `1.3 TLS_AES_256_GCM_SHA384`. */
+export const tlsLogText = ({ protocol, cipher }: TlsFacts): string => `${protocol.replace(/^TLSv/, '')} ${cipher}`;
+
+/** For Received:, as Postfix has it (smtpd_tls_received_header): comments, each on a line of its own. */
+export function tlsComments({ protocol, cipher }: TlsFacts): readonly string[] {
+  const bits = keyBits(cipher);
+  const strength = bits === undefined ? '' : ` (${bits}/${bits} bits)`;
+  return [`(using ${protocol} with cipher ${cipher}${strength})`, '(No client certificate requested)'];
+}
+
+/** Node does not tell how long the key is; each name of an OpenSSL cipher does. */
+function keyBits(cipher: string): number | undefined {
+  if (cipher.includes('CHACHA20')) return 256;
+  const bits = /(?:AES|ARIA|CAMELLIA)_?(128|256)/.exec(cipher)?.[1];
+  return bits === undefined ? undefined : Number(bits);
+}

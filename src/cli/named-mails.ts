@@ -1,5 +1,6 @@
 /** The refused mails that somebody names on the command line: by the ID of the 550, by name, or by path. */
 import path from 'node:path';
+import { mailKey } from '../quarantine/disk/folder.js';
 import { idOf, locate, parseRef } from '../quarantine/disk/mail-ref.js';
 import { browse, type ListItem } from '../quarantine/look/browse.js';
 import { fateOf } from '../quarantine/look/fate.js';
@@ -14,7 +15,11 @@ export async function mailsNamed(word: string, root: string): Promise<readonly N
   const ref = parseRef(word) ?? parseRef(word.split(path.sep).slice(-4).toSpliced(2, 1).join('/'));
   if (ref) {
     const fate = fateOf(root, ref);
-    return fate.entry || (await locate(root, ref)) !== undefined ? [{ ref, ...fate }] : [];
+    if (fate.entry) return [{ ref, ...fate }];
+    // The ID is what no reader changes.
+    const [id = '', copy] = mailKey(ref.filename)?.split('_') ?? [];
+    const known = id === '' ? [] : await copiesOf(id, copy, root);
+    return known.length > 0 || (await locate(root, ref)) === undefined ? known : [{ ref, ...fate }];
   }
   const [id = '', copy] = word.toUpperCase().split('_');
   return /^[A-Z0-9]{1,64}$/.test(id) ? copiesOf(id, copy, root) : [];

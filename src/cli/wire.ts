@@ -130,7 +130,7 @@ export function hasUser(settings: Settings): (domain: string, localPart: string)
   };
 }
 
-const quarantineSettings = ['spam', 'srv', 'hostname', 'expire', 'expire_size'] as const;
+const quarantineSettings = ['spam', 'srv', 'hostname', 'expire', 'expire_size', 'index_link'] as const;
 
 export const quarantineOf = (settings: Settings): Quarantine =>
   openQuarantine({
@@ -138,6 +138,7 @@ export const quarantineOf = (settings: Settings): Quarantine =>
     hostname: settings.hostname,
     expireDays: settings.expire / dayMs,
     expireBytes: settings.expire_size,
+    indexLink: settings.index_link,
     ownLimits: (domain) => ownLimits(srvOf(settings), domain),
   });
 

@@ -65,6 +65,8 @@ export interface QuarantineOptions {
   readonly expireDays: number;
   /** Octets; 0: no limit. */
   readonly expireBytes: number;
+  /** A name in each folder that is a link to its index; '' for none, index.json unless given. */
+  readonly indexLink?: string;
   readonly ownLimits?: NonNullable<ExpireOptions['ownLimits']>;
   readonly now?: () => Date;
 }
@@ -74,7 +76,7 @@ const batch = 16;
 
 export function openQuarantine(options: QuarantineOptions): Quarantine {
   const now = options.now ?? (() => new Date());
-  const folders = preparedFolders(options.root, now);
+  const folders = preparedFolders({ root: options.root, indexLink: options.indexLink ?? 'index.json', now });
   const indexes = openIndexes();
   const running = new Set<Promise<ArchiveResult>>();
   return {

@@ -196,3 +196,8 @@ export const account: ValueKind<string> = valueKind('NAME', 'a name of the syste
 export const delimiter: ValueKind<string> = valueKind('CHARACTER', 'one of + - = _ . ~ ^ $ &', (text) =>
   /^[-+=_.~^$&]$/.test(text) ? text : undefined,
 );
+
+/** Beside a folder's own names. */
+export const linkName: ValueKind<string> = valueKind('NAME', 'a file name, such as index.json', (text) =>
+  /^[a-z0-9_-][a-z0-9._-]{0,63}$/i.test(text) && !/^(?:tmp|new|cur|index)$/.test(text) ? text : undefined,
+);

@@ -182,6 +182,11 @@ describe('a bad value of any setting is named with its place, the value, and wha
     spf_forwarders: [['*', /\*\.example.org/]],
     expire: [['1y', /duration/]],
     expire_size: [['10t', /octets/]],
+    index_link: [
+      ['../index', /file name/],
+      ['new', /file name/],
+      ['.hidden', /file name/],
+    ],
     store: [
       ['redis:192.0.2.7', /redis:\/\//],
       ['http://192.0.2.7', /redis:\/\//],

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { printable } from '../../mail/text.js';
-import { checkDay } from '../../quarantine/care/check.js';
+import { type CheckResult, checkDay } from '../../quarantine/care/check.js';
 import { isYday } from '../../quarantine/disk/day.js';
 import { isDomainFolder } from '../../quarantine/disk/mail-ref.js';
 import { exit } from '../exit-codes.js';
@@ -41,34 +41,31 @@ export async function check({ settings, options, words }: Task): Promise<number>
   if (wrong !== undefined) return misuse(`quarantine check: ${printable(wrong, 100)} must be YDAY/DOMAIN`);
   const folders = words.length > 0 ? words : foldersIn(settings.spam);
   const progress = progressLine();
-  const sum = { folders: 0, rebuilt: 0, orphans: 0, missing: 0 };
-  let broken = false;
+  const sum = { folders: 0, rebuilt: 0, orphans: 0, missing: 0, foreign: 0 };
+  const say = (text: string, json: object): void =>
+    void process.stdout.write(options.has('json') ? jsonLine(json) : `${text}\n`);
   for (const [i, folder] of folders.entries()) {
     progress.show(bar(i, folders.length));
     try {
       const found = await checkDay(path.join(settings.spam, folder));
       sum.folders++;
       sum.rebuilt += found.rebuilt ? 1 : 0;
-      sum.orphans += found.orphans;
-      sum.missing += found.missing;
-      if (!found.rebuilt && found.missing === 0) continue;
+      for (const key of ['orphans', 'missing', 'foreign'] as const) sum[key] += found[key];
+      if (!found.rebuilt && found.missing + found.foreign === 0) continue;
       progress.end();
-      const text = `${folder}: ${found.orphans} mails had no line, ${found.missing} lines have no mail\n`;
-      process.stdout.write(options.has('json') ? jsonLine({ folder, ...found }) : text);
+      say(`${folder}: ${counted(found)}`, { folder, ...found });
     } catch (error) {
       progress.end();
-      broken = true;
       complain([printable(`${folder}: ${error instanceof Error ? error.message : String(error)}`, 1000)]);
     }
   }
   progress.end();
-  process.stdout.write(
-    options.has('json')
-      ? jsonLine(sum)
-      : `${sum.folders} folders: ${sum.rebuilt} indexes mended, ${sum.orphans} mails had no line, ${sum.missing} lines have no mail\n`,
-  );
-  return broken ? exit.ioError : exit.ok;
+  say(`${sum.folders} folders: ${sum.rebuilt} indexes mended, ${counted(sum)}`, sum);
+  return sum.folders < folders.length ? exit.ioError : exit.ok;
 }
+
+const counted = ({ orphans, missing, foreign }: Omit<CheckResult, 'rebuilt'>): string =>
+  `${orphans} mails had no line, ${missing} lines have no mail${foreign === 0 ? '' : `, ${foreign} files are not ours`}`;
 
 function isFolder(word: string): boolean {
   const [yday = '', domain = '', ...more] = word.split('/');

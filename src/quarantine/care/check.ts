@@ -8,12 +8,13 @@ import { headerEnd, type Header, parseHeader } from '../../mail/header.js';
 import { headlineOf } from '../../mail/shown/headline.js';
 import { decodeUtf8 } from '../../mail/text.js';
 import { rfc3339 } from '../disk/day.js';
-import { filesIn } from '../disk/emptying.js';
-import { type Folder, folderAt, mailTime, withoutFlags } from '../disk/folder.js';
+import { entriesIn } from '../disk/emptying.js';
+import { type Folder, folderAt, mailKey, mailTime, baseName } from '../disk/folder.js';
 import { type IndexEntry, indexLine } from '../disk/index-entry.js';
 import { openIndexes } from '../disk/index-file.js';
 import { type Piece, readPieces } from '../disk/index-lines.js';
 import { sweepTmp } from './leftovers.js';
+import { beginningOf, requireDirectory } from '../disk/regular.js';
 import { blank } from '../disk/torn-line.js';
 
 export interface CheckResult {
@@ -23,6 +24,8 @@ export interface CheckResult {
   readonly orphans: number;
   /** Mails with a line that are not there any more, and that nobody deleted by postern; their lines stay. */
   readonly missing: number;
+  /** What stands in the folder and is not ours: it has no name of ours, or is no regular file. It stays. */
+  readonly foreign: number;
 }
 
 /** Milliseconds for which a mail without a line may still be on its way to one. */
@@ -31,29 +34,54 @@ const underWay = 60_000;
 /** `day` is /spam/YDAY/DOMAIN. Broken IO throws. */
 export async function checkDay(day: string, now: Date = new Date()): Promise<CheckResult> {
   const folder = folderAt(day);
+  for (const dir of [path.dirname(day), day]) requireDirectory(dir);
   const indexes = openIndexes();
   await sweepTmp(folder, now.getTime());
   const torn = await indexes.mend(folder);
   // The index first: a mail that is archived meanwhile must not look as if it were gone.
   const { listed, deleted, broken } = await survey(folder.index);
-  const mails = await mailsIn(folder);
+  const { mails, foreign } = await mailsIn(folder);
   for (const { start, length } of broken) blank(folder.index, start, length);
-  const orphans = [...mails].filter(([name, file]) => !listed.has(name) && isSettled(file, now));
-  const lines = orphans.toSorted(([a], [b]) => (a < b ? -1 : 1)).flatMap(([name, file]) => lineFor(name, file));
+  const orphans = [...mails].filter(([key, file]) => !listed.has(key) && isSettled(file, now));
+  const lines = orphans.toSorted(([, a], [, b]) => (a < b ? -1 : 1)).flatMap(([, file]) => lineFor(file));
   if (lines.length > 0) await indexes.append(folder, Buffer.concat(lines));
-  const missing = [...listed].filter((name) => !mails.has(name) && !deleted.has(name)).length;
-  return { rebuilt: torn || broken.length + lines.length > 0, orphans: lines.length, missing };
+  const missing = [...listed].filter((key) => !mails.has(key) && !deleted.has(key)).length;
+  return { rebuilt: torn || broken.length + lines.length > 0, orphans: lines.length, missing, foreign };
 }
 
-/** Name without flags → path. */
-async function mailsIn(folder: Folder): Promise<ReadonlyMap<string, string>> {
+/** Whatever a reader has made of a name, it is the same mail. */
+const keyOf = (name: string): string => mailKey(name) ?? baseName(name);
+
+interface Contents {
+  /** Key → path. */
+  readonly mails: ReadonlyMap<string, string>;
+  readonly foreign: number;
+}
+
+async function mailsIn(folder: Folder): Promise<Contents> {
   const mails = new Map<string, string>();
-  for (const dir of [folder.new, folder.cur]) {
-    for (const name of await filesIn(dir)) mails.set(withoutFlags(name), path.join(dir, name));
+  let foreign = strangersBeside(folder);
+  for (const dir of [folder.new, folder.cur, folder.tmp]) {
+    for await (const entry of entriesIn(dir)) {
+      const isMail = entry.isFile() && dir !== folder.tmp;
+      if (!entry.isFile() || mailKey(entry.name) === undefined) foreign++;
+      if (isMail) mails.set(keyOf(entry.name), path.join(dir, entry.name));
+    }
   }
-  return mails;
+  return { mails, foreign };
 }
 
+/** In the folder itself there is the maildir, the index and links to it. */
+function strangersBeside(folder: Folder): number {
+  const isOurs = (entry: fs.Dirent): boolean => {
+    if (entry.isDirectory()) return ['tmp', 'new', 'cur'].includes(entry.name);
+    if (entry.isFile()) return entry.name === 'index';
+    return entry.isSymbolicLink() && fs.readlinkSync(path.join(folder.path, entry.name)) === 'index';
+  };
+  return fs.readdirSync(folder.path, { withFileTypes: true }).filter((entry) => !isOurs(entry)).length;
+}
+
+/** Keys of mails. */
 interface Survey {
   readonly listed: ReadonlySet<string>;
   readonly deleted: ReadonlySet<string>;
@@ -65,9 +93,9 @@ async function survey(index: string): Promise<Survey> {
   const deleted = new Set<string>();
   const broken = [];
   for await (const piece of readPieces(index)) {
-    if (piece.entry) listed.add(piece.entry.filename);
+    if (piece.entry) listed.add(keyOf(piece.entry.filename));
     else if (!piece.mark) broken.push(piece);
-    else if (piece.mark.kind === 'deleted') deleted.add(piece.mark.filename);
+    else if (piece.mark.kind === 'deleted') deleted.add(keyOf(piece.mark.filename));
   }
   return { listed, deleted, broken };
 }
@@ -78,7 +106,8 @@ function isSettled(file: string, now: Date): boolean {
 }
 
 /** None when the mail was taken away just now. */
-function lineFor(filename: string, file: string): readonly Buffer[] {
+function lineFor(file: string): readonly Buffer[] {
+  const filename = baseName(path.basename(file));
   const stat = fs.lstatSync(file, { throwIfNoEntry: false });
   if (!stat) return [];
   const time = new Date(mailTime(filename) ?? stat.mtimeMs);
@@ -115,12 +144,6 @@ function ownSpf(header: Header): string | undefined {
 const unicode = (octets: string): string => decodeUtf8(Buffer.from(octets, 'latin1')) ?? octets;
 
 function headerOf(file: string): Header {
-  const fd = fs.openSync(file, 'r');
-  try {
-    const octets = Buffer.alloc(65_536);
-    const beginning = octets.subarray(0, fs.readSync(fd, octets, 0, octets.length, 0));
-    return parseHeader(beginning.subarray(0, headerEnd(beginning) ?? beginning.length));
-  } finally {
-    fs.closeSync(fd);
-  }
+  const beginning = beginningOf(file, 65_536) ?? Buffer.alloc(0);
+  return parseHeader(beginning.subarray(0, headerEnd(beginning) ?? beginning.length));
 }

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { isYday, ydayOf } from '../disk/day.js';
 import { codeOf } from '../disk/durable.js';
-import { emptyFolder, filesIn, folderTime, newestMail } from '../disk/emptying.js';
+import { emptyFolder, entriesIn, filesIn, folderTime, newestMail } from '../disk/emptying.js';
 import { type Folder, folderAt } from '../disk/folder.js';
 import { sweepRoot, sweepTmp } from './leftovers.js';
 import { setLinks } from '../disk/links.js';
@@ -148,7 +148,7 @@ async function remove(folder: Folder, before: number, run: ExpireRun): Promise<v
   if (lock === 'busy') return;
   try {
     const empty = await emptyFolder(folder, { before, goOn: () => lock === 'none' || lock.touch() });
-    if (empty && removeFolders(folder)) run.removed.push(`${ydayIn(folder)}/${path.basename(folder.path)}`);
+    if (empty && (await removeFolders(folder))) run.removed.push(`${ydayIn(folder)}/${path.basename(folder.path)}`);
   } finally {
     if (lock !== 'none') lock.release();
   }
@@ -165,13 +165,22 @@ async function lockFor(root: string, folder: Folder): Promise<Lock | 'busy' | 'n
 }
 
 /** From the inside out; what holds a file that is not ours stays. */
-function removeFolders(folder: Folder): boolean {
+async function removeFolders(folder: Folder): Promise<boolean> {
   for (const dir of [folder.cur, folder.tmp, folder.new]) if (!removeEmpty(dir)) return false;
-  const link = path.join(folder.path, 'index.json');
-  if (fs.lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) fs.rmSync(link, { force: true });
+  for (const link of await indexLinksIn(folder)) fs.rmSync(link, { force: true });
   const gone = removeEmpty(folder.path);
   if (gone) removeEmpty(path.dirname(folder.path));
   return gone;
+}
+
+/** Links that lead to the index beside them, whatever `index_link` says now or said once. */
+async function indexLinksIn({ path: dir }: Folder): Promise<readonly string[]> {
+  const links = [];
+  for await (const entry of entriesIn(dir)) {
+    const link = path.join(dir, entry.name);
+    if (entry.isSymbolicLink() && fs.readlinkSync(link) === 'index') links.push(link);
+  }
+  return links;
 }
 
 function removeEmpty(dir: string): boolean {

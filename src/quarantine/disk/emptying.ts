@@ -17,7 +17,7 @@ const batch = 64;
 export async function folderTime(folder: Folder): Promise<number> {
   const entry = firstEntry(folder.index);
   if (entry) return Date.parse(entry.time);
-  return (await newestMail(folder)) ?? fs.statSync(folder.new, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+  return (await newestMail(folder)) ?? fs.lstatSync(folder.new, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
 }
 
 /** Milliseconds; undefined when there is no mail. */
@@ -47,7 +47,8 @@ export async function emptyFolder(folder: Folder, { before, goOn }: EmptyingOpti
   if (kept > 0 || !goOn()) return false;
   const entry = firstEntry(folder.index);
   if (entry && Date.parse(entry.time) >= before) return false;
-  fs.rmSync(folder.index, { force: true });
+  // Whatever is no regular file is no index, and not ours to remove.
+  if (fs.lstatSync(folder.index, { throwIfNoEntry: false })?.isFile()) fs.rmSync(folder.index, { force: true });
   return true;
 }
 
@@ -69,16 +70,20 @@ function timeOf(file: string): number {
   return mailTime(path.basename(file)) ?? fs.lstatSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
 }
 
-/** Regular files only; a link in place of the directory is not followed, and no directory holds no files. */
+/** Regular files only. */
 export async function filesIn(dir: string): Promise<readonly string[]> {
-  if (!fs.lstatSync(dir, { throwIfNoEntry: false })?.isDirectory()) return [];
+  const names = [];
+  for await (const entry of entriesIn(dir)) if (entry.isFile()) names.push(entry.name);
+  return names;
+}
+
+/** A link in place of the directory is not followed, and what is no directory holds nothing. */
+export async function* entriesIn(dir: string): AsyncGenerator<fs.Dirent> {
+  if (!fs.lstatSync(dir, { throwIfNoEntry: false })?.isDirectory()) return;
   try {
-    const names = [];
     // Piecemeal: a million names at once would hold up the event loop.
-    for await (const entry of await fsp.opendir(dir, { bufferSize: 1024 })) if (entry.isFile()) names.push(entry.name);
-    return names;
+    yield* await fsp.opendir(dir, { bufferSize: 1024 });
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return [];
-    throw error;
+    if (codeOf(error) !== 'ENOENT') throw error;
   }
 }

@@ -29,8 +29,8 @@ export function isFolderName(domain: string): boolean {
 }
 
 /**
- * `<unix seconds>.<ID>_<n>.<hostname>` (maildir(5)), unique because the id is. In the hostname a slash is `\057` and a
- * colon `\072`; so is whatever else is not visible ASCII. Cut so that the whole stays below 255 octets.
+ * `<unix seconds>.<ID>_<n>.<hostname>` (maildir(5)), unique because the id is. In the hostname a slash is `\057`, a
+ * colon `\072` and a comma `\054`; so is whatever else is not visible ASCII. Cut so that the whole stays below 255 octets.
  */
 export function mailName(time: Date, id: string, n: number, hostname: string): string {
   const host = [...Buffer.from(hostname)].map(hostOctet).join('').slice(0, 128);
@@ -39,7 +39,7 @@ export function mailName(time: Date, id: string, n: number, hostname: string): s
 
 function hostOctet(octet: number): string {
   const char = String.fromCharCode(octet);
-  return /[!-.0-9;-~]/.test(char) ? char : `\\${octet.toString(8).padStart(3, '0')}`;
+  return /[!-+\-.0-9;-~]/.test(char) ? char : `\\${octet.toString(8).padStart(3, '0')}`;
 }
 
 /** When a mail was archived, in milliseconds, from its name; undefined for a name that is not a maildir's. */
@@ -48,5 +48,11 @@ export function mailTime(name: string): number | undefined {
   return seconds === undefined ? undefined : Number(seconds) * 1000;
 }
 
-/** The name without the flags (`:2,S`) that a mail reader adds in cur/. */
-export const withoutFlags = (name: string): string => name.replace(/:2,[^:]*$/, '');
+/**
+ * The name that the mail was archived under: readers add flags (`:2,S`), and sizes and more of their own before those
+ * (Dovecot `,S=512,W=530:2,S`, GNU mailutils `,a=O,u=7:2,S`). Our names have neither comma nor colon.
+ */
+export const baseName = (name: string): string => name.replace(/[,:].*$/s, '');
+
+/** What no reader changes: `ID_n`, which is in no other mail's name; undefined for a name that is not ours. */
+export const mailKey = (name: string): string | undefined => /^\d+\.([A-Z0-9]{1,64}_\d+)\./.exec(name)?.[1];

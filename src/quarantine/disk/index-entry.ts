@@ -13,7 +13,7 @@ export interface IndexEntry {
   readonly recipient: string;
   /** Decoded. */
   readonly subject: string;
-  /** In new/, or in cur/ with flags behind it. */
+  /** As it was archived: in new/, or under what a reader has made of it. */
   readonly filename: string;
   readonly ip: string;
   readonly host: string;

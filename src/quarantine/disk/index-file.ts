@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ioError, syncFile, syncFolder } from './durable.js';
 import type { Folder } from './folder.js';
 import { groupSync } from './group-sync.js';
+import { openToWrite } from './regular.js';
 import { blank, isTorn, removeFragment, tornEnd } from './torn-line.js';
 
 interface OpenIndex {
@@ -63,13 +64,18 @@ export function openIndexes(): Indexes {
   };
 }
 
+const { O_RDWR, O_APPEND, O_CREAT } = fs.constants;
+
+/** It is made where it is missing. */
+export const indexFlags = O_RDWR | O_APPEND | O_CREAT;
+
 function openIndex(folder: Folder): OpenIndex {
-  const fd = fs.openSync(folder.index, 'a+', 0o660);
+  const fd = openToWrite(folder.index, indexFlags);
   const sync = groupSync(() => syncFile(fd, folder.index));
   return { fd, inode: fs.fstatSync(fd).ino, sync, users: 0 };
 }
 
-const inodeAt = (path: string): number | undefined => fs.statSync(path, { throwIfNoEntry: false })?.ino;
+const inodeAt = (path: string): number | undefined => fs.lstatSync(path, { throwIfNoEntry: false })?.ino;
 
 async function appendTo(index: OpenIndex, folder: Folder, lines: Buffer): Promise<void> {
   await mend(index, folder);

@@ -3,9 +3,9 @@
  * glued behind a torn one is found. Writes nothing.
  */
 import fs from 'node:fs';
-import { codeOf } from './durable.js';
 import { type IndexEntry, lineStart, parseEntry } from './index-entry.js';
 import { type Mark, parseMark } from './mark.js';
+import { beginningOf, openToRead } from './regular.js';
 
 /** A stretch of a line: an entry, a mark on an earlier one, or octets that are neither. */
 export interface Piece {
@@ -45,11 +45,10 @@ export async function* readPieces(path: string): AsyncGenerator<Piece> {
 }
 
 async function* chunksOf(path: string): AsyncGenerator<Buffer> {
-  try {
-    for await (const chunk of fs.createReadStream(path)) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-  }
+  const fd = openToRead(path);
+  if (fd === undefined) return;
+  for await (const chunk of fs.createReadStream(path, { fd }))
+    yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
 }
 
 /** The pieces of one line that begins at octet `start` of its file. */
@@ -72,7 +71,7 @@ function pieceOf(octets: Buffer, start: number): Piece {
 
 /** The first readable entry near the beginning of the file: how old is this index? Undefined when there is none. */
 export function firstEntry(path: string): IndexEntry | undefined {
-  const octets = beginningOf(path, 65_536);
+  const octets = beginningOf(path, 65_536) ?? Buffer.alloc(0);
   for (let start = 0; start < octets.length;) {
     const lf = octets.indexOf(0x0a, start);
     const end = lf < 0 ? octets.length : lf;
@@ -81,19 +80,4 @@ export function firstEntry(path: string): IndexEntry | undefined {
     start = end + 1;
   }
   return undefined;
-}
-
-function beginningOf(path: string, length: number): Buffer {
-  try {
-    const fd = fs.openSync(path, 'r');
-    try {
-      const octets = Buffer.alloc(length);
-      return octets.subarray(0, fs.readSync(fd, octets, 0, length, 0));
-    } finally {
-      fs.closeSync(fd);
-    }
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return Buffer.alloc(0);
-    throw error;
-  }
 }

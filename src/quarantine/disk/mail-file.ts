@@ -47,7 +47,8 @@ export function mailFile({ folder, filename, beginning, message }: MailFileOptio
       await filled(fd, { beginning, message, path: tmp });
     },
     publish() {
-      if (fs.existsSync(published)) throw ioError('EEXIST', `mail is there already '${published}'`);
+      if (fs.lstatSync(published, { throwIfNoEntry: false }))
+        throw ioError('EEXIST', `mail is there already '${published}'`);
       fs.renameSync(tmp, published);
       mine = published;
     },

@@ -3,13 +3,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { isYday } from './day.js';
 import { filesIn } from './emptying.js';
-import { type Folder, folderAt, isFolderName, withoutFlags } from './folder.js';
+import { type Folder, folderAt, isFolderName, baseName, mailKey } from './folder.js';
 
 export interface MailRef {
   /** 1 … 366, as the folder is called. */
   readonly yday: string;
   readonly domain: string;
-  /** Without flags. */
+  /** As it was archived, without what readers add. */
   readonly filename: string;
 }
 
@@ -22,13 +22,13 @@ export const idOf = (filename: string): string => /^\d+\.([A-Z0-9]+)_\d+\./.exec
 export function parseRef(text: string): MailRef | undefined {
   const [yday = '', domain = '', filename = '', ...more] = text.split('/');
   const fits = isYday(yday) && isDomainFolder(domain) && isFileName(filename) && more.length === 0;
-  return fits ? { yday, domain, filename: withoutFlags(filename) } : undefined;
+  return fits ? { yday, domain, filename: baseName(filename) } : undefined;
 }
 
 export const isDomainFolder = (name: string): boolean => isFolderName(name) && !/[\p{Cc}\\]/u.test(name);
 
 const isFileName = (name: string): boolean =>
-  name.length <= 255 && /^[!-.0-~]+$/.test(name) && !name.startsWith('.') && withoutFlags(name) !== '';
+  name.length <= 255 && /^[!-.0-~]+$/.test(name) && !name.startsWith('.') && baseName(name) !== '';
 
 /** The folder of a reference; undefined when it is not there, or a link stands in its place. */
 export function folderOf(root: string, { yday, domain }: Omit<MailRef, 'filename'>): Folder | undefined {
@@ -39,6 +39,9 @@ export function folderOf(root: string, { yday, domain }: Omit<MailRef, 'filename
 
 const isDirectory = (dir: string): boolean => fs.lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() === true;
 
+const isSameMail = (name: string, filename: string): boolean =>
+  mailKey(filename) === undefined ? baseName(name) === filename : mailKey(name) === mailKey(filename);
+
 /** Where the mail's file is; undefined when it is gone. */
 export async function locate(root: string, ref: MailRef): Promise<string | undefined> {
   const folder = folderOf(root, ref);
@@ -47,7 +50,10 @@ export async function locate(root: string, ref: MailRef): Promise<string | undef
     const file = path.join(dir, ref.filename);
     if (isDirectory(dir) && fs.lstatSync(file, { throwIfNoEntry: false })?.isFile()) return file;
   }
-  // A mail reader has moved it to cur/ and put flags behind its name.
-  const flagged = (await filesIn(folder.cur)).find((name) => withoutFlags(name) === ref.filename);
-  return flagged === undefined ? undefined : path.join(folder.cur, flagged);
+  // A mail reader has changed its name.
+  for (const dir of [folder.cur, folder.new]) {
+    const renamed = (await filesIn(dir)).find((name) => isSameMail(name, ref.filename));
+    if (renamed !== undefined) return path.join(dir, renamed);
+  }
+  return undefined;
 }

@@ -3,9 +3,9 @@
  * index-file.ts and check.ts.
  */
 import fs from 'node:fs';
-import { codeOf } from './durable.js';
 import { lineStart, maxLine, parseEntry } from './index-entry.js';
 import { parseMark } from './mark.js';
+import { openToRead, openToWrite } from './regular.js';
 
 /** What stands behind the last newline. */
 export interface TornEnd {
@@ -50,7 +50,7 @@ function read(fd: number, start: number, length: number): Buffer {
 
 /** Overwrites with newlines, through a descriptor that does not append (pwrite(2) on one that does ignores the offset). */
 export function blank(path: string, start: number, length: number): void {
-  const fd = fs.openSync(path, 'r+');
+  const fd = openToWrite(path, fs.constants.O_RDWR);
   try {
     fs.writeSync(fd, Buffer.alloc(length, lf), 0, length, start);
   } finally {
@@ -89,12 +89,10 @@ function placeOf({ path, fragment, from }: Fragment): number | undefined {
 }
 
 function readFrom(path: string, start: number): Buffer {
-  const fd = fs.openSync(path, 'r');
+  const fd = openToRead(path);
+  if (fd === undefined) return Buffer.alloc(0);
   try {
     return read(fd, start, Math.max(0, fs.fstatSync(fd).size - start));
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return Buffer.alloc(0);
-    throw error;
   } finally {
     fs.closeSync(fd);
   }

@@ -7,8 +7,10 @@ import path from 'node:path';
 import { dateKey, ydayOf } from '../disk/day.js';
 import { codeOf, syncFolder } from '../disk/durable.js';
 import { type Folder, folderAt } from '../disk/folder.js';
+import { indexFlags } from '../disk/index-file.js';
 import { groupSync } from '../disk/group-sync.js';
 import { setLinks } from '../disk/links.js';
+import { openToWrite, requireDirectory } from '../disk/regular.js';
 import { emptyIfStale } from './yearly.js';
 
 export interface PreparedFolder extends Folder {
@@ -26,16 +28,23 @@ export interface PreparedFolders {
 /** Folders remembered; forgetting one costs a few syncs. */
 const maxRemembered = 4_096;
 
-/** `root` is /spam. */
-export function preparedFolders(root: string, now: () => Date): PreparedFolders {
+export interface PrepareOptions {
+  /** /spam; may be a link, as the operator's own. */
+  readonly root: string;
+  /** A link to the index that each folder is given, for tools that look for it under that name; '' for none. */
+  readonly indexLink: string;
+  readonly now: () => Date;
+}
+
+export function preparedFolders({ root, indexLink, now }: PrepareOptions): PreparedFolders {
   const remembered = new Map<string, Promise<PreparedFolder>>();
   const keyOf = (time: Date, domain: string): string => `${dateKey(time)}/${domain}`;
   return {
     at(time, domain) {
       const key = keyOf(time, domain);
       const known = remembered.get(key);
-      if (known) return known;
-      const folder = prepare({ root, domain, time, now: now() });
+      if (known) return known.then(stillThere);
+      const folder = prepare({ root, indexLink, domain, time, now: now() });
       if (remembered.size >= maxRemembered) remembered.clear();
       remembered.set(key, folder);
       folder.catch(() => remembered.delete(key));
@@ -49,36 +58,60 @@ export function preparedFolders(root: string, now: () => Date): PreparedFolders 
 
 interface FolderToPrepare {
   readonly root: string;
+  readonly indexLink: string;
   readonly domain: string;
   readonly time: Date;
   readonly now: Date;
 }
 
-async function prepare({ root, domain, time, now }: FolderToPrepare): Promise<PreparedFolder> {
+async function prepare({ root, indexLink, domain, time, now }: FolderToPrepare): Promise<PreparedFolder> {
   const day = path.join(root, String(ydayOf(time)));
   const folder = folderAt(path.join(day, domain));
-  for (const dir of [root, day, folder.path, folder.new, folder.tmp, folder.cur]) makeFolder(dir);
+  made(root, 0o770);
+  const mode = fs.statSync(root).mode & permissions;
+  for (const dir of [day, folder.path, folder.new, folder.tmp, folder.cur]) makeFolder(dir, mode);
   await emptyIfStale(root, folder, Math.min(now.getTime(), time.getTime()));
-  fs.closeSync(fs.openSync(folder.index, 'a', 0o660));
-  attempt(() => linkIndex(folder));
+  fs.closeSync(openToWrite(folder.index, indexFlags));
+  attempt(() => linkIndex(folder, indexLink));
   // Whoever made the names above, their being on disk is this process's promise too.
   for (const dir of [folder.path, day, root]) await syncFolder(dir);
   attempt(() => setLinks(root, now));
   return { ...folder, syncNew: groupSync(() => syncFolder(folder.new)) };
 }
 
-function makeFolder(dir: string): void {
-  try {
-    fs.mkdirSync(dir, 0o770);
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
+/** What /spam passes on: who may read, write and enter, and the group of what is made there. */
+const permissions = 0o2777;
+
+/** A link in its place is somebody's trap. */
+function makeFolder(dir: string, mode: number): void {
+  if (made(dir, mode)) {
+    // What the process's mask has taken away.
+    fs.chmodSync(dir, mode);
+  } else {
+    requireDirectory(dir);
   }
 }
 
-/** For tools that look for the index under that name. */
-function linkIndex(folder: Folder): void {
-  const link = path.join(folder.path, 'index.json');
-  if (!fs.lstatSync(link, { throwIfNoEntry: false })) fs.symlinkSync('index', link);
+/** False where something has that name already. */
+function made(dir: string, mode: number): boolean {
+  try {
+    fs.mkdirSync(dir, mode);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** No link has been put in the place of one of them since; throws. */
+function stillThere(folder: PreparedFolder): PreparedFolder {
+  for (const dir of [path.dirname(folder.path), folder.path, folder.tmp, folder.new]) requireDirectory(dir);
+  return folder;
+}
+
+function linkIndex(folder: Folder, name: string): void {
+  const link = path.join(folder.path, name);
+  if (name !== '' && !fs.lstatSync(link, { throwIfNoEntry: false })) fs.symlinkSync('index', link);
 }
 
 /** The links are a convenience: no mail is turned away because one could not be made. */

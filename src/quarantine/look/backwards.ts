@@ -3,10 +3,10 @@
  * append meanwhile. The file is open only while a stretch is read: a day may have a thousand of them.
  */
 import fs from 'node:fs';
-import { codeOf } from '../disk/durable.js';
 import type { IndexEntry } from '../disk/index-entry.js';
 import { piecesOf } from '../disk/index-lines.js';
 import { type Mark, markSign, parseMark } from '../disk/mark.js';
+import { openToRead } from '../disk/regular.js';
 
 export interface EntryAt {
   readonly entry: IndexEntry;
@@ -96,18 +96,14 @@ export class BackwardIndex {
 
   /** Nothing when the file was removed or replaced meanwhile. */
   #octets(from: number, end: number): Buffer {
+    const fd = openToRead(this.#path);
+    if (fd === undefined) return Buffer.alloc(0);
     try {
-      const fd = fs.openSync(this.#path, 'r');
-      try {
-        if (fs.fstatSync(fd).ino !== this.#inode) return Buffer.alloc(0);
-        const octets = Buffer.allocUnsafe(end - from);
-        return octets.subarray(0, fs.readSync(fd, octets, 0, octets.length, from));
-      } finally {
-        fs.closeSync(fd);
-      }
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return Buffer.alloc(0);
-      throw error;
+      if (fs.fstatSync(fd).ino !== this.#inode) return Buffer.alloc(0);
+      const octets = Buffer.allocUnsafe(end - from);
+      return octets.subarray(0, fs.readSync(fd, octets, 0, octets.length, from));
+    } finally {
+      fs.closeSync(fd);
     }
   }
 

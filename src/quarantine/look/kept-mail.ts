@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { headerEnd, type Header, parseHeader } from '../../mail/header.js';
 import type { MessageSource } from '../../mail/message.js';
 import { decodeUtf8 } from '../../mail/text.js';
+import { openToRead } from '../disk/regular.js';
 
 export interface KeptMail {
   readonly file: string;
@@ -42,8 +43,8 @@ export function openKeptMail(file: string): KeptMail | undefined {
 
 /** Never through a link. */
 function beginningOf(file: string): { readonly octets: Buffer; readonly size: number } | undefined {
-  if (!fs.lstatSync(file, { throwIfNoEntry: false })?.isFile()) return undefined;
-  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+  const fd = openToRead(file);
+  if (fd === undefined) return undefined;
   try {
     const { size } = fs.fstatSync(fd);
     const octets = Buffer.alloc(Math.min(size, mostHeader));

@@ -47,11 +47,11 @@ test('an index is rebuilt from its maildir with the very entries that were lost'
   const folder = folderOf(root, time);
   const before = (await entriesIn(folder)).map(ofTheMail);
   fs.rmSync(path.join(folder, 'index'));
-  assert.deepEqual(await checkDay(folder, later), { rebuilt: true, orphans: 3, missing: 0 });
+  assert.deepEqual(await checkDay(folder, later), { rebuilt: true, orphans: 3, missing: 0, foreign: 0 });
   const rebuilt = await entriesIn(folder);
   assert.deepEqual(rebuilt.map(ofTheMail), before);
   assert.deepEqual([rebuilt[0]?.subject, rebuilt[0]?.headerFrom], ['Grüße and more', 'Jürgen <a@example.net>']);
-  assert.deepEqual(await checkDay(folder, later), { rebuilt: false, orphans: 0, missing: 0 });
+  assert.deepEqual(await checkDay(folder, later), { rebuilt: false, orphans: 0, missing: 0, foreign: 0 });
 });
 
 test('good lines stay, broken ones go, a glued one is freed, orphans are added, a mail that is gone is counted', async (t) => {
@@ -61,7 +61,7 @@ test('good lines stay, broken ones go, a glued one is freed, orphans are added, 
   const [first = '', second = '', third = ''] = fs.readFileSync(index, 'utf8').split('\n');
   fs.writeFileSync(index, `${first}\nbroken\n${second.slice(0, 100)}${second}\n${third}\n${third.slice(0, 20)}`);
   fs.unlinkSync(path.join(folder, 'new', namesIn(folder, 'new')[0] ?? ''));
-  assert.deepEqual(await checkDay(folder, later), { rebuilt: true, orphans: 1, missing: 1 });
+  assert.deepEqual(await checkDay(folder, later), { rebuilt: true, orphans: 1, missing: 1, foreign: 0 });
   const lines = fs
     .readFileSync(index, 'utf8')
     .split('\n')
@@ -90,7 +90,7 @@ test('a mail that is just being archived is not taken for an orphan', async (t) 
   const root = spamFolder(t);
   const folder = oldFolder(root, time, { count: 0 });
   fs.writeFileSync(path.join(folder, 'new', '5.A_1.h'), '');
-  assert.deepEqual(await checkDay(folder), { rebuilt: false, orphans: 0, missing: 0 });
+  assert.deepEqual(await checkDay(folder), { rebuilt: false, orphans: 0, missing: 0, foreign: 0 });
 });
 
 test('what a killed process left in tmp/ goes after 36 hours', async (t) => {

@@ -8,6 +8,7 @@ import type { Resolver } from '../dns/resolver.js';
 import { stubResolver } from '../dns/stub/stub-resolver.js';
 import { readZoneFile } from '../dns/zone.js';
 import { loadPlugins } from '../hooks/load.js';
+import { surroundings } from '../hooks/surroundings.js';
 import { HookTable } from '../hooks/table.js';
 import { openContentReader } from '../mime/content-reader.js';
 import { type Ip, ip4FromWord } from '../mail/ip.js';
@@ -73,18 +74,24 @@ interface WireParts {
 }
 
 function services({ settings, log, kept, resolver, plugins, store, spoolDir }: WireParts): Services {
+  const srv = srvOf(settings, true);
   return {
     settings,
     plugins,
-    srv: srvOf(settings, true),
+    srv,
     dns: resolver,
     store,
-    host: {
-      hostname: settings.hostname,
-      authservId: settings.authserv_id,
-      spfForwarders: settings.spf_forwarders,
-      storeDown: settings.store_down,
-    },
+    surroundings: surroundings({
+      markers: srv,
+      dns: resolver,
+      store,
+      host: {
+        hostname: settings.hostname,
+        authservId: settings.authserv_id,
+        spfForwarders: settings.spf_forwarders,
+        storeDown: settings.store_down,
+      },
+    }),
     clientName: (ip: Ip) =>
       isLoopback(ip) ? Promise.resolve(localhost) : clientName(resolver, ip, { timeoutMs: settings.dns_timeout }),
     quarantine: kept && same(kept.settings, settings, quarantineSettings) ? kept.quarantine : quarantineOf(settings),

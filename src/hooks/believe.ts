@@ -10,7 +10,7 @@ import { accept, note, pass, skip, type Verdict } from '../mail/verdict.js';
 export function believe(answer: unknown): Verdict {
   if (answer === pass) return pass;
   if (typeof answer !== 'object' || answer === null) throw new TypeError(`returned ${shown(answer)}, not a verdict`);
-  return verdictOf(answer as PluginAnswer);
+  return Object.freeze(verdictOf(answer as PluginAnswer));
 }
 
 type PluginAnswer = Readonly<Record<string, unknown>>;

@@ -18,6 +18,8 @@ export interface SessionFacts {
   readonly clientIp: Ip;
   /** Waits for DNS, no longer than the setting `dns_timeout`. */
   readonly clientName: () => Promise<ClientName>;
+  /** The same without waiting: undefined until DNS has answered. */
+  readonly knownClientName: ClientName | undefined;
   /** HELO or EHLO argument as given; '' before it came. */
   readonly helo: string;
   /** Is the connection encrypted? */
@@ -66,12 +68,14 @@ export interface Host {
   readonly storeDown: 'pass' | 'defer';
 }
 
+export type PluginStore = Omit<Store, 'close'>;
+
 export interface SessionContext {
   readonly session: SessionFacts;
   readonly markers: Markers;
   readonly dns: Resolver;
   /** Remembers between mails, for all processes. */
-  readonly store: Store;
+  readonly store: PluginStore;
   readonly host: Host;
 }
 

@@ -2,9 +2,9 @@
  * The end of a transaction: judge the whole mail, then act. Rejected → archived, and only then 550; else → the local MTA,
  * and its verdict is ours. 250 never before the MTA's; what breaks is a 4xx.
  */
-import type { ClientName, DataContext, MailContext, SessionFacts } from '../hooks/plugin.js';
+import type { ClientName, DataContext, SessionFacts } from '../hooks/plugin.js';
 import { type HookOutcome, runHook } from '../hooks/run.js';
-import type { Content } from '../mail/content.js';
+import { dataContext } from '../hooks/views.js';
 import type { Eventual } from '../mail/eventual.js';
 import { type Header, parseHeader } from '../mail/header.js';
 import { headlineOf } from '../mail/shown/headline.js';
@@ -26,7 +26,6 @@ export interface ReceivedMail {
   readonly session: SessionFacts;
   readonly protocol: string;
   readonly tls: TlsFacts | undefined;
-  readonly mailContext: () => MailContext;
 }
 
 /** What became of the mail, for the log. */
@@ -39,16 +38,28 @@ interface Disposition {
 
 /** Ends the transaction and logs its one line. May throw where IO broke in a way nobody foresaw: the caller defers. */
 export async function dispose(received: ReceivedMail): Promise<Reply> {
-  const mail = { ...received, header: parseHeader(received.message.header), content: contentOf(received) };
+  const mail = readMail(received);
   const disposition = unacceptable(mail) ?? (await judgeAndAct(mail));
   logDisposition(mail, disposition);
   return disposition.reply;
 }
 
-/** The same with its header parsed, once for all who look at it. */
+/** The same with its header parsed, once for all who look at it, and what plugins see of it. */
 interface ReadMail extends ReceivedMail {
   readonly header: Header;
-  readonly content: DataContext['content'];
+  readonly context: DataContext;
+}
+
+function readMail(received: ReceivedMail): ReadMail {
+  const { transaction, services, message, session } = received;
+  const header = parseHeader(message.header);
+  const context = dataContext(services.surroundings, session, transaction, {
+    header,
+    message,
+    isHosted: (domain) => services.srv.isHosted(domain),
+    content: () => services.content.read(message),
+  });
+  return { ...received, header, context };
 }
 
 /** RFC 5321 §6.3: a mail that has been through this many servers is in a loop. */
@@ -85,40 +96,17 @@ async function judgeAndAct(mail: ReadMail): Promise<Disposition> {
   return (await settledBy('dataPost', mail)) ?? (await settledBy('queue', mail)) ?? relay(mail);
 }
 
-/** Read when first asked for, and once. */
-function contentOf({ services, message }: ReceivedMail): DataContext['content'] {
-  let content: Promise<Content> | undefined;
-  return () => (content ??= services.content.read(message));
-}
-
 /** undefined: the mail may go on. */
 async function settledBy(hook: 'dataPost' | 'queue', mail: ReadMail): Promise<Disposition | undefined> {
+  const { transaction } = mail;
   const stopped = stopDisposition(await run(hook, mail));
-  const { objection } = mail.transaction;
+  const { objection } = transaction;
+  if (stopped || objection || hook === 'queue') transaction.close();
   return stopped ?? (objection && archive(mail, objection));
 }
 
 function run(hook: 'dataPost' | 'queue', mail: ReadMail): Eventual<HookOutcome> {
-  const { transaction, services, message, header, content, session } = mail;
-  const context: DataContext = {
-    ...mail.mailContext(),
-    domain: transaction.domain,
-    recipients: transaction.recipients,
-    header,
-    message,
-    get rejection() {
-      return transaction.objection?.rejection;
-    },
-    get pardoned() {
-      return transaction.pardoned;
-    },
-    addField: (name, value) => transaction.fields.push([name, value]),
-    addArchivedField: (name, value) => transaction.archivedFields.push([name, value]),
-    isHosted: (domain) => services.srv.isHosted(domain),
-    content,
-    authenticated: () => transaction.authenticated,
-    recordAuthentication: (result) => transaction.authentication.push(result),
-  };
+  const { transaction, services, context, session } = mail;
   return runHook({
     hook,
     plugins: services.plugins,
@@ -144,7 +132,7 @@ function stopDisposition(outcome: HookOutcome): Disposition | undefined {
 /** One copy a recipient; the 550 is not said before all of it is on disk. */
 async function archive(mail: ReadMail, objection: Objection, code = 550): Promise<Disposition> {
   const { transaction, services, session, header } = mail;
-  const clientName = await session.clientName();
+  const clientName = session.knownClientName ?? (await session.clientName());
   const time = new Date();
   const { reason, enhanced, log } = objection.rejection;
   const { spf } = transaction.authenticated;
@@ -220,15 +208,18 @@ function topFields({ transaction, services, session, protocol, tls }: ReadMail, 
 
 async function relay(mail: ReadMail): Promise<Disposition> {
   const { transaction, services, session } = mail;
-  const clientName = await session.clientName();
+  const clientName = session.knownClientName ?? (await session.clientName());
   const [only, ...others] = transaction.recipients;
+  const recipients = transaction.envelope;
+  if (recipients === undefined)
+    return { verdict: 'deferred', reply: localProblem, reason: 'the recipients are not those that were taken at RCPT' };
   const result = await services.relay.send({
     clientIp: session.clientIp,
     clientName: clientName.kind === 'confirmed' ? clientName.name : '',
     helo: session.helo,
     protocol: mail.protocol === 'SMTP' ? 'SMTP' : 'ESMTP',
     reversePath: transaction.sender.reversePath,
-    recipients: transaction.recipients.map(({ text }) => text),
+    recipients,
     smtputf8: transaction.sender.smtpUtf8,
     eightBit: transaction.sender.eightBit,
     head: topFields(mail, {

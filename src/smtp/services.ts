@@ -1,8 +1,9 @@
 /** What a session works with, wired together in main.ts. Renewed as a whole on HUP; running sessions keep theirs. */
 import type { ContentReader } from '../mime/content-reader.js';
 import type { Resolver } from '../dns/resolver.js';
-import type { ClientName, Host } from '../hooks/plugin.js';
+import type { ClientName } from '../hooks/plugin.js';
 import type { HookLog } from '../hooks/run.js';
+import type { PluginSurroundings } from '../hooks/surroundings.js';
 import type { HookTable } from '../hooks/table.js';
 import type { Ip } from '../mail/ip.js';
 import type { Quarantine } from '../quarantine/quarantine.js';
@@ -25,7 +26,8 @@ export interface Services {
   readonly srv: Srv;
   readonly plugins: HookTable;
   readonly dns: Resolver;
-  readonly host: Host;
+  /** Markers, DNS, store and our own name, as plugins see them. */
+  readonly surroundings: PluginSurroundings;
   /** Never rejects; answers within `dns_timeout`. */
   readonly clientName: (ip: Ip) => Promise<ClientName>;
   readonly quarantine: Quarantine;

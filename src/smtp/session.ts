@@ -9,17 +9,27 @@ import type {
   JudgingHook,
   MailContext,
   Plugin,
-  RcptContext,
   Recipient,
   SessionContext,
   SessionFacts,
 } from '../hooks/plugin.js';
 import { type HookOutcome, type NotedVerdict, runHook } from '../hooks/run.js';
+import {
+  mailContext,
+  rcptContext,
+  type SeenRecipient,
+  sessionContext,
+  sessionFacts,
+  type SessionState,
+  unknownCommandContext,
+} from '../hooks/views.js';
 import { type Address, type Parsed, type PathArgument, needsSmtpUtf8 } from '../mail/address.js';
 import { type Eventual, after } from '../mail/eventual.js';
+import { deepFreeze } from '../mail/frozen.js';
 import { type Ip, inAny } from '../mail/ip.js';
 import { type Reply, closing, localProblem, reply, replyText } from '../mail/reply.js';
 import { printable } from '../mail/text.js';
+import type { Rejection } from '../mail/verdict.js';
 import { BrokenMarker } from '../srv/srv.js';
 import type { Command } from './command.js';
 import { dispose } from './dispose.js';
@@ -41,12 +51,13 @@ export class SmtpSession {
   readonly #services: Services;
   readonly #client: Client;
   readonly #offered: () => readonly string[];
-  readonly #clientName: Promise<ClientName>;
   readonly #relaying: boolean;
-  #helo = '';
+  readonly #state: SessionState;
+  /** What plugins see of the session, at every hook. */
+  readonly #facts: SessionFacts;
+  readonly #context: SessionContext;
   #extended = false;
   #tls: TlsFacts | undefined;
-  #unknownCommands = 0;
   #transaction: SmtpTransaction | undefined;
   /** The message that is being received: 354 has been said, its end has not come. */
   #message: IncomingMessage | undefined;
@@ -60,7 +71,9 @@ export class SmtpSession {
     this.#client = client;
     this.#offered = offered;
     this.#relaying = inAny(services.settings.relay_networks, client.ip);
-    this.#clientName = client.name ? Promise.resolve(client.name) : services.clientName(client.ip);
+    this.#state = stateOf(this.id, client, client.name ?? services.clientName(client.ip));
+    this.#facts = sessionFacts(this.#state);
+    this.#context = sessionContext(services.surroundings, this.#facts);
   }
 
   get client(): Client {
@@ -72,7 +85,7 @@ export class SmtpSession {
   }
 
   get secure(): boolean {
-    return this.#tls !== undefined;
+    return this.#state.secure;
   }
 
   /** A transaction is under way: what is said now must be allowed to finish. */
@@ -93,7 +106,8 @@ export class SmtpSession {
   /** RFC 3207 §4.2: what was said before the handshake is forgotten. */
   secured(tls: TlsFacts): void {
     this.#tls = tls;
-    this.#helo = '';
+    this.#state.secure = true;
+    this.#state.helo = '';
     this.#said.helo = [];
     this.#transaction = undefined;
   }
@@ -129,11 +143,11 @@ export class SmtpSession {
   /** RFC 5321 §4.1.4: it ends a transaction, also where a plugin refuses it. */
   #greet(name: string, extended: boolean): Eventual<Reply> {
     this.#transaction = undefined;
-    this.#helo = name;
+    this.#state.helo = name;
     this.#extended = extended;
     return after(this.#runSession('helo'), (outcome) => {
       const stopped = this.#stopOf('helo', outcome);
-      if (stopped) this.#helo = '';
+      if (stopped) this.#state.helo = '';
       return stopped ?? this.#welcome();
     });
   }
@@ -147,7 +161,7 @@ export class SmtpSession {
   }
 
   #mail(argument: Parsed<PathArgument>): Eventual<Reply> {
-    if (this.#helo === '') return heloFirst;
+    if (this.#state.helo === '') return heloFirst;
     if (this.#transaction) return reply(503, '5.5.1', 'Nested MAIL command');
     if (!argument.ok) return reply(501, '5.1.7', `Bad sender address: ${argument.problem}`);
     const { path, parameters } = argument.value;
@@ -173,8 +187,7 @@ export class SmtpSession {
 
   /** What was said of the connection and of HELO holds for each of its mails. */
   #judgeSender(transaction: SmtpTransaction): Eventual<Reply | undefined> {
-    const note: Note = ({ plugin, verdict }) =>
-      verdict.kind === 'pardon' ? transaction.forgive(plugin, verdict) : transaction.reject(plugin, verdict);
+    const note: Note = (said) => noteIn(transaction, said);
     for (const said of [...this.#said.connect, ...this.#said.helo]) note(said);
     const judged = this.#run('mail', this.#mailContext(transaction), transaction, note);
     return after(judged, (outcome) => this.#stopOf('mail', outcome));
@@ -182,7 +195,7 @@ export class SmtpSession {
 
   #rcpt(argument: Parsed<PathArgument>): Eventual<Reply> {
     const transaction = this.#transaction;
-    if (!transaction) return this.#helo === '' ? heloFirst : mailFirst;
+    if (!transaction) return this.#state.helo === '' ? heloFirst : mailFirst;
     if (transaction.recipients.length >= this.#services.settings.max_recipients)
       return reply(452, '4.5.3', 'Too many recipients');
     const answer = argument.ok
@@ -234,32 +247,15 @@ export class SmtpSession {
 
   /** What the plugins say counts only once the recipient is taken. */
   #judged(transaction: SmtpTransaction, address: Address): Eventual<Reply> {
-    let objection: Objection | undefined;
-    const said: (() => void)[] = [];
-    const context: RcptContext = {
-      ...this.#mailContext(transaction),
-      domain: address.domain,
-      recipient: address,
-      get rejection() {
-        return objection?.rejection ?? transaction.objection?.rejection;
-      },
-      get pardoned() {
-        return transaction.pardoned;
-      },
-      askAhead: () => this.#services.relay.probe(address.text),
-    };
-    const judged = this.#run('rcpt', context, transaction, ({ plugin, verdict }) => {
-      if (verdict.kind === 'pardon') {
-        if (verdict.lifts === 'all') objection = undefined;
-        said.push(() => transaction.forgive(plugin, verdict));
-      } else if (verdict.about === 'recipient') objection ??= { plugin, rejection: verdict };
-      else said.push(() => transaction.reject(plugin, verdict));
-    });
+    const judgement = new RecipientJudgement(transaction, address, () => this.#services.relay.probe(address.text));
+    const context = rcptContext(this.#services.surroundings, this.#facts, transaction, judgement);
+    const judged = this.#run('rcpt', context, transaction, (said) => judgement.note(said));
     return after(judged, (outcome) => {
       const stopped = this.#stopOf('rcpt', outcome);
       if (stopped) return stopped;
+      const { objection } = judgement;
       const answer = this.#add(transaction, address, objection ? 'refused' : 'deliverable', address.domain, objection);
-      if (answer.code === 250) for (const apply of said) apply();
+      if (answer.code === 250) judgement.apply();
       return answer;
     });
   }
@@ -277,7 +273,7 @@ export class SmtpSession {
 
   #data(): Reply {
     const transaction = this.#transaction;
-    if (!transaction) return this.#helo === '' ? heloFirst : mailFirst;
+    if (!transaction) return this.#state.helo === '' ? heloFirst : mailFirst;
     if (transaction.recipients.length > 0) {
       this.#message = new IncomingMessage(transaction.id, this.#services.incoming);
       return goAhead;
@@ -305,10 +301,9 @@ export class SmtpSession {
         message,
         sawBareNewline,
         services: this.#services,
-        session: this.#facts(),
+        session: this.#facts,
         protocol: this.#protocol(transaction),
         tls: this.#tls,
-        mailContext: () => this.#mailContext(transaction),
       });
     } catch (error) {
       return this.#broken(error, 'data');
@@ -319,8 +314,9 @@ export class SmtpSession {
   }
 
   #unknown(line: string): Eventual<Reply> {
-    this.#unknownCommands++;
-    const asked = this.#run('unknownCommand', { ...this.#context(), command: printable(line, 100) });
+    this.#state.unknownCommands++;
+    const context = unknownCommandContext(this.#services.surroundings, this.#facts, printable(line, 100));
+    const asked = this.#run('unknownCommand', context);
     return after(asked, (outcome) => this.#stopOf('unknownCommand', outcome) ?? notRecognized);
   }
 
@@ -334,7 +330,7 @@ export class SmtpSession {
   /** Nobody waits for it, yet a plugin that waits for something may fail later on. */
   async #disconnect(plugin: Plugin, method: HookMethod<'disconnect'>): Promise<void> {
     try {
-      await method.call(plugin, this.#context());
+      await method.call(plugin, this.#context);
     } catch (error) {
       this.#broken(error, 'disconnect');
     }
@@ -346,32 +342,15 @@ export class SmtpSession {
     return `${transaction.sender.smtpUtf8 ? 'UTF8SMTP' : 'ESMTP'}${this.secure ? 'S' : ''}`;
   }
 
-  #facts(): SessionFacts {
-    return {
-      id: this.id,
-      clientIp: this.#client.ip,
-      clientName: () => this.#clientName,
-      helo: this.#helo,
-      secure: this.secure,
-      unknownCommands: this.#unknownCommands,
-    };
-  }
-
-  #context(): SessionContext {
-    const { dns, store, host } = this.#services;
-    return { session: this.#facts(), markers: this.#services.srv, dns, store, host };
-  }
-
   #mailContext(transaction: SmtpTransaction): MailContext {
-    const { reversePath, domain } = transaction.sender;
-    return { ...this.#context(), id: transaction.id, reversePath, senderDomain: domain };
+    return mailContext(this.#services.surroundings, this.#facts, transaction);
   }
 
   #runSession(hook: 'connect' | 'helo'): Eventual<HookOutcome> {
     if (this.#relaying) return { kind: 'go on' };
     const said: NotedVerdict[] = [];
     this.#said[hook] = said;
-    return this.#run(hook, this.#context(), undefined, (one) => void said.push(one));
+    return this.#run(hook, this.#context, undefined, (one) => void said.push(one));
   }
 
   #run<H extends JudgingHook>(
@@ -402,7 +381,7 @@ export class SmtpSession {
 
   #logTurnedAway(at: string, details: object): void {
     this.#services.log.info(
-      { ip: this.#client.ip.text, session: this.id, helo: this.#helo, at, ...details },
+      { ip: this.#client.ip.text, session: this.id, helo: this.#state.helo, at, ...details },
       'turned away',
     );
   }
@@ -417,6 +396,65 @@ export class SmtpSession {
 }
 
 type Note = (said: NotedVerdict) => void;
+
+function stateOf(id: string, { ip }: Client, name: ClientName | Promise<ClientName>): SessionState {
+  const isKnown = !(name instanceof Promise);
+  const state: SessionState = {
+    id,
+    clientIp: deepFreeze(ip),
+    clientName: Object.freeze(isKnown ? Promise.resolve(deepFreeze(name)) : name.then(deepFreeze)),
+    knownClientName: isKnown ? name : undefined,
+    helo: '',
+    secure: false,
+    unknownCommands: 0,
+  };
+  if (!isKnown) void state.clientName.then((found) => (state.knownClientName = found));
+  return state;
+}
+
+/** One recipient while plugins look at it. What they say counts for the transaction only once it is taken. */
+class RecipientJudgement implements SeenRecipient {
+  readonly recipient: Recipient;
+  readonly askAhead: SeenRecipient['askAhead'];
+  readonly #transaction: SmtpTransaction;
+  readonly #said: NotedVerdict[] = [];
+  #objection: Objection | undefined;
+
+  constructor(transaction: SmtpTransaction, recipient: Recipient, askAhead: SeenRecipient['askAhead']) {
+    this.#transaction = transaction;
+    this.recipient = recipient;
+    this.askAhead = askAhead;
+  }
+
+  get objection(): Objection | undefined {
+    return this.#objection;
+  }
+
+  get rejection(): Rejection | undefined {
+    return this.#objection?.rejection ?? this.#transaction.objection?.rejection;
+  }
+
+  get pardoned(): string | undefined {
+    return this.#transaction.pardoned;
+  }
+
+  note(said: NotedVerdict): void {
+    const { plugin, verdict } = said;
+    if (verdict.kind === 'reject' && verdict.about === 'recipient') {
+      this.#objection ??= { plugin, rejection: verdict };
+      return;
+    }
+    if (verdict.kind === 'pardon' && verdict.lifts === 'all') this.#objection = undefined;
+    this.#said.push(said);
+  }
+
+  apply(): void {
+    for (const said of this.#said) noteIn(this.#transaction, said);
+  }
+}
+
+const noteIn = (transaction: SmtpTransaction, { plugin, verdict }: NotedVerdict): void =>
+  verdict.kind === 'pardon' ? transaction.forgive(plugin, verdict) : transaction.reject(plugin, verdict);
 
 /** STARTTLS and XCLIENT change the session itself: they are the connection's. */
 type SessionCommand = Exclude<Command, { readonly kind: 'starttls' | 'xclient' }>;

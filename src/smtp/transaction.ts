@@ -38,11 +38,13 @@ export class SmtpTransaction {
   readonly sender: Sender;
   /** Of the monotonic clock, in milliseconds. */
   readonly startedAt: number;
-  readonly fields: (readonly [name: string, value: string])[] = [];
-  /** Of the archived mail alone. */
-  readonly archivedFields: (readonly [name: string, value: () => string])[] = [];
-  readonly authentication: AuthenticationResult[] = [];
-  #recipients: TransactionRecipient[] = [];
+  readonly #fields: (readonly [name: string, value: string])[] = [];
+  readonly #archivedFields: (readonly [name: string, value: () => string])[] = [];
+  readonly #authentication: AuthenticationResult[] = [];
+  #isJudged = false;
+  readonly #recipients: TransactionRecipient[] = [];
+  /** Whose RCPT was answered 250: text, which nothing can change. */
+  readonly #taken = new Set<string>();
   #kind: RecipientKind | undefined;
   #domain = '';
   #objection: Objection | undefined;
@@ -54,8 +56,27 @@ export class SmtpTransaction {
     this.startedAt = startedAt;
   }
 
+  get fields(): readonly (readonly [name: string, value: string])[] {
+    return this.#fields;
+  }
+
+  /** The fields of the archived mail alone. */
+  get archivedFields(): readonly (readonly [name: string, value: () => string])[] {
+    return this.#archivedFields;
+  }
+
+  get authentication(): readonly AuthenticationResult[] {
+    return this.#authentication;
+  }
+
   get recipients(): readonly TransactionRecipient[] {
     return this.#recipients;
+  }
+
+  /** Whom to name to the local MTA: those that were taken at RCPT. undefined: they are not the same any more. */
+  get envelope(): readonly string[] | undefined {
+    const texts = this.#recipients.map(({ text }) => text);
+    return texts.length === this.#taken.size && texts.every((text) => this.#taken.has(text)) ? texts : undefined;
   }
 
   /** Fixed by the first recipient; undefined before it. */
@@ -81,7 +102,7 @@ export class SmtpTransaction {
 
   /** The results by method, for the log; where there are several, as of signatures, one that passed counts. */
   get authenticated(): Readonly<Record<string, string>> {
-    const passedLast = this.authentication.toSorted(
+    const passedLast = this.#authentication.toSorted(
       (a, b) => Number(a.result === 'pass') - Number(b.result === 'pass'),
     );
     return Object.fromEntries(passedLast.map(({ method, result }) => [method, result]));
@@ -93,8 +114,26 @@ export class SmtpTransaction {
     if (this.#kind !== undefined && this.#kind !== kind) return 'other kind';
     this.#kind = kind;
     this.#domain = domain;
-    if (!this.#recipients.some(({ text }) => text === recipient.text)) this.#recipients.push(recipient);
+    if (!this.#taken.has(recipient.text)) this.#recipients.push(recipient);
+    this.#taken.add(recipient.text);
     return 'added';
+  }
+
+  addField(name: string, value: string): void {
+    if (!this.#isJudged) this.#fields.push([name, value]);
+  }
+
+  addArchivedField(name: string, value: () => string): void {
+    if (!this.#isJudged) this.#archivedFields.push([name, value]);
+  }
+
+  recordAuthentication(result: AuthenticationResult): void {
+    if (!this.#isJudged) this.#authentication.push(result);
+  }
+
+  /** What a plugin adds from now on comes too late, as where it was waited for in vain, and is dropped. */
+  close(): void {
+    this.#isJudged = true;
   }
 
   /** The first objection stands; later ones are no news. */

@@ -39,6 +39,7 @@ export function mail(given: Given): DataContext {
       id: 'SESSION',
       clientIp: ip,
       clientName: () => Promise.resolve(given.client ?? { kind: 'none' }),
+      knownClientName: given.client ?? { kind: 'none' },
       helo: given.helo ?? 'client.example',
       secure: false,
       unknownCommands: given.unknownCommands ?? 0,

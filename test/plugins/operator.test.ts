@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test, type TestContext } from 'node:test';
 import { packageRoot } from '../../src/cli/package-root.js';
+import { hookNames } from '../../src/hooks/plugin.js';
 import { message, Mx, type MxOptions } from '../support/mx.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'postern-own-'));
@@ -111,9 +112,7 @@ test('the lists in the README are lists', async (t) => {
 test('the README names all hooks and all verdicts', () => {
   const of = (file: string, pattern: RegExp): string[] =>
     [...readFileSync(join(packageRoot, 'src', file), 'utf8').matchAll(pattern)].map(([, name = '']) => name);
-  const hooks = of('hooks/plugin.ts', /^ {2}(\w+)\?\(context/gm);
-  assert.equal(hooks.length, 8);
-  for (const hook of hooks) assert.match(readme, new RegExp(`^\\| \`${hook}\` `, 'm'));
+  for (const hook of hookNames) assert.match(readme, new RegExp(`^\\| \`${hook}\` `, 'm'));
   const kinds = of('mail/verdict.ts', /readonly kind: '(\w+)'/g);
   assert.equal(new Set(kinds).size, 8);
   for (const kind of kinds) assert.match(readme, new RegExp(`^\\| \`\\{ kind: '${kind}'`, 'm'));

@@ -158,6 +158,13 @@ export class Mx {
     return readBelow(join(this.root, 'sink', 'new')).map(({ text }) => text);
   }
 
+  /** Empties the local MTA's mailbox and the log. */
+  forget(): void {
+    rmSync(join(this.root, 'sink', 'new'), { recursive: true, force: true });
+    mkdirSync(join(this.root, 'sink', 'new'), { recursive: true });
+    (this.log as unknown[]).length = 0;
+  }
+
   /** What the quarantine holds. */
   archived(): Archived[] {
     return readBelow(join(this.root, 'spam')).filter(({ path }) => /\/new\//.test(path));

@@ -8,6 +8,7 @@ import type { MessageSource } from '../mail/message.js';
 import { fieldText } from '../mail/text.js';
 import { rfc3339 } from './disk/day.js';
 import { codeOf } from './disk/durable.js';
+import { clockProblem } from './care/clock.js';
 import { type ExpireOptions, type ExpireResult, expire } from './care/expire.js';
 import { isFolderName, mailName } from './disk/folder.js';
 import { indexLine } from './disk/index-entry.js';
@@ -53,6 +54,8 @@ export interface Quarantine {
   archive(request: ArchiveRequest): Promise<ArchiveResult>;
   /** Removes what is too old or too much, and sets the links. Never throws. */
   expire(now?: Date, progress?: ExpireOptions['progress']): Promise<ExpireResult>;
+  /** Why the clock cannot be believed, so that a service that starts lets `expire` be; undefined where it can. Never throws. */
+  clockProblem(now?: Date): Promise<string | undefined>;
   /** Resolves when the archives under way have ended. */
   close(): Promise<void>;
 }
@@ -87,6 +90,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
       return result;
     },
     expire: (at = now(), progress) => expire({ ...options, now: at, ...(progress && { progress }) }),
+    clockProblem: (at = now()) => clockProblem({ ...options, now: at }).catch((error: unknown) => messageOf(error)),
     async close() {
       await Promise.all(running);
     },
@@ -163,6 +167,7 @@ function linesOf({ time, copies, about }: ArchiveRequest, files: readonly MailFi
 }
 
 function failure(error: unknown): ArchiveResult {
-  const problem = error instanceof Error ? error.message : String(error);
-  return { kind: 'failed', full: ['ENOSPC', 'EDQUOT'].includes(codeOf(error)), problem };
+  return { kind: 'failed', full: ['ENOSPC', 'EDQUOT'].includes(codeOf(error)), problem: messageOf(error) };
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

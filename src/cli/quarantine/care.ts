@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { printable } from '../../mail/text.js';
 import { type CheckResult, checkDay } from '../../quarantine/care/check.js';
+import { acceptClock } from '../../quarantine/care/clock.js';
 import { isYday } from '../../quarantine/disk/day.js';
 import { isDomainFolder } from '../../quarantine/disk/mail-ref.js';
 import { exit } from '../exit-codes.js';
@@ -22,6 +23,8 @@ export async function expireNow({ settings, options, words }: Task): Promise<num
     progress.show(bar(done, all)),
   );
   progress.end();
+  // Who calls it has seen the clock: services go on from here.
+  await acceptClock(settings.spam);
   for (const folder of removed) recordCommand(settings, { what: 'expired', target: folder, result: 'done' });
   for (const problem of problems) recordCommand(settings, { what: 'expired', target: settings.spam, result: problem });
   complain(problems.map((problem) => printable(problem, 1000)));

@@ -1,10 +1,19 @@
-/** The quarantine's expiry while a service runs: at start and every hour. What was removed, and what could not be, goes to the log. */
+/**
+ * The quarantine's expiry while a service runs: at start and every hour. What was removed, and what could not be, goes to the
+ * log. With a clock that cannot be believed at start nothing is removed until it can, or somebody has expired by hand.
+ */
 import type { Logger } from '../../log.js';
 import type { Quarantine } from '../../quarantine/quarantine.js';
 
 const hourMs = 3_600_000;
 
+/** The clock is this process's: once it could be believed, it goes on from there. */
+let isClockBelieved = false;
+
 export async function expireAndTell(quarantine: Quarantine, log: Logger): Promise<void> {
+  const doubt = isClockBelieved ? undefined : await quarantine.clockProblem();
+  if (doubt !== undefined) return log.error({ problem: doubt }, 'quarantine not expired');
+  isClockBelieved = true;
   const { removed, problems } = await quarantine.expire();
   if (removed.length > 0) log.info({ removed }, 'quarantine expired');
   for (const problem of problems) log.error({ problem }, 'quarantine not expired');

@@ -61,6 +61,7 @@ export async function tryMail(mail: MailToTry, services: Services): Promise<Trie
         return Promise.resolve({ kind: 'archived', filenames: [] });
       },
       expire: () => services.quarantine.expire(),
+      clockProblem: () => services.quarantine.clockProblem(),
       close: () => services.quarantine.close(),
     },
     incoming: { ...services.incoming, memory: Infinity },

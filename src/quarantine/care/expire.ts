@@ -5,25 +5,22 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { isYday, ydayOf } from '../disk/day.js';
+import { ydayOf } from '../disk/day.js';
 import { codeOf } from '../disk/durable.js';
 import { emptyFolder, entriesIn, filesIn, folderTime, newestMail } from '../disk/emptying.js';
-import { type Folder, folderAt } from '../disk/folder.js';
+import type { Folder } from '../disk/folder.js';
+import { allFolders, domainIn, ydayIn } from './folders.js';
+import { type KeepingOptions, KeepingLimits } from './keeping-limits.js';
 import { sweepRoot, sweepTmp } from './leftovers.js';
 import { setLinks } from '../disk/links.js';
 import { type Lock, takeLock } from '../disk/lock.js';
 import { emptyingLock } from '../keep/yearly.js';
-import type { OwnLimits } from '../../srv/expiry.js';
 
-export interface ExpireOptions {
+export interface ExpireOptions extends KeepingOptions {
   /** /spam */
   readonly root: string;
-  /** 0: none is ever too old. */
-  readonly expireDays: number;
   /** Octets; 0: no limit. */
   readonly expireBytes: number;
-  /** What a domain has of its own; undefined: nothing. */
-  readonly ownLimits?: (domain: string) => OwnLimits | undefined;
   readonly now: Date;
   /** Folders looked at. */
   readonly progress?: (done: number, all: number) => void;
@@ -39,7 +36,13 @@ export interface ExpireResult {
 const hour = 3_600_000;
 
 export async function expire(options: ExpireOptions): Promise<ExpireResult> {
-  const run: ExpireRun = { options, now: options.now.getTime(), own: new Map(), removed: [], problems: [] };
+  const run: ExpireRun = {
+    options,
+    now: options.now.getTime(),
+    limits: new KeepingLimits(options),
+    removed: [],
+    problems: [],
+  };
   await noting(run, async () => {
     sweepRoot(options.root, run.now);
     const folders = idleFolders(options);
@@ -50,14 +53,13 @@ export async function expire(options: ExpireOptions): Promise<ExpireResult> {
     await expireBySize(run);
     setLinks(options.root, options.now);
   });
-  return { removed: run.removed, problems: run.problems };
+  return { removed: run.removed, problems: [...run.limits.problems, ...run.problems] };
 }
 
 interface ExpireRun {
   readonly options: ExpireOptions;
   readonly now: number;
-  /** By domain, each asked for once. */
-  readonly own: Map<string, OwnLimits | undefined>;
+  readonly limits: KeepingLimits;
   readonly removed: string[];
   readonly problems: string[];
 }
@@ -71,28 +73,9 @@ async function noting(run: ExpireRun, work: () => Promise<void>): Promise<void> 
   }
 }
 
-function ownLimitsOf(domain: string, run: ExpireRun): OwnLimits | undefined {
-  if (run.own.has(domain)) return run.own.get(domain);
-  const own = run.options.ownLimits?.(domain);
-  run.own.set(domain, own);
-  if (own?.kind === 'broken') run.problems.push(own.problem);
-  return own;
-}
-
-/** 0: never. */
-function daysFor(domain: string, run: ExpireRun): number {
-  const own = ownLimitsOf(domain, run);
-  return own?.kind === 'broken' ? 0 : (own?.days ?? run.options.expireDays);
-}
-
-function octetsFor(domain: string, run: ExpireRun): number {
-  const own = ownLimitsOf(domain, run);
-  return own?.kind === 'limits' ? (own.octets ?? 0) : 0;
-}
-
 async function expireOld(folder: Folder, run: ExpireRun): Promise<void> {
   await sweepTmp(folder, run.now);
-  const days = daysFor(domainIn(folder), run);
+  const days = run.limits.days(domainIn(folder));
   if (days === 0) return;
   const before = run.now - days * 24 * hour;
   // The index first: it is one look, while the mails may be many.
@@ -103,7 +86,7 @@ async function expireOld(folder: Folder, run: ExpireRun): Promise<void> {
 /** First each domain that has a limit of its own, then all together: what one may have is no reason to take from another. */
 async function expireBySize(run: ExpireRun): Promise<void> {
   const { root, expireBytes } = run.options;
-  const wanted = allFolders(root).filter((folder) => expireBytes > 0 || octetsFor(domainIn(folder), run) > 0);
+  const wanted = allFolders(root).filter((folder) => expireBytes > 0 || run.limits.octets(domainIn(folder)) > 0);
   const sized: Sized[] = [];
   for (const [i, folder] of wanted.entries()) {
     run.options.progress?.(i, wanted.length);
@@ -113,7 +96,7 @@ async function expireBySize(run: ExpireRun): Promise<void> {
   }
   sized.sort((a, b) => a.time - b.time);
   for (const domain of new Set(wanted.map(domainIn))) {
-    const most = octetsFor(domain, run);
+    const most = run.limits.octets(domain);
     if (most > 0) {
       const ofDomain = sized.filter(({ folder }) => domainIn(folder) === domain);
       await removeUntil(most, ofDomain, run);
@@ -203,22 +186,6 @@ function busyDays(now: Date): ReadonlySet<string> {
 function idleFolders({ root, now }: ExpireOptions): readonly Folder[] {
   const busy = busyDays(now);
   return allFolders(root).filter((folder) => !busy.has(ydayIn(folder)));
-}
-
-const domainIn = (folder: Folder): string => path.basename(folder.path);
-const ydayIn = (folder: Folder): string => path.basename(path.dirname(folder.path));
-
-/** Real directories that look like ours. */
-function allFolders(root: string): readonly Folder[] {
-  return directoriesIn(root)
-    .filter(isYday)
-    .flatMap((yday) => directoriesIn(path.join(root, yday)).map((domain) => folderAt(path.join(root, yday, domain))))
-    .filter((folder) => fs.lstatSync(folder.new, { throwIfNoEntry: false })?.isDirectory());
-}
-
-function directoriesIn(dir: string): readonly string[] {
-  const entries = fs.readdirSync(dir, { withFileTypes: true });
-  return entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map((entry) => entry.name);
 }
 
 /** Octets of the mails and the index. */

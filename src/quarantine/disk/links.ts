@@ -25,7 +25,7 @@ function setLink(root: string, name: string, target: string): void {
 }
 
 /** A reader always finds a link: the old one or the new one. */
-function replaceLink(link: string, target: string): void {
+export function replaceLink(link: string, target: string): void {
   const temporary = path.join(path.dirname(link), `.${path.basename(link)}-${randomUUID()}`);
   fs.symlinkSync(target, temporary);
   try {

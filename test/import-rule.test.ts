@@ -44,6 +44,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'quarantine',
     'digest/links',
     'srv/markers',
+    'srv/list-file',
     'type srv',
     'type relay',
     'type mime',

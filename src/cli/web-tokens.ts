@@ -3,7 +3,7 @@ import { parseDomain } from '../mail/domain.js';
 import { printable } from '../mail/text.js';
 import { nearest } from '../settings/nearest.js';
 import type { Settings } from '../settings/settings.js';
-import { addToken, readTokens, revokeTokens, type Token } from '../web/tokens.js';
+import { addToken, readTokens, revokeTokens, type Token } from '../web/login/tokens.js';
 import { failed } from './complain.js';
 import { exit } from './exit-codes.js';
 import { type CommandLine, load } from './load.js';

@@ -1,16 +1,18 @@
 /** `postern web`: the quarantine page in a process of its own, so that no search and no hostile mail holds up SMTP. `serve` starts it. */
 import { join } from 'node:path';
+import { readZone } from '../../plugins/shared/dns-list-check.js';
 import { Audit, type AuditRecord } from '../audit/audit.js';
 import { Links } from '../digest/links.js';
 import { createLogger, type Logger } from '../log.js';
 import { openContentReader } from '../mime/content-reader.js';
 import type { Settings } from '../settings/settings.js';
 import { checkHost } from '../spf/check-host.js';
+import { checkProblem } from '../srv/known-check.js';
 import { MarkerWriter } from '../srv/markers.js';
 import { hostCheck } from '../web/guard.js';
-import { Sessions } from '../web/sessions.js';
+import { Sessions } from '../web/login/sessions.js';
 import { StatsCache } from '../web/stats-cache.js';
-import { newToken, Tokens } from '../web/tokens.js';
+import { newToken, Tokens } from '../web/login/tokens.js';
 import { openWeb, readAssets, type WebListener } from '../web/web.js';
 import { loadPlugins } from '../hooks/load.js';
 import { exit } from './exit-codes.js';
@@ -21,6 +23,7 @@ import { packageRoot } from './package-root.js';
 import { dropPrivileges } from './service/privileges.js';
 import { foldersOf, hasUser, listOf, makeResolver, relayOf, srvOf } from './wire.js';
 import { failed } from './complain.js';
+import { knownChecks } from './srv/lint.js';
 import { tokenCommand } from './web-tokens.js';
 
 /** What the process that started us is told. */
@@ -77,16 +80,22 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
       markers,
       hosted: srv,
       hasUser: hasUser(settings),
+      checkProblem: (domain, name) =>
+        checkProblem(domain, name, {
+          checks: knownChecks(plugins.plugins),
+          hasList: (_, list) => srv.lines(domain, list) !== undefined,
+        }),
+      isListLine: (_list, line) => readZone(line) !== undefined,
       checks: plugins.plugins.flatMap(({ name, inAll, list }) =>
         inAll === undefined ? [] : [{ name, inAll, ...(list !== undefined && { list }) }],
       ),
       expiryOf: (domain) => ({
         days: settings.expire / dayMs,
         octets: settings.expire_size,
-        own: ownLimits(srv, domain),
-        words: readableWords(srv, domain),
+        own: ownLimits(markers, domain),
+        words: readableWords(markers, domain),
       }),
-      changeExpiry: (domain, words) => changeExpiry(words, { srv, domain, folder: markers.folderOf(domain) }),
+      changeExpiry: (domain, words) => changeExpiry(words, { tree: markers, domain }),
       reader,
       checkSpf: async (query) => checkHost(query, { resolver, trace: true }),
       stats: new StatsCache(settings.spam),

@@ -5,7 +5,7 @@
  */
 import path from 'node:path';
 import { schema } from '../settings/schema.js';
-import { BrokenMarker, type Srv } from './srv.js';
+import type { TreeFolder } from './inside-tree.js';
 import { writeLines } from './write-lines.js';
 
 export const expiryFile = 'expire';
@@ -22,16 +22,22 @@ export interface ExpiryWords {
   readonly expire_size: string;
 }
 
+/** Whoever reads the lines of a domain's own file: for the listener that is Srv, for the page its writer of markers. */
+export interface LineReader {
+  lines(domain: string, file: string): readonly string[] | undefined;
+}
+
 export type ExpiryChange =
-  | { readonly kind: 'written'; readonly file: string; readonly lines: readonly string[] }
+  /** `old`: what the file held before. */
+  | { readonly kind: 'written'; readonly file: string; readonly old: string; readonly lines: readonly string[] }
   /** Nothing is left to say: the settings count. */
-  | { readonly kind: 'removed'; readonly file: string }
+  | { readonly kind: 'removed'; readonly file: string; readonly old: string }
   | { readonly kind: 'wrong'; readonly problem: string };
 
 export const dayMs = 86_400_000;
 
 /** What the domain's own file says; undefined where there is none. */
-export function ownLimits(srv: Srv, domain: string): OwnLimits | undefined {
+export function ownLimits(srv: LineReader, domain: string): OwnLimits | undefined {
   const broken = (problem: string): OwnLimits => ({
     kind: 'broken',
     problem: `${domain}/${expiryFile}: ${problem}; no mail of the domain is too old until this is mended`,
@@ -73,40 +79,41 @@ function nameAndValue(line: string): readonly [name: string, value: string] {
 
 const names = ['expire', 'expire_size'] as const;
 
-/** What the file says in its own words, as far as it can be understood. Throws BrokenMarker where it cannot be read. */
-function expiryWords(srv: Srv, domain: string): ExpiryWords {
+/** What the file says in its own words, as far as it can be understood. Throws where it cannot be read. */
+function expiryWords(srv: LineReader, domain: string): ExpiryWords {
   const said = (srv.lines(domain, expiryFile) ?? []).map(nameAndValue);
   const wordOf = (name: string): string => said.find(([one, value]) => one === name && value !== '')?.[1] ?? '';
   return { expire: wordOf('expire'), expire_size: wordOf('expire_size') };
 }
 
 /** For a page that says by itself what is wrong with the file. */
-export function readableWords(srv: Srv, domain: string): ExpiryWords {
+export function readableWords(srv: LineReader, domain: string): ExpiryWords {
   try {
     return expiryWords(srv, domain);
-  } catch (error) {
-    if (error instanceof BrokenMarker) return { expire: '', expire_size: '' };
-    throw error;
+  } catch {
+    return { expire: '', expire_size: '' };
   }
 }
 
-/** For a hosted domain, whose folder is `folder`; what is not given stays as it is. Comments on lines of their own stay. Broken IO throws. */
-export function changeExpiry(words: Partial<ExpiryWords>, { srv, domain, folder }: ExpiryPlace): ExpiryChange {
-  const file = path.join(folder, expiryFile);
-  const all = { ...expiryWords(srv, domain), ...words };
+/**
+ * For a hosted domain; what is not given stays as it is. Comments on lines of their own stay. Broken IO and OutsideTree throw,
+ * and nothing is changed then.
+ */
+export function changeExpiry(words: Partial<ExpiryWords>, { tree, domain }: ExpiryPlace): ExpiryChange {
+  const folder = tree.treeFolder(domain);
+  const file = path.join(folder.root, ...folder.names, expiryFile);
+  const all = { ...expiryWords(tree, domain), ...words };
   const lines = names.flatMap((name) => (all[name] === '' ? [] : [`${name} = ${all[name]}`]));
   const read = readExpiry(lines);
   if (typeof read === 'string') return { kind: 'wrong', problem: read };
   // Half a file would let the settings count, and mail be deleted: it is replaced whole.
-  writeLines(file, lines);
-  if (lines.length === 0) return { kind: 'removed', file };
-  return { kind: 'written', file, lines };
+  const old = writeLines(folder, expiryFile, lines);
+  return lines.length === 0 ? { kind: 'removed', file, old } : { kind: 'written', file, old, lines };
 }
 
 export interface ExpiryPlace {
-  readonly srv: Srv;
+  readonly tree: LineReader & { treeFolder(domain: string): TreeFolder };
   readonly domain: string;
-  readonly folder: string;
 }
 
 function numberOf(name: 'expire' | 'expire_size', found: ReadonlyMap<string, string>): number | string | undefined {

@@ -5,21 +5,15 @@
 import { lstatSync, opendirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { domainToUnicode } from 'node:url';
-import { parseAddress } from '../mail/address.js';
 import { parseDomain } from '../mail/domain.js';
-import { networkBase, parseIp } from '../mail/ip.js';
 import { entryName } from './entry-name.js';
+import type { KnownCheck } from './known-check.js';
+import { ipRule, namedKinds, nameRules, type NameRule } from './marker-names.js';
 
 export interface MarkerFinding {
   /** Below the root. */
   readonly path: string;
   readonly problem: string;
-}
-
-export interface KnownCheck {
-  readonly name: string;
-  /** The file that switches it on in the place of its marker. */
-  readonly list?: string;
 }
 
 export interface MarkerLintOptions {
@@ -40,12 +34,7 @@ export function* lintTree(options: MarkerLintOptions): Generator<MarkerFinding> 
   yield* new MarkerLint(options).tree();
 }
 
-type NameRule = (name: string) => string | undefined;
-
-const listKinds: Readonly<Record<string, Readonly<Record<string, NameRule>>>> = {
-  blacklisted: { ips: ipRule, hosts: domainRule, tld: tldRule, senders: senderRule, domains: domainRule },
-  whitelisted: { ips: ipRule, senders: senderRule, domains: domainRule, recipients: recipientRule },
-};
+const markerLists: readonly string[] = ['blacklisted', 'whitelisted'];
 
 class MarkerLint {
   readonly #options: MarkerLintOptions;
@@ -83,7 +72,7 @@ class MarkerLint {
 
   *#domain(domain: string): Generator<MarkerFinding> {
     const lists = this.#options.checks.flatMap(({ list }) => list ?? []);
-    const known = ['users', 'checks', 'expire', ...Object.keys(listKinds), ...lists];
+    const known = ['users', 'checks', 'expire', 'blacklisted', 'whitelisted', ...lists];
     const names = yield* this.#names(domain);
     for (const name of names) {
       const path = `${domain}/${name}`;
@@ -102,13 +91,13 @@ class MarkerLint {
       if (name !== 'valid' && name !== 'invalid')
         yield { path: `${path}/${name}`, problem: this.#meaningless(name, ['valid', 'invalid']) };
     const invalid = names.includes('invalid') ? new Set(yield* this.#names(`${path}/invalid`)) : new Set<string>();
-    for (const name of invalid) yield* this.#named(`${path}/invalid`, name, localPartRule);
+    for (const name of invalid) yield* this.#named(`${path}/invalid`, name, nameRules['users/invalid']);
     let valid = 0;
     if (names.includes('valid')) {
       for (const name of yield* this.#names(`${path}/valid`)) {
         valid++;
         if (name === '*') continue;
-        yield* this.#named(`${path}/valid`, name, localPartRule);
+        yield* this.#named(`${path}/valid`, name, nameRules['users/valid']);
         if (invalid.has(name))
           yield { path: `${path}/valid/${name}`, problem: 'is in users/invalid as well, which wins' };
         yield* this.#clientsOf(`${path}/valid/${name}`);
@@ -170,15 +159,23 @@ class MarkerLint {
   *#lists(scope: string, there?: readonly string[]): Generator<MarkerFinding> {
     if (there === undefined) {
       for (const name of yield* this.#names(scope))
-        if (!Object.hasOwn(listKinds, name) && !name.startsWith('.'))
-          yield { path: `${scope}/${name}`, problem: this.#meaningless(name, Object.keys(listKinds)) };
+        if (!markerLists.includes(name) && !name.startsWith('.'))
+          yield { path: `${scope}/${name}`, problem: this.#meaningless(name, markerLists) };
     }
-    for (const [list, kinds] of Object.entries(listKinds)) {
+    for (const list of markerLists) {
+      const kinds = namedKinds.filter((one) => one.startsWith(`${list}/`));
       for (const kind of yield* this.#names(`${scope}/${list}`)) {
         const path = `${scope}/${list}/${kind}`;
-        const rule = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
-        if (rule === undefined) yield { path, problem: this.#meaningless(kind, Object.keys(kinds)) };
-        else for (const name of yield* this.#names(path)) yield* this.#named(path, name, rule);
+        const known = kinds.find((one) => one === `${list}/${kind}`);
+        if (known === undefined)
+          yield {
+            path,
+            problem: this.#meaningless(
+              kind,
+              kinds.map((one) => one.slice(list.length + 1)),
+            ),
+          };
+        else for (const name of yield* this.#names(path)) yield* this.#named(path, name, nameRules[known]);
       }
     }
   }
@@ -192,7 +189,7 @@ class MarkerLint {
       yield { path, problem: `never matches: names are looked up in lower case${entry ? `, as ${entry}` : ''}` };
     else {
       const problem = rule(name);
-      if (problem !== undefined) yield { path, problem };
+      if (problem) yield { path, problem: problem.why };
     }
   }
 
@@ -265,43 +262,3 @@ class MarkerLint {
 /** Without comments; the empty ones count for the numbers. */
 const linesIn = (text: string): readonly string[] =>
   text.split('\n').map((line) => line.replace(/(?:^|\s)#.*$/, '').trim());
-
-function ipRule(name: string): string | undefined {
-  const [base = '', prefix, ...more] = name.split('_');
-  const ip = parseIp(base);
-  const bits = ip?.family === 4 ? 32 : 128;
-  const length = prefix === undefined ? bits : Number(/^\d{1,3}$/.exec(prefix)?.[0] ?? NaN);
-  if (!ip || more.length > 0 || !(length <= bits))
-    return 'never matches: no address, and no network such as 192.0.2.0_24';
-  const right = prefix === undefined ? ip.text : `${networkBase(ip, length).text}_${length}`;
-  return right === name ? undefined : `never matches: call it ${right}`;
-}
-
-function domainRule(name: string): string | undefined {
-  const ascii = parseDomain(name.replace(/\.$/, ''));
-  if (ascii === undefined) return 'never matches: no domain name';
-  return ascii === name ? undefined : `never matches: call it ${ascii}`;
-}
-
-function tldRule(name: string): string | undefined {
-  const rest = name.replace(/^\./, '');
-  if (rest.includes('.')) return 'never matches: only the last label of a name is looked up here';
-  return rest === name ? domainRule(name) : `never matches: call it ${rest}`;
-}
-
-function senderRule(name: string): string | undefined {
-  const address = parseAddress(name);
-  if (!address) return 'never matches: no address such as anna@example.org (a whole domain goes to domains/)';
-  const right = address.text.toLowerCase();
-  return right === name ? undefined : `never matches: call it ${right}`;
-}
-
-/** What an MTA might route elsewhere has a marker of just its name, or none. */
-function localPartRule(name: string): string | undefined {
-  return name.includes('@') ? 'is looked up by the local-part alone: leave out what begins with @' : undefined;
-}
-
-function recipientRule(name: string): string | undefined {
-  if (name.includes('@')) return 'is looked up by the local-part alone: leave out what begins with @';
-  return /[%!:,;()<>\\ ]/.test(name) ? 'never matches: an MTA might route it elsewhere' : undefined;
-}

@@ -1,31 +1,21 @@
 /**
- * Writes and removes markers, for the quarantine page and the command line: the same files that an operator would touch. A name becomes a path by
- * entry-name.ts, and only below a hosted domain or `_global_`. Leaves what a marker means to srv.ts and the plugins.
+ * Writes and removes markers, for the quarantine page and the command line: the same files that an operator would touch, below a
+ * hosted domain or `_global_`. Leaves names to marker-names.ts, links to inside-tree.ts, and what a marker means to the plugins.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { entryName } from './entry-name.js';
+import { createInside, inFolder, OutsideTree, readInside, removeInside, type TreeFolder } from './inside-tree.js';
+import { type NamedKind, namedKinds, readName } from './marker-names.js';
+import { linesIn } from './write-lines.js';
+
+export type MarkerKind = 'checks' | NamedKind;
 
 /** Below a domain: what the page may switch. */
-export const markerKinds = [
-  'checks',
-  'users/valid',
-  'users/invalid',
-  'blacklisted/ips',
-  'blacklisted/hosts',
-  'blacklisted/tld',
-  'blacklisted/senders',
-  'blacklisted/domains',
-  'whitelisted/ips',
-  'whitelisted/senders',
-  'whitelisted/domains',
-  'whitelisted/recipients',
-] as const;
-
-export type MarkerKind = (typeof markerKinds)[number];
+export const markerKinds: readonly MarkerKind[] = ['checks', ...namedKinds];
 
 export interface Marker {
-  /** A hosted domain, or `_global_`. */
+  /** It is a hosted domain, or `_global_`. */
   readonly scope: string;
   readonly kind: MarkerKind;
   readonly key: string;
@@ -33,32 +23,80 @@ export interface Marker {
 
 export const markerText = ({ scope, kind, key }: Marker): string => `${scope}/${kind}/${key}`;
 
-/** From text of a client; undefined for what can be no marker. `isHosted` knows the domains. */
-export function parseMarker(text: string, isHosted: (domain: string) => boolean): Marker | undefined {
-  const [scope = '', ...rest] = text.split('/');
-  const kind = markerKinds.find((one) => rest.join('/').startsWith(`${one}/`));
-  if (kind === undefined) return undefined;
-  const isGlobal = scope === '_global_' && /^(?:black|white)listed/.test(kind) && kind !== 'whitelisted/recipients';
-  if (!isGlobal && !isHosted(scope)) return undefined;
-  const written = rest.join('/').slice(kind.length + 1);
-  // The wildcard is the operator's to give; no client can name it.
-  const key = written === '*' && kind === 'users/valid' ? '*' : entryName(written);
-  return key === undefined ? undefined : { scope, kind, key };
+export interface MarkerRules {
+  readonly isHosted: (domain: string) => boolean;
+  /** It tells why a check cannot be switched on for the domain; undefined: it can. */
+  readonly checkProblem: (domain: string, check: string) => string | undefined;
 }
 
-/** Makes an empty file, and the folders above it. False when something of that name was there already, which stays as it is. */
-export function touch(file: string): boolean {
-  fs.mkdirSync(path.dirname(file), { recursive: true });
-  try {
-    fs.closeSync(fs.openSync(file, 'wx'));
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+export type MarkerReading =
+  | { readonly kind: 'marker'; readonly marker: Marker }
+  /** `right` is the marker that was most likely meant. */
+  | { readonly kind: 'wrong'; readonly problem: string; readonly right?: Marker };
+
+/** A marker that shall be made: one that can never match is wrong. */
+export function readMarker(text: string, rules: MarkerRules): MarkerReading {
+  const place = placeIn(text, rules);
+  if (!place) return { kind: 'wrong', problem: 'that can be no marker' };
+  const { scope, kind, typed } = place;
+  if (kind === 'checks') {
+    const key = entryName(typed);
+    if (key === undefined) return { kind: 'wrong', problem: 'that can be no marker' };
+    const problem = rules.checkProblem(scope, key);
+    return problem === undefined ? { kind: 'marker', marker: { scope, kind, key } } : { kind: 'wrong', problem };
   }
+  const name = readName(kind, typed);
+  if (name.kind === 'good') return { kind: 'marker', marker: { scope, kind, key: name.name } };
+  const { why, right } = name;
+  const isMeant = right !== undefined && readName(kind, right).kind === 'good';
+  return { kind: 'wrong', problem: why, ...(isMeant && { right: { scope, kind, key: right } }) };
 }
 
-/** Broken IO throws; the error names the path. */
+/** A marker that is there, or might be, by its exact name: also one that can never match can be looked for and taken away. */
+export function exactMarker(text: string, isHosted: MarkerRules['isHosted']): Marker | undefined {
+  const place = placeIn(text, { isHosted });
+  if (!place || place.typed === '' || place.typed === '.' || place.typed === '..') return undefined;
+  if (/[/\p{Cc}]/u.test(place.typed) || Buffer.byteLength(place.typed) > 255) return undefined;
+  return { scope: place.scope, kind: place.kind, key: place.typed };
+}
+
+interface MarkerPlace {
+  readonly scope: string;
+  readonly kind: MarkerKind;
+  readonly typed: string;
+}
+
+function placeIn(text: string, { isHosted }: Pick<MarkerRules, 'isHosted'>): MarkerPlace | undefined {
+  const [scope = '', ...rest] = text.split('/');
+  const below = rest.join('/');
+  const kind = markerKinds.find((one) => below.startsWith(`${one}/`));
+  if (kind === undefined) return undefined;
+  if (scope === '_global_' ? !mayBeGlobal(kind) : !isHosted(scope)) return undefined;
+  return { scope, kind, typed: below.slice(kind.length + 1) };
+}
+
+/** Why a marker of that name, which is there, can never match; undefined: it can. Checks have rules of their own. */
+export function neverMatches(kind: MarkerKind, name: string): string | undefined {
+  if (kind === 'checks') return undefined;
+  const read = readName(kind, name);
+  if (read.kind === 'wrong') return read.why;
+  return read.name === name ? undefined : `never matches: call it ${read.name}`;
+}
+
+/** The lists for all domains; users and checks are of one domain. */
+export const mayBeGlobal = (kind: MarkerKind): boolean =>
+  /^(?:black|white)listed/.test(kind) && kind !== 'whitelisted/recipients';
+
+export interface MarkerNames {
+  /** They are sorted. */
+  readonly names: readonly string[];
+  /** It is true when there are more. */
+  readonly more: boolean;
+  /** It is why none could be read. */
+  readonly problem?: string;
+}
+
+/** Broken IO and OutsideTree throw, but for `names`. */
 export class MarkerWriter {
   readonly #root: string;
   readonly #folderName: (domain: string) => string;
@@ -69,47 +107,84 @@ export class MarkerWriter {
     this.#folderName = folderName;
   }
 
-  /** Of a hosted domain, or of `_global_`. */
+  /** The folder of a hosted domain, or of `_global_`, in the tree. */
+  treeFolder(scope: string, kind?: MarkerKind): TreeFolder {
+    const name = scope === '_global_' ? scope : this.#folderName(scope);
+    return { root: this.#root, names: [name, ...(kind?.split('/') ?? [])] };
+  }
+
+  /** Its path, for people. */
   folderOf(scope: string): string {
-    return path.join(this.#root, scope === '_global_' ? scope : this.#folderName(scope));
+    return path.join(this.#root, ...this.treeFolder(scope).names);
   }
 
   pathOf({ scope, kind, key }: Marker): string {
     return path.join(this.folderOf(scope), kind, key);
   }
 
-  exists(marker: Marker): boolean {
-    return fs.existsSync(this.pathOf(marker));
+  /** The text of a domain's own file; undefined where there is none. What is no file throws. */
+  text(domain: string, file: string): string | undefined {
+    return readInside(this.treeFolder(domain), file);
   }
 
-  /** False when it was there already. */
-  create(marker: Marker): boolean {
-    return touch(this.pathOf(marker));
+  /** Its lines, without comments and empty ones. */
+  lines(domain: string, file: string): readonly string[] | undefined {
+    const text = this.text(domain, file);
+    return text === undefined ? undefined : linesIn(text);
+  }
+
+  exists({ scope, kind, key }: Marker): boolean {
+    return inFolder(this.treeFolder(scope, kind), (at) => fs.existsSync(`${at}/${key}`)) ?? false;
+  }
+
+  /** False when it was there already. `text`: what it is to hold. */
+  create({ scope, kind, key }: Marker, text = ''): boolean {
+    return createInside(this.treeFolder(scope, kind), key, text);
   }
 
   /** False when it was not there. A marker that is a folder with entries stays: it says more than a switch can. */
-  remove(marker: Marker): boolean {
-    const file = this.pathOf(marker);
-    const stat = fs.lstatSync(file, { throwIfNoEntry: false });
-    if (!stat) return false;
-    if (stat.isDirectory()) fs.rmdirSync(file);
-    else fs.rmSync(file);
-    return true;
+  remove({ scope, kind, key }: Marker): boolean {
+    return removeInside(this.treeFolder(scope, kind), key);
   }
 
-  /** Names below a kind, sorted, at most `most`. */
-  names(scope: string, kind: MarkerKind, most: number): { readonly names: readonly string[]; readonly more: boolean } {
-    const names: string[] = [];
-    let folder;
-    try {
-      folder = fs.opendirSync(this.pathOf({ scope, kind, key: '' }));
-      for (let entry = folder.readSync(); entry && names.length <= most; entry = folder.readSync())
-        names.push(entry.name);
-    } catch (error) {
-      if (!['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    } finally {
-      folder?.closeSync();
-    }
-    return { names: names.slice(0, most).toSorted(), more: names.length > most };
+  /** What the marker holds, for those who take it away: '' for most, `-> TARGET` for a link. */
+  contentOf({ scope, kind, key }: Marker): string {
+    const maxOctets = 1_000;
+    const text = inFolder(this.treeFolder(scope, kind), (at) => {
+      const file = `${at}/${key}`;
+      const stat = fs.lstatSync(file, { throwIfNoEntry: false });
+      if (stat?.isSymbolicLink() === true) return `-> ${fs.readlinkSync(file)}`;
+      if (stat?.isFile() !== true || stat.size === 0) return '';
+      const octets = Buffer.alloc(maxOctets);
+      const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+      try {
+        return octets.toString('utf8', 0, fs.readSync(fd, octets, 0, maxOctets, 0));
+      } finally {
+        fs.closeSync(fd);
+      }
+    });
+    return text ?? '';
   }
+
+  /** Names below a kind, at most `max`. */
+  names(scope: string, kind: MarkerKind, max: number): MarkerNames {
+    try {
+      const names = inFolder(this.treeFolder(scope, kind), (at) => namesIn(at, max + 1)) ?? [];
+      return { names: names.slice(0, max).toSorted(), more: names.length > max };
+    } catch (error) {
+      if (error instanceof OutsideTree) return { names: [], more: false, problem: error.message };
+      throw error;
+    }
+  }
+}
+
+function namesIn(at: string, max: number): readonly string[] {
+  const names: string[] = [];
+  const folder = fs.opendirSync(at);
+  try {
+    for (let entry = folder.readSync(); entry && names.length < max; entry = folder.readSync()) names.push(entry.name);
+  } finally {
+    folder.closeSync();
+  }
+  return names;
 }

@@ -1,10 +1,11 @@
 /** The page's addresses. Nothing that is asked for by GET changes anything. Leaves opening the port to web.ts. */
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { changing } from './changing.js';
+import { changingDomain } from './changing/domain.js';
+import { changingMails } from './changing/mails.js';
 import { digestApp } from './pages/digest.js';
 import { authenticated, checkHost, knowClient, readableForm, sameSite, secureHeaders, type Vars } from './guard.js';
-import { login } from './login.js';
+import { login } from './login/login.js';
 import type { WebParts } from './parts.js';
 import { reading } from './reading.js';
 import { readingMail } from './reading-mail.js';
@@ -30,6 +31,7 @@ export function webApp(parts: WebParts): Hono<Vars> {
   app.use(authenticated(parts.sessions, parts.tokens));
   reading(app, parts);
   readingMail(app, parts);
-  changing(app, parts);
+  changingMails(app, parts);
+  changingDomain(app, parts);
   return app;
 }

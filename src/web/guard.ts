@@ -2,9 +2,9 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { getCookie } from 'hono/cookie';
 import type { Network } from '../mail/ip.js';
-import { clientAddress } from './client-address.js';
-import { isSame, type WebSession, type Sessions } from './sessions.js';
-import type { Tokens } from './tokens.js';
+import { clientAddress } from './login/client-address.js';
+import { isSame, type WebSession, type Sessions } from './login/sessions.js';
+import type { Tokens } from './login/tokens.js';
 
 /** What a request carries on to its handler; `client` is the address that it came from. */
 export interface Vars {

@@ -5,14 +5,14 @@ import type { ContentReader } from '../mime/content-reader.js';
 import type { Network } from '../mail/ip.js';
 import type { ReleaseOptions } from '../quarantine/care/release.js';
 import type { Relay } from '../relay/relay.js';
-import type { MarkerWriter } from '../srv/markers.js';
+import type { MarkerRules, MarkerWriter } from '../srv/markers.js';
 import type { ExpiryChange, ExpiryWords } from '../srv/expiry.js';
 import type { Expiry, CheckSwitch, SwitchFiles } from './pages/domains.js';
-import type { Sessions } from './sessions.js';
+import type { Sessions } from './login/sessions.js';
 import type { SpfCheck } from './pages/spf-part.js';
 import type { StatsCache } from './stats-cache.js';
-import type { Tokens } from './tokens.js';
-import type { WrongTokens } from './wrong-tokens.js';
+import type { Tokens } from './login/tokens.js';
+import type { WrongTokens } from './login/wrong-tokens.js';
 
 export interface WebParts {
   /** /spam */
@@ -27,7 +27,10 @@ export interface WebParts {
   readonly hasUser: ReleaseOptions['hasUser'];
   readonly checks: readonly CheckSwitch[];
   readonly expiryOf: (domain: string) => Expiry;
-  /** Writes the domain's own file, or takes it away. Broken IO throws. */
+  readonly checkProblem: MarkerRules['checkProblem'];
+  /** It tells whether a domain's file of zones may hold the line. */
+  readonly isListLine: (list: string, line: string) => boolean;
+  /** It writes the domain's own file, or takes it away. Broken IO throws. */
   readonly changeExpiry: (domain: string, words: ExpiryWords) => ExpiryChange;
   readonly reader: ContentReader;
   readonly checkSpf: SpfCheck;

@@ -4,14 +4,14 @@ import type { Context, Hono } from 'hono';
 import { fateOf } from '../quarantine/look/fate.js';
 import { type KeptMail, openKeptMail } from '../quarantine/look/kept-mail.js';
 import { idOf, locate, type MailRef, parseRef, refText } from '../quarantine/disk/mail-ref.js';
-import { parseMarker } from '../srv/markers.js';
+import { exactMarker } from '../srv/markers.js';
 import { disposition, downloadName } from './download-name.js';
 import type { Vars } from './guard.js';
 import { mailAddress } from './pages/list.js';
 import { harmless, mailPolicy, withImages } from './pages/mail-html.js';
 import { factsOf, mailPage } from './pages/mail.js';
 import type { WebParts } from './parts.js';
-import { maySee } from './sessions.js';
+import { maySee } from './login/sessions.js';
 import { queryOf, spfPage } from './pages/spf-part.js';
 
 export function readingMail(app: Hono<Vars>, parts: WebParts): void {
@@ -24,7 +24,7 @@ export function readingMail(app: Hono<Vars>, parts: WebParts): void {
     const content = kept ? await parts.reader.read(kept.message) : undefined;
     const source = kept ? beginning(kept.file) : '';
     const hasMarker = (text: string): boolean => {
-      const marker = parseMarker(text, (domain) => parts.hosted.isHosted(domain));
+      const marker = exactMarker(text, (domain) => parts.hosted.isHosted(domain));
       return marker !== undefined && parts.markers.exists(marker);
     };
     const images = c.req.query('images') === '1';

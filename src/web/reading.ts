@@ -13,7 +13,7 @@ import { domainPage, domainsPage } from './pages/domains.js';
 import type { Vars } from './guard.js';
 import { listPage, row } from './pages/list.js';
 import type { WebParts } from './parts.js';
-import { maySee } from './sessions.js';
+import { maySee } from './login/sessions.js';
 
 const pageSize = 50;
 /** Milliseconds of searching for the first page, and for one that goes on where another ended. */
@@ -51,12 +51,8 @@ export function reading(app: Hono<Vars>, parts: WebParts): void {
     const session = c.get('session');
     const hosted = new Set(parts.hosted.domains().map((name) => parseDomain(name) ?? name));
     const all = [...(session.token.domains ? [] : ['_global_']), ...hosted];
-    return c.html(
-      domainsPage(
-        session,
-        all.filter((domain) => maySee(session, domain)),
-      ),
-    );
+    const domains = all.filter((domain) => maySee(session, domain));
+    return c.html(domainsPage({ session, search: (c.req.query('q') ?? '').slice(0, 255), domains }));
   });
   app.get('/domains/:domain', (c) => {
     const session = c.get('session');

@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { packageRoot } from '../../src/cli/package-root.js';
-import { tokenLine } from '../../src/web/tokens.js';
+import { tokenLine } from '../../src/web/login/tokens.js';
 import { fill } from './quarantine-fill.js';
 
 const root = process.argv[2] ?? 'var/bench-quarantine';

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { readAudit } from '../../src/audit/audit.js';
-import { hashOf, tokenIn } from '../../src/web/tokens.js';
+import { hashOf, tokenIn } from '../../src/web/login/tokens.js';
 import { postern, type Ran } from './support/postern-command.js';
 
 function command(t: TestContext): {

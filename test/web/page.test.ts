@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { tokenLine } from '../../src/web/tokens.js';
+import { tokenLine } from '../../src/web/login/tokens.js';
 import { admin, type Answer, Client, keep, ofExampleCom, openSite, type Site } from './support.js';
 
 const policyOf = ({ headers }: Pick<Answer, 'headers'>): string => String(headers['content-security-policy']);

@@ -15,7 +15,7 @@ import { checkHost } from '../../src/spf/check-host.js';
 import { writeReceivedSpf } from '../../src/spf/fields/received-spf.js';
 import { spfTraceName, writeSpfTrace } from '../../src/spf/fields/trace-field.js';
 import { startSink } from '../../src/trial/sink.js';
-import { tokenLine } from '../../src/web/tokens.js';
+import { tokenLine } from '../../src/web/login/tokens.js';
 import { about, quarantineIn, request } from '../quarantine/support.js';
 
 export const admin = 'a'.repeat(32);

@@ -4,10 +4,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { parseNetwork } from '../../src/mail/ip.js';
-import { forwardedFor } from '../../src/web/client-address.js';
-import { Sessions } from '../../src/web/sessions.js';
-import { addToken, parseTokens, revokeTokens, tokenIn, tokenLine } from '../../src/web/tokens.js';
-import { WrongTokens } from '../../src/web/wrong-tokens.js';
+import { forwardedFor } from '../../src/web/login/client-address.js';
+import { Sessions } from '../../src/web/login/sessions.js';
+import { addToken, parseTokens, revokeTokens, tokenIn, tokenLine } from '../../src/web/login/tokens.js';
+import { WrongTokens } from '../../src/web/login/wrong-tokens.js';
 import { admin, Client, ofExampleCom, openSite } from './support.js';
 
 test('wrong tokens, however many, lock nobody out; only wrong ones are slowed', async (t) => {

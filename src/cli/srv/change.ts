@@ -1,13 +1,13 @@
 /** `postern srv add-domain`, `allow`, `block`, `enable`: the marker that an operator would touch, under the name that counts. */
-import { lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAddress } from '../../mail/address.js';
 import { parseDomain } from '../../mail/domain.js';
 import { networkBase, parseNetwork } from '../../mail/ip.js';
-import { nearest } from '../../settings/nearest.js';
 import { entryName } from '../../srv/entry-name.js';
-import type { KnownCheck } from '../../srv/lint.js';
-import { touch } from '../../srv/markers.js';
+import { createInside, inFolder, readInside, replaceInside, type TreeFolder } from '../../srv/inside-tree.js';
+import { checkProblem, type KnownCheck } from '../../srv/known-check.js';
+import { namedKinds, readName } from '../../srv/marker-names.js';
 import type { Srv } from '../../srv/srv.js';
 
 /** Markers below the root; a string: what is wrong. */
@@ -44,9 +44,18 @@ export function listMarkers({ list, scope, what, kind }: Listing, srv: Srv): Mar
     const marker = markerOf(word, list, kind);
     if (marker === undefined) return `"${word}" is no ${kind ?? 'address, network, sender or domain'}`;
     if (place === '_global_' && /^users|recipients/.test(marker)) return 'a recipient is of one domain, not of all';
+    const problem = nameProblem(marker);
+    if (problem !== undefined) return `"${word}" ${problem}`;
     markers.push(`${place}/${marker}`);
   }
   return markers;
+}
+
+/** The page refuses the same names. */
+function nameProblem(marker: string): string | undefined {
+  const kind = namedKinds.find((one) => marker.startsWith(`${one}/`));
+  const read = kind && readName(kind, marker.slice(kind.length + 1));
+  return read?.kind === 'wrong' ? read.why : undefined;
 }
 
 function scopeOf(scope: string, srv: Srv): string | undefined {
@@ -88,43 +97,68 @@ function bySight(word: string, list: Listing['list']): string | undefined {
 const below = (folder: string, name: string | undefined): string | undefined =>
   name === undefined ? undefined : `${folder}/${name}`;
 
-export function checkMarkers(
-  scope: string,
-  names: readonly string[],
-  { srv, checks }: { readonly srv: Srv; readonly checks: readonly KnownCheck[] },
-): MarkerPaths {
+export interface Checks {
+  readonly srv: Srv;
+  readonly checks: readonly KnownCheck[];
+}
+
+export function checkMarkers(scope: string, names: readonly string[], { srv, checks }: Checks): MarkerPaths {
   const place = scope === '_global_' ? undefined : scopeOf(scope, srv);
   if (place === undefined) return `"${scope}" is no hosted domain; checks are switched on domain by domain`;
-  for (const name of names) {
-    const check = checks.find((one) => one.name === name);
-    if (check?.list !== undefined && srv.lines(scope, check.list) === undefined)
-      return `${name} is switched on by the file ${place}/${check.list}, which holds its zones`;
-    if (check === undefined && name !== 'all') {
-      const known = ['all', ...checks.map((one) => one.name)];
-      return `there is no check "${name}"; ${hint(name, known)}`;
-    }
-  }
-  return names.map((name) => `${place}/checks/${name}`);
+  const rules = { checks, hasList: (domain: string, list: string) => srv.lines(domain, list) !== undefined };
+  const problem = names.map((name) => checkProblem(scope, name, rules)).find((one) => one !== undefined);
+  return problem ?? names.map((name) => `${place}/checks/${name}`);
 }
 
-function hint(name: string, known: readonly string[]): string {
-  const meant = nearest(name, known);
-  return meant === undefined ? `there are ${known.join(', ')}` : `did you mean ${meant}?`;
+/** One marker that was made, or was there. */
+export interface MadeMarker {
+  /** The shell's own command for it. */
+  readonly command: string;
+  readonly path: string;
+  /** What a file held that was written over. */
+  readonly old?: string;
+  readonly isChanged: boolean;
 }
 
-/** Makes them; each as the shell's own command. `text`: what a file is to hold; undefined: what is there stays. */
-export function make(root: string, markers: readonly string[], text?: string): string[] {
+/** Makes them. `text`: what a file is to hold; undefined: what is there stays. Broken IO and OutsideTree throw. */
+export function make(root: string, markers: readonly string[], text?: string): readonly MadeMarker[] {
   return markers.map((marker) => {
-    const path = join(root, marker);
-    if (marker.endsWith('/')) {
-      mkdirSync(path, { recursive: true });
-      return `mkdir -p ${quoted(path)}`;
-    }
-    const isNew = touch(path);
-    if (text !== undefined && !lstatSync(path).isDirectory()) writeFileSync(path, text);
-    if (text !== undefined && text !== '') return `echo ${text.trim()} >${quoted(path)}`;
-    return isNew ? `touch ${quoted(path)}` : `# is there already: ${path}`;
+    const names = marker.split('/').filter((name) => name !== '');
+    return marker.endsWith('/') ? makeFolder({ root, names }) : makeFile({ root, names }, text);
   });
+}
+
+function makeFolder(folder: TreeFolder): MadeMarker {
+  const path = join(folder.root, ...folder.names);
+  const wasThere = inFolder(folder, () => true) ?? false;
+  inFolder(folder, () => undefined, { make: true });
+  return { command: `mkdir -p ${quoted(path)}`, path, isChanged: !wasThere };
+}
+
+function makeFile({ root, names }: TreeFolder, text: string | undefined): MadeMarker {
+  const folder = { root, names: names.slice(0, -1) };
+  const name = names.at(-1) ?? '';
+  const path = join(root, ...names);
+  const isNew = createInside(folder, name, text);
+  const old = isNew || text === undefined || isFolder(folder, name) ? undefined : replaced(folder, name, text);
+  const command =
+    text !== undefined && text !== ''
+      ? `echo ${text.trim()} >${quoted(path)}`
+      : isNew
+        ? `touch ${quoted(path)}`
+        : `# is there already: ${path}`;
+  return { command, path, isChanged: isNew || old !== undefined, ...(old !== undefined && { old }) };
+}
+
+const isFolder = (folder: TreeFolder, name: string): boolean =>
+  inFolder(folder, (at) => statSync(`${at}/${name}`, { throwIfNoEntry: false })?.isDirectory()) === true;
+
+/** What the file held; undefined where it held just that. */
+function replaced(folder: TreeFolder, name: string, text: string): string | undefined {
+  const old = readInside(folder, name) ?? '';
+  if (old === text) return undefined;
+  replaceInside(folder, name, text);
+  return old;
 }
 
 /** For a shell. */

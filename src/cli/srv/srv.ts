@@ -1,5 +1,4 @@
 /** `postern srv`: makes markers under the names that count, finds those that never do, and says which decide. */
-import { join } from 'node:path';
 import { loadPlugins } from '../../hooks/load.js';
 import type { Plugin } from '../../hooks/plugin.js';
 import { createLogger } from '../../log.js';
@@ -11,6 +10,8 @@ import type { Settings } from '../../settings/settings.js';
 import { BrokenMarker } from '../../srv/srv.js';
 import { exit } from '../exit-codes.js';
 import { changeExpiry } from '../../srv/expiry.js';
+import { OutsideTree } from '../../srv/inside-tree.js';
+import { MarkerWriter } from '../../srv/markers.js';
 import { type CommandLine, load } from '../load.js';
 import { type OptionTable, readWords, type Words } from '../options.js';
 import { render, shown, type Terminal, terminalOf } from '../terminal.js';
@@ -19,6 +20,8 @@ import { explain } from './explain.js';
 import { knownChecks, srvLint } from './lint.js';
 import { foldersOf, listOf, srvOf, wireToTry } from '../wire.js';
 import { failed } from '../complain.js';
+import { fileRecord } from '../../audit/file-records.js';
+import { recordCommand } from '../record.js';
 
 const help = `usage: postern srv add-domain DOMAIN [USER ... | --all-users]
        postern srv allow DOMAIN WHAT ... [--recipient]
@@ -91,7 +94,8 @@ export async function srv({ argv, env }: CommandLine): Promise<number> {
     return await command.run({ settings: loaded.settings, words, terminal: terminalOf(process.stdout, env) });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (error instanceof BrokenMarker || code !== undefined) return failed(exit.ioError, [`srv ${name}: ${message}`]);
+    if (error instanceof BrokenMarker || error instanceof OutsideTree || code !== undefined)
+      return failed(exit.ioError, [`srv ${name}: ${message}`]);
     throw error;
   }
 }
@@ -100,7 +104,13 @@ const misused = (problem: string): number => failed(exit.usage, [`${problem}; po
 
 function made(settings: Settings, markers: MarkerPaths, text?: string): number {
   if (typeof markers === 'string') return misused(`srv: ${shown(markers, 300)}`);
-  for (const command of make(settings.srv, markers, text)) process.stdout.write(`${shown(command, 1000)}\n`);
+  for (const { command, path, old, isChanged } of make(settings.srv, markers, text)) {
+    process.stdout.write(`${shown(command, 1000)}\n`);
+    if (!isChanged) continue;
+    const detail = text === undefined || text === '' ? undefined : text.trim();
+    const more = { ...(old !== undefined && { old }), ...(detail !== undefined && { detail }) };
+    recordCommand(settings, { what: 'marker made', target: path, ...more, result: 'done' });
+  }
   return exit.ok;
 }
 
@@ -135,16 +145,17 @@ function expire({ settings, words: { words, options } }: SrvTask): number {
   const tree = srvOf(settings);
   const domain = parseDomain(name);
   if (domain === undefined || !tree.isHosted(domain)) return misused(`srv: "${shown(name, 300)}" is no hosted domain`);
-  const folder = join(settings.srv, tree.folderName(domain));
   const asked = {
     ...(duration !== undefined && { expire: duration }),
     ...(size !== undefined && { expire_size: size }),
   };
-  const change = changeExpiry(asked, { srv: tree, domain, folder });
+  const writer = new MarkerWriter(settings.srv, (name_) => tree.folderName(name_));
+  const change = changeExpiry(asked, { tree: writer, domain });
   if (change.kind === 'wrong') return misused(`srv expire: ${shown(change.problem, 300)}`);
   const file = quoted(change.file);
   const command = change.kind === 'removed' ? `rm -f ${file}` : `printf '${change.lines.join('\\n')}\\n' >${file}`;
   process.stdout.write(`${shown(command, 1000)}\n`);
+  recordCommand(settings, fileRecord(change));
   return exit.ok;
 }
 

@@ -1,7 +1,7 @@
 /** Who changed what, for those who run the server: the audit, newest first, a page at a time. */
 import { html } from 'hono/html';
 import type { AuditEntry } from '../../audit/audit-entry.js';
-import type { WebSession } from '../sessions.js';
+import type { WebSession } from '../login/sessions.js';
 import { type Html, page, say } from './layout.js';
 
 export interface AuditView {

@@ -3,7 +3,7 @@ import { html } from 'hono/html';
 import type { Count, DayCount, Stats } from '../../quarantine/look/stats.js';
 import { type Html, page, say, sizeText } from './layout.js';
 import { listAddress } from './list.js';
-import type { WebSession } from '../sessions.js';
+import type { WebSession } from '../login/sessions.js';
 
 /** `stats` is undefined while they are being counted. */
 export const chartsPage = (session: WebSession, stats: Stats | undefined): Html =>

@@ -2,24 +2,56 @@
 import { domainToUnicode } from 'node:url';
 import { html } from 'hono/html';
 import type { ExpiryWords, OwnLimits } from '../../srv/expiry.js';
-import { type MarkerKind, type MarkerWriter, markerKinds } from '../../srv/markers.js';
+import { type MarkerKind, type MarkerWriter, markerKinds, mayBeGlobal, neverMatches } from '../../srv/markers.js';
 import { csrf, type Html, page, say, sizeText } from './layout.js';
 import { listAddress } from './list.js';
-import type { WebSession } from '../sessions.js';
+import type { WebSession } from '../login/sessions.js';
 
-export const domainsPage = (session: WebSession, domains: readonly string[]): Html =>
-  page({
+export interface DomainsView {
+  readonly session: WebSession;
+  readonly search: string;
+  readonly domains: readonly string[];
+}
+
+/** A page with all of 200,000 would be of use to nobody. */
+const maxDomainRows = 200;
+
+export function domainsPage({ session, search, domains: all }: DomainsView): Html {
+  const wanted = search.trim().toLowerCase();
+  const found = all.filter((domain) => domain.includes(wanted) || nameOf(domain).toLowerCase().includes(wanted));
+  const domains = found.slice(0, maxDomainRows);
+  const more = found.length - domains.length;
+  return page({
     title: 'Domains – postern',
     session,
     here: 'domains',
     body: html`<h1>Domains</h1>
+      ${all.length > 10 ? domainFilter(search) : ''}
       <ul class="domains">
         ${domains.map((domain) => html`<li><a href="/domains/${encodeURIComponent(domain)}">${nameOf(domain)}</a> ${domain === '_global_' ? '' : html`<a class="hint" href="${listAddress(`domain:${domain}`)}">mails</a>`}</li>`)}
       </ul>
-      ${domains.length === 0 ? html`<p class="empty">No domain is hosted.</p>` : ''}`,
+      ${more > 0 ? html`<p class="hint">and ${more.toLocaleString('en')} more: say a part of the name</p>` : ''}
+      ${domains.length > 0 ? '' : html`<p class="empty">${all.length === 0 ? 'No domain is hosted.' : html`None is called so. <a href="/domains">Show all</a>`}</p>`}`,
   });
+}
 
-/** As people write it; it is A-labels everywhere else. */
+const domainFilter = (search: string): Html =>
+  html`<form class="search" method="get" action="/domains" role="search">
+    <input
+      id="q"
+      name="q"
+      type="search"
+      value="${say(search, 255)}"
+      placeholder="A part of the name"
+      aria-label="A part of the domain’s name"
+      maxlength="255"
+      autocomplete="off"
+      spellcheck="false"
+    />
+    <button class="main">Search</button>
+  </form>`;
+
+/** The domain as people write it; it is A-labels everywhere else. */
 const nameOf = (domain: string): string =>
   domain === '_global_' ? 'All domains' : say(domainToUnicode(domain) || domain);
 
@@ -36,9 +68,9 @@ export interface DomainView {
 export interface Expiry {
   readonly days: number;
   readonly octets: number;
-  /** The domain's own file. */
+  /** It is what the domain's own file says. */
   readonly own: OwnLimits | undefined;
-  /** Its words; '' for what it does not say. */
+  /** They are its words; '' for what it does not say. */
   readonly words: ExpiryWords;
 }
 
@@ -50,9 +82,9 @@ export interface SwitchFiles {
 
 export interface CheckSwitch {
   readonly name: string;
-  /** Does `all` cover it? */
+  /** It is true when `all` covers it. */
   readonly inAll: boolean;
-  /** The file of a domain that switches it on as well, and that it works by. */
+  /** It is the file of a domain that switches it on as well, and that it works by. */
   readonly list?: string;
 }
 
@@ -70,13 +102,13 @@ const titles: Readonly<Record<Exclude<MarkerKind, 'checks'>, readonly [title: st
   'blacklisted/tld': ['Top-level domains of clients that are refused', 'invalid'],
 };
 
-const most = 500;
+/** So many names of a list are shown. */
+const maxNames = 500;
 
 export function domainPage(view: DomainView): Html {
   const { domain, session } = view;
   const kinds = markerKinds.filter(
-    (kind): kind is Exclude<MarkerKind, 'checks'> =>
-      kind !== 'checks' && (domain !== '_global_' || (kind.includes('listed/') && kind !== 'whitelisted/recipients')),
+    (kind): kind is Exclude<MarkerKind, 'checks'> => kind !== 'checks' && (domain !== '_global_' || mayBeGlobal(kind)),
   );
   return page({
     title: `${domain} – postern`,
@@ -88,13 +120,13 @@ export function domainPage(view: DomainView): Html {
         Every switch is a file below
         <code>${say(view.markers.folderOf(domain))}</code>; it counts from the next command on.
       </p>
-      ${domain === '_global_' ? '' : html`${checksOf(view)} ${expiryOf(view)}`}
+      ${domain === '_global_' ? '' : html`${checksOf(view)} ${view.checks.map(({ name, list }) => (list === undefined ? '' : zonesOf(view, name, list)))} ${expiryOf(view)}`}
       <div class="charts">${kinds.map((kind) => listOf(view, kind))}</div>`,
   });
 }
 
 function checksOf(view: DomainView): Html {
-  const { names } = view.markers.names(view.domain, 'checks', most);
+  const { names } = view.markers.names(view.domain, 'checks', maxNames);
   const rows: readonly CheckSwitch[] = [{ name: 'all', inAll: false }, ...view.checks];
   return html`<section class="chart wide">
     <h2>Checks</h2>
@@ -106,6 +138,55 @@ function checksOf(view: DomainView): Html {
       ${names.filter((name) => !rows.some((row) => row.name === name)).map((name) => switchForm(view, `checks/${name}`, { on: true, text: name, remark: 'no such check' }))}
     </div>
   </section>`;
+}
+
+/** What is a zone's file for people: each has its own sentence. */
+const zoneTitles: Readonly<Record<string, string>> = {
+  zones: 'Lists of client addresses that are refused',
+  domain_zones: 'Lists of sender domains that are refused',
+};
+
+function zonesOf({ session, domain, markers }: DomainView, check: string, list: string): Html {
+  const { text, problem } = textOf(markers, domain, list);
+  return html`<section class="chart wide">
+    <h2>${zoneTitles[list] ?? `What ${say(check, 40)} works by`}</h2>
+    <p class="hint">
+      <code>${say(markers.folderOf(domain))}/${list}</code>, the file that switches the check ${say(check, 40)} on: one
+      zone a line, as <code>bl.example.org</code> or <code>bl.example.org=127.0.0.2,127.0.0.4/30</code>; # begins a
+      comment.
+    </p>
+    ${
+      problem === undefined
+        ? html`<form method="post" action="/zones" class="zones">
+            ${csrf(session)}<input type="hidden" name="domain" value="${domain}" /><input
+              type="hidden"
+              name="list"
+              value="${list}"
+            /><input type="hidden" name="back" value="/domains/${encodeURIComponent(domain)}" />
+            <textarea name="text" rows="${linesShown(text)}" spellcheck="false" aria-label="${list}">
+${shownLines(text)}</textarea>
+            <button>Save</button>
+          </form>`
+        : html`<p><b class="problem">${say(problem, 500)}</b></p>`
+    }
+  </section>`;
+}
+
+/** Each line loses its own controls and reversals. */
+const shownLines = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) => say(line.replaceAll('\t', '    '), 1_000))
+    .join('\n');
+
+const linesShown = (text: string): number => Math.min(12, Math.max(2, text.split('\n').length));
+
+function textOf(markers: MarkerWriter, domain: string, list: string): { text: string; problem?: string } {
+  try {
+    return { text: markers.text(domain, list) ?? '' };
+  } catch (error) {
+    return { text: '', problem: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 function expiryOf({ expiry, domain, markers, session }: DomainView): Html {
@@ -187,10 +268,15 @@ function switchForm({ session, domain }: DomainView, path: string, { on, text, r
   </form>`;
 }
 
+function neverText(kind: MarkerKind, name: string): Html | string {
+  const why = neverMatches(kind, name);
+  return why === undefined ? '' : html` <small class="problem">${say(why, 300)}</small>`;
+}
+
 function listOf(view: DomainView, kind: Exclude<MarkerKind, 'checks'>): Html {
   const { session, domain, markers } = view;
   const [title, example] = titles[kind];
-  const { names, more } = markers.names(domain, kind, most);
+  const { names, more, problem } = markers.names(domain, kind, maxNames);
   return html`<section class="chart">
     <h2>${title}</h2>
     <p class="hint"><code>${kind}/</code></p>
@@ -198,7 +284,7 @@ function listOf(view: DomainView, kind: Exclude<MarkerKind, 'checks'>): Html {
       ${names.map(
         (name) =>
           html`<li>
-            <span>${say(name)}</span>
+            <span>${say(name)}${neverText(kind, name)}</span>
             <form method="post" action="/marker/remove">
               ${csrf(session)}<input type="hidden" name="marker" value="${domain}/${kind}/${name}" /><input
                 type="hidden"
@@ -210,7 +296,8 @@ function listOf(view: DomainView, kind: Exclude<MarkerKind, 'checks'>): Html {
           </li>`,
       )}
     </ul>
-    ${more ? html`<p class="hint">and more than ${most}: see the folder</p>` : ''}
+    ${problem === undefined ? '' : html`<p><b class="problem">${say(problem, 500)}</b></p>`}
+    ${more ? html`<p class="hint">and more than ${maxNames}: see the folder</p>` : ''}
     <form method="post" action="/marker/create" class="add">
       ${csrf(session)}<input type="hidden" name="marker" value="${domain}/${kind}/" /><input
         type="hidden"

@@ -1,7 +1,7 @@
 /** The frame of every page, and small pieces that several pages share. `html` escapes all that is put into it. */
 import { html } from 'hono/html';
 import { printable } from '../../mail/text.js';
-import type { WebSession } from '../sessions.js';
+import type { WebSession } from '../login/sessions.js';
 
 export type Html = ReturnType<typeof html>;
 
@@ -61,19 +61,24 @@ function who({ token }: WebSession): string {
   return token.domains ? `${token.name} · ${[...token.domains].join(', ')}` : token.name;
 }
 
-function noticeBox({ good, text, marker, undo, back }: WebSession['notices'][number], session: WebSession): Html {
+function noticeBox(
+  { good, text, marker, action, label, isLog = false, back }: WebSession['notices'][number],
+  session: WebSession,
+): Html {
   return html`<div class="notice ${good ? 'good' : 'bad'}" role="status">
     <span>${printable(text, 600)}</span>
     ${
-      marker === undefined || undo === undefined
+      marker === undefined || action === undefined
         ? ''
-        : html`<form method="post" action="/marker/${undo}">
+        : html`<form method="post" action="/marker/${action}">
             ${csrf(session)}<input type="hidden" name="marker" value="${marker}" /><input
               type="hidden"
               name="back"
               value="${back}"
             />
-            <button class="quiet">Undo</button>
+            ${isLog ? html`<input type="hidden" name="log" value="1" />` : ''}<button class="quiet">
+              ${say(label ?? '', 80)}
+            </button>
           </form>`
     }
   </div>`;

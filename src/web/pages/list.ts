@@ -5,7 +5,7 @@ import { refText } from '../../quarantine/disk/mail-ref.js';
 import { senderOf, senderText } from '../../quarantine/look/sender.js';
 import { queryKeys } from '../../quarantine/look/query.js';
 import { csrf, type Html, page, say, sizeText, timeText } from './layout.js';
-import type { WebSession } from '../sessions.js';
+import type { WebSession } from '../login/sessions.js';
 
 export interface ListView {
   readonly session: WebSession;

@@ -11,7 +11,7 @@ import { senderOf } from '../../quarantine/look/sender.js';
 import { smtpReply } from '../../quarantine/look/smtp-reply.js';
 import { csrf, type Html, page, say, sizeText } from './layout.js';
 import { mailAddress } from './list.js';
-import type { WebSession } from '../sessions.js';
+import type { WebSession } from '../login/sessions.js';
 import { spfRow } from './spf-part.js';
 
 type ReadContent = Extract<Content, { readonly kind: 'read' }>;

@@ -9,7 +9,7 @@ import { readSpfTrace } from '../../spf/fields/trace-field.js';
 import { traceLines } from '../../spf/trace-tree.js';
 import type { Line } from '../../text/line.js';
 import { type Html, page, say } from './layout.js';
-import type { WebSession } from '../sessions.js';
+import type { WebSession } from '../login/sessions.js';
 
 /** The client's facts of a mail, as they were archived. */
 export interface SpfFacts {

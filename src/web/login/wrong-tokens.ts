@@ -2,7 +2,7 @@
  * Wrong tokens, counted by the address they came from. Only wrong ones are ever slowed: a right token is looked at first and lets
  * its owner in, whatever strangers have tried. A token has too many bits to be guessed; what is spared is the log.
  */
-import { networkBase, parseIp } from '../mail/ip.js';
+import { networkBase, parseIp } from '../../mail/ip.js';
 
 const windowMs = 60_000;
 /** So many wrong ones a minute are answered at once. */

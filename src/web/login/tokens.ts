@@ -5,7 +5,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { parseDomain } from '../mail/domain.js';
+import { parseDomain } from '../../mail/domain.js';
 
 export interface Person {
   /** It stands in X-Released-By, in the index and in the audit. */

@@ -6,10 +6,13 @@ import type { Token } from './tokens.js';
 export interface Notice {
   readonly good: boolean;
   readonly text: string;
-  /** It is the marker that was made (`undo: 'remove'`) or removed (`'create'`). */
+  /** It is a marker that a button beside the text makes or removes. */
   readonly marker?: string;
-  readonly undo?: 'remove' | 'create';
-  /** It is the page that tells it, and that undoing it leads to. */
+  readonly action?: 'remove' | 'create';
+  readonly label?: string;
+  /** It is true when the marker is a check's that is only tried out. */
+  readonly isLog?: boolean;
+  /** It is the page that tells it, and that its button leads back to. */
   readonly back?: string;
 }
 

@@ -1,7 +1,7 @@
 /** Writes what a request has changed into the audit, with who it was and where from. */
 import type { Context } from 'hono';
-import type { Audit, AuditRecord } from '../audit/audit.js';
-import type { Vars } from './guard.js';
+import type { Audit, AuditRecord } from '../../audit/audit.js';
+import type { Vars } from '../guard.js';
 
 export type PageRecord = Omit<AuditRecord, 'from' | 'who'>;
 

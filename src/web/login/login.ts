@@ -1,9 +1,9 @@
 /** Logging in and out. Each try is recorded; a right token is never kept waiting because of wrong ones. */
 import type { Hono } from 'hono';
 import { deleteCookie, setCookie } from 'hono/cookie';
-import { authenticated, cookieName, ownAddress, type Vars } from './guard.js';
-import { loginPage } from './pages/login.js';
-import type { WebParts } from './parts.js';
+import { authenticated, cookieName, ownAddress, type Vars } from '../guard.js';
+import { loginPage } from '../pages/login.js';
+import type { WebParts } from '../parts.js';
 import { tokenIn } from './tokens.js';
 import { WrongTokens } from './wrong-tokens.js';
 

@@ -1,7 +1,7 @@
 /** The address that a request came from: the connection's, or what a proxy of `web_proxies` says of the connection before it. */
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Context } from 'hono';
-import { inAny, type Network, parseIp } from '../mail/ip.js';
+import { inAny, type Network, parseIp } from '../../mail/ip.js';
 
 /** '' for a connection that has none any more. */
 export function clientAddress(c: Context, proxies: readonly Network[]): string {

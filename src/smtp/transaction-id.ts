@@ -1,5 +1,5 @@
 /** Ids for sessions and transactions. A rejected mail is named by its transaction's: a bounce is enough to find it. */
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 
 const digits = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const epoch = Date.UTC(2020, 0, 1);
@@ -12,8 +12,21 @@ export function newId(now: number = Date.now()): string {
     id = digits.charAt(time % 32) + id;
     time = Math.floor(time / 32);
   }
-  for (let random = randomBytes(4).readUInt32BE(), i = 0; i < 6; i++, random >>>= 5) id += digits.charAt(random & 31);
+  for (let random = randomWord(), i = 0; i < 6; i++, random >>>= 5) id += digits.charAt(random & 31);
   return id;
+}
+
+/** Asking the system for four octets costs as much as for a thousand. */
+const pool = Buffer.alloc(1024);
+let taken = pool.length;
+
+function randomWord(): number {
+  if (taken === pool.length) {
+    randomFillSync(pool);
+    taken = 0;
+  }
+  taken += 4;
+  return pool.readUInt32BE(taken - 4);
 }
 
 /** When an id was made, in milliseconds; undefined for what is no id of ours. */

@@ -58,6 +58,9 @@ export class DataReader {
         at = lf + 1;
       } else if (cr < 0) {
         return { text: output.upTo(input.length), rest: undefined };
+      } else if (input[cr + 1] === LF) {
+        this.#lineStart = true;
+        at = cr + 2;
       } else {
         const end = endOfCrs(input, cr);
         const isBare = end < input.length && input[end] !== LF;

@@ -1,10 +1,11 @@
 /** How many connections there may be, in all and from one address. With several workers the primary process counts. */
+import { type Eventual, after } from '../mail/eventual.js';
 import type { Ip } from '../mail/ip.js';
 import { type Reply, reply } from '../mail/reply.js';
 
 export interface ConnectionLimits {
   /** Counts a connection, or says why there is no room for it. */
-  admit(ip: Ip): Reply | undefined | Promise<Reply | undefined>;
+  admit(ip: Ip): Eventual<Reply | undefined>;
   leave(ip: Ip): void;
 }
 
@@ -49,3 +50,44 @@ export class LocalLimits implements ConnectionLimits {
     else this.#byAddress.delete(key);
   }
 }
+
+/** The place that one connection has among all; a client that XCLIENT names takes another one. */
+export class Admission {
+  readonly #limits: ConnectionLimits;
+  #admitted: Ip | undefined;
+  #over = false;
+
+  constructor(limits: ConnectionLimits) {
+    this.#limits = limits;
+  }
+
+  /** Why there is no place; undefined where there is. */
+  enter(ip: Ip): Eventual<Reply | undefined> {
+    this.#release();
+    return after(this.#limits.admit(ip), (full) => (full ? this.#enterLater(ip) : this.#take(ip)));
+  }
+
+  /** Asks once more: a client that hangs up and comes back at once may be heard in the other order. */
+  async #enterLater(ip: Ip): Promise<Reply | undefined> {
+    await new Promise((resolve) => setTimeout(resolve, secondTryMs));
+    return (await this.#limits.admit(ip)) ?? this.#take(ip);
+  }
+
+  #take(ip: Ip): undefined {
+    this.#admitted = ip;
+    if (this.#over) this.#release(); // the client left while the answer was on its way
+  }
+
+  /** The connection is gone for good. */
+  leave(): void {
+    this.#over = true;
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#admitted) this.#limits.leave(this.#admitted);
+    this.#admitted = undefined;
+  }
+}
+
+const secondTryMs = 100;

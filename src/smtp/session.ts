@@ -31,10 +31,10 @@ import { type Reply, closing, localProblem, reply, replyText } from '../mail/rep
 import { printable } from '../mail/text.js';
 import type { Rejection } from '../mail/verdict.js';
 import { BrokenMarker } from '../srv/srv.js';
-import type { Command } from './command.js';
+import type { Command } from './command/command.js';
 import { dispose } from './dispose.js';
 import { IncomingMessage } from './incoming.js';
-import { readMailParameters } from './mail-parameters.js';
+import { readMailParameters } from './command/mail-parameters.js';
 import type { Services } from './services.js';
 import type { TlsFacts } from './tls-facts.js';
 import { newId } from './transaction-id.js';

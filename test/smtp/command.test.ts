@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Command, parseCommand } from '../../src/smtp/command.js';
+import { type Command, parseCommand } from '../../src/smtp/command/command.js';
 
 const parsed = (line: string): Command => parseCommand(Buffer.from(line, 'latin1'));
 

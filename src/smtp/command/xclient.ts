@@ -2,8 +2,8 @@
  * The attributes of XCLIENT (Postfix' XCLIENT_README): who the client of a trusted proxy is. Whether the proxy is trusted is
  * the connection's question.
  */
-import type { Parsed } from '../mail/address.js';
-import { type Ip, parseIp } from '../mail/ip.js';
+import type { Parsed } from '../../mail/address.js';
+import { type Ip, parseIp } from '../../mail/ip.js';
 
 export interface XclientAttributes {
   /** undefined where ADDR is not given, or not known to the proxy. */

@@ -1,5 +1,5 @@
 /** The ESMTP parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531). Others are not offered. */
-import { type Reply, reply } from '../mail/reply.js';
+import { type Reply, reply } from '../../mail/reply.js';
 
 export type MailParameters =
   | { readonly ok: true; readonly smtpUtf8: boolean; readonly eightBit: boolean }

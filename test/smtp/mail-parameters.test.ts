@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { parsePathArgument } from '../../src/mail/address.js';
 import { replyText } from '../../src/mail/reply.js';
-import { readMailParameters } from '../../src/smtp/mail-parameters.js';
-import { anyOctets } from './nasty.js';
+import { readMailParameters } from '../../src/smtp/command/mail-parameters.js';
+import { anyOctets } from '../mail/nasty.js';
 
 function read(parameters: string): string {
   const path = parsePathArgument(Buffer.from(`<a@b.example>${parameters}`, 'latin1'));

@@ -2,7 +2,7 @@
  * One line of octets from a client → one command (RFC 5321 §4.1). Pure: what is allowed when, and what it is answered, is
  * the session's. A line that begins with a known verb and cannot be read is `malformed`.
  */
-import { type Parsed, type PathArgument, parsePathArgument } from '../mail/address.js';
+import { type Parsed, type PathArgument, parsePathArgument } from '../../mail/address.js';
 import { type XclientAttributes, parseXclient } from './xclient.js';
 
 export type Command =

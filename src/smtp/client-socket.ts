@@ -1,0 +1,191 @@
+/**
+ * The socket of one client: what it has sent and nobody has looked at yet, what is to be said to it, and its end. All that is
+ * said while a read is dealt with goes out in one write, and a client that does not read its replies is not read any more.
+ * What the octets mean is connection.ts's business.
+ */
+import type net from 'node:net';
+import type { TLSSocket } from 'node:tls';
+
+/** Whoever makes something of the octets. */
+export interface SocketUser {
+  /** Does it take octets now? */
+  readonly ready: boolean;
+  /** Takes some of what is unread; false where that needs more octets. */
+  step(): boolean;
+  /** The socket is closed. */
+  gone(): void;
+  failed(error: Error): void;
+}
+
+const nothing = Buffer.alloc(0);
+const LF = 0x0a;
+const CR = 0x0d;
+
+export class ClientSocket {
+  readonly #user: SocketUser;
+  #socket: net.Socket;
+  #unread: Buffer = nothing;
+  #unsaid = '';
+  /** Of the monotonic clock, in milliseconds. */
+  #lastRead = performance.now();
+  /** The client does not read what is said to it. */
+  #clogged = false;
+  /** Other clients have their turn. */
+  #yielding = false;
+  /** The client has closed its side. */
+  #ended = false;
+  #closing = false;
+  #lingering: NodeJS.Timeout | undefined;
+
+  constructor(socket: net.Socket, user: SocketUser) {
+    this.#socket = socket;
+    this.#user = user;
+    socket.setNoDelay(true);
+    this.#listen(socket);
+  }
+
+  #listen(socket: net.Socket): void {
+    socket.on('data', this.#read).on('end', this.#end).on('drain', this.#drained).on('close', this.#gone);
+    socket.on('error', (error) => this.#user.failed(error));
+  }
+
+  get lastRead(): number {
+    return this.#lastRead;
+  }
+
+  /** Is nothing said or read any more? */
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  readonly #read = (octets: Buffer): void => {
+    if (this.#closing) return;
+    this.#lastRead = performance.now();
+    this.#unread = this.#unread.length === 0 ? octets : Buffer.concat([this.#unread, octets]);
+    this.work();
+    if (this.#unread.length > maxUnread) this.#socket.pause();
+  };
+
+  readonly #end = (): void => {
+    this.#ended = true;
+    this.work();
+  };
+
+  readonly #drained = (): void => {
+    this.#clogged = false;
+    this.work();
+  };
+
+  readonly #gone = (): void => {
+    this.#closing = true;
+    clearTimeout(this.#lingering);
+    this.#user.gone();
+  };
+
+  /** Has what is unread dealt with, as far as that goes without waiting, and writes what was said to it. */
+  work(): void {
+    let steps = 0;
+    while (this.#goesOn && this.#unread.length > 0 && this.#user.step()) if (++steps === maxSteps) this.#yield();
+    this.flush();
+    if (this.#ended && this.#goesOn) this.close(); // a line without its end is no command
+    if (this.#unread.length <= maxUnread && this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  get #goesOn(): boolean {
+    return this.#user.ready && !this.#clogged && !this.#yielding && !this.#closing;
+  }
+
+  /** A flood of commands in one segment does not keep other clients waiting. */
+  #yield(): void {
+    this.#yielding = true;
+    setImmediate(() => {
+      this.#yielding = false;
+      this.work();
+    });
+  }
+
+  /** The next line without its end: LF, and as in Postfix any CRs before it. undefined where it is not whole yet. */
+  nextLine(maxOctets: number): Buffer | 'too long' | undefined {
+    const lf = this.#unread.indexOf(LF);
+    let end = lf < 0 ? this.#unread.length : lf;
+    while (end > 0 && this.#unread[end - 1] === CR) end--;
+    if (end > maxOctets) return 'too long';
+    if (lf < 0) return undefined;
+    const line = this.#unread.subarray(0, end);
+    this.#unread = this.#unread.subarray(lf + 1);
+    return line;
+  }
+
+  /** All that is unread. */
+  take(): Buffer {
+    const taken = this.#unread;
+    this.#unread = nothing;
+    return taken;
+  }
+
+  /** What was taken and belongs to somebody else: it is read next. */
+  putBack(octets: Buffer): void {
+    this.#unread = octets;
+  }
+
+  /** ASCII with its line ends, to be written by flush(). */
+  say(text: string): void {
+    if (!this.#closing) this.#unsaid += text;
+  }
+
+  /** Nothing is read or said any more, but what was said until now is written. */
+  close(): void {
+    this.#closing = true;
+    this.flush();
+  }
+
+  flush(): void {
+    if (this.#unsaid !== '') {
+      this.#socket.write(this.#unsaid, 'latin1');
+      this.#unsaid = '';
+      this.#clogged = this.#socket.writableNeedDrain;
+    }
+    if (this.#closing && this.#lingering === undefined && !this.#socket.destroyed) this.#hangUp();
+  }
+
+  /** Waits for the client to close its side, but not for long; what it still says is dropped. */
+  #hangUp(): void {
+    this.#unread = nothing;
+    this.#socket.end();
+    this.#socket.resume();
+    this.#lingering = setTimeout(() => this.#socket.destroy(), lingerMs);
+    this.#lingering.unref();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** For a handshake: says what there is to say, and drops what is unread, for it came in the clear (RFC 3207 §6). */
+  letGo(): net.Socket {
+    this.flush();
+    this.#unread = nothing;
+    return this.#socket
+      .off('data', this.#read)
+      .off('end', this.#end)
+      .off('drain', this.#drained)
+      .off('close', this.#gone);
+  }
+
+  /** Goes on with what the handshake has made of the socket; undefined where it failed. */
+  resume(secured: TLSSocket | undefined): void {
+    this.#clogged = false;
+    if (!secured) return this.#gone();
+    this.#socket = secured;
+    return this.#listen(secured);
+  }
+}
+
+/** Octets that a client may send ahead of our answer. */
+const maxUnread = 1 << 16;
+
+/** Commands that are answered before others have their turn. */
+const maxSteps = 100;
+
+/** How long a connection that we have closed waits for its client to do so. */
+const lingerMs = 5_000;

@@ -189,12 +189,17 @@ describe('the stream', () => {
   });
 
   it('is evaluated side by side where DNS is slow, and answered in order', async () => {
+    let waiting = 0;
+    let most = 0;
     const server = await fakeServer((asked) => {
       const delay = Number(/^d(\d+)\./.exec(asked.name)?.[1] ?? 0);
+      if (delay === 500) {
+        most = Math.max(most, ++waiting);
+        setTimeout(() => waiting--, delay);
+      }
       return [{ ...reply(asked, { answers: [txt(`v=spf1 ip4:192.0.2.1 exp=${asked.name} -all`)] }), afterMs: delay }];
     });
     const delays = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? 500 : 1));
-    const started = performance.now();
     const { stdout } = await batch(
       lines(
         delays.flatMap((delay, i) => [
@@ -204,12 +209,11 @@ describe('the stream', () => {
       ),
       `--server=${server.address}`,
     );
-    const elapsed = performance.now() - started;
     await server.close();
     assert.deepEqual(
       answers(stdout).map(({ result }) => result),
       delays.flatMap(() => ['pass', 'none']),
     );
-    assert.ok(elapsed < 8000, `20 answers of 500 ms took ${elapsed} ms`);
+    assert.ok(most > 5, `${most} questions at a time`);
   });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { htmlText } from '../../src/mail/html-text.js';
+import { cpuMs } from '../support/cpu.js';
 
 const table: readonly [what: string, html: string, expected: string][] = [
   ['tags go', '<p>one <b>two</b></p><p>three</p>', 'one two\n\nthree'],
@@ -16,8 +17,8 @@ const table: readonly [what: string, html: string, expected: string][] = [
 for (const [what, html, expected] of table) test(what, () => assert.equal(htmlText(html), expected));
 
 test('two million brackets take no time to speak of', () => {
-  const start = performance.now();
+  const start = cpuMs();
   htmlText('<'.repeat(1_000_000) + '<!--'.repeat(250_000));
   htmlText('<script '.repeat(250_000));
-  assert.ok(performance.now() - start < 5_000);
+  assert.ok(cpuMs() - start < 5_000);
 });

@@ -395,9 +395,7 @@ test('Postfix is stopped: 451; it is back: 250', async (t) => {
   const { postern, postfix } = await both();
   const lines = [ehlo, 'MAIL FROM:<sender@sender.example>', 'RCPT TO:<alice@example.com>'];
   await postfix.down();
-  const started = Date.now();
   assert.match(await dialog(postern.port, lines, message()), /^451 4\.4\.1 /);
-  assert.ok(Date.now() - started < 5000);
   await postfix.up();
   assert.match(await dialog(postern.port, lines, message()), /^250 /);
 });

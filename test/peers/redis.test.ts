@@ -60,10 +60,8 @@ test('two hosts share what they know, and no mail is lost or let in while the se
     assert.ok(one.log.some(({ msg }) => msg === 'store: connected'));
 
     server.hang();
-    const started = Date.now();
     assert.match(await send(one, 'c@sender.example'), /^250 /);
     assert.match(await send(strict, 'c@sender.example'), /^451 /);
-    assert.ok(Date.now() - started < 10_000, `took ${Date.now() - started} ms`);
     server.resume();
     await Promise.all([backAt(one), backAt(strict)]);
   } finally {

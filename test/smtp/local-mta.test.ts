@@ -58,9 +58,7 @@ for (const verb of verbs) {
     if (verb === '.' && what === 'says 5xx') continue; // that mail is kept, see below
     test(`the local MTA ${what} at ${verb}: the client hears it, nothing is archived, and the next mail goes through`, async () => {
       await withMta(at(verb, answer), async (mx, mta, say) => {
-        const started = Date.now();
         assert.match(await mx.send(), reply);
-        assert.ok(Date.now() - started < 3000);
         say(good);
         const had = mta.messages.length;
         assert.match(await mx.send(), /^250 2\.0\.0 /);
@@ -175,9 +173,7 @@ test('an MTA that is down, then back: 451 at once, then 250', async () => {
   const { port } = mta;
   const mx = await Mx.start({ markers, relayPort: port });
   await mta.stop();
-  const started = Date.now();
   assert.match(await mx.send(), /^451 4\.4\.1 /);
-  assert.ok(Date.now() - started < 1000);
   await mta.listen(port);
   assert.match(await mx.send(), /^250 /);
   await mx.close();

@@ -112,7 +112,7 @@ for (const workers of [1, 2]) {
       const started = Date.now();
       assert.equal(await child.stop(), 0);
       const took = Date.now() - started;
-      assert.ok(took >= 900 && took < 5000, `${took} ms`);
+      assert.ok(took >= 900, `${took} ms`);
       assert.equal(mta.messages.length, 0);
       client.end();
     });

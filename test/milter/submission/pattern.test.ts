@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parsePattern } from '../../../src/milter/submission/pattern.js';
 import { ViolationTally } from '../../../src/milter/submission/tally.js';
+import { cpuMs } from '../../support/cpu.js';
 
 const matches: readonly [pattern: string, record: string, expected: boolean][] = [
   ['.*', '', true],
@@ -27,9 +28,9 @@ for (const [pattern, record, expected] of matches)
 test('an expression that takes other engines years', () => {
   const parsed = parsePattern('^(a+)+$');
   assert.ok(parsed.ok);
-  const began = performance.now();
+  const began = cpuMs();
   assert.equal(parsed.value.matches(`${'a'.repeat(30_000)}!`), false);
-  assert.ok(performance.now() - began < 5000);
+  assert.ok(cpuMs() - began < 5000);
 });
 
 const wrong: readonly [pattern: string, expected: RegExp][] = [

@@ -13,6 +13,7 @@ import type { SpfOutcome, SpfResultCode } from '../../../src/spf/check-host.js';
 import { fieldText } from '../../../src/spf/fields/lexical.js';
 import { readReceivedSpf, writeReceivedSpf } from '../../../src/spf/fields/received-spf.js';
 import { judge, record } from '../support/judge.js';
+import { cpuMs } from '../../support/cpu.js';
 
 const clientIp = parseIp('192.0.2.1') as Ip;
 const fail = judge(record('v=spf1 a:mail.example.org -all'));
@@ -313,10 +314,10 @@ describe('on any octets', () => {
       { numRuns: 3000 },
     );
     for (const filler of ['(', ')', '((', '"', '\\', ';', ' ', 'a=b;', 'a.b=c ', '\n\t', '()', 'a-', '"a" ']) {
-      const started = performance.now();
+      const started = cpuMs();
       for (const read of readers)
         for (const head of ['', 'pass ', 'mx; spf=pass ']) read(head + filler.repeat(200_000 / filler.length));
-      assert.ok(performance.now() - started < 1000, filler);
+      assert.ok(cpuMs() - started < 1000, filler);
     }
   });
 });

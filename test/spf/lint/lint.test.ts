@@ -6,6 +6,7 @@ import type { Resolver } from '../../../src/dns/resolver.js';
 import { zoneResolver } from '../../../src/dns/zone.js';
 import { judge } from '../support/judge.js';
 import { lint, type LintBranch, type LintReport } from '../../../src/spf/lint/lint.js';
+import { cpuMs } from '../../support/cpu.js';
 
 const own = (text: string): Promise<LintReport> => lint({ domain: null, strings: [text] }, { resolver: null });
 
@@ -447,9 +448,9 @@ describe('any text', () => {
 
   it('of 64 KB is judged soon', async () => {
     const networks = Array.from({ length: 4000 }, (_, i) => `ip4:10.${i >> 8}.${i & 255}.1`).join(' ');
-    const started = performance.now();
+    const started = cpuMs();
     const { findings } = await own(`v=spf1 ${networks} ${'bad '.repeat(500)} -all`);
     assert.ok(findings.length <= 100);
-    assert.ok(performance.now() - started < 10_000);
+    assert.ok(cpuMs() - started < 10_000);
   });
 });

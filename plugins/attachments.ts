@@ -4,9 +4,9 @@
  *
  *     attachments                                  the list that ships with postern (attachments.txt): programs
  *     attachments /etc/postern/attachments.txt     a list of your own
- *     attachments unreadable=defer                 what becomes of mail whose content cannot be read, because it is too
- *                                                  deep, has too many parts, takes too long …: defer (the default: nothing
- *                                                  gets past the list that way), pass, or reject
+ *     attachments unreadable=reject                what becomes of mail whose content cannot be read, because it is too
+ *                                                  deep, has too many parts …: reject (the default: nothing gets past the
+ *                                                  list that way), or pass. What takes too long now is deferred
  *
  * A list has one pattern a line, with # comments. `*` stands for anything. One with a slash is compared with the type, such
  * as application/x-msdownload, any other with the name, such as *.exe. Case does not matter, nor what Windows drops from
@@ -19,7 +19,7 @@ import { judgeUnreadable, unreadableOf } from './shared/unreadable.js';
 import { readWordList, shippedList } from './shared/word-list.js';
 
 export default function attachments(args: readonly string[]): Plugin {
-  const { unreadable, rest } = unreadableOf(args, 'defer');
+  const { unreadable, rest } = unreadableOf(args, 'reject');
   const [file = shippedList('attachments.txt'), ...more] = rest;
   if (more.length > 0) throw new Error('takes one file, and unreadable=');
   const isUnwanted = matcher(readWordList(file));
@@ -28,7 +28,7 @@ export default function attachments(args: readonly string[]): Plugin {
     inAll: false,
     async inspect(mail) {
       const content = await mail.content();
-      if (content.kind === 'unreadable') return judgeUnreadable(unreadable, content.why);
+      if (content.kind === 'unreadable') return judgeUnreadable(unreadable, content);
       const found = content.attachments.flatMap(wordsOf).find(isUnwanted);
       return found === undefined ? pass : reject(`Attachment of this kind is not accepted: ${asciiText(found, 100)}`);
     },

@@ -1,36 +1,36 @@
 /**
  * What a plugin does with mail whose content cannot be read (see src/mail/content.ts); no plugin itself. It is an argument,
- * `unreadable=defer`, `unreadable=pass` or `unreadable=reject`.
+ * `unreadable=reject` or `unreadable=pass`. What may be read at the next try is deferred, but where it would pass.
  */
 import { type Verdict, defer, pass, reject } from '../../src/hooks/check.js';
+import type { Content } from '../../src/mail/content.js';
 
-export type Unreadable = 'defer' | 'pass' | 'reject';
+export type WhenUnreadable = 'pass' | 'reject';
 
 export interface WithUnreadable {
-  readonly unreadable: Unreadable;
+  readonly unreadable: WhenUnreadable;
   /** The other arguments. */
   readonly rest: readonly string[];
 }
 
 /** Takes the argument out of the others. */
-export function unreadableOf(args: readonly string[], byDefault: Unreadable): WithUnreadable {
+export function unreadableOf(args: readonly string[], byDefault: WhenUnreadable): WithUnreadable {
   const isOne = (word: string): boolean => word.startsWith('unreadable=');
   const [given = `unreadable=${byDefault}`, ...more] = args.filter(isOne);
   const unreadable = given.slice('unreadable='.length);
-  if (!isUnreadable(unreadable) || more.length > 0) throw new Error('unreadable is defer, pass or reject, once');
+  if (unreadable === 'defer') throw new Error('unreadable is pass or reject: such mail would be deferred for ever');
+  if (!isWhenUnreadable(unreadable) || more.length > 0) throw new Error('unreadable is pass or reject, once');
   return { unreadable, rest: args.filter((word) => !isOne(word)) };
 }
 
-const isUnreadable = (word: string): word is Unreadable => ['defer', 'pass', 'reject'].includes(word);
+const isWhenUnreadable = (word: string): word is WhenUnreadable => ['pass', 'reject'].includes(word);
 
-export function judgeUnreadable(unreadable: Unreadable, why: string): Verdict {
+export function judgeUnreadable(
+  unreadable: WhenUnreadable,
+  { why, isLasting }: Extract<Content, { readonly kind: 'unreadable' }>,
+): Verdict {
   const log = `unreadable: ${why}`;
-  switch (unreadable) {
-    case 'defer':
-      return defer('The content of your mail cannot be examined', log);
-    case 'reject':
-      return reject('The content of your mail cannot be examined', log);
-    case 'pass':
-      return pass;
-  }
+  if (unreadable === 'pass') return pass;
+  const text = 'The content of your mail cannot be examined';
+  return isLasting ? reject(text, log) : defer(text, log);
 }

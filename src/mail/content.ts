@@ -14,7 +14,12 @@ export type Content =
       /** Those of attached mails too. */
       readonly attachments: readonly Attachment[];
     }
-  | { readonly kind: 'unreadable'; readonly why: string };
+  | {
+      readonly kind: 'unreadable';
+      readonly why: string;
+      /** Will it be so at the next try as well? */
+      readonly isLasting: boolean;
+    };
 
 export interface Attachment {
   /** Every name that a reader might show or save it under, decoded; none where it has none. */

@@ -95,7 +95,7 @@ class Thread {
     });
     this.#worker.unref();
     this.#worker.on('message', (message: FromThread) => this.#heard(message));
-    this.#worker.on('error', (error) => void this.end(error.message));
+    this.#worker.on('error', (error) => void this.end(error.message, isOutOfMemory(error)));
     this.#worker.on('exit', () => {
       void this.end('its thread ended');
       gone();
@@ -156,9 +156,12 @@ class Thread {
   }
 
   /** Also tells the mail that is being read. */
-  async end(why: string): Promise<void> {
+  async end(why: string, isLasting = false): Promise<void> {
     this.isUsable = false;
-    this.#job?.done({ kind: 'unreadable', why });
+    this.#job?.done({ kind: 'unreadable', why, isLasting });
     await this.#worker.terminate();
   }
 }
+
+/** What a mail takes of a thread's memory it takes at the next try as well; of time, it takes less on a quiet machine. */
+const isOutOfMemory = (error: Error): boolean => 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';

@@ -23,7 +23,7 @@ export async function readContent(octets: Readable, keep?: Keep): Promise<Conten
     const [text, html] = [found.text, found.html].map((parts) => parts.join('\n').slice(0, longestText));
     return { kind: 'read', text: text ?? '', html: html ?? '', attachments: found.attachments };
   } catch (error) {
-    return { kind: 'unreadable', why: error instanceof Error ? error.message : String(error) };
+    return { kind: 'unreadable', why: error instanceof Error ? error.message : String(error), isLasting: true };
   }
 }
 
@@ -58,6 +58,7 @@ interface MimePart {
 async function read(octets: Readable, found: Gathered, attachedTo: number): Promise<void> {
   if (attachedTo > limits.attachedMails) throw new Error(`mails in mails, deeper than ${limits.attachedMails}`);
   const parser = new MailParser(options);
+  const start = { text: '' };
   await new Promise<void>((resolve, reject) => {
     let taken = Promise.resolve();
     parser.on('data', (part: AttachmentStream | MessageText) => {
@@ -68,20 +69,72 @@ async function read(octets: Readable, found: Gathered, attachedTo: number): Prom
     // The last attachment may end with the mail, where no boundary ends it.
     parser.on('end', () => void taken.then(resolve, reject));
     parser.on('error', reject);
-    Readable.from(withoutPadding(octets)).on('error', reject).pipe(parser);
+    Readable.from(withoutPadding(separated(octets), start))
+      .on('error', reject)
+      .pipe(parser);
   });
   const { tree } = parser as unknown as { readonly tree: MimePart | false };
-  if (tree) takeText(tree, found);
+  if (!tree) return;
+  const body = start.text.slice(/\r?\n\r?\n/.exec(start.text)?.index ?? start.text.length);
+  if (isPartless(tree)) found.text.push(Buffer.from(body, 'latin1').toString('utf8'));
+  if (takeText(tree, found)) takeNames(body, found);
+}
+
+/** A multipart in which we find no part is text. */
+const isPartless = ({ children, contentType }: MimePart): boolean =>
+  children.length === 0 && contentType !== false && contentType.startsWith('multipart/');
+
+/** Where we find no parts another reader may find some all the same: the names that it would find count. */
+function takeNames(body: string, { attachments }: Gathered): void {
+  const named = body.matchAll(/name\*?\d*\*?[ \t]*=[ \t]*(?:"([^"\r\n]{1,255})"|([^\s";]{1,255}))/gi);
+  const names = [...[...named].map(([, quoted, bare = '']) => quoted ?? bare), ...uuencoded(body)];
+  if (names.length > limits.parts) throw new Error('a multipart without parts, but with too many names');
+  if (names.length > 0) attachments.push({ names, type: 'text/plain', size: body.length, inside: [] });
+}
+
+/** A line in the header that is no field begins the body (as Postfix has it): the empty line that is missing is put there. */
+async function* separated(octets: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  let held: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of octets) {
+    if (held === undefined) {
+      yield chunk;
+      continue;
+    }
+    held = Buffer.concat([held, chunk]);
+    const end = bodyBegins(held.toString('latin1'));
+    if (end === undefined && held.length <= limits.headerSize) continue;
+    yield* withSeparator(held, end);
+    held = undefined;
+  }
+  if (held !== undefined) yield* withSeparator(held, bodyBegins(`${held.toString('latin1')}\n`));
+}
+
+function* withSeparator(octets: Buffer, at: number | undefined): Iterable<Buffer> {
+  if (at === undefined || /^\r?\n/.test(octets.toString('latin1', at, at + 2))) return void (yield octets);
+  yield octets.subarray(0, at);
+  yield Buffer.from('\r\n');
+  yield octets.subarray(at);
+}
+
+/** Where the first line begins that is no field, nor goes on with one; a mailbox separator may stand in front. */
+function bodyBegins(text: string): number | undefined {
+  for (let at = 0, end = text.indexOf('\n'); end >= 0; at = end + 1, end = text.indexOf('\n', at)) {
+    const line = text.slice(at, Math.min(end, at + 1000));
+    const isField = /^[!-9;-~]+[ \t]*:/.test(line) || (at > 0 && /^[ \t]/.test(line));
+    if (!isField && !(at === 0 && /^>?From /.test(line))) return at;
+  }
+  return undefined;
 }
 
 /**
  * White space behind a boundary is no part of it (RFC 2046 §5.1.1, transport-padding), but mailparser does not find the
  * part then. It is taken away wherever a line might be a boundary: content is read here, and changed nowhere.
  */
-async function* withoutPadding(octets: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+async function* withoutPadding(octets: AsyncIterable<Buffer>, start: { text: string }): AsyncIterable<Buffer> {
   let held = '';
   for await (const chunk of octets) {
     const text = held + chunk.toString('latin1');
+    if (start.text.length < largestAttachment) start.text += chunk.toString('latin1');
     const lastLine = text.lastIndexOf('\n') + 1;
     held = text.startsWith('-', lastLine) && text.length - lastLine < 256 ? text.slice(lastLine) : '';
     yield trimmed(text.slice(0, text.length - held.length));
@@ -133,15 +186,15 @@ function isKept(octets: Buffer, { keep, attachments }: Gathered, isNamed: boolea
   }
 }
 
-/** The tree, without recursion: its depth is the sender's. */
-function takeText(tree: MimePart, found: Gathered): void {
+/** The tree, without recursion: its depth is the sender's. Is there a multipart in it without parts? */
+function takeText(tree: MimePart, found: Gathered): boolean {
+  let isPartlessSomewhere = false;
   const open: { readonly part: MimePart; readonly depth: number }[] = [{ part: tree, depth: 0 }];
   for (let next = open.pop(); next; next = open.pop()) {
     const { part, depth } = next;
     if (depth > limits.depth) throw new Error(`parts in parts, deeper than ${limits.depth}`);
     if (++found.parts > limits.parts) throw new Error(`more than ${limits.parts} parts`);
-    if (part.children.length === 0 && part.contentType && part.contentType.startsWith('multipart/'))
-      throw new Error('a multipart without parts');
+    isPartlessSomewhere ||= isPartless(part);
     for (const child of part.children.toReversed()) open.push({ part: child, depth: depth + 1 });
     if (part.isAttachment || part.textContent === undefined) continue;
     (part.contentType === 'text/html' ? found.html : found.text).push(part.textContent);
@@ -152,6 +205,7 @@ function takeText(tree: MimePart, found: Gathered): void {
     const kept = isKept(octets, found, false) && { octets };
     found.attachments.push({ names, type, size: octets.length, inside: [], ...kept });
   }
+  return isPartlessSomewhere;
 }
 
 /** Of two fields of one name a reader may take the first or the last; the name may stand in either of two. */

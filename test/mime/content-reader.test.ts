@@ -75,7 +75,22 @@ const table: readonly (readonly [what: string, mail: string, found: readonly str
   ],
   ['no boundary at the end', multipart([attached('a.exe')]).replace('--B--\r\n', ''), [`${exe} a.exe`]],
   ['white space behind a boundary', multipart([attached('a.exe')]).replace('--B\r\n', '--B \t\r\n'), [`${exe} a.exe`]],
-  ['a multipart without parts', 'Content-Type: multipart/mixed\r\n\r\nx', ['unreadable: a multipart without parts']],
+  ['a multipart without parts', 'Content-Type: multipart/mixed\r\n\r\nx', []],
+  [
+    'a multipart whose parts only others find',
+    multipart([attached('a.exe')]).replaceAll('--B', '--C'),
+    ['text/plain a.exe'],
+  ],
+  [
+    'a multipart without parts in one that has some',
+    multipart([part(['Content-Type: multipart/mixed; boundary=C'], '--D\r\nContent-Type: x/y; name=a.exe\r\n\r\nx')]),
+    ['text/plain a.exe'],
+  ],
+  [
+    'a bounce with a multipart of which only the header came back',
+    multipart([inMail('Subject: x\r\nContent-Type: multipart/mixed; boundary=C\r\n\r\n')]),
+    [mail],
+  ],
   ['names of the prototype', part(['Content-Type: text/plain; __proto__=x; constructor=y', '__proto__: x']), []],
 ];
 for (const [what, text, found] of table) {
@@ -94,6 +109,23 @@ test('text is decoded, HTML is left as it is', async () => {
   const content = await reader.read(inMemory(multipart([text, html], 'B', 'alternative')));
   assert.deepEqual(content, { kind: 'read', text: 'grüß', html: '<p>x', attachments: [] });
 });
+
+/** [what, the mail, its text and HTML] */
+const texts: readonly (readonly [what: string, mail: string, text: string, html: string])[] = [
+  ['a multipart without parts is text', 'Content-Type: multipart/mixed\r\n\r\nHello.', 'Hello.', ''],
+  ['a header that goes over into the body', 'Subject: x\r\nHello: world\r\n<b>you</b>\r\n', '<b>you</b>', ''],
+  ['a mailbox separator', 'From a@sender.example Sat Nov 28 2026\r\nSubject: x\r\n\r\nHello.', 'Hello.', ''],
+  ['a field that is folded', 'Subject: x\r\n y\r\n\tz\r\n\r\nHello.', 'Hello.', ''],
+];
+for (const [what, octets, text, html] of texts) {
+  test(`text: ${what}`, async () => {
+    for (const source of [inMemory(octets), inPieces(octets, 7)]) {
+      const content = await reader.read(source);
+      assert.ok(content.kind === 'read');
+      assert.deepEqual([content.text.trim(), content.html], [text, html]);
+    }
+  });
+}
 
 const bombs: readonly (readonly [what: string, mail: string, why: RegExp | undefined])[] = [
   ['100,000 parts', multipart(Array<string>(100_000).fill('\r\nx')), /child nodes/],

@@ -66,7 +66,7 @@ const table: readonly (readonly [what: string, mail: string, reply: RegExp])[] =
   [
     'more parts than anybody sends',
     from + multipart(Array<string>(2000).fill(text)),
-    /^451 4\.7\.1 The content of your mail cannot be examined$/,
+    /^550 5\.7\.1 The content of your mail cannot be examined \(/,
   ],
 ];
 for (const [what, message, reply] of table) {
@@ -105,7 +105,8 @@ const holding = (...some: readonly Partial<Attachment>[]): Content => ({
   html: '',
   attachments: some.map((one) => ({ names: [], type: 'application/octet-stream', size: 1, inside: [], ...one })),
 });
-const unreadable: Content = { kind: 'unreadable', why: 'too deep' };
+const unreadable: Content = { kind: 'unreadable', why: 'too deep', isLasting: true };
+const slow: Content = { kind: 'unreadable', why: 'takes longer', isLasting: false };
 const refused = 'reject 5.7.1 Attachment of this kind is not accepted: ';
 const shipped = attachments([]);
 
@@ -125,7 +126,9 @@ const names: readonly (readonly [what: string, plugin: typeof shipped, content: 
     `${refused}image/png`,
   ],
   ['a list of one’s own: not on it', attachments([join(lists, 'list')]), holding({ names: ['a.exe'] }), 'pass'],
-  ['unreadable, as it comes', shipped, unreadable, 'defer 451 4.7.1'],
+  ['unreadable, as it comes', shipped, unreadable, 'reject 5.7.1 The content of your mail cannot be examined'],
+  ['unreadable now', shipped, slow, 'defer 451 4.7.1'],
+  ['unreadable=pass, now', attachments(['unreadable=pass']), slow, 'pass'],
   ['unreadable=pass', attachments(['unreadable=pass']), unreadable, 'pass'],
   [
     'unreadable=reject',
@@ -163,6 +166,7 @@ const badArguments: readonly (readonly string[])[] = [
   ['a', 'b'],
   ['/nonexistent'],
   ['unreadable=maybe'],
+  ['unreadable=defer'],
   ['unreadable='],
 ];
 for (const args of badArguments) test(`bad arguments: ${args.join(' ')}`, () => assert.throws(() => attachments(args)));

@@ -10,7 +10,8 @@
  * Where hosts/ or tld/ holds anything and DNS does not say the client's name, the mail is deferred. Stands before whitelist
  * in the list: a whitelist entry lifts it.
  */
-import type { DataContext, Plugin } from '../src/hooks/plugin.js';
+import type { ClientName, DataContext, Plugin } from '../src/hooks/plugin.js';
+import { type Eventual, after } from '../src/mail/eventual.js';
 import { type Verdict, defer, pass, reject } from '../src/mail/verdict.js';
 
 const plugin: Plugin = {
@@ -33,8 +34,10 @@ function bySender({ markers, domain, reversePath, senderDomain }: DataContext): 
 const byAddress = ({ markers, domain, session }: DataContext): string | undefined =>
   markers.addressListed(domain, 'blacklisted', session.clientIp);
 
-async function byName({ markers, domain, session }: DataContext): Promise<Verdict> {
-  const client = await session.clientName();
+const byName = (context: DataContext): Eventual<Verdict> =>
+  after(context.session.knownClientName ?? context.session.clientName(), (client) => judgeName(context, client));
+
+function judgeName({ markers, domain }: DataContext, client: ClientName): Verdict {
   if (client.kind === 'none') return pass;
   if (client.kind === 'failed') {
     const asked = ['hosts', 'tld'].some((kind) => markers.anyListed(domain, 'blacklisted', kind));

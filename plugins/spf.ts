@@ -11,6 +11,7 @@
  * host must say a HELO name that the setting lists, and have a forward-confirmed reverse name that it lists as well.
  */
 import { type Mail, defer, defineCheck, pass, reject, skip } from '../src/hooks/check.js';
+import { after } from '../src/mail/eventual.js';
 import { asciiText } from '../src/mail/text.js';
 import { reply } from '../src/mail/reply.js';
 import type { SpfOutcome } from '../src/spf/check-host.js';
@@ -19,9 +20,10 @@ import { isForwarder, spfOf } from './shared/spf-result.js';
 
 export default defineCheck({
   name: 'spf',
-  async inspect(mail) {
-    return (await isForwarder(mail)) ? skip('a forwarder of spf_forwarders') : judge(mail, await spfOf(mail));
-  },
+  inspect: (mail) =>
+    after(isForwarder(mail), (isOne) =>
+      isOne ? skip('a forwarder of spf_forwarders') : after(spfOf(mail), (outcome) => judge(mail, outcome)),
+    ),
 });
 
 function judge({ session }: Mail, outcome: SpfOutcome): ReturnType<typeof reject> {

@@ -2,13 +2,14 @@
 import { type Signature, type Signatures, verifySignatures } from '../../src/dkim/verify.js';
 import type { Mail } from '../../src/hooks/check.js';
 import { oncePerMail } from '../../src/hooks/once-per-mail.js';
+import type { Eventual } from '../../src/mail/eventual.js';
 import { comment, quotedString } from '../../src/spf/fields/lexical.js';
 
 /** For all DNS questions of a mail's signatures. */
 export const dnsMs = 15_000;
 
 /** Verified once a mail, and recorded in Authentication-Results, X-DKIM-RESULT and log then. */
-export const signaturesOf: (mail: Mail) => Promise<Signatures> = oncePerMail(async (mail: Mail) => {
+export const signaturesOf: (mail: Mail) => Eventual<Signatures> = oncePerMail(async (mail: Mail) => {
   const { message, header, dns } = mail;
   const found = await verifySignatures({ message, header, dns, dnsMs });
   mail.addField('X-DKIM-RESULT', summaryOf(found.dkim));

@@ -1,19 +1,23 @@
 /**
  * address — rejects mail whose From: field is missing or empty, or holds an address that begins with -, |, _ or ! or has
- * two @ in a row.
+ * two @ in a row. A bounce, which has a null reverse-path, may name nobody: `From: MAILER-DAEMON <>`, or just words.
  */
 import { defineCheck, pass, reject } from '../src/hooks/check.js';
-import { addressesOf, areReadable } from '../src/mail/mailboxes.js';
+import { addressesOf } from '../src/mail/mailboxes.js';
 
 export default defineCheck({
   name: 'address',
-  inspect({ header }) {
+  inspect({ header, reversePath }) {
     const from = header.get('from');
     if (from === undefined) return reject('Missing header - From:');
-    if (!areReadable([from])) return reject('From: is too large');
     const addresses = addressesOf(from);
-    if (addresses.every((address) => address === '')) return reject('Empty header - From:');
+    const namesNobody = addresses.every((address) => address === '');
+    if (namesNobody && !(from !== '' && (reversePath === '' || isMailerDaemon(from))))
+      return reject('Empty header - From:');
     const bad = addresses.find((address) => /^[-|_!]/.test(address) || address.includes('@@'));
     return bad === undefined ? pass : reject('Invalid address in header - From:', bad);
   },
 });
+
+/** As bounces of some MTAs have it, also where a forwarder has put its own address into the reverse-path. */
+const isMailerDaemon = (from: string): boolean => /^"?mailer-daemon"?\s*<\s*>$/i.test(from);

@@ -1,5 +1,5 @@
 /**
- * date — rejects mail without a Date: field, which RFC 5322 §3.6 makes mandatory.
+ * date — rejects mail without a Date: field, which RFC 5322 §3.6 makes mandatory, or with an empty one.
  *
  *     date            the field must be there
  *     date 30         … and parse, and lie at most 30 days in the past
@@ -17,6 +17,7 @@ export default function date(args: readonly string[]): Plugin {
     inspect({ header }) {
       const value = header.get('date');
       if (value === undefined) return reject('Missing header - Date:');
+      if (value === '') return reject('Invalid header - Date:', 'it is empty');
       if (past === undefined) return pass;
       const time = Date.parse(value.slice(0, 200).replace(/\([^()]*\)/g, ''));
       if (Number.isNaN(time)) return reject('Invalid header - Date:', `does not parse: ${value}`);

@@ -9,7 +9,7 @@
  *     life       how long what has passed is remembered, from its last mail on
  *     clients    a network is known, and not put off any more, once so many of its tries have come again
  *
- * A network is an IPv4 /24 or an IPv6 /64. Where SPF passes (checks/spf is on), the sender's domain takes the network's
+ * A network is an IPv4 /24 or an IPv6 /64. Where SPF passes (asked here if checks/spf is off), the sender's domain takes the network's
  * place, so that a domain with many hosts is known by all of them, and it is known once one of its tries has come again.
  * Mail that is rejected or whitelisted is not put off. Stands behind all that rejects: what is deferred is not archived.
  *
@@ -20,6 +20,7 @@ import { type Mail, type Plugin, type Verdict, defer, defineCheck, note, pass } 
 import { reply } from '../src/mail/reply.js';
 import { count, readArguments, time, timeText } from './shared/arguments.js';
 import { networkText } from './shared/client-network.js';
+import { isForwarder, spfOf } from './shared/spf-result.js';
 
 interface Times {
   readonly delay: number;
@@ -37,7 +38,7 @@ export default function greylisting(args: readonly string[]): Plugin {
 }
 
 async function judge(mail: Mail, times: Times): Promise<Verdict> {
-  const who = identityOf(mail, times);
+  const who = identityOf(mail, await isVouchedFor(mail), times);
   const knownKey = `greylisting known ${who.text}`;
   const known = await mail.store.get(knownKey);
   if (!known.ok) return unknown(mail, known.problem);
@@ -60,11 +61,19 @@ interface GreylistIdentity {
   readonly enough: number;
 }
 
-/** Who an SPF pass vouches for is the domain (RFC 7208 §2.6.3); a null reverse-path has none. */
-function identityOf({ session, reversePath, senderDomain, authenticated }: Mail, { clients }: Times): GreylistIdentity {
-  return reversePath !== '' && authenticated()['spf'] === 'pass'
+/** Who an SPF pass vouches for is the domain (RFC 7208 §2.6.3). */
+function identityOf({ session, senderDomain }: Mail, isVouched: boolean, { clients }: Times): GreylistIdentity {
+  return isVouched
     ? { text: `domain ${senderDomain}`, enough: 1 }
     : { text: `network ${networkText(session.clientIp)}`, enough: clients };
+}
+
+/** Asked here where checks/spf is off. A null reverse-path has no domain; a forwarder sends mail of others. */
+async function isVouchedFor(mail: Mail): Promise<boolean> {
+  if (mail.reversePath === '') return false;
+  const known = mail.authenticated()['spf'];
+  if (known !== undefined) return known === 'pass';
+  return !(await isForwarder(mail)) && (await spfOf(mail)).result === 'pass';
 }
 
 type Try = { readonly key: string } & (

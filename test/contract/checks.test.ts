@@ -161,9 +161,10 @@ const table: readonly (readonly [check: string, what: string, mail: Mail, reason
   [
     'mailman',
     '"moderator request(s) waiting"',
-    titled('7 List moderator request(s) waiting'),
+    titled('7 Logcheck-devel moderator request(s) waiting'),
     'Mailman moderation notice',
   ],
+  ['mailman', '"moderator request(s) waiting" of another list', titled('7 List moderator request(s) waiting'), ''],
   ['mailman', 'another subject', titled('Your post requires no approval'), ''],
   ['mailman', 'no subject', { without: ['subject'] }, ''],
 ];

@@ -54,6 +54,18 @@ test('a network whose tries came again twice is known', async (t) => {
   assert.match(await send(mx, { from: 'c@three.example', xclient: 'ADDR=198.51.100.1' }), greylisted);
 });
 
+test('greylisting asks SPF itself where no check did: a sender pool passes at its second try', async (t) => {
+  const mx = await start(t, {
+    plugins: ['valid_users', 'greylisting delay=2s window=1h clients=5'],
+    zone: { 'sender.example': { TXT: [['v=spf1 ip4:198.18.0.0/15 ~all']] } },
+  });
+  assert.match(await send(mx, { xclient: 'ADDR=198.18.0.7' }), greylisted);
+  await later();
+  assert.match(await send(mx, { xclient: 'ADDR=198.18.1.7' }), /^250 /);
+  assert.match(await send(mx, { xclient: 'ADDR=198.18.2.7', to: 'bob@example.com' }), /^250 /);
+  assert.match(await send(mx, { xclient: 'ADDR=203.0.113.7' }), greylisted, 'SPF does not vouch for this one');
+});
+
 test('a domain that SPF vouches for comes again from any host, and is known then', async (t) => {
   const mx = await start(t, {
     zone: { 'sender.example': { TXT: [['v=spf1 ip4:192.0.2.0/24 ip4:203.0.113.0/24 -all']] } },

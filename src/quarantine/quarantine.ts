@@ -1,7 +1,6 @@
 /**
  * The quarantine as the listener sees it: archives a rejected mail for each refused recipient, and answers only when mail,
- * folder and index line are on disk. The order (mail, its name, its index line) means that a crash can leave a mail without a
- * line, which `check` mends, but never a line without its mail. Leaves the reply to the listener.
+ * folder and index line are on disk. What a crash can leave at each point, and why that is harmless, is in README.md. Leaves the reply to the listener.
  */
 import type { Headline } from '../mail/shown/headline.js';
 import type { MessageSource } from '../mail/message.js';
@@ -14,7 +13,7 @@ import { isFolderName, mailName } from './disk/folder.js';
 import { indexLine } from './disk/index-entry.js';
 import { type Indexes, openIndexes } from './disk/index-file.js';
 import { type MailFile, mailFile } from './disk/mail-file.js';
-import { type PreparedFolder, type PreparedFolders, preparedFolders } from './keep/prepare.js';
+import { type PreparedFolders, preparedFolders } from './keep/prepare.js';
 
 export interface ArchiveRequest {
   /** [A-Z0-9]+, the transaction's: names the mail, and makes the name unique. */
@@ -135,8 +134,9 @@ async function attempt(request: ArchiveRequest, means: Means): Promise<ArchiveRe
   );
   try {
     await write(files);
-    await publish(files, folder);
-    await means.indexes.append(folder, linesOf(request, files));
+    for (const file of files) file.publish();
+    // The two syncs run beside each other: README.md says why a crash between them is harmless.
+    await means.indexes.append(folder, linesOf(request, files), folder.syncNew());
   } catch (error) {
     for (const file of files) file.discard();
     throw error;
@@ -150,11 +150,6 @@ async function write(files: readonly MailFile[]): Promise<void> {
     const results = await Promise.allSettled(files.slice(i, i + batch).map((file) => file.write()));
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
-}
-
-async function publish(files: readonly MailFile[], folder: PreparedFolder): Promise<void> {
-  for (const file of files) file.publish();
-  await folder.syncNew();
 }
 
 function linesOf({ time, copies, about }: ArchiveRequest, files: readonly MailFile[]): Buffer {

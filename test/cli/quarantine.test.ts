@@ -289,6 +289,7 @@ test('check gives a mail without a line its line back, and expire takes what is 
     rebuilt: 1,
     orphans: 1,
     missing: 0,
+    finished: 0,
     foreign: 0,
   });
   assert.match((await run(root, ['list'])).out, /\tONE\t/);

@@ -100,7 +100,7 @@ test('a mutt that stays open sees each mail as it is archived; what it moves is 
     assert.equal((await release(ref, options)).kind, 'released', ref.filename);
   }
   assert.deepEqual([listed, sent], [count, count]);
-  assert.deepEqual(await checkDay(folder), { rebuilt: false, orphans: 0, missing: 0, foreign: 0 });
+  assert.deepEqual(await checkDay(folder), { rebuilt: false, orphans: 0, missing: 0, finished: 0, foreign: 0 });
   assert.equal(moved.length + fs.readdirSync(path.join(folder, 'new')).length, count);
 });
 

@@ -46,6 +46,7 @@ for (const [reader, rename] of names) {
       rebuilt: false,
       orphans: 0,
       missing: 0,
+      finished: 0,
       foreign: 0,
     });
     const relay: ReleaseOptions['relay'] = { send: () => Promise.resolve({ kind: 'accepted', text: 'ok' }) };

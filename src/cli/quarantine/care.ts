@@ -44,7 +44,7 @@ export async function check({ settings, options, words }: Task): Promise<number>
   if (wrong !== undefined) return misuse(`quarantine check: ${printable(wrong, 100)} must be YDAY/DOMAIN`);
   const folders = words.length > 0 ? words : foldersIn(settings.spam);
   const progress = progressLine();
-  const sum = { folders: 0, rebuilt: 0, orphans: 0, missing: 0, foreign: 0 };
+  const sum = { folders: 0, rebuilt: 0, orphans: 0, missing: 0, finished: 0, foreign: 0 };
   const say = (text: string, json: object): void =>
     void process.stdout.write(options.has('json') ? jsonLine(json) : `${text}\n`);
   for (const [i, folder] of folders.entries()) {
@@ -53,8 +53,8 @@ export async function check({ settings, options, words }: Task): Promise<number>
       const found = await checkDay(path.join(settings.spam, folder));
       sum.folders++;
       sum.rebuilt += found.rebuilt ? 1 : 0;
-      for (const key of ['orphans', 'missing', 'foreign'] as const) sum[key] += found[key];
-      if (!found.rebuilt && found.missing + found.foreign === 0) continue;
+      for (const key of ['orphans', 'missing', 'finished', 'foreign'] as const) sum[key] += found[key];
+      if (!found.rebuilt && found.missing + found.finished + found.foreign === 0) continue;
       progress.end();
       say(`${folder}: ${counted(found)}`, { folder, ...found });
     } catch (error) {
@@ -67,8 +67,13 @@ export async function check({ settings, options, words }: Task): Promise<number>
   return sum.folders < folders.length ? exit.ioError : exit.ok;
 }
 
-const counted = ({ orphans, missing, foreign }: Omit<CheckResult, 'rebuilt'>): string =>
-  `${orphans} mails had no line, ${missing} lines have no mail${foreign === 0 ? '' : `, ${foreign} files are not ours`}`;
+const counted = ({ orphans, missing, finished, foreign }: Omit<CheckResult, 'rebuilt'>): string =>
+  [
+    `${orphans} mails had no line`,
+    `${missing} lines have no mail`,
+    ...(finished === 0 ? [] : [`${finished} mails were still in tmp`]),
+    ...(foreign === 0 ? [] : [`${foreign} files are not ours`]),
+  ].join(', ');
 
 function isFolder(word: string): boolean {
   const [yday = '', domain = '', ...more] = word.split('/');

@@ -8,6 +8,7 @@ import { headerEnd, type Header, parseHeader } from '../../mail/header.js';
 import { headlineOf } from '../../mail/shown/headline.js';
 import { decodeUtf8 } from '../../mail/text.js';
 import { rfc3339 } from '../disk/day.js';
+import { syncFolder } from '../disk/durable.js';
 import { entriesIn } from '../disk/emptying.js';
 import { type Folder, folderAt, mailKey, mailTime, baseName } from '../disk/folder.js';
 import { type IndexEntry, indexLine } from '../disk/index-entry.js';
@@ -24,6 +25,8 @@ export interface CheckResult {
   readonly orphans: number;
   /** Mails with a line that are not there any more, and that nobody deleted by postern; their lines stay. */
   readonly missing: number;
+  /** Mails with a line that a crash had left in tmp/; they are in new/ now. */
+  readonly finished: number;
   /** What stands in the folder and is not ours: it has no name of ours, or is no regular file. It stays. */
   readonly foreign: number;
 }
@@ -36,17 +39,32 @@ export async function checkDay(day: string, now: Date = new Date()): Promise<Che
   const folder = folderAt(day);
   for (const dir of [path.dirname(day), day]) requireDirectory(dir);
   const indexes = openIndexes();
-  await sweepTmp(folder, now.getTime());
   const torn = await indexes.mend(folder);
   // The index first: a mail that is archived meanwhile must not look as if it were gone.
   const { listed, deleted, broken } = await survey(folder.index);
-  const { mails, foreign } = await mailsIn(folder);
+  const { mails, waiting, foreign } = await mailsIn(folder);
   for (const { start, length } of broken) blank(folder.index, start, length);
   const orphans = [...mails].filter(([key, file]) => !listed.has(key) && isSettled(file, now));
   const lines = orphans.toSorted(([, a], [, b]) => (a < b ? -1 : 1)).flatMap(([, file]) => lineFor(file));
   if (lines.length > 0) await indexes.append(folder, Buffer.concat(lines));
-  const missing = [...listed].filter((key) => !mails.has(key) && !deleted.has(key)).length;
-  return { rebuilt: torn || broken.length + lines.length > 0, orphans: lines.length, missing, foreign };
+  const absent = [...listed].filter(([key]) => !mails.has(key) && !deleted.has(key));
+  const finished = absent.filter(([key, entry]) => finish(folder, waiting.get(key), entry, now)).length;
+  if (finished > 0) await syncFolder(folder.new);
+  await sweepTmp(folder, now.getTime());
+  const rebuilt = torn || broken.length + lines.length > 0;
+  return { rebuilt, orphans: lines.length, missing: absent.length - finished, finished, foreign };
+}
+
+/**
+ * A file system that does not keep names and contents in order may have kept the line of a mail and lost its way from tmp/
+ * to new/ in a crash. The octets were on disk before: whole is whole. Was it so?
+ */
+function finish(folder: Folder, file: string | undefined, entry: IndexEntry, now: Date): boolean {
+  if (file === undefined || !isSettled(file, now)) return false;
+  const target = path.join(folder.new, baseName(path.basename(file)));
+  if (fs.lstatSync(file).size !== entry.size || fs.lstatSync(target, { throwIfNoEntry: false })) return false;
+  fs.renameSync(file, target);
+  return true;
 }
 
 /** Whatever a reader has made of a name, it is the same mail. */
@@ -55,20 +73,22 @@ const keyOf = (name: string): string => mailKey(name) ?? baseName(name);
 interface Contents {
   /** Key → path. */
   readonly mails: ReadonlyMap<string, string>;
+  /** The same of tmp/. */
+  readonly waiting: ReadonlyMap<string, string>;
   readonly foreign: number;
 }
 
 async function mailsIn(folder: Folder): Promise<Contents> {
   const mails = new Map<string, string>();
+  const waiting = new Map<string, string>();
   let foreign = strangersBeside(folder);
   for (const dir of [folder.new, folder.cur, folder.tmp]) {
     for await (const entry of entriesIn(dir)) {
-      const isMail = entry.isFile() && dir !== folder.tmp;
       if (!entry.isFile() || mailKey(entry.name) === undefined) foreign++;
-      if (isMail) mails.set(keyOf(entry.name), path.join(dir, entry.name));
+      if (entry.isFile()) (dir === folder.tmp ? waiting : mails).set(keyOf(entry.name), path.join(dir, entry.name));
     }
   }
-  return { mails, foreign };
+  return { mails, waiting, foreign };
 }
 
 /** In the folder itself there is the maildir, the index and links to it. */
@@ -83,17 +103,17 @@ function strangersBeside(folder: Folder): number {
 
 /** Keys of mails. */
 interface Survey {
-  readonly listed: ReadonlySet<string>;
+  readonly listed: ReadonlyMap<string, IndexEntry>;
   readonly deleted: ReadonlySet<string>;
   readonly broken: readonly Piece[];
 }
 
 async function survey(index: string): Promise<Survey> {
-  const listed = new Set<string>();
+  const listed = new Map<string, IndexEntry>();
   const deleted = new Set<string>();
   const broken = [];
   for await (const piece of readPieces(index)) {
-    if (piece.entry) listed.add(keyOf(piece.entry.filename));
+    if (piece.entry) listed.set(keyOf(piece.entry.filename), piece.entry);
     else if (!piece.mark) broken.push(piece);
     else if (piece.mark.kind === 'deleted') deleted.add(keyOf(piece.mark.filename));
   }

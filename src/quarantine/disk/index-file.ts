@@ -7,7 +7,7 @@
  */
 import fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ioError, syncFile, syncFolder } from './durable.js';
+import { codeOf, ioError, syncFile, syncFolder } from './durable.js';
 import type { Folder } from './folder.js';
 import { groupSync } from './group-sync.js';
 import { openToWrite } from './regular.js';
@@ -22,10 +22,11 @@ interface OpenIndex {
 
 export interface Indexes {
   /**
-   * Resolves when the lines are on disk in the file that bears the index's name. Throws when they are not: then they have
-   * been taken out again as far as the disk allows.
+   * Resolves when the lines are on disk in the file that bears the index's name, and `beside`, which may take its time
+   * meanwhile, has succeeded. Throws when one of them has not: then the lines have been taken out again as far as the disk
+   * allows, and `beside` has ended.
    */
-  append(folder: Folder, lines: Buffer): Promise<void>;
+  append(folder: Folder, lines: Buffer, beside?: Promise<void>): Promise<void>;
   /** Mends a torn end, if there is one; was there? */
   mend(folder: Folder): Promise<boolean>;
 }
@@ -59,7 +60,15 @@ export function openIndexes(): Indexes {
   };
 
   return {
-    append: (folder, lines) => using(folder, (index) => appendTo(index, folder, lines)),
+    async append(folder, lines, beside = Promise.resolve()) {
+      // Whatever throws before it is waited for, its failure is nobody's surprise.
+      const ended = beside.catch(() => undefined);
+      try {
+        await using(folder, (index) => appendTo({ index, folder, lines, beside }));
+      } finally {
+        await ended;
+      }
+    },
     mend: (folder) => using(folder, (index) => mend(index, folder)),
   };
 }
@@ -77,17 +86,39 @@ function openIndex(folder: Folder): OpenIndex {
 
 const inodeAt = (path: string): number | undefined => fs.lstatSync(path, { throwIfNoEntry: false })?.ino;
 
-async function appendTo(index: OpenIndex, folder: Folder, lines: Buffer): Promise<void> {
+interface Append {
+  readonly index: OpenIndex;
+  readonly folder: Folder;
+  readonly lines: Buffer;
+  readonly beside: Promise<void>;
+}
+
+async function appendTo({ index, folder, lines, beside }: Append): Promise<void> {
   await mend(index, folder);
-  const before = appendNow(index, folder, lines);
+  const before = await appendPatiently({ index, folder, lines, beside });
   try {
-    await index.sync();
-    if (before === 0) await syncFolder(folder.path);
+    await all([index.sync(), before === 0 ? syncFolder(folder.path) : Promise.resolve(), beside]);
   } catch (error) {
     removeFragment({ path: folder.index, fragment: lines, from: before });
     throw error;
   }
   if (inodeAt(folder.index) !== index.inode) throw ioError('ENOENT', `index was removed '${folder.index}'`);
+}
+
+/** Mails that fail beside this one make room on a full disk before long: its line gets a second try. */
+async function appendPatiently({ index, folder, lines, beside }: Append): Promise<number> {
+  try {
+    return appendNow(index, folder, lines);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOSPC') throw error;
+    await beside;
+    return appendNow(index, folder, lines);
+  }
+}
+
+/** When one fails the others are waited for. */
+async function all(work: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }
 
 /** Returns how long the file was before. */

@@ -6,6 +6,7 @@ import { checkDay } from '../../../src/quarantine/care/check.js';
 import { parseHeader } from '../../../src/mail/header.js';
 import { headlineOf } from '../../../src/mail/shown/headline.js';
 import type { IndexEntry } from '../../../src/quarantine/disk/index-entry.js';
+import { markLine } from '../../../src/quarantine/disk/mark.js';
 import { day, entriesIn, folderOf, namesIn, oldFolder, quarantineIn, request, spamFolder } from '../support.js';
 
 const time = new Date(2026, 10, 20, 12);
@@ -47,11 +48,11 @@ test('an index is rebuilt from its maildir with the very entries that were lost'
   const folder = folderOf(root, time);
   const before = (await entriesIn(folder)).map(ofTheMail);
   fs.rmSync(path.join(folder, 'index'));
-  assert.deepEqual(await checkDay(folder, later), { rebuilt: true, orphans: 3, missing: 0, foreign: 0 });
+  assert.deepEqual(await checkDay(folder, later), { rebuilt: true, orphans: 3, missing: 0, finished: 0, foreign: 0 });
   const rebuilt = await entriesIn(folder);
   assert.deepEqual(rebuilt.map(ofTheMail), before);
   assert.deepEqual([rebuilt[0]?.subject, rebuilt[0]?.headerFrom], ['Grüße and more', 'Jürgen <a@example.net>']);
-  assert.deepEqual(await checkDay(folder, later), { rebuilt: false, orphans: 0, missing: 0, foreign: 0 });
+  assert.deepEqual(await checkDay(folder, later), { rebuilt: false, orphans: 0, missing: 0, finished: 0, foreign: 0 });
 });
 
 test('good lines stay, broken ones go, a glued one is freed, orphans are added, a mail that is gone is counted', async (t) => {
@@ -61,7 +62,7 @@ test('good lines stay, broken ones go, a glued one is freed, orphans are added, 
   const [first = '', second = '', third = ''] = fs.readFileSync(index, 'utf8').split('\n');
   fs.writeFileSync(index, `${first}\nbroken\n${second.slice(0, 100)}${second}\n${third}\n${third.slice(0, 20)}`);
   fs.unlinkSync(path.join(folder, 'new', namesIn(folder, 'new')[0] ?? ''));
-  assert.deepEqual(await checkDay(folder, later), { rebuilt: true, orphans: 1, missing: 1, foreign: 0 });
+  assert.deepEqual(await checkDay(folder, later), { rebuilt: true, orphans: 1, missing: 1, finished: 0, foreign: 0 });
   const lines = fs
     .readFileSync(index, 'utf8')
     .split('\n')
@@ -90,7 +91,30 @@ test('a mail that is just being archived is not taken for an orphan', async (t) 
   const root = spamFolder(t);
   const folder = oldFolder(root, time, { count: 0 });
   fs.writeFileSync(path.join(folder, 'new', '5.A_1.h'), '');
-  assert.deepEqual(await checkDay(folder), { rebuilt: false, orphans: 0, missing: 0, foreign: 0 });
+  assert.deepEqual(await checkDay(folder), { rebuilt: false, orphans: 0, missing: 0, finished: 0, foreign: 0 });
+});
+
+test('a mail whose line outlived its way out of tmp/ is finished if it is whole, and nothing of half a one is', async (t) => {
+  const root = spamFolder(t);
+  const folder = oldFolder(root, time, { count: 4 });
+  const names = namesIn(folder, 'new').concat(namesIn(folder, 'cur').map((name) => name.replace(':2,S', '')));
+  const entries = await entriesIn(folder);
+  const octets = (name: string): Buffer =>
+    Buffer.alloc(entries.find(({ filename }) => filename === name)?.size ?? 0, 'x');
+  for (const dir of ['new', 'cur']) for (const name of namesIn(folder, dir)) fs.rmSync(path.join(folder, dir, name));
+  const [whole = '', half = '', deleted = '', gone = ''] = names;
+  fs.writeFileSync(path.join(folder, 'tmp', whole), octets(whole));
+  fs.writeFileSync(path.join(folder, 'tmp', half), octets(half).subarray(1));
+  fs.writeFileSync(path.join(folder, 'tmp', deleted), octets(deleted));
+  fs.appendFileSync(
+    path.join(folder, 'index'),
+    markLine({ time: time.toISOString(), kind: 'deleted', filename: deleted, by: 'anna', detail: '' }),
+  );
+  assert.notEqual(gone, '');
+  assert.deepEqual(await checkDay(folder), { rebuilt: false, orphans: 0, missing: 3, finished: 0, foreign: 0 });
+  assert.deepEqual(await checkDay(folder, later), { rebuilt: false, orphans: 0, missing: 2, finished: 1, foreign: 0 });
+  assert.deepEqual(namesIn(folder, 'new'), [whole]);
+  assert.deepEqual(namesIn(folder, 'tmp'), [half, deleted].toSorted());
 });
 
 test('what a killed process left in tmp/ goes after 36 hours', async (t) => {

@@ -66,6 +66,33 @@ test('an index that is moved away is noticed', async (t) => {
   assert.equal(fs.readFileSync(folder.index, 'utf8'), fresh);
 });
 
+const besides: readonly (readonly [what: string, index: string, plant: boolean])[] = [
+  ['while the lines are synced', old, false],
+  ['while a torn end is mended', old.slice(0, 50), false],
+  ['while the index cannot be opened', '', true],
+];
+
+for (const [what, before, plant] of besides) {
+  test(`what runs beside fails ${what}: no line stays, and it has ended`, async (t) => {
+    const folder = indexWith(t, before);
+    if (plant) {
+      fs.rmSync(folder.index);
+      fs.mkdirSync(folder.index);
+    }
+    let ended = false;
+    const beside = delay(20).then(() => {
+      ended = true;
+      throw new Error('new/ is broken');
+    });
+    await assert.rejects(
+      openIndexes().append(folder, Buffer.from(fresh), beside),
+      plant ? /no regular file/ : /new\/ is broken/,
+    );
+    assert.ok(ended);
+    if (!plant) assert.ok(!fs.readFileSync(folder.index, 'utf8').includes(fresh));
+  });
+}
+
 const other = line('OTHER');
 const fragments: readonly (readonly [string, string, string, string])[] = [
   ['the last half line', old + fresh.slice(0, 60), fresh.slice(0, 60), old + '\n'.repeat(60)],

@@ -14,7 +14,7 @@ import { openContentReader } from '../mime/content-reader.js';
 import { type Ip, ip4FromWord } from '../mail/ip.js';
 import { type Quarantine, openQuarantine } from '../quarantine/quarantine.js';
 import { Refusals } from '../relay/refusals.js';
-import { MemoryPool } from '../smtp/memory-pool.js';
+import { MemoryPool } from '../smtp/message/memory-pool.js';
 import { type Relay, openRelay } from '../relay/relay.js';
 import type { Settings } from '../settings/settings.js';
 import type { Services } from '../smtp/services.js';

@@ -11,7 +11,7 @@ import type { Ip } from '../mail/ip.js';
 import { type Reply, closing, reply, wireText } from '../mail/reply.js';
 import { ClientSocket, type SocketUser } from './client-socket.js';
 import { type Command, parseCommand } from './command/command.js';
-import { DataReader } from './data-reader.js';
+import { DataReader } from './message/data-reader.js';
 import { Admission, type ConnectionLimits } from './limits.js';
 import type { Services } from './services.js';
 import { type Client, SmtpSession } from './session.js';

@@ -11,7 +11,7 @@ import { headlineOf } from '../mail/shown/headline.js';
 import { type Reply, isTemporary, localProblem, reply, replyText } from '../mail/reply.js';
 import { asciiText } from '../mail/text.js';
 import type { RelayResult } from '../relay/relay.js';
-import type { IncomingMessage, IncomingProblem } from './incoming.js';
+import type { IncomingMessage, IncomingProblem } from './message/incoming.js';
 import type { Services } from './services.js';
 import { type TlsFacts, tlsLogText } from './tls-facts.js';
 import { traceFields, withoutOwnFields } from './trace-fields.js';
@@ -114,8 +114,7 @@ function run(hook: 'dataPost' | 'queue', mail: ReadMail): Eventual<HookOutcome> 
     log: () => services.hookLog({ ip: session.clientIp.text, session: session.id, id: transaction.id }),
     debug: services.settings.log_level === 'debug',
     timeoutMs: services.settings.plugin_timeout,
-    note: ({ plugin, verdict }) =>
-      verdict.kind === 'pardon' ? transaction.forgive(plugin, verdict) : transaction.reject(plugin, verdict),
+    note: (said) => transaction.note(said),
   });
 }
 

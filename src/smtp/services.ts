@@ -12,7 +12,7 @@ import type { Relay } from '../relay/relay.js';
 import type { Settings } from '../settings/settings.js';
 import type { Srv } from '../srv/srv.js';
 import type { Store } from '../store/store.js';
-import type { IncomingLimits } from './incoming.js';
+import type { IncomingLimits } from './message/incoming.js';
 
 export interface Log {
   debug(details: object, text: string): void;

@@ -5,6 +5,7 @@
  * and whoever differs is told to come again in a transaction of its own (RFC 5321 §4.5.3.1.10).
  */
 import type { AuthenticationResult, Recipient } from '../hooks/plugin.js';
+import type { NotedVerdict } from '../hooks/run.js';
 import type { Pardon, Rejection } from '../mail/verdict.js';
 
 /**
@@ -136,12 +137,9 @@ export class SmtpTransaction {
     this.#isJudged = true;
   }
 
-  /** The first objection stands; later ones are no news. */
-  reject(plugin: string, rejection: Rejection): void {
-    this.#objection ??= { plugin, rejection };
-  }
-
-  forgive(plugin: string, pardon: Pardon): void {
-    if (this.#pardon?.pardon.lifts !== 'all') this.#pardon = { plugin, pardon };
+  /** The first objection stands, later ones are no news; of pardons one that lifts all. */
+  note({ plugin, verdict }: NotedVerdict): void {
+    if (verdict.kind === 'reject') this.#objection ??= { plugin, rejection: verdict };
+    else if (this.#pardon?.pardon.lifts !== 'all') this.#pardon = { plugin, pardon: verdict };
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { DataReader } from '../../src/smtp/data-reader.js';
+import { DataReader } from '../../src/smtp/message/data-reader.js';
 
 function read(chunks: readonly string[]): { text: string; rest: string | undefined; bare: boolean } {
   const reader = new DataReader();

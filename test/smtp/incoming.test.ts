@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { IncomingMessage } from '../../src/smtp/incoming.js';
-import { MemoryPool } from '../../src/smtp/memory-pool.js';
+import { IncomingMessage } from '../../src/smtp/message/incoming.js';
+import { MemoryPool } from '../../src/smtp/message/memory-pool.js';
 
 function incoming(limits: {
   maxSize?: number;

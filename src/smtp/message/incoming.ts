@@ -5,7 +5,7 @@
  */
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { MessageSource } from '../mail/message.js';
+import type { MessageSource } from '../../mail/message.js';
 import type { MemoryPool } from './memory-pool.js';
 
 export interface IncomingLimits {

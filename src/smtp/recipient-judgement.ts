@@ -1,0 +1,48 @@
+/** One recipient while plugins look at it. What they say counts for the transaction only once the recipient is taken. */
+import type { SeenRecipient } from '../hooks/views.js';
+import type { Recipient } from '../hooks/plugin.js';
+import type { NotedVerdict } from '../hooks/run.js';
+import type { Rejection } from '../mail/verdict.js';
+import type { Objection, SmtpTransaction } from './transaction.js';
+
+export class RecipientJudgement implements SeenRecipient {
+  readonly recipient: Recipient;
+  readonly askAhead: SeenRecipient['askAhead'];
+  readonly #transaction: SmtpTransaction;
+  readonly #said: NotedVerdict[] = [];
+  #objection: Objection | undefined;
+
+  constructor(transaction: SmtpTransaction, recipient: Recipient, askAhead: SeenRecipient['askAhead']) {
+    this.#transaction = transaction;
+    this.recipient = recipient;
+    this.askAhead = askAhead;
+  }
+
+  /** Why the recipient is refused. */
+  get objection(): Objection | undefined {
+    return this.#objection;
+  }
+
+  get rejection(): Rejection | undefined {
+    return this.#objection?.rejection ?? this.#transaction.objection?.rejection;
+  }
+
+  get pardoned(): string | undefined {
+    return this.#transaction.pardoned;
+  }
+
+  note(said: NotedVerdict): void {
+    const { plugin, verdict } = said;
+    if (verdict.kind === 'reject' && verdict.about === 'recipient') {
+      this.#objection ??= { plugin, rejection: verdict };
+      return;
+    }
+    if (verdict.kind === 'pardon' && verdict.lifts === 'all') this.#objection = undefined;
+    this.#said.push(said);
+  }
+
+  /** The recipient is taken. */
+  apply(): void {
+    for (const said of this.#said) this.#transaction.note(said);
+  }
+}

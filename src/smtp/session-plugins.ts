@@ -1,0 +1,176 @@
+/**
+ * The plugins' part in one session, before the end of data: what they see of it, what they say at each hook, and the log line
+ * of whoever is turned away by it. Which commands are legal, and the reply where nobody objects, is the session's.
+ */
+import type {
+  ClientName,
+  HookContext,
+  HookMethod,
+  JudgingHook,
+  Plugin,
+  SessionContext,
+  SessionFacts,
+} from '../hooks/plugin.js';
+import { type HookOutcome, type NotedVerdict, runHook } from '../hooks/run.js';
+import {
+  mailContext,
+  rcptContext,
+  sessionContext,
+  sessionFacts,
+  type SessionState,
+  unknownCommandContext,
+} from '../hooks/views.js';
+import { type Eventual, after } from '../mail/eventual.js';
+import { deepFreeze } from '../mail/frozen.js';
+import type { Ip } from '../mail/ip.js';
+import { type Reply, localProblem, replyText } from '../mail/reply.js';
+import { printable } from '../mail/text.js';
+import { BrokenMarker } from '../srv/srv.js';
+import type { RecipientJudgement } from './recipient-judgement.js';
+import type { Services } from './services.js';
+import type { SmtpTransaction } from './transaction.js';
+
+export interface Client {
+  readonly ip: Ip;
+  /** Told by a trusted proxy (XCLIENT NAME); undefined: ask DNS. */
+  readonly name: ClientName | undefined;
+}
+
+export class SessionPlugins {
+  /** What plugins see of the session, at every hook. */
+  readonly facts: SessionFacts;
+  readonly #services: Services;
+  readonly #state: SessionState;
+  readonly #context: SessionContext;
+  /** Rejections and pardons from before there was a mail. */
+  readonly #said: Record<'connect' | 'helo', readonly NotedVerdict[]> = { connect: [], helo: [] };
+
+  constructor(services: Services, client: Client, id: string) {
+    this.#services = services;
+    this.#state = stateOf(id, client, client.name ?? services.clientName(client.ip));
+    this.facts = sessionFacts(this.#state);
+    this.#context = sessionContext(services.surroundings, this.facts);
+  }
+
+  /** The name that HELO gave; '' before it, and where it was refused. */
+  get helo(): string {
+    return this.#state.helo;
+  }
+
+  set helo(name: string) {
+    this.#state.helo = name;
+  }
+
+  get secure(): boolean {
+    return this.#state.secure;
+  }
+
+  /** RFC 3207 §4.2: what was said before the handshake is forgotten. */
+  secured(): void {
+    this.#state.secure = true;
+    this.#state.helo = '';
+    this.#said.helo = [];
+  }
+
+  /** Like all of these: the reply that is due now, undefined where the session goes on. */
+  atSession(hook: 'connect' | 'helo'): Eventual<Reply | undefined> {
+    const said: NotedVerdict[] = [];
+    this.#said[hook] = said;
+    return this.#run(hook, this.#context, { note: (one) => void said.push(one) });
+  }
+
+  /** What was said of the connection and of HELO holds for each of its mails. */
+  atMail(transaction: SmtpTransaction): Eventual<Reply | undefined> {
+    for (const said of [...this.#said.connect, ...this.#said.helo]) transaction.note(said);
+    const context = mailContext(this.#services.surroundings, this.facts, transaction);
+    return this.#run('mail', context, { transaction, note: (said) => transaction.note(said) });
+  }
+
+  atRcpt(transaction: SmtpTransaction, judgement: RecipientJudgement): Eventual<Reply | undefined> {
+    const context = rcptContext(this.#services.surroundings, this.facts, transaction, judgement);
+    return this.#run('rcpt', context, { transaction, note: (said) => judgement.note(said) });
+  }
+
+  /** `line` as it came. */
+  atUnknown(line: string): Eventual<Reply | undefined> {
+    this.#state.unknownCommands++;
+    return this.#run(
+      'unknownCommand',
+      unknownCommandContext(this.#services.surroundings, this.facts, printable(line, 100)),
+    );
+  }
+
+  #run<H extends JudgingHook>(hook: H, context: HookContext<H>, part: Part = {}): Eventual<Reply | undefined> {
+    const { plugins, settings, hookLog } = this.#services;
+    const { transaction, note = () => {} } = part;
+    const { id: session, clientIp } = this.#state;
+    const outcome = runHook({
+      hook,
+      plugins,
+      context,
+      log: () => hookLog({ ip: clientIp.text, session, ...(transaction && { id: transaction.id }) }),
+      debug: settings.log_level === 'debug',
+      timeoutMs: settings.plugin_timeout,
+      note,
+    });
+    return after(outcome, (settled) => this.#stopped(hook, settled));
+  }
+
+  /** A refusal before the end of data has no transaction line of its own: it is logged here. */
+  #stopped(hook: string, outcome: HookOutcome): Reply | undefined {
+    if (outcome.kind === 'go on') return undefined;
+    const { plugin, log, reply: answer } = outcome;
+    this.turnedAway(hook, answer, { plugin, reason: log });
+    return answer;
+  }
+
+  /** `at` is the command, or the hook. */
+  turnedAway(at: string, answer: Reply, why: { readonly plugin?: string; readonly reason: string }): void {
+    const { id: session, clientIp, helo } = this.#state;
+    this.#services.log.info({ ip: clientIp.text, session, helo, at, ...why, reply: replyText(answer) }, 'turned away');
+  }
+
+  /** Nothing is accepted because something broke. */
+  broken(error: unknown, at: string): Reply {
+    const problem =
+      error instanceof BrokenMarker ? error.message : error instanceof Error ? error.stack : String(error);
+    const { id: session, clientIp } = this.#state;
+    this.#services.log.error({ ip: clientIp.text, session, at, problem }, 'cannot be judged now');
+    return localProblem;
+  }
+
+  /** The client has gone. */
+  disconnected(): void {
+    for (const { plugin, method } of this.#services.plugins.of('disconnect')) void this.#disconnect(plugin, method);
+  }
+
+  /** Nobody waits for it, yet a plugin that waits for something may fail later on. */
+  async #disconnect(plugin: Plugin, method: HookMethod<'disconnect'>): Promise<void> {
+    try {
+      await method.call(plugin, this.#context);
+    } catch (error) {
+      this.broken(error, 'disconnect');
+    }
+  }
+}
+
+/** What belongs to one hook beside its context. */
+interface Part {
+  readonly transaction?: SmtpTransaction;
+  readonly note?: (said: NotedVerdict) => void;
+}
+
+function stateOf(id: string, { ip }: Client, name: ClientName | Promise<ClientName>): SessionState {
+  const isKnown = !(name instanceof Promise);
+  const state: SessionState = {
+    id,
+    clientIp: deepFreeze(ip),
+    clientName: Object.freeze(isKnown ? Promise.resolve(deepFreeze(name)) : name.then(deepFreeze)),
+    knownClientName: isKnown ? name : undefined,
+    helo: '',
+    secure: false,
+    unknownCommands: 0,
+  };
+  if (!isKnown) void state.clientName.then((found) => (state.knownClientName = found));
+  return state;
+}

@@ -48,6 +48,8 @@ test('axe finds nothing against WCAG 2.2 AA on any page', { timeout: 300_000 }, 
     '/domains',
     '/domains/example.com',
     '/domains/_global_',
+    '/audit',
+    '/audit?q=nothing',
   ];
   const problems = new Map<string, string>();
   const check = async (what: string): Promise<void> => {
@@ -159,7 +161,7 @@ test('on paper there are the mails and no buttons', { timeout: 120_000 }, async 
   for (const where of [site.origin, addressOf(site, name)]) {
     await page.goto(where);
     await page.emulateMedia({ media: 'print' });
-    assert.ok(await page.getByText('one').first().isVisible());
+    assert.ok(await page.getByText('one', { exact: true }).first().isVisible());
     for (const button of await page.locator('button, input, nav').all())
       assert.ok(!(await button.isVisible()), await button.innerText());
     await page.emulateMedia({ media: 'screen' });

@@ -329,6 +329,44 @@ test('a link in a digest mail asks, releases its mail, and is used up then', { t
   assert.deepEqual([await page.evaluate('window.owned'), trap.seen.slice(before)], [undefined, []]);
 });
 
+test(
+  'a domain’s page says what would be right, and makes it; zones are saved; the audit has all of it',
+  { timeout: 120_000 },
+  async (t) => {
+    const opened = await openBrowser(t);
+    if (!opened) return;
+    const { site, page } = opened;
+    await page.goto(`${site.origin}/domains/example.com`);
+    const clients = page.locator('section', {
+      has: page.getByRole('heading', { name: 'Clients that are refused', exact: true }),
+    });
+    await clients.getByRole('textbox').fill('192.0.2.0/24');
+    await clients.getByRole('button', { name: 'Add' }).click();
+    await page.getByText('never matches: call it 192.0.2.0_24').waitFor();
+    await page.getByRole('button', { name: 'Make 192.0.2.0_24' }).click();
+    await page.getByText(`Made ${site.srv}/example.com/blacklisted/ips/192.0.2.0_24`).waitFor();
+    const zones = page.locator('section', { has: page.getByRole('heading', { name: 'Lists of client addresses' }) });
+    await zones.getByRole('textbox').fill(`<b>${script}`);
+    await zones.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Nothing is changed: line 1').waitFor();
+    await zones.getByRole('textbox').fill('# ours\nbl.example.org');
+    await zones.getByRole('button', { name: 'Save' }).click();
+    await page.getByText(`Wrote ${site.srv}/example.com/zones`).waitFor();
+    assert.equal(fs.readFileSync(path.join(site.srv, 'example.com/zones'), 'utf8'), '# ours\nbl.example.org\n');
+    assert.equal(await zones.getByRole('textbox').inputValue(), '# ours\nbl.example.org\n');
+    await page.getByRole('link', { name: 'Audit' }).click();
+    assert.deepEqual((await page.locator('.audit .what').allTextContents()).slice(0, 2), [
+      'file written',
+      'marker made',
+    ]);
+    await page.getByRole('searchbox').fill('zones');
+    await page.getByRole('button', { name: 'Search' }).click();
+    await page.waitForURL(/q=zones/);
+    assert.equal(await page.locator('.audit li').count(), 1);
+    assert.equal(await page.evaluate('window.owned'), undefined);
+  },
+);
+
 test('nothing is wider than a phone', { timeout: 120_000 }, async (t) => {
   const opened = await openBrowser(t);
   if (!opened) return;
@@ -345,6 +383,7 @@ test('nothing is wider than a phone', { timeout: 120_000 }, async (t) => {
     addressOf(site, name),
     `${site.origin}/charts`,
     `${site.origin}/domains/example.com`,
+    `${site.origin}/audit`,
   ]) {
     await page.goto(where);
     const width = await page.evaluate('document.documentElement.scrollWidth');

@@ -55,6 +55,7 @@ test('who the mail says it is from is shown, decoded, and the envelope where tha
   const anna = await new Client(site).login();
   const list = (await anna.get(`/?q=${encodeURIComponent('from:info@bank from:x@evil header-from:jürgen')}`)).body;
   assert.ok(list.includes('>&quot;Jürgen &lt;b&gt;&quot; &lt;info@bank.example&gt;</span>'));
+  assert.ok(list.includes('>envelope x@evil.example</span>'));
   assert.ok(list.includes('(envelope x@evil.example)"'));
   const page = textOf((await anna.get(pageOf(name))).body);
   assert.match(page, /From &quot;Jürgen &lt;b>&quot; &lt;info@bank\.example> Envelope x@evil\.example To /);
@@ -296,6 +297,24 @@ test('charts count what there is, of one’s own domains alone', async (t) => {
   await keep(site, { domain: 'example.net' });
   assert.match((await (await new Client(site).login()).get('/part/charts')).body, /2 mails refused/);
   assert.match((await (await new Client(site).login(ofExampleCom)).get('/part/charts')).body, /1 mail refused/);
+});
+
+test('reasons of one kind are one bar, which leads to their mails', async (t) => {
+  const site = await openSite(t);
+  for (const [ip, from] of [
+    ['192.0.2.1', 'a.example'],
+    ['2001:db8::1', 'b.example'],
+  ] as const)
+    await keep(site, { plugin: 'spf', reason: `SPF fail: ${from} does not permit ${ip}`, subject: `of ${from}` });
+  await keep(site, { plugin: 'date', reason: 'Missing header - Date:', subject: 'undated' });
+  const anna = await new Client(site).login();
+  const { body } = await anna.get('/part/charts');
+  const [, href = ''] = /href="([^"]*)" title="spf: SPF fail: … does not permit …"/.exec(body) ?? [];
+  const { body: found } = await anna.get(href.replaceAll('&amp;', '&'));
+  assert.deepEqual(
+    ['of a.example', 'of b.example', 'undated'].map((subject) => found.includes(subject)),
+    [true, true, false],
+  );
 });
 
 test('a day of the chart leads to its mails', async (t) => {

@@ -12,7 +12,7 @@ import { composeDigest } from '../../src/digest/compose.js';
 import { Links } from '../../src/digest/links.js';
 import { fateOf } from '../../src/quarantine/look/fate.js';
 import { parseRef } from '../../src/quarantine/disk/mail-ref.js';
-import { admin, keep, openSite } from './support.js';
+import { admin, Client, keep, ofExampleCom, openSite, type Site } from './support.js';
 
 const folder = process.argv[2] ?? 'var/screenshots';
 
@@ -104,6 +104,7 @@ async function main(): Promise<void> {
       spf: last ? 'fail' : (spf ?? 'none'),
       ...(last && { zone }),
       from: last ? 'no-reply@parcel-track.example' : from,
+      ...(i % 5 === 0 && { headerFrom: `Parcel service <service@parcel${i % 3}.example>` }),
       subject: last ? 'Your parcel could not be delivered' : subject,
       ip: `203.0.113.${(i % 40) + 9}`,
       host: i % 3 ? `mail${i % 7}.hosting.example` : '',
@@ -113,6 +114,7 @@ async function main(): Promise<void> {
       text: last ? text : `Subject: ${subject}\r\n\r\n${'x'.repeat((i * 7919) % 60_000)}\r\n`,
     });
   }
+  await changes(site, name);
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
   try {
     const mail = `/mail/${name.split('/').map(encodeURIComponent).join('/')}`;
@@ -124,6 +126,17 @@ async function main(): Promise<void> {
     await shoot(browser, desk, site.origin, `${mail}/spf`, 'spf');
     await shoot(browser, desk, site.origin, '/charts', 'charts');
     await shoot(browser, desk, site.origin, '/domains/example.com', 'domain');
+    await shoot(
+      browser,
+      { viewport: { width: 1180, height: 2000 } },
+      site.origin,
+      '/domains/example.com',
+      'domain-long',
+    );
+    await shoot(browser, phone, site.origin, '/domains/example.com', 'phone-domain');
+    await shoot(browser, desk, site.origin, '/audit', 'audit');
+    await shoot(browser, phone, site.origin, '/audit', 'phone-audit');
+    await shoot(browser, dark, site.origin, '/audit', 'dark-audit');
     await shoot(browser, desk, site.origin, '/domains', 'domains');
     await shoot(browser, desk, site.origin, '/?q=zebra', 'nothing');
     await shoot(browser, dark, site.origin, mail, 'dark-message');
@@ -153,6 +166,22 @@ async function main(): Promise<void> {
     await browser.close();
     for (const close of closers) await close();
   }
+}
+
+/** What the audit is to show. */
+async function changes(site: Site, mail: string): Promise<void> {
+  const anna = await new Client(site).login();
+  const csrf = await anna.csrf();
+  const back = '/domains/example.com';
+  await anna.post('/release', { csrf, mail });
+  for (const marker of ['example.com/blacklisted/ips/192.0.2.0_24', 'example.com/users/invalid/nobody'])
+    await anna.post('/marker/create', { csrf, marker });
+  await anna.post('/marker/remove', { csrf, marker: 'example.com/checks/helo' });
+  const bob = await new Client(site).login(ofExampleCom);
+  const text = '# agreed on with the customer\nbl.example.org\nzen.lists.example=127.0.0.2,127.0.0.4/30\n';
+  await bob.post('/zones', { csrf: await bob.csrf(), domain: 'example.com', list: 'zones', text });
+  await bob.post('/login', { token: 'wrong' });
+  await anna.post('/marker/create', { csrf, marker: 'example.com/blacklisted/ips/', key: '198.51.100.0/24', back });
 }
 
 async function shoot(

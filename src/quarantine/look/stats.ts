@@ -2,6 +2,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type BrowseOptions, daysAsked, scanDay } from './browse.js';
 import type { IndexEntry } from '../disk/index-entry.js';
+import { reasonKind } from './reason-kind.js';
 import { Tally } from './tally.js';
 
 export interface Count {
@@ -66,7 +67,7 @@ export async function collectStats(
       if (mark?.kind === 'released') released++;
       addToDay(days, entry);
       tallies.plugins.add(entry.plugin);
-      tallies.reasons.add(entry.reason);
+      tallies.reasons.add(reasonKind(entry.plugin, entry.reason));
       tallies.domains.add(domain);
       tallies.senders.add(entry.from === '' ? '<>' : entry.from.toLowerCase());
       tallies.clients.add(entry.ip);

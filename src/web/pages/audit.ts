@@ -43,6 +43,7 @@ export const auditPage = ({ session, search, entries, skipped, hasMore }: AuditV
         />
         <button class="main">Search</button>
       </form>
+      <p class="hint">Changes by page, digest link and command, and who logged in; newest first, times in UTC.</p>
       <ol class="audit">
         ${entries.map(row)}
       </ol>
@@ -55,9 +56,10 @@ export const auditPage = ({ session, search, entries, skipped, hasMore }: AuditV
 
 function row({ time, from, who, what, target, old = '', detail = '', result }: AuditEntry): Html {
   const isDone = result === 'done';
-  return html`<li class="${isDone ? '' : 'undone'}">
+  const isVisit = what === 'log-in' || what === 'log-out';
+  return html`<li class="${isDone ? '' : 'undone'}${isVisit ? ' visit' : ''}">
     <time datetime="${say(time, 40)}">${say(time.slice(0, 19).replace('T', ' '), 19)}</time>
-    <span class="who"><b>${say(who, 80) || 'somebody'}</b> <small>${say(from, 80)}</small></span>
+    <span class="by"><b>${say(who, 80) || 'somebody'}</b> <small>${say(from, 80)}</small></span>
     <span class="what">${what}</span>
     <span class="target"
       ><code>${say(target, 300)}</code

@@ -1,5 +1,6 @@
 /** Charts: what was refused, a day, by plugin, reason, domain, sender and client. Drawn as SVG by the server. */
 import { html } from 'hono/html';
+import { searchForKind } from '../../quarantine/look/reason-kind.js';
 import type { Count, DayCount, Stats } from '../../quarantine/look/stats.js';
 import { type Html, page, say, sizeText } from './layout.js';
 import { listAddress } from './list.js';
@@ -34,7 +35,8 @@ export function chartsBody(stats: Stats): Html {
       ${dayChart(days.slice(0, 31).toReversed(), plugins.slice(0, 6))}
     </section>
     <div class="charts">
-      ${bars('By plugin', plugins, find('plugin'))} ${bars('By reason', reasons, find('reason'))}
+      ${bars('By plugin', plugins, find('plugin'))}
+      ${bars('By reason', reasons, (kind) => listAddress(searchForKind(kind)))}
       ${bars('By domain', domains, find('domain'))} ${bars('By sender', senders, find('from'))}
       ${bars('By client', clients, find('ip'))}
     </div>`;

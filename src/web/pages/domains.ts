@@ -120,7 +120,15 @@ export function domainPage(view: DomainView): Html {
         Every switch is a file below
         <code>${say(view.markers.folderOf(domain))}</code>; it counts from the next command on.
       </p>
-      ${domain === '_global_' ? '' : html`${checksOf(view)} ${view.checks.map(({ name, list }) => (list === undefined ? '' : zonesOf(view, name, list)))} ${expiryOf(view)}`}
+      ${
+        domain === '_global_'
+          ? ''
+          : html`${checksOf(view)}
+              <div class="charts">
+                ${view.checks.map(({ name, list }) => (list === undefined ? '' : zonesOf(view, name, list)))}
+              </div>
+              ${expiryOf(view)}`
+      }
       <div class="charts">${kinds.map((kind) => listOf(view, kind))}</div>`,
   });
 }
@@ -148,7 +156,7 @@ const zoneTitles: Readonly<Record<string, string>> = {
 
 function zonesOf({ session, domain, markers }: DomainView, check: string, list: string): Html {
   const { text, problem } = textOf(markers, domain, list);
-  return html`<section class="chart wide">
+  return html`<section class="chart">
     <h2>${zoneTitles[list] ?? `What ${say(check, 40)} works by`}</h2>
     <p class="hint">
       <code>${say(markers.folderOf(domain))}/${list}</code>, the file that switches the check ${say(check, 40)} on: one

@@ -105,19 +105,21 @@ function foot({ next, searchedTo }: Page, search: string, older: boolean): Html 
 
 export function row({ ref, entry, mark }: ListItem): Html {
   const name = refText(ref);
+  const { visible, envelope } = senderOf(entry);
   const subject = entry.subject.trim() === '' ? '(no subject)' : say(entry.subject);
   return html`<li class="${mark?.kind ?? ''}">
     <input type="checkbox" name="mail" value="${name}" aria-label="Select: ${subject}" />
     <a href="${mailAddress(name)}">
       <time datetime="${entry.time}" title="${entry.time}">${timeText(entry.time)}</time>
       <span class="plugin">${say(entry.plugin, 40)}</span>
-      <span class="from" title="${say(senderText(entry))}">${say(senderOf(entry).visible, 120)}</span>
+      <span class="from" title="${say(senderText(entry))}">${say(visible, 120)}</span>
       <span class="to" title="${say(entry.recipient)}">${say(entry.recipient, 120)}</span>
       <span class="subject" title="${subject}">${subject}</span>
       <span class="reason" title="${say(entry.reason)}"
         >${mark ? html`<b>${mark.kind}</b> ` : ''}${say(entry.reason, 160)}</span
       >
       <span class="size">${sizeText(entry.size)}</span>
+      ${envelope === undefined ? '' : html`<span class="envelope" title="${say(envelope)}">envelope ${say(envelope, 120)}</span>`}
     </a>
   </li>`;
 }

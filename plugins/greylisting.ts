@@ -18,7 +18,7 @@
  */
 import { type Mail, type Plugin, type Verdict, defer, defineCheck, note, pass } from '../src/hooks/check.js';
 import { reply } from '../src/mail/reply.js';
-import { count, readArguments, time, timeText } from './shared/arguments.js';
+import { count, readArguments, time, timeText } from '../src/hooks/arguments.js';
 import { networkText } from './shared/client-network.js';
 import { isForwarder, spfOf } from './shared/spf-result.js';
 

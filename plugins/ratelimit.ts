@@ -16,7 +16,7 @@
 import type { Plugin, SessionContext } from '../src/hooks/plugin.js';
 import { reply } from '../src/mail/reply.js';
 import { type Verdict, defer, note, pass, skip } from '../src/mail/verdict.js';
-import { type ArgumentKind, count, readArguments, time } from './shared/arguments.js';
+import { type ArgumentKind, count, readArguments, time } from '../src/hooks/arguments.js';
 import { networkText } from './shared/client-network.js';
 
 interface Rate {

@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Check, defineCheck } from './check.js';
 import { type ListedPlugin, readPluginList } from './list.js';
+import { learnsOwnPackage } from './own-package.js';
 import { hookNames, type Plugin } from './plugin.js';
 
 export type LoadedPlugins =
@@ -37,7 +38,7 @@ async function load(listed: ListedPlugin, dirs: readonly string[]): Promise<Plug
   if (file === undefined)
     return `there is no plugin "${listed.name}" (looked for ${listed.name}.js and .mjs in ${dirs.join(', ')})`;
   try {
-    const module = (await import(pathToFileURL(file).href)) as { default?: unknown };
+    const module = await moduleOf(file);
     const made =
       typeof module.default === 'function'
         ? (module.default as (args: readonly string[]) => unknown)(listed.args)
@@ -51,6 +52,16 @@ async function load(listed: ListedPlugin, dirs: readonly string[]): Promise<Plug
   } catch (error) {
     if (error instanceof SyntaxError) return `${file}: ${error.message}; "node --check ${file}" shows the line`;
     return `${listed.name}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+async function moduleOf(file: string): Promise<{ readonly default?: unknown }> {
+  const url = pathToFileURL(file).href;
+  try {
+    return (await import(url)) as { default?: unknown };
+  } catch (error) {
+    if (!learnsOwnPackage(error)) throw error;
+    return (await import(`${url}?again`)) as { default?: unknown }; // Node remembers that the first failed
   }
 }
 

@@ -15,11 +15,11 @@ import { Evaluation, type Steps } from './evaluate.js';
 import { heloIdentity, mailFromIdentity, type Identity } from './identity.js';
 import { defaultLimits, type SpfLimits } from './limits.js';
 import type { SpfResultCode } from './record.js';
-import { recordTrace, type SpfTrace } from './trace.js';
+import { recordTrace, type SpfTrace } from './trace/trace.js';
 
 export type { SpfLimits } from './limits.js';
 export type { SpfResultCode } from './record.js';
-export type { LookupTrace, RecordTrace, SpfTrace, TermOutcome, TermTrace } from './trace.js';
+export type { LookupTrace, RecordTrace, SpfTrace, TermOutcome, TermTrace } from './trace/trace.js';
 
 export interface SpfQuery {
   readonly ip: Ip;

@@ -26,7 +26,7 @@ import {
   type LookupTrace,
   type RecordTrace,
   type TermTrace,
-} from './trace.js';
+} from './trace/trace.js';
 
 /** A computation that may have to wait for answers. */
 export type Steps<T> = Generator<Promise<DnsAnswer<unknown>>, T, DnsAnswer<never>>;

@@ -5,11 +5,11 @@ import type { DataContext, Plugin } from '../../src/hooks/plugin.js';
 import { type HookOutcome, runHook } from '../../src/hooks/run.js';
 import { HookTable } from '../../src/hooks/table.js';
 import { type Verdict, defer, pass, reject, skip } from '../../src/mail/verdict.js';
-import { type Given, mail } from '../plugins/mail.js';
+import { type TestMail, testMail } from '../../src/hooks/testing.js';
 
 const objecting = { name: 'objecting', inspect: () => reject('always') };
 
-const table: readonly (readonly [what: string, check: { inAll?: boolean }, given: Given, expected: string])[] = [
+const table: readonly (readonly [what: string, check: { inAll?: boolean }, given: TestMail, expected: string])[] = [
   ['not enabled', {}, {}, 'skip not enabled'],
   ['enabled by its name', {}, { checks: ['objecting'] }, 'fail always'],
   ['enabled by all', {}, { checks: ['all'] }, 'fail always'],
@@ -21,14 +21,14 @@ const table: readonly (readonly [what: string, check: { inAll?: boolean }, given
 ];
 for (const [what, check, given, expected] of table) {
   test(what, async () => {
-    const { log } = await judged(defineCheck({ ...objecting, ...check }), mail(given));
+    const { log } = await judged(defineCheck({ ...objecting, ...check }), testMail(given));
     assert.deepEqual(log, [expected]);
   });
 }
 
 test('a check that is off is not asked', async () => {
   const never = defineCheck({ name: 'never', inspect: () => assert.fail('asked') });
-  assert.deepEqual((await judged(never, mail({}))).log, ['skip not enabled']);
+  assert.deepEqual((await judged(never, testMail({}))).log, ['skip not enabled']);
 });
 
 /** One plugin at the end of the mail: the outcome, and its line in the log. */
@@ -61,7 +61,7 @@ const trials: readonly (readonly [what: string, answer: () => Verdict | Promise<
 ];
 for (const [what, answer, said] of trials) {
   test(`log only: ${what} stops nothing`, async () => {
-    const given = mail({ checks: ['x'] });
+    const given = testMail({ checks: ['x'] });
     const markers = { ...given.markers, checkMode: () => 'log' as const };
     const { outcome, log } = await judged(defineCheck({ name: 'x', inspect: answer }), { ...given, markers });
     assert.deepEqual(outcome, { kind: 'go on' });
@@ -70,7 +70,7 @@ for (const [what, answer, said] of trials) {
 }
 
 test('markers that cannot be read defer the mail', async () => {
-  const given = mail({});
+  const given = testMail({});
   const markers = { ...given.markers, checkMode: () => assert.fail('EIO') };
   const { outcome, log } = await judged(defineCheck({ name: 'x', inspect: () => pass }), { ...given, markers });
   assert.deepEqual([outcome.kind, log], ['stop', ['error EIO']]);
@@ -78,6 +78,6 @@ test('markers that cannot be read defer the mail', async () => {
 
 test('a check that answers nothing is told so in its own words', async () => {
   const boom = defineCheck({ name: 'boom', inspect: () => undefined as unknown as Verdict });
-  const { log } = await judged(boom, mail({ checks: ['boom'] }));
+  const { log } = await judged(boom, testMail({ checks: ['boom'] }));
   assert.deepEqual(log, ['error boom: inspect returned undefined, not a verdict']);
 });

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Plugin } from '../../src/hooks/plugin.js';
 import { type HookOutcome, runHook } from '../../src/hooks/run.js';
 import { HookTable } from '../../src/hooks/table.js';
-import { mail } from '../plugins/mail.js';
+import { testMail } from '../../src/hooks/testing.js';
 import { reply } from '../../src/mail/reply.js';
 import { accept, defer, note, pardon, pass, refuse, reject, rejectRecipient, skip } from '../../src/mail/verdict.js';
 
@@ -42,7 +42,7 @@ async function run(...answers: readonly (() => unknown)[]): Promise<Run> {
   const outcome = await runHook({
     hook: 'connect',
     plugins: new HookTable([{ name: 'without this hook', helo: () => accept }, ...plugins]),
-    context: mail({}),
+    context: testMail({}),
     log: () => ({ debug: line('debug'), info: line('info'), error: line('error') }),
     debug: true,
     timeoutMs: 30,
@@ -229,7 +229,7 @@ test('the method is called on its plugin, as it was when the list was read', asy
   await runHook({
     hook: 'connect',
     plugins,
-    context: mail({}),
+    context: testMail({}),
     log: () => assert.fail('nothing to log'),
     debug: false,
     timeoutMs: 30,
@@ -242,7 +242,7 @@ test('an outcome is there at once where every plugin answers at once', () => {
   const outcome = runHook({
     hook: 'connect',
     plugins: new HookTable([{ name: 'a', connect: () => pass }]),
-    context: mail({}),
+    context: testMail({}),
     log: () => assert.fail('nothing to log'),
     debug: false,
     timeoutMs: 30,

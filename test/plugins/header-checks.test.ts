@@ -11,12 +11,13 @@ import mailman from '../../plugins/mailman.js';
 import sender from '../../plugins/sender.js';
 import type { Plugin } from '../../src/hooks/plugin.js';
 import { anyOctets, nasty } from '../mail/nasty.js';
-import { type Given, said } from './mail.js';
+import { type TestMail } from '../../src/hooks/testing.js';
+import { said } from './mail.js';
 
 const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toUTCString();
 const oneLine = (text: string): string => text.replace(/[\r\n]/g, '');
 
-const table: readonly (readonly [plugin: Plugin, what: string, given: Given, expected: string])[] = [
+const table: readonly (readonly [plugin: Plugin, what: string, given: TestMail, expected: string])[] = [
   [address, 'no From:', {}, 'reject 5.7.1 Missing header - From:'],
   [address, 'an empty From:', { header: ['From: '] }, 'reject 5.7.1 Empty header - From:'],
   [address, 'only commas', { header: ['From: ,,'] }, 'reject 5.7.1 Empty header - From:'],

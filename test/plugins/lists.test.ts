@@ -9,10 +9,11 @@ import validUsers from '../../plugins/valid_users.js';
 import whitelist from '../../plugins/whitelist.js';
 import type { Plugin } from '../../src/hooks/plugin.js';
 import { reject, rejectRecipient, type Rejection } from '../../src/mail/verdict.js';
-import { type Given, mail, rcpt, said, textOf } from './mail.js';
+import { type TestMail, testMail, testRecipient } from '../../src/hooks/testing.js';
+import { said, textOf } from './mail.js';
 
 /** Markers of which these are there, as `kind/key`; `address` stands for the client's. */
-const holding = (list: string, ...there: readonly string[]): Pick<Given, 'markers'> => ({
+const holding = (list: string, ...there: readonly string[]): Pick<TestMail, 'markers'> => ({
   markers: {
     listed: (_domain, asked, kind, key) =>
       asked === list && there.includes(`${kind}/${key}`) ? `x/${kind}/${key}` : undefined,
@@ -22,13 +23,13 @@ const holding = (list: string, ...there: readonly string[]): Pick<Given, 'marker
       list === 'whitelisted' && there.includes(`recipients/${local}`) ? `x/recipients/${local}` : undefined,
   },
 });
-const black = (...there: readonly string[]): Pick<Given, 'markers'> => holding('blacklisted', ...there);
-const white = (...there: readonly string[]): Pick<Given, 'markers'> => holding('whitelisted', ...there);
+const black = (...there: readonly string[]): Pick<TestMail, 'markers'> => holding('blacklisted', ...there);
+const white = (...there: readonly string[]): Pick<TestMail, 'markers'> => holding('whitelisted', ...there);
 
-const named: Given = { client: { kind: 'confirmed', name: 'mail.bulk.ph' } };
-const failing: Given = { client: { kind: 'failed', problem: 'SERVFAIL' } };
+const named: TestMail = { client: { kind: 'confirmed', name: 'mail.bulk.ph' } };
+const failing: TestMail = { client: { kind: 'failed', problem: 'SERVFAIL' } };
 
-const table: readonly (readonly [plugin: Plugin, what: string, given: Given, expected: string])[] = [
+const table: readonly (readonly [plugin: Plugin, what: string, given: TestMail, expected: string])[] = [
   [blacklist, 'nothing listed', named, 'pass'],
   [blacklist, 'the reverse-path', { ...black('senders/a@b.example'), from: 'a@b.example' }, 'reject 5.7.1 Blacklisted'],
   [blacklist, 'its domain', { ...black('domains/b.example'), from: 'a@b.example' }, 'reject 5.7.1 Blacklisted'],
@@ -125,23 +126,23 @@ for (const [what, to, listed, rejection, expected] of refusals) {
       ...white(...listed.map((name) => `recipients/${name}`)),
       to: to.map((name) => `${name}@example.com`),
     };
-    assert.equal(textOf(await whitelist.dataPost?.({ ...mail(given), rejection })), expected);
+    assert.equal(textOf(await whitelist.dataPost?.({ ...testMail(given), rejection })), expected);
   });
 }
 
 test('whitelist is asked at RCPT already, for that recipient', async () => {
   assert.equal(
-    textOf(await whitelist.rcpt?.(rcpt(white('recipients/alice')))),
+    textOf(await whitelist.rcpt?.(testRecipient(white('recipients/alice')))),
     'pardon all whitelisted: x/recipients/alice',
   );
-  assert.equal(textOf(await whitelist.rcpt?.(rcpt(white('recipients/bob')))), 'pass');
-  assert.equal(textOf(await whitelist.rcpt?.(rcpt(white('address')))), 'pardon mail whitelisted: x/ips/y');
+  assert.equal(textOf(await whitelist.rcpt?.(testRecipient(white('recipients/bob')))), 'pass');
+  assert.equal(textOf(await whitelist.rcpt?.(testRecipient(white('address')))), 'pardon mail whitelisted: x/ips/y');
 });
 
 test('valid_users rejects the recipient that has no marker, and tells the log why', async () => {
-  assert.equal(textOf(await validUsers([]).rcpt?.(rcpt({}))), 'pass');
+  assert.equal(textOf(await validUsers([]).rcpt?.(testRecipient({}))), 'pass');
   const given = { markers: { recipient: () => ({ kind: 'refused', why: 'users/invalid/alice' }) as const } };
-  const verdict = await validUsers([]).rcpt?.(rcpt(given));
+  const verdict = await validUsers([]).rcpt?.(testRecipient(given));
   assert.equal(textOf(verdict), 'reject 5.1.1 No such user');
   assert.ok(verdict?.kind === 'reject' && verdict.about === 'recipient' && verdict.log === 'users/invalid/alice');
 });

@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import systemLoad from '../../plugins/system_load.js';
 import unrecognizedCommands from '../../plugins/unrecognized_commands.js';
-import { mail, textOf } from './mail.js';
+import { testMail } from '../../src/hooks/testing.js';
+import { textOf } from './mail.js';
 
 test('system_load passes below its limit and defers with 421 above', async () => {
-  assert.equal(textOf(await systemLoad(['9999']).connect?.(mail({}))), 'pass');
-  assert.match(textOf(await systemLoad(['0']).connect?.(mail({}))), /^defer 421 4\.3\.2$|^pass$/);
+  assert.equal(textOf(await systemLoad(['9999']).connect?.(testMail({}))), 'pass');
+  assert.match(textOf(await systemLoad(['0']).connect?.(testMail({}))), /^defer 421 4\.3\.2$|^pass$/);
 });
 
 test('unrecognized_commands counts to its limit', async () => {
@@ -18,7 +19,7 @@ test('unrecognized_commands counts to its limit', async () => {
     [3, 'refuse 421 4.7.0'],
     [4, 'refuse 421 4.7.0'],
   ] as const)
-    assert.equal(textOf(await plugin.unknownCommand?.({ ...mail({ unknownCommands }), command: 'FOO' })), expected);
+    assert.equal(textOf(await plugin.unknownCommand?.({ ...testMail({ unknownCommands }), command: 'FOO' })), expected);
 });
 
 for (const args of [['x'], ['-1'], [''], ['1', '2'], ['1e3'], ['0x10']]) {

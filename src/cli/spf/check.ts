@@ -8,7 +8,7 @@ import { spfExit } from './exit.js';
 import { type OptionTable, readWords, type Words } from '../options.js';
 import { jsonLine, render, shown, type Terminal, terminalOf } from '../terminal.js';
 import type { Line } from '../../text/line.js';
-import { countsOf, styleOfResult, traceLines } from '../../spf/trace-tree.js';
+import { countsOf, styleOfResult, traceLines } from '../../spf/trace/tree.js';
 import { queryOf } from './query.js';
 import { failed } from '../complain.js';
 

@@ -6,7 +6,7 @@ import type { Header } from '../../mail/header.js';
 import { asciiText } from '../../mail/text.js';
 import { plainText } from '../../text/line.js';
 import type { SpfOutcome } from '../check-host.js';
-import { traceLines } from '../trace-tree.js';
+import { traceLines } from '../trace/tree.js';
 
 export const spfTraceName = 'X-SPF-TRACE';
 

@@ -6,7 +6,7 @@ import type { SpfOutcome, SpfQuery } from '../../spf/check-host.js';
 import { readReceivedSpf } from '../../spf/fields/received-spf.js';
 import { sentenceOf } from '../../spf/fields/sentence.js';
 import { readSpfTrace } from '../../spf/fields/trace-field.js';
-import { traceLines } from '../../spf/trace-tree.js';
+import { traceLines } from '../../spf/trace/tree.js';
 import type { Line } from '../../text/line.js';
 import { type Html, page, say } from './layout.js';
 import type { WebSession } from '../login/sessions.js';

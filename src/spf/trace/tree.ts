@@ -1,12 +1,12 @@
 /** A trace as a tree for people: every term with its outcome, and what was asked of DNS and answered. */
-import { printable } from '../mail/text.js';
-import { caretLines } from '../text/caret.js';
-import { type Line, type Span, type Style, widthOf } from '../text/line.js';
-import { draw, leaf, type TreeNode } from '../text/tree.js';
-import type { SpfOutcome } from './check-host.js';
-import { defaultLimits } from './limits.js';
-import { isSpfRecord, parsedRecord, parseTerm } from './parse.js';
-import type { SpfResultCode } from './record.js';
+import { printable } from '../../mail/text.js';
+import { caretLines } from '../../text/caret.js';
+import { type Line, type Span, type Style, widthOf } from '../../text/line.js';
+import { draw, leaf, type TreeNode } from '../../text/tree.js';
+import type { SpfOutcome } from '../check-host.js';
+import { defaultLimits } from '../limits.js';
+import { isSpfRecord, parsedRecord, parseTerm } from '../parse.js';
+import type { SpfResultCode } from '../record.js';
 import type { LookupTrace, RecordTrace, TermTrace } from './trace.js';
 
 export const styleOfResult: Readonly<Record<SpfResultCode, Style>> = {

@@ -4,9 +4,9 @@
  *
  * It is collected only when asked for; the evaluator then holds a `RecordTrace`, else null.
  */
-import type { Ip } from '../mail/ip.js';
-import type { DnsAnswer, Mx, RecordType } from '../dns/resolver.js';
-import type { SpfRecord, SpfResultCode } from './record.js';
+import type { Ip } from '../../mail/ip.js';
+import type { DnsAnswer, Mx, RecordType } from '../../dns/resolver.js';
+import type { SpfRecord, SpfResultCode } from '../record.js';
 
 export interface LookupTrace {
   readonly name: string;

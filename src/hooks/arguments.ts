@@ -1,4 +1,4 @@
-/** How plugins read arguments of the form `name=value`; no plugin itself. */
+/** Reads the arguments of a plugin that have the form `name=value`. */
 
 /** Reads the value of an argument; undefined when it is wrong. */
 export interface ArgumentKind<T> {

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { packageRoot } from '../src/cli/package-root.js';
+import { packageRoot } from '../../src/cli/package-root.js';
 
 interface Packed {
   readonly files: readonly { readonly path: string }[];
@@ -28,7 +28,7 @@ test('the package has the program, its plugins and their list, its manual pages,
   const needed = [
     ...Object.values(bin),
     'dist/plugins/valid_users.js',
-    'dist/plugins/shared/arguments.js',
+    'dist/plugins/shared/scanner.js',
     ...pages,
     ...readdirSync(join(packageRoot, 'plugins'), { withFileTypes: true })
       .filter((entry) => entry.isFile() && !entry.name.endsWith('.ts'))

@@ -124,12 +124,21 @@ test('a stream hears the same replies however it is cut, and brings the same mai
   );
 });
 
-test('the replies to all that came in one segment go out in one write', async (t) => {
-  const client = await RawClient.open({ port: mx.port });
-  const write = t.mock.method(net.Socket.prototype, 'write');
-  client.write('NOOP\r\nRSET\r\nVRFY x\r\nMAIL\r\nDATA\r\nNOOP\r\n');
-  await client.hear(6);
-  const written = write.mock.calls.filter(({ this: socket }) => (socket as net.Socket).localPort === mx.port);
-  assert.equal(written.length, 1);
-  client.end();
-});
+for (const [what, lines] of [
+  ['commands', ['NOOP', 'RSET', 'VRFY x', 'MAIL', 'DATA', 'NOOP']],
+  [
+    'an envelope',
+    ['MAIL FROM:<a@sender.example>', 'RCPT TO:<alice@example.com>', 'RCPT TO:<alice@example.com>', 'DATA'],
+  ],
+] as const) {
+  test(`the replies to ${what} in one segment go out in one write`, async (t) => {
+    const client = await RawClient.open({ port: mx.port });
+    await client.say('EHLO client.example');
+    const write = t.mock.method(net.Socket.prototype, 'write');
+    client.write(lines.map((line) => `${line}\r\n`).join(''));
+    await client.hear(lines.length);
+    const written = write.mock.calls.filter(({ this: socket }) => (socket as net.Socket).localPort === mx.port);
+    assert.equal(written.length, 1);
+    client.end();
+  });
+}

@@ -39,12 +39,16 @@ export function parsePathArgument(argument: Uint8Array): Parsed<PathArgument> {
   const end = endOfPath(text);
   if (end < 0) return bad('no path in angle brackets');
   const inner = text.slice(1, end);
-  if (new TextEncoder().encode(inner).length > maxPathOctets - 2) return bad('path too long');
+  if (isTooLong(inner)) return bad('path too long');
   const parameters = parseParameters(text.slice(end + 1));
   if (!parameters) return bad('bad parameter syntax');
   const path = parsePath(inner);
   return path.ok ? { ok: true, value: { path: path.value, parameters } } : path;
 }
+
+/** A UTF-16 unit makes at most three octets: a short path is not encoded to be counted. */
+const isTooLong = (inner: string): boolean =>
+  inner.length > (maxPathOctets - 2) / 3 && new TextEncoder().encode(inner).length > maxPathOctets - 2;
 
 /** Index of the `>` that closes the path, which may not stand inside a quoted string; -1 when there is none. */
 function endOfPath(text: string): number {

@@ -83,11 +83,16 @@ function authentication({ authservId, authentication: results }: TraceFacts): Tr
 }
 
 /** Values may be folded by a line break and a tab; every other control character is taken out. */
-const oneField = (value: string): string =>
-  value
+function oneField(value: string): string {
+  if (plainField.test(value)) return value;
+  return value
     .split(/\r?\n\t/)
     .map((line) => fieldText(line))
     .join('\r\n\t');
+}
+
+/** Nothing in it has to be looked at more closely, and no line of it is too long. */
+const plainField = /^[\x20-\x7e]{0,500}(?:\r\n\t[\x20-\x7e]{0,500})*$/;
 
 /** RFC 5321 §4.4. Only a forward-confirmed name is stated as the client's. */
 function received(facts: TraceFacts): string {
@@ -101,8 +106,16 @@ function received(facts: TraceFacts): string {
   return `from ${helo === '' ? 'unknown' : helo} (${name} [${address}])${by}${recipient};\r\n\t${dateTime(facts.time)}`;
 }
 
-/** RFC 5322 §3.3 date-time in local time. */
+/** RFC 5322 §3.3 date-time in local time; the mails of one second share its text. */
 export function dateTime(time: Date): string {
+  const second = Math.floor(time.getTime() / 1000);
+  if (second !== last.second) last = { second, text: writeDateTime(time) };
+  return last.text;
+}
+
+let last = { second: NaN, text: '' };
+
+function writeDateTime(time: Date): string {
   const offset = -time.getTimezoneOffset();
   const two = (n: number): string => String(n).padStart(2, '0');
   const day = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'][time.getDay()];

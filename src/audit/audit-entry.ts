@@ -1,4 +1,7 @@
-/** One line of the audit: who changed what, when, from where, and what came of it; both ways. Leaves the file to audit.ts. */
+/**
+ * One line of the audit: who changed what, when, from where, and what came of it; both ways. Leaves the file to
+ * audit.ts.
+ */
 import { safeJson } from '../log.js';
 
 export const auditActions = [
@@ -19,7 +22,7 @@ export const auditActions = [
 export type AuditAction = (typeof auditActions)[number];
 
 export interface AuditEntry {
-  /** RFC 3339. */
+  /** It is written as RFC 3339 says. */
   readonly time: string;
   /** It is a client's address, or `command line`. */
   readonly from: string;

@@ -1,6 +1,7 @@
 /**
- * Who did what: the file `state/audit`, one line a change, appended by one write, so that pages and commands may write at once.
- * A full file becomes `audit.1`, and the one before it goes. What cannot be recorded is told, and does not undo the change.
+ * Who did what: the file `state/audit`, one line a change, appended by one write, so that pages and commands may write
+ * at once. A full file becomes `audit.1`, and the one before it goes. What cannot be recorded is told, and does not
+ * undo the change.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -21,7 +22,10 @@ export interface AuditOptions {
 }
 
 const defaultMaxOctets = 8_388_608;
-/** So many wrong tokens a day and process are recorded: more of them would push the changes out. The log has them all. */
+/**
+ * A process records so many wrong tokens a day: more of them would push the changes out of the file. The log has them
+ * all.
+ */
 const maxFailedLogInsADay = 1_000;
 const dayMs = 86_400_000;
 
@@ -69,7 +73,7 @@ export class Audit {
     }
   }
 
-  /** Of several processes that find the file full, one moves it. */
+  /** Moves the full file away; when several processes find it full, one of them does. */
   async #turn(maxOctets: number): Promise<void> {
     const file = auditFile(this.#options.state);
     try {
@@ -85,7 +89,7 @@ export class Audit {
 export const auditFile = (state: string): string => path.join(state, 'audit');
 const olderFile = (state: string): string => `${auditFile(state)}.1`;
 
-/** Newest first. None where nothing has been recorded; broken IO throws. */
+/** Yields the entries, newest first; none where nothing has been recorded. Broken IO throws. */
 export function* readAudit(state: string): Generator<AuditEntry> {
   for (const file of [auditFile(state), olderFile(state)])
     for (const line of linesOf(file).toReversed()) {

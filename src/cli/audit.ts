@@ -1,4 +1,7 @@
-/** `postern audit`: who changed what, newest first. Lines hold octets of strangers: none of them reaches a terminal as it is. */
+/**
+ * `postern audit`: who changed what, newest first. Lines hold octets of strangers: none of them reaches a terminal as
+ * it is.
+ */
 import { type AuditEntry } from '../audit/audit-entry.js';
 import { holdsWords, readAudit } from '../audit/audit.js';
 import type { Line, Style } from '../text/line.js';

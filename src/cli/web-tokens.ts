@@ -67,7 +67,7 @@ function make({ settings, words: { words, options } }: TokenTask): number {
   return exit.ok;
 }
 
-/** Where browsers find the page; undefined: the settings do not say. */
+/** The address at which browsers find the page; undefined when the settings do not say. */
 function pageAddress({ digest_url: url, web_hosts: [proxied], web: at, hostname }: Settings): string | undefined {
   if (url !== '') return `${url.replace(/\/$/, '')}/`;
   if (proxied !== undefined) return `https://${proxied}/`;

@@ -1,4 +1,7 @@
-/** `postern web`: the quarantine page in a process of its own, so that no search and no hostile mail holds up SMTP. `serve` starts it. */
+/**
+ * `postern web`: the quarantine page in a process of its own, so that no search and no hostile mail holds up SMTP.
+ * `serve` starts it.
+ */
 import { join } from 'node:path';
 import { readZone } from '../../plugins/shared/dns-list-check.js';
 import { Audit, type AuditRecord } from '../audit/audit.js';
@@ -26,10 +29,10 @@ import { failed } from './complain.js';
 import { knownChecks } from './srv/lint.js';
 import { tokenCommand } from './web-tokens.js';
 
-/** What the process that started us is told. */
+/** The message to the process that started us. */
 export interface WebReady {
   readonly postern: 'web';
-  /** With a one-time token in a trial. */
+  /** It holds a one-time token in a trial. */
   readonly url: string;
 }
 
@@ -59,7 +62,7 @@ export async function web(command: CommandLine): Promise<number> {
   return exit.ok;
 }
 
-/** Opens the page; text when it cannot be opened. */
+/** Opens the page, or says why it cannot be opened. */
 export async function openPage(settings: Settings, log: Logger, oneTime?: string): Promise<WebListener | string> {
   const at = settings.web;
   if (at === undefined) return 'web: say where the page is to be, such as --web=127.0.0.1:8025';
@@ -123,18 +126,18 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
   }
 }
 
-/** Those that a proxy knows us by; digest mails lead to one of them. */
+/** The names that a proxy knows us by; digest mails lead to one of them. */
 const namesOf = ({ web_hosts, digest_url }: Settings): readonly string[] =>
   digest_url === '' ? web_hosts : [...web_hosts, new URL(digest_url).hostname];
 
 const hostOf = ({ web: at }: Settings): string => (at?.host.includes(':') ? `[${at.host}]` : (at?.host ?? ''));
 
-/** `ip` first: fail2ban looks for it, and for `log-in failed`. */
+/** `ip` comes first: fail2ban looks for it, and for `log-in failed`. */
 function logRecord(log: Logger, { from, what, ...more }: AuditRecord): void {
   log[what === 'log-in failed' ? 'warn' : 'info']({ ip: from, ...more }, what);
 }
 
-/** TERM, INT, or the end of the process that started us. */
+/** Waits for TERM, INT, or the end of the process that started us. */
 const stopped = (): Promise<void> =>
   new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.once(signal, () => resolve());

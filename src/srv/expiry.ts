@@ -1,7 +1,7 @@
 /**
- * How long refused mail is kept: for all by the settings, for a domain by its file /srv/DOMAIN/expire, which holds the same
- * lines (`expire = 90d`, `expire_size = 1g`). A file that cannot be understood keeps the domain's mail: no typo deletes.
- * `postern srv expire` and the quarantine page write it here.
+ * How long refused mail is kept. The settings say so for all domains; a domain's own file /srv/DOMAIN/expire, with the
+ * same lines (`expire = 90d`, `expire_size = 1g`), says so for it. No typo deletes: while a file cannot be understood,
+ * the domain's mail is kept. `postern srv expire` and the quarantine page write the file by this one.
  */
 import path from 'node:path';
 import { schema } from '../settings/schema.js';
@@ -11,9 +11,12 @@ import { writeLines } from './write-lines.js';
 export const expiryFile = 'expire';
 
 export type OwnLimits =
-  /** `days` in the place of those for all; `octets` of this domain's mails, besides those of all. 0: no limit. */
+  /**
+   * `days` counts in the place of the settings'; `octets` limits this domain's mails, besides the limit of all. 0: no
+   * limit.
+   */
   | { readonly kind: 'limits'; readonly days?: number; readonly octets?: number }
-  /** Nobody knows what was meant: no mail of the domain is too old. */
+  /** Nobody knows what was meant, so no mail of the domain is too old. */
   | { readonly kind: 'broken'; readonly problem: string };
 
 /** The values of the file in the operator's own spelling; '' for what it does not say. */
@@ -51,7 +54,7 @@ export function ownLimits(srv: LineReader, domain: string): OwnLimits | undefine
   }
 }
 
-/** Lines without comments; a string: what is wrong. */
+/** Reads lines without comments; a string says what is wrong with them. */
 export function readExpiry(lines: readonly string[]): OwnLimits | string {
   const found = new Map<string, string>();
   for (const line of lines) {
@@ -86,7 +89,7 @@ function expiryWords(srv: LineReader, domain: string): ExpiryWords {
   return { expire: wordOf('expire'), expire_size: wordOf('expire_size') };
 }
 
-/** For a page that says by itself what is wrong with the file. */
+/** The words, or none where the file cannot be read: for a page that says by itself what is wrong with it. */
 export function readableWords(srv: LineReader, domain: string): ExpiryWords {
   try {
     return expiryWords(srv, domain);
@@ -96,8 +99,8 @@ export function readableWords(srv: LineReader, domain: string): ExpiryWords {
 }
 
 /**
- * For a hosted domain; what is not given stays as it is. Comments on lines of their own stay. Broken IO and OutsideTree throw,
- * and nothing is changed then.
+ * Changes the file of a hosted domain; what is not given stays as it is. Comments on lines of their own stay. Broken IO
+ * and OutsideTree throw, and nothing is changed then.
  */
 export function changeExpiry(words: Partial<ExpiryWords>, { tree, domain }: ExpiryPlace): ExpiryChange {
   const folder = tree.treeFolder(domain);
@@ -106,7 +109,7 @@ export function changeExpiry(words: Partial<ExpiryWords>, { tree, domain }: Expi
   const lines = names.flatMap((name) => (all[name] === '' ? [] : [`${name} = ${all[name]}`]));
   const read = readExpiry(lines);
   if (typeof read === 'string') return { kind: 'wrong', problem: read };
-  // Half a file would let the settings count, and mail be deleted: it is replaced whole.
+  // The file is replaced whole: while half of it was there, the settings would count, and mail might be deleted.
   const old = writeLines(folder, expiryFile, lines);
   return lines.length === 0 ? { kind: 'removed', file, old } : { kind: 'written', file, old, lines };
 }

@@ -1,7 +1,7 @@
 /**
- * Reads and writes for the page and for commands that no link leads out of /srv, however it got there: folders are opened one by
- * one, where each is found to be is looked at, and what is in it is reached through the open folder. Links that stay in the
- * tree are followed. What the listener reads is folder.ts's business.
+ * Reads and writes for the page and for commands that no link leads out of /srv, however it got there: folders are
+ * opened one by one, where each is found to be is looked at, and what is in it is reached through the open folder.
+ * Links that stay in the tree are followed. What the listener reads is folder.ts's business.
  */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -42,8 +42,8 @@ function hold(folder: string): HeldFolder {
 const isInside = (real: string, root: string): boolean => real === root || real.startsWith(`${root}${path.sep}`);
 
 /**
- * Does the work in the folder, which it reaches by the path that it is given; undefined where there is no such folder. With
- * `make` missing folders are made. Broken IO and OutsideTree throw.
+ * Does the work in the folder, which it reaches by the path that it is given; undefined where there is no such folder.
+ * With `make` missing folders are made. Broken IO and OutsideTree throw.
  */
 export function inFolder<T>(
   { root, names }: TreeFolder,
@@ -103,7 +103,10 @@ export function readInside(folder: TreeFolder, name: string): string | undefined
   });
 }
 
-/** Makes an empty file, or one with that text, and the folders above it. False when there was something of that name, which stays. */
+/**
+ * Makes an empty file, or one with that text, and the folders above it. False when there was something of that name,
+ * which stays.
+ */
 export function createInside(folder: TreeFolder, name: string, text = ''): boolean {
   const made = inFolder(
     folder,
@@ -134,7 +137,10 @@ export function removeInside(folder: TreeFolder, name: string): boolean {
   return removed === true;
 }
 
-/** Replaces a file whole: whoever reads it meanwhile sees the old text or the new one. A link that stays in the tree stays a link. */
+/**
+ * Replaces a file whole: whoever reads it meanwhile sees the old text or the new one. A link that stays in the tree
+ * stays a link.
+ */
 export function replaceInside(folder: TreeFolder, name: string, text: string): void {
   const target = linkTarget(folder, name);
   if (target) return replaceInside(target.folder, target.name, text);

@@ -1,4 +1,7 @@
-/** Checks that there are, as the page, `postern srv` and its lint know them, and whether one can be switched on for a domain. */
+/**
+ * Checks that there are, as the page, `postern srv` and its lint know them, and whether one can be switched on for a
+ * domain.
+ */
 import { nearest } from '../settings/nearest.js';
 
 export interface KnownCheck {

@@ -1,6 +1,6 @@
 /**
- * Everything in the tree that does not do what its name promises: names that can never match, markers that mean nothing,
- * links to nowhere, folders that others may write. Reads only, and judges by what is on disk; which checks there are it is told.
+ * Finds everything in the tree that does not do what its name promises: names that can never match, markers that mean
+ * nothing, links to nowhere, folders that others may write. It only reads, and is told which checks there are.
  */
 import { lstatSync, opendirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { sep } from 'node:path';
@@ -11,7 +11,7 @@ import type { KnownCheck } from './known-check.js';
 import { ipRule, namedKinds, nameRules, type NameRule } from './marker-names.js';
 
 export interface MarkerFinding {
-  /** Below the root. */
+  /** It is relative to the root. */
   readonly path: string;
   readonly problem: string;
 }
@@ -19,17 +19,17 @@ export interface MarkerFinding {
 export interface MarkerLintOptions {
   readonly root: string;
   readonly checks: readonly KnownCheck[];
-  /** Is that a line that a list may hold? */
+  /** It tells whether a list may hold the line. */
   readonly isListLine: (list: string, line: string) => boolean;
-  /** What is wrong with the lines of a domain's file `expire`. */
+  /** It says what is wrong with the lines of a domain's file `expire`. */
   readonly expiryProblem: (lines: readonly string[]) => string | undefined;
-  /** Of a word that is none of these the one that was meant. */
+  /** It guesses which of the known words was meant by one that is none of them. */
   readonly nearest: (word: string, known: readonly string[]) => string | undefined;
-  /** May the user that postern runs as read it (a folder: enter it, too)? */
+  /** It tells whether the user that postern runs as may read it, and enter it if it is a folder. */
   readonly mayRead: (stats: Stats) => boolean;
 }
 
-/** Findings in the order of the tree. A root that cannot be read is one. */
+/** Yields findings in the order of the tree. A root that cannot be read is a finding. */
 export function* lintTree(options: MarkerLintOptions): Generator<MarkerFinding> {
   yield* new MarkerLint(options).tree();
 }
@@ -38,7 +38,7 @@ const markerLists: readonly string[] = ['blacklisted', 'whitelisted'];
 
 class MarkerLint {
   readonly #options: MarkerLintOptions;
-  /** What has been looked at: its findings are told once. */
+  /** It holds the paths that have been looked at, whose findings are told once. */
   readonly #seen = new Set<string>();
 
   constructor(options: MarkerLintOptions) {
@@ -198,7 +198,7 @@ class MarkerLint {
     return `means nothing here${meant === undefined ? `: there are ${known.join(', ')}` : `; did you mean ${meant}?`}`;
   }
 
-  /** What is there; a link to nowhere and what we may not read are findings. */
+  /** Returns what is there; a link to nowhere and what we may not read are findings. */
   *#look(path: string): Generator<MarkerFinding, Stats | undefined> {
     const stats = this.#stat(path);
     if (this.#seen.has(path)) return stats;
@@ -214,7 +214,7 @@ class MarkerLint {
     return stats;
   }
 
-  /** Sorted. Nothing for what is not there; what is no folder is a finding. */
+  /** Returns the sorted names in a folder; none for what is not there. What is no folder is a finding. */
   *#names(path: string): Generator<MarkerFinding, readonly string[]> {
     const stats = yield* this.#look(path);
     if (!stats) return [];
@@ -259,6 +259,6 @@ class MarkerLint {
   }
 }
 
-/** Without comments; the empty ones count for the numbers. */
+/** The lines without comments. Empty ones stay, so that the numbers of the others are right. */
 const linesIn = (text: string): readonly string[] =>
   text.split('\n').map((line) => line.replace(/(?:^|\s)#.*$/, '').trim());

@@ -1,6 +1,6 @@
 /**
- * The names under which a marker can match, by what it is below: one set of rules for the page, `postern srv` and its lint. A
- * name that can never match is told with what would be right, where that can be known.
+ * The names under which a marker can match, by what it is below: one set of rules for the page, `postern srv` and its
+ * lint. A name that can never match is told with what would be right, where that can be known.
  */
 import { parseAddress, mayBeRouted } from '../mail/address.js';
 import { parseDomain } from '../mail/domain.js';

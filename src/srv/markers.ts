@@ -1,6 +1,7 @@
 /**
- * Writes and removes markers, for the quarantine page and the command line: the same files that an operator would touch, below a
- * hosted domain or `_global_`. Leaves names to marker-names.ts, links to inside-tree.ts, and what a marker means to the plugins.
+ * Writes and removes markers, for the quarantine page and the command line: the same files that an operator would
+ * touch, below a hosted domain or `_global_`. Leaves names to marker-names.ts, links to inside-tree.ts, and what a
+ * marker means to the plugins.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -11,7 +12,7 @@ import { linesIn } from './write-lines.js';
 
 export type MarkerKind = 'checks' | NamedKind;
 
-/** Below a domain: what the page may switch. */
+/** The kinds of marker that the page may make below a domain. */
 export const markerKinds: readonly MarkerKind[] = ['checks', ...namedKinds];
 
 export interface Marker {
@@ -34,7 +35,7 @@ export type MarkerReading =
   /** `right` is the marker that was most likely meant. */
   | { readonly kind: 'wrong'; readonly problem: string; readonly right?: Marker };
 
-/** A marker that shall be made: one that can never match is wrong. */
+/** Reads a marker that shall be made; one that can never match is wrong. */
 export function readMarker(text: string, rules: MarkerRules): MarkerReading {
   const place = placeIn(text, rules);
   if (!place) return { kind: 'wrong', problem: 'that can be no marker' };
@@ -52,7 +53,7 @@ export function readMarker(text: string, rules: MarkerRules): MarkerReading {
   return { kind: 'wrong', problem: why, ...(isMeant && { right: { scope, kind, key: right } }) };
 }
 
-/** A marker that is there, or might be, by its exact name: also one that can never match can be looked for and taken away. */
+/** Reads a marker by its exact name, to look for it or take it away: it may be one that can never match. */
 export function exactMarker(text: string, isHosted: MarkerRules['isHosted']): Marker | undefined {
   const place = placeIn(text, { isHosted });
   if (!place || place.typed === '' || place.typed === '.' || place.typed === '..') return undefined;
@@ -75,7 +76,7 @@ function placeIn(text: string, { isHosted }: Pick<MarkerRules, 'isHosted'>): Mar
   return { scope, kind, typed: below.slice(kind.length + 1) };
 }
 
-/** Why a marker of that name, which is there, can never match; undefined: it can. Checks have rules of their own. */
+/** Says why a marker of that name can never match; undefined when it can. Checks have rules of their own. */
 export function neverMatches(kind: MarkerKind, name: string): string | undefined {
   if (kind === 'checks') return undefined;
   const read = readName(kind, name);
@@ -83,7 +84,7 @@ export function neverMatches(kind: MarkerKind, name: string): string | undefined
   return read.name === name ? undefined : `never matches: call it ${read.name}`;
 }
 
-/** The lists for all domains; users and checks are of one domain. */
+/** There are lists for all domains; users and checks belong to one. */
 export const mayBeGlobal = (kind: MarkerKind): boolean =>
   /^(?:black|white)listed/.test(kind) && kind !== 'whitelisted/recipients';
 
@@ -96,7 +97,7 @@ export interface MarkerNames {
   readonly problem?: string;
 }
 
-/** Broken IO and OutsideTree throw, but for `names`. */
+/** Its methods throw on broken IO and OutsideTree; `names` tells of OutsideTree as a value. */
 export class MarkerWriter {
   readonly #root: string;
   readonly #folderName: (domain: string) => string;
@@ -113,7 +114,7 @@ export class MarkerWriter {
     return { root: this.#root, names: [name, ...(kind?.split('/') ?? [])] };
   }
 
-  /** Its path, for people. */
+  /** The path of that folder, for people. */
   folderOf(scope: string): string {
     return path.join(this.#root, ...this.treeFolder(scope).names);
   }
@@ -137,17 +138,17 @@ export class MarkerWriter {
     return inFolder(this.treeFolder(scope, kind), (at) => fs.existsSync(`${at}/${key}`)) ?? false;
   }
 
-  /** False when it was there already. `text`: what it is to hold. */
+  /** Makes a marker that holds the text. False when it was there already. */
   create({ scope, kind, key }: Marker, text = ''): boolean {
     return createInside(this.treeFolder(scope, kind), key, text);
   }
 
-  /** False when it was not there. A marker that is a folder with entries stays: it says more than a switch can. */
+  /** Takes a marker away; false when it was not there. A folder with entries stays: it says more than a switch can. */
   remove({ scope, kind, key }: Marker): boolean {
     return removeInside(this.treeFolder(scope, kind), key);
   }
 
-  /** What the marker holds, for those who take it away: '' for most, `-> TARGET` for a link. */
+  /** What the marker holds: '' for most, `-> TARGET` for a link. */
   contentOf({ scope, kind, key }: Marker): string {
     const maxOctets = 1_000;
     const text = inFolder(this.treeFolder(scope, kind), (at) => {
@@ -166,7 +167,7 @@ export class MarkerWriter {
     return text ?? '';
   }
 
-  /** Names below a kind, at most `max`. */
+  /** At most `max` names below a kind. */
   names(scope: string, kind: MarkerKind, max: number): MarkerNames {
     try {
       const names = inFolder(this.treeFolder(scope, kind), (at) => namesIn(at, max + 1)) ?? [];

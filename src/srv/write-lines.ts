@@ -1,7 +1,9 @@
-/** Writes a domain's file of lines, such as `expire`, so that who reads it meanwhile sees the old lines or the new ones. */
+/**
+ * Writes a domain's file of lines, such as `expire`, so that who reads it meanwhile sees the old lines or the new ones.
+ */
 import { readInside, removeInside, replaceInside, type TreeFolder } from './inside-tree.js';
 
-/** Lines as they are looked at: without comments, and without empty ones. */
+/** The lines that count: without comments, and without empty ones. */
 export const linesIn = (text: string): readonly string[] =>
   text
     .split('\n')
@@ -9,8 +11,8 @@ export const linesIn = (text: string): readonly string[] =>
     .filter((line) => line !== '');
 
 /**
- * Comments on lines of their own stay above. No lines: the file is removed. Returns what the file held before. Broken IO and
- * OutsideTree throw, and nothing is changed.
+ * Writes the lines below the comments that stand on lines of their own; with no lines the file is removed. Returns what
+ * the file held before. Broken IO and OutsideTree throw, and nothing is changed.
  */
 export function writeLines(folder: TreeFolder, name: string, lines: readonly string[]): string {
   const before = readInside(folder, name) ?? '';

@@ -1,13 +1,18 @@
-/** The Content-Disposition (RFC 6266) under which an attachment may be saved. Its name is the sender's, and what is left of it harmless. */
+/**
+ * The Content-Disposition (RFC 6266) of an attachment. The sender chose its name; only what is harmless of it is kept.
+ */
 
-/** Controls, reversals and lone surrogates; what leads elsewhere on some system; what a shell or a browser reads as more than a name. */
+/**
+ * Controls, reversals and lone surrogates; path separators of any system; what a shell or a browser reads as more than
+ * a name.
+ */
 const unfit = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}/\\:*?"<>|%;'`$&]/gu;
 
 const longest = 120;
 
 /**
- * The ID goes in front: no name begins with a dot or a dash then, or is one of Windows' devices. Of a long name the end stays,
- * where its extension is; white space that would push that out of sight becomes one blank.
+ * The ID goes in front, so that no name begins with a dot or a dash, or is one of Windows' devices. A long name keeps
+ * its end, where its extension is; white space that would push the extension out of sight becomes one blank.
  */
 export function downloadName(id: string, name: string): string {
   const fit = name.slice(-longest).normalize('NFC').replace(unfit, '_').replace(/\s+/gu, ' ');

@@ -17,11 +17,14 @@ const pagePolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; " +
   "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/** An address of the page that a form or a link brought along; anything that could lead to another site is the list. */
+/**
+ * An address of the page that a form or a link brought along; what could lead to another site becomes the list's
+ * address.
+ */
 export const ownAddress = (text: unknown): string =>
   typeof text === 'string' && /^\/(?![/\\])[\x21-\x7e]*$/.test(text) ? text : '/';
 
-/** Who asks, for the audit and for slowing down wrong tokens. */
+/** Notes the client's address, for the audit and for slowing down wrong tokens. */
 export const knowClient =
   (proxies: readonly Network[]): MiddlewareHandler<Vars> =>
   async (c, next) => {
@@ -29,7 +32,7 @@ export const knowClient =
     return next();
   };
 
-/** A Host that is not ours is another site's name pointed at us (DNS rebinding). */
+/** Refuses a Host that is not ours: another site's name may have been pointed at us (DNS rebinding). */
 export function checkHost(isOurs: (host: string) => boolean): MiddlewareHandler {
   return async (c, next) => {
     if (!isOurs((c.req.header('host') ?? '').toLowerCase())) return c.text('There is no such site here.\n', 421);
@@ -37,7 +40,7 @@ export function checkHost(isOurs: (host: string) => boolean): MiddlewareHandler 
   };
 }
 
-/** Our own address, and the names that a proxy knows us by. */
+/** Accepts our own address, and the names that a proxy knows us by. */
 export function hostCheck(
   { host: own, port }: { host: string; port: number },
   names: readonly string[],
@@ -80,13 +83,13 @@ export const sameSite: MiddlewareHandler = async (c, next) => {
   return next();
 };
 
-/** What is sent as a form and is none; everything behind this reads the form without an error. */
+/** Refuses what is sent as a form and is none: everything behind this reads the form without an error. */
 export const readableForm: MiddlewareHandler = async (c, next) => {
   if (c.req.method !== 'POST') return next();
   try {
     await c.req.parseBody();
   } catch (error) {
-    // Octets that are no form, or a client that went away; too many octets are bodyLimit's to answer.
+    // These are octets that are no form, or a client that went away; bodyLimit answers when there are too many octets.
     if (!(error instanceof TypeError) && (error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
     return c.text('This is no form.\n', 400);
   }
@@ -95,11 +98,11 @@ export const readableForm: MiddlewareHandler = async (c, next) => {
 
 const foreign = (c: Context): Response => c.text('Asked for by another site.\n', 403);
 
-/** Whoever logs in is led to what was asked for. */
+/** The log-in page remembers what was asked for, and leads there. */
 const loginFor = ({ pathname, search }: URL): string =>
   pathname === '/' && search === '' ? '/login' : `/login?to=${encodeURIComponent(pathname + search)}`;
 
-/** Everything behind this needs a session; every change its CSRF token. */
+/** Everything behind this needs a session, and every change the session's CSRF token. */
 export function authenticated(sessions: Sessions, tokens: Tokens): MiddlewareHandler<Vars> {
   return async (c, next) => {
     const id = getCookie(c, cookieName) ?? '';

@@ -1,4 +1,4 @@
-/** What the page is made of, beside its own files; wired by `cli/web`. */
+/** Everything that the page needs from other rooms; `cli/web` wires it. */
 import type { Audit } from '../audit/audit.js';
 import type { Links } from '../digest/links.js';
 import type { ContentReader } from '../mime/content-reader.js';
@@ -15,7 +15,7 @@ import type { Tokens } from './login/tokens.js';
 import type { WrongTokens } from './login/wrong-tokens.js';
 
 export interface WebParts {
-  /** /spam */
+  /** It is /spam. */
   readonly root: string;
   /** It is the state folder, which holds the audit. */
   readonly state: string;

@@ -1,4 +1,4 @@
-/** What is looked at of one mail: its page, its HTML, its octets, an attachment, and what SPF says of it now. */
+/** The addresses of one mail: its page, its HTML, its octets, its attachments, and what SPF says of it now. */
 import fs from 'node:fs';
 import type { Context, Hono } from 'hono';
 import { fateOf } from '../quarantine/look/fate.js';
@@ -60,7 +60,7 @@ export function readingMail(app: Hono<Vars>, parts: WebParts): void {
     const stream = fs.createReadStream(kept.file, { flags: 'r' });
     return c.body(ReadableStream.from(stream) as ReadableStream<Uint8Array>, 200, {
       'Content-Type': 'application/octet-stream',
-      // An ID of ours or nothing: no text of a client gets into the name.
+      // The name is an ID of ours, or `mail`: no text of a client gets into it.
       'Content-Disposition': `attachment; filename="${idOf(ref.filename) || 'mail'}.eml"`,
       'Content-Length': String(kept.size),
       'Content-Security-Policy': "sandbox; default-src 'none'",
@@ -75,7 +75,7 @@ export function readingMail(app: Hono<Vars>, parts: WebParts): void {
     const { octets, names } = (content.kind === 'read' && content.attachments[at]) || {};
     if (!octets) return c.notFound();
     return c.body(new Uint8Array(octets), 200, {
-      // Whatever it says it is: to be saved, and never to be shown or run by a browser.
+      // Whatever type the sender gave it, it is saved: no browser may show or run it.
       'Content-Type': 'application/octet-stream',
       'Content-Disposition': disposition(downloadName(idOf(ref.filename), names?.[0] ?? '')),
       'Content-Security-Policy': "sandbox; default-src 'none'",
@@ -83,7 +83,7 @@ export function readingMail(app: Hono<Vars>, parts: WebParts): void {
   });
 }
 
-/** Of a mail that this session may see. */
+/** The mail in the address; undefined when this session may not see it. */
 function refFor(c: Context<Vars, '/mail/:yday/:domain/:file'>): MailRef | undefined {
   const ref = parseRef([c.req.param('yday'), c.req.param('domain'), c.req.param('file')].join('/'));
   return ref && maySee(c.get('session'), ref.domain) ? ref : undefined;

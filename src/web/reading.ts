@@ -1,4 +1,6 @@
-/** What is looked at by GET: the list, charts and domains. A mail's own addresses are in reading-mail.ts. */
+/**
+ * The addresses that are asked for by GET: list, charts, domains, audit. Leaves those of one mail to reading-mail.ts.
+ */
 import type { Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import type { AuditEntry } from '../audit/audit-entry.js';
@@ -16,7 +18,7 @@ import type { WebParts } from './parts.js';
 import { maySee } from './login/sessions.js';
 
 const pageSize = 50;
-/** Milliseconds of searching for the first page, and for one that goes on where another ended. */
+/** A search may take so many milliseconds for its first page, and for one that goes on where another ended. */
 const budget = { first: 120, further: 1_000 };
 
 export function reading(app: Hono<Vars>, parts: WebParts): void {
@@ -72,7 +74,7 @@ export function reading(app: Hono<Vars>, parts: WebParts): void {
   });
 }
 
-/** One page, and the entry behind it where there is one. */
+/** The entries of one page, and one more where there is another page. */
 function auditFor(state: string, search: string, skipped: number): readonly AuditEntry[] {
   const words = search.split(/\s+/).filter((word) => word !== '');
   const found: AuditEntry[] = [];
@@ -85,7 +87,7 @@ function auditFor(state: string, search: string, skipped: number): readonly Audi
   return found;
 }
 
-/** What a quick count finds before the page has to be shown. */
+/** The counts, if they are there within a moment; otherwise the page is shown without them and asks again. */
 const soon = (stats: Promise<Stats>): Promise<Stats | undefined> =>
   Promise.race([stats, new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 250))]);
 

@@ -1,4 +1,7 @@
-/** Counting all of the quarantine takes seconds: done in a thread of its own, one at a time, and kept for a minute a viewer's domains. */
+/**
+ * Counts the quarantine, which takes seconds: in a thread, one count at a time. Each viewer's counts are kept for a
+ * minute.
+ */
 import { Worker } from 'node:worker_threads';
 import type { Stats } from '../quarantine/look/stats.js';
 

@@ -1,4 +1,4 @@
-/** The thread of stats-cache.ts. */
+/** Runs in the thread that stats-cache.ts starts: counts once, and answers. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { everything } from '../quarantine/look/query.js';
 import { collectStats } from '../quarantine/look/stats.js';

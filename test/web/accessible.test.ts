@@ -1,6 +1,6 @@
 /**
- * Whoever sees little, or uses no mouse, can use the page: axe-core finds nothing against WCAG 2.2 AA on any page, light or
- * dark, wide or narrow; and a mail is found, read, released and left again by keys alone.
+ * Whoever sees little, or uses no mouse, can use the page: axe-core finds nothing against WCAG 2.2 AA on any page,
+ * light or dark, wide or narrow; and a mail is found, read, released and left again by keys alone.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

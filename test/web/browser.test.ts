@@ -1,6 +1,7 @@
 /**
- * The page in a real Chromium: hostile mails are looked at in every way there is, and no script of theirs may have run and
- * no connection may have left. Their host leads to a trap, which a control shows to be working; Chromium's own hosts to nowhere.
+ * The page in a real Chromium: hostile mails are looked at in every way there is, and no script of theirs may have run
+ * and no connection may have left. Their host leads to a trap, which a control shows to be working; Chromium's own
+ * hosts to nowhere.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

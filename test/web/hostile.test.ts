@@ -1,6 +1,7 @@
 /**
- * Random hostile requests on a socket, by nobody, by somebody who may see one domain, and by an administrator: every one is
- * answered, none with a 500, none reads or writes outside of what it may. The seed is fixed; a failure prints the request.
+ * Random hostile requests on a socket, by nobody, by somebody who may see one domain, and by an administrator: every
+ * one is answered, none with a 500, none reads or writes outside of what it may. The seed is fixed; a failure prints
+ * the request.
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';

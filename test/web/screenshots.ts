@@ -1,7 +1,6 @@
 /**
- * Pictures of the quarantine page, for the README and for whoever changes its looks: fills a quarantine with mails like those
- * one sees, and photographs it in Chromium.
- * Run: npm run screenshots [FOLDER]   (needs Debian's chromium)
+ * Pictures of the quarantine page, for the README and for whoever changes its looks: fills a quarantine with mails like
+ * those one sees, and photographs it in Chromium. Run: npm run screenshots [FOLDER] (needs Debian's chromium)
  */
 import fs from 'node:fs';
 import os from 'node:os';

@@ -1,4 +1,7 @@
-/** `postern srv add-domain`, `allow`, `block`, `enable`: the marker that an operator would touch, under the name that counts. */
+/**
+ * `postern srv add-domain`, `allow`, `block`, `enable`: the marker that an operator would touch, under the name that
+ * counts.
+ */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAddress } from '../../mail/address.js';
@@ -10,10 +13,10 @@ import { checkProblem, type KnownCheck } from '../../srv/known-check.js';
 import { namedKinds, readName } from '../../srv/marker-names.js';
 import type { Srv } from '../../srv/srv.js';
 
-/** Markers below the root; a string: what is wrong. */
+/** Markers relative to the root, or what is wrong. */
 export type MarkerPaths = readonly string[] | string;
 
-/** `users`: local-parts; `*` for all. */
+/** `users` are local-parts, addresses of the domain, or `*` for everybody. */
 export function domainMarkers(domain: string, users: readonly string[]): MarkerPaths {
   const name = parseDomain(domain);
   if (name === undefined) return `"${domain}" is no domain`;
@@ -29,10 +32,10 @@ export function domainMarkers(domain: string, users: readonly string[]): MarkerP
 
 export interface Listing {
   readonly list: 'whitelisted' | 'blacklisted';
-  /** A hosted domain, or `_global_`. */
+  /** It is a hosted domain, or `_global_`. */
   readonly scope: string;
   readonly what: readonly string[];
-  /** What the words are, where they do not tell by themselves. */
+  /** It says what the words are, where they do not tell by themselves. */
   readonly kind: 'recipient' | 'host' | 'tld' | undefined;
 }
 
@@ -51,7 +54,7 @@ export function listMarkers({ list, scope, what, kind }: Listing, srv: Srv): Mar
   return markers;
 }
 
-/** The page refuses the same names. */
+/** Says why the marker can never match; the page refuses the same names. */
 function nameProblem(marker: string): string | undefined {
   const kind = namedKinds.find((one) => marker.startsWith(`${one}/`));
   const read = kind && readName(kind, marker.slice(kind.length + 1));
@@ -112,15 +115,18 @@ export function checkMarkers(scope: string, names: readonly string[], { srv, che
 
 /** One marker that was made, or was there. */
 export interface MadeMarker {
-  /** The shell's own command for it. */
+  /** It is the shell's own command for it. */
   readonly command: string;
   readonly path: string;
-  /** What a file held that was written over. */
+  /** It is what a file held that was written over. */
   readonly old?: string;
   readonly isChanged: boolean;
 }
 
-/** Makes them. `text`: what a file is to hold; undefined: what is there stays. Broken IO and OutsideTree throw. */
+/**
+ * Makes the markers, with that text; without a text, files that are there stay as they are. Broken IO and OutsideTree
+ * throw.
+ */
 export function make(root: string, markers: readonly string[], text?: string): readonly MadeMarker[] {
   return markers.map((marker) => {
     const names = marker.split('/').filter((name) => name !== '');
@@ -153,7 +159,7 @@ function makeFile({ root, names }: TreeFolder, text: string | undefined): MadeMa
 const isFolder = (folder: TreeFolder, name: string): boolean =>
   inFolder(folder, (at) => statSync(`${at}/${name}`, { throwIfNoEntry: false })?.isDirectory()) === true;
 
-/** What the file held; undefined where it held just that. */
+/** Writes the text; returns what the file held before, or undefined where it held just that. */
 function replaced(folder: TreeFolder, name: string, text: string): string | undefined {
   const old = readInside(folder, name) ?? '';
   if (old === text) return undefined;
@@ -161,6 +167,6 @@ function replaced(folder: TreeFolder, name: string, text: string): string | unde
   return old;
 }
 
-/** For a shell. */
+/** The path as a word of a shell. */
 export const quoted = (path: string): string =>
   /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;

@@ -1,4 +1,7 @@
-/** `postern srv explain`: which markers decide about a recipient, a client and a sender, in the order in which they are asked. */
+/**
+ * `postern srv explain`: which markers decide about a recipient, a client and a sender, in the order in which they are
+ * asked.
+ */
 import type { ClientName, Plugin } from '../../hooks/plugin.js';
 import type { Address } from '../../mail/address.js';
 import { type Ip, noAddress } from '../../mail/ip.js';
@@ -9,15 +12,15 @@ import type { Line, Style } from '../../text/line.js';
 export interface Explained {
   readonly recipient: Address;
   readonly client: Ip | undefined;
-  /** Of the client, where there is one. */
+  /** It is the client's name, where it has one. */
   readonly name: ClientName | undefined;
-  /** The null reverse-path is ''; undefined: not told. */
+  /** It is '' for the null reverse-path, and undefined where none was given. */
   readonly sender: { readonly text: string; readonly domain: string } | undefined;
 }
 
 interface ExplainStep {
   readonly question: string;
-  /** The marker that answers, below the root; undefined: none does. */
+  /** It is the marker that answers, relative to the root; undefined when none does. */
   readonly marker: string | undefined;
   readonly meaning: string;
   readonly style?: Style;

@@ -49,7 +49,7 @@ export function srvLint({ settings, plugins, json, terminal }: LintTask): number
   return found === 0 ? exit.ok : dataError;
 }
 
-/** By owner and mode, as for the user of the settings, who need not be the one that asks. */
+/** Judges by owner and mode, for the user of the settings, who need not be the one that runs the command. */
 function readableBy(user: string): (stats: Stats) => boolean {
   const uid = user === '' ? (process.getuid?.() ?? 0) : idOf('-u', user)[0];
   const gids = user === '' ? [process.getgid?.() ?? 0, ...(process.getgroups?.() ?? [])] : idOf('-G', user);

@@ -1,4 +1,4 @@
-/** `postern srv`: makes markers under the names that count, finds those that never do, and says which decide. */
+/** `postern srv`: makes markers under the names that count, finds those that never count, and says which decide. */
 import { loadPlugins } from '../../hooks/load.js';
 import type { Plugin } from '../../hooks/plugin.js';
 import { createLogger } from '../../log.js';

@@ -85,7 +85,7 @@ function zonesNotice(change: ListChange): Notice {
   }
 }
 
-/** A marker's name as a whole, or what it is below and, from a field of the page, its name. */
+/** A form has the whole marker, or (from a field of the page) the folder in `marker` and the name in `key`. */
 const markerIn = (form: Form): string => `${form.get('marker') ?? ''}${form.get('key') ?? ''}`.trim();
 
 function createMarker(c: Context<Vars>, parts: WebParts, form: Form): Notice {
@@ -105,7 +105,7 @@ function createMarker(c: Context<Vars>, parts: WebParts, form: Form): Notice {
   });
 }
 
-/** With a button that makes the marker that was meant. */
+/** The notice says why, with a button that makes the marker that was meant. */
 function wrongMarker(c: Context<Vars>, text: string, read: ReturnType<typeof readMarker>): Notice {
   if (read.kind === 'marker') return { good: false, text: `${text}: that can be no marker.` };
   const notice: Notice = { good: false, text: `${text}: ${read.problem}.` };
@@ -128,7 +128,7 @@ function removeMarker(c: Context<Vars>, parts: WebParts, form: Form): Notice {
   });
 }
 
-/** A marker that held more than the page can write is not offered to be made again without it. */
+/** Undo would lose what the marker held, unless the page can write it: then undo is not offered. */
 function undoFor(marker: Marker, old: string): Partial<Notice> {
   const isLog = marker.kind === 'checks' && old.trim().toLowerCase() === 'log';
   if (old !== '' && !isLog) return {};

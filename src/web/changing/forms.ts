@@ -1,4 +1,4 @@
-/** Forms that are sent to the page, and the way back to where they came from, with what happened on top of it. */
+/** Reads the forms that are sent to the page, and leads back to where they came from, where the notice is shown. */
 import type { Context } from 'hono';
 import { ownAddress, type Vars } from '../guard.js';
 import { say } from '../pages/layout.js';
@@ -6,7 +6,7 @@ import type { Notice } from '../login/sessions.js';
 
 export type Form = ReadonlyMap<string, string>;
 
-/** The page that is to tell them may never be asked for. */
+/** Notices wait in the session for the page that shows them, which may never be asked for. */
 const maxNotices = 5;
 const maxNoticeText = 2_000;
 
@@ -15,7 +15,7 @@ export async function formOf(c: Context<Vars>): Promise<Form> {
   return new Map(Object.entries(body).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])));
 }
 
-/** To a page of ours that the form names. */
+/** Redirects to the page of ours that the form names, which shows the notice. */
 export function back(c: Context<Vars>, form: Form, notice: Notice): Response {
   const where = ownAddress(form.get('back'));
   const session = c.get('session');

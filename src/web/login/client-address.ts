@@ -1,9 +1,12 @@
-/** The address that a request came from: the connection's, or what a proxy of `web_proxies` says of the connection before it. */
+/**
+ * The address that a request came from: the connection's, or what a proxy of `web_proxies` says of the connection
+ * before it.
+ */
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Context } from 'hono';
 import { inAny, type Network, parseIp } from '../../mail/ip.js';
 
-/** '' for a connection that has none any more. */
+/** Returns '' when the connection is closed already. */
 export function clientAddress(c: Context, proxies: readonly Network[]): string {
   const connected = addressOf(c);
   return forwardedFor(connected, c.req.header('x-forwarded-for') ?? '', proxies);
@@ -14,7 +17,9 @@ function addressOf(c: Context): string {
   return parseIp(text)?.text ?? text;
 }
 
-/** Each proxy adds the address that it was asked by on the right; what stands left of the first stranger may be made up. */
+/**
+ * Each proxy adds the address that it was asked by on the right; what stands left of the first stranger may be made up.
+ */
 export function forwardedFor(connected: string, header: string, proxies: readonly Network[]): string {
   let at = connected;
   for (const word of header.split(',').toReversed()) {

@@ -7,7 +7,7 @@ import type { WebParts } from '../parts.js';
 import { tokenIn } from './tokens.js';
 import { WrongTokens } from './wrong-tokens.js';
 
-/** A link is longer than its token. */
+/** Somebody may paste the whole link, which is longer than its token. */
 const maxTokenText = 1_000;
 
 export function login(app: Hono<Vars>, { tokens, sessions, audit, wrongTokens = new WrongTokens() }: WebParts): void {
@@ -19,7 +19,7 @@ export function login(app: Hono<Vars>, { tokens, sessions, audit, wrongTokens = 
     const found = typeof token === 'string' && token.length <= maxTokenText ? tokens.find(tokenIn(token)) : undefined;
     if (found) {
       audit.record({ from, who: found.name, what: 'log-in', target: 'page', result: 'done' });
-      // Whatever session the browser came with is not continued.
+      // A session that the browser came with is not continued.
       const secure = c.req.header('x-forwarded-proto') === 'https';
       setCookie(c, cookieName, sessions.begin(found), { path: '/', httpOnly: true, sameSite: 'Strict', secure });
       return c.redirect(to, 303);

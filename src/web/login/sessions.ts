@@ -1,4 +1,7 @@
-/** Sessions of the page, in memory: a restart ends them. An id is made at login and never taken from a client. */
+/**
+ * Sessions of the page are kept in memory, so a restart ends them. An id is made at log-in, and never taken from a
+ * client.
+ */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Token } from './tokens.js';
 
@@ -36,7 +39,7 @@ export class Sessions {
     this.#now = now;
   }
 
-  /** The id of a new session. */
+  /** Begins a session, and returns its id. */
   begin(token: Token): string {
     const id = randomBytes(32).toString('base64url');
     const [oldest] = this.#sessions.keys();

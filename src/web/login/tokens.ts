@@ -1,6 +1,7 @@
 /**
- * Who may see the quarantine page: a file with one token a line, `NAME SCOPE SHA256 DAY`. It is read at every request, so a line
- * that is taken out ends its sessions at once. A token is 160 random bits, so its plain hash gives nothing away.
+ * Who may see the quarantine page: a file with one token a line, `NAME SCOPE SHA256 DAY`. It is read at every request,
+ * so a line that is taken out ends its sessions at once. A token is 160 random bits, so its plain hash gives nothing
+ * away.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import fs from 'node:fs';
@@ -22,7 +23,7 @@ export interface Token extends Person {
 
 export const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
 
-/** 32 characters without any that look alike. */
+/** It has 32 characters, none of which look alike. */
 export function newToken(): string {
   const digits = '0123456789abcdefghjkmnpqrstvwxyz';
   return [...randomBytes(32)].map((octet) => digits.charAt(octet & 31)).join('');
@@ -39,7 +40,7 @@ function parseLine(line: string): Token | undefined {
   return { name, hash, made, domains: new Set(scope.split(',').map((one) => parseDomain(one) ?? one)) };
 }
 
-/** Lines that are none are passed over. */
+/** Comments, and lines that are no token, are passed over. */
 export const parseTokens = (text: string): readonly Token[] =>
   text.split('\n').flatMap((line) => parseLine(line) ?? []);
 
@@ -68,13 +69,15 @@ export class Tokens {
     return readTokens(this.#file).find(isIt);
   }
 
-  /** The token of a session as it is now, with the domains it has now; undefined: it was taken out. Broken IO throws. */
+  /**
+   * The token of a session as it is now, with the domains it has now; undefined: it was taken out. Broken IO throws.
+   */
   current({ hash }: Token): Token | undefined {
     return this.#oneTime?.hash === hash ? this.#oneTime : readTokens(this.#file).find((one) => one.hash === hash);
   }
 }
 
-/** None where there is no file. Broken IO throws. */
+/** The file's tokens; an empty list where there is no file. Broken IO throws. */
 export function readTokens(file: string): readonly Token[] {
   const text = textOf(file);
   return text === undefined ? [] : parseTokens(text);
@@ -101,8 +104,8 @@ export function addToken(file: string, name: string, scope: string): string {
 }
 
 /**
- * Takes out all tokens of that name, and returns them. The file is replaced whole, by one of the same owner and mode: whoever
- * reads it meanwhile sees the old lines or the new ones. Broken IO throws, and nothing is changed.
+ * Takes out all tokens of that name, and returns them. The file is replaced whole, by one of the same owner and mode:
+ * whoever reads it meanwhile sees the old lines or the new ones. Broken IO throws, and nothing is changed.
  */
 export function revokeTokens(file: string, name: string): readonly Token[] {
   const lines = (textOf(file) ?? '').split('\n');

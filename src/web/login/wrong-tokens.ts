@@ -1,16 +1,20 @@
 /**
- * Wrong tokens, counted by the address they came from. Only wrong ones are ever slowed: a right token is looked at first and lets
- * its owner in, whatever strangers have tried. A token has too many bits to be guessed; what is spared is the log.
+ * Wrong tokens, counted by the address they came from. Only wrong ones are ever slowed: a right token is looked at
+ * first and lets its owner in, whatever strangers have tried. A token has too many bits to be guessed: slowing spares
+ * the log.
  */
 import { networkBase, parseIp } from '../../mail/ip.js';
 
 const windowMs = 60_000;
-/** So many wrong ones a minute are answered at once. */
+/** So many wrong tokens a minute, from one address, are answered without a wait. */
 const maxInWindow = 10;
 /** So many addresses are remembered; the one that was quiet longest is forgotten first. */
 const maxAddresses = 10_000;
 
-/** `waitSeconds`: 0 while it is answered at once. `isFirst`: from here on it is slowed, which is worth a line in the log. */
+/**
+ * `waitSeconds` is 0 as long as the address is not slowed. `isFirst` marks the first slowed one, which is worth a line
+ * in the log.
+ */
 export interface WrongToken {
   readonly waitSeconds: number;
   readonly isFirst: boolean;
@@ -25,12 +29,12 @@ export class WrongTokens {
   readonly #now: () => number;
   readonly #byAddress = new Map<string, Failures>();
 
-  /** `now`: milliseconds of a clock that nobody sets. */
+  /** `now` returns milliseconds of a clock that nobody sets. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
 
-  /** One more wrong token from that address. */
+  /** Counts one more wrong token from that address. */
   failed(address: string): WrongToken {
     const now = this.#now();
     const failures = this.#of(placeOf(address));
@@ -53,7 +57,7 @@ export class WrongTokens {
   }
 }
 
-/** Whoever has one address of IPv6 has the 2^64 beside it. */
+/** Whoever has one IPv6 address has the whole /64 around it, which therefore counts as one place. */
 function placeOf(address: string): string {
   const ip = parseIp(address);
   return ip?.family === 6 ? networkBase(ip, 64).text : address;

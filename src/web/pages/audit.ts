@@ -15,7 +15,7 @@ export interface AuditView {
 
 export const auditPageSize = 100;
 
-/** Whoever has a token for some domains sees nothing of the others' administrators. */
+/** A token for some domains shows nothing of what is done elsewhere. */
 export const mayAudit = ({ token }: WebSession): boolean => token.domains === undefined;
 
 const auditAddress = (search: string, skip: number): string => {

@@ -1,4 +1,6 @@
-/** Charts: what was refused, a day, by plugin, reason, domain, sender and client. Drawn as SVG by the server. */
+/**
+ * Charts of what was refused: each day, and by plugin, reason, domain, sender and client. The server draws them as SVG.
+ */
 import { html } from 'hono/html';
 import { searchForKind } from '../../quarantine/look/reason-kind.js';
 import type { Count, DayCount, Stats } from '../../quarantine/look/stats.js';
@@ -64,7 +66,7 @@ function bars(title: string, counts: readonly Count[], address: (name: string) =
   </section>`;
 }
 
-/** Stacked columns, the most frequent plugins in colours of their own. */
+/** One stacked column a day; the most frequent plugins have colours of their own. */
 function dayChart(days: readonly DayCount[], plugins: readonly Count[]): Html {
   const most = Math.max(1, ...days.map(({ count }) => count));
   const width = 100 / Math.max(days.length, 10);

@@ -1,6 +1,6 @@
 /**
- * Where a link of a digest mail leads: asks first, and then releases that one mail. The link stands for a session. Who comes
- * too late, or twice, is told what became of the mail.
+ * The page that a link of a digest mail leads to: it asks first, and then releases that one mail. The link stands for a
+ * session. Whoever comes too late, or twice, is told what became of the mail.
  */
 import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
@@ -38,7 +38,7 @@ export function digestApp(parts: DigestParts): Hono<Vars> {
   return app;
 }
 
-/** Changes nothing: what looks at the links of a mail releases none. */
+/** Changes nothing: a program that looks at the links of a mail releases none. */
 async function asked(text: string, { links, root }: DigestParts): Promise<LinkPage> {
   const reading = links.read(text);
   if (reading.kind !== 'works') return reading.kind === 'wrong' ? wrong : ended(reading.link);
@@ -92,7 +92,7 @@ async function pressed(c: Context<Vars>, text: string, parts: DigestParts): Prom
         return said('Not released', 'The local mail server cannot be reached. The link still works: try later.', 503);
     }
   } catch (error) {
-    // Nothing was sent then.
+    // Release throws before it has sent anything.
     links.giveBack(link);
     throw error;
   }
@@ -132,7 +132,7 @@ const frame = (title: string, body: Html): Html =>
     </main>`,
   );
 
-/** `2026-11-24 10:00`, in the zone that the time is written in. */
+/** Writes `2026-11-24 10:00`, in the zone that the time is written in. */
 const minute = (time: string): string => time.slice(0, 16).replace('T', ' ');
 
 const said = (title: string, text: string, status: LinkPage['status'] = 200): LinkPage => ({

@@ -13,7 +13,7 @@ export interface DomainsView {
   readonly domains: readonly string[];
 }
 
-/** A page with all of 200,000 would be of use to nobody. */
+/** A page shows so many domains: nobody could use one of 200,000. */
 const maxDomainRows = 200;
 
 export function domainsPage({ session, search, domains: all }: DomainsView): Html {
@@ -64,7 +64,7 @@ export interface DomainView {
   readonly expiry: Expiry;
 }
 
-/** How long and how much refused mail is kept; 0: no limit. */
+/** How long, and how much, refused mail is kept; 0 stands for no limit. */
 export interface Expiry {
   readonly days: number;
   readonly octets: number;
@@ -102,7 +102,7 @@ const titles: Readonly<Record<Exclude<MarkerKind, 'checks'>, readonly [title: st
   'blacklisted/tld': ['Top-level domains of clients that are refused', 'invalid'],
 };
 
-/** So many names of a list are shown. */
+/** A list shows so many names. */
 const maxNames = 500;
 
 export function domainPage(view: DomainView): Html {
@@ -148,7 +148,7 @@ function checksOf(view: DomainView): Html {
   </section>`;
 }
 
-/** What is a zone's file for people: each has its own sentence. */
+/** The headings of the files of zones. */
 const zoneTitles: Readonly<Record<string, string>> = {
   zones: 'Lists of client addresses that are refused',
   domain_zones: 'Lists of sender domains that are refused',
@@ -209,7 +209,7 @@ function expiryOf({ expiry, domain, markers, session }: DomainView): Html {
   </section>`;
 }
 
-/** How much of the disk a domain may take is for whoever runs the server to say. */
+/** Only whoever runs the server may say how much of the disk a domain takes. */
 export const mayExpire = ({ token }: WebSession): boolean => token.domains === undefined;
 
 const expiryForm = (session: WebSession, domain: string, { expire, expire_size: size }: ExpiryWords): Html =>
@@ -241,7 +241,7 @@ function daysText(days: number): string {
   return days < 2 ? `${Math.round(days * 24)} hours` : `${Math.round(days)} days`;
 }
 
-/** What the marker alone does not tell. */
+/** Says what the marker alone does not, such as that the check is on by `all`. */
 function remarkOf({ srv, domain }: DomainView, { name, inAll, list }: CheckSwitch, marked: boolean): string {
   try {
     const mode = srv.checkMode(domain, name, inAll);

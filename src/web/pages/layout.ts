@@ -104,10 +104,10 @@ export function document(title: string, body: Html): Html {
 
 export const csrf = ({ csrf: token }: WebSession): Html => html`<input type="hidden" name="csrf" value="${token}" />`;
 
-/** One line of a client's text. */
+/** Makes one harmless line of a client's text. */
 export const say = (text: string, max = 300): string => printable(text, max);
 
-/** `1.2 MB` */
+/** Writes `1.2 MB`. */
 export function sizeText(octets: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, octets)) / 3)));
@@ -115,7 +115,7 @@ export function sizeText(octets: number): string {
   return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`;
 }
 
-/** As the index has it: `22:03` today, else `25 Nov 22:03`. */
+/** Writes `22:03` for today, else `25 Nov 22:03`, in the zone that the index has. */
 export function timeText(time: string, now = new Date()): string {
   const [, year, month = '', day, clock] = /^(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d)/.exec(time) ?? [];
   const today = `${now.getFullYear()}-${String(now.getMonth() + 1).padStart(2, '0')}-${String(now.getDate()).padStart(2, '0')}`;

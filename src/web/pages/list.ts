@@ -1,4 +1,4 @@
-/** The list: search, filters, rows, bulk actions, paging. */
+/** The list of refused mails: search, filters, rows, actions on several, paging. */
 import { html } from 'hono/html';
 import type { ListItem, Page } from '../../quarantine/look/browse.js';
 import { refText } from '../../quarantine/disk/mail-ref.js';
@@ -10,10 +10,10 @@ import type { WebSession } from '../login/sessions.js';
 export interface ListView {
   readonly session: WebSession;
   readonly search: string;
-  /** What is wrong with the search. */
+  /** It is what is wrong with the search. */
   readonly problem?: string;
   readonly found: Page;
-  /** Not the first page. */
+  /** It is true when this is not the first page. */
   readonly older: boolean;
 }
 
@@ -124,5 +124,5 @@ export function row({ ref, entry, mark }: ListItem): Html {
   </li>`;
 }
 
-/** The name's parts are what a path may hold, but for `%`, `?` and `#`. */
+/** A name's parts may hold `%`, `?` and `#`, which mean something else in an address. */
 export const mailAddress = (name: string): string => `/mail/${name.split('/').map(encodeURIComponent).join('/')}`;

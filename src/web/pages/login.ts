@@ -1,4 +1,4 @@
-/** The page before a session. A token may stand behind the `#` of its address, which no server log and no referrer sees. */
+/** The log-in page. A token may stand behind the `#` of its address, which reaches no server log and no referrer. */
 import { html } from 'hono/html';
 import { document, type Html } from './layout.js';
 

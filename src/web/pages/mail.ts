@@ -1,4 +1,4 @@
-/** One mail: first why it was refused and what can be done about it, then what it says. */
+/** The page of one mail: first why it was refused and what can be done about it, then what it says. */
 import { html } from 'hono/html';
 import { type Content, largestAttachment } from '../../mail/content.js';
 import { charsetParameter, decodeField } from '../../mail/encoded-word.js';
@@ -35,11 +35,11 @@ export interface MailFacts extends Record<
   'plugin' | 'reason' | 'ip' | 'host' | 'helo' | 'from' | 'headerFrom' | 'to' | 'subject' | 'spf' | 'id',
   string
 > {
-  /** What the client was told, where the index knows. */
+  /** It is what the client was told, where the index knows. */
   readonly reply: string | undefined;
 }
 
-/** What our fields and the index say, whichever has it. */
+/** Takes each fact from the index, or else from our fields in the mail. */
 export function factsOf({ ref, fate, kept }: Pick<MailView, 'ref' | 'fate' | 'kept'>): MailFacts {
   const { entry } = fate;
   const field = (name: string): string => unicode(kept?.header.get(name) ?? '');
@@ -104,7 +104,7 @@ export function mailPage(view: MailView): Html {
   });
 }
 
-/** `2026-11-26 01:02:46 UTC` */
+/** Writes `2026-11-26 01:02:46 UTC`. */
 const whenText = (time: string): string => time.replace('T', ' ').replace(/\.\d+/, '').replace(/Z$/, ' UTC');
 
 function actions(view: MailView, facts: ReturnType<typeof factsOf>): Html {

@@ -1,4 +1,4 @@
-/** What SPF said of a mail, term by term, as it was archived; and on a page of its own, what it says now. */
+/** Shows what SPF said of a mail when it was archived, term by term, and on a page of its own what it says now. */
 import { html } from 'hono/html';
 import { parseIp } from '../../mail/ip.js';
 import { type KeptMail, unicode } from '../../quarantine/look/kept-mail.js';
@@ -11,16 +11,16 @@ import type { Line } from '../../text/line.js';
 import { type Html, page, say } from './layout.js';
 import type { WebSession } from '../login/sessions.js';
 
-/** The client's facts of a mail, as they were archived. */
+/** What SPF was asked about, as it was archived. */
 export interface SpfFacts {
   readonly ip: string;
   readonly helo: string;
   readonly from: string;
-  /** '' when SPF did not run. */
+  /** It is the result; '' when SPF did not run. */
   readonly spf: string;
 }
 
-/** Judges now; with a trace. */
+/** Evaluates SPF now, with a trace. */
 export type SpfCheck = (query: SpfQuery) => Promise<SpfOutcome>;
 
 export function spfRow(facts: SpfFacts, kept: KeptMail | undefined, address: string): Html {
@@ -38,10 +38,10 @@ export function spfRow(facts: SpfFacts, kept: KeptMail | undefined, address: str
     </dd>`;
 }
 
-/** The outcome of a term, and what it made of the result. */
+/** Finds a term's outcome, and the result that it led to, in a line of the trace. */
 const outcome = /(match -> [a-z]+)|((?:no match|not reached|not used|ignored)\b)/;
 
-/** In colour: what led to the result. */
+/** The line, with what led to the result in colour. */
 function storedLine(line: string, result: string): Html {
   const text = say(line, 500);
   const [before = '', match, none, after = ''] = text.split(outcome);
@@ -54,17 +54,17 @@ export interface SpfView {
   readonly facts: SpfFacts;
   readonly query: SpfQuery;
   readonly outcome: SpfOutcome;
-  /** Of the mail. */
+  /** It is the address of the mail's page. */
   readonly address: string;
 }
 
-/** undefined: the client's address is not known. */
+/** Undefined when the client's address is not known. */
 export function queryOf({ ip: text, helo, from }: SpfFacts, receiver: string): SpfQuery | undefined {
   const ip = parseIp(text);
   return ip && { ip, helo, from, receiver };
 }
 
-/** Columns that the tree is drawn for. */
+/** The tree is drawn for so many columns. */
 const width = 120;
 
 export function spfPage({ session, facts, query, outcome: now, address }: SpfView): Html {
@@ -99,7 +99,7 @@ function comparison(then: string, now: string): Html {
         since, or what it leads to.`;
 }
 
-/** Safe within the quotes of a shell. */
+/** The text, with `?` for everything that is not safe within a shell's quotes. */
 const word = (text: string): string => text.replace(/[^\w.@+=:[\]-]/g, '?');
 
 const styled = (line: Line): Html =>

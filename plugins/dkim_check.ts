@@ -6,19 +6,15 @@
  * key of 1024 bits or more. The newest 8 are verified; DNS that does not answer makes temperror of it.
  */
 import type { Plugin } from '../src/hooks/plugin.js';
+import { after } from '../src/mail/eventual.js';
 import { pass, skip } from '../src/mail/verdict.js';
 import { signaturesOf } from './shared/dkim-signatures.js';
 
 const plugin: Plugin = {
   name: 'dkim_check',
   inAll: true,
-  async dataPost(context) {
-    if (context.rejection) return skip('rejected already');
-    const { markers, domain } = context;
-    if (['dkim', 'dkim_check'].every((check) => markers.checkMode(domain, check, true) === 'off'))
-      return skip('not enabled');
-    await signaturesOf(context);
-    return pass;
-  },
+  switches: ['dkim', 'dkim_check'],
+  /** Whitelisted mail is verified as well. */
+  dataPost: (context) => (context.rejection ? skip('rejected already') : after(signaturesOf(context), () => pass)),
 };
 export default plugin;

@@ -32,10 +32,7 @@ export function defineCheck(check: Check): Plugin {
     inAll,
     skipsSettled: true,
     ...(list !== undefined && { list }),
-    mode({ markers, domain }) {
-      const mode = markers.checkMode(domain, name, inAll);
-      return list !== undefined && mode === 'off' ? 'on' : mode; // the list switches it on, or off
-    },
+    switches: [name],
     dataPost(context) {
       if (list === undefined) return check.inspect(context, []);
       const lines = context.markers.lines(context.domain, list);

@@ -39,6 +39,8 @@ export interface Recipient {
 export interface Markers {
   /** `log`: what the check would reject is logged, and taken. */
   checkMode(domain: string, check: string, inAll: boolean): 'off' | 'on' | 'log';
+  /** The same for any check of the domain, whose folder is looked at once. */
+  checkModes(domain: string): (check: string, inAll: boolean) => 'off' | 'on' | 'log';
   /** Of the domain's own file of that name, without comments and empty lines; undefined where there is none. */
   lines(domain: string, file: string): readonly string[] | undefined;
   /** `unknown`: no marker says anything of it; `names`: what its mailbox may be called, the likeliest first. */

@@ -54,6 +54,6 @@ export interface Plugin extends HookMethods {
   readonly list?: string;
   /** At `dataPost` it is not asked about a mail that is rejected or pardoned already. */
   readonly skipsSettled?: boolean;
-  /** For a check, at `dataPost`: is it on for this mail? `log`: it is only tried out, and stops nothing. */
-  mode?(mail: DataContext): 'off' | 'on' | 'log';
+  /** The markers below `checks/` of which any switches it on at `dataPost`; the word `log` in one only tries it out. */
+  readonly switches?: readonly string[];
 }

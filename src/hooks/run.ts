@@ -7,7 +7,7 @@ import type { Eventual } from '../mail/eventual.js';
 import { type Reply, localProblem } from '../mail/reply.js';
 import { type Pardon, type Rejection, type Verdict, defer, note, pass, skip } from '../mail/verdict.js';
 import { believe } from './believe.js';
-import type { DataContext, HookContext, JudgingHook } from './plugin.js';
+import type { DataContext, HookContext, JudgingHook, Markers } from './plugin.js';
 import type { HookedPlugin, HookTable } from './table.js';
 
 /** `stop`: this reply is due now, and nothing further is asked. */
@@ -45,20 +45,27 @@ const goOn: HookOutcome = { kind: 'go on' };
 
 /** Asks the plugins that have this hook, one after the other, until one settles it. Never throws, never rejects. */
 export const runHook = <H extends JudgingHook>(run: HookRun<H>): Eventual<HookOutcome> =>
-  runFrom(run, run.plugins.of(run.hook), 0);
+  runFrom({ run, checkModes: undefined }, run.plugins.of(run.hook), 0);
+
+/** A run under way. */
+interface Running<H extends JudgingHook> {
+  readonly run: HookRun<H>;
+  /** Which checks are on for the mail's domain, once it has been asked. */
+  checkModes: ReturnType<Markers['checkModes']> | undefined;
+}
 
 function runFrom<H extends JudgingHook>(
-  run: HookRun<H>,
+  running: Running<H>,
   hooked: readonly HookedPlugin<H>[],
   first: number,
 ): Eventual<HookOutcome> {
   for (let i = first; i < hooked.length; i++) {
     const one = hooked[i];
     if (one === undefined) break;
-    const verdict = judge(run, one);
+    const verdict = judge(running, one);
     if (verdict instanceof Promise)
-      return verdict.then((late) => outcomeOf(run, one, late) ?? runFrom(run, hooked, i + 1));
-    const outcome = verdict === pass ? undefined : outcomeOf(run, one, verdict);
+      return verdict.then((late) => outcomeOf(running.run, one, late) ?? runFrom(running, hooked, i + 1));
+    const outcome = verdict === pass ? undefined : outcomeOf(running.run, one, verdict);
     if (outcome !== undefined) return outcome;
   }
   return goOn;
@@ -87,10 +94,11 @@ function outcomeOf<H extends JudgingHook>(
   }
 }
 
-function judge<H extends JudgingHook>(run: HookRun<H>, hooked: HookedPlugin<H>): Eventual<Verdict> {
+function judge<H extends JudgingHook>(running: Running<H>, hooked: HookedPlugin<H>): Eventual<Verdict> {
+  const { run } = running;
   const asking: Asking<H> = { run, hooked, since: run.plugins.hear === undefined ? 0 : performance.now(), mode: 'on' };
   try {
-    const unasked = whyNot(asking);
+    const unasked = whyNot(running, asking);
     if (unasked !== undefined) return told(asking, unasked);
     const answer: unknown = hooked.method.call(hooked.plugin, run.context as never);
     return answer instanceof Promise ? judgeLater(asking, answer) : believed(asking, answer);
@@ -113,19 +121,33 @@ const settled = skip('rejected already');
 const off = skip('not enabled');
 
 /** Why the plugin is not asked about the mail at all; undefined: it is. */
-function whyNot<H extends JudgingHook>(asking: Asking<H>): Verdict | undefined {
-  const { plugin, skipsSettled, mode } = asking.hooked;
-  if (!skipsSettled && mode === undefined) return undefined;
+function whyNot<H extends JudgingHook>(running: Running<H>, asking: Asking<H>): Verdict | undefined {
+  const { skipsSettled, switches } = asking.hooked;
+  if (!skipsSettled && switches === undefined) return undefined;
   const context = asking.run.context as DataContext;
   if (skipsSettled) {
     if (context.rejection !== undefined) return settled;
     const { pardoned } = context;
     if (pardoned !== undefined) return skip(pardoned);
   }
-  const how = mode?.call(plugin, context) ?? 'on';
-  if (how === 'off') return off;
-  asking.mode = how;
+  if (switches === undefined) return undefined;
+  running.checkModes ??= context.markers.checkModes(context.domain);
+  const mode = modeOf(asking.hooked, switches, running.checkModes);
+  if (mode === 'off') return off;
+  asking.mode = mode;
   return undefined;
+}
+
+function modeOf(
+  { inAll, hasList }: HookedPlugin<JudgingHook>,
+  switches: readonly string[],
+  checkModes: ReturnType<Markers['checkModes']>,
+): 'off' | 'on' | 'log' {
+  for (const marker of switches) {
+    const mode = checkModes(marker, inAll);
+    if (mode !== 'off') return mode;
+  }
+  return hasList ? 'on' : 'off';
 }
 
 async function judgeLater<H extends JudgingHook>(asking: Asking<H>, answer: Promise<unknown>): Promise<Verdict> {

@@ -42,6 +42,10 @@ class SeenMarkers implements Markers {
     return this.#markers.checkMode(domain, check, inAll);
   }
 
+  checkModes(domain: string): ReturnType<Markers['checkModes']> {
+    return this.#markers.checkModes(domain);
+  }
+
   lines(domain: string, file: string): readonly string[] | undefined {
     return deepFreeze(this.#markers.lines(domain, file));
   }

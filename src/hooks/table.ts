@@ -12,7 +12,10 @@ export interface HookedPlugin<H extends HookName> {
   /** It is what the author calls the method. */
   readonly methodName: string;
   readonly skipsSettled: boolean;
-  readonly mode: Plugin['mode'];
+  readonly switches: Plugin['switches'];
+  readonly inAll: boolean;
+  /** A list of the domain's own, not a marker, switches it on. */
+  readonly hasList: boolean;
 }
 
 /** What one plugin said at one hook. */
@@ -44,10 +47,10 @@ export class HookTable {
 function hookedTo<H extends HookName>(hook: H, plugin: Plugin): HookedPlugin<H>[] {
   const method: HookMethod<H> | undefined = plugin[hook];
   if (typeof method !== 'function') return [];
-  const { name, mode } = plugin;
-  const isCheck = hook === 'dataPost' && mode !== undefined;
-  const skipsSettled = hook === 'dataPost' && plugin.skipsSettled === true;
-  return [
-    { plugin, name, method, methodName: isCheck ? 'inspect' : hook, skipsSettled, mode: isCheck ? mode : undefined },
-  ];
+  const { name, inAll = false, list } = plugin;
+  const atData = hook === 'dataPost';
+  const switches = atData ? plugin.switches : undefined;
+  const skipsSettled = atData && plugin.skipsSettled === true;
+  const methodName = switches?.[0] === name ? 'inspect' : hook;
+  return [{ plugin, name, method, methodName, skipsSettled, switches, inAll, hasList: list !== undefined }];
 }

@@ -45,6 +45,8 @@ export function testMail(given: TestMail = {}): DataContext {
   const ip = parseIp(given.ip ?? '192.0.2.1');
   if (!ip) throw new Error(`${given.ip} is no address`);
   const reversePath = given.from ?? 'sender@sender.example';
+  const checkMode = (check: string, inAll: boolean): 'on' | 'off' =>
+    given.checks?.some((name) => name === check || (inAll && name === 'all')) ? 'on' : 'off';
   return {
     session: {
       id: 'SESSION',
@@ -56,8 +58,8 @@ export function testMail(given: TestMail = {}): DataContext {
       unknownCommands: given.unknownCommands ?? 0,
     },
     markers: {
-      checkMode: (_domain, check, inAll) =>
-        given.checks?.some((name) => name === check || (inAll && name === 'all')) ? 'on' : 'off',
+      checkMode: (_domain, check, inAll) => checkMode(check, inAll),
+      checkModes: () => checkMode,
       lines: () => undefined,
       recipient: () => ({ kind: 'valid', marker: 'users/valid/x' }),
       listed: () => undefined,

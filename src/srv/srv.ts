@@ -90,11 +90,16 @@ export class Srv {
 
   /** Is the check switched on, by its own name or, where `inAll`, by `checks/all`? `log`: the marker holds that word. */
   checkMode(domain: string, check: string, inAll: boolean): CheckMode {
+    return this.checkModes(domain)(check, inAll);
+  }
+
+  /** The same for any check of the domain, whose folder is looked at once. */
+  checkModes(domain: string): (check: string, inAll: boolean) => CheckMode {
     const checks = this.#folder(domain)?.sub('checks');
-    if (checks === undefined) return 'off';
-    const word = checks.word(check) ?? (inAll ? checks.word('all') : undefined);
-    if (word === undefined) return 'off';
-    return word === 'log' ? 'log' : 'on';
+    return (check, inAll) => {
+      const word = checks?.word(check) ?? (inAll ? checks?.word('all') : undefined);
+      return word === undefined ? 'off' : word === 'log' ? 'log' : 'on';
+    };
   }
 
   /** The lines of the domain's own file of that name, without comments and empty ones; undefined where there is none. */

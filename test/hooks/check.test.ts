@@ -62,7 +62,7 @@ const trials: readonly (readonly [what: string, answer: () => Verdict | Promise<
 for (const [what, answer, said] of trials) {
   test(`log only: ${what} stops nothing`, async () => {
     const given = testMail({ checks: ['x'] });
-    const markers = { ...given.markers, checkMode: () => 'log' as const };
+    const markers = { ...given.markers, checkModes: () => () => 'log' as const };
     const { outcome, log } = await judged(defineCheck({ name: 'x', inspect: answer }), { ...given, markers });
     assert.deepEqual(outcome, { kind: 'go on' });
     assert.deepEqual(log, [said]);
@@ -71,7 +71,7 @@ for (const [what, answer, said] of trials) {
 
 test('markers that cannot be read defer the mail', async () => {
   const given = testMail({});
-  const markers = { ...given.markers, checkMode: () => assert.fail('EIO') };
+  const markers = { ...given.markers, checkModes: () => assert.fail('EIO') };
   const { outcome, log } = await judged(defineCheck({ name: 'x', inspect: () => pass }), { ...given, markers });
   assert.deepEqual([outcome.kind, log], ['stop', ['error EIO']]);
 });

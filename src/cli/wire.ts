@@ -8,7 +8,7 @@ import type { Resolver } from '../dns/resolver.js';
 import { stubResolver } from '../dns/stub/stub-resolver.js';
 import { readZoneFile } from '../dns/zone.js';
 import { loadPlugins } from '../hooks/load.js';
-import { surroundings } from '../hooks/surroundings.js';
+import { surroundings } from '../hooks/shown/surroundings.js';
 import { HookTable } from '../hooks/table.js';
 import { openContentReader } from '../mime/content-reader.js';
 import { type Ip, ip4FromWord } from '../mail/ip.js';

@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { type Check, defineCheck } from './check.js';
 import { type ListedPlugin, readPluginList } from './list.js';
 import { learnsOwnPackage } from './own-package.js';
+import { namePlugin } from './plugin-console.js';
 import { hookNames, type Plugin } from './plugin.js';
 
 export type LoadedPlugins =
@@ -38,6 +39,7 @@ async function load(listed: ListedPlugin, dirs: readonly string[]): Promise<Plug
   if (file === undefined)
     return `there is no plugin "${listed.name}" (looked for ${listed.name}.js and .mjs in ${dirs.join(', ')})`;
   try {
+    namePlugin(pathToFileURL(file).href, listed.name);
     const module = await moduleOf(file);
     const made =
       typeof module.default === 'function'

@@ -4,7 +4,7 @@
  */
 import type { ClientName, DataContext, SessionFacts } from '../hooks/plugin.js';
 import { type HookOutcome, runHook } from '../hooks/run.js';
-import { dataContext } from '../hooks/views.js';
+import { dataContext } from '../hooks/shown/views.js';
 import type { Eventual } from '../mail/eventual.js';
 import { type Header, parseHeader } from '../mail/header.js';
 import { headlineOf } from '../mail/shown/headline.js';

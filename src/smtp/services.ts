@@ -3,7 +3,7 @@ import type { ContentReader } from '../mime/content-reader.js';
 import type { Resolver } from '../dns/resolver.js';
 import type { ClientName } from '../hooks/plugin.js';
 import type { HookLog } from '../hooks/run.js';
-import type { PluginSurroundings } from '../hooks/surroundings.js';
+import type { PluginSurroundings } from '../hooks/shown/surroundings.js';
 import type { HookTable } from '../hooks/table.js';
 import type { Ip } from '../mail/ip.js';
 import type { Quarantine } from '../quarantine/quarantine.js';

@@ -19,7 +19,7 @@ import {
   sessionFacts,
   type SessionState,
   unknownCommandContext,
-} from '../hooks/views.js';
+} from '../hooks/shown/views.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { deepFreeze } from '../mail/frozen.js';
 import type { Ip } from '../mail/ip.js';

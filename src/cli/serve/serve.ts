@@ -3,6 +3,7 @@
  * port, and only then the user. A problem stops the start with one line each and a code of sysexits.h.
  */
 import cluster from 'node:cluster';
+import { consoleToLog } from '../../hooks/plugin-console.js';
 import { type Logger, createLogger } from '../../log.js';
 import type { Settings } from '../../settings/settings.js';
 import type { Services } from '../../smtp/services.js';
@@ -26,6 +27,7 @@ export async function serve(command: CommandLine): Promise<number> {
   if (extra !== undefined) return failed(exit.usage, [`serve takes no "${extra}"`]);
   const { settings } = loaded;
   const log = createLogger(settings);
+  consoleToLog(log);
   const trial = command.argv.includes('--trial');
   const sink = trial && cluster.isPrimary ? await trialSink(settings, log) : undefined;
   if (typeof sink === 'number') return sink;

@@ -3,13 +3,13 @@
  * frozen prototype, over what only the session can change. So it costs little, and whatever a plugin writes to it, or to what
  * it finds in it, reaches neither the mail nor the next plugin. Octets and header fields are copies.
  */
-import type { Content } from '../mail/content.js';
-import { deepFreeze } from '../mail/frozen.js';
-import type { Field, Header } from '../mail/header.js';
-import type { Ip } from '../mail/ip.js';
-import type { MessageSource } from '../mail/message.js';
-import type { Rejection } from '../mail/verdict.js';
-import type { Resolver } from '../dns/resolver.js';
+import type { Content } from '../../mail/content.js';
+import { deepFreeze } from '../../mail/frozen.js';
+import type { Field, Header } from '../../mail/header.js';
+import type { Ip } from '../../mail/ip.js';
+import type { MessageSource } from '../../mail/message.js';
+import type { Rejection } from '../../mail/verdict.js';
+import type { Resolver } from '../../dns/resolver.js';
 import type {
   AuthenticationResult,
   ClientName,
@@ -23,7 +23,7 @@ import type {
   SessionContext,
   SessionFacts,
   UnknownCommandContext,
-} from './contexts.js';
+} from '../contexts.js';
 import type { PluginSurroundings } from './surroundings.js';
 
 /** What the session knows of itself, and changes as it goes on. */

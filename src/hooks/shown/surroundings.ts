@@ -2,12 +2,12 @@
  * What plugins see beside the mail, the same for every mail: the markers, DNS, the store, and who we are. Each is behind a
  * frozen object that passes questions on, so that no plugin can put another answer in the place of ours.
  */
-import type { DnsAnswer, LookupOptions, RecordData, RecordType, Resolver } from '../dns/resolver.js';
-import { type Eventual, after } from '../mail/eventual.js';
-import { deepFreeze } from '../mail/frozen.js';
-import type { Ip } from '../mail/ip.js';
-import type { Store, StoreAnswer } from '../store/store.js';
-import type { Host, Markers, PluginStore } from './contexts.js';
+import type { DnsAnswer, LookupOptions, RecordData, RecordType, Resolver } from '../../dns/resolver.js';
+import { type Eventual, after } from '../../mail/eventual.js';
+import { deepFreeze } from '../../mail/frozen.js';
+import type { Ip } from '../../mail/ip.js';
+import type { Store, StoreAnswer } from '../../store/store.js';
+import type { Host, Markers, PluginStore } from '../contexts.js';
 
 export interface PluginSurroundings {
   readonly markers: Markers;

@@ -1,0 +1,76 @@
+/**
+ * What plugins write to the console becomes lines of the log, each with the plugin's name. Whose it is the call stack says,
+ * so that a hook costs nothing for it, and what is written later on, or when the file is read, has its name as well. What a
+ * library writes on a plugin's behalf, with none of its frames on the stack, is said to be of `plugin`.
+ */
+import { Console } from 'node:console';
+import { Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+
+export interface ConsoleLog {
+  debug(details: object, text: string): void;
+  info(details: object, text: string): void;
+  warn(details: object, text: string): void;
+}
+
+/** By file, as modules are: a file that is read once is not read again. */
+const names = new Map<string, string>();
+
+/** From now on what this file (a URL) writes is that plugin's. */
+export function namePlugin(url: string, name: string): void {
+  names.set(url, name).set(fileURLToPath(url), name);
+}
+
+/** From now on `console` writes to the log; `error` and `warn` as warnings. */
+export function consoleToLog(log: ConsoleLog, target: Console = console): void {
+  const quiet = new Console({ stdout: lines((text) => log.debug({ plugin: caller() }, text)), colorMode: false });
+  const own = new Console({
+    stdout: lines((text) => log.info({ plugin: caller() }, text)),
+    stderr: lines((text) => log.warn({ plugin: caller() }, text)),
+    colorMode: false,
+  });
+  for (const method of methods) target[method] = own[method].bind(own) as never;
+  target.debug = quiet.debug.bind(quiet);
+}
+
+const methods = [
+  ...([
+    'log',
+    'info',
+    'warn',
+    'error',
+    'trace',
+    'dir',
+    'dirxml',
+    'table',
+    'assert',
+    'group',
+    'groupCollapsed',
+  ] as const),
+  ...(['groupEnd', 'count', 'countReset', 'time', 'timeLog', 'timeEnd'] as const),
+];
+
+/** UTF-16 units of one line; what is beyond is cut. */
+const maxLine = 8192;
+
+/** Calls `write` while whoever writes to the console is still on the stack. */
+const lines = (write: (text: string) => void): Writable =>
+  new Writable({
+    decodeStrings: false,
+    write(text: string, _encoding, done) {
+      write(text.replace(/\n$/, '').slice(0, maxLine));
+      done();
+    },
+  });
+
+function caller(): string {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 40;
+  const { stack = '' } = new Error('where');
+  Error.stackTraceLimit = stackTraceLimit;
+  for (const [, place = ''] of stack.matchAll(/^ {4}at (?:.*\()?(.+?):\d+:\d+\)?$/gm)) {
+    const name = names.get(place.replace(/\?.*$/, ''));
+    if (name !== undefined) return name;
+  }
+  return 'plugin';
+}

@@ -60,7 +60,9 @@ function wordsOf({ domain, day, mails, rows, expires }: Digest): { readonly firs
   const until = expires.toISOString().slice(0, 16).replace('T', ' ');
   return {
     first: `On ${day}, ${counted(mails)} for ${domain} ${mails === 1 ? 'was' : 'were'} refused and kept in quarantine.`,
-    last: `${more}Each link asks before it delivers its mail, works once, and ends ${until} UTC. Who has a link can use it: do not forward this mail.`,
+    last:
+      `${more}Each link asks before it delivers its mail, works once, and ends ${until} UTC. ` +
+      'Who has a link can use it: do not forward this mail.',
   };
 }
 

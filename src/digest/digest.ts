@@ -1,6 +1,6 @@
 /**
- * A mail a day and domain to its postmaster: what was refused the day before, why, and links that release it. That it was
- * sent is a file in the state folder. Leaves when to send it to whoever calls, and the way to the MTA to the relay.
+ * A mail a day and domain to its postmaster: what was refused the day before, why, and links that release it. That it
+ * was sent is a file in the state folder. Leaves when to send it to whoever calls, and the way to the MTA to the relay.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -18,11 +18,11 @@ export interface DigestOptions {
   readonly root: string;
   readonly state: string;
   readonly hostname: string;
-  /** Of the quarantine page, as the postmaster's browser reaches it; without a slash behind it. */
+  /** It is the address of the quarantine page as the postmaster's browser reaches it, without a slash at its end. */
   readonly url: string;
   readonly relay: Pick<Relay, 'send'>;
   readonly links: Links;
-  /** Also when that day's was sent before. */
+  /** It is true where the digest is sent even if that day's was sent before. */
   readonly again: boolean;
   readonly dryRun: boolean;
   readonly now?: Date;
@@ -41,7 +41,7 @@ export type DigestResult =
   | { readonly kind: 'unreachable'; readonly detail: string };
 
 /** Mails that one digest lists. */
-const most = 200;
+const maxRows = 200;
 
 /** Broken IO throws; once the MTA has the mail, only after an attempt to remember it. */
 export async function sendDigest(domain: string, options: DigestOptions): Promise<DigestResult> {
@@ -130,7 +130,7 @@ async function refused(
   const query = { ...dayBounds(now), domain, all: true, matches: () => true };
   for await (const item of browse({ root, query, now })) {
     if (item.mark !== undefined) continue;
-    if (items.length < most) items.push(item);
+    if (items.length < maxRows) items.push(item);
     mails++;
   }
   return { items, mails };

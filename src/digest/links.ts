@@ -1,6 +1,7 @@
 /**
- * Links of a digest mail, each of which releases one mail, once, until a time. A link is that time and the mail, signed with a
- * secret in the state folder; spent ones are files beside it, which all processes see. Leaves releasing to the page.
+ * Links of a digest mail, each of which releases one mail, once, until a time. A link is that time and the mail, signed
+ * with a secret in the state folder; spent ones are files beside it, which all processes see. Leaves releasing to the
+ * page.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import fs from 'node:fs';

@@ -1,4 +1,7 @@
-/** What root makes in the state folder belongs to the folder's owner: cron sends digests as root, the page has no such rights. */
+/**
+ * What root makes in the state folder belongs to the folder's owner: cron sends digests as root, the page has no such
+ * rights.
+ */
 import fs from 'node:fs';
 
 export function ownAs(file: string, state: string): void {

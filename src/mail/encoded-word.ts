@@ -1,6 +1,6 @@
 /**
- * A field's value as people read it, in index, page, terminal and digest: RFC 2047 encoded words, raw octets. Hostile input
- * costs linear time; a charset that nobody knows stays as it came. Leaves what is unsafe to show to text.ts.
+ * A field's value as people read it, in index, page, terminal and digest: RFC 2047 encoded words, raw octets. Hostile
+ * input costs linear time; a charset that nobody knows stays as it came. Leaves what is unsafe to show to text.ts.
  */
 import { charsetNamed } from './charset/charset.js';
 import type { Charset } from './charset/decoded.js';
@@ -23,8 +23,8 @@ interface Word {
 }
 
 /**
- * `raw` holds octets as latin1 (as header.ts gives them); text that is Unicode already stays so. `charset` is that of the
- * mail's Content-Type, for octets that say nothing of themselves.
+ * `raw` holds octets as latin1 (as header.ts gives them); text that is Unicode already stays so. `charset` is that of
+ * the mail's Content-Type, for octets that say nothing of themselves.
  */
 export function decodeField(raw: string, charset?: string): string {
   const input = raw.length > maxInput ? raw.slice(0, maxInput) : raw;
@@ -92,7 +92,9 @@ function charsetFor(name: string, charsets: Map<string, Charset | undefined>): C
   return charset;
 }
 
-/** Octets that are valid UTF-8 are UTF-8 (RFC 6532); else they are of the mail's charset, and without one of the West's. */
+/**
+ * Octets that are valid UTF-8 are UTF-8 (RFC 6532); else they are of the mail's charset, and without one of the West's.
+ */
 export function decodeOctets(text: string, charset: string | undefined): string {
   if (/[^\x00-\xff]/.test(text)) return text;
   const octets = Buffer.from(text, 'latin1');

@@ -5,8 +5,8 @@
 
 /**
  * Controls (C0, DEL, C1), line and paragraph separators, bidirectional and other invisible formatting, lone surrogates.
- * With the `u` flag a surrogate pair is one character, so `\p{Cs}` meets lone ones only. The two joiners (U+200C, U+200D)
- * are part of words in Persian or Hindi and of emoji: between letters and emoji they stay.
+ * With the `u` flag a surrogate pair is one character, so `\p{Cs}` meets lone ones only. The two joiners (U+200C,
+ * U+200D) are part of words in Persian or Hindi and of emoji: between letters and emoji they stay.
  */
 const unsafe = new RegExp(
   [

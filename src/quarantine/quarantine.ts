@@ -1,6 +1,7 @@
 /**
- * The quarantine as the listener sees it: archives a rejected mail for each refused recipient, and answers only when mail,
- * folder and index line are on disk. What a crash can leave at each point, and why that is harmless, is in README.md. Leaves the reply to the listener.
+ * The quarantine as the listener sees it: archives a rejected mail for each refused recipient, and answers only when
+ * mail, folder and index line are on disk. What a crash can leave at each point, and why that is harmless, is in
+ * README.md. Leaves the reply to the listener.
  */
 import type { Headline } from '../mail/shown/headline.js';
 import type { MessageSource } from '../mail/message.js';
@@ -16,16 +17,16 @@ import { type MailFile, mailFile } from './disk/mail-file.js';
 import { type PreparedFolders, preparedFolders } from './keep/prepare.js';
 
 export interface ArchiveRequest {
-  /** [A-Z0-9]+, the transaction's: names the mail, and makes the name unique. */
+  /** It is the transaction's, [A-Z0-9]+; it is part of the mail's file name and makes that unique. */
   readonly id: string;
-  /** A-label of a hosted domain. */
+  /** It is a hosted domain, in A-labels. */
   readonly domain: string;
   readonly time: Date;
-  /** One for each refused recipient: its address, and our fields in CRLF lines. */
+  /** There is one for each refused recipient: its address, and our fields in CRLF lines. */
   readonly copies: readonly { readonly recipient: string; readonly head: Buffer }[];
   /** The original header and body. */
   readonly message: MessageSource;
-  /** For the index; client bytes, all of it. */
+  /** It is for the index; all of it is the client's text. */
   readonly about: AboutMail;
 }
 
@@ -37,9 +38,9 @@ export interface AboutMail extends Headline {
   readonly helo: string;
   readonly reason: string;
   readonly plugin: string;
-  /** What the client is told once all is on disk, in one line. */
+  /** It is what the client is told once everything is on disk, in one line. */
   readonly reply: string;
-  /** Where SPF ran. */
+  /** It is SPF's result, where SPF ran. */
   readonly spf?: string;
 }
 
@@ -53,7 +54,10 @@ export interface Quarantine {
   archive(request: ArchiveRequest): Promise<ArchiveResult>;
   /** Removes what is too old or too much, and sets the links. Never throws. */
   expire(now?: Date, progress?: ExpireOptions['progress']): Promise<ExpireResult>;
-  /** Why the clock cannot be believed, so that a service that starts lets `expire` be; undefined where it can. Never throws. */
+  /**
+   * Why the clock cannot be believed, so that a service that starts lets `expire` be; undefined where it can. Never
+   * throws.
+   */
   clockProblem(now?: Date): Promise<string | undefined>;
   /** Resolves when the archives under way have ended. */
   close(): Promise<void>;
@@ -62,18 +66,18 @@ export interface Quarantine {
 export interface QuarantineOptions {
   /** /spam */
   readonly root: string;
-  /** Ends the names of mails. */
+  /** It stands at the end of each mail's file name. */
   readonly hostname: string;
   readonly expireDays: number;
   /** Octets; 0: no limit. */
   readonly expireBytes: number;
-  /** A name in each folder that is a link to its index; '' for none, index.json unless given. */
+  /** It is the name of a link to the index in each folder; '' for none, `index.json` where it is not given. */
   readonly indexLink?: string;
   readonly ownLimits?: NonNullable<ExpireOptions['ownLimits']>;
   readonly now?: () => Date;
 }
 
-/** Copies written at the same time. */
+/** So many copies are written at the same time. */
 const batch = 16;
 
 export function openQuarantine(options: QuarantineOptions): Quarantine {

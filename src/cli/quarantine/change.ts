@@ -1,4 +1,6 @@
-/** `postern quarantine release` and `delete`: for each mail that is named or found, what became of it, one line each. */
+/**
+ * `postern quarantine release` and `delete`: for each mail that is named or found, what became of it, one line each.
+ */
 import { userInfo } from 'node:os';
 import { deleteRecord, releaseRecord } from '../../audit/mail-records.js';
 import { printable } from '../../mail/text.js';

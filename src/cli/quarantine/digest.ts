@@ -1,4 +1,7 @@
-/** `postern quarantine digest`: for cron or a timer, once a day. Each domain's postmaster is told what was refused the day before. */
+/**
+ * `postern quarantine digest`: for cron or a timer, once a day. Each domain's postmaster is told what was refused the
+ * day before.
+ */
 import { printable } from '../../mail/text.js';
 import { counted } from '../../digest/compose.js';
 import { type DigestResult, forgetSent, sendDigest } from '../../digest/digest.js';

@@ -55,12 +55,9 @@ const shares = { plugin: 0.13, from: 0.27, to: 0.25, subject: 0.35 };
 
 function headline(width: number): Line {
   const { plugin, from, to, subject } = widths(width);
-  return [
-    [
-      `${fit('WHEN', 11)} ${fit('ID', 14)} ${fit('PLUGIN', plugin)} ${fit('FROM', from)} ${fit('TO', to)} ${fit('SUBJECT', subject)}`.trimEnd(),
-      'dim',
-    ],
-  ];
+  const [when, id] = [fit('WHEN', 11), fit('ID', 14)];
+  const rest = [fit('PLUGIN', plugin), fit('FROM', from), fit('TO', to), fit('SUBJECT', subject)];
+  return [[[when, id, ...rest].join(' ').trimEnd(), 'dim']];
 }
 
 function widths(width: number): typeof shares {

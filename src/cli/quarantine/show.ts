@@ -1,4 +1,7 @@
-/** `postern quarantine show`: why it was refused, then the mail, in a pager. Nothing in a mail reaches the terminal as a command. */
+/**
+ * `postern quarantine show`: why it was refused, then the mail, in a pager. Nothing in a mail reaches the terminal as a
+ * command.
+ */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { pipeline } from 'node:stream/promises';

@@ -34,13 +34,13 @@ function linesOf(found: Stats): readonly Line[] {
 
 function group(title: string, counts: readonly Count[]): readonly Line[] {
   const rows = counts.slice(0, title === 'by day' ? 31 : 10);
-  const most = Math.max(1, ...rows.map(({ count }) => count));
+  const max = Math.max(1, ...rows.map(({ count }) => count));
   return [
     [['']],
     [[title, 'dim']],
     ...rows.map(({ name, count }): Line => [
       [`  ${fit(printable(name), 44)} ${String(count).padStart(9)} `],
-      ['▇'.repeat(Math.ceil((count / most) * 30)), 'cyan'],
+      ['▇'.repeat(Math.ceil((count / max) * 30)), 'cyan'],
     ]),
   ];
 }

@@ -1,6 +1,7 @@
 /**
- * The quarantine's expiry while a service runs: at start and every hour. What was removed, and what could not be, goes to the
- * log. With a clock that cannot be believed at start nothing is removed until it can, or somebody has expired by hand.
+ * The quarantine's expiry while a service runs: at start and every hour. What was removed, and what could not be, goes
+ * to the log. With a clock that cannot be believed at start nothing is removed until it can, or somebody has expired by
+ * hand.
  */
 import type { Logger } from '../../log.js';
 import type { Quarantine } from '../../quarantine/quarantine.js';

@@ -1,6 +1,7 @@
 /**
- * Octets of a charset as text, for people: what nobody can read becomes U+FFFD. Node's TextDecoder does most; where it is
- * wrong, or knows the charset by another name only, this says what is right. Leaves finding the charset's name to others.
+ * Octets of a charset as text, for people: what nobody can read becomes U+FFFD. Node's TextDecoder does most; where it
+ * is wrong, or knows the charset by another name only, this says what is right. Leaves finding the charset's name to
+ * others.
  */
 import { type Charset, cutBefore, whole } from './decoded.js';
 import { iso2022Jp } from './iso-2022-jp.js';

@@ -1,6 +1,6 @@
 /**
- * windows-949, which Korean mail calls EUC-KR or KS C 5601: KS X 1001, and behind it all Hangul syllables that are missing
- * there, in Unicode's order, in the rows and columns that it leaves free.
+ * windows-949, which Korean mail calls EUC-KR or KS C 5601: KS X 1001, and behind it all Hangul syllables that are
+ * missing there, in Unicode's order, in the rows and columns that it leaves free.
  */
 import { type Charset, cutBefore, whole } from './decoded.js';
 
@@ -55,7 +55,9 @@ function standard(): readonly (readonly [code: number, character: string])[] {
 
 const syllables = (): readonly string[] => range(0xac00, 0xd7a3).map((code) => String.fromCharCode(code));
 
-/** Columns that no character of KS X 1001 has: letters, and what is below 0xA1; in the first rows all others as well. */
+/**
+ * Columns that no character of KS X 1001 has: letters, and what is below 0xA1; in the first rows all others as well.
+ */
 function freePlaces(): readonly number[] {
   const low = [...range(0x41, 0x5a), ...range(0x61, 0x7a), ...range(0x81, 0xa0)];
   const all = [...low, ...range(0xa1, 0xfe)];

@@ -1,6 +1,6 @@
 /**
- * The From: field as mail readers show it: each mailbox as `Name <address>`, decoded, in one harmless line. Names that could
- * be taken for an address stand in quotes. Leaves judging addresses to mailboxes.ts and the checks.
+ * The From: field as mail readers show it: each mailbox as `Name <address>`, decoded, in one harmless line. Names that
+ * could be taken for an address stand in quotes. Leaves judging addresses to mailboxes.ts and the checks.
  */
 import { decodeField, decodeOctets } from '../encoded-word.js';
 import { printable } from '../text.js';
@@ -57,9 +57,20 @@ class Draft {
   }
 }
 
-/** A quoted string, a comment without another in it, an encoded word, an address in brackets; then what stands alone. */
-const token =
-  /"((?:[^"\\]|\\.)*)"?|\(((?:[^()\\]|\\.)*)\)?|(=\?[^\s?]+\?[bq]\?[^?\r\n]*\?=)|<([^<>]*)>?|([,;:])|([^"(<,;:=]+|[^])/gisy;
+/**
+ * A quoted string, a comment without another in it, an encoded word, an address in brackets; then what stands alone.
+ */
+const token = new RegExp(
+  [
+    String.raw`"((?:[^"\\]|\\.)*)"?`,
+    String.raw`\(((?:[^()\\]|\\.)*)\)?`,
+    String.raw`(=\?[^\s?]+\?[bq]\?[^?\r\n]*\?=)`,
+    '<([^<>]*)>?',
+    '([,;:])',
+    '([^"(<,;:=]+|[^])',
+  ].join('|'),
+  'gisy',
+);
 
 function mailboxesIn(text: string): readonly Mailbox[] {
   const mailboxes: Mailbox[] = [];

@@ -1,6 +1,6 @@
 /**
- * Puts an index and its maildir in agreement again: mails without a line get one from their own fields, broken lines go, good
- * lines stay. Safe beside running archives. Leaves the mails as they are, and old mails to expire.ts.
+ * Puts an index and its maildir in agreement again: mails without a line get one from their own fields, broken lines
+ * go, good lines stay. Safe beside running archives. Leaves the mails as they are, and old mails to expire.ts.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -19,19 +19,19 @@ import { beginningOf, requireDirectory } from '../disk/regular.js';
 import { blank } from '../disk/torn-line.js';
 
 export interface CheckResult {
-  /** Did the index have to be changed? */
+  /** It is true where the index had to be changed. */
   readonly rebuilt: boolean;
-  /** Mails that had no line; they have one now. */
+  /** It counts mails that had no line; they have one now. */
   readonly orphans: number;
-  /** Mails with a line that are not there any more, and that nobody deleted by postern; their lines stay. */
+  /** It counts lines whose mail is gone although nobody deleted it with postern; the lines stay. */
   readonly missing: number;
-  /** Mails with a line that a crash had left in tmp/; they are in new/ now. */
+  /** It counts mails that a crash had left in tmp/, and that had a line; they are in new/ now. */
   readonly finished: number;
-  /** What stands in the folder and is not ours: it has no name of ours, or is no regular file. It stays. */
+  /** It counts what is not ours: what has no name of ours, or is no regular file. It stays where it is. */
   readonly foreign: number;
 }
 
-/** Milliseconds for which a mail without a line may still be on its way to one. */
+/** For so many milliseconds a mail without a line may still be on its way to one. */
 const underWay = 60_000;
 
 /** `day` is /spam/YDAY/DOMAIN. Broken IO throws. */
@@ -56,8 +56,8 @@ export async function checkDay(day: string, now: Date = new Date()): Promise<Che
 }
 
 /**
- * A file system that does not keep names and contents in order may have kept the line of a mail and lost its way from tmp/
- * to new/ in a crash. The octets were on disk before: whole is whole. Was it so?
+ * A file system that does not keep names and contents in order may have kept the line of a mail and lost its way from
+ * tmp/ to new/ in a crash. The octets were on disk before: whole is whole. Was it so?
  */
 function finish(folder: Folder, file: string | undefined, entry: IndexEntry, now: Date): boolean {
   if (file === undefined || !isSettled(file, now)) return false;
@@ -73,7 +73,7 @@ const keyOf = (name: string): string => mailKey(name) ?? baseName(name);
 interface Contents {
   /** Key → path. */
   readonly mails: ReadonlyMap<string, string>;
-  /** The same of tmp/. */
+  /** Key → path, of the files in tmp/. */
   readonly waiting: ReadonlyMap<string, string>;
   readonly foreign: number;
 }
@@ -91,7 +91,7 @@ async function mailsIn(folder: Folder): Promise<Contents> {
   return { mails, waiting, foreign };
 }
 
-/** In the folder itself there is the maildir, the index and links to it. */
+/** Counts what stands in the folder itself and is neither the maildir nor the index nor a link to that. */
 function strangersBeside(folder: Folder): number {
   const isOurs = (entry: fs.Dirent): boolean => {
     if (entry.isDirectory()) return ['tmp', 'new', 'cur'].includes(entry.name);
@@ -101,7 +101,7 @@ function strangersBeside(folder: Folder): number {
   return fs.readdirSync(folder.path, { withFileTypes: true }).filter((entry) => !isOurs(entry)).length;
 }
 
-/** Keys of mails. */
+/** Its keys are those of mails. */
 interface Survey {
   readonly listed: ReadonlyMap<string, IndexEntry>;
   readonly deleted: ReadonlySet<string>;
@@ -125,7 +125,7 @@ function isSettled(file: string, now: Date): boolean {
   return stat !== undefined && Math.abs(now.getTime() - stat.mtimeMs) > underWay;
 }
 
-/** None when the mail was taken away just now. */
+/** Returns no line when the mail was taken away just now. */
 function lineFor(file: string): readonly Buffer[] {
   const filename = baseName(path.basename(file));
   const stat = fs.lstatSync(file, { throwIfNoEntry: false });
@@ -134,7 +134,7 @@ function lineFor(file: string): readonly Buffer[] {
   return [indexLine(entryOf(headerOf(file), { filename, time: rfc3339(time), size: stat.size }))];
 }
 
-/** What the archive wrote on top of the mail: see the list of fields in the contract. */
+/** Reads the fields that the archive wrote on top of the mail. */
 function entryOf(header: Header, known: Pick<IndexEntry, 'filename' | 'time' | 'size'>): IndexEntry {
   const value = (name: string): string => unicode(header.get(name) ?? '');
   const spf = ownSpf(header);

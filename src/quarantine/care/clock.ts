@@ -1,6 +1,6 @@
 /**
- * Can the clock be believed? Expiry trusts it with every mail: a machine that starts in 1970 or in 2099 must not empty the
- * quarantine. Leaves asking to the services, when they start.
+ * Can the clock be believed? Expiry trusts it with every mail: a machine that starts in 1970 or in 2099 must not empty
+ * the quarantine. Leaves asking to the services, when they start.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -17,14 +17,17 @@ export interface ClockOptions extends KeepingOptions {
   readonly now: Date;
 }
 
-/** Milliseconds: a clock that is set right at start steps back by less. */
+/** A clock that is set right at start steps back by fewer milliseconds. */
 const grace = 600_000;
 
 const dayMs = 86_400_000;
 
 const iso = (time: number): string => new Date(time).toISOString();
 
-/** What is wrong with the clock, for the log: it is before the newest mail, or so late that all mail would go. Broken IO throws. */
+/**
+ * What is wrong with the clock, for the log: it is before the newest mail, or so late that all mail would go. Broken IO
+ * throws.
+ */
 export async function clockProblem(options: ClockOptions): Promise<string | undefined> {
   const { root } = options;
   const now = options.now.getTime();
@@ -45,7 +48,8 @@ export async function clockProblem(options: ClockOptions): Promise<string | unde
 }
 
 const told = (now: number, why: string): string =>
-  `the clock says ${iso(now)}, but ${why}: nothing is removed until that is mended, or "postern quarantine expire" is called by hand`;
+  `the clock says ${iso(now)}, but ${why}: nothing is removed until that is mended, ` +
+  'or "postern quarantine expire" is called by hand';
 
 /** Somebody who looked has expired by hand: mails that are younger than the clock are no reason any more. */
 export async function acceptClock(root: string, now = new Date()): Promise<void> {
@@ -54,7 +58,7 @@ export async function acceptClock(root: string, now = new Date()): Promise<void>
   if (newest > now.getTime() + grace) replaceLink(acceptedLink(root), String(newest));
 }
 
-/** A link that leads nowhere: it needs no block of a full disk, and is whole or not there. */
+/** It is a link that leads nowhere: that needs no block of a full disk, and is whole or not there. */
 const acceptedLink = (root: string): string => path.join(root, '.expired-by-hand');
 
 function acceptedUntil(root: string): number {
@@ -63,18 +67,18 @@ function acceptedUntil(root: string): number {
   return Number(fs.readlinkSync(link)) || 0;
 }
 
-/** By the index's last line, which is one look, else by the mails' names; undefined where there is neither. */
+/** Tells it by the index's last line, which is one look, else by the mails' names; undefined where there is neither. */
 async function newestIn(folder: Folder): Promise<number | undefined> {
   return lastLine(folder.index) ?? (await newestMail(folder));
 }
 
-/** Stretches that are read before the mails are looked at instead. */
+/** After so many stretches without a good line the mails' names are looked at instead. */
 const maxReads = 8;
 
 function lastLine(file: string): number | undefined {
   const stat = fs.lstatSync(file, { throwIfNoEntry: false });
   if (!stat?.isFile()) return undefined;
-  const index = new BackwardIndex({ path: file, size: stat.size, ino: stat.ino }, { most: true });
+  const index = new BackwardIndex({ path: file, size: stat.size, ino: stat.ino }, { nearlyAll: true });
   for (let reads = 0; reads < maxReads && !index.done; reads++) {
     index.read();
     const found = index.take();

@@ -1,4 +1,7 @@
-/** Deletes one mail: its file, and a mark in the index, so that nobody looks for it. The line itself stays until it expires. */
+/**
+ * Deletes one mail: its file, and a mark in the index, so that nobody looks for it. The line itself stays until it
+ * expires.
+ */
 import fs from 'node:fs';
 import { addMark, fateOf } from '../look/fate.js';
 import { locate, type MailRef } from '../disk/mail-ref.js';

@@ -1,6 +1,7 @@
 /**
- * Removes what is too old, then, oldest day first, what is too much (for its domain, for all), and sets the links. Only what looks like ours goes: mails
- * and index in YDAY/DOMAIN/{tmp,new,cur}, never through a symbolic link. Never touches a day that is being written to.
+ * Removes what is too old, then, oldest day first, what is too much (for its domain, for all), and sets the links. Only
+ * what looks like ours goes: mails and index in YDAY/DOMAIN/{tmp,new,cur}, never through a symbolic link. Never touches
+ * a day that is being written to.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -22,14 +23,14 @@ export interface ExpireOptions extends KeepingOptions {
   /** Octets; 0: no limit. */
   readonly expireBytes: number;
   readonly now: Date;
-  /** Folders looked at. */
+  /** It is told how many folders have been looked at, of how many. */
   readonly progress?: (done: number, all: number) => void;
 }
 
 export interface ExpireResult {
-  /** `YDAY/DOMAIN` of each folder that is gone. */
+  /** They are the folders that are gone, as `YDAY/DOMAIN`. */
   readonly removed: readonly string[];
-  /** For the log: what could not be done, with the path. */
+  /** They say for the log what could not be done, with the path. */
   readonly problems: readonly string[];
 }
 
@@ -83,7 +84,10 @@ async function expireOld(folder: Folder, run: ExpireRun): Promise<void> {
     await remove(folder, before, run);
 }
 
-/** First each domain that has a limit of its own, then all together: what one may have is no reason to take from another. */
+/**
+ * First each domain that has a limit of its own, then all together: what one may have is no reason to take from
+ * another.
+ */
 async function expireBySize(run: ExpireRun): Promise<void> {
   const { root, expireBytes } = run.options;
   const wanted = allFolders(root).filter((folder) => expireBytes > 0 || run.limits.octets(domainIn(folder)) > 0);
@@ -96,10 +100,10 @@ async function expireBySize(run: ExpireRun): Promise<void> {
   }
   sized.sort((a, b) => a.time - b.time);
   for (const domain of new Set(wanted.map(domainIn))) {
-    const most = run.limits.octets(domain);
-    if (most > 0) {
+    const maxOctets = run.limits.octets(domain);
+    if (maxOctets > 0) {
       const ofDomain = sized.filter(({ folder }) => domainIn(folder) === domain);
-      await removeUntil(most, ofDomain, run);
+      await removeUntil(maxOctets, ofDomain, run);
     }
   }
   if (expireBytes > 0) {
@@ -114,12 +118,12 @@ interface Sized {
   readonly time: number;
 }
 
-/** Oldest first. */
-async function removeUntil(most: number, days: readonly Sized[], run: ExpireRun): Promise<void> {
+/** Removes the oldest first. */
+async function removeUntil(maxOctets: number, days: readonly Sized[], run: ExpireRun): Promise<void> {
   const busy = busyDays(run.options.now);
   let total = days.reduce((sum, { size }) => sum + size, 0);
   for (const { folder, size } of days) {
-    if (total <= most) return;
+    if (total <= maxOctets) return;
     if (busy.has(ydayIn(folder))) continue;
     await noting(run, () => remove(folder, run.now - hour, run));
     if (!fs.existsSync(folder.path)) total -= size;
@@ -147,7 +151,7 @@ async function lockFor(root: string, folder: Folder): Promise<Lock | 'busy' | 'n
   }
 }
 
-/** From the inside out; what holds a file that is not ours stays. */
+/** Removes them from the inside out; a folder that holds a file that is not ours stays. */
 async function removeFolders(folder: Folder): Promise<boolean> {
   for (const dir of [folder.cur, folder.tmp, folder.new]) if (!removeEmpty(dir)) return false;
   for (const link of await indexLinksIn(folder)) fs.rmSync(link, { force: true });
@@ -156,7 +160,7 @@ async function removeFolders(folder: Folder): Promise<boolean> {
   return gone;
 }
 
-/** Links that lead to the index beside them, whatever `index_link` says now or said once. */
+/** Finds the links that lead to the index beside them, whatever name `index_link` gives or gave them. */
 async function indexLinksIn({ path: dir }: Folder): Promise<readonly string[]> {
   const links = [];
   for await (const entry of entriesIn(dir)) {
@@ -177,7 +181,7 @@ function removeEmpty(dir: string): boolean {
   }
 }
 
-/** Today's, and around midnight its neighbour's, which mails under way may still belong to. */
+/** Returns today, and around midnight the day beside it, which mails under way may still belong to. */
 function busyDays(now: Date): ReadonlySet<string> {
   const times = [-2 * hour, 0, 2 * hour].map((shift) => new Date(now.getTime() + shift));
   return new Set(times.map((time) => String(ydayOf(time))));
@@ -188,7 +192,7 @@ function idleFolders({ root, now }: ExpireOptions): readonly Folder[] {
   return allFolders(root).filter((folder) => !busy.has(ydayIn(folder)));
 }
 
-/** Octets of the mails and the index. */
+/** Returns the octets of the mails and the index. */
 async function sizeOf(folder: Folder): Promise<number> {
   let size = sizeOfFile(folder.index);
   for (const dir of [folder.new, folder.cur, folder.tmp]) {

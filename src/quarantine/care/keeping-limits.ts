@@ -2,9 +2,9 @@
 import type { OwnLimits } from '../../srv/expiry.js';
 
 export interface KeepingOptions {
-  /** 0: none is ever too old. */
+  /** 0 means that no mail is ever too old. */
   readonly expireDays: number;
-  /** What a domain has of its own; undefined: nothing. */
+  /** It tells what limits a domain has of its own; undefined where it has none. */
   readonly ownLimits?: (domain: string) => OwnLimits | undefined;
 }
 
@@ -12,20 +12,20 @@ export class KeepingLimits {
   readonly #options: KeepingOptions;
   /** Each domain is asked for once. */
   readonly #own = new Map<string, OwnLimits | undefined>();
-  /** For the log: files that cannot be read. Their domains' mail stays. */
+  /** They name for the log the files that cannot be read; their domains' mail stays. */
   readonly problems: string[] = [];
 
   constructor(options: KeepingOptions) {
     this.#options = options;
   }
 
-  /** 0: never. */
+  /** Returns after how many days mail goes; 0 means never. */
   days(domain: string): number {
     const own = this.#of(domain);
     return own?.kind === 'broken' ? 0 : (own?.days ?? this.#options.expireDays);
   }
 
-  /** 0: no limit of its own. */
+  /** Returns how many octets the domain may have; 0 means that it has no limit of its own. */
   octets(domain: string): number {
     const own = this.#of(domain);
     return own?.kind === 'limits' ? (own.octets ?? 0) : 0;

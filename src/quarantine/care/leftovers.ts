@@ -1,4 +1,6 @@
-/** Sweeps up what killed processes left behind: files in tmp/, and our dot-names in /spam. Leaves finished mails alone. */
+/**
+ * Sweeps up what killed processes left behind: files in tmp/, and our dot-names in /spam. Leaves finished mails alone.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { filesIn } from '../disk/emptying.js';
@@ -6,7 +8,9 @@ import type { Folder } from '../disk/folder.js';
 
 const hour = 3_600_000;
 
-/** Removes files in tmp/ that nobody has written to for 36 hours (maildir(5)); returns how many. `now` in milliseconds. */
+/**
+ * Removes files in tmp/ that nobody has written to for 36 hours (maildir(5)); returns how many. `now` in milliseconds.
+ */
 export async function sweepTmp(folder: Folder, now: number): Promise<number> {
   const old = (await filesIn(folder.tmp)).map((name) => path.join(folder.tmp, name)).filter(olderThan(36 * hour, now));
   for (const file of old) fs.rmSync(file, { force: true });

@@ -1,6 +1,6 @@
 /**
- * Sends a quarantined mail on after all: to the local MTA, with its own envelope, under one field more, and marks it in the
- * index. Two releases at once, by whatever processes, are one. Leaves the way to the MTA to the relay.
+ * Sends a quarantined mail on after all: to the local MTA, with its own envelope, under one field more, and marks it in
+ * the index. Two releases at once, by whatever processes, are one. Leaves the way to the MTA to the relay.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import path from 'node:path';
@@ -21,9 +21,9 @@ export interface ReleaseOptions {
   readonly root: string;
   readonly relay: Pick<Relay, 'send'>;
   readonly hostname: string;
-  /** Who releases it; stands in X-Released-By and in the index. */
+  /** It names who releases the mail, in X-Released-By and in the index. */
   readonly by: string;
-  /** `attachment`: inside a mail that says what it is, from postmaster of the domain. */
+  /** It is `attachment` for a mail from the domain's postmaster that says what it is and has the mail inside. */
   readonly form: 'raw' | 'attachment';
   /** It is true where the mail shall be sent also if it has been released before. */
   readonly again: boolean;
@@ -63,7 +63,10 @@ async function releaseLocked(ref: MailRef, options: ReleaseOptions): Promise<Rel
   return result.kind === 'released' ? marked(result, ref, options) : result;
 }
 
-/** `victim%elsewhere@ours` may be a mailbox, and may be sent on to elsewhere: only a marker of just that name tells (as at RCPT). */
+/**
+ * `victim%elsewhere@ours` may be a mailbox, and may be sent on to elsewhere: only a marker of just that name tells (as
+ * at RCPT).
+ */
 function missingMarker(recipient: string, ref: MailRef, { hasUser }: ReleaseOptions): string | undefined {
   const { localPart, domain } = parseAddress(recipient) ?? { localPart: recipient, domain: ref.domain };
   if (!mayBeRouted(localPart) || hasUser(domain, localPart)) return undefined;

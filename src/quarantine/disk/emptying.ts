@@ -1,7 +1,7 @@
 /**
- * How old a folder is, and taking old mails out of it. Only regular files in tmp/, new/ and cur/ that are themselves older
- * than the cut-off are removed, the index last and only when no mail is left: whoever writes meanwhile loses nothing. Leaves
- * when and under which lock to yearly.ts and expire.ts.
+ * How old a folder is, and taking old mails out of it. Only regular files in tmp/, new/ and cur/ that are themselves
+ * older than the cut-off are removed, the index last and only when no mail is left: whoever writes meanwhile loses
+ * nothing. Leaves when and under which lock to yearly.ts and expire.ts.
  */
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';

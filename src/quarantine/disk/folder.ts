@@ -23,14 +23,17 @@ export function folderAt(folder: string): Folder {
   };
 }
 
-/** Could this be the name of a domain's folder? The listener has validated domains; this only keeps them in their place. */
+/**
+ * Could this be the name of a domain's folder? The listener has validated domains; this only keeps them in their place.
+ */
 export function isFolderName(domain: string): boolean {
   return /^[^./\0][^/\0]*$/.test(domain) && Buffer.byteLength(domain) <= 255;
 }
 
 /**
  * `<unix seconds>.<ID>_<n>.<hostname>` (maildir(5)), unique because the id is. In the hostname a slash is `\057`, a
- * colon `\072` and a comma `\054`; so is whatever else is not visible ASCII. Cut so that the whole stays below 255 octets.
+ * colon `\072` and a comma `\054`; so is whatever else is not visible ASCII. Cut so that the whole stays below 255
+ * octets.
  */
 export function mailName(time: Date, id: string, n: number, hostname: string): string {
   const host = [...Buffer.from(hostname)].map(hostOctet).join('').slice(0, 128);
@@ -54,5 +57,8 @@ export function mailTime(name: string): number | undefined {
  */
 export const baseName = (name: string): string => name.replace(/[,:].*$/s, '');
 
-/** What no reader changes: `ID_n`, which is in no other mail's name; undefined for a name that is not ours. */
+/**
+ * Returns the part that no reader changes: `ID_n`, which no other mail's name has. Undefined for a name that is not
+ * ours.
+ */
 export const mailKey = (name: string): string | undefined => /^\d+\.([A-Z0-9]{1,64}_\d+)\./.exec(name)?.[1];

@@ -41,14 +41,14 @@ export const maxLine = 16_384;
 export const lineStart = '{"time":"';
 
 export function indexLine(entry: IndexEntry): Buffer {
-  for (let longest = maxLine; ; longest /= 2) {
-    const line = Buffer.from(`${jsonOf(entry, longest)}\n`);
-    if (line.length <= maxLine || longest <= 32) return line;
+  for (let maxValue = maxLine; ; maxValue /= 2) {
+    const line = Buffer.from(`${jsonOf(entry, maxValue)}\n`);
+    if (line.length <= maxLine || maxValue <= 32) return line;
   }
 }
 
-function jsonOf(entry: IndexEntry, longest: number): string {
-  const text = (value: string): string => cut(value, longest);
+function jsonOf(entry: IndexEntry, maxValue: number): string {
+  const text = (value: string): string => cut(value, maxValue);
   const json = JSON.stringify({
     time: text(entry.time),
     from: text(entry.from),
@@ -74,9 +74,9 @@ export const safeLine = (json: string): string =>
   /^[ -~]*$/.test(json) ? json : json.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
 
 /** Never between the two halves of a surrogate pair. */
-function cut(value: string, longest: number): string {
-  if (value.length <= longest) return value;
-  const kept = value.slice(0, longest - 1);
+function cut(value: string, maxValue: number): string {
+  if (value.length <= maxValue) return value;
+  const kept = value.slice(0, maxValue - 1);
   return `${/[\ud800-\udbff]$/.test(kept) ? kept.slice(0, -1) : kept}…`;
 }
 
@@ -86,7 +86,10 @@ function escaped(character: string): string {
   return text;
 }
 
-/** Reads one JSON object; undefined when it is none, is a mark, or names no time and mail. Absent values come out as '' and 0. */
+/**
+ * Reads one JSON object; undefined when it is none, is a mark, or names no time and mail. Absent values come out as ''
+ * and 0.
+ */
 export function parseEntry(json: string): IndexEntry | undefined {
   const value = objectOf(json);
   if (!value) return undefined;

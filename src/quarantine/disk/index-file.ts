@@ -1,6 +1,6 @@
 /**
- * Appends to an index that many processes append to: one write a call, shared syncs, torn ends mended. Leaves what a line
- * says to index-entry.ts.
+ * Appends to an index that many processes append to: one write a call, shared syncs, torn ends mended. Leaves what a
+ * line says to index-entry.ts.
  *
  * The descriptor is open while an archive needs it and no longer (our choice): opening costs 5 µs beside a sync of 200,
  * while one that stays open for writing keeps the operator from `mount -o remount,ro` and `umount` (EBUSY).
@@ -23,11 +23,11 @@ interface OpenIndex {
 export interface Indexes {
   /**
    * Resolves when the lines are on disk in the file that bears the index's name, and `beside`, which may take its time
-   * meanwhile, has succeeded. Throws when one of them has not: then the lines have been taken out again as far as the disk
-   * allows, and `beside` has ended.
+   * meanwhile, has succeeded. Throws when one of them has not: then the lines have been taken out again as far as the
+   * disk allows, and `beside` has ended.
    */
   append(folder: Folder, lines: Buffer, beside?: Promise<void>): Promise<void>;
-  /** Mends a torn end, if there is one; was there? */
+  /** Mends a torn end, and tells whether there was one. */
   mend(folder: Folder): Promise<boolean>;
 }
 
@@ -61,7 +61,7 @@ export function openIndexes(): Indexes {
 
   return {
     async append(folder, lines, beside = Promise.resolve()) {
-      // Whatever throws before it is waited for, its failure is nobody's surprise.
+      // When the append throws first, a failure of `beside` must not become an unhandled rejection.
       const ended = beside.catch(() => undefined);
       try {
         await using(folder, (index) => appendTo({ index, folder, lines, beside }));
@@ -75,7 +75,7 @@ export function openIndexes(): Indexes {
 
 const { O_RDWR, O_APPEND, O_CREAT } = fs.constants;
 
-/** It is made where it is missing. */
+/** They make the index where it is missing. */
 export const indexFlags = O_RDWR | O_APPEND | O_CREAT;
 
 function openIndex(folder: Folder): OpenIndex {
@@ -105,7 +105,7 @@ async function appendTo({ index, folder, lines, beside }: Append): Promise<void>
   if (inodeAt(folder.index) !== index.inode) throw ioError('ENOENT', `index was removed '${folder.index}'`);
 }
 
-/** Mails that fail beside this one make room on a full disk before long: its line gets a second try. */
+/** On a full disk the mails that fail beside this one soon make room, so its line gets a second try. */
 async function appendPatiently({ index, folder, lines, beside }: Append): Promise<number> {
   try {
     return appendNow(index, folder, lines);
@@ -124,7 +124,7 @@ async function all(work: readonly Promise<void>[]): Promise<void> {
 /** Returns how long the file was before. */
 function appendNow(index: OpenIndex, folder: Folder, lines: Buffer): number {
   const before = fs.fstatSync(index.fd).size;
-  // Still torn although mended: someone writes there without pause. Never glue a line to that.
+  // The end is torn although it was mended: someone writes there without pause. No line is glued to that.
   const octets = isTorn(index.fd) ? Buffer.concat([Buffer.from('\n'), lines]) : lines;
   const written = fs.writeSync(index.fd, octets);
   if (written === octets.length) return before;
@@ -133,9 +133,9 @@ function appendNow(index: OpenIndex, folder: Folder, lines: Buffer): number {
 }
 
 /**
- * A file that does not end in a newline is in the middle of a write by another process, or that process was killed. Half a
- * line that is still there unchanged after a moment is overwritten with newlines in place, not cut off: whatever someone
- * appends at the same time stays whole. Readers skip empty lines.
+ * A file that does not end in a newline is in the middle of a write by another process, or that process was killed.
+ * Half a line that is still there unchanged after a moment is overwritten with newlines in place, not cut off: whatever
+ * someone appends at the same time stays whole. Readers skip empty lines.
  */
 async function mend(index: OpenIndex, folder: Folder): Promise<boolean> {
   if (!isTorn(index.fd)) return false;

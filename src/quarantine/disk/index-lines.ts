@@ -17,7 +17,7 @@ export interface Piece {
   readonly mark?: Mark;
 }
 
-/** Octets of a line beyond which it is no line of ours and is not looked at. */
+/** A line of more octets is none of ours and is not looked at. */
 const maxForeignLine = 1_048_576;
 
 /** The good entries in order; none when there is no index. Broken IO throws. */
@@ -25,7 +25,9 @@ export async function* readIndex(path: string): AsyncGenerator<IndexEntry> {
   for await (const { entry } of readPieces(path)) if (entry) yield entry;
 }
 
-/** Every non-empty line in pieces; a last line without newline too if it is whole, for then only the newline is missing. */
+/**
+ * Every non-empty line in pieces; a last line without newline too if it is whole, for then only the newline is missing.
+ */
 export async function* readPieces(path: string): AsyncGenerator<Piece> {
   let held: Buffer[] = [];
   let heldLength = 0;

@@ -1,12 +1,14 @@
-/** Keeps /spam/today and /spam/yesterday pointing at the folders of those days. Leaves making the folders to prepare.ts. */
+/**
+ * Keeps /spam/today and /spam/yesterday pointing at the folders of those days. Leaves making the folders to prepare.ts.
+ */
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { dayBefore, ydayOf } from './day.js';
 
 /**
- * Each link is right or absent afterwards: a link to a day without mails would dangle. What is no link (an operator's own
- * folder) stays as it is. Broken IO throws.
+ * Each link is right or absent afterwards: a link to a day without mails would dangle. What is no link (an operator's
+ * own folder) stays as it is. Broken IO throws.
  */
 export function setLinks(root: string, now: Date): void {
   setLink(root, 'today', String(ydayOf(now)));

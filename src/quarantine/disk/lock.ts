@@ -1,7 +1,7 @@
 /**
  * A lock between processes: a symbolic link that only one of them can create, and whose target names the holder (our
- * choice: unlike a file it gets its contents with its name, and needs no block of a full disk). One left behind by a killed
- * process is taken over when nobody has touched it for a minute. Leaves what it guards to its holder.
+ * choice: unlike a file it gets its contents with its name, and needs no block of a full disk). One left behind by a
+ * killed process is taken over when nobody has touched it for a minute. Leaves what it guards to its holder.
  */
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
@@ -20,10 +20,10 @@ export interface Lock {
 /** The lock, or undefined when another has held it for `patience` milliseconds. Broken IO and a full disk throw. */
 export async function takeLock(path: string, patience: number): Promise<Lock | undefined> {
   const token = randomUUID();
-  const end = Date.now() + patience;
+  const end = performance.now() + patience;
   for (;;) {
     if (create(path, token) || (isAbandoned(path) && (await takeOver(path, token)))) return lockOf(path, token);
-    if (Date.now() >= end) return undefined;
+    if (performance.now() >= end) return undefined;
     await delay(20);
   }
 }
@@ -31,7 +31,9 @@ export async function takeLock(path: string, patience: number): Promise<Lock | u
 /** Milliseconds between two signs of life of who works for long. */
 const touchEvery = 15_000;
 
-/** Does the work while it holds the lock, however long that takes; undefined, and nothing done, when another holds it. */
+/**
+ * Does the work while it holds the lock, however long that takes; undefined, and nothing done, when another holds it.
+ */
 export async function underLock<T>(path: string, work: () => Promise<T>): Promise<T | undefined> {
   const lock = await takeLock(path, 0);
   if (!lock) return undefined;
@@ -60,8 +62,8 @@ function isAbandoned(path: string): boolean {
 }
 
 /**
- * Several may find the lock abandoned at the same moment. Each moves its own link over it; the last one's stays, and after
- * a moment that is longer than anyone's way from looking to moving, only its owner finds its own token there.
+ * Several may find the lock abandoned at the same moment. Each moves its own link over it; the last one's stays, and
+ * after a moment that is longer than anyone's way from looking to moving, only its owner finds its own token there.
  */
 async function takeOver(path: string, token: string): Promise<boolean> {
   const mine = `${path}.${token}`;

@@ -1,13 +1,13 @@
 /**
- * One mail on its way into a maildir: tmp/, synced, new/. What it wrote it can take away again, and nothing else. Leaves
- * syncing new/ to the archive.
+ * One mail on its way into a maildir: tmp/, synced, new/. What it wrote it can take away again, and nothing else.
+ * Leaves syncing new/ to the archive.
  */
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { MessageSource } from '../../mail/message.js';
 import { ioError, syncFile, writeInBackground, writeNow } from './durable.js';
 
-/** Octets up to which a mail is written at once, on the event loop: about 0.1 ms. */
+/** A mail of so many octets or fewer is written at once, on the event loop, which takes about 0.1 ms. */
 const smallMail = 262_144;
 
 const openLater = promisify(fs.open);
@@ -28,7 +28,7 @@ export interface MailFile {
 export interface MailFileOptions {
   readonly folder: { readonly tmp: string; readonly new: string };
   readonly filename: string;
-  /** What comes before the message. */
+  /** It comes before the message. */
   readonly beginning: Buffer;
   readonly message: MessageSource;
 }

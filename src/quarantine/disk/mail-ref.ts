@@ -1,4 +1,6 @@
-/** Which mail: the day's folder, the domain and the file, as one value, as text (`329/example.com/NAME`), and on disk. */
+/**
+ * Which mail: the day's folder, the domain and the file, as one value, as text (`329/example.com/NAME`), and on disk.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { isYday } from './day.js';
@@ -15,7 +17,9 @@ export interface MailRef {
 
 export const refText = ({ yday, domain, filename }: MailRef): string => `${yday}/${domain}/${filename}`;
 
-/** The ID of the 550: `1795178529.6AD976HBEEVN63_1.mx.example.com` → `6AD976HBEEVN63`; '' for a name that is not ours. */
+/**
+ * The ID of the 550: `1795178529.6AD976HBEEVN63_1.mx.example.com` → `6AD976HBEEVN63`; '' for a name that is not ours.
+ */
 export const idOf = (filename: string): string => /^\d+\.([A-Z0-9]+)_\d+\./.exec(filename)?.[1] ?? '';
 
 /** Undefined for anything that could lead elsewhere than into a maildir of ours. */

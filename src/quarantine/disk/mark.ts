@@ -1,6 +1,6 @@
 /**
- * What became of a mail after it was archived: one more line in the index that names the mail's file. The mail's own line
- * stays as it is, so nobody who appends or reads meanwhile is disturbed. Leaves the file to index-file.ts.
+ * What became of a mail after it was archived: one more line in the index that names the mail's file. The mail's own
+ * line stays as it is, so nobody who appends or reads meanwhile is disturbed. Leaves the file to index-file.ts.
  */
 import { lineStart, objectOf, safeLine } from './index-entry.js';
 
@@ -10,11 +10,11 @@ export interface Mark {
   /** RFC 3339. */
   readonly time: string;
   readonly kind: MarkKind;
-  /** The mail's, without flags. */
+  /** It is the name that the mail was archived under. */
   readonly filename: string;
-  /** Who did it, for people. */
+  /** It says who did it, for people. */
   readonly by: string;
-  /** What the local MTA said, where it was released. */
+  /** It is what the local MTA said, where the mail was released. */
   readonly detail: string;
 }
 

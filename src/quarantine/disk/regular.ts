@@ -1,13 +1,13 @@
 /**
- * Opens regular files below /spam and nothing else: never through a link, and without waiting for whoever is at the other
- * end of a FIFO. Whoever may write there may plant such things. Leaves what is in the files to others.
+ * Opens regular files below /spam and nothing else: never through a link, and without waiting for whoever is at the
+ * other end of a FIFO. Whoever may write there may plant such things. Leaves what is in the files to others.
  */
 import fs from 'node:fs';
 import { codeOf, ioError } from './durable.js';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 
-/** What open(2) says to a link, to a FIFO that nobody reads, and to a socket. */
+/** Is this what open(2) says to a link, to a FIFO that nobody reads, or to a socket? */
 const isOther = (error: unknown): boolean => ['ELOOP', 'EMLINK', 'ENXIO', 'ENODEV'].includes(codeOf(error));
 
 /** A descriptor; undefined when there is nothing, or no regular file. Broken IO throws. */

@@ -7,7 +7,7 @@ import { lineStart, maxLine, parseEntry } from './index-entry.js';
 import { parseMark } from './mark.js';
 import { openToRead, openToWrite } from './regular.js';
 
-/** What stands behind the last newline. */
+/** It is what stands behind the last newline. */
 export interface TornEnd {
   /** `whole`: only the newline is missing. `foreign`: longer than any line of ours. */
   readonly kind: 'fragment' | 'whole' | 'foreign';
@@ -48,7 +48,9 @@ function read(fd: number, start: number, length: number): Buffer {
   return octets.subarray(0, fs.readSync(fd, octets, 0, length, start));
 }
 
-/** Overwrites with newlines, through a descriptor that does not append (pwrite(2) on one that does ignores the offset). */
+/**
+ * Overwrites with newlines, through a descriptor that does not append (pwrite(2) on one that does ignores the offset).
+ */
 export function blank(path: string, start: number, length: number): void {
   const fd = openToWrite(path, fs.constants.O_RDWR);
   try {
@@ -60,7 +62,7 @@ export function blank(path: string, start: number, length: number): void {
 
 export interface Fragment {
   readonly path: string;
-  /** What was written: a whole line or its beginning. */
+  /** It is what was written: a whole line or its beginning. */
   readonly fragment: Buffer;
   /** No octet of it stands before this. */
   readonly from: number;

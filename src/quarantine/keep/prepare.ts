@@ -1,6 +1,6 @@
 /**
- * Makes the folder of a day and domain fit for mail: made, on disk, and free of last year's. Once a day, domain and process;
- * the result is remembered until someone finds the folder gone.
+ * Makes the folder of a day and domain fit for mail: made, on disk, and free of last year's. Once a day, domain and
+ * process; the result is remembered until someone finds the folder gone.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -25,13 +25,13 @@ export interface PreparedFolders {
   forget(time: Date, domain: string): void;
 }
 
-/** Folders remembered; forgetting one costs a few syncs. */
+/** So many folders are remembered; to forget one costs a few syncs. */
 const maxRemembered = 4_096;
 
 export interface PrepareOptions {
-  /** /spam; may be a link, as the operator's own. */
+  /** It is /spam, which may be a link that the operator has made. */
   readonly root: string;
-  /** A link to the index that each folder is given, for tools that look for it under that name; '' for none. */
+  /** It is the name of a link to the index in each folder, for tools that look for that name; '' for none. */
   readonly indexLink: string;
   readonly now: () => Date;
 }
@@ -73,19 +73,19 @@ async function prepare({ root, indexLink, domain, time, now }: FolderToPrepare):
   await emptyIfStale(root, folder, Math.min(now.getTime(), time.getTime()));
   fs.closeSync(openToWrite(folder.index, indexFlags));
   attempt(() => linkIndex(folder, indexLink));
-  // Whoever made the names above, their being on disk is this process's promise too.
+  // Another process may have made these folders; this one promises, too, that they are on disk.
   for (const dir of [folder.path, day, root]) await syncFolder(dir);
   attempt(() => setLinks(root, now));
   return { ...folder, syncNew: groupSync(() => syncFolder(folder.new)) };
 }
 
-/** What /spam passes on: who may read, write and enter, and the group of what is made there. */
+/** Folders take these bits from /spam: who may read, write and enter, and which group new files have. */
 const permissions = 0o2777;
 
-/** A link in its place is somebody's trap. */
+/** Throws where a link or a file stands in its place. */
 function makeFolder(dir: string, mode: number): void {
   if (made(dir, mode)) {
-    // What the process's mask has taken away.
+    // The process's mask has taken some bits away.
     fs.chmodSync(dir, mode);
   } else {
     requireDirectory(dir);
@@ -103,7 +103,7 @@ function made(dir: string, mode: number): boolean {
   }
 }
 
-/** No link has been put in the place of one of them since; throws. */
+/** Throws where a link has taken the place of one of its folders since it was made ready. */
 function stillThere(folder: PreparedFolder): PreparedFolder {
   for (const dir of [path.dirname(folder.path), folder.path, folder.tmp, folder.new]) requireDirectory(dir);
   return folder;

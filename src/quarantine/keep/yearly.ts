@@ -1,6 +1,6 @@
 /**
- * YDAY comes round: a folder from an earlier year is emptied before it is written to again. Many processes may find that out
- * at once; one empties, the others wait. Leaves what is removed, and what never is, to emptying.ts.
+ * YDAY comes round: a folder from an earlier year is emptied before it is written to again. Many processes may find
+ * that out at once; one empties, the others wait. Leaves what is removed, and what never is, to emptying.ts.
  */
 import fs from 'node:fs';
 import path from 'node:path';

@@ -14,19 +14,21 @@ export interface EntryAt {
   readonly start: number;
 }
 
-/** A stretch's size at first, and at most; the first ones are small because most readers want only the newest few. */
-const leastStretch = 4_096;
-const mostStretch = 262_144;
+/**
+ * A stretch's size at first and at most, in octets. It begins small because most readers want only the newest mails.
+ */
+const minStretch = 4_096;
+const maxStretch = 262_144;
 
 const lf = 0x0a;
 
-/** Which lines are worth looking at. */
+/** It says which lines are worth looking at. */
 export interface Wanted {
-  /** Nearly all: the reader will soon have enough. */
-  readonly most: boolean;
-  /** Only those whose octets (as latin1) meet this. */
+  /** It is true where nearly all lines are wanted, so that the reader soon has enough. */
+  readonly nearlyAll: boolean;
+  /** Where it is given, only lines whose octets (as latin1) meet it are wanted. */
   readonly prefilter?: RegExp;
-  /** Only those of marked mails. */
+  /** Where it is true, only lines of marked mails are wanted. */
   readonly marked?: boolean;
 }
 
@@ -38,13 +40,13 @@ interface IndexedLine {
 export class BackwardIndex {
   readonly #path: string;
   readonly #inode: number;
-  /** All before this is unread. */
+  /** Octets before this one have not been read yet. */
   #unread: number;
   #stretch: number;
   /** Lines of the last stretch that are still to be looked at, the newest last. */
   #lines: IndexedLine[] = [];
   #found: EntryAt[] = [];
-  /** By the mail's file; the newest mark counts, and stands behind the mail's line. */
+  /** Its keys are the mails' file names. The newest mark counts; it stands behind the mail's line. */
   readonly marks = new Map<string, Mark>();
 
   readonly #wanted: Wanted;
@@ -55,7 +57,7 @@ export class BackwardIndex {
     this.#inode = file.ino;
     this.#unread = file.size;
     this.#wanted = wanted;
-    this.#stretch = wanted.most ? leastStretch : mostStretch;
+    this.#stretch = wanted.nearlyAll ? minStretch : maxStretch;
   }
 
   /** Is there nothing left? */
@@ -82,19 +84,19 @@ export class BackwardIndex {
     // The first line of a stretch may have begun before it.
     const cut = from === 0 ? 0 : octets.indexOf(lf) + 1;
     const isLong = from > 0 && (cut === 0 || cut === octets.length);
-    if (isLong && this.#stretch < mostStretch) {
+    if (isLong && this.#stretch < maxStretch) {
       this.#stretch *= 4;
       return undefined;
     }
     this.#unread = isLong ? from : from + cut;
-    this.#stretch = Math.min(mostStretch, this.#stretch * 4);
+    this.#stretch = Math.min(maxStretch, this.#stretch * 4);
     const lines = octets.subarray(isLong ? octets.length : cut);
     this.#readMarks(lines);
     this.#lines = this.#select(lines, this.#unread);
     return timeOf(lines);
   }
 
-  /** Nothing when the file was removed or replaced meanwhile. */
+  /** Returns no octets when the file was removed or replaced meanwhile. */
   #octets(from: number, end: number): Buffer {
     const fd = openToRead(this.#path);
     if (fd === undefined) return Buffer.alloc(0);
@@ -153,7 +155,7 @@ function lineAround(octets: Buffer, at: number, base: number): IndexedLine {
   return { start: base + start, octets: octets.subarray(start, end < 0 ? octets.length : end) };
 }
 
-/** Of the first line. */
+/** Returns the time of the first line in milliseconds. */
 function timeOf(octets: Buffer): number | undefined {
   const time = Date.parse(/^\{"time":"([^"]{1,40})"/.exec(octets.toString('latin1', 0, 60))?.[1] ?? '');
   return Number.isNaN(time) ? undefined : time;

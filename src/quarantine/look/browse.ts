@@ -1,7 +1,7 @@
 /**
- * Searches all days and domains, newest first, without an index of its own: the day's index files are read backwards and
- * merged by time, so the first page costs a few kilobytes a domain, and memory does not grow with the quarantine. Leaves
- * what a mail says to mail-view.ts.
+ * Searches all days and domains, newest first, without an index of its own: the day's index files are read backwards
+ * and merged by time, so the first page costs a few kilobytes a domain, and memory does not grow with the quarantine.
+ * Leaves reading a mail to kept-mail.ts.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { BackwardIndex, type EntryAt } from './backwards.js';
@@ -16,7 +16,7 @@ export interface ListItem {
   readonly ref: MailRef;
   readonly entry: IndexEntry;
   readonly mark?: Mark;
-  /** Names the place in the list: what comes behind it is older. */
+  /** It names the mail's place in the list; what comes behind that is older. */
   readonly cursor: string;
 }
 
@@ -26,12 +26,12 @@ export interface BrowseOptions {
   readonly query: Query;
   /** The only domains to be seen; all where none are given. */
   readonly domains?: ReadonlySet<string>;
-  /** Goes on behind this place. */
+  /** The search goes on behind this place. */
   readonly cursor?: string;
   readonly now?: Date;
 }
 
-/** Either a mail, or how far the search has come without finding one. */
+/** It is either a mail, or how far the search has come without finding one. */
 export type BrowseStep =
   | { readonly kind: 'item'; readonly item: ListItem; readonly place: ListPosition }
   /** All before this place has been looked at. */
@@ -49,19 +49,25 @@ export interface PageOptions extends BrowseOptions {
   readonly limit: number;
   /** Milliseconds after which a page ends with its day even if it is not full; no limit where none is given. */
   readonly budget?: number;
-  /** Ends at this place: only what is newer. */
+  /** The search ends at this place: only what is newer is wanted. */
   readonly until?: string;
 }
 
 export interface Page {
   readonly items: readonly ListItem[];
-  /** Where the next page begins; undefined when there is none. */
+  /** It is where the next page begins; undefined when there is none. */
   readonly next?: string;
-  /** The page ended because of its budget: all newer than this (milliseconds) has been searched. */
+  /**
+   * Where it is given, the page ended because of its budget: everything newer than this (milliseconds) has been
+   * searched.
+   */
   readonly searchedTo?: number;
 }
 
-/** A page that goes on within a day looks at that day anew: where it can, it ends between two, for so many times its budget. */
+/**
+ * A page that goes on within a day looks at that day anew: where it can, it ends between two, for so many times its
+ * budget.
+ */
 const patience = 3;
 
 /** One page of the list. */
@@ -141,7 +147,7 @@ interface Scanned {
   readonly mark: Mark | undefined;
 }
 
-/** Every mail of a day that matches, in no order: for who only counts them. */
+/** Yields every mail of a day that matches, in no order, for callers that only count. */
 export function* scanDay(day: Day, { root, query, domains }: BrowseOptions): Generator<Scanned> {
   for (const file of indexesOf(root, day, query.domain)) {
     if (domains?.has(file.domain) === false) continue;
@@ -157,14 +163,16 @@ export function* scanDay(day: Day, { root, query, domains }: BrowseOptions): Gen
   }
 }
 
-/** One index on its way back in time. Lines come out in the file's order, so a time that runs backwards does not count. */
+/**
+ * One index on its way back in time. Lines come out in the file's order, so a time that runs backwards does not count.
+ */
 interface Reader {
   readonly file: IndexFile;
   readonly name: string;
   readonly index: BackwardIndex;
   /** The entry that comes next, if it is known. */
   found: EntryAt | undefined;
-  /** Nothing that is still to come is placed before this. */
+  /** Every entry that is still to come has its place behind this one. */
   place: ListPosition;
 }
 
@@ -187,10 +195,12 @@ function* searchDay(day: Day, files: readonly IndexFile[], query: Query): Genera
   }
 }
 
-/** Of all places of a time the first. */
+/** It is the first of all places of a time. */
 const beforeAllFiles = { file: '\u{10ffff}', start: Number.MAX_SAFE_INTEGER };
 
-/** A file need not be opened before the search has come to when it was last written to; five minutes' grace for clocks. */
+/**
+ * A file need not be opened before the search has come to when it was last written to; five minutes' grace for clocks.
+ */
 const newestIn = ({ mtimeMs }: IndexFile, { start, end }: Day): number =>
   Math.max(start, Math.min(end - 1, Math.floor(mtimeMs) + 300_000));
 
@@ -200,7 +210,7 @@ function readerOf(file: IndexFile, day: Day, query: Query): Reader {
     file,
     name,
     index: new BackwardIndex(file, {
-      most: query.all,
+      nearlyAll: query.all,
       marked: query.fate !== undefined,
       ...(query.prefilter && { prefilter: query.prefilter }),
     }),
@@ -244,7 +254,7 @@ function itemOf(reader: Reader, { entry }: EntryAt): ListItem {
     ref,
     entry,
     ...(mark && { mark }),
-    // Made when it is asked for: who counts a million mails does not.
+    // It is made when it is asked for: whoever counts a million mails does not need it.
     get cursor() {
       return cursorOf(place);
     },

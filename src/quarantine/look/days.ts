@@ -1,4 +1,7 @@
-/** The days that /spam holds, newest first, and the indexes of each. Folder names have no year: it is told from today and from the files. */
+/**
+ * The days that /spam holds, newest first, and the indexes of each. Folder names have no year: it is told from today
+ * and from the files.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { isYday, ydayOf } from '../disk/day.js';
@@ -7,10 +10,13 @@ import { isDomainFolder } from '../disk/mail-ref.js';
 
 export interface Day {
   readonly yday: string;
-  /** Milliseconds: the day's first, and the next day's first. */
+  /** They are the day's first millisecond and the next day's first. */
   readonly start: number;
   readonly end: number;
-  /** Only what an earlier year has left in the folders, and was last written to before this, in milliseconds. */
+  /**
+   * Where it is given, only indexes that were last written to before this (milliseconds) count: an earlier year left
+   * them.
+   */
   readonly staleBefore?: number;
 }
 
@@ -34,7 +40,7 @@ export function daysIn(root: string, now: Date): readonly Day[] {
   return [recent, stale].flatMap((days) => days.toSorted((a, b) => b.start - a.start));
 }
 
-/** A day's grace for clocks and time zones. */
+/** Clocks and time zones have a day's grace. */
 const staleBefore = ({ start }: Day): number => start - 86_400_000;
 
 function yearOf(yday: string, now: Date): number {
@@ -45,7 +51,7 @@ function yearOf(yday: string, now: Date): number {
 
 function dayOf(yday: string, latest: number): Day {
   let year = latest;
-  // Day 366 is one of a leap year.
+  // Only a leap year has a day 366.
   while (new Date(year, 0, Number(yday)).getFullYear() !== year) year--;
   const at = (day: number): number => new Date(year, 0, day).getTime();
   return { yday, start: at(Number(yday)), end: at(Number(yday) + 1) };

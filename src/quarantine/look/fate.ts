@@ -1,4 +1,4 @@
-/** What the index says of one mail, and adding a mark to it. */
+/** Looks up what the index says of one mail, and adds a mark to it. */
 import fs from 'node:fs';
 import { BackwardIndex } from './backwards.js';
 import { rfc3339 } from '../disk/day.js';
@@ -19,10 +19,10 @@ export function fateOf(root: string, ref: MailRef): IndexedFate {
   const path = folderOf(root, ref)?.index;
   const file = path === undefined ? undefined : fs.lstatSync(path, { throwIfNoEntry: false });
   if (path === undefined || !file?.isFile()) return {};
-  // As it stands in the line's JSON, where a backslash is two.
+  // In the line's JSON a backslash is written as two.
   const written = JSON.stringify(ref.filename).slice(1, -1);
   const prefilter = new RegExp(written.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'g');
-  const index = new BackwardIndex({ path, size: file.size, ino: file.ino }, { most: false, prefilter });
+  const index = new BackwardIndex({ path, size: file.size, ino: file.ino }, { nearlyAll: false, prefilter });
   let entry: IndexEntry | undefined;
   while (!entry && !index.done) entry = nextOf(index, ref.filename);
   const mark = index.marks.get(ref.filename);

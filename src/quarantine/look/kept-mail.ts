@@ -9,18 +9,18 @@ export interface KeptMail {
   readonly file: string;
   /** Octets of the file. */
   readonly size: number;
-  /** As much of the header section as was read: ours on top of the sender's. */
+  /** It is as much of the header section as was read: our fields on top of the sender's. */
   readonly header: Header;
-  /** From our `Recipient:` line; '' when it is missing. */
+  /** It comes from our `Recipient:` line; '' when that is missing. */
   readonly recipient: string;
   /** The reverse-path; '' is the null one. */
   readonly reversePath: string;
-  /** All behind the `Recipient:` line. */
+  /** It is everything behind the `Recipient:` line. */
   readonly message: MessageSource;
 }
 
-/** Octets that are looked at for header fields. */
-const mostHeader = 262_144;
+/** Header fields are looked for in so many octets. */
+const maxHeader = 262_144;
 
 /** Undefined when it is gone, or no regular file. Broken IO throws. */
 export function openKeptMail(file: string): KeptMail | undefined {
@@ -47,7 +47,7 @@ function beginningOf(file: string): { readonly octets: Buffer; readonly size: nu
   if (fd === undefined) return undefined;
   try {
     const { size } = fs.fstatSync(fd);
-    const octets = Buffer.alloc(Math.min(size, mostHeader));
+    const octets = Buffer.alloc(Math.min(size, maxHeader));
     return { octets: octets.subarray(0, fs.readSync(fd, octets, 0, octets.length, 0)), size };
   } finally {
     fs.closeSync(fd);

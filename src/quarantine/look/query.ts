@@ -12,13 +12,13 @@ export interface Query {
   readonly after?: number;
   /** Milliseconds; the entry's time is before it. */
   readonly before?: number;
-  /** The one domain whose folders are read. */
+  /** It is the one domain whose folders are read. */
   readonly domain?: string;
-  /** Which fate is asked for; undefined: all but deleted mails. */
+  /** It is the fate that is asked for; undefined means all but deleted mails. */
   readonly fate?: MarkKind;
-  /** Does every mail of the days and the domain match? */
+  /** It is true where every mail of the days and the domain matches. */
   readonly all: boolean;
-  /** No octets of a line (as latin1) that this does not meet are an entry that matches. */
+  /** It meets the octets (as latin1) of every line that can match; a line that it does not meet is not looked at. */
   readonly prefilter?: RegExp;
   matches(entry: IndexEntry, domain: string): boolean;
 }
@@ -76,7 +76,10 @@ export function parseQuery(text: string, now: Date = new Date()): ParsedQuery {
   };
 }
 
-/** K (the sign of the kelvin) and İ are the only others that are ASCII in lower case; here they stand as their UTF-8 in latin1. */
+/**
+ * K (the sign of the kelvin) and İ are the only others that are ASCII in lower case; here they stand as their UTF-8 in
+ * latin1.
+ */
 const patternOf = (needle: string): RegExp =>
   new RegExp(
     needle
@@ -88,7 +91,7 @@ const patternOf = (needle: string): RegExp =>
 
 interface QueryDraft {
   readonly tests: Test['test'][];
-  /** Octets that a matching line holds, in whatever case. */
+  /** They are octets that every matching line holds, in whatever case. */
   readonly needles: string[];
   after?: number;
   before?: number;
@@ -96,7 +99,7 @@ interface QueryDraft {
   fate?: MarkKind;
 }
 
-/** Words with an optional `-` and `key:`; a value may stand in quotes. A text is what is wrong. */
+/** Yields words with an optional `-` and `key:`, whose value may stand in quotes; or a text that says what is wrong. */
 function* termsOf(text: string): Generator<QueryTerm | string> {
   for (const [, minus, key = '', quoted, bare] of text.matchAll(
     /(-?)(?:([a-z]+(?:-[a-z]+)*):)?(?:"([^"]*)"?|(\S+))/gi,
@@ -176,8 +179,8 @@ function exactTest(key: 'plugin' | 'spf', value: string): Test {
 function sizeTest(value: string): Test | string {
   const [, digits = '', unit = ''] = /^(\d{1,12})([kmg]?)b?$/i.exec(value) ?? [];
   if (digits === '') return 'larger: needs a size, such as larger:500k';
-  const least = Number(digits) * 1024 ** ['', 'k', 'm', 'g'].indexOf(unit.toLowerCase());
-  return { test: ({ size }) => size > least, needles: [] };
+  const minSize = Number(digits) * 1024 ** ['', 'k', 'm', 'g'].indexOf(unit.toLowerCase());
+  return { test: ({ size }) => size > minSize, needles: [] };
 }
 
 function addressTest(value: string): Test | string {

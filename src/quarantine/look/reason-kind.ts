@@ -1,4 +1,7 @@
-/** Reasons of one kind, for counting: what differs from mail to mail (addresses, names of hosts, quoted words, numbers) is left out. */
+/**
+ * Reasons of one kind, for counting: what differs from mail to mail (addresses, names of hosts, quoted words, numbers)
+ * is left out.
+ */
 
 /** One pass, as a million reasons are counted; the order matters, for an address holds a host's name. */
 const particulars =
@@ -19,7 +22,10 @@ export function reasonKind(plugin: string, reason: string): string {
 const maxReason = 300;
 const maxKind = 160;
 
-/** A search that finds the mails of a kind, and perhaps some more: the plugin, and the longest piece of text in the reason. */
+/**
+ * A search that finds the mails of a kind, and perhaps some more: the plugin, and the longest piece of text in the
+ * reason.
+ */
 export function searchForKind(kind: string): string {
   const [, plugin = '', reason = ''] = /^([^:]*): (.*)$/s.exec(kind) ?? [];
   const pieces = reason.split(leftOut).map((piece) => piece.replaceAll('"', '').trim());

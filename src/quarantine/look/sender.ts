@@ -1,4 +1,7 @@
-/** Who sent a mail, for people: the name and address that its reader would see, and the envelope's where that is another. */
+/**
+ * Who sent a mail, for people: the name and address that its reader would see, and the envelope's where that is
+ * another.
+ */
 import type { IndexEntry } from '../disk/index-entry.js';
 
 export interface ShownSender {
@@ -15,7 +18,7 @@ export function senderOf({ from, headerFrom = '' }: Pick<IndexEntry, 'from' | 'h
   return address.toLowerCase() === from.toLowerCase() ? { visible: headerFrom } : { visible: headerFrom, envelope };
 }
 
-/** Both in one line. */
+/** Returns both in one line. */
 export function senderText(entry: Pick<IndexEntry, 'from' | 'headerFrom'>): string {
   const { visible, envelope } = senderOf(entry);
   return envelope === undefined ? visible : `${visible} (envelope ${envelope})`;

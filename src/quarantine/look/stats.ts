@@ -1,4 +1,7 @@
-/** Counts what the quarantine holds: by day, plugin, reason, domain, sender and client. Exact but for the tail of long lists. */
+/**
+ * Counts what the quarantine holds: by day, plugin, reason, domain, sender and client. Exact but for the tail of long
+ * lists.
+ */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type BrowseOptions, daysAsked, scanDay } from './browse.js';
 import type { IndexEntry } from '../disk/index-entry.js';
@@ -31,8 +34,8 @@ export interface Stats {
   readonly clients: readonly Count[];
 }
 
-/** How many of each list are told. */
-const most = 20;
+/** A list is cut after so many names. */
+const maxNames = 20;
 
 interface DayTally {
   count: number;
@@ -51,7 +54,7 @@ export async function collectStats(
   progress?: (progress: StatsProgress) => void,
 ): Promise<Stats> {
   const now = options.now ?? new Date();
-  // What earlier years have left is looked for last, and there is hardly ever any.
+  // What earlier years have left comes last, and there is hardly ever any: it is not counted as progress.
   const asked = daysAsked(options, now);
   const allDays = asked.filter(({ staleBefore }) => staleBefore === undefined).length;
   let begun = 0;
@@ -76,7 +79,7 @@ export async function collectStats(
       await breathe();
     }
   }
-  const tops = Object.fromEntries(lists.map((name) => [name, tallies[name].top(most)])) as unknown as Record<
+  const tops = Object.fromEntries(lists.map((name) => [name, tallies[name].top(maxNames)])) as unknown as Record<
     (typeof lists)[number],
     readonly Count[]
   >;
@@ -94,5 +97,5 @@ function addToDay(days: Map<string, DayTally>, { time, size, plugin }: IndexEntr
 
 const daysOf = (days: ReadonlyMap<string, DayTally>): readonly DayCount[] =>
   [...days]
-    .map(([date, { count, octets, plugins }]) => ({ date, count, octets, plugins: plugins.top(most) }))
+    .map(([date, { count, octets, plugins }]) => ({ date, count, octets, plugins: plugins.top(maxNames) }))
     .toSorted((a, b) => (a.date < b.date ? 1 : -1));

@@ -6,6 +6,7 @@ import { changingMails } from './changing/mails.js';
 import { digestApp } from './pages/digest.js';
 import { authenticated, checkHost, knowClient, readableForm, sameSite, secureHeaders, type Vars } from './guard.js';
 import { login } from './login/login.js';
+import { brokenPage, notFoundPage, tooMuchPage } from './pages/problem.js';
 import type { WebParts } from './parts.js';
 import { reading } from './reading.js';
 import { readingMail } from './reading-mail.js';
@@ -13,13 +14,13 @@ import { readingMail } from './reading-mail.js';
 export function webApp(parts: WebParts): Hono<Vars> {
   const app = new Hono<Vars>();
   app.use(secureHeaders, checkHost(parts.isOurHost), sameSite);
-  app.use(bodyLimit({ maxSize: 262_144, onError: (c) => c.text('Too much.\n', 413) }));
+  app.use(bodyLimit({ maxSize: 262_144, onError: (c) => c.html(tooMuchPage, 413) }));
   app.use(readableForm, knowClient(parts.proxies));
   app.onError((error, c) => {
     parts.onError(error);
-    return c.text('Something is broken; the log says what.\n', 500);
+    return c.html(brokenPage, 500);
   });
-  app.notFound((c) => c.text('There is nothing here.\n', 404));
+  app.notFound((c) => c.html(notFoundPage, 404));
   app.get('/assets/:name', (c) => {
     const asset = parts.assets.get(c.req.param('name'));
     return asset

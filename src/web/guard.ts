@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { getCookie } from 'hono/cookie';
 import type { Network } from '../mail/ip.js';
 import { clientAddress } from './login/client-address.js';
+import { noFormPage, oldFormPage } from './pages/problem.js';
 import { isSame, type WebSession, type Sessions } from './login/sessions.js';
 import type { Tokens } from './login/tokens.js';
 
@@ -91,7 +92,7 @@ export const readableForm: MiddlewareHandler = async (c, next) => {
   } catch (error) {
     // These are octets that are no form, or a client that went away; bodyLimit answers when there are too many octets.
     if (!(error instanceof TypeError) && (error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
-    return c.text('This is no form.\n', 400);
+    return c.html(noFormPage, 400);
   }
   return next();
 };
@@ -119,8 +120,7 @@ export function authenticated(sessions: Sessions, tokens: Tokens): MiddlewareHan
     c.set('sessionId', id);
     if (c.req.method === 'GET' || c.req.method === 'HEAD') return next();
     const { csrf } = await c.req.parseBody();
-    if (typeof csrf !== 'string' || !isSame(csrf, session.csrf))
-      return c.text('This form is too old: go back and reload.\n', 403);
+    if (typeof csrf !== 'string' || !isSame(csrf, session.csrf)) return c.html(oldFormPage, 403);
     return next();
   };
 }

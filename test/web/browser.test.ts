@@ -14,7 +14,7 @@ import { Links } from '../../src/digest/links.js';
 import { fateOf } from '../../src/quarantine/look/fate.js';
 import { parseRef } from '../../src/quarantine/disk/mail-ref.js';
 import { addressOf, openBrowser } from './browser.js';
-import { keep, type KeepOptions } from './support.js';
+import { admin, keep, type KeepOptions } from './support.js';
 
 /** Each tries to say so when it runs. */
 const call = "window.top.owned=1;document.title='owned';new Image().src='http://evil.example/ran'";
@@ -350,11 +350,13 @@ test(
     await zones.getByRole('textbox').fill(`<b>${script}`);
     await zones.getByRole('button', { name: 'Save' }).click();
     await page.getByText('Nothing is changed: line 1').waitFor();
-    await zones.getByRole('textbox').fill('# ours\nbl.example.org');
+    await zones.getByRole('textbox').fill('');
+    // The keys of the page are letters here.
+    await zones.getByRole('textbox').pressSequentially('# ours? j/k\nbl.example.org');
     await zones.getByRole('button', { name: 'Save' }).click();
     await page.getByText(`Wrote ${site.srv}/example.com/zones`).waitFor();
-    assert.equal(fs.readFileSync(path.join(site.srv, 'example.com/zones'), 'utf8'), '# ours\nbl.example.org\n');
-    assert.equal(await zones.getByRole('textbox').inputValue(), '# ours\nbl.example.org\n');
+    assert.equal(fs.readFileSync(path.join(site.srv, 'example.com/zones'), 'utf8'), '# ours? j/k\nbl.example.org\n');
+    assert.equal(await zones.getByRole('textbox').inputValue(), '# ours? j/k\nbl.example.org\n');
     await page.getByRole('link', { name: 'Audit' }).click();
     assert.deepEqual((await page.locator('.audit .what').allTextContents()).slice(0, 2), [
       'file written',
@@ -367,6 +369,18 @@ test(
     assert.equal(await page.evaluate('window.owned'), undefined);
   },
 );
+
+test('a log-in link opened in a tab that shows the log-in page logs in', { timeout: 120_000 }, async (t) => {
+  const opened = await openBrowser(t);
+  if (!opened) return;
+  const { site, page } = opened;
+  await page.context().clearCookies();
+  await page.goto(`${site.origin}/charts`);
+  await page.getByLabel('Token').waitFor();
+  await page.evaluate(`location.hash = 'token=${admin}'`);
+  await page.waitForURL(`${site.origin}/charts`);
+  await page.getByRole('heading', { name: /refused$/ }).waitFor();
+});
 
 test('nothing is wider than a phone', { timeout: 120_000 }, async (t) => {
   const opened = await openBrowser(t);

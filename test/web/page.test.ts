@@ -317,6 +317,43 @@ test('reasons of one kind are one bar, which leads to their mails', async (t) =>
   );
 });
 
+test('what cannot be shown is a page with a way back', async (t) => {
+  const site = await openSite(t);
+  const anna = await new Client(site).login();
+  const pages: readonly (readonly [answer: Answer, status: number, title: string])[] = [
+    [await anna.get('/nowhere'), 404, 'There is nothing here'],
+    [await anna.get('/mail/1/example.com/1.A_1.mx'), 404, 'There is nothing here'],
+    [await anna.post('/delete', { csrf: 'old' }), 403, 'This form is too old'],
+    [await anna.post('/delete', {}, { 'Content-Type': 'multipart/form-data' }), 400, 'This is no form'],
+    [await anna.post('/delete', { csrf: 'x'.repeat(300_000) }), 413, 'This is too much'],
+  ];
+  for (const [{ status, headers, body }, expected, title] of pages) {
+    assert.equal(status, expected, title);
+    assert.match(String(headers['content-type']), /^text\/html/, title);
+    assert.ok(body.includes(`<h1>${title}</h1>`) && body.includes('<a href="/">To the mails</a>'), title);
+  }
+});
+
+test('a search that is wrong is told, without a table that has nothing', async (t) => {
+  const site = await openSite(t);
+  await keep(site);
+  const { body } = await (await new Client(site).login()).get('/?q=form%3Ax');
+  assert.match(body, /class="notice bad" role="alert"/);
+  assert.doesNotMatch(body, /id="rows"|Nothing found/);
+});
+
+test('the chart has each day, also those without mail, and a round scale', async (t) => {
+  const site = await openSite(t);
+  const dayAgo = (days: number): Date => new Date(Date.now() - days * 86_400_000);
+  for (const time of [dayAgo(20), dayAgo(0), dayAgo(0), dayAgo(0)]) await keep(site, { time });
+  const { body } = await (await new Client(site).login()).get('/part/charts');
+  const [, scale = '', labels = ''] = /class="scale"[^>]*>([^]*?)<\/div>[^]*?<p>([^]*?)<\/p>/.exec(body) ?? [];
+  assert.deepEqual(scale.match(/\d+/g), ['4', '2', '0']);
+  const dates = labels.match(/\d{4}-\d\d-\d\d/g)?.map((date) => Date.parse(date)) ?? [];
+  assert.deepEqual([dates.length, ((dates[2] ?? 0) - (dates[0] ?? 0)) / 86_400_000], [3, 20]);
+  assert.equal(body.match(/<a href="[^"]*" aria-label="/g)?.length, 2);
+});
+
 test('a day of the chart leads to its mails', async (t) => {
   const site = await openSite(t);
   await keep(site, { subject: 'long ago', time: new Date(Date.now() - 5 * 86_400_000) });

@@ -138,6 +138,8 @@ async function main(): Promise<void> {
     await shoot(browser, dark, site.origin, '/audit', 'dark-audit');
     await shoot(browser, desk, site.origin, '/domains', 'domains');
     await shoot(browser, desk, site.origin, '/?q=zebra', 'nothing');
+    await shoot(browser, desk, site.origin, '/?q=form:x', 'wrong-search');
+    await shoot(browser, phone, site.origin, '/nowhere', 'phone-problem');
     await shoot(browser, dark, site.origin, mail, 'dark-message');
     await shoot(browser, phone, site.origin, '/', 'phone');
     await shoot(browser, phone, site.origin, mail, 'phone-message');

@@ -1,6 +1,6 @@
 /**
- * The page's script: keys, selecting, the way back to the list, new mail, long counts. Everything but new mail works without it. It puts no text of a
- * mail into markup: rows come escaped from the server.
+ * The page's script: keys, selecting, the way back to the list, new mail, long counts. Everything but new mail works
+ * without it. It puts no text of a mail into markup: rows come escaped from the server.
  */
 const rows = () => [...document.querySelectorAll('#rows > li')];
 const one = (selector) => document.querySelector(selector);
@@ -89,7 +89,8 @@ const keys = {
 
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target instanceof HTMLInputElement && event.target.type !== 'checkbox') {
+  const isText = event.target instanceof HTMLInputElement && event.target.type !== 'checkbox';
+  if (isText || event.target instanceof HTMLTextAreaElement) {
     if (event.key === 'Escape') event.target.blur();
     return;
   }
@@ -158,9 +159,14 @@ if (counting) {
 }
 
 /** The link that a trial prints carries its token behind the `#`. */
-const token = /^#token=([0-9a-z]+)$/.exec(location.hash)?.[1];
-if (token && one('#login')) {
-  history.replaceState(null, '', '/login');
+function logIn() {
+  const token = /^#token=([0-9a-z]+)$/.exec(location.hash)?.[1];
+  if (!token || !one('#login')) return;
+  history.replaceState(null, '', location.pathname + location.search);
   one('#token').value = token;
   one('#login').submit();
 }
+
+logIn();
+/** In a tab that shows the log-in page already, opening the link changes nothing but what stands behind the `#`. */
+addEventListener('hashchange', logIn);

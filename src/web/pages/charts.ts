@@ -3,7 +3,8 @@
  */
 import { html } from 'hono/html';
 import { searchForKind } from '../../quarantine/look/reason-kind.js';
-import type { Count, DayCount, Stats } from '../../quarantine/look/stats.js';
+import type { Count, Stats } from '../../quarantine/look/stats.js';
+import { dayChart } from './day-chart.js';
 import { type Html, page, say, sizeText } from './layout.js';
 import { listAddress } from './list.js';
 import type { WebSession } from '../login/sessions.js';
@@ -34,7 +35,7 @@ export function chartsBody(stats: Stats): Html {
     </p>
     <section class="chart wide">
       <h2>A day</h2>
-      ${dayChart(days.slice(0, 31).toReversed(), plugins.slice(0, 6))}
+      ${dayChart(days, plugins.slice(0, 6))}
     </section>
     <div class="charts">
       ${bars('By plugin', plugins, find('plugin'))}
@@ -65,47 +66,3 @@ function bars(title: string, counts: readonly Count[], address: (name: string) =
     </table>
   </section>`;
 }
-
-/** One stacked column a day; the most frequent plugins have colours of their own. */
-function dayChart(days: readonly DayCount[], plugins: readonly Count[]): Html {
-  const most = Math.max(1, ...days.map(({ count }) => count));
-  const width = 100 / Math.max(days.length, 10);
-  let others = 0;
-  const columns = days.map(({ date, count, plugins: parts }, i) => {
-    let below = 0;
-    const known = plugins.map(({ name }) => parts.find((part) => part.name === name)?.count ?? 0);
-    const stack = [...known, count - known.reduce((sum, one) => sum + one, 0)];
-    others += stack.at(-1) ?? 0;
-    const text = `${date}: ${count.toLocaleString('en')}`;
-    return html`<a href="${listAddress(`after:${date} before:${nextDay(date)}`)}" aria-label="${text}"
-      ><title>${text}</title>${stack.map((part, kind) => {
-        const height = (38 * part) / most;
-        const y = 39 - height - below;
-        below += height;
-        return height === 0
-          ? ''
-          : html`<rect
-              class="c${kind}"
-              x="${(i * width + width * 0.1).toFixed(2)}"
-              y="${y.toFixed(2)}"
-              width="${(width * 0.8).toFixed(2)}"
-              height="${height.toFixed(2)}"
-            />`;
-      })}</a
-    >`;
-  });
-  const [first, last] = [days[0]?.date ?? '', days.at(-1)?.date ?? ''];
-  return html`<div class="days">
-      <span class="most">${most.toLocaleString('en')}</span>
-      <svg viewBox="0 0 100 40" preserveAspectRatio="none" role="group" aria-label="Refused mails a day">
-        <line x1="0" y1="39.5" x2="100" y2="39.5" />
-        ${columns}
-      </svg>
-      <p><span>${first}</span><span>${last}</span></p>
-    </div>
-    <p class="legend">
-      ${plugins.map(({ name }, kind) => html`<span><i class="c${kind}"></i>${say(name, 40)}</span>`)}${others === 0 ? '' : html`<span><i class="c6"></i>others</span>`}
-    </p>`;
-}
-
-const nextDay = (date: string): string => new Date(Date.parse(date) + 86_400_000).toISOString().slice(0, 10);

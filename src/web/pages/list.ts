@@ -36,7 +36,6 @@ export const listAddress = (search: string, cursor?: string): string => {
 };
 
 export function listPage({ session, search, problem, found, older }: ListView): Html {
-  const first = found.items[0]?.cursor ?? '';
   return page({
     title: search === '' ? 'Quarantine – postern' : `${say(search, 60)} – postern`,
     session,
@@ -72,26 +71,26 @@ export function listPage({ session, search, problem, found, older }: ListView): 
         </details>
       </nav>
       ${problem === undefined ? '' : html`<p class="notice bad" role="alert">${problem}</p>`}
-      <form method="post" action="/release" id="mails">
-        ${csrf(session)}<input type="hidden" name="back" value="${listAddress(search)}" />
-        <div class="bulk">
-          <label class="all"
-            ><input type="checkbox" id="all" aria-label="Select all" /> <span id="chosen">Select</span></label
-          >
-          <button formaction="/release" data-key="r">Release</button>
-          <button formaction="/delete" class="danger" data-key="#" data-confirm="Delete the selected mails?">
-            Delete
-          </button>
-          <span role="status"><a id="fresh" href="${listAddress(search)}" hidden></a></span>
-        </div>
-        <ul class="mails" id="rows" data-first="${older ? '' : first}" data-search="${search}">
-          ${found.items.map(row)}
-        </ul>
-        ${found.items.length === 0 && found.next === undefined && problem === undefined ? html`<p class="empty">${search === '' ? 'Nothing has been refused yet.' : html`Nothing found. <a href="/">Show everything</a>`}</p>` : ''}
-      </form>
-      ${foot(found, search, older)}`,
+      ${problem === undefined ? html`${mailsForm({ session, search, found, older })} ${foot(found, search, older)}` : ''}`,
   });
 }
+
+const mailsForm = ({ session, search, found, older }: ListView): Html =>
+  html`<form method="post" action="/release" id="mails">
+    ${csrf(session)}<input type="hidden" name="back" value="${listAddress(search)}" />
+    <div class="bulk">
+      <label class="all"
+        ><input type="checkbox" id="all" aria-label="Select all" /> <span id="chosen">Select</span></label
+      >
+      <button formaction="/release" data-key="r">Release</button>
+      <button formaction="/delete" class="danger" data-key="#" data-confirm="Delete the selected mails?">Delete</button>
+      <span role="status"><a id="fresh" href="${listAddress(search)}" hidden></a></span>
+    </div>
+    <ul class="mails" id="rows" data-first="${older ? '' : (found.items[0]?.cursor ?? '')}" data-search="${search}">
+      ${found.items.map(row)}
+    </ul>
+    ${found.items.length === 0 && found.next === undefined ? html`<p class="empty">${search === '' ? 'Nothing has been refused yet.' : html`Nothing found. <a href="/">Show everything</a>`}</p>` : ''}
+  </form>`;
 
 function foot({ next, searchedTo }: Page, search: string, older: boolean): Html {
   const newest = older ? html`<a href="${listAddress(search)}">Newest</a>` : '';

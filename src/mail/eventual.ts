@@ -1,4 +1,6 @@
-/** Values that may still have to come. Most are there at once, and a promise for each would cost more than the value. */
+/**
+ * Values that may still have to come. Most are there at once, and a promise for each would cost more than the value.
+ */
 
 export type Eventual<T> = T | Promise<T>;
 

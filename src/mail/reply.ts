@@ -26,8 +26,8 @@ export const replyText = (answer: Reply): string =>
   [answer.code, answer.enhanced, answer.text].filter((part) => part !== '').join(' ');
 
 /**
- * The reply as it goes over the wire, with its line ends. Plugins of third parties make replies of their own: whatever a
- * line holds, it is written as printable ASCII.
+ * The reply as it goes over the wire, with its line ends. Plugins of third parties make replies of their own: whatever
+ * a line holds, it is written as printable ASCII.
  */
 export function wireText({ code, enhanced, text, further = [] }: Reply): string {
   if (further.length === 0) return `${code} ${lineOf(enhanced, text)}\r\n`;

@@ -1,7 +1,7 @@
 /**
- * The socket of one client: what it has sent and nobody has looked at yet, what is to be said to it, and its end. All that is
- * said while a read is dealt with goes out in one write, and a client that does not read its replies is not read any more.
- * What the octets mean is connection.ts's business.
+ * The socket of one client: what it has sent and nobody has looked at yet, what is to be said to it, and its end. All
+ * that is said while a read is dealt with goes out in one write, and a client that does not read its replies is not
+ * read any more. What the octets mean is connection.ts's business.
  */
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -26,7 +26,7 @@ export class ClientSocket {
   #socket: net.Socket;
   #unread: Buffer = nothing;
   #unsaid = '';
-  /** Of the monotonic clock, in milliseconds. */
+  /** It is a time of the monotonic clock, in milliseconds. */
   #lastRead = performance.now();
   /** The client does not read what is said to it. */
   #clogged = false;

@@ -1,7 +1,7 @@
 /**
- * One client's connection: the loop that makes commands and text of its octets, has them answered, counts, and closes. What
- * can be answered at once is answered without a promise. What is said and decided is the session's; whom a client may be taken
- * for, and whether it may stay, is decided here.
+ * One client's connection: the loop that makes commands and text of its octets, has them answered, counts, and closes.
+ * What can be answered at once is answered without a promise. What is said and decided is the session's; whom a client
+ * may be taken for, and whether it may stay, is decided here.
  */
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -51,7 +51,7 @@ export class Connection implements SocketUser {
   #answering = false;
   /** What ends the handshake that is under way. */
   #handshake: (() => void) | undefined;
-  /** Of the monotonic clock, in milliseconds: until then the client has to say what is due. */
+  /** Until then the client has to say what is due: a time of the monotonic clock, in milliseconds. */
   #deadline: number;
   readonly #sessionEnd: number;
 

@@ -1,6 +1,6 @@
 /**
- * The end of a transaction: judge the whole mail, then act. Rejected → archived, and only then 550; else → the local MTA,
- * and its verdict is ours. 250 never before the MTA's; what breaks is a 4xx.
+ * The end of a transaction: judge the whole mail, then act. Rejected → archived, and only then 550; else → the local
+ * MTA, and its verdict is ours. 250 never before the MTA's; what breaks is a 4xx.
  */
 import type { ClientName, DataContext, SessionFacts } from '../hooks/plugin.js';
 import { type HookOutcome, runHook } from '../hooks/run.js';
@@ -173,7 +173,7 @@ async function archive(mail: ReadMail, objection: Objection, code = 550): Promis
   return { verdict: 'deferred', plugin: objection.plugin, reason: `not archived: ${archived.problem}`, reply: answer };
 }
 
-/** Of a reply's text. */
+/** It leaves room for the ID behind it. */
 const maxReason = 380;
 
 interface Top {
@@ -232,7 +232,10 @@ async function relay(mail: ReadMail): Promise<Disposition> {
   return result.kind === 'message refused' ? keepRefused(mail, result.reply) : relayDisposition(result, services);
 }
 
-/** What the local MTA will not have for what it holds is kept like what we refuse; mail without a hosted domain has no quarantine. */
+/**
+ * What the local MTA will not have for what it holds is kept like what we refuse; mail without a hosted domain has no
+ * quarantine.
+ */
 function keepRefused(mail: ReadMail, answer: Reply): Disposition | Promise<Disposition> {
   if (mail.transaction.domain === '') return refusedByMta(answer);
   const { code, enhanced, text } = answer;
@@ -258,7 +261,7 @@ function relayDisposition(result: Exclude<RelayResult, { kind: 'message refused'
       return {
         verdict: 'deferred',
         reply: reply(451, '4.5.3', 'Some recipients cannot be served together, try again'),
-        reason: `the local MTA refuses ${[...result.refused].map(([to, answer]) => `${to}: ${replyText(answer)}`).join('; ')}`,
+        reason: `the local MTA refuses ${refusedText(result.refused)}`,
       };
     case 'unreachable':
       return {
@@ -268,6 +271,9 @@ function relayDisposition(result: Exclude<RelayResult, { kind: 'message refused'
       };
   }
 }
+
+const refusedText = (replies: ReadonlyMap<string, Reply>): string =>
+  [...replies].map(([to, answer]) => `${to}: ${replyText(answer)}`).join('; ');
 
 function logDisposition({ transaction, services, session, message, tls }: ReadMail, disposition: Disposition): void {
   const { verdict, plugin, reason } = disposition;

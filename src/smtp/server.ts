@@ -1,6 +1,6 @@
 /**
- * The listener: its connections, limits, TLS certificate and stop. The settings that sessions see are `services`, renewed on
- * HUP. How a port is opened and a handshake made is npm smtp-server's business (library/npm-server.ts).
+ * The listener: its connections, limits, TLS certificate and stop. The settings that sessions see are `services`,
+ * renewed on HUP. How a port is opened and a handshake made is npm smtp-server's business (library/npm-server.ts).
  */
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -13,7 +13,10 @@ import type { Services } from './services.js';
 
 export type { Certificate } from './library/npm-server.js';
 
-/** RFC 5321 §4.5.3.2.5: three minutes for a block of data. Commands and whole messages have absolute limits of their own. */
+/**
+ * RFC 5321 §4.5.3.2.5: three minutes for a block of data. Commands and whole messages have absolute limits of their
+ * own.
+ */
 const idleMs = 3 * 60 * 1000;
 
 export class Listener implements Owner {
@@ -78,7 +81,10 @@ export class Listener implements Owner {
     this.hasCertificate = true;
   }
 
-  /** Takes no more connections, sends away whoever is not in a transaction, and waits for the others' end, at most `timeoutMs`. */
+  /**
+   * Takes no more connections, sends away whoever is not in a transaction, and waits for the others' end, at most
+   * `timeoutMs`.
+   */
   async stop(timeoutMs: number): Promise<void> {
     this.stopping = true;
     const closed = Promise.all([this.#npm.shut(), this.#connectionsGone()]);

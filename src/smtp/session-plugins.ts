@@ -1,6 +1,7 @@
 /**
- * The plugins' part in one session, before the end of data: what they see of it, what they say at each hook, and the log line
- * of whoever is turned away by it. Which commands are legal, and the reply where nobody objects, is the session's.
+ * The plugins' part in one session, before the end of data: what they see of it, what they say at each hook, and the
+ * log line of whoever is turned away by it. Which commands are legal, and the reply where nobody objects, is the
+ * session's.
  */
 import type {
   ClientName,

@@ -1,6 +1,7 @@
 /**
- * One SMTP session: commands in, replies out, and the message between two of them. Knows nothing of sockets (connection.ts)
- * and writes nothing anywhere but through dispose.ts. Calls come one at a time, each after the reply to the last.
+ * One SMTP session: commands in, replies out, and the message between two of them. Knows nothing of sockets
+ * (connection.ts) and writes nothing anywhere but through dispose.ts. Calls come one at a time, each after the reply to
+ * the last.
  */
 import type { Recipient } from '../hooks/plugin.js';
 import { type Address, type Parsed, type PathArgument, needsSmtpUtf8 } from '../mail/address.js';
@@ -182,7 +183,9 @@ export class SmtpSession {
       : { text, localPart: 'postmaster', domain: '' };
   }
 
-  /** A recipient that is not of a hosted domain is refused at once, whatever the whitelists say: never an open relay. */
+  /**
+   * A recipient that is not of a hosted domain is refused at once, whatever the whitelists say: never an open relay.
+   */
   #local(transaction: SmtpTransaction, address: Address): Eventual<Reply> {
     try {
       if (!this.#services.srv.isHosted(address.domain)) return this.#relayingDenied(address);

@@ -1,6 +1,6 @@
 /**
- * The fields that postern puts on top of a mail, archived or relayed (srv-and-spam §5), and the taking away of fields of
- * those names that came with it.
+ * The fields that postern puts on top of a mail, archived or relayed (srv-and-spam §5), and the taking away of fields
+ * of those names that came with it.
  */
 import type { AuthenticationResult, ClientName } from '../hooks/plugin.js';
 import type { Header } from '../mail/header.js';
@@ -126,8 +126,8 @@ function writeDateTime(time: Date): string {
 }
 
 /**
- * The message without the fields that only we may write, its other octets unchanged. Where its first line would continue
- * our last field (it begins with white space), an empty line goes before it: it is body then, as in Postfix.
+ * The message without the fields that only we may write, its other octets unchanged. Where its first line would
+ * continue our last field (it begins with white space), an empty line goes before it: it is body then, as in Postfix.
  */
 export function withoutOwnFields(message: MessageSource, header: Header, authservId: string): MessageSource {
   const kept = keptFields(header, authservId);

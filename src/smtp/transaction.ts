@@ -1,16 +1,16 @@
 /**
  * One transaction, MAIL to the end of DATA: what has been said and decided, and which changes are legal. No IO.
  *
- * SMTP gives one reply behind DATA, so all recipients share one fate: the first one fixes the policy domain and the kind,
- * and whoever differs is told to come again in a transaction of its own (RFC 5321 §4.5.3.1.10).
+ * SMTP gives one reply behind DATA, so all recipients share one fate: the first one fixes the policy domain and the
+ * kind, and whoever differs is told to come again in a transaction of its own (RFC 5321 §4.5.3.1.10).
  */
 import type { AuthenticationResult, Recipient } from '../hooks/plugin.js';
 import type { NotedVerdict } from '../hooks/run.js';
 import type { Pardon, Rejection } from '../mail/verdict.js';
 
 /**
- * deliverable and refused: of a hosted domain. postmaster: the domainless one. relay: whatever a client in `relay_networks`
- * names.
+ * deliverable and refused: of a hosted domain. postmaster: the domainless one. relay: whatever a client in
+ * `relay_networks` names.
  */
 export type RecipientKind = 'deliverable' | 'refused' | 'postmaster' | 'relay';
 
@@ -37,7 +37,7 @@ export type Added = 'added' | 'other domain' | 'other kind';
 export class SmtpTransaction {
   readonly id: string;
   readonly sender: Sender;
-  /** Of the monotonic clock, in milliseconds. */
+  /** It is a time of the monotonic clock, in milliseconds. */
   readonly startedAt: number;
   readonly #fields: (readonly [name: string, value: string])[] = [];
   readonly #archivedFields: (readonly [name: string, value: () => string])[] = [];

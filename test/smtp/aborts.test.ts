@@ -1,4 +1,6 @@
-/** Clients that hang up: nothing of a mail without its end is kept or sent on, and what was whole is dealt with once. */
+/**
+ * Clients that hang up: nothing of a mail without its end is kept or sent on, and what was whole is dealt with once.
+ */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Mails of half a megabyte that keep some parser busy, with every check on: the process that serves others besides must not
- * spend more than a quarter of a second of its own CPU time on any without a turn of its event loop.
+ * Mails of half a megabyte that keep some parser busy, with every check on: the process that serves others besides must
+ * not spend more than a quarter of a second of its own CPU time on any without a turn of its event loop.
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,8 +15,8 @@ import { startSink, type Sink } from '../../src/trial/sink.js';
 const maxTurnMs = 250;
 
 /**
- * Runs in the process under test: writes down the longest stretch of CPU time of its main thread between two turns of the
- * loop. A timer that is due runs once a turn; what is measured is at most its period too much.
+ * Runs in the process under test: writes down the longest stretch of CPU time of its main thread between two turns of
+ * the loop. A timer that is due runs once a turn; what is measured is at most its period too much.
  */
 const probe = `
   import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * SMTP smuggling, through the socket to the octets that the local MTA reads: only CRLF . CRLF ends a message, and what is sent
- * on holds no bare CR or LF and no dot that another server might take for an end.
+ * SMTP smuggling, through the socket to the octets that the local MTA reads: only CRLF . CRLF ends a message, and what
+ * is sent on holds no bare CR or LF and no dot that another server might take for an end.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';

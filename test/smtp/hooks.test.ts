@@ -1,4 +1,6 @@
-/** The hooks of a plugin through the socket: when each is called, what it sees, and what its verdicts do to the session. */
+/**
+ * The hooks of a plugin through the socket: when each is called, what it sees, and what its verdicts do to the session.
+ */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -6,7 +6,10 @@ import { PosternProcess } from '../support/child.js';
 import { message } from '../support/mx.js';
 import { RawClient } from '../support/raw-client.js';
 
-/** As octets in latin1: ESC, BEL, C1 (as UTF-8 and bare), right-to-left override, line separators, half an UTF-8 sequence. */
+/**
+ * As octets in latin1: ESC, BEL, C1 (as UTF-8 and bare), right-to-left override, line separators, half an UTF-8
+ * sequence.
+ */
 const hostile = '\x1b[2J\x07\xc2\x9b31m\x9b\xe2\x80\xae\xe2\x80\xa8\xc2\x85\x7f\xff{"level":60}';
 const unsafe = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/;
 

@@ -1,6 +1,6 @@
 /**
- * `postern serve` killed again and again (SIGKILL) while mails come in, and what its answers were worth. `kill.test.ts` runs
- * twenty rounds; as a program it runs as many as it is told and prints the findings:
+ * `postern serve` killed again and again (SIGKILL) while mails come in, and what its answers were worth. `kill.test.ts`
+ * runs twenty rounds; as a program it runs as many as it is told and prints the findings:
  *
  *     npm run kill-loop -- 1000      # INT and TERM end it with the round, and the findings so far
  *

@@ -1,6 +1,7 @@
 /**
- * npm smtp-server has one door, src/smtp/library, and what is used of it beside its documented interface is named here. Most of
- * that is private: whoever updates the library reads what has become of each member, and then writes down its new digest.
+ * npm smtp-server has one door, src/smtp/library, and what is used of it beside its documented interface is named here.
+ * Most of that is private: whoever updates the library reads what has become of each member, and then writes down its
+ * new digest.
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';

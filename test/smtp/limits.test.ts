@@ -177,7 +177,8 @@ describe('connections', () => {
   });
 });
 
-// What that costs in memory is measured in memory.test.ts, on a process of its own: here the client's would be counted, too.
+// What that costs in memory is measured in memory.test.ts, on a process of its own: here the client's would be counted,
+// too.
 test('a client that does not read its replies is not read any more, and sent away in time', async () => {
   await withMx(['command_timeout=2s'], async (mx) => {
     const client = await RawClient.open({ port: mx.port });
@@ -193,6 +194,21 @@ test('a client that does not read its replies is not read any more, and sent awa
     while (mx.listener.connections.size > 0 && Date.now() < end)
       await new Promise((resolve) => setTimeout(resolve, 50));
     assert.equal(mx.listener.connections.size, 0);
+    client.end();
+  });
+});
+
+test('a clock that is set does not end a session, nor keep one alive', async (t) => {
+  await withMx(['command_timeout=3s'], async (mx) => {
+    const client = await RawClient.open({ port: mx.port });
+    const now = Date.now;
+    for (const hours of [25, -25]) {
+      t.mock.method(Date, 'now', () => now() + hours * 3_600_000);
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      assert.match(await client.say('NOOP'), /^250 /);
+    }
+    assert.equal(await client.reply(), '421 4.4.2 Timeout, closing connection');
+    t.mock.restoreAll();
     client.end();
   });
 });

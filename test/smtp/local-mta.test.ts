@@ -1,4 +1,7 @@
-/** The local MTA's answer is ours, at each step of the handing over; where it has none, ours is 451, and the next mail goes through. */
+/**
+ * The local MTA's answer is ours, at each step of the handing over; where it has none, ours is 451, and the next mail
+ * goes through.
+ */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,6 @@
-/** Mail that begins with a mailbox separator, as scripts and formail send it: the line becomes a field, as in Postfix. */
+/**
+ * Mail that begins with a mailbox separator, as scripts and formail send it: the line becomes a field, as in Postfix.
+ */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Mx, message } from '../support/mx.js';

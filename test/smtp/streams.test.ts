@@ -1,6 +1,6 @@
 /**
- * Random and hostile streams of commands and text: however a stream is cut into segments, it hears the same replies, the same
- * mails come through, and nothing that was said in the text of a message is taken for a command.
+ * Random and hostile streams of commands and text: however a stream is cut into segments, it hears the same replies,
+ * the same mails come through, and nothing that was said in the text of a message is taken for a command.
  */
 import assert from 'node:assert/strict';
 import net from 'node:net';

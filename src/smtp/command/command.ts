@@ -1,6 +1,6 @@
 /**
- * One line of octets from a client → one command (RFC 5321 §4.1). Pure: what is allowed when, and what it is answered, is
- * the session's. A line that begins with a known verb and cannot be read is `malformed`.
+ * One line of octets from a client → one command (RFC 5321 §4.1). Pure: what is allowed when, and what it is answered,
+ * is the session's. A line that begins with a known verb and cannot be read is `malformed`.
  */
 import { type Parsed, type PathArgument, parsePathArgument } from '../../mail/address.js';
 import { type XclientAttributes, parseXclient } from './xclient.js';
@@ -52,7 +52,10 @@ export function parseCommand(line: Buffer): Command {
 
 const isBlank = (octet: number): boolean => octet === 0x20 || octet === 0x09;
 
-/** The first word and the rest, without the blanks around it. No expression: one that looks for blanks at the end is slow. */
+/**
+ * The first word and the rest, without the blanks around it. No expression: one that looks for blanks at the end is
+ * slow.
+ */
 function words(text: string): { readonly verb: string; readonly argument: string } {
   let end = text.length;
   while (end > 0 && isBlank(text.charCodeAt(end - 1))) end--;

@@ -1,6 +1,6 @@
 /**
- * The attributes of XCLIENT (Postfix' XCLIENT_README): who the client of a trusted proxy is. Whether the proxy is trusted is
- * the connection's question.
+ * The attributes of XCLIENT (Postfix' XCLIENT_README): who the client of a trusted proxy is. Whether the proxy is
+ * trusted is the connection's question.
  */
 import type { Parsed } from '../../mail/address.js';
 import { type Ip, parseIp } from '../../mail/ip.js';
@@ -19,7 +19,10 @@ export const xclientNames = ['NAME', 'ADDR', 'PORT', 'PROTO', 'HELO', 'LOGIN'] a
 
 const syntax = { ok: false, problem: 'Bad XCLIENT attribute' } as const;
 
-/** Reads what stands behind `XCLIENT`: `NAME=value` pairs, each value in xtext. Of an attribute given twice the first counts. */
+/**
+ * Reads what stands behind `XCLIENT`: `NAME=value` pairs, each value in xtext. Of an attribute given twice the first
+ * counts.
+ */
 export function parseXclient(argument: string): Parsed<XclientAttributes> {
   const given = new Map<string, string>();
   for (const word of argument.split(/[ \t]+/)) {

@@ -1,7 +1,8 @@
 /**
- * npm smtp-server (3.21.6), and all of it that postern uses: the listener, PROXY headers, TLS contexts and the handshake behind
- * STARTTLS. This is the only place that touches the library's private members; test/smtp/library.test.ts names each of them
- * and fails when an update changes one. The library's own connections are not used (smtp/connection.ts has the sockets):
+ * npm smtp-server (3.21.6), and all of it that postern uses: the listener, PROXY headers, TLS contexts and the
+ * handshake behind STARTTLS. This is the only place that touches the library's private members;
+ * test/smtp/library.test.ts names each of them and fails when an update changes one. The library's own connections are
+ * not used (smtp/connection.ts has the sockets):
  *
  *     connect                waits 100 ms and asks DNS before it greets, writes each reply by itself, counts per process
  *     _expectsProxyHeader    has a list of trusted proxies that holds addresses only; ours holds networks
@@ -83,8 +84,8 @@ export class NpmServer extends SMTPServer {
   }
 
   /**
-   * The handshake behind STARTTLS. `done` is told once, of nothing where there is no TLS: the socket is gone then. Returns
-   * what ends the handshake early; to destroy the socket below it would crash Node.
+   * The handshake behind STARTTLS. `done` is told once, of nothing where there is no TLS: the socket is gone then.
+   * Returns what ends the handshake early; to destroy the socket below it would crash Node.
    */
   startTls(socket: net.Socket, done: (secured: TLSSocket | undefined) => void): () => void {
     this._pendingSockets.set(socket, socket);
@@ -108,8 +109,8 @@ export class NpmServer extends SMTPServer {
   }
 
   /**
-   * Takes no more connections, and ends those that are no session yet; resolves when all are gone. The library's own close()
-   * answers 421 to a mail whose relaying goes on: a duplicate each time.
+   * Takes no more connections, and ends those that are no session yet; resolves when all are gone. The library's own
+   * close() answers 421 to a mail whose relaying goes on: a duplicate each time.
    */
   async shut(): Promise<void> {
     for (const socket of this._pendingSockets.values()) socket.destroy();

@@ -1,11 +1,11 @@
 /**
- * The octets behind DATA → the message, wherever the stream is cut. Only CRLF . CRLF ends it (RFC 5321 §4.1.1.4), and a dot
- * is unstuffed behind CRLF only (§4.5.2). As in Postfix, any number of CRs before LF is one line end with it (some clients turn
- * CRLF into CRCRLF), a bare LF becomes CRLF and a bare CR a space (smtpd_forbid_bare_newline = normalize,
+ * The octets behind DATA → the message, wherever the stream is cut. Only CRLF . CRLF ends it (RFC 5321 §4.1.1.4), and a
+ * dot is unstuffed behind CRLF only (§4.5.2). As in Postfix, any number of CRs before LF is one line end with it (some
+ * clients turn CRLF into CRCRLF), a bare LF becomes CRLF and a bare CR a space (smtpd_forbid_bare_newline = normalize,
  * cleanup_replace_stray_cr_lf), before anything else sees them. But `.` CR CR LF is no end: Postfix takes it for one.
  *
- * npm smtp-server's own reader (3.21.6) walks byte by byte, passes bare CR and LF on, and spends 0.6 µs on each line that
- * begins with a dot; this one searches for line ends and copies only where it changes something.
+ * npm smtp-server's own reader (3.21.6) walks byte by byte, passes bare CR and LF on, and spends 0.6 µs on each line
+ * that begins with a dot; this one searches for line ends and copies only where it changes something.
  */
 
 const CR = 0x0d;
@@ -80,7 +80,7 @@ export class DataReader {
     for (let i = 0; i < count; i++) output.insert(at + count, SPACE);
   }
 
-  /** Of the CRs from `at` to `lf` one stays. */
+  /** One of the CRs from `at` to `lf` stays. */
   #endLine(output: Output, at: number, lf: number): void {
     this.#lineStart = true;
     if (lf - at === 1) return;

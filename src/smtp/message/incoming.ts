@@ -1,7 +1,7 @@
 /**
- * A message while it comes in: its header section in memory, the whole in memory up to a limit, or while there is room in
- * the pool that all share, and in a spool file above it, nothing at all once it is too large. The spool file has no name (it is unlinked while open), so that a crash leaves
- * none behind.
+ * A message while it is being received. The header section always stays in memory; the body does while it is small or the
+ * shared pool has room, beyond that it goes to a spool file that is unlinked as soon as it is open, so that a crash leaves
+ * nothing behind.
  */
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export interface IncomingLimits {
   readonly maxHeaderSize: number;
   /** Octets a message may hold in memory. */
   readonly memory: number;
-  /** What it may hold beyond that, before it is on disk. */
+  /** From it a message borrows what it holds beyond that, before it is on disk. */
   readonly pool: MemoryPool;
   readonly spoolDir: string;
 }
@@ -43,7 +43,7 @@ export class IncomingMessage implements MessageSource {
   #size = 0;
   #held: Buffer[] = [];
   #heldSize = 0;
-  /** Of the pool. */
+  /** It is how many octets were taken from the pool. */
   #borrowed = 0;
   #header: Buffer | undefined;
   /** What the end of the header section may have begun with. */
@@ -110,7 +110,10 @@ export class IncomingMessage implements MessageSource {
     if (length > maxSmallChunks && this.#heldSize / length < smallChunk) this.#held = [Buffer.concat(this.#held)];
   }
 
-  /** Looks at new octets only; the line end that stands before a message makes an empty header section one like any other. */
+  /**
+   * Looks at new octets only; the line end that stands before a message makes an empty header section one like any
+   * other.
+   */
   #lookForHeader(chunk: Buffer, before: number): void {
     const seam = Buffer.concat([this.#tail, chunk.subarray(0, 3)]);
     const [inSeam, inChunk] = [seam.indexOf(blankLine), chunk.indexOf(blankLine)];
@@ -122,8 +125,8 @@ export class IncomingMessage implements MessageSource {
   }
 
   /**
-   * A message that begins with a mailbox separator (scripts and formail send such): as a field that line does not end the
-   * header for whoever reads it, as in Postfix.
+   * A message that begins with a mailbox separator (scripts and formail send such): as a field that line does not end
+   * the header for whoever reads it, as in Postfix.
    */
   #keepHeader(end: number): void {
     if (mailboxSeparator.test(this.#beginning())) {

@@ -1,7 +1,7 @@
 /** The digest as a mail: text and HTML. nodemailer makes the MIME, hono's `html` escapes what clients wrote. */
 import { html } from 'hono/html';
 import MailComposer from 'nodemailer/lib/mail-composer';
-import { printable } from '../mail/text.js';
+import { shown } from '../mail/text.js';
 import { senderText } from '../quarantine/look/sender.js';
 import type { IndexEntry } from '../quarantine/disk/index-entry.js';
 
@@ -47,11 +47,11 @@ interface DigestRow {
 const rowOf = (entry: IndexEntry): DigestRow => {
   const { time, recipient, subject, reason, plugin } = entry;
   return {
-    clock: printable(time.slice(11, 16), 5),
-    from: printable(senderText(entry), 300),
-    to: printable(recipient, 200),
-    subject: subject === '' ? '(no subject)' : printable(subject, 200),
-    why: printable(`${reason} (${plugin})`, 300),
+    clock: shown(time.slice(11, 16), 5),
+    from: shown(senderText(entry), 300),
+    to: shown(recipient, 200),
+    subject: subject === '' ? '(no subject)' : shown(subject, 200),
+    why: shown(`${reason} (${plugin})`, 300),
   };
 };
 

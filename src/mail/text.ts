@@ -23,6 +23,20 @@ export function printable(text: string, max = 512): string {
   return /^[ -~]*$/.test(cut) ? cut : cut.replace(unsafe, '?');
 }
 
+/** What changes the direction of what stands behind it. */
+const directions = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/**
+ * For pages, terminals and mails that people read: as `printable`, but a bidirectional control stands there by its number, as
+ * in `invoice_[U+202E]fdp.exe`, for it tells a trick.
+ */
+export function shown(text: string, max?: number): string {
+  const named = /^[ -~]*$/.test(text)
+    ? text
+    : text.replace(directions, (c) => `[U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}]`);
+  return printable(named, max);
+}
+
 /** For SMTP replies and header fields (RFC 5321 §4.2: textstring): printable ASCII only, all else becomes `?`. */
 export function asciiText(text: string, max = 400): string {
   const cut = text.length > max ? `${text.slice(0, max - 3)}...` : text;

@@ -141,9 +141,9 @@ const replies: readonly [what: string, change: (line: string) => string, shown: 
     '550 No MX (ONE)',
   ],
   [
-    'what a forged reply would do to a terminal as question marks',
+    'what a forged reply would do to a terminal as harmless text',
     (line) => line.replace('5.7.27', '\\u001b[2J\\u202e'),
-    '550 ?[2J? Sender has no mail server (ONE)',
+    '550 ?[2J[U+202E] Sender has no mail server (ONE)',
   ],
 ];
 

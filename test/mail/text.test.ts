@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { asciiText, decodeUtf8, fieldText, printable } from '../../src/mail/text.js';
+import { asciiText, decodeUtf8, fieldText, printable, shown } from '../../src/mail/text.js';
 import { isTemporary, closing, reply, replyText } from '../../src/mail/reply.js';
 import { anyText, nasty } from './nasty.js';
 
@@ -37,6 +37,13 @@ for (const [what, input, printed, ascii] of table) {
   });
 }
 
+test('people are shown which character would have turned the text around', () => {
+  assert.equal(shown('invoice_\u202efdp.exe'), 'invoice_[U+202E]fdp.exe');
+  assert.equal(shown('\u061ca\u2066b\u2069\u200e'), '[U+061C]a[U+2066]b[U+2069][U+200E]');
+  assert.equal(shown('\u202e\x1b\u200bm', 5), '[U+2…');
+  assert.equal(shown('Grüße'), 'Grüße');
+});
+
 test('long text is cut', () => {
   assert.equal(printable('x'.repeat(20), 10), `${'x'.repeat(9)}…`);
   assert.equal(asciiText('x'.repeat(20), 10), `${'x'.repeat(7)}...`);
@@ -51,6 +58,7 @@ test('whatever comes in, what goes out is one harmless line', () => {
         /(?![\u200c\u200d])[\p{Cc}\p{Cf}\u2028\u2029]|[\u200c\u200d](?:[\u200c\u200d]|$)|^[\u200c\u200d]/u;
       assert.doesNotMatch(printable(text), invisible);
       assert.doesNotMatch(printable(text), lone);
+      assert.doesNotMatch(shown(text), invisible);
       assert.match(asciiText(text), /^[ -~]*$/);
       const answer = reply(550, '5.7.1', text);
       assert.match(replyText(answer), /^550 5\.7\.1[ -~]*$/);

@@ -48,7 +48,7 @@ const fields: readonly (readonly [what: string, raw: string, shown: string, char
     'Bank <info@bank.example> <x@evil.example>',
   ],
   ['an encoded word in an address means nothing', '<=?utf-8?q?a?=@b.example>', '=?utf-8?q?a?=@b.example'],
-  ['what a terminal might obey', '=?utf-8?q?=1B=5B2J=E2=80=AEx?= <a@b.example>', '"?[2J?x" <a@b.example>'],
+  ['what a terminal might obey', '=?utf-8?q?=1B=5B2J=E2=80=AEx?= <a@b.example>', '"?[2J[U+202E]x" <a@b.example>'],
   ['line ends in an encoded word', '=?utf-8?q?a=0D=0AX:_y?= <a@b.example>', '"a X: y" <a@b.example>'],
 ];
 

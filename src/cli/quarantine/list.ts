@@ -1,5 +1,5 @@
 /** `postern quarantine list`: a table for people, tabs for pipes, JSON for programs; printed as it is found. */
-import { printable } from '../../mail/text.js';
+import { shown } from '../../mail/text.js';
 import { browse, type ListItem } from '../../quarantine/look/browse.js';
 import { senderText } from '../../quarantine/look/sender.js';
 import { idOf } from '../../quarantine/disk/mail-ref.js';
@@ -47,7 +47,7 @@ const tabbed = ({ ref, entry, mark }: ListItem): string =>
     mark?.kind ?? '',
     entry.subject,
   ]
-    .map((text) => printable(text.replaceAll('\t', ' '), 1000))
+    .map((text) => shown(text.replaceAll('\t', ' '), 1000))
     .join('\t')}\n`;
 
 /** Shares of the width that the times and ids leave over. */
@@ -95,7 +95,7 @@ const segments = new Intl.Segmenter();
 
 /** Exactly so many columns; what does not fit ends in `…`. Wide characters count as two. */
 export function fit(text: string, width: number): string {
-  const clean = printable(text, 400);
+  const clean = shown(text, 400);
   if (/^[ -~]*$/.test(clean))
     return clean.length <= width ? clean.padEnd(width) : `${clean.slice(0, Math.max(0, width - 1))}…`;
   let out = '';

@@ -9,7 +9,7 @@ import type { Content } from '../../mail/content.js';
 import { charsetParameter, decodeField } from '../../mail/encoded-word.js';
 import { headlineOf } from '../../mail/shown/headline.js';
 import { htmlText } from '../../mail/html-text.js';
-import { printable } from '../../mail/text.js';
+import { shown } from '../../mail/text.js';
 import { openContentReader } from '../../mime/content-reader.js';
 import { type KeptMail, openKeptMail, unicode } from '../../quarantine/look/kept-mail.js';
 import { idOf, locate, refText } from '../../quarantine/disk/mail-ref.js';
@@ -35,7 +35,7 @@ export async function show({ settings, options, words, terminal, isTerminal, env
   }
   const [mail] = await mailsNamed(word, settings.spam);
   if (!mail) {
-    complain([`there is no mail ${printable(word, 200)}`]);
+    complain([`there is no mail ${shown(word, 200)}`]);
     return exit.notAll;
   }
   if (options.has('json')) {
@@ -104,24 +104,24 @@ function reasonLines({ ref, entry, mark }: NamedMail, kept: KeptMail | undefined
   ];
   const trace = kept ? readSpfTrace(kept.header) : [];
   return [
-    [['Refused by '], [printable(plugin), 'yellow'], [': '], [printable(reason, 2000), 'bold']],
+    [['Refused by '], [shown(plugin), 'yellow'], [': '], [shown(reason, 2000), 'bold']],
     ...rows
       .filter(([, text]) => text !== '')
-      .map(([label, text]): Line => [[`  ${label.padEnd(11)}`, 'dim'], [printable(text, 2000)]]),
+      .map(([label, text]): Line => [[`  ${label.padEnd(11)}`, 'dim'], [shown(text, 2000)]]),
     ...(trace.length > 0 ? [[['  SPF, term by term', 'dim']] as const] : []),
-    ...trace.map((text): Line => [['    '], [printable(text, 500)]]),
+    ...trace.map((text): Line => [['    '], [shown(text, 500)]]),
   ];
 }
 
-const line = (text: string, style?: 'dim' | 'yellow'): Line => [[printable(text, 10_000), style ?? 'bold']];
+const line = (text: string, style?: 'dim' | 'yellow'): Line => [[shown(text, 10_000), style ?? 'bold']];
 
 const headerLines = ({ header }: KeptMail): readonly Line[] => {
   const charset = charsetParameter(header.get('Content-Type') ?? '');
   return header.fields
     .filter(({ name }) => name !== '' && name !== 'recipient' && name !== spfTraceName.toLowerCase())
     .map(({ raw, value }): Line => [
-      [`${printable(raw.toString('latin1').split(':')[0] ?? '', 100)}: `, 'cyan'],
-      [printable(decodeField(value, charset).replace(/\s+/g, ' '), 2000)],
+      [`${shown(raw.toString('latin1').split(':')[0] ?? '', 100)}: `, 'cyan'],
+      [shown(decodeField(value, charset).replace(/\s+/g, ' '), 2000)],
     ]);
 };
 
@@ -129,7 +129,7 @@ function bodyLines(content: Content): readonly Line[] {
   if (content.kind === 'unreadable') return [line(`(${content.why}; --raw gives it as it is)`, 'yellow')];
   const text = content.text === '' ? htmlText(content.html) : content.text;
   return [
-    ...text.split(/\r?\n|\r|\u2028|\u2029/).map((one): Line => [[printable(one.replaceAll('\t', '    '), 10_000)]]),
+    ...text.split(/\r?\n|\r|\u2028|\u2029/).map((one): Line => [[shown(one.replaceAll('\t', '    '), 10_000)]]),
     ...content.attachments.map(({ names, type, size }) =>
       line(`[attachment: ${names[0] ?? 'no name'}, ${type}, ${size} octets]`, 'dim'),
     ),

@@ -3,7 +3,7 @@
  * could be taken for an address stand in quotes. Leaves judging addresses to mailboxes.ts and the checks.
  */
 import { decodeField, decodeOctets } from '../encoded-word.js';
-import { printable } from '../text.js';
+import { shown } from '../text.js';
 
 /** UTF-16 units of the field that are looked at, mailboxes that are shown, and units of the result. */
 const maxInput = 16_384;
@@ -15,8 +15,8 @@ export function visibleFrom(raw: string, charset?: string): string {
   const mailboxes = mailboxesIn(raw.slice(0, maxInput)).filter(
     ({ name, addresses }) => name + addresses.join('') !== '',
   );
-  const shown = mailboxes.slice(0, maxMailboxes).map((mailbox) => mailboxText(mailbox, charset));
-  return printable([...shown, ...(mailboxes.length > maxMailboxes ? ['…'] : [])].join(', '), maxOutput);
+  const texts = mailboxes.slice(0, maxMailboxes).map((mailbox) => mailboxText(mailbox, charset));
+  return shown([...texts, ...(mailboxes.length > maxMailboxes ? ['…'] : [])].join(', '), maxOutput);
 }
 
 interface Mailbox {
@@ -27,12 +27,12 @@ interface Mailbox {
 }
 
 function mailboxText({ name, addresses }: Mailbox, charset: string | undefined): string {
-  const shown = decodeField(name, charset).replace(/\s+/g, ' ').trim();
+  const text = decodeField(name, charset).replace(/\s+/g, ' ').trim();
   // Encoded words mean nothing in an address.
   const targets = addresses.map((address) => decodeOctets(address, charset).replace(/\s+/g, ''));
-  if (targets.length === 0) return shown;
-  if (shown === '' && targets.length === 1) return targets.join('');
-  const safe = /[<>@",;:\\()[\]]/.test(shown) ? `"${shown.replace(/["\\]/g, '\\$&')}"` : shown;
+  if (targets.length === 0) return text;
+  if (text === '' && targets.length === 1) return targets.join('');
+  const safe = /[<>@",;:\\()[\]]/.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : text;
   return [safe, ...targets.map((target) => `<${target}>`)].filter((part) => part !== '').join(' ');
 }
 

@@ -1,6 +1,6 @@
 /** The frame of every page, and small pieces that several pages share. `html` escapes all that is put into it. */
 import { html } from 'hono/html';
-import { printable } from '../../mail/text.js';
+import { printable, shown } from '../../mail/text.js';
 import type { WebSession } from '../login/sessions.js';
 
 export type Html = ReturnType<typeof html>;
@@ -105,7 +105,7 @@ export function document(title: string, body: Html): Html {
 export const csrf = ({ csrf: token }: WebSession): Html => html`<input type="hidden" name="csrf" value="${token}" />`;
 
 /** Makes one harmless line of a client's text. */
-export const say = (text: string, max = 300): string => printable(text, max);
+export const say = (text: string, max = 300): string => shown(text, max);
 
 /** Writes `1.2 MB`. */
 export function sizeText(octets: number): string {

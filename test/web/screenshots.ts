@@ -87,7 +87,7 @@ async function main(): Promise<void> {
     fs.mkdirSync(path.join(site.srv, 'example.com', path.dirname(marker)), { recursive: true });
     fs.writeFileSync(path.join(site.srv, 'example.com', marker), '');
   }
-  let name = '';
+  let [name, released] = ['', ''];
   for (let i = 360; i >= 0; i--) {
     const time = new Date(Date.now() - (i * 3_600_000 * (1 + Math.sin(i / 9) ** 2)) / 2.2);
     const [plugin, reason, spf] = reasons[(i * 5 + (i % 11)) % reasons.length] ?? ['spf', ''];
@@ -96,10 +96,14 @@ async function main(): Promise<void> {
     const domain = i % 4 === 0 ? 'example.net' : 'example.com';
     const last = i === 0;
     const text = `From: "Parcel service" <${from}>\r\nTo: alice@example.com\r\nSubject: ${subject}\r\nDate: ${time.toUTCString()}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/alternative; boundary=c\r\n\r\n--c\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nDear customer,\r\n\r\nyour parcel DE-4471-9912 could not be delivered.\r\nPlease pay the customs fee of 1.99 EUR:\r\n\r\n    https://evil.example/pay\r\n\r\nKind regards\r\n--c\r\nContent-Type: text/html; charset=utf-8\r\n\r\n${html}\r\n--c--\r\n--b\r\nContent-Type: application/zip\r\nContent-Disposition: attachment; filename="label.pdf.zip"\r\nContent-Transfer-Encoding: base64\r\n\r\nUEsDBA==\r\n--b--\r\n`;
+    released = name;
     name = await keep(site, {
       time,
       plugin: last ? 'spf' : plugin,
       reason: last ? 'SPF fail: parcel-track.example does not permit 203.0.113.9 to send its mail by -all' : reason,
+      reply: last
+        ? '550 5.7.23 SPF fail: parcel-track.example does not permit 203.0.113.9 (6AD976HBEEVN63)'
+        : `550 5.7.1 ${reason}`,
       spf: last ? 'fail' : (spf ?? 'none'),
       ...(last && { zone }),
       from: last ? 'no-reply@parcel-track.example' : from,
@@ -113,7 +117,7 @@ async function main(): Promise<void> {
       text: last ? text : `Subject: ${subject}\r\n\r\n${'x'.repeat((i * 7919) % 60_000)}\r\n`,
     });
   }
-  await changes(site, name);
+  await changes(site, released);
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
   try {
     const mail = `/mail/${name.split('/').map(encodeURIComponent).join('/')}`;

@@ -2,6 +2,7 @@
  * A kind of value: how its text is read, how it is written, and what to tell an operator whose text was wrong. The kinds
  * that are not postern's own are here; which setting has which kind is the schema's business.
  */
+import { printable } from '../mail/text.js';
 import type { Parsed } from '../mail/address.js';
 
 export interface ValueKind<T> {
@@ -65,7 +66,8 @@ export const listOf = <T>(
     const values: T[] = [];
     for (const word of words.flatMap((name) => options.shorthands?.get(name) ?? [name])) {
       const parsed = item.parse(word);
-      if (!parsed.ok) return { ok: false, problem: words.length > 1 ? `"${word}" ${parsed.problem}` : parsed.problem };
+      const which = words.length > 1 ? `"${printable(word, 80)}" ` : '';
+      if (!parsed.ok) return { ok: false, problem: `${which}${parsed.problem}` };
       values.push(parsed.value);
     }
     if (options.atLeastOne && values.length === 0) return { ok: false, problem: `must be ${item.right}` };

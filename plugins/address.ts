@@ -1,6 +1,7 @@
 /**
- * address — rejects mail whose From: field is missing or empty, or holds an address that begins with -, |, _ or ! or has
- * two @ in a row. A bounce, which has a null reverse-path, may name nobody: `From: MAILER-DAEMON <>`, or just words.
+ * address — rejects mail whose From: field is missing or empty, or holds an address that begins with -, |, _ or ! or
+ * has two @ in a row. A bounce, which has a null reverse-path, may name nobody: `From: MAILER-DAEMON <>`, or just
+ * words.
  */
 import { defineCheck, pass, reject } from '../src/hooks/check.js';
 import { addressesOf } from '../src/mail/mailboxes.js';

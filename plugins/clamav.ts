@@ -4,8 +4,8 @@
  *     clamav /run/clamav/clamd.ctl      clamd's LocalSocket,
  *     clamav 127.0.0.1:3310             or its TCPSocket; without either the check is off, and the log says so once
  *
- * Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see shared/scanner.ts). The mail goes through the socket
- * (INSTREAM), so clamd needs no access to postern's files; its StreamMaxLength must not be below size=.
+ * Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see shared/scanner.ts). The mail goes through
+ * the socket (INSTREAM), so clamd needs no access to postern's files; its StreamMaxLength must not be below size=.
  */
 import { type Plugin, pass, reject } from '../src/hooks/check.js';
 import type { MessageSource } from '../src/mail/message.js';

@@ -1,11 +1,11 @@
 /**
- * from_spoof — rejects mail from outside that says to be from one of our own domains: its From: field names a hosted domain,
- * and neither SPF nor a DKIM signature stands for that domain.
+ * from_spoof — rejects mail from outside that says to be from one of our own domains: its From: field names a hosted
+ * domain, and neither SPF nor a DKIM signature stands for that domain.
  *
- * SPF stands for it if it passes for a reverse-path of the same domain, or of one above or below it; a DKIM signature if it
- * is good and of such a domain. Both are evaluated for it where no other check has done so; if DNS does not answer, the mail
- * is deferred. Clients in relay_networks are not outside, nor are hosts in spf_forwarders. Not part of checks/all: users who
- * send through a provider that knows nothing of the domain would be turned away.
+ * SPF stands for it if it passes for a reverse-path of the same domain, or of one above or below it; a DKIM signature
+ * if it is good and of such a domain. Both are evaluated for it where no other check has done so; if DNS does not
+ * answer, the mail is deferred. Clients in relay_networks are not outside, nor are hosts in spf_forwarders. Not part of
+ * checks/all: users who send through a provider that knows nothing of the domain would be turned away.
  */
 import { type Mail, defer, defineCheck, pass, reject, skip } from '../src/hooks/check.js';
 import { signaturesOf } from './shared/dkim-signatures.js';

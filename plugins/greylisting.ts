@@ -1,6 +1,6 @@
 /**
- * greylisting — defers (450) the first try of a client's network, a sender and a recipient; who comes again after a while is
- * taken, and remembered (RFC 6647). Most of what sends spam does not come again. Left out of checks/all.
+ * greylisting — defers (450) the first try of a client's network, a sender and a recipient; who comes again after a
+ * while is taken, and remembered (RFC 6647). Most of what sends spam does not come again. Left out of checks/all.
  *
  *     greylisting delay=5m window=2d life=36d clients=5
  *
@@ -9,12 +9,13 @@
  *     life       how long what has passed is remembered, from its last mail on
  *     clients    a network is known, and not put off any more, once so many of its tries have come again
  *
- * A network is an IPv4 /24 or an IPv6 /64. Where SPF passes (asked here if checks/spf is off), the sender's domain takes the network's
- * place, so that a domain with many hosts is known by all of them, and it is known once one of its tries has come again.
- * Mail that is rejected or whitelisted is not put off. Stands behind all that rejects: what is deferred is not archived.
+ * A network is an IPv4 /24 or an IPv6 /64. Where SPF passes (asked here if checks/spf is off), the sender's domain
+ * takes the network's place, so that a domain with many hosts is known by all of them, and it is known once one of its
+ * tries has come again. Mail that is rejected or whitelisted is not put off. Stands behind all that rejects: what is
+ * deferred is not archived.
  *
- * The memory is the setting `store`, shared by all processes, and with Redis by all hosts. While it is down the mail passes,
- * and the log says so, or is deferred: the setting `store_down`.
+ * The memory is the setting `store`, shared by all processes, and with Redis by all hosts. While it is down the mail
+ * passes, and the log says so, or is deferred: the setting `store_down`.
  */
 import { type Mail, type Plugin, type Verdict, defer, defineCheck, note, pass } from '../src/hooks/check.js';
 import { reply } from '../src/mail/reply.js';

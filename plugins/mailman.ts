@@ -1,6 +1,6 @@
 /**
- * mailman — rejects Mailman's notices to list owners: "post from … requires approval", and "moderator request(s) waiting" of
- * a list whose name has "logcheck" in it.
+ * mailman — rejects Mailman's notices to list owners: "post from … requires approval", and "moderator request(s)
+ * waiting" of a list whose name has "logcheck" in it.
  */
 import { defineCheck, pass, reject } from '../src/hooks/check.js';
 

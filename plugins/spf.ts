@@ -1,14 +1,15 @@
 /**
- * spf — asks the domain of the reverse-path (of the HELO name, where that is null) whether the client may send its mail:
- * Sender Policy Framework, RFC 7208.
+ * spf — asks the domain of the reverse-path (of the HELO name, where that is null) whether the client may send its
+ * mail: Sender Policy Framework, RFC 7208.
  *
  *     fail, permerror                  rejected
  *     temperror                        deferred
  *     softfail, neutral, none, pass    taken
  *
- * The result is recorded in Received-SPF and Authentication-Results, in the quarantine's index and in the log. Not asked:
- * clients in relay_networks, whitelisted mail, and hosts in the setting spf_forwarders, which forward mail of others: such a
- * host must say a HELO name that the setting lists, and have a forward-confirmed reverse name that it lists as well.
+ * The result is recorded in Received-SPF and Authentication-Results, in the quarantine's index and in the log. Not
+ * asked: clients in relay_networks, whitelisted mail, and hosts in the setting spf_forwarders, which forward mail of
+ * others: such a host must say a HELO name that the setting lists, and have a forward-confirmed reverse name that it
+ * lists as well.
  */
 import { type Mail, defer, defineCheck, pass, reject, skip } from '../src/hooks/check.js';
 import { after } from '../src/mail/eventual.js';

@@ -10,14 +10,15 @@
  *     valid_users ahead                         where only users/valid/* speaks, the local MTA is asked: see below
  *     valid_users ldap /etc/postern/users.ldap  where no marker says anything, the directory of that file is asked
  *
- * `ahead` may stand behind the other as well. A recipient that users/valid/* alone makes valid is asked for at the local MTA
- * (MAIL, RCPT, and no mail); which says that there is no such mailbox (550, 551 or 553, of no other class than 5.1.x): the
- * recipient is refused as any other. A yes is remembered for an hour, a no for five minutes. An MTA that is down, slow (5 s),
- * or says anything else, counts as if it had not been asked: the mail gets its own answer at the end.
+ * `ahead` may stand behind the other as well. A recipient that users/valid/* alone makes valid is asked for at the
+ * local MTA (MAIL, RCPT, and no mail); which says that there is no such mailbox (550, 551 or 553, of no other class
+ * than 5.1.x): the recipient is refused as any other. A yes is remembered for an hour, a no for five minutes. An MTA
+ * that is down, slow (5 s), or says anything else, counts as if it had not been asked: the mail gets its own answer at
+ * the end.
  *
- * A refused recipient is accepted at RCPT; the mail is read, archived and answered 550 5.1.1. While the directory does not
- * answer, a recipient that only it may know is deferred with 451. Local-parts that an MTA might route elsewhere (with `%`
- * or `!`, say) are not asked for. The file, whose password is not everybody's to read:
+ * A refused recipient is accepted at RCPT; the mail is read, archived and answered 550 5.1.1. While the directory does
+ * not answer, a recipient that only it may know is deferred with 451. Local-parts that an MTA might route elsewhere
+ * (with `%` or `!`, say) are not asked for. The file, whose password is not everybody's to read:
  *
  *     uri    = ldaps://ldap.example.org        ldap:// and ldapi:// as well; several are asked in turn
  *     base   = ou=people,dc=example,dc=org

@@ -1,5 +1,6 @@
 /**
- * whitelist — lifts any rejection of a mail the operator wants, below /srv/DOMAIN/whitelisted/ or /srv/_global_/whitelisted/.
+ * whitelist — lifts any rejection of a mail the operator wants, below /srv/DOMAIN/whitelisted/ or
+ * /srv/_global_/whitelisted/.
  *
  *     ips/192.0.2.1, ips/192.0.2.0_24    the client's address
  *     senders/ADDRESS                    the reverse-path

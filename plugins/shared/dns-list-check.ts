@@ -54,7 +54,9 @@ export function readZone(line: string): Zone | undefined {
 }
 
 const listed: readonly Network[] = [networkOf('127.0.0.0/8')];
-/** What a list answers to say that it does not answer: over the quota, asked through a public resolver, a name misspelt. */
+/**
+ * What a list answers to say that it does not answer: over the quota, asked through a public resolver, a name misspelt.
+ */
 const errorCodes: readonly Network[] = [networkOf('127.255.255.0/24')];
 
 function networkOf(text: string): Network {

@@ -22,8 +22,8 @@ export function fromDomainsOf({ header }: Pick<Mail, 'header'>): FromDomains {
 }
 
 /**
- * Internationalized domains stand in the field as UTF-8 (RFC 6532). White space inside an address is obsolete, not forbidden
- * (RFC 5322 §4.4), and readers pass over it, and over control characters.
+ * Internationalized domains stand in the field as UTF-8 (RFC 6532). White space inside an address is obsolete, not
+ * forbidden (RFC 5322 §4.4), and readers pass over it, and over control characters.
  */
 function domainOf(address: string): string | undefined {
   const text = decodeUtf8(Buffer.from(address, 'latin1')) ?? address;

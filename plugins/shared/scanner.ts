@@ -1,6 +1,6 @@
 /**
- * What the plugins have in common that ask a scanner (clamav, rspamd, spamassassin): its place, its limits, and what happens
- * when it is not there; no plugin itself. Arguments, behind the place:
+ * What the plugins have in common that ask a scanner (clamav, rspamd, spamassassin): its place, its limits, and what
+ * happens when it is not there; no plugin itself. Arguments, behind the place:
  *
  *     down=defer     no scanner, no answer in time, or one that makes no sense: the mail is deferred (the default),
  *     down=pass      or goes on unscanned, and the log says so

@@ -8,8 +8,8 @@ import { writeReceivedSpf } from '../../src/spf/fields/received-spf.js';
 import { spfTraceName, writeSpfTrace } from '../../src/spf/fields/trace-field.js';
 
 /**
- * Evaluated once a mail, and recorded in Received-SPF, Authentication-Results, index and log then; refused mail has the trace.
- * The outcome is there at once where DNS need not be asked.
+ * Evaluated once a mail, and recorded in Received-SPF, Authentication-Results, index and log then; refused mail has the
+ * trace. The outcome is there at once where DNS need not be asked.
  */
 export const spfOf: (mail: Mail) => Eventual<SpfOutcome> = oncePerMail((mail: Mail) => {
   const { session, reversePath, dns, host } = mail;
@@ -28,7 +28,10 @@ function recorded(mail: Mail, outcome: SpfOutcome): SpfOutcome {
   return outcome;
 }
 
-/** A host in spf_forwarders: it says a HELO name that the setting lists, and its confirmed reverse name is listed as well. */
+/**
+ * A host in spf_forwarders: it says a HELO name that the setting lists, and its confirmed reverse name is listed as
+ * well.
+ */
 export function isForwarder({ session, host }: Mail): Eventual<boolean> {
   if (host.spfForwarders.length === 0) return false;
   const isListed = (name: string): boolean => host.spfForwarders.some((pattern) => matches(pattern, name));

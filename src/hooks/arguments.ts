@@ -7,7 +7,10 @@ export interface ArgumentKind<T> {
   read(text: string): T | undefined;
 }
 
-/** The values of all arguments that there are, those not given from `defaults`. Throws what is wrong, for the start's complaint. */
+/**
+ * The values of all arguments that there are, those not given from `defaults`. Throws what is wrong, for the start's
+ * complaint.
+ */
 export function readArguments<T extends object>(
   args: readonly string[],
   kinds: { readonly [K in keyof T]: ArgumentKind<T[K]> },

@@ -1,7 +1,7 @@
 /**
- * A plugin's answer as a verdict of ours. Third parties write plugins without a compiler, so each property is read once,
- * looked at and copied: what is wrong with it is said in the author's words, and what the plugin does to its object later on
- * changes nothing.
+ * A plugin's answer as a verdict of ours. Third parties write plugins without a compiler, so each property is read
+ * once, looked at and copied: what is wrong with it is said in the author's words, and what the plugin does to its
+ * object later on changes nothing.
  */
 import { type Reply, reply } from '../mail/reply.js';
 import { accept, note, pass, skip, type Verdict } from '../mail/verdict.js';
@@ -97,7 +97,10 @@ function enhancedOf(kind: string, enhanced: unknown): string {
   );
 }
 
-/** A value as its author would write it, cut where it is long; it may be anything, so no method of it is called unguarded. */
+/**
+ * A value as its author would write it, cut where it is long; it may be anything, so no method of it is called
+ * unguarded.
+ */
 function shown(value: unknown): string {
   try {
     return (JSON.stringify(value) ?? String(value)).slice(0, 100);

@@ -1,6 +1,6 @@
 /**
- * The plugin of the common kind: one function that looks at a mail and objects, or does not. The runner asks whether the check
- * is on for the domain and whether the mail is settled already; the author's types do not show either.
+ * The plugin of the common kind: one function that looks at a mail and objects, or does not. The runner asks whether
+ * the check is on for the domain and whether the mail is settled already; the author's types do not show either.
  */
 import { type Verdict, skip } from '../mail/verdict.js';
 import type { DataContext, Plugin } from './plugin.js';

@@ -1,6 +1,6 @@
 /**
- * What plugins see: the context of each hook. All of it is frozen or a copy: nothing that a plugin does to it reaches the
- * mail or another plugin. Leaves which hook has which context to plugin.ts.
+ * What plugins see: the context of each hook. All of it is frozen or a copy: nothing that a plugin does to it reaches
+ * the mail or another plugin. Leaves which hook has which context to plugin.ts.
  */
 import type { Resolver } from '../dns/resolver.js';
 import type { Content } from '../mail/content.js';
@@ -129,11 +129,14 @@ export interface DataContext extends MailContext {
   /** Is it one of our domains (A-labels)? May throw: leave that to the runner, which defers. */
   readonly isHosted: (domain: string) => boolean;
   /**
-   * The message taken apart by MIME. Read when the first plugin asks, once a mail, in a thread beside; rejects where the
-   * message cannot be read from disk (leave that to the runner, which defers).
+   * The message taken apart by MIME. Read when the first plugin asks, once a mail, in a thread beside; rejects where
+   * the message cannot be read from disk (leave that to the runner, which defers).
    */
   readonly content: () => Promise<Content>;
-  /** The results recorded so far, by method: `spf: 'pass'`. Of several of a method, as of signatures, one that passed counts. */
+  /**
+   * The results recorded so far, by method: `spf: 'pass'`. Of several of a method, as of signatures, one that passed
+   * counts.
+   */
   readonly authenticated: () => Readonly<Record<string, string>>;
   /** One more result in Authentication-Results and in the log; that of SPF is in the index, too. */
   readonly recordAuthentication: (result: AuthenticationResult) => void;

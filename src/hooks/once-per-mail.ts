@@ -5,8 +5,8 @@ import type { DataContext } from './plugin.js';
 type MailKey = Pick<DataContext, 'message'>;
 
 /**
- * The same function, which computes once for each mail. What its promise rejects with it rejects with for each that asks;
- * where it throws, the next one that asks has it computed again.
+ * The same function, which computes once for each mail. What its promise rejects with it rejects with for each that
+ * asks; where it throws, the next one that asks has it computed again.
  */
 export function oncePerMail<M extends MailKey, T>(compute: (mail: M) => Eventual<T>): (mail: M) => Eventual<T> {
   const known = new WeakMap<DataContext['message'], { readonly value: Eventual<T> }>();

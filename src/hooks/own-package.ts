@@ -1,6 +1,7 @@
 /**
- * Plugins in a folder of the operator's import `postern/plugin` although no package of that name is installed there. Node is
- * told where it is when the first plugin asks for it in vain: what is told costs a thread, which nobody else shall pay for.
+ * Plugins in a folder of the operator's import `postern/plugin` although no package of that name is installed there.
+ * Node is told where it is when the first plugin asks for it in vain: what is told costs a thread, which nobody else
+ * shall pay for.
  */
 import { register } from 'node:module';
 

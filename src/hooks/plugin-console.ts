@@ -1,7 +1,7 @@
 /**
- * What plugins write to the console becomes lines of the log, each with the plugin's name. Whose it is the call stack says,
- * so that a hook costs nothing for it, and what is written later on, or when the file is read, has its name as well. What a
- * library writes on a plugin's behalf, with none of its frames on the stack, is said to be of `plugin`.
+ * What plugins write to the console becomes lines of the log, each with the plugin's name. Whose it is the call stack
+ * says, so that a hook costs nothing for it, and what is written later on, or when the file is read, has its name as
+ * well. What a library writes on a plugin's behalf, with none of its frames on the stack, is said to be of `plugin`.
  */
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';

@@ -1,6 +1,6 @@
 /**
- * What a plugin is: an object with a name and any of the hooks below; the engine calls them in the order of the list file. A
- * check of the common kind is shorter: see check.ts. What a hook sees is in contexts.ts.
+ * What a plugin is: an object with a name and any of the hooks below; the engine calls them in the order of the list
+ * file. A check of the common kind is shorter: see check.ts. What a hook sees is in contexts.ts.
  */
 import type { Verdict } from '../mail/verdict.js';
 import type { DataContext, MailContext, RcptContext, SessionContext, UnknownCommandContext } from './contexts.js';

@@ -1,7 +1,7 @@
 /**
- * One hook through the ordered plugins. The only place that catches what a plugin throws: it becomes `defer`, as does an
- * answer that does not come in time. One log line a plugin. Most plugins answer at once, so nothing here waits, and no timer
- * and no logger is made, before one returns a promise or has something to say.
+ * One hook through the ordered plugins. The only place that catches what a plugin throws: it becomes `defer`, as does
+ * an answer that does not come in time. One log line a plugin. Most plugins answer at once, so nothing here waits, and
+ * no timer and no logger is made, before one returns a promise or has something to say.
  */
 import type { Eventual } from '../mail/eventual.js';
 import { type Reply, localProblem } from '../mail/reply.js';

@@ -1,6 +1,6 @@
 /**
- * The plugins of each hook, in the order of the list: made once, when the list is read, so that a hook that no plugin has
- * costs nothing, and a plugin that changes itself later on changes nothing here. Leaves asking them to run.ts.
+ * The plugins of each hook, in the order of the list: made once, when the list is read, so that a hook that no plugin
+ * has costs nothing, and a plugin that changes itself later on changes nothing here. Leaves asking them to run.ts.
  */
 import type { Verdict } from '../mail/verdict.js';
 import { type HookMethod, type HookName, hookNames, type JudgingHook, type Plugin } from './plugin.js';

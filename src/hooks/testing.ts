@@ -1,6 +1,6 @@
 /**
- * A mail, or a recipient, as a plugin sees it: made of what a test cares about, for tests of plugins. Nothing is sent or
- * kept; DNS is a zone of the test's own.
+ * A mail, or a recipient, as a plugin sees it: made of what a test cares about, for tests of plugins. Nothing is sent
+ * or kept; DNS is a zone of the test's own.
  */
 import { zoneResolver } from '../dns/zone.js';
 import { parseAddress } from '../mail/address.js';
@@ -102,7 +102,10 @@ export const testRecipient = (given: TestMail = {}): RcptContext => ({
   askAhead: () => Promise.resolve({ kind: 'unknown', problem: 'no MTA here' }),
 });
 
-/** What the runner makes of the plugin's answer at `dataPost`: undefined where it was not asked. Throws what the plugin throws. */
+/**
+ * What the runner makes of the plugin's answer at `dataPost`: undefined where it was not asked. Throws what the plugin
+ * throws.
+ */
 export async function verdictOf(plugin: Plugin, context: DataContext): Promise<Verdict | undefined> {
   const heard: HeardVerdict[] = [];
   await runHook({

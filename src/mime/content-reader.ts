@@ -1,7 +1,7 @@
 /**
- * Reads the content of mails in threads beside the one that serves SMTP, so that no mail can hold that up: at most so many
- * at a time, each within limits of time and memory, beyond which its thread is ended and the mail is `unreadable`. Threads
- * are started when first needed. A mail is handed over piece by piece, from memory or disk.
+ * Reads the content of mails in threads beside the one that serves SMTP, so that no mail can hold that up: at most so
+ * many at a time, each within limits of time and memory, beyond which its thread is ended and the mail is `unreadable`.
+ * Threads are started when first needed. A mail is handed over piece by piece, from memory or disk.
  */
 import { Worker } from 'node:worker_threads';
 import type { Content } from '../mail/content.js';
@@ -163,5 +163,7 @@ class Thread {
   }
 }
 
-/** What a mail takes of a thread's memory it takes at the next try as well; of time, it takes less on a quiet machine. */
+/**
+ * What a mail takes of a thread's memory it takes at the next try as well; of time, it takes less on a quiet machine.
+ */
 const isOutOfMemory = (error: Error): boolean => 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';

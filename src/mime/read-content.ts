@@ -1,7 +1,7 @@
 /**
- * A mail's octets → its content, on npm mailparser. Runs in a thread of its own (thread.ts): mailparser's worst inputs take
- * seconds and hundreds of megabytes. Of what it offers only the decoding is used; text is never made of HTML, links are not
- * looked for. Never throws: what cannot be read is `unreadable`.
+ * A mail's octets → its content, on npm mailparser. Runs in a thread of its own (thread.ts): mailparser's worst inputs
+ * take seconds and hundreds of megabytes. Of what it offers only the decoding is used; text is never made of HTML,
+ * links are not looked for. Never throws: what cannot be read is `unreadable`.
  */
 import { Readable } from 'node:stream';
 import { type AttachmentStream, type Headers, MailParser, type MailParserOptions, type MessageText } from 'mailparser';
@@ -92,7 +92,10 @@ function takeNames(body: string, { attachments }: Gathered): void {
   if (names.length > 0) attachments.push({ names, type: 'text/plain', size: body.length, inside: [] });
 }
 
-/** A line in the header that is no field begins the body (as Postfix has it): the empty line that is missing is put there. */
+/**
+ * A line in the header that is no field begins the body (as Postfix has it): the empty line that is missing is put
+ * there.
+ */
 async function* separated(octets: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   let held: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of octets) {

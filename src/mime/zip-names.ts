@@ -1,7 +1,7 @@
 /**
- * The names in a zip archive (APPNOTE 6.3.10 §4.3.7, §4.3.12), found by their headers wherever these stand. A reader that
- * checks what it reads refuses archives that unpackers open all the same: here a name that is there counts. Nothing is
- * unpacked.
+ * The names in a zip archive (APPNOTE 6.3.10 §4.3.7, §4.3.12), found by their headers wherever these stand. A reader
+ * that checks what it reads refuses archives that unpackers open all the same: here a name that is there counts.
+ * Nothing is unpacked.
  */
 
 /** Of both kinds: signature, where the name's length stands, where the name begins. */

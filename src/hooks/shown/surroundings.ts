@@ -1,6 +1,6 @@
 /**
- * What plugins see beside the mail, the same for every mail: the markers, DNS, the store, and who we are. Each is behind a
- * frozen object that passes questions on, so that no plugin can put another answer in the place of ours.
+ * What plugins see beside the mail, the same for every mail: the markers, DNS, the store, and who we are. Each is
+ * behind a frozen object that passes questions on, so that no plugin can put another answer in the place of ours.
  */
 import type { DnsAnswer, LookupOptions, RecordData, RecordType, Resolver } from '../../dns/resolver.js';
 import { type Eventual, after } from '../../mail/eventual.js';

@@ -1,7 +1,7 @@
 /**
- * The contexts that plugins are shown. Each is a frozen object without properties of its own: what it shows are getters of a
- * frozen prototype, over what only the session can change. So it costs little, and whatever a plugin writes to it, or to what
- * it finds in it, reaches neither the mail nor the next plugin. Octets and header fields are copies.
+ * The contexts that plugins are shown. Each is a frozen object without properties of its own: what it shows are getters
+ * of a frozen prototype, over what only the session can change. So it costs little, and whatever a plugin writes to it,
+ * or to what it finds in it, reaches neither the mail nor the next plugin. Octets and header fields are copies.
  */
 import type { Content } from '../../mail/content.js';
 import { deepFreeze } from '../../mail/frozen.js';

@@ -1,7 +1,9 @@
 /** Every change by page, digest link or command is a line of the audit and one of the log; admins see them on a tab. */
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { packageRoot } from '../../src/cli/package-root.js';
 import { Audit, readAudit } from '../../src/audit/audit.js';
 import { Links } from '../../src/digest/links.js';
 import { parseRef } from '../../src/quarantine/disk/mail-ref.js';
@@ -52,6 +54,25 @@ test('what is done on the page is told with who, where from, what and the result
   }
 });
 
+test('fail2ban finds failed log-ins, and no others, by the expression in README', async (t) => {
+  const readme = fs.readFileSync(path.join(packageRoot, 'README.md'), 'utf8');
+  const failregex = /failregex = ([^`]+)`/.exec(readme)?.[1];
+  assert.ok(failregex !== undefined);
+  const found = new RegExp(failregex.replace('<ADDR>', '(?<addr>[0-9a-f.:]+)'));
+  const site = await openSite(t);
+  const client = new Client(site);
+  const forged = '","ip":"192.0.2.66","msg":"log-in failed';
+  await client.post('/login', { token: forged, to: forged }, { 'User-Agent': forged });
+  const anna = await client.login();
+  await anna.post('/marker/create', { csrf: await anna.csrf(), marker: 'example.com/users/valid/', key: forged });
+  const hits = site.log.flatMap((line) => found.exec(line)?.groups?.['addr'] ?? []);
+  assert.deepEqual(hits, ['127.0.0.1']);
+  assert.ok(
+    site.log.some((line) => line.includes('192.0.2.66')),
+    'the evil name was logged',
+  );
+});
+
 test('a release by a digest’s link is its recipient’s', async (t) => {
   const site = await openSite(t, ['digest_url=http://127.0.0.1']);
   const name = await keep(site);
@@ -69,8 +90,27 @@ test('what commands do is told with the user’s number', async (t) => {
   const id = /\.(W\d+)_/.exec(name)?.[1] ?? name;
   assert.equal((await postern(['quarantine', 'release', id, ...settings])).code, 0);
   assert.equal((await postern(['quarantine', 'delete', id, ...settings])).code, 0);
+  const srv = (...words: string[]) => postern(['srv', ...words, `--srv=${site.srv}`, `--state=${site.root}/state`]);
+  for (const words of [
+    ['add-domain', 'new.example', 'alice'],
+    ['add-domain', 'new.example', 'alice'],
+    ['enable', 'new.example', 'spf', '--log'],
+    ['enable', 'new.example', 'spf'],
+    ['expire', 'new.example', '90d'],
+    ['allow', 'new.example', '--recipient', 'victim%elsewhere'],
+  ])
+    assert.equal((await srv(...words)).code, words[0] === 'allow' ? 64 : 0, words.join(' '));
   const me = `uid=${process.getuid?.()}|command line`;
-  assert.deepEqual(told(site), [`${me}|released|${name}|done`, `${me}|deleted|${name}|done`]);
+  const made = (marker: string): string => `${me}|marker made|/srv/new.example/${marker}|done`;
+  assert.deepEqual(told(site), [
+    `${me}|released|${name}|done`,
+    `${me}|deleted|${name}|done`,
+    made('users/valid'),
+    made('users/valid/alice'),
+    made('checks/spf'),
+    made('checks/spf'),
+    `${me}|file written|/srv/new.example/expire|done`,
+  ]);
 });
 
 test('the tab is for those whose token is for everything, and obeys no octet of a stranger', async (t) => {

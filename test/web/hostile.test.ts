@@ -199,6 +199,7 @@ const target = (refs: readonly string[]): fc.Arbitrary<string> => {
       .map((both) => both.join('')),
     fc.tuple(fc.oneof(asked, part), cursor(refs)).map(([q, at]) => `/?q=${q}&cursor=${at}`),
     fc.tuple(fc.oneof(asked, part), cursor(refs)).map(([q, at]) => `/part/new?q=${q}&until=${at}`),
+    fc.tuple(asked, part).map(([q, skip]) => `/audit?q=${q}&skip=${skip}`),
     fc.tuple(part, part).map(([name, value]) => `/?${name}=${value}&q=a&q=b&__proto__=1`),
   );
 };
@@ -234,6 +235,7 @@ const headers = (refs: readonly string[]): fc.Arbitrary<Request['headers']> => {
     'Sec-Fetch-Site',
     'Sec-Fetch-Mode',
     'Sec-Fetch-Dest',
+    'X-Forwarded-For',
     'X-Forwarded-Proto',
     'X-Forwarded-Host',
     'Content-Type',
@@ -251,7 +253,18 @@ const none = Buffer.alloc(0);
 const reader = (refs: readonly string[], who: Who): fc.Arbitrary<Request> =>
   target(refs).map((one) => ({ who, method: 'GET', target: one, headers: [], body: none }));
 
-const actions = ['/release', '/delete', '/marker/create', '/marker/remove', '/login', '/domains', '/mail/1/2/3'];
+const actions = [
+  '/release',
+  '/delete',
+  '/marker/create',
+  '/marker/remove',
+  '/zones',
+  '/expiry',
+  '/login',
+  '/domains',
+  '/audit',
+  '/mail/1/2/3',
+];
 
 /** Forms that carry a good CSRF token, and those whose octets are not even a form. */
 const changer = ({ refs, csrf }: Ground, who: Who): fc.Arbitrary<Request> => {
@@ -268,7 +281,25 @@ const changer = ({ refs, csrf }: Ground, who: Who): fc.Arbitrary<Request> => {
   const field = fc.oneof(
     fc.tuple(fc.constantFrom('mail'), fc.oneof(text(refs), fc.constantFrom(...refs))),
     fc.tuple(fc.constantFrom('marker'), marker),
-    fc.tuple(fc.constantFrom('key', 'back', 'form', 'again', 'undo', 'token', 'csrf', '__proto__'), text(refs)),
+    fc.tuple(fc.constantFrom('domain'), fc.constantFrom('example.com', 'example.net', '_global_', '..')),
+    fc.tuple(fc.constantFrom('list'), fc.constantFrom('zones', 'domain_zones', 'expire', '../zones')),
+    fc.tuple(
+      fc.constantFrom(
+        'text',
+        'expire',
+        'expire_size',
+        'log',
+        'key',
+        'back',
+        'form',
+        'again',
+        'undo',
+        'token',
+        'csrf',
+        '__proto__',
+      ),
+      text(refs),
+    ),
   );
   const fields = fc.array(field, { maxLength: 6 });
   const form = fields.map((all) => ({
@@ -318,7 +349,10 @@ const changer = ({ refs, csrf }: Ground, who: Who): fc.Arbitrary<Request> => {
 
 const withHeaders = ({ refs }: Ground, who: Who): fc.Arbitrary<Request> =>
   fc
-    .tuple(fc.constantFrom('/', '/login', '/domains', '/charts', `/mail/${refs[1] ?? ''}`, '/delete'), headers(refs))
+    .tuple(
+      fc.constantFrom('/', '/login', '/domains', '/charts', '/audit', `/mail/${refs[1] ?? ''}`, '/delete'),
+      headers(refs),
+    )
     .map(([where, all]) => ({
       who,
       method: where === '/delete' ? ('POST' as const) : ('GET' as const),

@@ -67,23 +67,24 @@ export class MarkerFolders {
 
   /** The folder at a path outside of the tree, or of the tree itself; undefined where there is none. */
   at(path: string): MarkerFolder | undefined {
-    return this.#folder(path).whereThere(statSync);
+    return this.remembered(path).whereThere(statSync);
   }
 
   /** The folder of that name in the root: a directory, or a link to one that stays in the tree. */
   inRoot(name: string): MarkerFolder | undefined {
     const path = `${this.root}/${name}`;
-    return this.#folder(path).whereThere(lstatSync) ?? this.#linked(path);
+    return this.remembered(path).whereThere(lstatSync) ?? this.#linked(path);
   }
 
   #linked(path: string): MarkerFolder | undefined {
-    if (this.#folder(path).kind !== 'link') return undefined;
+    if (this.remembered(path).kind !== 'link') return undefined;
     const target = attempt(path, () => realpathSync(path));
     if (target === undefined || !target.startsWith(realpathSync(this.root) + sep)) return undefined;
-    return this.#folder(target).whereThere(statSync);
+    return this.remembered(target).whereThere(statSync);
   }
 
-  #folder(path: string): MarkerFolder {
+  /** The folder of that path, whether it is there or not: always the same one, until all are forgotten. */
+  remembered(path: string): MarkerFolder {
     const known = this.#known.get(path);
     if (known !== undefined) return known;
     if (this.#known.size >= maxFolders) this.#known.clear();
@@ -96,6 +97,8 @@ export class MarkerFolders {
 export class MarkerFolder {
   readonly path: string;
   readonly #folders: MarkerFolders;
+  /** Those below it that were asked for, so that a path need not be put together and looked up again. */
+  readonly #children = new Map<string, MarkerFolder>();
   #turn = -1;
   #kind: 'directory' | 'link' | undefined;
   #octets = 0;
@@ -168,7 +171,10 @@ export class MarkerFolder {
   }
 
   sub(name: string): MarkerFolder | undefined {
-    return this.mayHave(name) ? this.#folders.at(`${this.path}/${name}`) : undefined;
+    if (!this.mayHave(name)) return undefined;
+    let child = this.#children.get(name);
+    if (child === undefined) this.#children.set(name, (child = this.#folders.remembered(`${this.path}/${name}`)));
+    return child.whereThere(statSync);
   }
 
   isEmpty(): boolean {

@@ -13,7 +13,7 @@
  * drops from the end of a name. Not part of checks/all: what is not wanted is a matter of the house.
  */
 import { type Plugin, defineCheck, pass, reject } from '../src/hooks/check.js';
-import type { Attachment } from '../src/mail/content.js';
+import type { Attachment } from '../src/mail/content/content.js';
 import { asciiText } from '../src/mail/text.js';
 import { judgeUnreadable, unreadableOf } from './shared/unreadable.js';
 import { readWordList, shippedList } from './shared/word-list.js';

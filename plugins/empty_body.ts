@@ -4,7 +4,7 @@
  * Mail whose content cannot be read (too deep, too many parts …) is not empty, and passes.
  */
 import { defineCheck, pass, reject } from '../src/hooks/check.js';
-import { longestText } from '../src/mail/content.js';
+import { longestText } from '../src/mail/content/content.js';
 
 export default defineCheck({
   name: 'empty_body',

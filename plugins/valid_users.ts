@@ -52,8 +52,8 @@ function directoryOf([kind, file, ...more]: readonly string[]): Directory | unde
   if (kind !== 'ldap' || file === undefined || more.length > 0)
     throw new Error('takes nothing, or "ldap" and a file with the settings of the directory, and "ahead" behind it');
   const read = readDirectoryFile(file, { places: ['s', 'u', 'd'], readFile: (path) => readFileSync(path, 'utf8') });
-  if (!read.ok) throw new Error(read.problems.join('; '));
-  return new Directory(read.options);
+  if (!read.ok) throw new Error(read.problem.join('; '));
+  return new Directory(read.value);
 }
 
 async function byMta(askAhead: RcptContext['askAhead']): Promise<Verdict> {

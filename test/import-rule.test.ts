@@ -16,7 +16,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   dns: ['mail'],
   srv: ['mail', 'settings'],
   directory: ['mail', 'dns/bounded-store', 'settings'],
-  store: [],
+  store: ['mail'],
   'hooks/testing*': ['mail', 'dns', 'store'],
   hooks: ['mail', 'type srv', 'type store', 'dns/resolver', 'type dns'],
   mime: ['mail'],

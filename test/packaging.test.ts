@@ -38,15 +38,15 @@ for (const [name, env] of Object.entries(environments))
     for (const variable of Object.keys(env)) assert.ok(known.has(variable), variable);
     const secret = { ...env, ...(env['LDAP_BINDPW'] === '' && { LDAP_BINDPW: 'secret' }) };
     const loaded = loadSubmission({ env: secret, readFile: () => 'secret\n' });
-    assert.deepEqual(loaded.ok ? loaded.warnings : loaded.problems, []);
-    assert.ok(loaded.ok && loaded.config.directory !== undefined && loaded.config.pattern !== undefined);
-    assert.ok(loaded.config.pattern.matches('v=spf1 include:_spf.example.com -all'));
+    assert.deepEqual(loaded.ok ? loaded.value.warnings : loaded.problem, []);
+    assert.ok(loaded.ok && loaded.value.config.directory !== undefined && loaded.value.config.pattern !== undefined);
+    assert.ok(loaded.value.config.pattern.matches('v=spf1 include:_spf.example.com -all'));
   });
 
 test('the socket of the compose file is the one its Postfix asks, and the port of the service the one that is served', () => {
   const socketOf = (env: Record<string, string>): unknown => {
     const loaded = loadSubmission({ env: { ...env, LDAP_ENABLED: 'false' }, readFile: () => '' });
-    return loaded.ok && loaded.config.socket;
+    return loaded.ok && loaded.value.config.socket;
   };
   assert.deepEqual(socketOf(environments['compose.yaml'] ?? {}), { kind: 'unix', path: '/socket/sos-milter' });
   assert.match(read('postfix/main.cf'), /^smtpd_milters = unix:\/socket\/sos-milter$/m);
@@ -60,7 +60,7 @@ test('the container file sets what there is, and copies what is there', () => {
   const { NODE_ENV: _, ...own } = env as Record<string, string>;
   assert.deepEqual(Object.keys(own), ['MILTER_SOCKET_MODE', 'METRICS', 'LOG_FORMAT']);
   const loaded = loadSubmission({ env: own, readFile: () => '' });
-  assert.ok(loaded.ok && loaded.config.socketMode === 0o666 && loaded.config.metrics?.kind === 'any');
+  assert.ok(loaded.ok && loaded.value.config.socketMode === 0o666 && loaded.value.config.metrics?.kind === 'any');
   const sources = [...text.matchAll(/^COPY --from=build \/opt\/postern\/(\S+)/gm)].map(([, path = '']) => path);
   assert.ok(sources.length >= 3);
   for (const path of sources) assert.ok(existsSync(join(packageRoot, path)), path);

@@ -16,9 +16,9 @@ const usualLimit = 50;
 
 export function audit({ argv, env }: CommandLine): number {
   const loaded = load({ argv, env }, Object.keys(options));
-  if (!loaded.ok) return failed(exit.config, loaded.problems);
+  if (!loaded.ok) return failed(exit.config, loaded.problem);
   const words = readWords(
-    loaded.rest.filter((word) => word !== '--trial'),
+    loaded.value.rest.filter((word) => word !== '--trial'),
     options,
   );
   if (!words.ok) return failed(exit.usage, [`audit: ${words.problem}`]);
@@ -27,7 +27,7 @@ export function audit({ argv, env }: CommandLine): number {
   const terminal = terminalOf(process.stdout, env);
   let count = 0;
   try {
-    for (const entry of readAudit(loaded.settings.state)) {
+    for (const entry of readAudit(loaded.value.settings.state)) {
       if (!holdsWords(entry, words.words)) continue;
       if (count++ === limit) break;
       process.stdout.write(words.options.has('json') ? jsonLine(entry) : render([lineOf(entry)], terminal));

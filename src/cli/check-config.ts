@@ -12,11 +12,11 @@ import { complain, failed } from './complain.js';
 /** Exit code 0 when a start would succeed; markers that do nothing are told, but stop nothing. */
 export async function checkConfig(command: CommandLine): Promise<number> {
   const loaded = load(command);
-  if (!loaded.ok) return failed(exit.config, loaded.problems);
-  const plugins = await loadPlugins(listOf(loaded.settings), foldersOf(loaded.settings));
-  const certificate = readCertificate(loaded.settings);
-  const problems = [...(plugins.ok ? [] : plugins.problems), ...(certificate.ok ? [] : [certificate.problem])];
-  if (plugins.ok) problems.push(...surveyProblems(loaded.settings, plugins.plugins));
+  if (!loaded.ok) return failed(exit.config, loaded.problem);
+  const plugins = await loadPlugins(listOf(loaded.value.settings), foldersOf(loaded.value.settings));
+  const certificate = readCertificate(loaded.value.settings);
+  const problems = [...(plugins.ok ? [] : plugins.problem), ...(certificate.ok ? [] : [certificate.problem])];
+  if (plugins.ok) problems.push(...surveyProblems(loaded.value.settings, plugins.value));
   if (problems.length > 0) return failed(exit.config, problems);
   process.stdout.write('postern: the configuration is good\n');
   return exit.ok;
@@ -38,7 +38,7 @@ function surveyProblems(settings: Settings, plugins: Parameters<typeof survey>[1
 
 export function printConfigCommand(command: CommandLine): number {
   const loaded = load(command);
-  if (!loaded.ok) return failed(exit.config, loaded.problems);
-  process.stdout.write(printConfig(loaded.settings, loaded.sources));
+  if (!loaded.ok) return failed(exit.config, loaded.problem);
+  process.stdout.write(printConfig(loaded.value.settings, loaded.value.sources));
   return exit.ok;
 }

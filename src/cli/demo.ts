@@ -24,10 +24,10 @@ interface DemoRow {
 export async function demo(command: CommandLine): Promise<number> {
   const loaded = load({ ...command, argv: ['--trial', ...command.argv] });
   if (!loaded.ok) {
-    complain(loaded.problems);
+    complain(loaded.problem);
     return exit.config;
   }
-  const { settings } = loaded;
+  const { settings } = loaded.value;
   const [listen] = settings.listen;
   if (listen?.kind !== 'tcp') {
     complain(['demo: listen must be host:port']);

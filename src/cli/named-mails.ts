@@ -30,7 +30,7 @@ async function copiesOf(id: string, copy: string | undefined, root: string): Pro
   const dayMs = 86_400_000;
   const parsed = parseQuery(`id:.${id}_`);
   if (!parsed.ok) return [];
-  const query = time === undefined ? parsed.query : { ...parsed.query, after: time - dayMs, before: time + dayMs };
+  const query = time === undefined ? parsed.value : { ...parsed.value, after: time - dayMs, before: time + dayMs };
   const mails: NamedMail[] = [];
   for await (const item of browse({ root, query })) {
     const isWanted = idOf(item.ref.filename) === id && (copy === undefined || item.ref.filename.includes(`_${copy}.`));

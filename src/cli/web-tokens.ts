@@ -34,14 +34,14 @@ export function tokenCommand({ argv, env }: CommandLine): number | undefined {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!command) return undefined;
   const loaded = load({ argv: rest, env }, Object.keys(command.options));
-  if (!loaded.ok) return failed(exit.config, loaded.problems);
+  if (!loaded.ok) return failed(exit.config, loaded.problem);
   const words = readWords(
-    loaded.rest.filter((word) => word !== '--trial'),
+    loaded.value.rest.filter((word) => word !== '--trial'),
     command.options,
   );
   if (!words.ok) return failed(exit.usage, [`web ${name}: ${words.problem}`]);
   try {
-    return command.run({ settings: loaded.settings, words, env });
+    return command.run({ settings: loaded.value.settings, words, env });
   } catch (error) {
     return failed(exit.cantCreate, [`web_tokens: ${error instanceof Error ? error.message : String(error)}`]);
   }

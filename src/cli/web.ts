@@ -40,10 +40,10 @@ export async function web(command: CommandLine): Promise<number> {
   const code = tokenCommand(command);
   if (code !== undefined) return code;
   const loaded = load(command);
-  if (!loaded.ok) return failed(exit.config, loaded.problems);
-  const { settings } = loaded;
+  if (!loaded.ok) return failed(exit.config, loaded.problem);
+  const { settings } = loaded.value;
   const trial = command.argv.includes('--trial');
-  const [extra] = loaded.rest.filter((word) => word !== '--trial');
+  const [extra] = loaded.value.rest.filter((word) => word !== '--trial');
   if (extra !== undefined) return failed(exit.usage, [`web takes no "${extra}"`]);
   const log = createLogger(settings);
   const oneTime = trial ? newToken() : undefined;
@@ -67,7 +67,7 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
   const at = settings.web;
   if (at === undefined) return 'web: say where the page is to be, such as --web=127.0.0.1:8025';
   const plugins = await loadPlugins(listOf(settings), foldersOf(settings));
-  if (!plugins.ok) return plugins.problems.join('; ');
+  if (!plugins.ok) return plugins.problem.join('; ');
   const resolver = makeResolver(settings);
   if (typeof resolver === 'string') return resolver;
   const srv = srvOf(settings);
@@ -85,11 +85,11 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
       hasUser: hasUser(settings),
       checkProblem: (domain, name) =>
         checkProblem(domain, name, {
-          checks: knownChecks(plugins.plugins),
+          checks: knownChecks(plugins.value),
           hasList: (_, list) => srv.lines(domain, list) !== undefined,
         }),
       isListLine: (_list, line) => readZone(line) !== undefined,
-      checks: plugins.plugins.flatMap(({ name, inAll, list }) =>
+      checks: plugins.value.flatMap(({ name, inAll, list }) =>
         inAll === undefined ? [] : [{ name, inAll, ...(list !== undefined && { list }) }],
       ),
       expiryOf: (domain) => ({

@@ -28,15 +28,15 @@ import { type Account, giveFolders } from './service/privileges.js';
 import { pluginFolder, pluginList } from './package-root.js';
 import { sharedRefusals } from './serve/worker-refusals.js';
 import { primaryStore } from './serve/worker-store.js';
+import type { Problems, Result } from '../mail/result.js';
 
-export type Wired =
-  { readonly ok: true; readonly services: Services } | { readonly ok: false; readonly problems: readonly string[] };
+export type Wired = Result<Services, Problems>;
 
 /** Makes all services of these settings; `kept` are those of the settings before. */
 export async function wire(settings: Settings, log: Logger, kept?: Services): Promise<Wired> {
   const spoolDir = join(settings.state, 'spool');
   const problem = makeFolder('state', spoolDir, settings);
-  if (problem !== undefined) return { ok: false, problems: [problem] };
+  if (problem !== undefined) return { ok: false, problem: [problem] };
   const store =
     kept && same(kept.settings, settings, ['store', 'state'])
       ? kept.store
@@ -53,10 +53,10 @@ export async function wireToTry(settings: Settings, log: Logger): Promise<Wired>
 async function wireWith(given: Omit<WireParts, 'resolver' | 'plugins'>): Promise<Wired> {
   const { settings } = given;
   const resolver = makeResolver(settings);
-  if (typeof resolver === 'string') return { ok: false, problems: [resolver] };
+  if (typeof resolver === 'string') return { ok: false, problem: [resolver] };
   const loaded = await loadPlugins(listOf(settings), foldersOf(settings));
   if (!loaded.ok) return loaded;
-  return { ok: true, services: services({ ...given, resolver, plugins: new HookTable(loaded.plugins) }) };
+  return { ok: true, value: services({ ...given, resolver, plugins: new HookTable(loaded.value) }) };
 }
 
 /** The plugins that the settings name, without anything else. */

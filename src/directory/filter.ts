@@ -2,6 +2,7 @@
  * The operator's search filter with places for what a client said: `(&(objectClass=dNSDomain)(dc=%d))`. What goes into a
  * place is escaped (RFC 4515 §3), so that it can only ever be a value: no client adds a condition or a wildcard.
  */
+import type { Result } from '../mail/result.js';
 import { escapeFilter, FilterParser } from 'ldapts';
 
 /** `%d` a domain, `%u` a local-part, `%s` the whole address. */
@@ -15,8 +16,7 @@ export interface FilterTemplate {
   expand(values: FilterValues): string;
 }
 
-export type ParsedFilter =
-  { readonly ok: true; readonly value: FilterTemplate } | { readonly ok: false; readonly problem: string };
+export type ParsedFilter = Result<FilterTemplate>;
 
 const deepest = 40;
 const bad = (problem: string): ParsedFilter => ({ ok: false, problem });

@@ -6,9 +6,10 @@ import { parseServerUri } from './server-uri.js';
 import type { DirectoryOptions } from './directory.js';
 import { type FilterTemplate, parseFilter, type Placeholder } from './filter.js';
 import type { FailedPart } from './problem.js';
+import type { Problems, Result } from '../mail/result.js';
 import { printable } from '../mail/text.js';
-import { nearest } from '../settings/nearest.js';
-import { duration, integer, yesNo, type ValueKind } from '../settings/value-kind.js';
+import { GivenTexts, readLines, type TableRow, TableReader, unknownName } from '../settings/read-table.js';
+import { duration, integer, yesNo } from '../settings/value-kind.js';
 
 export const directoryKeys = [
   'uri',
@@ -37,10 +38,8 @@ export interface GivenSettings {
   readonly readFile: (path: string) => string;
 }
 
-export type ReadDirectory =
-  | { readonly ok: true; readonly options: DirectoryOptions }
-  /** One line each, safe to print; no value of a secret in it. */
-  | { readonly ok: false; readonly problems: readonly string[] };
+/** No value of a secret is in the problems. */
+export type ReadDirectory = Result<DirectoryOptions, Problems>;
 
 /** Which setting a problem at run time is about. */
 export const keyOf: Readonly<Record<FailedPart, DirectoryKey>> = {
@@ -52,51 +51,59 @@ export const keyOf: Readonly<Record<FailedPart, DirectoryKey>> = {
   answer: 'uri',
 };
 
-/** Reads them all; every problem names its setting. */
+/** Reads them all; every problem names its setting, and shows no secret. */
 export function readDirectory(given: GivenSettings): ReadDirectory {
-  const problems: string[] = [];
-  const blame = (key: DirectoryKey, problem: string): undefined =>
-    void problems.push(`${given.nameOf(key)}: ${printable(problem, 300)}`);
+  const reader = new TableReader({
+    table: directoryTable,
+    complaint: ({ name }, problem) => `${given.nameOf(name as DirectoryKey)}: ${printable(problem, 300)}`,
+  });
   const text = (key: DirectoryKey): string => given.values[key]?.trim() ?? '';
-  const read = <T>(key: DirectoryKey, kind: ValueKind<T>, byDefault: string): T | undefined => {
-    const parsed = kind.parse(text(key) || byDefault);
-    return parsed.ok ? parsed.value : blame(key, parsed.problem);
+  const blame = (key: DirectoryKey, problem: string): undefined => {
+    reader.blame({ name: key, text: '', place: '' }, problem);
+    return undefined;
   };
+  for (const [name, { default: byDefault }] of directoryTable)
+    reader.take({ name, text: text(name) || byDefault, place: '' });
   const servers = readServers(text('uri'), (problem) => blame('uri', problem));
   if (text('base') === '') blame('base', 'is missing: where in the directory to look, such as dc=example,dc=org');
   const filter = readFilter(text('filter'), given.places, (problem) => blame('filter', problem));
   const bind = readBind(text('bind_dn'), given.values.bind_password ?? '', blame);
-  const startTls = read('start_tls', yesNo, 'no');
-  const timeoutMs = read('timeout', duration(100, 60_000), '5s');
-  const foundMs = read('cache', duration(0, 86_400_000), '5m');
-  const absentMs = read('cache_negative', duration(0, 86_400_000), '1m');
-  const connections = read('connections', integer(1, 64), '4');
   const ca = readCa(text('ca_file'), given.readFile, (problem) => blame('ca_file', problem));
-  if (
-    problems.length > 0 ||
-    !servers ||
-    !filter ||
-    startTls === undefined ||
-    timeoutMs === undefined ||
-    foundMs === undefined ||
-    absentMs === undefined ||
-    connections === undefined
-  )
-    return { ok: false, problems };
-  const options = {
-    servers,
-    base: text('base'),
-    filter,
-    bind,
-    startTls,
-    ca,
-    timeoutMs,
-    foundMs,
-    absentMs,
-    connections,
+  if (reader.problems.length > 0 || !servers || !filter) return { ok: false, problem: reader.problems };
+  const { start_tls, timeout, cache, cache_negative, connections } = reader.values() as unknown as PlainValues;
+  return {
+    ok: true,
+    value: {
+      servers,
+      base: text('base'),
+      filter,
+      bind,
+      startTls: start_tls,
+      ca,
+      timeoutMs: timeout,
+      foundMs: cache,
+      absentMs: cache_negative,
+      connections,
+    },
   };
-  return { ok: true, options };
 }
+
+/** Those whose value needs nothing beside it. Durations are milliseconds. */
+interface PlainValues {
+  readonly start_tls: boolean;
+  readonly timeout: number;
+  readonly cache: number;
+  readonly cache_negative: number;
+  readonly connections: number;
+}
+
+const directoryTable: ReadonlyMap<keyof PlainValues, TableRow & { readonly default: string }> = new Map([
+  ['start_tls', { kind: yesNo, default: 'no' }],
+  ['timeout', { kind: duration(100, 60_000), default: '5s' }],
+  ['cache', { kind: duration(0, 86_400_000), default: '5m' }],
+  ['cache_negative', { kind: duration(0, 86_400_000), default: '1m' }],
+  ['connections', { kind: integer(1, 64), default: '4' }],
+] as readonly (readonly [keyof PlainValues, TableRow & { readonly default: string }])[]);
 
 type Blame = (problem: string) => undefined;
 
@@ -150,26 +157,19 @@ export function readDirectoryFile(
   } catch (error) {
     return {
       ok: false,
-      problems: [`${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'bad file'})`],
+      problem: [`${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'bad file'})`],
     };
   }
-  const values: { [K in DirectoryKey]?: string } = {};
-  const problems: string[] = [];
-  for (const [i, line] of text.split(/\r?\n/).entries()) {
-    if (/^\s*(?:#|$)/.test(line)) continue;
-    const [, key = '', value = ''] = /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
-    const known = directoryKeys.find((name) => name === key);
-    // The line is not shown: it may be a password.
-    if (known === undefined) problems.push(`${file}:${i + 1}: ${unknownText(key)}`);
-    else if (values[known] !== undefined) problems.push(`${file}:${i + 1}: ${known} is given twice`);
-    else values[known] = value;
-  }
-  if (problems.length > 0) return { ok: false, problems };
+  const texts = new GivenTexts(directoryKeys, unknownText);
+  readLines(text, texts, { file, comments: 'line', isSecret: true });
+  if (texts.problems.length > 0) return { ok: false, problem: texts.problems };
+  const values = Object.fromEntries(texts.given.map((given) => [given.name, given.text]));
   return readDirectory({ values, nameOf: (key) => `${file}: ${key}`, places, readFile });
 }
 
-function unknownText(key: string): string {
-  if (key === '') return 'must be KEY = VALUE, or begin with #';
-  const meant = nearest(key, directoryKeys);
-  return `${printable(key, 40)} is no setting of a directory; ${meant === undefined ? `there are ${directoryKeys.join(', ')}` : `did you mean ${meant}?`}`;
-}
+const unknownText = (name: string): string =>
+  unknownName(name, {
+    names: directoryKeys,
+    what: 'setting of a directory',
+    otherwise: `there are ${directoryKeys.join(', ')}`,
+  });

@@ -3,7 +3,7 @@
  * the mail or another plugin. Leaves which hook has which context to plugin.ts.
  */
 import type { Resolver } from '../dns/resolver.js';
-import type { Content } from '../mail/content.js';
+import type { Content } from '../mail/content/content.js';
 import type { Header } from '../mail/header.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';

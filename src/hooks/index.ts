@@ -26,7 +26,7 @@ export {
   type Verdict,
 } from '../mail/verdict.js';
 export { closing, type Reply, reply } from '../mail/reply.js';
-export type { Content } from '../mail/content.js';
+export type { Content } from '../mail/content/content.js';
 export type { Field, Header } from '../mail/header.js';
 export type { MessageSource } from '../mail/message.js';
 export { contains, type Ip, type Network, parseIp, parseNetwork } from '../mail/ip.js';

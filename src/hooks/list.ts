@@ -2,6 +2,7 @@
  * The operator's list of plugins, in qpsmtpd's format: one plugin a line in hook order, arguments behind the name, `#`
  * comments, `$include FILE`. Reads text only; load.ts finds the code.
  */
+import type { Result } from '../mail/result.js';
 
 export interface ListedPlugin {
   readonly name: string;
@@ -10,8 +11,7 @@ export interface ListedPlugin {
   readonly place: string;
 }
 
-export type PluginList =
-  { readonly ok: true; readonly plugins: readonly ListedPlugin[] } | { readonly ok: false; readonly problem: string };
+export type PluginList = Result<readonly ListedPlugin[]>;
 
 export interface ListFiles {
   /** The file's text; throws when it cannot be read. */
@@ -45,9 +45,9 @@ export function readPluginList(path: string, files: ListFiles, depth = 0): Plugi
     const place = `${path}:${i + 1}`;
     const read = name === '$include' ? include(path, args, place, files, depth) : listed(name, args, place);
     if (!read.ok) return read;
-    plugins.push(...read.plugins);
+    plugins.push(...read.value);
   }
-  return { ok: true, plugins };
+  return { ok: true, value: plugins };
 }
 
 function include(from: string, args: readonly string[], place: string, files: ListFiles, depth: number): PluginList {
@@ -60,5 +60,5 @@ function include(from: string, args: readonly string[], place: string, files: Li
 function listed(name: string, args: readonly string[], place: string): PluginList {
   if (!/^[a-z0-9][a-z0-9_-]*$/i.test(name))
     return { ok: false, problem: `${place}: "${name}" is no plugin name (letters, digits, _ and -)` };
-  return { ok: true, plugins: [{ name, args, place }] };
+  return { ok: true, value: [{ name, args, place }] };
 }

@@ -10,10 +10,9 @@ import { type ListedPlugin, readPluginList } from './list.js';
 import { learnsOwnPackage } from './own-package.js';
 import { namePlugin } from './plugin-console.js';
 import { hookNames, type Plugin } from './plugin.js';
+import type { Problems, Result } from '../mail/result.js';
 
-export type LoadedPlugins =
-  | { readonly ok: true; readonly plugins: readonly Plugin[] }
-  | { readonly ok: false; readonly problems: readonly string[] };
+export type LoadedPlugins = Result<readonly Plugin[], Problems>;
 
 /** Loads all plugins of the list file, in order; every problem is one line that names the place. */
 export async function loadPlugins(listFile: string, dirs: readonly string[]): Promise<LoadedPlugins> {
@@ -21,17 +20,17 @@ export async function loadPlugins(listFile: string, dirs: readonly string[]): Pr
     read: (path) => readFileSync(path, 'utf8'),
     resolve: (from, path) => resolve(dirname(from), path),
   });
-  if (!list.ok) return { ok: false, problems: [list.problem] };
+  if (!list.ok) return { ok: false, problem: [list.problem] };
   const plugins: Plugin[] = [];
   const problems: string[] = [];
-  for (const listed of list.plugins) {
+  for (const listed of list.value) {
     const loaded = await load(listed, dirs);
     if (typeof loaded === 'string') problems.push(`${listed.place}: ${loaded}`);
     else if (plugins.some((plugin) => plugin.name === loaded.name))
       problems.push(`${listed.place}: ${loaded.name} is listed twice`);
     else plugins.push(loaded);
   }
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, plugins };
+  return problems.length > 0 ? { ok: false, problem: problems } : { ok: true, value: plugins };
 }
 
 async function load(listed: ListedPlugin, dirs: readonly string[]): Promise<Plugin | string> {

@@ -4,7 +4,7 @@
  */
 import { zoneResolver } from '../dns/zone.js';
 import { parseAddress } from '../mail/address.js';
-import type { Content } from '../mail/content.js';
+import type { Content } from '../mail/content/content.js';
 import { parseHeader } from '../mail/header.js';
 import { parseIp } from '../mail/ip.js';
 import { reject, type Rejection, type Verdict } from '../mail/verdict.js';

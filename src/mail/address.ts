@@ -2,6 +2,7 @@
  * Mailbox addresses from the arguments of MAIL and RCPT (RFC 5321 §4.1.2, RFC 6531 §3.3): octets of a command line
  * into a value, or a problem. Nothing here knows which domains are hosted.
  */
+import type { Result } from './result.js';
 import { parseDomain } from './domain.js';
 import { decodeUtf8 } from './text.js';
 
@@ -24,15 +25,13 @@ export interface PathArgument {
   readonly parameters: ReadonlyMap<string, string | true>;
 }
 
-export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
-
 const bad = (problem: string): { readonly ok: false; readonly problem: string } => ({ ok: false, problem });
 
 /** RFC 5321 §4.5.3.1.3: a path has at most 256 octets, its brackets included. */
 const maxPathOctets = 256;
 
 /** Reads what stands behind `FROM:` or `TO:`. The line must be valid UTF-8 without control characters. */
-export function parsePathArgument(argument: Uint8Array): Parsed<PathArgument> {
+export function parsePathArgument(argument: Uint8Array): Result<PathArgument> {
   const text = decodeUtf8(argument);
   if (text === undefined) return bad('not UTF-8');
   if (/\p{Cc}/u.test(text)) return bad('control character');
@@ -77,7 +76,7 @@ function parseParameters(text: string): Map<string, string | true> | undefined {
   return parameters;
 }
 
-function parsePath(inner: string): Parsed<Path> {
+function parsePath(inner: string): Result<Path> {
   if (inner === '') return { ok: true, value: { kind: 'null' } };
   if (inner.toLowerCase() === 'postmaster') return { ok: true, value: { kind: 'postmaster' } };
   const address = parseAddress(withoutSourceRoute(inner));

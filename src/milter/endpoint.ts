@@ -1,4 +1,5 @@
 /** Where a milter listens, and how the MTAs are told: spellings into values and back. Pure. */
+import type { Result } from '../mail/result.js';
 
 export type Endpoint =
   /** `host`: an address or a name; `family` where the spelling tells it. Port 0 takes any that is free. */
@@ -7,8 +8,7 @@ export type Endpoint =
   /** A socket that is open already: systemd's socket activation begins with 3. */
   | { readonly kind: 'fd'; readonly fd: number };
 
-export type ParsedEndpoint =
-  { readonly ok: true; readonly value: Endpoint } | { readonly ok: false; readonly problem: string };
+export type ParsedEndpoint = Result<Endpoint>;
 
 /** sun_path is 108 octets, the last of them NUL. */
 const maxPathOctets = 107;

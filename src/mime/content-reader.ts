@@ -4,7 +4,7 @@
  * Threads are started when first needed. A mail is handed over piece by piece, from memory or disk.
  */
 import { Worker } from 'node:worker_threads';
-import type { Content } from '../mail/content.js';
+import type { Content } from '../mail/content/content.js';
 import type { MessageSource } from '../mail/message.js';
 
 export interface ContentReader {

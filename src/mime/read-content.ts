@@ -5,8 +5,8 @@
  */
 import { Readable } from 'node:stream';
 import { type AttachmentStream, type Headers, MailParser, type MailParserOptions, type MessageText } from 'mailparser';
-import { type Attachment, type Content, largestAttachment, longestText } from '../mail/content.js';
-import { imageType } from '../mail/image-type.js';
+import { type Attachment, type Content, largestAttachment, longestText } from '../mail/content/content.js';
+import { imageType } from '../mail/content/image-type.js';
 import type { Keep } from './content-reader.js';
 import { zipNames } from './zip-names.js';
 

@@ -2,6 +2,7 @@
 import { contains, type Ip, parseIp } from '../mail/ip.js';
 import type { ListenEndpoint, RelayEndpoint } from './mail-kinds.js';
 import type { SettingName, Settings } from './schema.js';
+import type { Result } from '../mail/result.js';
 
 export type ReadFile = (path: string) => string;
 
@@ -57,20 +58,20 @@ function readable(name: 'tls_cert' | 'tls_key' | 'dns_zone' | 'plugins', content
     problem: (settings, readFile) => {
       if (settings[name] === '') return undefined;
       const file = tryRead(settings[name], readFile);
-      if (!file.ok) return `must be a file that can be read (${file.why})`;
-      return content?.test(file.text) === false ? `must be ${what}` : undefined;
+      if (!file.ok) return `must be a file that can be read (${file.problem})`;
+      return content?.test(file.value) === false ? `must be ${what}` : undefined;
     },
   };
 }
 
-export type FileText = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly why: string };
+export type FileText = Result<string>;
 
 /** A file's text, or why there is none (`ENOENT`). */
 export function tryRead(path: string, readFile: ReadFile): FileText {
   try {
-    return { ok: true, text: readFile(path) };
+    return { ok: true, value: readFile(path) };
   } catch (error) {
-    return { ok: false, why: (error as NodeJS.ErrnoException).code ?? String(error) };
+    return { ok: false, problem: (error as NodeJS.ErrnoException).code ?? String(error) };
   }
 }
 

@@ -2,64 +2,32 @@
  * The places where settings are given: a file, the environment, flags. Each reader turns its place into (name, text,
  * place) and the problems it met; what a text means is not its business.
  */
-import { printable } from '../mail/text.js';
-import { nearest } from './nearest.js';
+import { type GivenText, GivenTexts, readLines, unknownName } from './read-table.js';
 import { entries, isSettingName, schema, type SettingName } from './schema.js';
 import { yesNo } from './value-kind.js';
 
-export interface GivenSetting {
-  readonly name: SettingName;
-  readonly text: string;
-  /** `/etc/postern.conf:12`, `POSTERN_LISTEN`, `--listen`. */
-  readonly place: string;
-}
-
 export interface SettingsPlace {
-  readonly given: readonly GivenSetting[];
+  /** The names are those of settings. */
+  readonly given: readonly GivenText[];
   readonly problems: readonly string[];
 }
 
-/** Collects what one place gives, each name once. `spell` writes a name as that place does. */
-class Collection implements SettingsPlace {
-  readonly given: GivenSetting[] = [];
-  readonly problems: string[] = [];
-  readonly #spell: (name: string) => string;
+/** `spell` writes a name as the place does. */
+const textsOf = (spell: (name: string) => string): GivenTexts =>
+  new GivenTexts(entries.keys(), (name) => noSetting(name, spell));
 
-  constructor(spell: (name: string) => string) {
-    this.#spell = spell;
-  }
-
-  add(name: string, text: string, place: string): void {
-    if (!isSettingName(name)) return this.unknown(name, place);
-    const earlier = this.given.find((other) => other.name === name);
-    if (earlier) return this.problem(place, `${name} is given twice, first at ${earlier.place}; keep one`);
-    this.given.push({ name, text: text.trim(), place });
-  }
-
-  unknown(name: string, place: string, alsoKnown: readonly string[] = []): void {
-    const meant = nearest(name.toLowerCase().replaceAll('-', '_'), [...entries.keys(), ...alsoKnown]);
-    const hint = meant === undefined ? 'print-config lists those there are' : `did you mean ${this.#spell(meant)}?`;
-    this.problem(place, `${printable(name, 60)} is no setting; ${hint}`);
-  }
-
-  problem(place: string, what: string): void {
-    this.problems.push(`${printable(place, 100)}: ${what}`);
-  }
-}
+const noSetting = (name: string, spell: (name: string) => string, alsoKnown: readonly string[] = []): string =>
+  unknownName(name, {
+    names: [...entries.keys(), ...alsoKnown],
+    what: 'setting',
+    otherwise: 'print-config lists those there are',
+    spell,
+  });
 
 /** `key = value` lines; `#` at the start of a line or behind white space begins a comment. */
-export function readFileText(text: string, path: string): SettingsPlace {
-  const found = new Collection((name) => name);
-  for (const [i, line] of text
-    .replace(/^\uFEFF/, '')
-    .split('\n')
-    .entries()) {
-    const content = line.replace(/(?:^|\s)#.*$/s, '').trim();
-    const equals = content.indexOf('=');
-    const place = `${path}:${i + 1}`;
-    if (equals > 0) found.add(content.slice(0, equals).trim(), content.slice(equals + 1), place);
-    else if (content !== '') found.problem(place, `${printable(content, 60)}: must be key = value`);
-  }
+export function readFileText(text: string, file: string): SettingsPlace {
+  const found = textsOf(String);
+  readLines(text, found, { file, comments: 'any' });
   return found;
 }
 
@@ -70,12 +38,13 @@ const serviceLink = /^(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_|$)/;
 
 /** `POSTERN_LISTEN=…` and its like; POSTERN_CONFIG names the file and is no setting. */
 export function readEnvironment(env: Readonly<Record<string, string | undefined>>): SettingsPlace {
-  const found = new Collection((name) => prefix + name.toUpperCase());
+  const spell = (name: string): string => prefix + name.toUpperCase();
+  const found = textsOf(spell);
   for (const [variable, text] of Object.entries(env)) {
     const name = variable.slice(prefix.length);
     if (text === undefined || !variable.startsWith(prefix) || name === 'CONFIG' || serviceLink.test(name)) continue;
     if (name === name.toUpperCase()) found.add(name.toLowerCase(), text, variable);
-    else found.unknown(name, variable);
+    else found.problem(variable, noSetting(name, spell));
   }
   return found;
 }
@@ -89,7 +58,8 @@ export interface Flags extends SettingsPlace {
 
 /** `--listen=V` or `--listen V`; `--syslog_prefix` alone means yes; a hyphen in a name counts as an underscore. */
 export function readFlags(argv: readonly string[], otherFlags: readonly string[]): Flags {
-  const found = new Collection((name) => `--${name}`);
+  const spell = (name: string): string => `--${name}`;
+  const found = textsOf(spell);
   const words = [...argv];
   const rest: string[] = [];
   let config: string | undefined;
@@ -102,7 +72,7 @@ export function readFlags(argv: readonly string[], otherFlags: readonly string[]
     }
     const name = flag.replaceAll('-', '_');
     if (name !== 'config' && !isSettingName(name)) {
-      found.unknown(flag, `--${flag}`, otherFlags);
+      found.problem(`--${flag}`, noSetting(flag, spell, otherFlags));
       continue;
     }
     const text = inline ?? valueBehind(name, words);

@@ -3,10 +3,12 @@
  * The settings themselves are a table in settings/schema.ts; what they are for is the business of whoever is handed them.
  */
 import { hostname as systemHostname } from 'node:os';
+import type { Problems, Result } from '../mail/result.js';
 import { printable } from '../mail/text.js';
 import { crossChecks, type ReadFile, tryRead } from './cross-checks.js';
-import { type GivenSetting, type SettingsPlace, readEnvironment, readFileText, readFlags } from './places.js';
-import { entries, type SettingEntry, schema, type SettingName, type Settings, type Sources } from './schema.js';
+import { type SettingsPlace, readEnvironment, readFileText, readFlags } from './places.js';
+import { TableReader } from './read-table.js';
+import { entries, schema, type SettingName, type Settings, type Sources } from './schema.js';
 
 export type { Settings, Sources } from './schema.js';
 
@@ -27,33 +29,26 @@ export interface SettingsInput {
   readonly hostname?: string;
 }
 
-export type LoadedSettings =
-  | {
-      readonly ok: true;
-      readonly settings: Settings;
-      readonly sources: Sources;
-      /** What was no setting among `argv`, in order. */
-      readonly rest: readonly string[];
-    }
-  /** One line each, safe to print: the place, the value, what would be right. */
-  | { readonly ok: false; readonly problems: readonly string[] };
+export interface ReadSettings {
+  readonly settings: Settings;
+  readonly sources: Sources;
+  /** What was no setting among `argv`, in order. */
+  readonly rest: readonly string[];
+}
+
+export type LoadedSettings = Result<ReadSettings, Problems>;
 
 /** Reads all places, and checks everything before it gives up. */
 export function loadSettings(input: SettingsInput): LoadedSettings {
   const flags = readFlags(input.argv, input.otherFlags ?? []);
   const places = [fileOf(input, flags.config), readEnvironment(input.env), flags];
-  const draft = new SettingsDraft(input.trial ?? {});
-  for (const given of places.flatMap((place) => place.given)) draft.take(given);
-  draft.derive(input.hostname ?? systemHostname());
-  draft.crossCheck(input.readFile);
-  const problems = [...places.flatMap((place) => place.problems), ...draft.problems];
-  if (problems.length > 0) return { ok: false, problems };
-  return {
-    ok: true,
-    settings: deepFreeze(draft.settings()),
-    sources: Object.freeze(draft.sources()),
-    rest: flags.rest,
-  };
+  const reader = readTable(places, input);
+  crossCheck(reader, input.readFile);
+  const problem = [...places.flatMap((place) => place.problems), ...reader.problems];
+  if (problem.length > 0) return { ok: false, problem };
+  const settings = deepFreeze(settingsOf(reader));
+  const sources = Object.freeze(reader.places() as unknown as Sources);
+  return { ok: true, value: { settings, sources, rest: flags.rest } };
 }
 
 function fileOf(input: SettingsInput, configFlag: string | undefined): SettingsPlace {
@@ -61,13 +56,13 @@ function fileOf(input: SettingsInput, configFlag: string | undefined): SettingsP
   if (configFlag) return readNamedFile(configFlag, '--config', input.readFile);
   if (variable) return readNamedFile(variable, 'POSTERN_CONFIG', input.readFile);
   const file = input.trial ? undefined : tryRead(defaultFile, input.readFile);
-  if (!file || (!file.ok && file.why === 'ENOENT')) return { given: [], problems: [] };
-  return file.ok ? readFileText(file.text, defaultFile) : unreadable('settings', defaultFile, file.why);
+  if (!file || (!file.ok && file.problem === 'ENOENT')) return { given: [], problems: [] };
+  return file.ok ? readFileText(file.value, defaultFile) : unreadable('settings', defaultFile, file.problem);
 }
 
 function readNamedFile(path: string, place: string, readFile: ReadFile): SettingsPlace {
   const file = tryRead(path, readFile);
-  return file.ok ? readFileText(file.text, path) : unreadable(place, path, file.why);
+  return file.ok ? readFileText(file.value, path) : unreadable(place, path, file.problem);
 }
 
 const unreadable = (place: string, path: string, why: string): SettingsPlace => ({
@@ -75,66 +70,36 @@ const unreadable = (place: string, path: string, why: string): SettingsPlace => 
   problems: [`${place}: ${printable(path)}: must be a file that can be read (${why})`],
 });
 
-interface HeldSetting {
-  readonly value: unknown;
-  readonly text: string;
-  readonly source: string;
+/** Empty stands for the default, and a name that is given nowhere for another. */
+function readTable(places: readonly SettingsPlace[], input: SettingsInput): TableReader {
+  const reader = new TableReader({
+    table: entries,
+    complaint: ({ name, text, place }, problem) => `${printable(place)}: ${name} = ${printable(text, 80)}: ${problem}`,
+    check: ({ kind }, value) => unwritable(kind.write(value)),
+  });
+  reader.takeDefaults(input.trial, 'trial');
+  for (const given of places.flatMap((place) => place.given))
+    reader.take({ ...given, text: given.text || schema[given.name as SettingName].default });
+  fallBack(reader, 'hostname', input.hostname ?? systemHostname());
+  fallBack(reader, 'authserv_id', settingsOf(reader).hostname);
+  return reader;
 }
 
-/** The settings as they come together: later places win, every value is checked, also one that is overridden. */
-class SettingsDraft {
-  readonly problems: string[] = [];
-  readonly #held = new Map<SettingName, HeldSetting>();
-  readonly #wrong = new Set<SettingName>();
+/** Complete, for each has its default at least. */
+const settingsOf = (reader: TableReader): Settings => reader.values() as unknown as Settings;
 
-  constructor(trial: Readonly<Partial<Record<SettingName, string>>>) {
-    for (const [name, entry] of entries) {
-      const text = trial[name];
-      this.take({ name, text: text ?? entry.default, place: text === undefined ? 'default' : 'trial' });
-    }
-  }
+function fallBack(reader: TableReader, name: SettingName, text: string): void {
+  const held = reader.held(name);
+  if (held?.value === '' && !reader.isWrong(name)) reader.take({ name, text, place: held.place });
+}
 
-  take({ name, text, place }: GivenSetting): void {
-    const entry: SettingEntry<unknown> = schema[name];
-    const parsed = entry.kind.parse(text === '' ? entry.default : text);
-    const problem = parsed.ok ? unwritable(entry.kind.write(parsed.value)) : parsed.problem;
-    if (problem !== undefined) this.#blame(name, text, place, problem);
-    else if (parsed.ok) this.#held.set(name, { value: parsed.value, text, source: place });
-  }
-
-  /** The names that stand for another when they are empty. */
-  derive(machine: string): void {
-    this.#fallBack('hostname', machine);
-    this.#fallBack('authserv_id', this.settings().hostname);
-  }
-
-  crossCheck(readFile: ReadFile): void {
-    const wrong = new Set(this.#wrong);
-    for (const check of crossChecks) {
-      if ([check.name, ...check.beside].some((name) => wrong.has(name))) continue;
-      const problem = check.problem(this.settings(), readFile);
-      const held = this.#held.get(check.name);
-      if (problem !== undefined && held) this.#blame(check.name, held.text, held.source, problem);
-    }
-  }
-
-  /** Complete, for each has its default at least. */
-  settings(): Settings {
-    return Object.fromEntries([...this.#held].map(([name, { value }]) => [name, value])) as unknown as Settings;
-  }
-
-  sources(): Sources {
-    return Object.fromEntries([...this.#held].map(([name, { source }]) => [name, source])) as unknown as Sources;
-  }
-
-  #fallBack(name: SettingName, text: string): void {
-    const held = this.#held.get(name);
-    if (held?.value === '' && !this.#wrong.has(name)) this.take({ name, text, place: held.source });
-  }
-
-  #blame(name: SettingName, text: string, place: string, problem: string): void {
-    this.#wrong.add(name);
-    this.problems.push(`${printable(place)}: ${name} = ${printable(text, 80)}: ${problem}`);
+function crossCheck(reader: TableReader, readFile: ReadFile): void {
+  const isWrong = new Map([...entries.keys()].map((name) => [name, reader.isWrong(name)]));
+  for (const check of crossChecks) {
+    if ([check.name, ...check.beside].some((name) => isWrong.get(name))) continue;
+    const problem = check.problem(settingsOf(reader), readFile);
+    const held = reader.held(check.name);
+    if (problem !== undefined && held) reader.blame(held, problem);
   }
 }
 

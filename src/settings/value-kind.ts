@@ -3,7 +3,7 @@
  * that are not postern's own are here; which setting has which kind is the schema's business.
  */
 import { printable } from '../mail/text.js';
-import type { Parsed } from '../mail/address.js';
+import type { Result } from '../mail/result.js';
 
 export interface ValueKind<T> {
   /** Stands for the value in `--help`: `--max_size=SIZE`. */
@@ -11,7 +11,7 @@ export interface ValueKind<T> {
   /** What would be right, as the end of "must be …". */
   readonly right: string;
   /** Reads trimmed text that holds no control character; the problem is a whole clause ("must be …"). */
-  parse(text: string): Parsed<T>;
+  parse(text: string): Result<T>;
   /** Text that `parse` reads back to an equal value. */
   write(value: T): string;
 }

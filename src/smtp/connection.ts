@@ -5,7 +5,7 @@
  */
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { Parsed } from '../mail/address.js';
+import type { Result } from '../mail/result.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import type { Ip } from '../mail/ip.js';
 import { type Reply, closing, reply, wireText } from '../mail/reply.js';
@@ -204,7 +204,7 @@ export class Connection implements SocketUser {
   }
 
   /** The session starts anew, with a new greeting (Postfix' XCLIENT_README). */
-  #xclient(attributes: Parsed<XclientAttributes>): Eventual<Reply> {
+  #xclient(attributes: Result<XclientAttributes>): Eventual<Reply> {
     if (!this.#believesXclient) return reply(550, '5.7.0', 'XCLIENT is not for you');
     if (this.#session.busy) return reply(503, '5.5.1', 'Mail transaction in progress');
     if (!attributes.ok) return reply(501, '5.5.4', attributes.problem);

@@ -4,7 +4,8 @@
  * the last.
  */
 import type { Recipient } from '../hooks/plugin.js';
-import { type Address, type Parsed, type PathArgument, needsSmtpUtf8 } from '../mail/address.js';
+import { type Address, type PathArgument, needsSmtpUtf8 } from '../mail/address.js';
+import type { Result } from '../mail/result.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { type Ip, inAny } from '../mail/ip.js';
 import { type Reply, closing, localProblem, reply } from '../mail/reply.js';
@@ -125,14 +126,14 @@ export class SmtpSession {
     return { ...welcome, further: [...always, ...this.#offered()] };
   }
 
-  #mail(argument: Parsed<PathArgument>): Eventual<Reply> {
+  #mail(argument: Result<PathArgument>): Eventual<Reply> {
     if (this.#plugins.helo === '') return heloFirst;
     if (this.#transaction) return reply(503, '5.5.1', 'Nested MAIL command');
     if (!argument.ok) return reply(501, '5.1.7', `Bad sender address: ${argument.problem}`);
     const { path, parameters } = argument.value;
     if (path.kind === 'postmaster') return reply(501, '5.1.7', 'Bad sender address: no domain');
     const asked = readMailParameters(parameters, this.#services.settings.max_size);
-    if (!asked.ok) return asked.reply;
+    if (!asked.ok) return asked.problem;
     const address = path.kind === 'mailbox' ? path.address : undefined;
     if (address && needsSmtpUtf8(address) && !asked.smtpUtf8)
       return reply(553, '5.6.7', 'Non-ASCII sender address without SMTPUTF8');
@@ -150,7 +151,7 @@ export class SmtpSession {
     });
   }
 
-  #rcpt(argument: Parsed<PathArgument>): Eventual<Reply> {
+  #rcpt(argument: Result<PathArgument>): Eventual<Reply> {
     const transaction = this.#transaction;
     if (!transaction) return this.#plugins.helo === '' ? heloFirst : mailFirst;
     if (transaction.recipients.length >= this.#services.settings.max_recipients)

@@ -3,10 +3,10 @@
  * processes, and with Redis for all its hosts. What is remembered, and what it means, is the plugins' business.
  */
 import { createHash } from 'node:crypto';
+import type { Result } from '../mail/result.js';
 
 /** `ok: false`: nobody can tell now. Whoever asked goes by the setting `store_down`. */
-export type StoreAnswer<T> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+export type StoreAnswer<T> = Result<T>;
 
 /** A key is any text, of any length, a client's too. None of these rejects; each answers within a second or two. */
 export interface Store {

@@ -108,7 +108,7 @@ async function listFor(
   return {
     found: await browsePage({
       root,
-      query: parsed.query,
+      query: parsed.value,
       limit: pageSize,
       budget: cursor === undefined ? budget.first : budget.further,
       ...where,

@@ -29,7 +29,7 @@ async function ask(
     readFile: () => '',
   });
   assert.ok(read.ok);
-  const directory = new Directory(read.options);
+  const directory = new Directory(read.value);
   const answer = await directory.has({ d: 'own.test' });
   directory.close();
   server.close();

@@ -55,7 +55,7 @@ test('a file with all that is needed', () => {
     'cache = 1h',
   );
   assert.ok(got.ok);
-  const { servers, base, bind, ca, foundMs, absentMs, timeoutMs, startTls } = got.options;
+  const { servers, base, bind, ca, foundMs, absentMs, timeoutMs, startTls } = got.value;
   assert.deepEqual(
     servers.map(({ text }) => text),
     ['ldap://a', 'ldaps://b'],
@@ -88,7 +88,7 @@ const wrong: readonly [what: string, lines: readonly string[], expected: RegExp]
 for (const [what, lines, expected] of wrong)
   test(`said of ${what}`, () => {
     const got = read(...lines);
-    const said = got.ok ? 'nothing' : got.problems.join('\n');
+    const said = got.ok ? 'nothing' : got.problem.join('\n');
     assert.match(said, expected);
     assert.doesNotMatch(said, /geheim/);
   });

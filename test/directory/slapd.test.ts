@@ -30,8 +30,8 @@ function options(values: Values): DirectoryOptions {
     places: ['d'],
     readFile: (path) => readFileSync(path, 'utf8'),
   });
-  if (!read.ok) throw new Error(read.problems.join('\n'));
-  return read.options;
+  if (!read.ok) throw new Error(read.problem.join('\n'));
+  return read.value;
 }
 
 function directory(values: Values = {}): Directory {

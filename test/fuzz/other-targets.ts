@@ -122,7 +122,7 @@ const query: Target = {
   check(octets) {
     const parsed = parseQuery(octets.toString(), now);
     if (!parsed.ok) return assert.ok(!/[\r\n\x1b]/.test(parsed.problem) || /[\r\n\x1b]/.test(octets.toString()));
-    const { prefilter, matches } = parsed.query;
+    const { prefilter, matches } = parsed.value;
     for (const one of [entry, { ...entry, spf: 'fail', from: octets.toString().slice(0, 100) }]) {
       const line = indexLine(one);
       const read = parseEntry(line.toString());
@@ -154,12 +154,12 @@ const settings: Target = {
     const text = octets.toString();
     const loaded = load(text);
     if (!loaded.ok) {
-      for (const problem of loaded.problems) assert.ok(!unsafe.test(problem), problem);
+      for (const problem of loaded.problem) assert.ok(!unsafe.test(problem), problem);
       return;
     }
-    const again = load(printConfig(loaded.settings, loaded.sources));
-    assert.ok(again.ok, again.ok ? '' : again.problems.join('\n'));
-    assert.deepEqual(again.settings, loaded.settings, 'print-config writes what reads back to the same');
+    const again = load(printConfig(loaded.value.settings, loaded.value.sources));
+    assert.ok(again.ok, again.ok ? '' : again.problem.join('\n'));
+    assert.deepEqual(again.value.settings, loaded.value.settings, 'print-config writes what reads back to the same');
   },
 };
 

@@ -18,7 +18,7 @@ function read(files: Readonly<Record<string, string>>, path = '/list'): PluginLi
 
 /** `place name arguments`, one a line; or the problem. */
 const told = (list: PluginList): string =>
-  list.ok ? list.plugins.map(({ place, name, args }) => [place, name, ...args].join(' ')).join('\n') : list.problem;
+  list.ok ? list.value.map(({ place, name, args }) => [place, name, ...args].join(' ')).join('\n') : list.problem;
 
 const table: readonly (readonly [what: string, text: string, expected: string])[] = [
   ['one plugin a line, in order', 'b\na\n', '/list:1 b\n/list:2 a'],

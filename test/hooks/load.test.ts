@@ -39,8 +39,8 @@ function load(list: string): ReturnType<typeof loadPlugins> {
 /** Names in order; or the problems, with `LIST` and `DIR` for the paths. */
 async function told(list: string): Promise<string> {
   const loaded = await load(list);
-  if (loaded.ok) return loaded.plugins.map(({ name }) => name).join(' ');
-  return loaded.problems.join('\n').replaceAll(join(root, 'list'), 'LIST').replaceAll(root, 'DIR');
+  if (loaded.ok) return loaded.value.map(({ name }) => name).join(' ');
+  return loaded.problem.join('\n').replaceAll(join(root, 'list'), 'LIST').replaceAll(root, 'DIR');
 }
 
 const table: readonly (readonly [what: string, list: string, expected: string | RegExp])[] = [
@@ -80,14 +80,14 @@ for (const [what, list, expected] of table) {
 test('a list that is not there', async () => {
   const loaded = await loadPlugins(join(root, 'gone'), []);
   assert.ok(!loaded.ok);
-  assert.match(loaded.problems[0] ?? '', /gone: cannot be read \(ENOENT\)/);
+  assert.match(loaded.problem[0] ?? '', /gone: cannot be read \(ENOENT\)/);
 });
 
 test('a check says whether checks/all switches it on, a plugin has no marker', async () => {
   const loaded = await load('check\ntaking\nhooked');
   assert.ok(loaded.ok);
   assert.deepEqual(
-    loaded.plugins.map(({ inAll }) => inAll),
+    loaded.value.map(({ inAll }) => inAll),
     [true, false, undefined],
   );
 });

@@ -40,7 +40,7 @@ before(async () => {
   writeFileSync(join(folder, 'list'), 'talker\n');
   const loaded = await loadPlugins(join(folder, 'list'), [folder]);
   assert.ok(loaded.ok);
-  [plugin] = loaded.plugins;
+  [plugin] = loaded.value;
 });
 after(() => {
   Object.assign(console, untouched);

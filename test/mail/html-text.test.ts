@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { htmlText } from '../../src/mail/html-text.js';
+import { htmlText } from '../../src/mail/content/html-text.js';
 import { cpuMs } from '../support/cpu.js';
 
 const table: readonly [what: string, html: string, expected: string][] = [

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
-import type { Content } from '../../src/mail/content.js';
+import type { Content } from '../../src/mail/content/content.js';
 import type { MessageSource } from '../../src/mail/message.js';
 import { type ContentReader, openContentReader } from '../../src/mime/content-reader.js';
 import { attached, encoded, multipart, part, zip } from './mails.js';

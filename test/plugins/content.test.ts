@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import attachments from '../../plugins/attachments.js';
 import emptyBody from '../../plugins/empty_body.js';
-import type { Attachment, Content } from '../../src/mail/content.js';
+import type { Attachment, Content } from '../../src/mail/content/content.js';
 import { attached, encoded, multipart, part, zip } from '../mime/mails.js';
 import { Mx } from '../support/mx.js';
 import { said } from './mail.js';

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type LoadedSettings, loadSettings, type Settings, type SettingsInput } from '../../src/settings/settings.js';
+import {
+  type LoadedSettings,
+  type ReadSettings,
+  loadSettings,
+  type Settings,
+  type SettingsInput,
+} from '../../src/settings/settings.js';
 import { printConfig } from '../../src/settings/describe.js';
 import { entries, schema, type SettingName } from '../../src/settings/schema.js';
 
@@ -19,12 +25,12 @@ function load(input: Partial<Omit<SettingsInput, 'readFile'>> & { readonly files
 
 const conf = (text: string): Files => ({ '/etc/postern.conf': text });
 
-function good(loaded: LoadedSettings): Extract<LoadedSettings, { ok: true }> {
-  if (!loaded.ok) assert.fail(loaded.problems.join('\n'));
-  return loaded;
+function good(loaded: LoadedSettings): ReadSettings {
+  if (!loaded.ok) assert.fail(loaded.problem.join('\n'));
+  return loaded.value;
 }
 
-const problems = (loaded: LoadedSettings): readonly string[] => (loaded.ok ? [] : loaded.problems);
+const problems = (loaded: LoadedSettings): readonly string[] => (loaded.ok ? [] : loaded.problem);
 
 describe('a value is read as what it is', () => {
   const minute = 60_000;
@@ -279,8 +285,8 @@ describe('all problems at once, whatever the place', () => {
         '--tls_cert: tls_cert = /c: needs tls_key beside it; give both or none',
         '/etc/postern.conf:1: max_size = 25q: must be a size of 1k or more in octets, or with k, m or g, such as 25m',
         '/etc/postern.conf:3: lisen is no setting; did you mean listen?',
-        '/etc/postern.conf:4: workers: must be key = value',
-        '/etc/postern.conf:5: = 3: must be key = value',
+        '/etc/postern.conf:4: workers: must be KEY = VALUE, or begin with #',
+        '/etc/postern.conf:5: = 3: must be KEY = VALUE, or begin with #',
         '/etc/postern.conf:6: web = :80: must be host:port or [v6]:port, such as 127.0.0.1:8025',
         '/etc/postern.conf:8: srv is given twice, first at /etc/postern.conf:7; keep one',
         'POSTERN_MAXSIZE: maxsize is no setting; did you mean POSTERN_MAX_SIZE?',
@@ -385,8 +391,7 @@ describe('places', () => {
 });
 
 describe('print-config', () => {
-  const printed = (settings: Extract<LoadedSettings, { ok: true }>): string =>
-    printConfig(settings.settings, settings.sources);
+  const printed = (settings: ReadSettings): string => printConfig(settings.settings, settings.sources);
 
   test('says each value and where it came from', () => {
     const text = printed(good(load({ files: conf('\nmax_size = 1048576'), argv: ['--relay_networks=loopback'] })));
@@ -454,8 +459,8 @@ describe('print-config', () => {
           const first = load({ argv: [`--${key}=${text}`] });
           if (!first.ok) continue;
           met++;
-          const again = good(load({ argv: ['--config=/c'], files: { '/c': printed(first) } }));
-          assert.deepEqual(again.settings, first.settings);
+          const again = good(load({ argv: ['--config=/c'], files: { '/c': printed(first.value) } }));
+          assert.deepEqual(again.settings, first.value.settings);
         }
       }),
       { numRuns: 300 },

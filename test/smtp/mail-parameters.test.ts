@@ -10,7 +10,7 @@ function read(parameters: string): string {
   const path = parsePathArgument(Buffer.from(`<a@b.example>${parameters}`, 'latin1'));
   if (!path.ok) return path.problem;
   const asked = readMailParameters(path.value.parameters, 1000);
-  if (!asked.ok) return replyText(asked.reply);
+  if (!asked.ok) return replyText(asked.problem);
   return [asked.smtpUtf8 && 'smtputf8', asked.eightBit && '8bit'].filter(Boolean).join(' ');
 }
 

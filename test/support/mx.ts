@@ -97,13 +97,13 @@ export class Mx {
       env: {},
       readFile: (path) => readFileSync(path, 'utf8'),
     });
-    if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
+    if (!loaded.ok) throw new Error(loaded.problem.join('\n'));
     const stream = { write: (line: string) => void log.push(JSON.parse(line) as Record<string, unknown>) };
-    const wired = await wire(loaded.settings, createLogger(loaded.settings, { stream, isTerminal: false }));
-    if (!wired.ok) throw new Error(wired.problems.join('\n'));
-    opened.push(() => closeServices(wired.services));
-    const { max_connections: all, max_connections_per_ip: perAddress } = loaded.settings;
-    const listener = new Listener(wired.services, new LocalLimits(() => ({ all, perAddress })), options.certificate);
+    const wired = await wire(loaded.value.settings, createLogger(loaded.value.settings, { stream, isTerminal: false }));
+    if (!wired.ok) throw new Error(wired.problem.join('\n'));
+    opened.push(() => closeServices(wired.value));
+    const { max_connections: all, max_connections_per_ip: perAddress } = loaded.value.settings;
+    const listener = new Listener(wired.value, new LocalLimits(() => ({ all, perAddress })), options.certificate);
     const bound = await listener.open({ host: '127.0.0.1', port: 0 });
     return new Mx({ root, log, listener, port: Number(bound.split(':').at(-1)), closeSink: async () => sink?.close() });
   }

@@ -1,7 +1,7 @@
 /** A mail's own pictures within its HTML, and the names under which attachments are saved. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Attachment } from '../../src/mail/content.js';
+import type { Attachment } from '../../src/mail/content/content.js';
 import { disposition, downloadName } from '../../src/web/download-name.js';
 import { harmless, withImages } from '../../src/web/pages/mail-html.js';
 

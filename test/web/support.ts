@@ -63,7 +63,10 @@ export async function openSite(t: Pick<TestContext, 'after'>, more: readonly str
   assert.ok(loaded.ok, JSON.stringify(loaded));
   const log: string[] = [];
   const stream = { write: (line: string) => void log.push(line) };
-  const opened = await openPage(loaded.settings, createLogger(loaded.settings, { stream, isTerminal: false }));
+  const opened = await openPage(
+    loaded.value.settings,
+    createLogger(loaded.value.settings, { stream, isTerminal: false }),
+  );
   if (typeof opened === 'string') throw new Error(opened);
   t.after(async () => {
     await opened.close();

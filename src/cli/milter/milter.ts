@@ -22,8 +22,8 @@ const defaultFile = '/etc/spf-milter.conf';
 /** Runs until it is stopped; the exit code. */
 export async function milter({ argv, env }: CommandLine): Promise<number> {
   const read = readMilterOptions(argv);
-  if (!read.ok) return failed(exit.usage, read.problems);
-  const { options } = read;
+  if (!read.ok) return failed(exit.usage, read.problem);
+  const { value: options } = read;
   if (options.action === 'version') return say(`postern ${version}\n`);
   if (options.policy === 'submission') return submissionMilter(options, env);
   if (options.policy !== 'verify') return failed(exit.usage, [policyProblem(options)]);
@@ -37,11 +37,11 @@ export async function milter({ argv, env }: CommandLine): Promise<number> {
       ...(hasInheritedSocket(env) && { inherited: 'fd:3' }),
     });
   const loaded = load();
-  if (!loaded.ok) return failed(exit.config, loaded.problems);
+  if (!loaded.ok) return failed(exit.config, loaded.problem);
   if (options.action === 'check') return say(`postern: ${file} is good\n`);
-  if (options.action === 'print') return say(loaded.text);
-  const run = { config: loaded.config, file, load };
-  return cluster.isPrimary && loaded.config.workers > 1 ? superviseMilter(run) : runMilter(run);
+  if (options.action === 'print') return say(loaded.value.text);
+  const run = { config: loaded.value.config, file, load };
+  return cluster.isPrimary && loaded.value.config.workers > 1 ? superviseMilter(run) : runMilter(run);
 }
 
 const policyProblem = ({ policy }: MilterOptions): string =>
@@ -58,10 +58,10 @@ async function submissionMilter({ action, file, given }: MilterOptions, env: Com
     readFile: (path) => readFileSync(path, 'utf8'),
     ...(hasInheritedSocket(env) && { inherited: 'fd:3' }),
   });
-  if (!loaded.ok) return failed(exit.config, loaded.problems);
-  if (action === 'print') return say(loaded.text);
-  if (action === 'run') return runSubmission(loaded.config, loaded.warnings);
-  complain(loaded.warnings.map((warning) => `warning: ${warning}`));
+  if (!loaded.ok) return failed(exit.config, loaded.problem);
+  if (action === 'print') return say(loaded.value.text);
+  if (action === 'run') return runSubmission(loaded.value.config, loaded.value.warnings);
+  complain(loaded.value.warnings.map((warning) => `warning: ${warning}`));
   return say('postern: the environment is good\n');
 }
 

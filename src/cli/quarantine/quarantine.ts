@@ -89,12 +89,12 @@ export async function quarantine({ argv, env }: CommandLine): Promise<number> {
   if (!command) return misused(unknown(name));
   const loaded = load({ argv: rest, env }, Object.keys(command.options));
   if (!loaded.ok) {
-    complain(loaded.problems);
+    complain(loaded.problem);
     return exit.config;
   }
-  const words = readWords(loaded.rest.filter((word) => word !== '--trial').map(quoted), command.options);
+  const words = readWords(loaded.value.rest.filter((word) => word !== '--trial').map(quoted), command.options);
   if (!words.ok) return misused(`quarantine ${name}: ${words.problem}`);
-  const { spam } = loaded.settings;
+  const { spam } = loaded.value.settings;
   if (!existsSync(spam)) {
     complain([`spam: ${printable(spam)} is not there; postern serve makes it, --spam names another`]);
     return exit.notAll;
@@ -102,7 +102,7 @@ export async function quarantine({ argv, env }: CommandLine): Promise<number> {
   quietly();
   try {
     return await command.run({
-      settings: loaded.settings,
+      settings: loaded.value.settings,
       options: words.options,
       words: words.words.map(unquoted),
       terminal: terminalOf(process.stdout, env),

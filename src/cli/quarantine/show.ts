@@ -5,10 +5,10 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import type { Content } from '../../mail/content.js';
+import type { Content } from '../../mail/content/content.js';
 import { charsetParameter, decodeField } from '../../mail/encoded-word.js';
 import { headlineOf } from '../../mail/shown/headline.js';
-import { htmlText } from '../../mail/html-text.js';
+import { htmlText } from '../../mail/content/html-text.js';
 import { shown } from '../../mail/text.js';
 import { openContentReader } from '../../mime/content-reader.js';
 import { type KeptMail, openKeptMail, unicode } from '../../quarantine/look/kept-mail.js';

@@ -20,7 +20,7 @@ export interface Task {
 /** The words as one search; a problem is said, and ends the command with the code. */
 export function queryOf(text: string): Query | number {
   const parsed = parseQuery(text);
-  if (parsed.ok) return parsed.query;
+  if (parsed.ok) return parsed.value;
   complain([parsed.problem]);
   return exit.usage;
 }

@@ -35,7 +35,7 @@ export async function runProcess(options: ProcessOptions): Promise<number> {
   const certificate = readCertificate(settings);
   const folder = makeFolder('spam', settings.spam, settings);
   const problems = [
-    ...(wired.ok ? [] : wired.problems),
+    ...(wired.ok ? [] : wired.problem),
     ...(certificate.ok ? [] : [certificate.problem]),
     ...(folder === undefined ? [] : [folder]),
   ];
@@ -44,7 +44,7 @@ export async function runProcess(options: ProcessOptions): Promise<number> {
     return exit.config;
   }
   const limits = cluster.isWorker ? primaryLimits() : new LocalLimits(() => maxOf(listener.services.settings));
-  const listener: Listener = new Listener(wired.services, limits, certificate.certificate);
+  const listener: Listener = new Listener(wired.value, limits, certificate.value);
   const running = new RunningServer(options, listener);
   return running.run();
 }
@@ -127,19 +127,19 @@ class RunningServer {
     const { log, command } = this.#options;
     const old = this.#listener.services;
     const loaded = load(command);
-    const problems = loaded.ok ? [] : loaded.problems;
-    const wired = loaded.ok ? await wire(loaded.settings, log, old) : undefined;
+    const problems = loaded.ok ? [] : loaded.problem;
+    const wired = loaded.ok ? await wire(loaded.value.settings, log, old) : undefined;
     if (!loaded.ok || !wired?.ok) {
-      log.error({ problems: wired && !wired.ok ? wired.problems : problems }, 'not reloaded: the old settings stay');
+      log.error({ problems: wired && !wired.ok ? wired.problem : problems }, 'not reloaded: the old settings stay');
       return;
     }
-    this.#listener.services = wired.services;
-    this.#retire(old, wired.services);
+    this.#listener.services = wired.value;
+    this.#retire(old, wired.value);
     this.#unwatch();
     this.#renewCertificate();
     this.#watch();
     this.#warnOfSrv();
-    log.info({ restart_for: changedForRestart(old.settings, loaded.settings) }, 'reloaded');
+    log.info({ restart_for: changedForRestart(old.settings, loaded.value.settings) }, 'reloaded');
   }
 
   /** Running sessions keep what they began with, so it is closed when none of them can be left. */
@@ -161,8 +161,8 @@ class RunningServer {
     const { log } = this.#options;
     const read = readCertificate(this.#listener.services.settings);
     if (!read.ok) return log.error({ problem: read.problem }, 'certificate not renewed: the old one stays');
-    if (!read.certificate) return undefined;
-    this.#listener.useCertificate(read.certificate);
+    if (!read.value) return undefined;
+    this.#listener.useCertificate(read.value);
     return log.info({}, 'certificate read');
   }
 

@@ -22,10 +22,10 @@ import { failed } from '../complain.js';
 /** Runs until it is stopped; the exit code. */
 export async function serve(command: CommandLine): Promise<number> {
   const loaded = load(command);
-  if (!loaded.ok) return failed(exit.config, loaded.problems);
-  const [extra] = loaded.rest.filter((word) => word !== '--trial');
+  if (!loaded.ok) return failed(exit.config, loaded.problem);
+  const [extra] = loaded.value.rest.filter((word) => word !== '--trial');
   if (extra !== undefined) return failed(exit.usage, [`serve takes no "${extra}"`]);
-  const { settings } = loaded;
+  const { settings } = loaded.value;
   const log = createLogger(settings);
   consoleToLog(log);
   const trial = command.argv.includes('--trial');

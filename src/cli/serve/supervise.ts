@@ -30,7 +30,7 @@ export async function superviseWorkers({ command, settings, log }: Supervision):
     reloadOn: ['SIGHUP'],
     reloading: () => {
       const loaded = load(command);
-      if (loaded.ok) current = loaded.settings;
+      if (loaded.ok) current = loaded.value.settings;
     },
     ready: () => notifySystemd('READY=1'),
     stopping: () => notifySystemd('STOPPING=1'),

@@ -3,18 +3,17 @@ import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Settings } from '../../settings/settings.js';
 import type { Certificate } from '../../smtp/server.js';
+import type { Result } from '../../mail/result.js';
 
-export type ReadCertificate =
-  | { readonly ok: true; readonly certificate: Certificate | undefined }
-  | { readonly ok: false; readonly problem: string };
+export type ReadCertificate = Result<Certificate | undefined>;
 
 /** `undefined` where none is set. A pair that does not fit together is a problem. */
 export function readCertificate({ tls_cert, tls_key }: Settings): ReadCertificate {
-  if (tls_cert === '') return { ok: true, certificate: undefined };
+  if (tls_cert === '') return { ok: true, value: undefined };
   try {
     const certificate = { cert: readFileSync(tls_cert), key: readFileSync(tls_key) };
     createSecureContext(certificate);
-    return { ok: true, certificate };
+    return { ok: true, value: certificate };
   } catch (error) {
     const { message } = error as Error;
     const why = /key (?:values|type) mismatch/i.test(message)

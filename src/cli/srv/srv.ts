@@ -84,14 +84,14 @@ export async function srv({ argv, env }: CommandLine): Promise<number> {
     return misused(`there is no "srv ${shown(name, 40)}"; ${hint}`);
   }
   const loaded = load({ argv: rest, env }, Object.keys(command.options));
-  if (!loaded.ok) return failed(exit.config, loaded.problems);
+  if (!loaded.ok) return failed(exit.config, loaded.problem);
   const words = readWords(
-    loaded.rest.filter((word) => word !== '--trial'),
+    loaded.value.rest.filter((word) => word !== '--trial'),
     command.options,
   );
   if (!words.ok) return misused(`srv ${name}: ${words.problem}`);
   try {
-    return await command.run({ settings: loaded.settings, words, terminal: terminalOf(process.stdout, env) });
+    return await command.run({ settings: loaded.value.settings, words, terminal: terminalOf(process.stdout, env) });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (error instanceof BrokenMarker || error instanceof OutsideTree || code !== undefined)
@@ -176,8 +176,8 @@ async function explainAddress({ settings, words: { words, options }, terminal }:
   const sender = from === undefined ? undefined : from === '' || from === '<>' ? nullPath : parseAddress(from);
   if (from !== undefined && !sender) return misused(`srv explain: --from=${shown(from, 60)} is no address`);
   const wired = await wireToTry(settings, createLogger({ ...settings, log_level: 'silent' }));
-  if (!wired.ok) return failed(exit.config, wired.problems);
-  const { services } = wired;
+  if (!wired.ok) return failed(exit.config, wired.problem);
+  const { value: services } = wired;
   try {
     const name = client && (await services.clientName(client));
     process.stdout.write(
@@ -196,5 +196,5 @@ const nullPath = { text: '', domain: '' };
 
 async function pluginsOf(settings: Settings): Promise<readonly Plugin[] | number> {
   const loaded = await loadPlugins(listOf(settings), foldersOf(settings));
-  return loaded.ok ? loaded.plugins : failed(exit.config, loaded.problems);
+  return loaded.ok ? loaded.value : failed(exit.config, loaded.problem);
 }

@@ -55,18 +55,18 @@ export async function test(command: CommandLine): Promise<number> {
     return exit.ok;
   }
   const loaded = load(command, Object.keys(table));
-  if (!loaded.ok) return failed(exit.config, loaded.problems);
+  if (!loaded.ok) return failed(exit.config, loaded.problem);
   const words = readWords(
-    loaded.rest.filter((word) => word !== '--trial'),
+    loaded.value.rest.filter((word) => word !== '--trial'),
     table,
   );
   if (!words.ok) return misused(words.problem);
   const [extra] = words.words;
   if (extra !== undefined) return misused(`"${shown(extra, 60)}" belongs to no option`);
-  const mail = await mailOf(words.options, loaded.settings);
+  const mail = await mailOf(words.options, loaded.value.settings);
   if (typeof mail === 'string') return misused(mail);
   if ('missing' in mail) return failed(noInput, [`test: ${mail.missing}`]);
-  return run(mail, { settings: loaded.settings, options: words.options, env: command.env });
+  return run(mail, { settings: loaded.value.settings, options: words.options, env: command.env });
 }
 
 const misused = (problem: string): number => failed(exit.usage, [`test: ${problem}; postern test --help explains`]);
@@ -80,10 +80,10 @@ interface TestRun {
 async function run(mail: MailToTry, { settings, options, env }: TestRun): Promise<number> {
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const wired = await wireToTry(settings, createLogger(settings, { stream: silent, isTerminal: false }));
-  if (!wired.ok) return failed(exit.config, wired.problems);
-  const { content, relay, store } = wired.services;
+  if (!wired.ok) return failed(exit.config, wired.problem);
+  const { content, relay, store } = wired.value;
   try {
-    const tried = await tryMail(mail, wired.services);
+    const tried = await tryMail(mail, wired.value);
     const terminal = terminalOf(process.stdout, env);
     const lines = linesOf(tried, { all: options.has('all'), settings, mail });
     process.stdout.write(options.has('json') ? jsonLine(tried) : render(lines, terminal));

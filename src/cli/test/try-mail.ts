@@ -3,7 +3,8 @@
  * the local MTA, archived or remembered. What each plugin said is written down on the way.
  */
 import { type HeardVerdict, HookTable } from '../../hooks/table.js';
-import { type Parsed, type PathArgument, parsePathArgument } from '../../mail/address.js';
+import { type PathArgument, parsePathArgument } from '../../mail/address.js';
+import type { Result } from '../../mail/result.js';
 import type { Ip } from '../../mail/ip.js';
 import { type Reply, replyText } from '../../mail/reply.js';
 import type { Verdict } from '../../mail/verdict.js';
@@ -105,7 +106,7 @@ async function converse({ helo, from, to, message }: MailToTry, session: SmtpSes
   return { command: 'end of data', reply: await session.endOfData(false), recipients: taken };
 }
 
-const pathOf = (text: string): Parsed<PathArgument> => parsePathArgument(Buffer.from(text));
+const pathOf = (text: string): Result<PathArgument> => parsePathArgument(Buffer.from(text));
 
 const saidOf = ({ hook, plugin, said, ms }: HeardVerdict): PluginSaid =>
   said instanceof Error

@@ -3,7 +3,7 @@
  * of a frozen prototype, over what only the session can change. So it costs little, and whatever a plugin writes to it,
  * or to what it finds in it, reaches neither the mail nor the next plugin. Octets and header fields are copies.
  */
-import type { Content } from '../../mail/content.js';
+import type { Content } from '../../mail/content/content.js';
 import { deepFreeze } from '../../mail/frozen.js';
 import type { Field, Header } from '../../mail/header.js';
 import type { Ip } from '../../mail/ip.js';

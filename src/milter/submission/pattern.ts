@@ -3,7 +3,7 @@
  * with the length of the text and not by more (RE2): no record can stop the milter.
  */
 import { RE2JS } from 're2js';
-import type { Parsed } from '../../mail/address.js';
+import type { Result } from '../../mail/result.js';
 
 export interface RecordPattern {
   readonly text: string;
@@ -15,7 +15,7 @@ export interface RecordPattern {
 const maxProgramSize = 5000;
 
 /** Reads an expression as Python's `re` has it, but for look-around and back-references, which need unbounded time. */
-export function parsePattern(text: string): Parsed<RecordPattern> {
+export function parsePattern(text: string): Result<RecordPattern> {
   try {
     const compiled = RE2JS.compile(asRe2(text), RE2JS.CASE_INSENSITIVE);
     if (compiled.programSize() > maxProgramSize) return { ok: false, problem: 'is too large: it repeats too much' };

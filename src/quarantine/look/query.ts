@@ -6,6 +6,7 @@ import { inAny, type Network, parseIp, parseNetwork } from '../../mail/ip.js';
 import { printable } from '../../mail/text.js';
 import type { IndexEntry } from '../disk/index-entry.js';
 import type { MarkKind } from '../disk/mark.js';
+import type { Result } from '../../mail/result.js';
 
 export interface Query {
   /** Milliseconds; the entry's time is not before it. */
@@ -23,8 +24,7 @@ export interface Query {
   matches(entry: IndexEntry, domain: string): boolean;
 }
 
-export type ParsedQuery =
-  { readonly ok: true; readonly query: Query } | { readonly ok: false; readonly problem: string };
+export type ParsedQuery = Result<Query>;
 
 /** What may stand before the colon, and what it finds. */
 export const queryKeys = {
@@ -67,7 +67,7 @@ export function parseQuery(text: string, now: Date = new Date()): ParsedQuery {
   const needle = needles.toSorted((a, b) => b.length - a.length)[0];
   return {
     ok: true,
-    query: {
+    value: {
       ...limits,
       all: tests.length === (limits.domain === undefined ? 0 : 1) && limits.fate === undefined,
       ...(needle !== undefined && { prefilter: patternOf(needle) }),

@@ -2,16 +2,17 @@
  * One line of octets from a client → one command (RFC 5321 §4.1). Pure: what is allowed when, and what it is answered,
  * is the session's. A line that begins with a known verb and cannot be read is `malformed`.
  */
-import { type Parsed, type PathArgument, parsePathArgument } from '../../mail/address.js';
+import { type PathArgument, parsePathArgument } from '../../mail/address.js';
+import type { Result } from '../../mail/result.js';
 import { type XclientAttributes, parseXclient } from './xclient.js';
 
 export type Command =
   | { readonly kind: 'helo'; readonly name: string; readonly extended: boolean }
-  | { readonly kind: 'mail'; readonly argument: Parsed<PathArgument> }
-  | { readonly kind: 'rcpt'; readonly argument: Parsed<PathArgument> }
+  | { readonly kind: 'mail'; readonly argument: Result<PathArgument> }
+  | { readonly kind: 'rcpt'; readonly argument: Result<PathArgument> }
   | { readonly kind: 'data' | 'rset' | 'noop' | 'quit' | 'vrfy' | 'help' }
   | { readonly kind: 'starttls' }
-  | { readonly kind: 'xclient'; readonly attributes: Parsed<XclientAttributes> }
+  | { readonly kind: 'xclient'; readonly attributes: Result<XclientAttributes> }
   | { readonly kind: 'malformed'; readonly problem: string }
   /** `line` is the whole of it, octets as latin1. */
   | { readonly kind: 'unknown'; readonly line: string };

@@ -3,9 +3,9 @@ import { type Reply, reply } from '../../mail/reply.js';
 
 export type MailParameters =
   | { readonly ok: true; readonly smtpUtf8: boolean; readonly eightBit: boolean }
-  | { readonly ok: false; readonly reply: Reply };
+  | { readonly ok: false; readonly problem: Reply };
 
-const no = (answer: Reply): MailParameters => ({ ok: false, reply: answer });
+const no = (answer: Reply): MailParameters => ({ ok: false, problem: answer });
 
 /** `maxSize` in octets: a message that says it is larger is refused before it is sent. */
 export function readMailParameters(parameters: ReadonlyMap<string, string | true>, maxSize: number): MailParameters {

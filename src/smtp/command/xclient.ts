@@ -2,7 +2,7 @@
  * The attributes of XCLIENT (Postfix' XCLIENT_README): who the client of a trusted proxy is. Whether the proxy is
  * trusted is the connection's question.
  */
-import type { Parsed } from '../../mail/address.js';
+import type { Result } from '../../mail/result.js';
 import { type Ip, parseIp } from '../../mail/ip.js';
 
 export interface XclientAttributes {
@@ -23,7 +23,7 @@ const syntax = { ok: false, problem: 'Bad XCLIENT attribute' } as const;
  * Reads what stands behind `XCLIENT`: `NAME=value` pairs, each value in xtext. Of an attribute given twice the first
  * counts.
  */
-export function parseXclient(argument: string): Parsed<XclientAttributes> {
+export function parseXclient(argument: string): Result<XclientAttributes> {
   const given = new Map<string, string>();
   for (const word of argument.split(/[ \t]+/)) {
     const [, name = '', xtext = ''] = /^([A-Za-z]+)=([^=]*)$/.exec(word) ?? [];

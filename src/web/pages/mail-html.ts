@@ -3,8 +3,8 @@
  * no policy covers is taken out of the markup: in Chromium `<link rel=preconnect>` opens connections whatever the
  * policy says, and so does a click on a link that it then does not follow.
  */
-import type { Attachment } from '../../mail/content.js';
-import { imageType } from '../../mail/image-type.js';
+import type { Attachment } from '../../mail/content/content.js';
+import { imageType } from '../../mail/content/image-type.js';
 
 /**
  * Tags that could act before or beside the policy. The tokenizer of HTML wants `<` and the name side by side, and so do

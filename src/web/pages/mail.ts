@@ -1,9 +1,9 @@
 /** The page of one mail: first why it was refused and what can be done about it, then what it says. */
 import { html } from 'hono/html';
-import { type Content, largestAttachment } from '../../mail/content.js';
+import { type Content, largestAttachment } from '../../mail/content/content.js';
 import { charsetParameter, decodeField } from '../../mail/encoded-word.js';
 import { headlineOf } from '../../mail/shown/headline.js';
-import { htmlText } from '../../mail/html-text.js';
+import { htmlText } from '../../mail/content/html-text.js';
 import type { IndexedFate } from '../../quarantine/look/fate.js';
 import { type KeptMail, unicode } from '../../quarantine/look/kept-mail.js';
 import { idOf, type MailRef, refText } from '../../quarantine/disk/mail-ref.js';

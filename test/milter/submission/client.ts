@@ -36,10 +36,10 @@ export class Milter {
 
   private constructor({ env = {}, zone = {}, own }: Setup) {
     const loaded = loadSubmission({ env: { SPF_REGEX: '.*include:us\\.test', ...env }, readFile: () => '' });
-    if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
+    if (!loaded.ok) throw new Error(loaded.problem.join('\n'));
     const line = (level: string) => (facts: object, text: string) =>
       void this.log.push({ level, text, facts: facts as Record<string, unknown> });
-    const policy = submission(loaded.config, {
+    const policy = submission(loaded.value.config, {
       resolver: zoneResolver(zone),
       directory: own === undefined ? undefined : { has: ({ d = '' }) => this.#has(own, d) },
       log: { debug: line('debug'), info: line('info'), warn: line('warn') },

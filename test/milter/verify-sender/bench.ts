@@ -60,8 +60,8 @@ const ownLdap = 'uri = ldap://127.0.0.1:9\nbase = dc=test\nfilter = (dc=%d)\n';
 export function configOf(text: string): MilterConfig {
   const readFile = (path: string): string => (path === 'own.ldap' ? ownLdap : `socket = unix:/unused\n${text}`);
   const loaded = loadMilterConfig({ file: 'test.conf', options: [], readFile });
-  if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
-  return loaded.config;
+  if (!loaded.ok) throw new Error(loaded.problem.join('\n'));
+  return loaded.value.config;
 }
 
 export interface BenchOptions {

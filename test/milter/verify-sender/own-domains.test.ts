@@ -120,7 +120,7 @@ test('what is wrong with the directory’s file stops the start', () => {
     '/own': 'uri = ldap://x\nbase = dc=x\nfilter = (dc=x)',
   };
   const loaded = loadMilterConfig({ file: '/c', options: [], readFile: (path) => files[path] ?? '' });
-  assert.deepEqual(loaded.ok ? [] : loaded.problems, [
+  assert.deepEqual(loaded.ok ? [] : loaded.problem, [
     '/c:2: own_domains_ldap = /own: filter: "(dc=x)" must hold %d, where the address goes',
   ]);
 });

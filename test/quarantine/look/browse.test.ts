@@ -38,7 +38,7 @@ const subjects = (items: readonly ListItem[]): string[] => items.map(({ entry })
 function query(text: string): Query {
   const parsed = parseQuery(text, now);
   assert.ok(parsed.ok);
-  return parsed.query;
+  return parsed.value;
 }
 
 test('days and domains come out newest first, with last December behind this November', async (t) => {

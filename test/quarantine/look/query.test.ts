@@ -69,7 +69,7 @@ for (const [what, text, expected] of finds) {
   test(`finds: ${what}`, () => {
     const parsed = parseQuery(text, now);
     assert.ok(parsed.ok, text);
-    const { query } = parsed;
+    const { value: query } = parsed;
     assert.equal(query.matches(entry, 'example.com'), expected);
     if (!expected || !query.prefilter) return;
     query.prefilter.lastIndex = 0;
@@ -87,8 +87,8 @@ const folded: readonly [what: string, subject: string, text: string, expected: b
 for (const [what, subject, text, expected] of folded) {
   test(`lower case: ${what}`, () => {
     const parsed = parseQuery(text, now);
-    assert.ok(parsed.ok && parsed.query.prefilter, text);
-    const { matches, prefilter } = parsed.query;
+    assert.ok(parsed.ok && parsed.value.prefilter, text);
+    const { matches, prefilter } = parsed.value;
     assert.equal(matches({ ...entry, subject }, 'example.com'), expected);
     if (!expected) return;
     const line = indexLine({ ...entry, subject }).toString('latin1');
@@ -111,7 +111,7 @@ for (const [text, after, before] of times) {
   test(`${text} is a time`, () => {
     const parsed = parseQuery(text, now);
     assert.ok(parsed.ok);
-    assert.deepEqual([parsed.query.after, parsed.query.before], [after, before]);
+    assert.deepEqual([parsed.value.after, parsed.value.before], [after, before]);
   });
 }
 

@@ -37,7 +37,7 @@ for (const [plugin, reasons, kind] of kinds) {
       const parsed = parseQuery(searchForKind(kind));
       assert.ok(parsed.ok);
       assert.ok(
-        parsed.query.matches({ ...entryFor('x', new Date()), plugin, reason }, 'example.com'),
+        parsed.value.matches({ ...entryFor('x', new Date()), plugin, reason }, 'example.com'),
         searchForKind(kind),
       );
     }

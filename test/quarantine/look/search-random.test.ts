@@ -87,7 +87,7 @@ test('a search finds what its predicate finds, and counts it', async (t) => {
   const check = fc.asyncProperty(searches, async (text) => {
     const parsed = parseQuery(text, now);
     if (!parsed.ok) return;
-    const { query } = parsed;
+    const { value: query } = parsed;
     const nameOf = (entry: IndexEntry, domain: string): string => `${domain}/${entry.filename}`;
     const expected = there.filter(({ entry, domain }) => query.matches(entry, domain));
     const found: string[] = [];

@@ -2,16 +2,18 @@
  * The environment of `postern milter --policy submission` into one frozen value, or all that is wrong with it, one line
  * each that names the variable. Values of secrets are never shown.
  */
-import { type ReadDirectory, readDirectory, type DirectoryKey } from '../../../directory/settings.js';
+import { readDirectory, type DirectoryKey } from '../../../directory/settings.js';
 import type { DirectoryOptions } from '../../../directory/directory.js';
 import { readZoneFile } from '../../../dns/zone.js';
 import type { Resolver } from '../../../dns/resolver.js';
+import type { Problems, Result } from '../../../mail/result.js';
 import { printable } from '../../../mail/text.js';
 import type { Endpoint } from '../../../milter/endpoint.js';
 import type { SubmissionSettings } from '../../../milter/submission/settings.js';
 import { parsePattern } from '../../../milter/submission/pattern.js';
 import { type ReadFile, tryRead } from '../../../settings/cross-checks.js';
-import { directoryVariables, flag, type VariableName, variables, type VariableValues } from './variables.js';
+import { TableReader } from '../../../settings/read-table.js';
+import { directoryVariables, flag, variables, type VariableValues } from './variables.js';
 
 export interface SubmissionConfig extends SubmissionSettings {
   readonly log_level: 'debug' | 'info' | 'warn' | 'error';
@@ -29,14 +31,14 @@ export interface SubmissionConfig extends SubmissionSettings {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export type LoadedSubmission =
-  | {
-      readonly ok: true;
-      readonly config: SubmissionConfig;
-      readonly text: string;
-      readonly warnings: readonly string[];
-    }
-  | { readonly ok: false; readonly problems: readonly string[] };
+export interface ReadSubmission {
+  readonly config: SubmissionConfig;
+  /** All variables as an environment file that gives the same, but for the password. */
+  readonly text: string;
+  readonly warnings: readonly string[];
+}
+
+export type LoadedSubmission = Result<ReadSubmission, Problems>;
 
 export interface SubmissionInput {
   readonly env: Environment;
@@ -46,22 +48,22 @@ export interface SubmissionInput {
 }
 
 export function loadSubmission({ env, readFile, inherited }: SubmissionInput): LoadedSubmission {
-  const problems: string[] = [];
-  const values = {} as { -readonly [N in VariableName]: VariableValues[N] };
-  for (const [name, { kind, default: byDefault }] of Object.entries(variables)) {
-    const text = env[name]?.trim() || byDefault;
-    const parsed = kind.parse(text);
-    if (parsed.ok) Object.assign(values, { [name]: parsed.value });
-    else problems.push(`${name}: ${shown(text)} ${printable(parsed.problem, 400)}`);
-  }
+  const reader = new TableReader({
+    table: new Map(Object.entries(variables)),
+    complaint: ({ name, text }, problem) => `${name}: ${shown(text)} ${printable(problem, 400)}`,
+  });
+  for (const [name, { default: byDefault }] of Object.entries(variables))
+    reader.take({ name, text: env[name]?.trim() || byDefault, place: 'environment' });
+  const { problems } = reader;
+  const values = reader.values() as unknown as VariableValues;
   const directory = values.LDAP_ENABLED ? directoryOf(env, readFile) : undefined;
-  if (directory && !directory.ok) problems.push(...directory.problems);
+  if (directory && !directory.ok) problems.push(...directory.problem);
   const zone = zoneOf(values.DNS_ZONE, readFile);
   if (typeof zone === 'string') problems.push(`DNS_ZONE: ${zone}`);
   const socket = socketOf(values, inherited);
   if (typeof socket === 'string') problems.push(`MILTER_SOCKET: ${socket}`);
   if (problems.length > 0 || typeof zone === 'string' || typeof socket === 'string' || directory?.ok === false)
-    return { ok: false, problems };
+    return { ok: false, problem: problems };
   const config: SubmissionConfig = {
     mode: values.MILTER_MODE,
     name: values.MILTER_NAME,
@@ -79,12 +81,12 @@ export function loadSubmission({ env, readFile, inherited }: SubmissionInput): L
     metrics: values.METRICS,
     dnsServers: values.DNS_SERVERS,
     zone,
-    directory: directory?.options,
+    directory: directory?.value,
     summaryEvery: values.SUMMARY_EVERY,
     stopTimeout: values.STOP_TIMEOUT,
   };
   const warnings = config.pattern === everything ? [permitsAll] : [];
-  return { ok: true, config: Object.freeze(config), text: textOf(env), warnings };
+  return { ok: true, value: { config: Object.freeze(config), text: textOf(env), warnings } };
 }
 
 /** sos-milter's default. */
@@ -102,22 +104,22 @@ function socketOf({ MILTER_SOCKET, MILTER_NAME }: VariableValues, inherited: str
 function zoneOf(file: string, readFile: ReadFile): Resolver | string | undefined {
   if (!file) return undefined;
   const read = tryRead(file, readFile);
-  if (!read.ok) return `${shown(file)} must be a file that can be read (${read.why})`;
-  const zone = readZoneFile(read.text);
+  if (!read.ok) return `${shown(file)} must be a file that can be read (${read.problem})`;
+  const zone = readZoneFile(read.value);
   return zone.kind === 'zone' ? zone.resolver : `${shown(file)}: ${printable(zone.problem, 300)}`;
 }
 
-function directoryOf(env: Environment, readFile: ReadFile): ReadDirectory {
+function directoryOf(env: Environment, readFile: ReadFile): Result<DirectoryOptions, Problems> {
   const values: { [K in DirectoryKey]?: string } = {};
   for (const [key, [name]] of Object.entries(directoryVariables)) values[key as DirectoryKey] = env[name] ?? '';
   const startTls = flag.parse(values.start_tls?.trim() ?? '');
-  if (!startTls.ok) return { ok: false, problems: [`LDAP_STARTTLS: ${startTls.problem}`] };
+  if (!startTls.ok) return { ok: false, problem: [`LDAP_STARTTLS: ${startTls.problem}`] };
   values.start_tls = startTls.value ? 'yes' : 'no';
   const file = env[passwordFile]?.trim();
   if (file) {
     const read = tryRead(file, readFile);
-    if (!read.ok) return { ok: false, problems: [`${passwordFile}: ${shown(file)} cannot be read (${read.why})`] };
-    values.bind_password = read.text.replace(/\r?\n$/, '');
+    if (!read.ok) return { ok: false, problem: [`${passwordFile}: ${shown(file)} cannot be read (${read.problem})`] };
+    values.bind_password = read.value.replace(/\r?\n$/, '');
   }
   return readDirectory({ values, nameOf: variableOf, places: ['d'], readFile });
 }

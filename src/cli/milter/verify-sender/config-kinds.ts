@@ -1,5 +1,5 @@
 /** The kinds of value in spf-milter.conf(5), its syntax to the letter: comma-separated sets, yes or true, texts with macros. */
-import type { Parsed } from '../../../mail/address.js';
+import type { Result } from '../../../mail/result.js';
 import { parseDomain } from '../../../mail/domain.js';
 import { type Ip, type Network, parseIp, parseNetwork } from '../../../mail/ip.js';
 import { type Endpoint, endpointSpellings, endpointText, parseEndpoint } from '../../../milter/endpoint.js';
@@ -192,5 +192,5 @@ function indexOfToken(text: string, token: string): number {
   return -1;
 }
 
-export const mapped = <A, B>(parsed: Parsed<A>, make: (value: A) => B): Parsed<B> =>
+export const mapped = <A, B>(parsed: Result<A>, make: (value: A) => B): Result<B> =>
   parsed.ok ? { ok: true, value: make(parsed.value) } : parsed;

@@ -1,18 +1,18 @@
 /** The command line of `postern milter`: the options of spf-milter(8), each a parameter of the file, and a few of its own. */
 import { printable } from '../../../mail/text.js';
 import { nearest } from '../../../settings/nearest.js';
-import type { GivenParameter } from './config.js';
+import type { GivenText } from '../../../settings/read-table.js';
+import type { Problems, Result } from '../../../mail/result.js';
 
 export interface MilterOptions {
   /** undefined: where nobody says otherwise. */
   readonly file: string | undefined;
-  readonly given: readonly GivenParameter[];
+  readonly given: readonly GivenText[];
   readonly action: 'run' | 'help' | 'version' | 'check' | 'print';
   readonly policy: string;
 }
 
-export type ReadOptions =
-  { readonly ok: true; readonly options: MilterOptions } | { readonly ok: false; readonly problems: readonly string[] };
+export type ReadOptions = Result<MilterOptions, Problems>;
 
 interface Option {
   readonly long: string;
@@ -66,7 +66,7 @@ ${options
 export function readMilterOptions(argv: readonly string[]): ReadOptions {
   const words = [...argv];
   const problems: string[] = [];
-  const given: GivenParameter[] = [];
+  const given: GivenText[] = [];
   const held = new Map<string, string>();
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     const { option, spelt, inline } = optionOf(word);
@@ -79,11 +79,11 @@ export function readMilterOptions(argv: readonly string[]): ReadOptions {
       else given.push({ name: option.parameter, text: value.trim(), place: spelt });
     }
   }
-  if (problems.length > 0) return { ok: false, problems };
+  if (problems.length > 0) return { ok: false, problem: problems };
   const actions = { help: 'help', version: 'version', 'check-config': 'check', 'print-config': 'print' } as const;
   const [, action] = Object.entries(actions).find(([name]) => held.has(name)) ?? ['', 'run' as const];
   const file = held.get('config-file');
-  return { ok: true, options: { file, given, action, policy: held.get('policy') ?? 'verify' } };
+  return { ok: true, value: { file, given, action, policy: held.get('policy') ?? 'verify' } };
 }
 
 interface Spelling {

@@ -108,19 +108,23 @@ class RunningMilter {
 
   reload(loaded: LoadedConfig, file: string): void {
     if (!loaded.ok) {
-      for (const problem of loaded.problems)
+      for (const problem of loaded.problem)
         this.#log.error({}, `not reloaded, the old configuration stays: ${problem}`);
       return;
     }
     const old = this.#config;
-    this.#config = loaded.config;
-    if (loaded.config.dns_zone || old.dns_zone || String(old.dns_servers) !== String(loaded.config.dns_servers))
-      this.#resolver = this.#makeResolver(loaded.config);
-    const { own_domains_ldap: directory } = loaded.config;
+    this.#config = loaded.value.config;
+    if (
+      loaded.value.config.dns_zone ||
+      old.dns_zone ||
+      String(old.dns_servers) !== String(loaded.value.config.dns_servers)
+    )
+      this.#resolver = this.#makeResolver(loaded.value.config);
+    const { own_domains_ldap: directory } = loaded.value.config;
     this.#directory = directory && new Directory(directory); // the old one's connections close when they are idle
-    this.#server.setPolicy(verifySender(loaded.config, this.#tools()));
+    this.#server.setPolicy(verifySender(loaded.value.config, this.#tools()));
     this.#log.info({}, `configuration reloaded from ${file}`);
-    for (const name of changedForRestart(old, loaded.config))
+    for (const name of changedForRestart(old, loaded.value.config))
       this.#log.warn({}, `parameter "${name}" changed, restart needed`);
   }
 

@@ -20,8 +20,8 @@ const load = (env: Env, inherited?: string) =>
 
 function config(env: Env, inherited?: string): SubmissionConfig {
   const loaded = load(env, inherited);
-  if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
-  return loaded.config;
+  if (!loaded.ok) throw new Error(loaded.problem.join('\n'));
+  return loaded.value.config;
 }
 
 const ldap = {
@@ -34,7 +34,16 @@ const ldap = {
 test('nothing set: sos-milter’s defaults, and a warning that nothing will be found', () => {
   const loaded = load({});
   assert.ok(loaded.ok);
-  const { mode, name, rejectMessage, tmpfailMessage, pattern, directory, socket, log_level: level } = loaded.config;
+  const {
+    mode,
+    name,
+    rejectMessage,
+    tmpfailMessage,
+    pattern,
+    directory,
+    socket,
+    log_level: level,
+  } = loaded.value.config;
   assert.deepEqual(
     [mode, name, rejectMessage, tmpfailMessage, pattern?.text, directory, endpointText(socket), level],
     [
@@ -48,7 +57,7 @@ test('nothing set: sos-milter’s defaults, and a warning that nothing will be f
       'info',
     ],
   );
-  assert.match(loaded.warnings.join(), /neither SPF_REGEX nor OUTGOING_IPS/);
+  assert.match(loaded.value.warnings.join(), /neither SPF_REGEX nor OUTGOING_IPS/);
 });
 
 test('as in its own compose file', () => {
@@ -145,7 +154,7 @@ const wrong: readonly [what: string, env: Env, expected: RegExp][] = [
 for (const [what, env, expected] of wrong)
   test(`said of ${what}`, () => {
     const loaded = load(env);
-    const said = loaded.ok ? 'nothing' : loaded.problems.join('\n');
+    const said = loaded.ok ? 'nothing' : loaded.problem.join('\n');
     assert.match(said, expected);
     assert.doesNotMatch(said, /geheim/);
   });
@@ -153,10 +162,10 @@ for (const [what, env, expected] of wrong)
 test('--print-config reads back to the same, and shows no password', () => {
   const loaded = load({ ...ldap, LDAP_BINDDN: 'cn=x', LDAP_BINDPW: 'geheim', MILTER_MODE: 'Reject' });
   assert.ok(loaded.ok);
-  assert.doesNotMatch(loaded.text, /geheim/);
-  assert.match(loaded.text, /^LDAP_BINDPW=\*\*\*$/m);
-  const lines = loaded.text.trimEnd().split('\n');
+  assert.doesNotMatch(loaded.value.text, /geheim/);
+  assert.match(loaded.value.text, /^LDAP_BINDPW=\*\*\*$/m);
+  const lines = loaded.value.text.trimEnd().split('\n');
   const again = load(Object.fromEntries(lines.map((line) => [line.split('=')[0], line.slice(line.indexOf('=') + 1)])));
   assert.ok(again.ok);
-  assert.equal(again.text, loaded.text);
+  assert.equal(again.value.text, loaded.value.text);
 });

@@ -1,0 +1,6 @@
+/** What a reading comes to: a value, or what is wrong. Problems for people are whole clauses, safe to print. */
+export type Result<T, P = string> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: P };
+
+/** One line each: the place, the value, what would be right. */
+export type Problems = readonly string[];

@@ -1,6 +1,6 @@
 /**
- * Makes a clone ready: installs the packages, builds `dist`. Run by npm before start, demo, test and check; does nothing,
- * quickly, when nothing has changed. Uses Node alone, for nothing else is there yet.
+ * Makes a clone ready: installs the packages, builds `dist`. Run by npm before start, demo, test and check; does
+ * nothing, quickly, when nothing has changed. Uses Node alone, for nothing else is there yet.
  *
  * Several runs at a time are safe: one works, the others wait and then find nothing left to do.
  */
@@ -75,7 +75,10 @@ function isBuilt(now) {
   return read(record) === JSON.stringify(now);
 }
 
-/** What was built stays usable while it is built anew: files are written over, and only outputs of vanished sources go. */
+/**
+ * What was built stays usable while it is built anew: files are written over, and only outputs of vanished sources
+ * go.
+ */
 function build(now) {
   say('building');
   const before = read(record);

@@ -1,16 +1,17 @@
 /**
- * attachments — rejects mail with an attachment of a kind that is not wanted, by its name or type, inside zip archives
- * (by the names they list; nothing is unpacked) and attached mails, too.
+ * attachments — rejects mail with an attachment of a kind that is not wanted, by its name or type, inside zip
+ * archives (by the names they list; nothing is unpacked) and attached mails, too.
  *
  *     attachments                                  the list that ships with postern (attachments.txt): programs
  *     attachments /etc/postern/attachments.txt     a list of your own
- *     attachments unreadable=reject                what becomes of mail whose content cannot be read, because it is too
- *                                                  deep, has too many parts …: reject (the default: nothing gets past the
- *                                                  list that way), or pass. What takes too long now is deferred
+ *     attachments unreadable=reject                what becomes of mail whose content cannot be read, because it is
+ *                                                  too deep, has too many parts …: reject (the default: nothing gets
+ *                                                  past the list that way), or pass. What takes too long now is
+ *                                                  deferred
  *
- * A list has one pattern a line, with # comments. `*` stands for anything. One with a slash is compared with the type,
- * such as application/x-msdownload, any other with the name, such as *.exe. Case does not matter, nor what Windows
- * drops from the end of a name. Not part of checks/all: what is not wanted is a matter of the house.
+ * A list has one pattern a line, with # comments. `*` stands for anything. One with a slash is compared with the
+ * type, such as application/x-msdownload, any other with the name, such as *.exe. Case does not matter, nor what
+ * Windows drops from the end of a name. Not part of checks/all: what is not wanted is a matter of the house.
  */
 import { type Plugin, defineCheck, pass, reject } from '../src/hooks/check.js';
 import type { Attachment } from '../src/mail/content/content.js';

@@ -2,11 +2,12 @@
  * dkim — rejects mail without a DKIM signature from a domain that signs all its mail.
  *
  *     dkim                             the list that ships with postern (dkim.txt): large providers
- *     dkim /etc/postern/signers.txt    a list of your own: one domain a line, # comments; *.example.org for what is below
+ *     dkim /etc/postern/signers.txt    a list of your own: one domain a line, # comments; *.example.org
+ *                                      for what is below
  *
- * The domain is that of the reverse-path: mailing lists, which may take signatures off, have one of their own. Whether
- * the signature is good is not asked here: that is recorded by dkim_check, which this check's marker switches on as
- * well, and acted upon by dmarc.
+ * The domain is that of the reverse-path: mailing lists, which may take signatures off, have one of their own.
+ * Whether the signature is good is not asked here: that is recorded by dkim_check, which this check's marker switches
+ * on as well, and acted upon by dmarc.
  */
 import { type Plugin, defineCheck, pass, reject } from '../src/hooks/check.js';
 import { parseDomain } from '../src/mail/domain.js';

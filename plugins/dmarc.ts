@@ -2,16 +2,18 @@
  * dmarc — obeys what the domain of the From: field asks for (RFC 7489), where neither SPF nor a DKIM signature stands
  * for that domain.
  *
- *     dmarc                         p=reject: rejected; p=quarantine: taken, with X-DMARC-RESULT: quarantine; p=none: taken
+ *     dmarc                         p=reject: rejected; p=quarantine: taken, with X-DMARC-RESULT: quarantine;
+ *                                   p=none: taken
  *     dmarc quarantine=archive      p=quarantine: rejected, too, and so archived
  *
- * SPF and the signatures are evaluated for it where no other check has done so. If DNS does not answer, and the answer
- * would have decided, the mail is deferred. pct= is obeyed: what it spares is treated one step milder (§6.6.4). The
- * result is recorded in Authentication-Results and log. A mail with several From: fields is nobody's (RFC 5322 §3.6):
- * neither SPF nor DKIM stands for it. Of several domains in the field each is judged, and the hardest policy holds.
+ * SPF and the signatures are evaluated for it where no other check has done so. If DNS does not answer, and the
+ * answer would have decided, the mail is deferred. pct= is obeyed: what it spares is treated one step milder
+ * (§6.6.4). The result is recorded in Authentication-Results and log. A mail with several From: fields is nobody's
+ * (RFC 5322 §3.6): neither SPF nor DKIM stands for it. Of several domains in the field each is judged, and the
+ * hardest policy holds.
  *
- * Not asked: hosts in spf_forwarders, and whitelisted mail. Not part of checks/all: mailing lists and forwarding break
- * both SPF and DKIM, and an ARC chain that says they were fine before is recorded, not believed.
+ * Not asked: hosts in spf_forwarders, and whitelisted mail. Not part of checks/all: mailing lists and forwarding
+ * break both SPF and DKIM, and an ARC chain that says they were fine before is recorded, not believed.
  */
 import { type DmarcOutcome, type DmarcPolicy, evaluateDmarc } from '../src/dkim/dmarc.js';
 import { type Mail, type Plugin, type Verdict, defer, defineCheck, pass, reject, skip } from '../src/hooks/check.js';

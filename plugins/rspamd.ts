@@ -1,13 +1,14 @@
 /**
  * rspamd — asks rspamd for a score, and rejects or marks mail by it.
  *
- *     rspamd 127.0.0.1:11333                   rspamd's normal worker, or its socket /run/rspamd/…; without either the check
- *                                              is off, and the log says so once
- *     rspamd 127.0.0.1:11333 reject=15 mark=6  the thresholds (these are the defaults): from 15 on rejected and archived,
- *                                              from 6 on taken with a field X-SPAM-RESULT; `never` for none
+ *     rspamd 127.0.0.1:11333                   rspamd's normal worker, or its socket /run/rspamd/…; without either the
+ *                                              check is off, and the log says so once
+ *     rspamd 127.0.0.1:11333 reject=15 mark=6  the thresholds (these are the defaults): from 15 on rejected and
+ *                                              archived, from 6 on taken with a field X-SPAM-RESULT; `never` for none
  *
- * Of rspamd's own actions `soft reject` (its rate limits) defers; `reject` and the others do not count, the score does.
- * Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see shared/scanner.ts). Not part of checks/all.
+ * Of rspamd's own actions `soft reject` (its rate limits) defers; `reject` and the others do not count, the score
+ * does. Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see shared/scanner.ts). Not part of
+ * checks/all.
  */
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { type Mail, type Plugin, defer } from '../src/hooks/check.js';

@@ -1,11 +1,14 @@
 /**
  * spamassassin — asks SpamAssassin's spamd for a score, and rejects or marks mail by it.
  *
- *     spamassassin 127.0.0.1:783                    or /run/spamd.sock; without either the check is off, and the log says so once
- *     spamassassin 127.0.0.1:783 reject=10 mark=5   the thresholds (these are the defaults): from 10 on rejected and archived,
- *                                                   from 5 on taken with a field X-SPAM-RESULT; `never` for none
+ *     spamassassin 127.0.0.1:783                    or /run/spamd.sock; without either the check is off, and the log
+ *                                                   says so once
+ *     spamassassin 127.0.0.1:783 reject=10 mark=5   the thresholds (these are the defaults): from 10 on rejected and
+ *                                                   archived, from 5 on taken with a field X-SPAM-RESULT; `never` for
+ *                                                   none
  *
- * Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see shared/scanner.ts). Not part of checks/all.
+ * Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see shared/scanner.ts). Not part of
+ * checks/all.
  */
 import { type Mail, type Plugin } from '../src/hooks/check.js';
 import { asciiText, printable } from '../src/mail/text.js';

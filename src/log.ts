@@ -1,9 +1,9 @@
 /**
- * The log: pino, JSON or pretty, in which no client can forge a line or move a terminal's cursor. What is logged, and under
- * which names, is the business of those who log.
+ * The log: pino, JSON or pretty, in which no client can forge a line or move a terminal's cursor. What is logged, and
+ * under which names, is the business of those who log.
  *
- * Lines are written before the call returns, so none is lost at an exit, and one write is one line, so several processes may
- * share the output.
+ * Lines are written before the call returns, so none is lost at an exit, and one write is one line, so several
+ * processes may share the output.
  */
 import { isatty } from 'node:tty';
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
@@ -36,7 +36,9 @@ export function createLogger(settings: LogSettings, output: LogOutput = stdout()
   );
 }
 
-/** Waiting for a reader that has stopped reading, or for room on the disk, this much is kept; then lines are dropped. */
+/**
+ * Waiting for a reader that has stopped reading, or for room on the disk, this much is kept; then lines are dropped.
+ */
 const maxPendingOctets = 1_048_576;
 
 function stdout(): LogOutput {
@@ -47,12 +49,16 @@ function stdout(): LogOutput {
 }
 
 /**
- * Everything JSON leaves raw and a terminal or a line reader might act on: DEL, C1 controls, line and paragraph separators,
- * bidirectional and other invisible formatting, lone surrogates. (C0 controls are escaped already, but for the final newline.)
+ * Everything JSON leaves raw and a terminal or a line reader might act on: DEL, C1 controls, line and paragraph
+ * separators, bidirectional and other invisible formatting, lone surrogates. (C0 controls are escaped already, but
+ * for the final newline.)
  */
 const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
 
-/** A line of pino's JSON with everything unsafe as \uXXXX, which changes no value. Plain ASCII, the common case, returns as it is. */
+/**
+ * A line of pino's JSON with everything unsafe as \uXXXX, which changes no value. Plain ASCII, the common case,
+ * returns as it is.
+ */
 export function safeJson(line: string): string {
   const end = line.length - 1;
   if (line.search(/[^ -~]/) === end) return line;
@@ -101,7 +107,10 @@ function printableValue(value: unknown): unknown {
 
 const oneLine = (text: string): string => printable(text, Infinity);
 
-/** The stack of an error as pino writes it: only frames behind the message keep a line of their own, for a message may hold anything. */
+/**
+ * The stack of an error as pino writes it: only frames behind the message keep a line of their own, for a message may
+ * hold anything.
+ */
 function printableStack(error: { readonly stack?: unknown; readonly message?: unknown }): unknown {
   if (typeof error.stack !== 'string' || typeof error.message !== 'string') return printableValue(error.stack);
   const at = error.stack.indexOf(error.message);

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The command line: finds the command, runs it, exits with its code. Each command is a file in cli/, read when it is called. */
+/**
+ * The command line: finds the command, runs it, exits with its code. Each command is a file in cli/, read when it is
+ * called.
+ */
 import { exit } from './cli/exit-codes.js';
 import type { CommandLine } from './cli/load.js';
 import { version } from './cli/package-root.js';

@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Of each room (a folder of src, or a file beside the folders) the rooms it may see beside itself. `room/file` opens that
- * file alone, `type room` its types alone. A row for `room/file*` goes before the room's own.
+ * Of each room (a folder of src, or a file beside the folders) the rooms it may see beside itself. `room/file` opens
+ * that file alone, `type room` its types alone. A row for `room/file*` goes before the room's own.
  */
 const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   mail: [],
@@ -182,7 +182,9 @@ test('every import in src and plugins is allowed', () => {
   );
 });
 
-/** Files of a folder itself, not of the folders in it: more than a reader can hold at once is a folder without order. */
+/**
+ * Files of a folder itself, not of the folders in it: more than a reader can hold at once is a folder without order.
+ */
 const maxFlat = 16;
 
 test(`no folder of src holds more than ${maxFlat} files`, () => {
@@ -222,6 +224,25 @@ test('only the rooms that other programs may import have a list of their names',
   );
   const reexports = sourceFiles().filter((file) => /^export \* /m.test(read(file)));
   assert.deepEqual(reexports, []);
+});
+
+/** Code is held to that width by the formatter, as far as it can be cut. */
+const maxColumns = 120;
+
+test(`no comment goes beyond ${maxColumns} columns`, () => {
+  const below = (folder: string): readonly string[] =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`);
+  const files = ['setup.mjs', ...['src', 'plugins', 'test'].flatMap(below)].filter((file) =>
+    /\.(?:ts|mjs)$/.test(file),
+  );
+  const long = files.flatMap((file) =>
+    read(file)
+      .split('\n')
+      .flatMap((line, i) =>
+        [...line].length > maxColumns && /^\s*(?:\/\/|\/?\*)| \/\/ /.test(line) ? [`${file}:${i + 1}`] : [],
+      ),
+  );
+  assert.deepEqual(long, []);
 });
 
 test('a type’s name stands for one type: no two rooms declare the same', () => {

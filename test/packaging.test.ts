@@ -1,4 +1,7 @@
-/** What packaging/ has: the examples for submission set what exists, and name what is there; systemd understands the units. */
+/**
+ * What packaging/ has: the examples for submission set what exists, and name what is there; systemd understands the
+ * units.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * `npm run t NAME`: runs the one test file whose path holds NAME. `npm run test:fast`: runs those of the pure rooms, which
- * open no port and start no process. Both find dist made, which npm sees to.
+ * `npm run t NAME`: runs the one test file whose path holds NAME. `npm run test:fast`: runs those of the pure rooms,
+ * which open no port and start no process. Both find dist made, which npm sees to.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';

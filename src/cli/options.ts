@@ -1,4 +1,7 @@
-/** Reads the words behind `postern spf check` and `postern spf lint`: `--name VALUE`, `--name=VALUE`, `--flag`, other words. */
+/**
+ * Reads the words behind `postern spf check` and `postern spf lint`: `--name VALUE`, `--name=VALUE`, `--flag`, other
+ * words.
+ */
 import { printable } from '../mail/text.js';
 import { nearest } from '../settings/nearest.js';
 

@@ -128,7 +128,9 @@ export const srvOf = (settings: Settings, oncePerTurn = false): Srv =>
     oncePerTurn,
   });
 
-/** As at RCPT, from this machine: is there a marker of just that name? Throws BrokenMarker where /srv cannot be read. */
+/**
+ * As at RCPT, from this machine: is there a marker of just that name? Throws BrokenMarker where /srv cannot be read.
+ */
 export function hasUser(settings: Settings): (domain: string, localPart: string) => boolean {
   const srv = srvOf(settings);
   return (domain, localPart) => {

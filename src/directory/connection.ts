@@ -1,7 +1,7 @@
 /**
- * One connection to a directory: opened, secured, bound, then asked one question at a time. The socket is ours and ldapts
- * speaks on it, for ldapts has no time limit on a handshake, no bound on what a server may send, goes on with a dead
- * connection after StartTLS, and carries what came before the handshake over it.
+ * One connection to a directory: opened, secured, bound, then asked one question at a time. The socket is ours and
+ * ldapts speaks on it, for ldapts has no time limit on a handshake, no bound on what a server may send, goes on with
+ * a dead connection after StartTLS, and carries what came before the handshake over it.
  */
 import { once } from 'node:events';
 import net from 'node:net';

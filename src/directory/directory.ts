@@ -32,7 +32,10 @@ const maxOctets = 16_777_216;
 /** Longer than any address; nothing in a directory is found by more. */
 const maxValueLength = 512;
 
-/** A directory drops control characters and folds spaces before it compares (RFC 4518 §2.2, §2.6): this would find another. */
+/**
+ * A directory drops control characters and folds spaces before it compares (RFC 4518 §2.2, §2.6): this would find
+ * another.
+ */
 const ignoredByServers = /[\p{C}\p{Z}]/u;
 
 const isUnasked = (value: string): boolean => value.length > maxValueLength || ignoredByServers.test(value);

@@ -1,6 +1,7 @@
 /**
- * The operator's search filter with places for what a client said: `(&(objectClass=dNSDomain)(dc=%d))`. What goes into a
- * place is escaped (RFC 4515 §3), so that it can only ever be a value: no client adds a condition or a wildcard.
+ * The operator's search filter with places for what a client said: `(&(objectClass=dNSDomain)(dc=%d))`. What goes
+ * into a place is escaped (RFC 4515 §3), so that it can only ever be a value: no client adds a condition or a
+ * wildcard.
  */
 import type { Result } from '../mail/result.js';
 import { escapeFilter, FilterParser } from 'ldapts';
@@ -48,7 +49,10 @@ function escaped(value: string | undefined): string {
   return escapeFilter`${value}`;
 }
 
-/** Other programs forgive spaces between the parts of a filter; a value's own never touch a bare parenthesis on its outside. */
+/**
+ * Other programs forgive spaces between the parts of a filter; a value's own never touch a bare parenthesis on its
+ * outside.
+ */
 const withoutSpaces = (text: string): string => text.replace(/(?<=[()]|\(\s*[&|!])\s+(?=[()&|!])/g, '');
 
 /** In values parentheses are escaped, so those that stand here are the filter's own. */

@@ -1,6 +1,6 @@
 /**
- * Connections to a directory, opened when they are needed and kept for the next question. A kept one that turns out to be
- * dead is replaced at once, so that a restart of the server costs nobody an answer.
+ * Connections to a directory, opened when they are needed and kept for the next question. A kept one that turns out
+ * to be dead is replaced at once, so that a restart of the server costs nobody an answer.
  */
 import { LdapConnection, type ConnectionOptions } from './connection.js';
 import { DirectoryProblem } from './problem.js';

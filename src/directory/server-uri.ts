@@ -1,4 +1,7 @@
-/** Where a directory listens: `ldap://host`, `ldaps://host:1636`, `ldapi://%2Frun%2Fslapd%2Fldapi` (RFC 4516 §2) into values. Pure. */
+/**
+ * Where a directory listens: `ldap://host`, `ldaps://host:1636`, `ldapi://%2Frun%2Fslapd%2Fldapi` (RFC 4516 §2) into
+ * values. Pure.
+ */
 import { parseDomain } from '../mail/domain.js';
 import { parseIp } from '../mail/ip.js';
 

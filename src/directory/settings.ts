@@ -1,6 +1,6 @@
 /**
- * The settings of a directory: which there are, how they are read, and the file that holds them, for those who are not told
- * by environment. A file is `key = value`, one a line, # comments, as postern.conf.
+ * The settings of a directory: which there are, how they are read, and the file that holds them, for those who are
+ * not told by environment. A file is `key = value`, one a line, # comments, as postern.conf.
  */
 import { parseServerUri } from './server-uri.js';
 import type { DirectoryOptions } from './directory.js';

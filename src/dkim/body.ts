@@ -1,6 +1,6 @@
 /**
- * The body of a message on its way to whoever hashes it: in pieces small enough that other sessions get their turn between
- * two of them. And how long it is once it is canonical (RFC 6376 §3.4.3, §3.4.4).
+ * The body of a message on its way to whoever hashes it: in pieces small enough that other sessions get their turn
+ * between two of them. And how long it is once it is canonical (RFC 6376 §3.4.3, §3.4.4).
  */
 import { setImmediate as otherSessions } from 'node:timers/promises';
 import type { MessageSource } from '../mail/message.js';

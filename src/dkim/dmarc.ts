@@ -1,6 +1,6 @@
 /**
- * DMARC (RFC 7489) for one domain of a From: field, given what SPF and DKIM found. npm mailauth finds the record and the
- * organizational domain; strict alignment is judged here, for mailauth 4.13 takes it for relaxed.
+ * DMARC (RFC 7489) for one domain of a From: field, given what SPF and DKIM found. npm mailauth finds the record and
+ * the organizational domain; strict alignment is judged here, for mailauth 4.13 takes it for relaxed.
  */
 import type { Resolver } from '../dns/resolver.js';
 import { mailauthDns } from './mailauth-dns.js';

@@ -1,8 +1,8 @@
 /**
- * What npm mailauth is given to read: the message, within limits. Some of its loops are quadratic: in the lines of the header,
- * in the addresses of From:, in the names that a signature lists, and in a line's length. The limits are far above what is
- * sent in earnest. It also prints on stdout where l= is beyond the end of the body, so signatures with l= reach it only if
- * they cover the whole body. Leaves their verification to verify.ts.
+ * What npm mailauth is given to read: the message, within limits. Some of its loops are quadratic: in the lines of
+ * the header, in the addresses of From:, in the names that a signature lists, and in a line's length. The limits are
+ * far above what is sent in earnest. It also prints on stdout where l= is beyond the end of the body, so signatures
+ * with l= reach it only if they cover the whole body. Leaves their verification to verify.ts.
  */
 import type { Field, Header } from '../mail/header.js';
 import { areReadable } from '../mail/mailboxes.js';
@@ -93,7 +93,8 @@ const malformed: Unread = { result: 'permerror', why: 'malformed' };
 
 /** Undefined: the signature is fit to be verified. */
 async function whyUnread(tags: Tags, body: () => AsyncIterable<Buffer>): Promise<Unread | undefined> {
-  if (/^rsa-sha1$/i.test(tags.get('a') ?? '')) return { result: 'policy', why: 'rsa-sha1 is not believed' }; // RFC 8301 §3.1
+  // RFC 8301 §3.1
+  if (/^rsa-sha1$/i.test(tags.get('a') ?? '')) return { result: 'policy', why: 'rsa-sha1 is not believed' };
   const covered = tags.get('l');
   if (covered === undefined) return undefined;
   if (!/^\d{1,76}$/.test(covered)) return malformed;
@@ -124,8 +125,9 @@ function linesOf(raw: Buffer): number {
 const withLineEnd = (raw: Buffer): Buffer => (raw.at(-1) === 0x0a ? raw : Buffer.concat([raw, Buffer.from('\r\n')]));
 
 /**
- * RFC 6376 §3.2: tags by name, in lower case, without white space in their values; undefined where it is no list of tags.
- * mailauth reads comments and quotes there, which the RFC does not have, so what is in them must be a tag here, or nothing.
+ * RFC 6376 §3.2: tags by name, in lower case, without white space in their values; undefined where it is no list of
+ * tags. mailauth reads comments and quotes there, which the RFC does not have, so what is in them must be a tag here,
+ * or nothing.
  */
 export function tagsOf(signature: string): Tags | undefined {
   const tags = new Map<string, string>();

@@ -1,7 +1,8 @@
 /**
- * DKIM signatures (RFC 6376) and ARC chains (RFC 8617) of a message, verified by npm mailauth with our resolver. mailauth
- * is loaded when the first mail needs it. Where it is more lenient than the RFCs, this is not: a signature counts only if
- * it covers the From: field (RFC 6376 §5.4) and the whole body (§8.2: what l= leaves out, anybody may have added).
+ * DKIM signatures (RFC 6376) and ARC chains (RFC 8617) of a message, verified by npm mailauth with our resolver.
+ * mailauth is loaded when the first mail needs it. Where it is more lenient than the RFCs, this is not: a signature
+ * counts only if it covers the From: field (RFC 6376 §5.4) and the whole body (§8.2: what l= leaves out, anybody may
+ * have added).
  */
 import { Readable } from 'node:stream';
 import type { Resolver } from '../dns/resolver.js';

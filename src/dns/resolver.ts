@@ -17,7 +17,9 @@ export interface Mx {
   readonly exchange: string;
 }
 
-/** Names are without a final dot. Octets outside ASCII, in names and TXT alike, are latin1: one character, one octet. */
+/**
+ * Names are without a final dot. Octets outside ASCII, in names and TXT alike, are latin1: one character, one octet.
+ */
 export interface RecordData {
   readonly A: Ip;
   readonly AAAA: Ip;

@@ -10,7 +10,9 @@ export interface TimedAnswer<T> {
 }
 
 export interface Upstream {
-  /** Never throws, never rejects. A value instead of a promise: nothing had to be asked, and nothing is worth keeping. */
+  /**
+   * Never throws, never rejects. A value instead of a promise: nothing had to be asked, and nothing is worth keeping.
+   */
   ask<T extends RecordType>(
     name: string,
     type: T,

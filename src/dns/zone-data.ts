@@ -83,7 +83,10 @@ function itemsOfListed(value: unknown): ZoneItem[] {
   return [{ key: value === 'TIMEOUT' ? 'timeout' : '', value: value === 'TIMEOUT' || value }];
 }
 
-/** A list under a type is a list of records, except where it can only be a single MX; single records are as in the other form. */
+/**
+ * A list under a type is a list of records, except where it can only be a single MX; single records are as in the
+ * other form.
+ */
 function itemsOfMapped([key, value]: [string, unknown]): ZoneItem[] {
   if (!Array.isArray(value) || key === 'timeoutTypes' || (key === 'MX' && typeof value[0] === 'number'))
     return [{ key, value }];

@@ -101,7 +101,10 @@ const parseLiteral = (text: string): string | undefined =>
 
 /** RFC 5321 §4.1.2 Dot-string, with the octets of RFC 6531 §3.3 beside atext. */
 const dotString = /^[^\s\p{Cc}\p{Cf}()<>[\]:;@\\,."]+(?:\.[^\s\p{Cc}\p{Cf}()<>[\]:;@\\,."]+)*$/u;
-/** Outlook and some phones write `a..b@` or `a.@`: no atoms, yet such mailboxes exist. Our choice: taken, and sent on quoted. */
+/**
+ * Outlook and some phones write `a..b@` or `a.@`: no atoms, yet such mailboxes exist. Our choice: taken, and sent on
+ * quoted.
+ */
 const looseDotString = /^[^\s\p{Cc}\p{Cf}()<>[\]:;@\\,"]+$/u;
 const quotedString = /^"(?:[^"\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|\\[\x20-\x7e])*"$/u;
 
@@ -118,8 +121,9 @@ function writeLocalPart(localPart: string): string {
 }
 
 /**
- * May an MTA route mail for that local-part elsewhere, or read it as a comment or a list? `user%elsewhere`, `elsewhere!user`,
- * `@relay:user@x` are sender-specified routing, which RFC 5321 appendix C and RFC 1123 §5.2.16 leave to the MTA.
+ * May an MTA route mail for that local-part elsewhere, or read it as a comment or a list? `user%elsewhere`,
+ * `elsewhere!user`, `@relay:user@x` are sender-specified routing, which RFC 5321 appendix C and RFC 1123 §5.2.16
+ * leave to the MTA.
  */
 export const mayBeRouted = (localPart: string): boolean => /[%!@:,;()<>\\ ]/.test(localPart);
 

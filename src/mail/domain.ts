@@ -32,7 +32,10 @@ function asciiLabel(label: string): string | undefined {
   return isULabel(label) ? toALabel(label) : undefined;
 }
 
-/** Letters, marks, digits and hyphens only, unchanged by NFKC: full-width dots, zero-width and C1 characters are none of these. */
+/**
+ * Letters, marks, digits and hyphens only, unchanged by NFKC: full-width dots, zero-width and C1 characters are none
+ * of these.
+ */
 function isULabel(label: string): boolean {
   return /^[\p{L}\p{M}\p{N}-]+$/u.test(label) && !/^[\x00-\x7f]*$/.test(label) && label.normalize('NFKC') === label;
 }

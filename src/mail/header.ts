@@ -1,6 +1,7 @@
 /**
- * The header section of a message (RFC 5322 §2.2) from its octets: fields in order, looked up without case. Lines end in
- * CRLF here: the listener has normalised them. What is no field (no colon, a leading space) is kept and never found.
+ * The header section of a message (RFC 5322 §2.2) from its octets: fields in order, looked up without case. Lines end
+ * in CRLF here: the listener has normalised them. What is no field (no colon, a leading space) is kept and never
+ * found.
  */
 
 export interface Field {

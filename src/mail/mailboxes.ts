@@ -1,6 +1,11 @@
-/** The addresses in a From: field (RFC 5322 §3.4), as far as a check needs them: what stands where an address should. */
+/**
+ * The addresses in a From: field (RFC 5322 §3.4), as far as a check needs them: what stands where an address should.
+ */
 
-/** Octets and commas of an address field: nobody writes more in earnest, and whoever reads more can be kept busy by it. */
+/**
+ * Octets and commas of an address field: nobody writes more in earnest, and whoever reads more can be kept busy by
+ * it.
+ */
 const maxOctets = 16_384;
 const maxAddresses = 100;
 
@@ -11,9 +16,9 @@ export function areReadable(values: readonly string[]): boolean {
 }
 
 /**
- * The addresses of each mailbox, in order, without display names, comments and quotes; '' where there is none. A mailbox
- * with several angle addresses has each of them, for nobody knows which one a reader shows. No more is read than what
- * `areReadable` takes. Never throws.
+ * The addresses of each mailbox, in order, without display names, comments and quotes; '' where there is none. A
+ * mailbox with several angle addresses has each of them, for nobody knows which one a reader shows. No more is read
+ * than what `areReadable` takes. Never throws.
  */
 export function addressesOf(value: string): string[] {
   return split(value.slice(0, maxOctets))

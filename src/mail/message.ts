@@ -4,6 +4,9 @@
 export interface MessageSource {
   /** Octets. */
   readonly size: number;
-  /** In order: an array where the message is in memory, an async iterable (which may throw on broken IO) where it is on disk. */
+  /**
+   * In order: an array where the message is in memory, an async iterable (which may throw on broken IO) where it is
+   * on disk.
+   */
   parts(): readonly Buffer[] | AsyncIterable<Buffer>;
 }

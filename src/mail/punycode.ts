@@ -1,6 +1,6 @@
 /**
- * Punycode (RFC 3492) back into text: what stands behind `xn--` in an A-label. The URL parser of newer Node versions passes
- * A-labels on without a look at them (WHATWG URL, "domain to ASCII"), so domain.ts looks for itself.
+ * Punycode (RFC 3492) back into text: what stands behind `xn--` in an A-label. The URL parser of newer Node versions
+ * passes A-labels on without a look at them (WHATWG URL, "domain to ASCII"), so domain.ts looks for itself.
  */
 
 // §5, under the names of the RFC.

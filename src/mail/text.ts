@@ -27,8 +27,8 @@ export function printable(text: string, max = 512): string {
 const directions = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /**
- * For pages, terminals and mails that people read: as `printable`, but a bidirectional control stands there by its number, as
- * in `invoice_[U+202E]fdp.exe`, for it tells a trick.
+ * For pages, terminals and mails that people read: as `printable`, but a bidirectional control stands there by its
+ * number, as in `invoice_[U+202E]fdp.exe`, for it tells a trick.
  */
 export function shown(text: string, max?: number): string {
   const named = /^[ -~]*$/.test(text)

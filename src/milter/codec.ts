@@ -1,9 +1,9 @@
 /**
- * The framing of the milter protocol, both ways: u32 length (of code and data) · one octet code · data. Incremental: a stream
- * may be cut anywhere. What the data means is `command` and `response`.
+ * The framing of the milter protocol, both ways: u32 length (of code and data) · one octet code · data. Incremental:
+ * a stream may be cut anywhere. What the data means is `command` and `response`.
  *
- * Nothing is allocated for a frame that lies in one piece, and never more than twice what has arrived of one that does not:
- * an announced length alone costs nothing.
+ * Nothing is allocated for a frame that lies in one piece, and never more than twice what has arrived of one that
+ * does not: an announced length alone costs nothing.
  */
 
 /** Octets a frame may announce, its code included: 65,535 of data (MILTER_MAX_DATA_SIZE). */
@@ -12,8 +12,8 @@ export const defaultFrameLimit = 65_536;
 const lengthOctets = 4;
 
 /**
- * Takes octets in, gives frames out: `push`, then `next` until there is no more. After `true` the frame is in `code`, `octets`,
- * `start` and `end`, until the next call.
+ * Takes octets in, gives frames out: `push`, then `next` until there is no more. After `true` the frame is in `code`,
+ * `octets`, `start` and `end`, until the next call.
  */
 export class FrameReader {
   /** The frame's code octet. */
@@ -37,7 +37,10 @@ export class FrameReader {
     this.#limit = limit;
   }
 
-  /** Adds octets; those pushed before must have been read (`next` said false). They are not copied, and must not change. */
+  /**
+   * Adds octets; those pushed before must have been read (`next` said false). They are not copied, and must not
+   * change.
+   */
   push(chunk: Buffer): void {
     this.#chunk = chunk;
     this.#at = 0;

@@ -1,6 +1,6 @@
 /**
- * What an MTA says, as values: one frame is one command. A frame that is no command of the protocol, or holds less than its
- * command needs, is a problem, on which the connection is closed.
+ * What an MTA says, as values: one frame is one command. A frame that is no command of the protocol, or holds less
+ * than its command needs, is a problem, on which the connection is closed.
  */
 import { type Ip, parseIp } from '../mail/ip.js';
 import { stringsOf } from './codec.js';

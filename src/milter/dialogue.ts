@@ -1,9 +1,9 @@
 /**
- * What an MTA's commands mean to a filter, and what the filter's answers mean to the MTA. One command at a time: the order of
- * things, and waiting, is `session`.
+ * What an MTA's commands mean to a filter, and what the filter's answers mean to the MTA. One command at a time: the
+ * order of things, and waiting, is `session`.
  *
- * The order of commands is taken leniently, switched-off ones are simply absent. But a piece of a message without MAIL is
- * answered `tempfail`: no mail passes that the filter has not seen.
+ * The order of commands is taken leniently, switched-off ones are simply absent. But a piece of a message without
+ * MAIL is answered `tempfail`: no mail passes that the filter has not seen.
  */
 import type { MilterCommand } from './command.js';
 import { type ContextConnection, MilterSessionContext, TransactionContext } from './contexts.js';
@@ -29,7 +29,10 @@ import { encodeAgreement, encodeAnswer, encodeEdits, frames } from './response.j
 /** Where a dialogue speaks. */
 export interface Floor {
   say(frame: Buffer): void;
-  /** The filter's answer will be settled by what the promise, which never fails, brings; until then no command is performed. */
+  /**
+   * The filter's answer will be settled by what the promise, which never fails, brings; until then no command is
+   * performed.
+   */
   wait(answer: Promise<() => void>, ofMessage: boolean): void;
   failed(event: string, error: unknown): void;
   close(): void;

@@ -48,7 +48,10 @@ function unix(path: string): ParsedEndpoint {
     : bad(`has a path of ${octets} octets; a socket's has at most ${maxPathOctets}`);
 }
 
-/** HOST:PORT, [HOST]:PORT, PORT@HOST or PORT@[HOST]; a PORT alone is of this host only (our choice; libmilter: of all). */
+/**
+ * HOST:PORT, [HOST]:PORT, PORT@HOST or PORT@[HOST]; a PORT alone is of this host only (our choice; libmilter: of
+ * all).
+ */
 function tcp(rest: string, family: 6 | undefined): ParsedEndpoint {
   const at = /^(\d+)@(.*)$/s.exec(rest);
   const colon = /^(.*):(\d+)$/s.exec(rest);
@@ -90,7 +93,9 @@ export interface MtaLines {
 /** Postfix's queue directory, where its smtpd looks for a socket, in a chroot or not. */
 const postfixQueue = '/var/spool/postfix/';
 
-/** What to write into main.cf and sendmail.mc; undefined for a socket that was passed on, whose address is not known. */
+/**
+ * What to write into main.cf and sendmail.mc; undefined for a socket that was passed on, whose address is not known.
+ */
 export function smtpdMilters(endpoint: Endpoint, name = 'postern'): MtaLines | undefined {
   const [postfix, sendmail] = bothSpellings(endpoint);
   if (postfix === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * The macros of one connection: a table for each stage, the latest of which that has a name gives its value. What the MTA
- * sends is kept as it came, and taken apart only when somebody asks.
+ * The macros of one connection: a table for each stage, the latest of which that has a name gives its value. What the
+ * MTA sends is kept as it came, and taken apart only when somebody asks.
  */
 
 /** The commands macros come with, in the order of a session. UNKNOWN may come at any time, and is always the latest. */

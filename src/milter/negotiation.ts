@@ -1,6 +1,6 @@
 /**
- * What filter and MTA agree on before the first session: a pure function of the filter's wishes and the MTA's offer. Nothing
- * is asked for that was not offered; what the MTA lacks, the session makes up for.
+ * What filter and MTA agree on before the first session: a pure function of the filter's wishes and the MTA's offer.
+ * Nothing is asked for that was not offered; what the MTA lacks, the session makes up for.
  */
 import { listedName } from './macros.js';
 import type { EditKind, MacroStage, MilterEvent, MilterHandlers, MilterWishes } from './policy.js';
@@ -146,7 +146,9 @@ export function isSilent(filter: FilterWithWishes, event: MilterEvent): boolean 
   return filter[event] !== undefined && event !== 'eom' && event !== 'data' && (filter.silent ?? []).includes(event);
 }
 
-/** Sendmail (8.17) looks for a list of end of header when it picks that of end of message: both are given, or neither. */
+/**
+ * Sendmail (8.17) looks for a list of end of header when it picks that of end of message: both are given, or neither.
+ */
 function macroLists({ macros = {} }: MilterWishes): Agreement['lists'] {
   const both = { eoh: macros.eoh ?? macros.eom, eom: macros.eom ?? macros.eoh };
   const stages = Object.keys(stageNumber) as MacroStage[];

@@ -1,6 +1,7 @@
 /**
- * What a filter is written against. A filter says what it wants to see and what it may change, and answers with values; the
- * session negotiates, keeps the order of answers, and writes. Nothing here touches a socket, a timer or the wire.
+ * What a filter is written against. A filter says what it wants to see and what it may change, and answers with
+ * values; the session negotiates, keeps the order of answers, and writes. Nothing here touches a socket, a timer or
+ * the wire.
  *
  *     const policy: MilterPolicy<undefined, { seen: boolean }> = {
  *       edits: ['insert-header'],
@@ -11,17 +12,18 @@
  *       eom: ({ state }) => (state.seen ? reject : { kind: 'continue', edits: [insertHeader('X-Seen', 'yes')] }),
  *     };
  *
- * Strings from the MTA are octets, one to a character (latin1), and strings to the MTA are too: text that holds characters
- * beyond U+00FF must be encoded by the filter (`Buffer.from(text).toString('latin1')`), or they become `?`.
+ * Strings from the MTA are octets, one to a character (latin1), and strings to the MTA are too: text that holds
+ * characters beyond U+00FF must be encoded by the filter (`Buffer.from(text).toString('latin1')`), or they become
+ * `?`.
  */
 import type { Ip } from '../mail/ip.js';
 
 /**
  * A filter. A handler that is missing costs nothing: the MTA is asked not to send what nobody sees.
  *
- * A handler answers at once or by promise; no answer means `continue`. While a promise is pending nothing later of the same
- * connection is handled. When the mail or the connection is gone meanwhile, the `signal` of its context is aborted and the
- * answer is dropped. A handler that throws or rejects makes a `tempfail` of what it was asked about.
+ * A handler answers at once or by promise; no answer means `continue`. While a promise is pending nothing later of
+ * the same connection is handled. When the mail or the connection is gone meanwhile, the `signal` of its context is
+ * aborted and the answer is dropped. A handler that throws or rejects makes a `tempfail` of what it was asked about.
  *
  * `S` is the state of a session (an SMTP session), `T` that of a transaction (MAIL … end of message).
  */
@@ -40,15 +42,19 @@ export interface MilterWishes {
   /** The edits it may make at the end of a message. Where the MTA does not offer one, see `Session.offers`. */
   readonly edits?: readonly EditKind[];
   /**
-   * Macros to be sent with a command: a list replaces the MTA's own for that stage, so it has to name all that are needed.
-   * Names of several letters may stand with or without braces. An MTA that takes no lists sends its own choice.
+   * Macros to be sent with a command: a list replaces the MTA's own for that stage, so it has to name all that are
+   * needed. Names of several letters may stand with or without braces. An MTA that takes no lists sends its own
+   * choice.
    */
   readonly macros?: MacroWishes;
   /** Events whose handler only looks: what it answers is ignored, and the MTA does not wait for it (SMFIP_NR_*). */
   readonly silent?: readonly SilentEvent[];
   /** Also show recipients that the MTA has refused already (SMFIP_RCPT_REJ). */
   readonly refusedRecipients?: boolean;
-  /** Show header values exactly, with the white space behind the colon (SMFIP_HDR_LEADSPC). Values given never have it. */
+  /**
+   * Show header values exactly, with the white space behind the colon (SMFIP_HDR_LEADSPC). Values given never have
+   * it.
+   */
   readonly leadingSpace?: boolean;
 }
 
@@ -151,7 +157,10 @@ export interface ReplyAnswer {
   readonly code: number;
   /** RFC 3463, or '' for none; its class is made equal to that of `code`. */
   readonly enhanced: string;
-  /** One line, or several: at most 32 of 980 octets. What is not printable ASCII is taken out, so a line cannot end early. */
+  /**
+   * One line, or several: at most 32 of 980 octets. What is not printable ASCII is taken out, so a line cannot end
+   * early.
+   */
   readonly text: string | readonly string[];
 }
 
@@ -169,8 +178,8 @@ export interface Skip {
 export type FinalAnswer = Answer & { readonly edits?: readonly Edit[] };
 
 /**
- * Changes to the message. They may stand in any order: header fields are counted as they were received, since changes and
- * deletions are sent before insertions, and deletions from the highest index down.
+ * Changes to the message. They may stand in any order: header fields are counted as they were received, since changes
+ * and deletions are sent before insertions, and deletions from the highest index down.
  */
 export type Edit =
   /** Behind the last field (Sendmail: before the first of that name). */

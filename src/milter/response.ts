@@ -1,6 +1,6 @@
 /**
- * What a filter answers, as frames. The one place where text becomes octets for the MTA: whatever a reply or a header value
- * holds, it ends where it should and cannot begin another.
+ * What a filter answers, as frames. The one place where text becomes octets for the MTA: whatever a reply or a header
+ * value holds, it ends where it should and cannot begin another.
  */
 import { frame, u32 } from './codec.js';
 import { type Agreement, action, editActions, protocol } from './negotiation.js';
@@ -60,8 +60,9 @@ function replyLine(text: string): string {
 }
 
 /**
- * The frames of a message's edits, in an order in which header indexes mean the fields as they were received. Edits the MTA
- * did not offer are left out. Throws for what no MTA could take: an odd field name or address, data over 65,535 octets.
+ * The frames of a message's edits, in an order in which header indexes mean the fields as they were received. Edits
+ * the MTA did not offer are left out. Throws for what no MTA could take: an odd field name or address, data over
+ * 65,535 octets.
  */
 export function encodeEdits(edits: readonly Edit[], agreed: Agreement): Buffer[] {
   const lead = (agreed.protocol & protocol.leadingSpace) === 0 ? '' : ' '; // no MTA adds one then
@@ -92,10 +93,12 @@ function encodeEdit(edit: Edit, actions: number, lead: string): Buffer | Buffer[
     case 'add-header':
       return bounded('h', fieldName(edit.name), '\0', lead, fieldValue(edit.value), '\0'); // SMFIR_ADDHEADER
     case 'insert-header':
-      return bounded('i', u32(edit.index), fieldName(edit.name), '\0', lead, fieldValue(edit.value), '\0'); // SMFIR_INSHEADER
+      // SMFIR_INSHEADER
+      return bounded('i', u32(edit.index), fieldName(edit.name), '\0', lead, fieldValue(edit.value), '\0');
     case 'change-header': {
       const value = fieldValue(edit.value);
-      return bounded('m', u32(edit.index), fieldName(edit.name), '\0', value === '' ? '' : lead, value, '\0'); // SMFIR_CHGHEADER
+      // SMFIR_CHGHEADER
+      return bounded('m', u32(edit.index), fieldName(edit.name), '\0', value === '' ? '' : lead, value, '\0');
     }
     case 'delete-header':
       return bounded('m', u32(edit.index), fieldName(edit.name), '\0\0'); // SMFIR_CHGHEADER, an empty value
@@ -103,14 +106,16 @@ function encodeEdit(edit: Edit, actions: number, lead: string): Buffer | Buffer[
       return bounded('e', address(edit.sender), '\0', ...parametersOf(edit)); // SMFIR_CHGFROM
     case 'add-recipient': {
       const parameters = (actions & action.addRecipientWithParameters) === 0 ? [] : parametersOf(edit);
-      return bounded(parameters.length > 0 ? '2' : '+', address(edit.recipient), '\0', ...parameters); // SMFIR_ADDRCPT_PAR, SMFIR_ADDRCPT
+      // SMFIR_ADDRCPT_PAR, SMFIR_ADDRCPT
+      return bounded(parameters.length > 0 ? '2' : '+', address(edit.recipient), '\0', ...parameters);
     }
     case 'delete-recipient':
       return bounded('-', address(edit.recipient), '\0'); // SMFIR_DELRCPT
     case 'replace-body':
       return bodyFrames(edit.body);
     case 'quarantine':
-      return bounded('q', edit.reason.replace(/[^\x20-\x7e]/gu, '').slice(0, maxLineOctets) || 'quarantined', '\0'); // SMFIR_QUARANTINE
+      // SMFIR_QUARANTINE
+      return bounded('q', edit.reason.replace(/[^\x20-\x7e]/gu, '').slice(0, maxLineOctets) || 'quarantined', '\0');
   }
 }
 

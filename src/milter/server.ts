@@ -1,6 +1,6 @@
 /**
- * The milter protocol on sockets: each connection has its session, which does all the thinking. A connection that breaks the
- * protocol is closed, and no other notices.
+ * The milter protocol on sockets: each connection has its session, which does all the thinking. A connection that
+ * breaks the protocol is closed, and no other notices.
  */
 import net from 'node:net';
 import { defaultFrameLimit } from './codec.js';
@@ -133,8 +133,8 @@ export class MilterServer<S = undefined, T = undefined> {
   }
 
   /**
-   * Stops listening (a socket file goes) and waits for the connections to end, at most so long; then they are closed. One that
-   * is idle is waited for too: to the MTA its end means that the filter has failed.
+   * Stops listening (a socket file goes) and waits for the connections to end, at most so long; then they are closed.
+   * One that is idle is waited for too: to the MTA its end means that the filter has failed.
    */
   async stop(graceMilliseconds = 5_000): Promise<void> {
     const closed = this.#listeners.splice(0).map((listener) => new Promise((settle) => listener.close(settle)));

@@ -1,9 +1,9 @@
 /**
- * One connection of an MTA: octets and a policy in, octets out. Knows neither sockets nor time, and of the protocol only the
- * order of things; what commands mean is `dialogue`.
+ * One connection of an MTA: octets and a policy in, octets out. Knows neither sockets nor time, and of the protocol
+ * only the order of things; what commands mean is `dialogue`.
  *
- * Answers go out in the order of the commands, in one write for all that one read brought. Behind a handler that answers by
- * promise later commands wait; ABORT, QUIT and the end of the connection do not, they cancel it.
+ * Answers go out in the order of the commands, in one write for all that one read brought. Behind a handler that
+ * answers by promise later commands wait; ABORT, QUIT and the end of the connection do not, they cancel it.
  */
 import { FrameReader } from './codec.js';
 import { parseCommand } from './command.js';

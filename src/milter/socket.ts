@@ -1,6 +1,6 @@
 /**
- * Opens the socket a milter listens on. A socket file nobody listens on any more is removed, one with a program behind it is
- * respected; a new one has its mode and owner before anybody can connect.
+ * Opens the socket a milter listens on. A socket file nobody listens on any more is removed, one with a program
+ * behind it is respected; a new one has its mode and owner before anybody can connect.
  */
 import { lookup } from 'node:dns/promises';
 import { readFileSync, readlinkSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * Telling the MTA who our client was: Postfix's XFORWARD and XCLIENT (XFORWARD_README, XCLIENT_README), as command lines.
- * Pure: transaction.ts sends them. Only attributes that the MTA names in its EHLO reply are used.
+ * Telling the MTA who our client was: Postfix's XFORWARD and XCLIENT (XFORWARD_README, XCLIENT_README), as command
+ * lines. Pure: transaction.ts sends them. Only attributes that the MTA names in its EHLO reply are used.
  */
 import type { Ip } from '../mail/ip.js';
 
@@ -33,7 +33,10 @@ export function xclientCommand(client: ClientIdentity, offered: string): string 
   return commandLines('XCLIENT', attributesOf(client, offered.replace(/\bSOURCE\b/gi, '')))[0] ?? '';
 }
 
-/** The client's HELO argument where it can be said again in an EHLO: a domain or an address literal (RFC 5321 §4.1.1.1). */
+/**
+ * The client's HELO argument where it can be said again in an EHLO: a domain or an address literal (RFC 5321
+ * §4.1.1.1).
+ */
 export const repeatableHelo = (helo: string): boolean =>
   /^[a-z0-9_](?:[a-z0-9._-]{0,252}[a-z0-9_])?$/i.test(helo) || /^\[[a-z0-9.:-]{2,60}\]$/i.test(helo);
 
@@ -54,7 +57,9 @@ const addressValue = (ip: Ip): string => (ip.family === 6 ? `IPV6:${ip.text}` : 
 
 const value = (text: string): string => (text === '' ? '[UNAVAILABLE]' : xtext(text));
 
-/** xtext (RFC 3461 §4): printable ASCII but `+`, `=` and space as it is, every other octet as `+` and two hex digits. */
+/**
+ * xtext (RFC 3461 §4): printable ASCII but `+`, `=` and space as it is, every other octet as `+` and two hex digits.
+ */
 export function xtext(text: string): string {
   let out = '';
   for (const octet of Buffer.from(text, 'utf8')) {

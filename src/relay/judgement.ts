@@ -1,4 +1,7 @@
-/** What the MTA's replies to an envelope mean for the mail (RFC 5321 §4.3.2): all recipients or none. Pure; transaction.ts acts on it. */
+/**
+ * What the MTA's replies to an envelope mean for the mail (RFC 5321 §4.3.2): all recipients or none. Pure;
+ * transaction.ts acts on it.
+ */
 import { isTemporary, type Reply } from '../mail/reply.js';
 import { refusal, type MtaReply } from './mta-reply.js';
 

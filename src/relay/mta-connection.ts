@@ -28,7 +28,10 @@ interface Waiting {
   readonly reject: (error: ConnectionLost) => void;
 }
 
-/** What is written next, if it is small. The octets are the socket's until it has taken them; then they are free again. */
+/**
+ * What is written next, if it is small. The octets are the socket's until it has taken them; then they are free
+ * again.
+ */
 let scratch = Buffer.allocUnsafeSlow(maxCopied);
 
 export class MtaConnection {
@@ -101,7 +104,10 @@ export class MtaConnection {
     return this.#heard;
   }
 
-  /** Sends the lines in one write and resolves with all replies, or with those up to a 421, which is the last (RFC 5321 §3.8). */
+  /**
+   * Sends the lines in one write and resolves with all replies, or with those up to a 421, which is the last (RFC
+   * 5321 §3.8).
+   */
   ask(commands: readonly string[]): Promise<readonly MtaReply[]> {
     const replies = this.expect(commands.length);
     if (this.alive) this.#socket.write(`${commands.join('\r\n')}\r\n`, 'utf8');

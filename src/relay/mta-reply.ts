@@ -1,6 +1,6 @@
 /**
- * Replies of the local MTA (RFC 5321 §4.2, RFC 2034): octets as they came into values, and a refusal into our own reply.
- * What a reply means for the mail is transaction.ts's business. The MTA's text is as untrusted as a client's.
+ * Replies of the local MTA (RFC 5321 §4.2, RFC 2034): octets as they came into values, and a refusal into our own
+ * reply. What a reply means for the mail is transaction.ts's business. The MTA's text is as untrusted as a client's.
  */
 import { reply, type Reply } from '../mail/reply.js';
 import { asciiText } from '../mail/text.js';
@@ -34,9 +34,9 @@ function enhancedCode(text: string, code: string): string {
 }
 
 /**
- * The MTA's 4xx or 5xx as our own, undefined when it agreed (2xx). Its 421 closes its connection, not the client's (RFC 5321
- * §3.8), so that becomes 451; and what is neither yes nor no, or was never said, is no yes. `enhanced` is the code of a 5xx
- * that has none of its own (RFC 3463).
+ * The MTA's 4xx or 5xx as our own, undefined when it agreed (2xx). Its 421 closes its connection, not the client's
+ * (RFC 5321 §3.8), so that becomes 451; and what is neither yes nor no, or was never said, is no yes. `enhanced` is
+ * the code of a 5xx that has none of its own (RFC 3463).
  */
 export function refusal(answer: MtaReply | undefined, enhanced = '5.0.0'): Reply | undefined {
   if (!answer || (answer.code >= 300 && answer.code < 400))

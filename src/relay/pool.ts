@@ -1,6 +1,7 @@
 /**
- * The connections to the local MTA: at most so many at once, first come first served, and kept open for a moment for the
- * next mail (Postfix' own client caches connections on demand, for 2 s, too). What is said on them is transaction.ts.
+ * The connections to the local MTA: at most so many at once, first come first served, and kept open for a moment for
+ * the next mail (Postfix' own client caches connections on demand, for 2 s, too). What is said on them is
+ * transaction.ts.
  */
 import type { MailDeadline } from './deadline.js';
 import { ConnectionLost, MtaConnection, type MtaTarget } from './mta-connection.js';
@@ -11,7 +12,10 @@ export interface MtaPoolOptions {
   readonly hostname: string;
   readonly connections: number;
   readonly timeoutMs: number;
-  /** How long an unused connection is kept: shorter than the MTA's own patience (Postfix: smtpd_timeout, 10 s under stress). */
+  /**
+   * How long an unused connection is kept: shorter than the MTA's own patience (Postfix: smtpd_timeout, 10 s under
+   * stress).
+   */
   readonly idleMs: number;
   /** A connection is ended after so many: MTAs limit the mails of a session. */
   readonly mailsPerConnection: number;
@@ -36,7 +40,10 @@ export class MtaPool {
     this.#options = options;
   }
 
-  /** Waits for the right to use one connection, which `release` gives back; rejects with ConnectionLost when time is over. */
+  /**
+   * Waits for the right to use one connection, which `release` gives back; rejects with ConnectionLost when time is
+   * over.
+   */
   place(deadline: MailDeadline): Promise<void> {
     if (this.#inUse < this.#options.connections) {
       this.#inUse++;
@@ -71,7 +78,10 @@ export class MtaPool {
     return connection;
   }
 
-  /** Gives the place back; a connection in the middle of a transaction is reset first, for the next mail must not inherit anything. */
+  /**
+   * Gives the place back; a connection in the middle of a transaction is reset first, for the next mail must not
+   * inherit anything.
+   */
   async release(connection: MtaConnection | undefined): Promise<void> {
     if (connection?.alive && connection.inTransaction) await reset(connection);
     if (connection?.alive) this.#keepOrRetire(connection);

@@ -1,6 +1,7 @@
 /**
- * Asking the MTA whether it takes a recipient, without a mail: MAIL, RCPT, and no more. A connection on which it refused one
- * is not used again, for MTAs slow down, or end, sessions with many refusals (Postfix: smtpd_soft_error_limit).
+ * Asking the MTA whether it takes a recipient, without a mail: MAIL, RCPT, and no more. A connection on which it
+ * refused one is not used again, for MTAs slow down, or end, sessions with many refusals (Postfix:
+ * smtpd_soft_error_limit).
  */
 import { rcptCommand } from './envelope.js';
 import { ConnectionLost, type MtaConnection } from './mta-connection.js';
@@ -28,7 +29,10 @@ export async function askRecipient(connection: MtaConnection, recipient: string)
   return unknown(rcpt);
 }
 
-/** Not a full mailbox, not a policy: only that there is no such one (RFC 5321 §4.2.3, RFC 3463: X.1.x is about addresses). */
+/**
+ * Not a full mailbox, not a policy: only that there is no such one (RFC 5321 §4.2.3, RFC 3463: X.1.x is about
+ * addresses).
+ */
 const saysNoSuchMailbox = ({ code, enhanced }: MtaReply): boolean =>
   [550, 551, 553].includes(code) && (enhanced === '' || enhanced.startsWith('5.1.'));
 

@@ -1,6 +1,6 @@
 /**
- * What the MTA said of recipients when it was asked ahead, for a while: a memory, not a truth. Each recipient is asked once,
- * whoever waits for it, and while the MTA does not answer none is.
+ * What the MTA said of recipients when it was asked ahead, for a while: a memory, not a truth. Each recipient is
+ * asked once, whoever waits for it, and while the MTA does not answer none is.
  */
 import { asciiText } from '../mail/text.js';
 import type { Probe } from './probe.js';

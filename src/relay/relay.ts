@@ -1,7 +1,7 @@
 /**
- * Hands accepted mail to the local MTA and tells what the MTA said: its 250, its 4xx, its 5xx, or nothing. What the client
- * is answered, and what is remembered of refused recipients, is the caller's. One mail's way over a connection is
- * transaction.ts, the connections are pool.ts.
+ * Hands accepted mail to the local MTA and tells what the MTA said: its 250, its 4xx, its 5xx, or nothing. What the
+ * client is answered, and what is remembered of refused recipients, is the caller's. One mail's way over a connection
+ * is transaction.ts, the connections are pool.ts.
  */
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
@@ -42,13 +42,19 @@ export type RelayResult =
   | { readonly kind: 'message refused'; readonly reply: Reply }
   /** The MTA took some recipients and refused these. Nothing was handed over. */
   | { readonly kind: 'partly'; readonly refused: ReadonlyMap<string, Reply> }
-  /** No verdict: down, silent, broken off. Where it fell silent behind the end of data it may have the mail. `problem` is for the log. */
+  /**
+   * No verdict: down, silent, broken off. Where it fell silent behind the end of data it may have the mail. `problem`
+   * is for the log.
+   */
   | { readonly kind: 'unreachable'; readonly problem: string };
 
 export interface Relay {
   /** Never rejects; settles within `timeoutMs`. */
   send(request: RelayRequest): Promise<RelayResult>;
-  /** Would the MTA take this recipient? Asked by RCPT without a mail, remembered for a while. Never rejects; settles within 5 s. */
+  /**
+   * Would the MTA take this recipient? Asked by RCPT without a mail, remembered for a while. Never rejects; settles
+   * within 5 s.
+   */
   probe(recipient: string): Promise<Probe>;
   /** Waits for the mails under way, then ends all sessions. Later mails are `unreachable`. */
   close(): Promise<void>;
@@ -142,7 +148,8 @@ class PooledRelay implements Relay {
       // Under another client's name (XCLIENT) the MTA may refuse for the client's sake.
       if (connection && connection.impersonation !== '') connection.drop('a probe goes under our own name');
       if (connection?.alive) {
-        const probe = await askRecipient(connection, recipient).catch(() => undefined); // it may have been idle for too long
+        // It may have been idle for too long.
+        const probe = await askRecipient(connection, recipient).catch(() => undefined);
         if (probe && probe.kind !== 'unknown') return probe;
         connection.drop('it did not answer to a probe');
       }

@@ -20,8 +20,8 @@ export class ReplyReader {
   }
 
   /**
-   * `octets` as latin1. Calls `take` with each whole reply: its lines without CR, separated by LF. False where what came
-   * is too long to be a reply; the reader is of no more use then.
+   * `octets` as latin1. Calls `take` with each whole reply: its lines without CR, separated by LF. False where what
+   * came is too long to be a reply; the reader is of no more use then.
    */
   read(octets: string, take: (raw: string) => void): boolean {
     let text = this.#rest + octets;

@@ -1,12 +1,15 @@
 /**
- * The message on its way over a connection that waits for it (354): dot-stuffed, as fast as the MTA reads, and the answer to its
- * end. What the answer means is transaction.ts's business.
+ * The message on its way over a connection that waits for it (354): dot-stuffed, as fast as the MTA reads, and the
+ * answer to its end. What the answer means is transaction.ts's business.
  */
 import { DotStuffer } from './dot-stuffing.js';
 import { ConnectionLost, type MtaConnection } from './mta-connection.js';
 import { mtaReplyText, type MtaReply } from './mta-reply.js';
 
-/** Parts in memory go out in one write; others as they come. Rejects with ConnectionLost, or with what reading the parts threw. */
+/**
+ * Parts in memory go out in one write; others as they come. Rejects with ConnectionLost, or with what reading the
+ * parts threw.
+ */
 export async function sendMessage(
   connection: MtaConnection,
   parts: readonly Buffer[] | AsyncIterable<Buffer>,
@@ -39,7 +42,10 @@ async function sendInPieces(
   return only(await replies);
 }
 
-/** A refusal in the middle of the message counts, success does not; the connection expects the rest, which will not come. */
+/**
+ * A refusal in the middle of the message counts, success does not; the connection expects the rest, which will not
+ * come.
+ */
 function tooEarly(connection: MtaConnection, answer: MtaReply): MtaReply {
   const lost = connection.drop(`the MTA answered before the end of data: ${mtaReplyText(answer)}`);
   if (answer.code < 400) throw lost;

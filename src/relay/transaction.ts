@@ -1,6 +1,7 @@
 /**
- * One mail over one connection to the MTA: who the client was, the envelope, the message, and what became of it.
- * All recipients or none: the end of data is never sent when one was refused. Connections and second tries are relay.ts's.
+ * One mail over one connection to the MTA: who the client was, the envelope, the message, and what became of it. All
+ * recipients or none: the end of data is never sent when one was refused. Connections and second tries are
+ * relay.ts's.
  */
 import type { MessageSource } from '../mail/message.js';
 import { isTemporary, type Reply } from '../mail/reply.js';
@@ -26,7 +27,10 @@ export type RelayOutcome =
   /** A kept connection turned out to be dead before the MTA said a word to MAIL: a fresh one may be tried. */
   | { readonly kind: 'stale'; readonly problem: string };
 
-/** Never rejects. Leaves `inTransaction` set where the MTA still has an open transaction. `report` gets what does not stop the mail. */
+/**
+ * Never rejects. Leaves `inTransaction` set where the MTA still has an open transaction. `report` gets what does not
+ * stop the mail.
+ */
 export async function handOver(
   connection: MtaConnection,
   mail: RelayMail,
@@ -72,7 +76,10 @@ class Handover {
     return (await this.#sendEnvelope(envelope)) ?? this.#sendMessage();
   }
 
-  /** XCLIENT where there is no XFORWARD. A refusal does not stop the mail, but it may not go under another client's name. */
+  /**
+   * XCLIENT where there is no XFORWARD. A refusal does not stop the mail, but it may not go under another client's
+   * name.
+   */
   async #impersonate(): Promise<void> {
     const connection = this.#connection;
     if (connection.extensions.has('XFORWARD') || connection.impersonation === undefined) return;
@@ -88,8 +95,8 @@ class Handover {
   }
 
   /**
-   * Undefined when the MTA waits for the message. DATA is pipelined (RFC 2920) for a single recipient only: with several,
-   * an MTA that refused some of them answers it 354, and the connection would have to be thrown away.
+   * Undefined when the MTA waits for the message. DATA is pipelined (RFC 2920) for a single recipient only: with
+   * several, an MTA that refused some of them answers it 354, and the connection would have to be thrown away.
    */
   async #sendEnvelope(envelope: Envelope): Promise<RelayOutcome | undefined> {
     const connection = this.#connection;

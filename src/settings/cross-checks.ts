@@ -1,4 +1,7 @@
-/** What must hold between settings, or between a setting and the file it names; what one value must be is its kind's business. */
+/**
+ * What must hold between settings, or between a setting and the file it names; what one value must be is its kind's
+ * business.
+ */
 import { contains, type Ip, parseIp } from '../mail/ip.js';
 import type { ListenEndpoint, RelayEndpoint } from './mail-kinds.js';
 import type { SettingName, Settings } from './schema.js';

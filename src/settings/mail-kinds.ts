@@ -1,4 +1,7 @@
-/** The kinds of value that are postern's own: endpoints, networks, names, addresses. How lists and numbers work is beside it. */
+/**
+ * The kinds of value that are postern's own: endpoints, networks, names, addresses. How lists and numbers work is
+ * beside it.
+ */
 import { type Address, parseAddress } from '../mail/address.js';
 import { parseDomain } from '../mail/domain.js';
 import { type Network, parseIp, parseNetwork } from '../mail/ip.js';
@@ -71,7 +74,10 @@ export function writeListenEndpoint(at: ListenEndpoint): string {
 export type ListenTarget =
   { readonly fd: number } | { readonly port: number; readonly host?: string; readonly ipv6Only?: boolean };
 
-/** `all` are the endpoints that are opened together: with `0.0.0.0:25` among them `[::]:25` is IPv6's alone, else both. */
+/**
+ * `all` are the endpoints that are opened together: with `0.0.0.0:25` among them `[::]:25` is IPv6's alone, else
+ * both.
+ */
 export function listenTarget(at: ListenEndpoint, all: readonly ListenEndpoint[] = [at]): ListenTarget {
   if (at.kind === 'fd') return { fd: at.fd };
   if (at.kind === 'any') return { port: at.port };

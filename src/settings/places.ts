@@ -33,7 +33,10 @@ export function readFileText(text: string, file: string): SettingsPlace {
 
 const prefix = 'POSTERN_';
 
-/** Kubernetes sets these in every container beside a service named postern: POSTERN_SERVICE_HOST, POSTERN_PORT_25_TCP_ADDR … */
+/**
+ * Kubernetes sets these in every container beside a service named postern: POSTERN_SERVICE_HOST,
+ * POSTERN_PORT_25_TCP_ADDR …
+ */
 const serviceLink = /^(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_|$)/;
 
 /** `POSTERN_LISTEN=…` and its like; POSTERN_CONFIG names the file and is no setting. */

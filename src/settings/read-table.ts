@@ -1,7 +1,8 @@
 /**
- * Settings that are rows of a table, read from wherever they are given: postern.conf(5), spf-milter.conf(5), an environment,
- * the file of a directory. Each text is read by its row's kind, later places win, and every text is checked, also one that is
- * overridden. What the rows are, and what must hold between them, is the table's owner's business.
+ * Settings that are rows of a table, read from wherever they are given: postern.conf(5), spf-milter.conf(5), an
+ * environment, the file of a directory. Each text is read by its row's kind, later places win, and every text is
+ * checked, also one that is overridden. What the rows are, and what must hold between them, is the table's owner's
+ * business.
  */
 import { printable } from '../mail/text.js';
 import { nearest } from './nearest.js';

@@ -117,7 +117,10 @@ type SettingValue<E> = E extends SettingEntry<infer T> ? T : never;
 /** Frozen, through and through. Durations are milliseconds, sizes octets. */
 export type Settings = { readonly [N in SettingName]: SettingValue<(typeof schema)[N]> };
 
-/** Of each setting where its value came from: `default`, `trial`, `/etc/postern.conf:12`, `POSTERN_LISTEN`, `--listen`. */
+/**
+ * Of each setting where its value came from: `default`, `trial`, `/etc/postern.conf:12`, `POSTERN_LISTEN`,
+ * `--listen`.
+ */
 export type Sources = Readonly<Record<SettingName, string>>;
 
 /** The rows in order, for whoever treats all alike. */

@@ -1,6 +1,6 @@
 /**
- * A kind of value: how its text is read, how it is written, and what to tell an operator whose text was wrong. The kinds
- * that are not postern's own are here; which setting has which kind is the schema's business.
+ * A kind of value: how its text is read, how it is written, and what to tell an operator whose text was wrong. The
+ * kinds that are not postern's own are here; which setting has which kind is the schema's business.
  */
 import { printable } from '../mail/text.js';
 import type { Result } from '../mail/result.js';

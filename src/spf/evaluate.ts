@@ -143,8 +143,8 @@ export class Evaluation implements MacroValues {
   }
 
   /**
-   * The result where no term before the one that decides asks DNS, and nobody wants a trace: most records that are included
-   * hold networks alone, and need no generator. Undefined elsewhere.
+   * The result where no term before the one that decides asks DNS, and nobody wants a trace: most records that are
+   * included hold networks alone, and need no generator. Undefined elsewhere.
    */
   #decideQuietly(record: SpfRecord, at: RecordPosition): SpfResultCode | undefined {
     if (at.trace !== null) return undefined;

@@ -26,7 +26,9 @@ export type DirectiveResult = 'pass' | 'fail' | 'softfail' | 'neutral';
  */
 export interface DomainSpec {
   readonly macro: MacroString;
-  /** The target-name when no macro stands in it, '' when DNS cannot be asked for it; null when it has to be expanded. */
+  /**
+   * The target-name when no macro stands in it, '' when DNS cannot be asked for it; null when it has to be expanded.
+   */
   readonly name: string | null;
 }
 

@@ -1,13 +1,16 @@
 /**
- * A folder of /srv as it was listed, held good by one stat of it: while its inode and times stay the same, nothing was made
- * in it or taken out of it. What is listed is still looked at by itself, so that what cannot be read is never taken for
- * absent. The folder is asked about once in a turn of the event loop, in which no command can have been read after a reply.
- * Leaves what the names mean to srv.ts.
+ * A folder of /srv as it was listed, held good by one stat of it: while its inode and times stay the same, nothing
+ * was made in it or taken out of it. What is listed is still looked at by itself, so that what cannot be read is
+ * never taken for absent. The folder is asked about once in a turn of the event loop, in which no command can have
+ * been read after a reply. Leaves what the names mean to srv.ts.
  */
 import { lstatSync, opendirSync, readdirSync, readFileSync, realpathSync, statSync, type Stats } from 'node:fs';
 import { sep } from 'node:path';
 
-/** /srv cannot be read (anything but "no such entry"): the mail must be deferred. Caught by the hook runner and the session. */
+/**
+ * /srv cannot be read (anything but "no such entry"): the mail must be deferred. Caught by the hook runner and the
+ * session.
+ */
 export class BrokenMarker extends Error {
   readonly path: string;
   constructor(path: string, cause: unknown) {
@@ -24,8 +27,9 @@ const maxNames = 2_000;
 /** Folders that are remembered; beyond it all are forgotten. */
 const maxFolders = 20_000;
 /**
- * Times of a file system tick: a change in the same tick as the one before does not show. A listing is remembered if the
- * folder's times had been the same for so long when it was read. By our own clock, as that of a file server may differ.
+ * Times of a file system tick: a change in the same tick as the one before does not show. A listing is remembered if
+ * the folder's times had been the same for so long when it was read. By our own clock, as that of a file server may
+ * differ.
  */
 const settledMs = 50;
 const maxMarkerOctets = 64;

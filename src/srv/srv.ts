@@ -1,8 +1,8 @@
 /**
- * The only reader of /srv: what its markers say of a domain, a recipient, a client or a sender. A dropped or removed file
- * counts from the next command on: folder.ts remembers listings, and how long they hold. Look-ups are synchronous: one
- * takes about 2 µs, a trip through the thread pool ten times that. Paths are put together as text: join() would normalize
- * what entryName has made safe.
+ * The only reader of /srv: what its markers say of a domain, a recipient, a client or a sender. A dropped or removed
+ * file counts from the next command on: folder.ts remembers listings, and how long they hold. Look-ups are
+ * synchronous: one takes about 2 µs, a trip through the thread pool ten times that. Paths are put together as text:
+ * join() would normalize what entryName has made safe.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { domainToUnicode } from 'node:url';
@@ -33,8 +33,8 @@ export interface SrvOptions {
   /** A directory of files named by address beside `blacklisted/ips`; '' for none. */
   readonly blacklistDir: string;
   /**
-   * Each folder is looked at once in a turn of the event loop, for listeners: no command is read in a turn in which the one
-   * before was answered. Otherwise at each question, for whoever writes markers and reads them again.
+   * Each folder is looked at once in a turn of the event loop, for listeners: no command is read in a turn in which
+   * the one before was answered. Otherwise at each question, for whoever writes markers and reads them again.
    */
   readonly oncePerTurn: boolean;
 }
@@ -55,8 +55,8 @@ export class Srv {
   }
 
   /**
-   * Is the domain (A-labels) hosted: a directory in the tree, or a link to one that stays in it? Without a tree nobody knows:
-   * a mistyped path, or a disk that is not mounted, shall not turn all mail away for good.
+   * Is the domain (A-labels) hosted: a directory in the tree, or a link to one that stays in it? Without a tree
+   * nobody knows: a mistyped path, or a disk that is not mounted, shall not turn all mail away for good.
    */
   isHosted(domain: string): boolean {
     if (this.#folder(domain) !== undefined) return true;
@@ -88,7 +88,9 @@ export class Srv {
     return folder === undefined ? [] : readNames(`${folder.path}/checks`);
   }
 
-  /** Is the check switched on, by its own name or, where `inAll`, by `checks/all`? `log`: the marker holds that word. */
+  /**
+   * Is the check switched on, by its own name or, where `inAll`, by `checks/all`? `log`: the marker holds that word.
+   */
   checkMode(domain: string, check: string, inAll: boolean): CheckMode {
     return this.checkModes(domain)(check, inAll);
   }
@@ -102,7 +104,9 @@ export class Srv {
     };
   }
 
-  /** The lines of the domain's own file of that name, without comments and empty ones; undefined where there is none. */
+  /**
+   * The lines of the domain's own file of that name, without comments and empty ones; undefined where there is none.
+   */
   lines(domain: string, file: string): readonly string[] | undefined {
     return this.#folder(domain)?.lines(file);
   }
@@ -157,7 +161,9 @@ export class Srv {
     return undefined;
   }
 
-  /** Like `listed`, for an address and the networks around it (`192.0.2.0_24`); `blacklist_dir` counts as blacklisted. */
+  /**
+   * Like `listed`, for an address and the networks around it (`192.0.2.0_24`); `blacklist_dir` counts as blacklisted.
+   */
   addressListed(domain: string, list: List, client: Ip): string | undefined {
     for (const { folder, name } of this.#scopes(domain)) {
       const entry = addressIn(folder.sub(list)?.sub('ips'), client);

@@ -1,7 +1,8 @@
 /**
- * The store that needs no other program: a table in memory, and a file beside it that it is read from at a start. Changes
- * are appended once a second, many in one write, and the file is written anew when most of it is old. A process that is
- * killed forgets its last second; a torn line is passed over. With several workers it is the primary's (cli/serve/worker-store).
+ * The store that needs no other program: a table in memory, and a file beside it that it is read from at a start.
+ * Changes are appended once a second, many in one write, and the file is written anew when most of it is old. A
+ * process that is killed forgets its last second; a torn line is passed over. With several workers it is the
+ * primary's (cli/serve/worker-store).
  */
 import { chownSync, readFileSync, statSync } from 'node:fs';
 import { appendFile, rename, rm } from 'node:fs/promises';
@@ -139,7 +140,9 @@ export class Embedded implements Backend {
   }
 }
 
-/** The primary of several workers stays root: what it writes must be the user's, should there be one process tomorrow. */
+/**
+ * The primary of several workers stays root: what it writes must be the user's, should there be one process tomorrow.
+ */
 function giveToFolder(file: string): void {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = statSync(dirname(file));

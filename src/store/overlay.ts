@@ -1,4 +1,6 @@
-/** A store that is read from and never written to: what is changed is changed in a copy beside it, which is forgotten. */
+/**
+ * A store that is read from and never written to: what is changed is changed in a copy beside it, which is forgotten.
+ */
 import { Embedded } from './embedded.js';
 import type { Backend, Operation, StoreAnswer, Value } from './store.js';
 

@@ -1,6 +1,6 @@
 /**
- * The store in a Redis or Valkey server, which several hosts share. A server that is down, slow or wrong is an answer, and
- * never a wait of more than a second: after a time-out it is left alone for a moment.
+ * The store in a Redis or Valkey server, which several hosts share. A server that is down, slow or wrong is an
+ * answer, and never a wait of more than a second: after a time-out it is left alone for a moment.
  */
 import { createClient } from '@redis/client';
 import type { Backend, Operation, StoreAnswer, Value } from './store.js';

@@ -1,6 +1,6 @@
 /**
- * What postern remembers of clients and senders between mails: small values that end by themselves, one truth for all its
- * processes, and with Redis for all its hosts. What is remembered, and what it means, is the plugins' business.
+ * What postern remembers of clients and senders between mails: small values that end by themselves, one truth for all
+ * its processes, and with Redis for all its hosts. What is remembered, and what it means, is the plugins' business.
  */
 import { createHash } from 'node:crypto';
 import type { Result } from '../mail/result.js';
@@ -13,7 +13,10 @@ export interface Store {
   get(key: string): Promise<StoreAnswer<string | undefined>>;
   /** Remembers the value if there is none; the one that stands now. In one step, whoever else asks. */
   claim(key: string, value: string, lifeMs: number): Promise<StoreAnswer<string>>;
-  /** Remembers the value in place of any before, its life anew. Kept before what was only claimed, where there is no room. */
+  /**
+   * Remembers the value in place of any before, its life anew. Kept before what was only claimed, where there is no
+   * room.
+   */
   put(key: string, value: string, lifeMs: number): Promise<StoreAnswer<undefined>>;
   /** Counts up, from 0; the life begins with the first. The sum now. */
   add(key: string, by: number, lifeMs: number): Promise<StoreAnswer<number>>;

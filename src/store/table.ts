@@ -1,6 +1,7 @@
 /**
- * The memory itself: a table with a bound, whose entries end by themselves. Two halves: what was put is kept apart from what
- * was only claimed or counted, so that a flood of strangers displaces strangers. Pure but for the clock it is given.
+ * The memory itself: a table with a bound, whose entries end by themselves. Two halves: what was put is kept apart
+ * from what was only claimed or counted, so that a flood of strangers displaces strangers. Pure but for the clock it
+ * is given.
  */
 import type { Operation, Value } from './store.js';
 

@@ -1,4 +1,6 @@
-/** Lines of text in styles, for whoever shows them: a terminal in colours, a page in classes, a header field in none. */
+/**
+ * Lines of text in styles, for whoever shows them: a terminal in colours, a page in classes, a header field in none.
+ */
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'magenta' | 'cyan';
 

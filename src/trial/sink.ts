@@ -1,9 +1,10 @@
 /**
- * The embedded "local MTA" of the trial run: takes every mail and keeps one copy a recipient in a maildir, as a delivery
- * agent does. Not for production: it checks no recipient and delivers nowhere.
+ * The embedded "local MTA" of the trial run: takes every mail and keeps one copy a recipient in a maildir, as a
+ * delivery agent does. Not for production: it checks no recipient and delivers nowhere.
  *
- * It is told to refuse as postern itself is told things, by a file: `answer` in its folder, read at each transaction, holds
- * `451 4.3.0 Try later` (said at the end of DATA) or `rcpt 550 5.1.1 No such user` (said to RCPT); one answer a line.
+ * It is told to refuse as postern itself is told things, by a file: `answer` in its folder, read at each transaction,
+ * holds `451 4.3.0 Try later` (said at the end of DATA) or `rcpt 550 5.1.1 No such user` (said to RCPT); one answer a
+ * line.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
@@ -91,7 +92,10 @@ class SinkConnection extends SMTPConnection {
     this._setListeners(() => this.connectionReady());
   }
 
-  /** npm smtp-server 3.21.6 cuts at spaces, so it has no `"a b"@example.com`, and decodes domains. We show what came over the wire. */
+  /**
+   * npm smtp-server 3.21.6 cuts at spaces, so it has no `"a b"@example.com`, and decodes domains. We show what came
+   * over the wire.
+   */
   override _parseAddressCommand(name: string, command: Buffer): ReturnType<SMTPConnection['_parseAddressCommand']> {
     const colon = command.indexOf(':') + 1;
     const parsed = parsePathArgument(Buffer.from(command.subarray(colon).toString('latin1').trim(), 'latin1'));

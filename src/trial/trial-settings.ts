@@ -1,6 +1,6 @@
 /**
- * What `npm start` changes of the defaults: all on loopback, nothing needs root, everything it writes is below `var/` of the
- * folder it is started in.
+ * What `npm start` changes of the defaults: all on loopback, nothing needs root, everything it writes is below `var/`
+ * of the folder it is started in.
  */
 import { join, resolve } from 'node:path';
 

@@ -1,6 +1,6 @@
 /**
- * The line that everything is compared with, as a process: npm smtp-server that takes any mail and hands it on over a pool
- * of nodemailer's SMTPConnection. No check, no log, no field of its own.
+ * The line that everything is compared with, as a process: npm smtp-server that takes any mail and hands it on over a
+ * pool of nodemailer's SMTPConnection. No check, no log, no field of its own.
  *
  *     bare.js PORT SINK-PORT          greets at once
  *     bare.js PORT SINK-PORT stock    as the library comes: greets after 100 ms and a reverse look-up

@@ -1,4 +1,6 @@
-/** A server as a child process: started, watched until it greets, its CPU time and that of its children read, stopped. */
+/**
+ * A server as a child process: started, watched until it greets, its CPU time and that of its children read, stopped.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync, closeSync, readFileSync, readdirSync } from 'node:fs';
 import net from 'node:net';

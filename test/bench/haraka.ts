@@ -1,6 +1,6 @@
 /**
- * Haraka (https://haraka.github.io) set up for the work that postern does: one domain, its mailbox looked up as a file, a
- * Date: field required, what is accepted handed on by its own queue/smtp_forward. It keeps no refused mail.
+ * Haraka (https://haraka.github.io) set up for the work that postern does: one domain, its mailbox looked up as a
+ * file, a Date: field required, what is accepted handed on by its own queue/smtp_forward. It keeps no refused mail.
  *
  * Found as HARAKA=/path/to/bin/haraka, in PATH, or where npm puts global packages. With BENCH_PEERS=/a/folder it is
  * installed there where it is missing: never in the repository, which does not need it.

@@ -1,4 +1,7 @@
-/** The filters under load: postern, spf-milter (Rust, built by cargo into var/bench) and pyspf-milter (Debian), with one DNS. */
+/**
+ * The filters under load: postern, spf-milter (Rust, built by cargo into var/bench) and pyspf-milter (Debian), with
+ * one DNS.
+ */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -1,6 +1,7 @@
 /**
- * `npm run bench:milter`: postern milter beside spf-milter (Rust) and pyspf-milter, in turn, on a UNIX socket and over TCP;
- * 5 messages a connection, 12 header fields, 4 KB, one SPF record that is cached; and the memory of 1,000 idle sessions.
+ * `npm run bench:milter`: postern milter beside spf-milter (Rust) and pyspf-milter, in turn, on a UNIX socket and
+ * over TCP; 5 messages a connection, 12 header fields, 4 KB, one SPF record that is cached; and the memory of 1,000
+ * idle sessions.
  *
  * Wants root and port 53 of a loopback address: the others know no name server but that of /etc/resolv.conf.
  */

@@ -1,5 +1,6 @@
 /**
- * postern beside bare npm smtp-server, Haraka and Debian's qpsmtpd doing the same work on loopback, in turn in one run:
+ * postern beside bare npm smtp-server, Haraka and Debian's qpsmtpd doing the same work on loopback, in turn in one
+ * run:
  *
  *     npm run bench -- [--rounds N] [--seconds S] [--workers N] [--only NAME,...]
  *
@@ -8,12 +9,12 @@
  *     --workers    2 or more: postern and Haraka once more, with so many processes
  *     --only       servers whose names begin so; the bare line too, if it is to be compared with
  *
- * Peers that are not installed are left out; HARAKA and QPSMTPD say where they are, BENCH_PEERS a folder in which Haraka is
- * installed by npm where it is missing; qpsmtpd is a package of Debian's. What is archived goes to the folder
- * for temporary files (TMPDIR), and its disk has a say: ext4, for one, makes files at twice the cost for some minutes
- * after many were removed, as at the end of each run. Generator, sink and server share the machine, and others may use
- * it: compare within a run, and CPU seconds rather than mails/s. Nothing here is a test: it fails when something broke,
- * never because something was slow.
+ * Peers that are not installed are left out; HARAKA and QPSMTPD say where they are, BENCH_PEERS a folder in which
+ * Haraka is installed by npm where it is missing; qpsmtpd is a package of Debian's. What is archived goes to the
+ * folder for temporary files (TMPDIR), and its disk has a say: ext4, for one, makes files at twice the cost for some
+ * minutes after many were removed, as at the end of each run. Generator, sink and server share the machine, and
+ * others may use it: compare within a run, and CPU seconds rather than mails/s. Nothing here is a test: it fails when
+ * something broke, never because something was slow.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';

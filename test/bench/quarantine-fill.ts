@@ -1,7 +1,7 @@
 /**
  * Fills a quarantine as months of traffic would: so many mails over so many days and domains, with index lines as the
- * archive writes them. Only the newest `withFiles` mails get files; all others have lines alone, which is all a search reads.
- * Run: node dist/test/bench/quarantine-fill.js FOLDER [--mails=1000000] [--days=30] [--domains=1000]
+ * archive writes them. Only the newest `withFiles` mails get files; all others have lines alone, which is all a
+ * search reads. Run: node dist/test/bench/quarantine-fill.js FOLDER [--mails=1000000] [--days=30] [--domains=1000]
  */
 import fs from 'node:fs';
 import path from 'node:path';

@@ -1,8 +1,7 @@
 /**
- * How fast the quarantine answers with a million mails in it: the page over HTTP, and `list` as a command. Fills a folder
- * first (which stays for the next run), then measures each search cold, the files out of the page cache where this is root,
- * and warm.
- * Run: npm run bench:quarantine [FOLDER]
+ * How fast the quarantine answers with a million mails in it: the page over HTTP, and `list` as a command. Fills a
+ * folder first (which stays for the next run), then measures each search cold, the files out of the page cache where
+ * this is root, and warm. Run: npm run bench:quarantine [FOLDER]
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';

@@ -1,4 +1,7 @@
-/** The samples as tables: medians, and ratios taken round by round, so that what disturbed a round disturbs both sides. */
+/**
+ * The samples as tables: medians, and ratios taken round by round, so that what disturbed a round disturbs both
+ * sides.
+ */
 import type { Sample } from './workload.js';
 
 export interface Row {

@@ -1,6 +1,7 @@
 /**
- * One engine in a process of its own: judges each case again and again, and prints how often in a second of CPU time, as
- * one JSON object. Usage: spf-worker.js postern | spf-worker.js FOLDER strict|default, where FOLDER has npm mailauth.
+ * One engine in a process of its own: judges each case again and again, and prints how often in a second of CPU time,
+ * as one JSON object. Usage: spf-worker.js postern | spf-worker.js FOLDER strict|default, where FOLDER has npm
+ * mailauth.
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:spf`: how many evaluations postern does in a second of CPU time, and how many npm mailauth does, in turn,
- * with DNS in memory. mailauth 7.1 in its strict mode is what there is beside postern that judges as the RFC says; it needs
- * Node 22, so that postern runs on the same Node 24 beside it. 4.13 is the last for Node 20.
+ * `npm run bench:spf`: how many evaluations postern does in a second of CPU time, and how many npm mailauth does, in
+ * turn, with DNS in memory. mailauth 7.1 in its strict mode is what there is beside postern that judges as the RFC
+ * says; it needs Node 22, so that postern runs on the same Node 24 beside it. 4.13 is the last for Node 20.
  *
  * mailauth and Node 24 are not postern's dependencies: they are fetched into `var/bench`, once.
  */

@@ -1,4 +1,6 @@
-/** One mail through the socket, and what became of it: at the local MTA, in the quarantine, in its index, in the log. */
+/**
+ * One mail through the socket, and what became of it: at the local MTA, in the quarantine, in its index, in the log.
+ */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import net from 'node:net';
@@ -43,8 +45,8 @@ export const startMx = (options: MxOptions = {}): Promise<Mx> =>
 export const sorted = (values: Iterable<unknown>): string[] => [...values].map(String).toSorted();
 
 /**
- * Sends the mail and sees what became of it; whatever the mail, the reply has to agree with that: 250 means it is at the
- * local MTA, a 550 with an ID that it is in quarantine and index under that ID, anything else that it is nowhere.
+ * Sends the mail and sees what became of it; whatever the mail, the reply has to agree with that: 250 means it is at
+ * the local MTA, a 550 with an ID that it is in quarantine and index under that ID, anything else that it is nowhere.
  */
 export const fateOf = (mx: Mx, mail: Mail = {}): Promise<Fate> => watched(mx, () => send(mx, mail));
 
@@ -188,7 +190,10 @@ export interface Contrast {
   readonly absent: RegExp;
 }
 
-/** The mail before the markers are dropped, while they are there, and once they are gone again. Returns the middle one. */
+/**
+ * The mail before the markers are dropped, while they are there, and once they are gone again. Returns the middle
+ * one.
+ */
 export async function contrast(mx: Mx, { markers, mail, there, absent }: Contrast): Promise<Fate> {
   assert.match((await fateOf(mx, mail)).reply, absent, 'before');
   const fate = await marked(mx, markers, () => fateOf(mx, mail));

@@ -1,6 +1,6 @@
 /**
- * The package as others have it: packed, put into an empty project beside what it depends on, compiled against under `strict`
- * without `skipLibCheck`, and run. The programs are those of the rooms' README files.
+ * The package as others have it: packed, put into an empty project beside what it depends on, compiled against under
+ * `strict` without `skipLibCheck`, and run. The programs are those of the rooms' README files.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';

@@ -1,4 +1,6 @@
-/** What fuzzing has found stays mended: each target takes its corpus, and some inputs made of it, the same every time. */
+/**
+ * What fuzzing has found stays mended: each target takes its corpus, and some inputs made of it, the same every time.
+ */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { corpusOf, shown } from './corpus.js';

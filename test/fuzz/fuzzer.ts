@@ -1,6 +1,7 @@
 /**
- * One target fed for a while. Inputs run in batches; a batch in which code ran that never ran before is run again input by
- * input, and the inputs that reach something new join the corpus. The first input that fails is made smaller and returned.
+ * One target fed for a while. Inputs run in batches; a batch in which code ran that never ran before is run again
+ * input by input, and the inputs that reach something new join the corpus. The first input that fails is made smaller
+ * and returned.
  */
 import { cpuMs } from '../support/cpu.js';
 import { corpusOf, keep, shown } from './corpus.js';
@@ -22,8 +23,8 @@ interface Failure {
 }
 
 /**
- * CPU milliseconds for one input of 64 KB at most, with the thread's neighbours counted in. Linear work needs some ten; a
- * square of it takes minutes.
+ * CPU milliseconds for one input of 64 KB at most, with the thread's neighbours counted in. Linear work needs some
+ * ten; a square of it takes minutes.
  */
 const maxCpuMs = 5_000;
 

@@ -1,6 +1,7 @@
 /**
- * `npm run fuzz -- [TARGET…] [SECONDS]`: feeds random inputs to parsers, all of them without a name, each for so many seconds
- * (60), as many at once as there are cores. Inputs that reach new code, and the one that fails, are added to test/fuzz/corpus.
+ * `npm run fuzz -- [TARGET…] [SECONDS]`: feeds random inputs to parsers, all of them without a name, each for so many
+ * seconds (60), as many at once as there are cores. Inputs that reach new code, and the one that fails, are added to
+ * test/fuzz/corpus.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';

@@ -4,7 +4,9 @@ import type { Random } from './random.js';
 export interface Target {
   /** Octets as latin1. */
   readonly seeds: readonly string[];
-  /** Throws, or rejects, when something that must hold does not. `random` chooses, for example, where a stream is cut. */
+  /**
+   * Throws, or rejects, when something that must hold does not. `random` chooses, for example, where a stream is cut.
+   */
   check(octets: Buffer, random: Random): void | Promise<void>;
   /** Makes ready what it needs, once. */
   open?(): Promise<void>;

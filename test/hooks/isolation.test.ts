@@ -1,4 +1,7 @@
-/** What a plugin does to what it is shown reaches neither the mail nor another plugin: each attempt through the socket. */
+/**
+ * What a plugin does to what it is shown reaches neither the mail nor another plugin: each attempt through the
+ * socket.
+ */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** Inputs that are long and as unfriendly as one character, or a few, can be: what is quadratic takes minutes over them. */
+/**
+ * Inputs that are long and as unfriendly as one character, or a few, can be: what is quadratic takes minutes over
+ * them.
+ */
 import fc from 'fast-check';
 
 const size = 1_000_000;

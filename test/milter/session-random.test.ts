@@ -1,4 +1,7 @@
-/** Whatever an MTA sends, and however it is cut: one answer for each command that is due one, in order, and nothing else. */
+/**
+ * Whatever an MTA sends, and however it is cut: one answer for each command that is due one, in order, and nothing
+ * else.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -22,7 +22,9 @@ export const encoded = (name: string, octets: Buffer): string =>
     octets.toString('base64').replace(/.{76}/g, '$&\r\n'),
   );
 
-/** A zip archive of empty, stored files (APPNOTE 6.3.10 §4.3.7, §4.3.12); `centralOnly` leaves the local headers out. */
+/**
+ * A zip archive of empty, stored files (APPNOTE 6.3.10 §4.3.7, §4.3.12); `centralOnly` leaves the local headers out.
+ */
 export function zip(names: readonly string[], { centralOnly = false } = {}): Buffer {
   const local = names.map((name) => header('PK\x03\x04', 30, 26, name));
   const central = names.map((name) => header('PK\x01\x02', 46, 28, name));

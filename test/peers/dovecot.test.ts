@@ -1,4 +1,7 @@
-/** Dovecot serves a day's maildir over IMAP while mails are archived into it: each comes whole, and stays ours to find. */
+/**
+ * Dovecot serves a day's maildir over IMAP while mails are archived into it: each comes whole, and stays ours to
+ * find.
+ */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * Is a refused mail on disk before its 550? No crash of a process shows a missing fsync, and pulling the plug is no test:
- * strace shows the order of the system calls.
+ * Is a refused mail on disk before its 550? No crash of a process shows a missing fsync, and pulling the plug is no
+ * test: strace shows the order of the system calls.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -37,7 +37,10 @@ async function traced(pid: number, work: () => Promise<void>): Promise<string[]>
   }
 }
 
-/** A call that another thread's interrupted is written in two lines: `fsync(5 <unfinished ...>`, `<... fsync resumed>) = 0`. */
+/**
+ * A call that another thread's interrupted is written in two lines: `fsync(5 <unfinished ...>`, `<... fsync resumed>)
+ * = 0`.
+ */
 function inOrderOfEnd(lines: readonly string[]): string[] {
   const begun = new Map<string, string>();
   return lines.flatMap((line) => {
@@ -62,7 +65,10 @@ const steps = {
 
 type Step = keyof typeof steps;
 
-/** What must have succeeded before what. The two syncs at the end run beside each other: check mends what a crash leaves. */
+/**
+ * What must have succeeded before what. The two syncs at the end run beside each other: check mends what a crash
+ * leaves.
+ */
 const order: readonly (readonly [first: Step, then: Step])[] = [
   ['the mail is synced', 'it gets its name'],
   ['it gets its name', 'new/ is synced'],

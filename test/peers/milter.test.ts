@@ -1,6 +1,6 @@
 /**
- * `postern milter` attached to a real Postfix and a real Sendmail, DNS on loopback: what the client is told, and what lies in
- * the mailbox, field by field.
+ * `postern milter` attached to a real Postfix and a real Sendmail, DNS on loopback: what the client is told, and what
+ * lies in the mailbox, field by field.
  */
 import assert from 'node:assert/strict';
 import { after, type TestContext, test } from 'node:test';

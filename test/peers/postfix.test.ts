@@ -1,4 +1,7 @@
-/** A real Postfix as local MTA: what real clients send through postern arrives octet by octet, once, and nothing else does. */
+/**
+ * A real Postfix as local MTA: what real clients send through postern arrives octet by octet, once, and nothing else
+ * does.
+ */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -123,7 +126,7 @@ function belowOurs(postfix: Postfix, marked: string): string[] {
   const copies = postfix.delivered.filter(({ text }) => text.includes(`${marked}\n`));
   return copies.map(({ text }) => {
     const ours =
-      /^Received: from [^\n]*\n\tby mx\.test\.example \(postern\)[^\n]*\n(?:\t[^\n]*\n)*(?:X-(?:HELO|REMOTE-IP|REMOTE-HOST|MAIL-FROM|RCPT-TO|DOMAIN|LOCALPART): ?[^\n]*\n)+/;
+      /^Received: from [^\n]*\n(?:\t\([^\n]*\n)*\tby mx\.test\.example \(postern\)[^\n]*\n(?:\t[^\n]*\n)*(?:X-(?:HELO|REMOTE-IP|REMOTE-HOST|MAIL-FROM|RCPT-TO|DOMAIN|LOCALPART): ?[^\n]*\n)+/;
     const below = belowPostfix(text);
     assert.match(below, ours);
     return below.replace(ours, '');

@@ -1,6 +1,6 @@
 /**
- * postern, pyspf and Mail::SPF judge the same random cases. Where they differ, a class of test/spf/differences.md explains
- * it, or the test fails and prints the case, made small.
+ * postern, pyspf and Mail::SPF judge the same random cases. Where they differ, a class of test/spf/differences.md
+ * explains it, or the test fails and prints the case, made small.
  *
  * POSTERN_SPF_CASES (default 5000) cases are judged, from seed POSTERN_SPF_SEED (default 0) on.
  */
@@ -78,8 +78,8 @@ for (const { name, classes } of peers) {
 }
 
 /**
- * A class that explains anything explains a fault of postern's away. So each case is given every wrong result in turn, as
- * if the peer had said so: hardly any may be explained.
+ * A class that explains anything explains a fault of postern's away. So each case is given every wrong result in
+ * turn, as if the peer had said so: hardly any may be explained.
  */
 function checkBreadth(classes: readonly DifferenceClass[]): void {
   const results = ['none', 'neutral', 'pass', 'fail', 'softfail', 'temperror', 'permerror'];

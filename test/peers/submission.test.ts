@@ -1,6 +1,7 @@
 /**
- * The submission policy as its users have it: a process told by environment, own domains in a real slapd, a name server, and
- * for an MTA the miltertest programs that sos-milter brings (which only print, while these assert), and a real Postfix.
+ * The submission policy as its users have it: a process told by environment, own domains in a real slapd, a name
+ * server, and for an MTA the miltertest programs that sos-milter brings (which only print, while these assert), and a
+ * real Postfix.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

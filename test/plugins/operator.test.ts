@@ -1,4 +1,7 @@
-/** Plugins of the operator's own, in a folder of his, through the socket; the first is the example of plugins/README.md. */
+/**
+ * Plugins of the operator's own, in a folder of his, through the socket; the first is the example of
+ * plugins/README.md.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** clamav, rspamd and spamassassin against servers that say what a test tells them to: answers that lie, break off, never come. */
+/**
+ * clamav, rspamd and spamassassin against servers that say what a test tells them to: answers that lie, break off,
+ * never come.
+ */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';

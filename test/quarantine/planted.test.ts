@@ -1,4 +1,7 @@
-/** Whoever else may write below /spam plants links, FIFOs and sockets there: no octet of ours goes elsewhere, and nobody waits. */
+/**
+ * Whoever else may write below /spam plants links, FIFOs and sockets there: no octet of ours goes elsewhere, and
+ * nobody waits.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';

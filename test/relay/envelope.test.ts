@@ -7,7 +7,10 @@ import { usual, withRelay } from './support/with-relay.js';
 
 const octets = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 
-/** nodemailer's sendMail would read each of them as something else; the first four as two recipients, or as another one. */
+/**
+ * nodemailer's sendMail would read each of them as something else; the first four as two recipients, or as another
+ * one.
+ */
 const odd = [
   'root,x@wild.example',
   'x(c)root@wild.example',

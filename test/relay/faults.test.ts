@@ -1,4 +1,7 @@
-/** Whatever the MTA does at whichever step: one clear result in time, nothing handed over twice, and the next mail goes through. */
+/**
+ * Whatever the MTA does at whichever step: one clear result in time, nothing handed over twice, and the next mail
+ * goes through.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { replyText } from '../../src/mail/reply.js';

@@ -146,8 +146,10 @@ function send(message: string): Promise<string> {
   });
 }
 
-const worstTurn = (): number =>
-  Math.max(0, ...readdirSync(turns).filter((name) => /^\d+$/.test(name)).map((name) => Number(readFileSync(join(turns, name), 'utf8')))); // prettier-ignore
+const worstTurn = (): number => {
+  const processes = readdirSync(turns).filter((name) => /^\d+$/.test(name));
+  return Math.max(0, ...processes.map((name) => Number(readFileSync(join(turns, name), 'utf8'))));
+};
 
 for (const [what, parts] of bombs)
   test(`a mail of ${what} does not hold up others`, { timeout: 60_000 }, async () => {

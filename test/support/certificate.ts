@@ -1,6 +1,6 @@
 /**
- * Self-signed certificates for tests, made on the spot (X.509 v3 in DER, RFC 5280 §4.1; ECDSA with SHA-256 on P-256): no
- * private key lies in the repository, and no program beside Node is needed.
+ * Self-signed certificates for tests, made on the spot (X.509 v3 in DER, RFC 5280 §4.1; ECDSA with SHA-256 on P-256):
+ * no private key lies in the repository, and no program beside Node is needed.
  */
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import type { Certificate } from '../../src/smtp/server.js';

@@ -1,4 +1,6 @@
-/** CPU time, which other programs on the machine do not add to: what tests may set bounds to, unlike the time of day. */
+/**
+ * CPU time, which other programs on the machine do not add to: what tests may set bounds to, unlike the time of day.
+ */
 import { readFileSync } from 'node:fs';
 
 /** Milliseconds that this process has used, all its threads together. */

@@ -1,6 +1,6 @@
 /**
- * DKIM signatures for tests (RFC 6376, relaxed/relaxed, RSA or Ed25519 with SHA-256), written from the RFC and independent
- * of what verifies them; the key is made on the spot.
+ * DKIM signatures for tests (RFC 6376, relaxed/relaxed, RSA or Ed25519 with SHA-256), written from the RFC and
+ * independent of what verifies them; the key is made on the spot.
  */
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 

@@ -1,4 +1,7 @@
-/** All files below a folder, sorted, links not followed: newer Node versions' recursive readdir walks through /spam/today. */
+/**
+ * All files below a folder, sorted, links not followed: newer Node versions' recursive readdir walks through
+ * /spam/today.
+ */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -1,7 +1,7 @@
 /**
- * Loaded into each process of a test file (`node --test --import`): ends it when no test has begun or ended for so long, and
- * says which one it was. Without it a test that waits for ever, or a server left open behind the last one, would keep the
- * whole run waiting. A thread watches, so that a loop without an end is found as well.
+ * Loaded into each process of a test file (`node --test --import`): ends it when no test has begun or ended for so
+ * long, and says which one it was. Without it a test that waits for ever, or a server left open behind the last one,
+ * would keep the whole run waiting. A thread watches, so that a loop without an end is found as well.
  */
 import { isMainThread, Worker } from 'node:worker_threads';
 

@@ -1,6 +1,6 @@
 /**
- * Programs of others that a test needs beside postern. Where one is missing the test is skipped, so that `npm test` needs
- * Node alone; with POSTERN_REQUIRE_PEERS=1 (.ci/run) a missing one is a failure.
+ * Programs of others that a test needs beside postern. Where one is missing the test is skipped, so that `npm test`
+ * needs Node alone; with POSTERN_REQUIRE_PEERS=1 (.ci/run) a missing one is a failure.
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdtempSync, rmdirSync } from 'node:fs';

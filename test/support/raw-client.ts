@@ -1,4 +1,7 @@
-/** An SMTP client that says exactly the octets it is given, at once or in pieces, and hangs up as rudely as it is told. */
+/**
+ * An SMTP client that says exactly the octets it is given, at once or in pieces, and hangs up as rudely as it is
+ * told.
+ */
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
@@ -112,7 +115,9 @@ export class RawClient {
     return this.#socket.write(typeof octets === 'string' ? Buffer.from(octets, 'latin1') : octets);
   }
 
-  /** Waits until the kernel took what was written, or the connection is gone; false when neither happens in this time. */
+  /**
+   * Waits until the kernel took what was written, or the connection is gone; false when neither happens in this time.
+   */
   async drained(ms = patienceMs): Promise<boolean> {
     const socket = this.#socket;
     if (this.closed || !socket.writableNeedDrain) return true;

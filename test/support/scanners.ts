@@ -1,4 +1,7 @@
-/** Real scanners in a temporary folder: clamd, spamd and rspamd, with signatures and rules of their own, and no network. */
+/**
+ * Real scanners in a temporary folder: clamd, spamd and rspamd, with signatures and rules of their own, and no
+ * network.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,7 @@
 /**
- * A private Sendmail: configuration, queue and mails in a temporary folder, on loopback only. All it takes goes through a
- * mailer of its own into a folder. Debian's cannot be installed beside Postfix, so it may be unpacked instead (.ci/run).
+ * A private Sendmail: configuration, queue and mails in a temporary folder, on loopback only. All it takes goes
+ * through a mailer of its own into a folder. Debian's cannot be installed beside Postfix, so it may be unpacked
+ * instead (.ci/run).
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
@@ -69,8 +70,8 @@ export class Sendmail {
   }
 
   /**
-   * With a host name of its own: it would wait a minute for one that has a dot. With an /usr/lib/sasl2 of its own where somebody
-   * may log in: where its Sendmail.conf is cannot be told to Sendmail.
+   * With a host name of its own: it would wait a minute for one that has a dot. With an /usr/lib/sasl2 of its own
+   * where somebody may log in: where its Sendmail.conf is cannot be told to Sendmail.
    */
   async #up(root: string, { hostname, account }: SendmailOptions): Promise<void> {
     const script = 'hostname "$0"; [ -z "$1" ] || mount --bind "$1" /usr/lib/sasl2 || exit; shift; exec "$@"';

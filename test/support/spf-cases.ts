@@ -2,8 +2,9 @@
  * Random SPF cases from a seed: a client, its words, and a zone with records that are mostly what domains publish and
  * now and then what they should not. The same seed gives the same case.
  *
- * The zone grows while postern evaluates the case: a name that is asked for is given something to answer, or nothing. So
- * the names that macros make exist too, and evaluations go deep. What is named but was not asked for is added after it.
+ * The zone grows while postern evaluates the case: a name that is asked for is given something to answer, or nothing.
+ * So the names that macros make exist too, and evaluations go deep. What is named but was not asked for is added
+ * after it.
  */
 import { parseIp, type Ip } from '../../src/mail/ip.js';
 import { zoneResolver } from '../../src/dns/zone.js';

@@ -46,7 +46,8 @@ const bodies: readonly string[] = [
   '<video poster="http://evil.example/v" src="http://evil.example/v.mp4" autoplay></video><audio src="http://evil.example/a" autoplay></audio><img srcset="http://evil.example/1x 1x"><picture><source srcset="http://evil.example/p"></picture>',
   '<table background="http://evil.example/t"><tr><td background="http://evil.example/td">x</td></tr></table><body background="http://evil.example/body">',
   `<template>${script}</template><noscript><p title="</noscript><img src=x onerror=${call}>"></noscript>`,
-  // Markup that a parser reads another way the second time: after DOMPurify's, Mutation XSS Cheatsheet's and html5sec's cases.
+  // Markup that a parser reads another way the second time: after DOMPurify's, Mutation XSS Cheatsheet's and
+  // html5sec's cases.
   `<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=${call}&gt;">`,
   `<svg></p><style><a id="</style><img src=1 onerror=${call}>">`,
   `<form><math><mtext></form><form><mglyph><style></math><img src onerror=${call}>`,

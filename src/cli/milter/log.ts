@@ -1,6 +1,6 @@
 /**
- * Where the milter's log goes: syslog, through one long-lived logger(1), for Node has no unix datagram sockets; or stderr,
- * one line an entry, as spf-milter writes it, or as JSON.
+ * Where the milter's log goes: syslog, through one long-lived logger(1), for Node has no unix datagram sockets; or
+ * stderr, one line an entry, as spf-milter writes it, or as JSON.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,6 +1,7 @@
 /**
- * `postern milter`: filters for an MTA by the milter protocol. `verify` is in the place of spf-milter(8): its options, its
- * file; one process, or a primary that keeps `workers` of them. `submission` is in the place of sos-milter.
+ * `postern milter`: filters for an MTA by the milter protocol. `verify` is in the place of spf-milter(8): its
+ * options, its file; one process, or a primary that keeps `workers` of them. `submission` is in the place of
+ * sos-milter.
  */
 import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * `postern serve`: one process, or a primary that keeps `workers` of them. Start: settings, plugins, folders, certificate,
- * port, and only then the user. A problem stops the start with one line each and a code of sysexits.h.
+ * `postern serve`: one process, or a primary that keeps `workers` of them. Start: settings, plugins, folders,
+ * certificate, port, and only then the user. A problem stops the start with one line each and a code of sysexits.h.
  */
 import cluster from 'node:cluster';
 import { consoleToLog } from '../../hooks/plugin-console.js';

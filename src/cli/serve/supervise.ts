@@ -1,4 +1,7 @@
-/** The primary process of several workers: counts connections, keeps their store, passes on what the MTA refused, expires the quarantine. */
+/**
+ * The primary process of several workers: counts connections, keeps their store, passes on what the MTA refused,
+ * expires the quarantine.
+ */
 import type { Logger } from '../../log.js';
 import type { Settings } from '../../settings/settings.js';
 import { expireHourly } from '../service/expiring.js';

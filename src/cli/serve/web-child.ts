@@ -1,4 +1,7 @@
-/** The page's process as `serve` keeps it: started once the ports are open and privileges are gone, started anew when it dies. */
+/**
+ * The page's process as `serve` keeps it: started once the ports are open and privileges are gone, started anew when
+ * it dies.
+ */
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from '../../log.js';
 import { exit } from '../exit-codes.js';

@@ -1,4 +1,7 @@
-/** Refusals of the MTA with several workers: what one remembers, the primary tells the others, for a client may come again to any. */
+/**
+ * Refusals of the MTA with several workers: what one remembers, the primary tells the others, for a client may come
+ * again to any.
+ */
 import cluster, { type Worker } from 'node:cluster';
 import type { Reply } from '../../mail/reply.js';
 import type { Refusals } from '../../relay/refusals.js';

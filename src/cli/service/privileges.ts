@@ -5,7 +5,10 @@ import { dirname, resolve } from 'node:path';
 import { accountNumber } from './accounts.js';
 import type { Settings } from '../../settings/settings.js';
 
-/** What is wrong, or undefined once the process is who it should be. `user` without `group` takes the user's own group too. */
+/**
+ * What is wrong, or undefined once the process is who it should be. `user` without `group` takes the user's own group
+ * too.
+ */
 export function dropPrivileges({ user, group }: Settings): string | undefined {
   if (user === '' && group === '') return undefined;
   try {
@@ -26,7 +29,10 @@ export function dropPrivileges({ user, group }: Settings): string | undefined {
 
 export type Account = Pick<Settings, 'user' | 'group'>;
 
-/** Folders that we made while still root, from `last` up to `first`, become the user's; what was there before is the operator's. */
+/**
+ * Folders that we made while still root, from `last` up to `first`, become the user's; what was there before is the
+ * operator's.
+ */
 export function giveFolders(last: string, first: string, { user, group }: Account): void {
   if (process.getuid?.() !== 0 || user === '') return;
   const ids = idsOf({ user, group });

@@ -1,6 +1,7 @@
 /**
- * Keeps the worker processes of one service running and passes signals on: what `serve` and `milter` share. A worker says when
- * it serves; before that it has no handler, and HUP would end it, so it hears later of a reload that it missed.
+ * Keeps the worker processes of one service running and passes signals on: what `serve` and `milter` share. A worker
+ * says when it serves; before that it has no handler, and HUP would end it, so it hears later of a reload that it
+ * missed.
  */
 import cluster, { type Worker } from 'node:cluster';
 import type { Logger } from '../../log.js';

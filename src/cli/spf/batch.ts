@@ -1,6 +1,6 @@
 /**
- * `postern spf check --batch`: a JSON line in, a JSON line out, in order. Lines are read as they come and answered as soon
- * as those before them are; those that wait for DNS are evaluated side by side.
+ * `postern spf check --batch`: a JSON line in, a JSON line out, in order. Lines are read as they come and answered as
+ * soon as those before them are; those that wait for DNS are evaluated side by side.
  */
 import type { Readable, Writable } from 'node:stream';
 import type { Resolver } from '../../dns/resolver.js';

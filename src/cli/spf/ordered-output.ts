@@ -1,4 +1,6 @@
-/** Writes answers in the order in which they were put, however late each is known; holds no more than a limit of them. */
+/**
+ * Writes answers in the order in which they were put, however late each is known; holds no more than a limit of them.
+ */
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 

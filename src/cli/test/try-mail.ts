@@ -1,6 +1,6 @@
 /**
- * One mail through a session as the MX would hold it, plugins, markers, DNS and all, but the last step: nothing is handed to
- * the local MTA, archived or remembered. What each plugin said is written down on the way.
+ * One mail through a session as the MX would hold it, plugins, markers, DNS and all, but the last step: nothing is
+ * handed to the local MTA, archived or remembered. What each plugin said is written down on the way.
  */
 import { type HeardVerdict, HookTable } from '../../hooks/table.js';
 import { type PathArgument, parsePathArgument } from '../../mail/address.js';

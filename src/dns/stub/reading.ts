@@ -26,7 +26,10 @@ export const trailFrom = (name: string): Trail => ({ names: [lowerName(name)], t
 /** The last name of a trail: the one to ask for. */
 export const headOf = ({ names }: Trail): string => names[names.length - 1] ?? names[0];
 
-/** Reads an answer (RCODE 0 or 3, not truncated) to the question for `headOf(trail)`; records of other names and classes do not count. */
+/**
+ * Reads an answer (RCODE 0 or 3, not truncated) to the question for `headOf(trail)`; records of other names and
+ * classes do not count.
+ */
 export function readAnswer<T extends RecordType>(message: Message, type: T, trail: Trail): Reading<RecordData[T]> {
   const walked = followAliases(message, type, trail);
   if ('kind' in walked) return walked;

@@ -17,7 +17,10 @@ import type { TimedAnswer, Upstream } from '../upstream.js';
 export interface StubSettings {
   /** `ip`, `ip:port` or `[ip6]:port`, asked in this order; the system's by default. */
   readonly servers?: readonly string[];
-  /** Milliseconds a server has for one exchange; by default a third of `totalMs`, so that others get their turn, at most 3000. */
+  /**
+   * Milliseconds a server has for one exchange; by default a third of `totalMs`, so that others get their turn, at
+   * most 3000.
+   */
   readonly tryMs?: number;
   /** How often a silent server is asked; 2 by default. */
   readonly tries?: number;

@@ -74,7 +74,10 @@ export function answersQuery(octets: Buffer, query: Buffer): boolean {
   return questions === 1 && question(octets, query) === question(query, query);
 }
 
-/** The question of `octets`, as long as that of `query`; length octets and types are below 'A' and so keep their value. */
+/**
+ * The question of `octets`, as long as that of `query`; length octets and types are below 'A' and so keep their
+ * value.
+ */
 function question(octets: Buffer, query: Buffer): string {
   const end = (skipName(query, headerLength) ?? headerLength) + 4;
   return lowerName(octets.toString('latin1', headerLength, end));

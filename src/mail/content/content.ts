@@ -1,8 +1,8 @@
 /** What a mail holds, taken apart by MIME (RFC 2045): its text, and what is attached to it. */
 
 /**
- * `unreadable`: it is built so that nobody should take it apart (too deep, too many parts, too slow), or the parser fell
- * over it. That says nothing of whether it is wanted: who asks decides what to do.
+ * `unreadable`: it is built so that nobody should take it apart (too deep, too many parts, too slow), or the parser
+ * fell over it. That says nothing of whether it is wanted: who asks decides what to do.
  */
 export type Content =
   | {

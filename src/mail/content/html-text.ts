@@ -1,4 +1,7 @@
-/** HTML without its tags, for a first look at a mail that has nothing else. In linear time; what it gives is text, not markup. */
+/**
+ * HTML without its tags, for a first look at a mail that has nothing else. In linear time; what it gives is text, not
+ * markup.
+ */
 
 const entities: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' };
 

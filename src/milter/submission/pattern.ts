@@ -1,6 +1,6 @@
 /**
- * SPF_REGEX: what a record must say to permit us. Records are written by strangers, so the engine is one whose time grows
- * with the length of the text and not by more (RE2): no record can stop the milter.
+ * SPF_REGEX: what a record must say to permit us. Records are written by strangers, so the engine is one whose time
+ * grows with the length of the text and not by more (RE2): no record can stop the milter.
  */
 import { RE2JS } from 're2js';
 import type { Result } from '../../mail/result.js';

@@ -1,6 +1,6 @@
 /**
- * What a domain publishes about the mail it sends: its SPF record by RFC 7208's rules of selection, redirects followed, and
- * whether what is left over is refused by it ("-all").
+ * What a domain publishes about the mail it sends: its SPF record by RFC 7208's rules of selection, redirects
+ * followed, and whether what is left over is refused by it ("-all").
  */
 import type { DnsAnswer, LookupOptions, Resolver } from '../../dns/resolver.js';
 import { isQueryName, withoutFinalDot } from '../../spf/domain.js';

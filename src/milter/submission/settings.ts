@@ -1,4 +1,7 @@
-/** What the submission policy is told and handed, as values. Reading the environment is the business of the command line. */
+/**
+ * What the submission policy is told and handed, as values. Reading the environment is the business of the command
+ * line.
+ */
 import type { Directory } from '../../directory/directory.js';
 import type { Resolver } from '../../dns/resolver.js';
 import type { Ip } from '../../mail/ip.js';
@@ -19,7 +22,10 @@ export interface SubmissionSettings {
   readonly ignoredNextHops: ReadonlySet<string>;
   /** In reject mode, while DNS fails. */
   readonly dnsFailure: 'tempfail' | 'pass';
-  /** While the directory fails and a mail is not permitted: is its domain taken for foreign, or is it told to come again? */
+  /**
+   * While the directory fails and a mail is not permitted: is its domain taken for foreign, or is it told to come
+   * again?
+   */
   readonly directoryFailure: 'tempfail' | 'foreign';
 }
 
@@ -44,8 +50,8 @@ export type DomainKind = 'own' | 'foreign' | 'unknown';
 export type SubmissionEvent =
   | { readonly kind: 'session'; readonly change: 1 | -1 }
   /**
-   * A mail by what was found: no policy that concerns us, permitted, to ignored next hops only, not permitted, a record that
-   * cannot be evaluated, DNS failed.
+   * A mail by what was found: no policy that concerns us, permitted, to ignored next hops only, not permitted, a
+   * record that cannot be evaluated, DNS failed.
    */
   | {
       readonly kind: 'message';

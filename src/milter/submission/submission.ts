@@ -1,9 +1,10 @@
 /**
- * The policy for mail that we send on: what sos-milter does. A sender's domain whose SPF record ends in "-all" and does not
- * permit us would have its mail refused by the world; it is refused (or marked) here instead, where somebody can be told.
+ * The policy for mail that we send on: what sos-milter does. A sender's domain whose SPF record ends in "-all" and
+ * does not permit us would have its mail refused by the world; it is refused (or marked) here instead, where somebody
+ * can be told.
  *
- * DNS is asked at MAIL, while the client talks on, and the verdict comes at the end of the message, when all next hops and
- * the queue id are known.
+ * DNS is asked at MAIL, while the client talks on, and the verdict comes at the end of the message, when all next
+ * hops and the queue id are known.
  */
 import { decodeUtf8 } from '../../mail/text.js';
 import { noAddress } from '../../mail/ip.js';

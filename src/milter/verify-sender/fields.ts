@@ -1,4 +1,7 @@
-/** What the policy changes in a message: fields with the results, a mark, the hold queue; forgeries of ours are taken away. */
+/**
+ * What the policy changes in a message: fields with the results, a mark, the hold queue; forgeries of ours are taken
+ * away.
+ */
 import { parseDomain } from '../../mail/domain.js';
 import { decodeUtf8 } from '../../mail/text.js';
 import {

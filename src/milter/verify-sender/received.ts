@@ -1,6 +1,7 @@
 /**
- * Who handed the mail to a forwarding host, by the Received field that host wrote. Read are the forms of Postfix, Sendmail,
- * Exim, qmail, Exchange and postern; the client's own words in them (its HELO name) are told from its address, which the host saw.
+ * Who handed the mail to a forwarding host, by the Received field that host wrote. Read are the forms of Postfix,
+ * Sendmail, Exim, qmail, Exchange and postern; the client's own words in them (its HELO name) are told from its
+ * address, which the host saw.
  *
  *     from HELO (NAME [ADDRESS]) by …                     Postfix, Sendmail, postern
  *     from [ADDRESS] (helo=HELO) by …                     Exim

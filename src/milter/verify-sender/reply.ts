@@ -1,4 +1,6 @@
-/** The reply to a refused sender: the operator's words with macros expanded, the domain's own words marked as its own. */
+/**
+ * The reply to a refused sender: the operator's words with macros expanded, the domain's own words marked as its own.
+ */
 import { after, type Eventual } from '../../mail/eventual.js';
 import { asciiText } from '../../mail/text.js';
 import { expandMacro, type MacroString } from '../../spf/macro.js';

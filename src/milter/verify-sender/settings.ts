@@ -62,7 +62,10 @@ export interface VerifySettings {
   readonly skip_helo_names: readonly SenderPattern[];
   /** Hosts that pass mail on: by confirmed host name, or as a domain whose SPF record permits them. */
   readonly skip_forwarders: readonly SenderPattern[];
-  /** Hosts of ours or our friends that pass mail on and write honest Received fields: the client named there is judged. */
+  /**
+   * Hosts of ours or our friends that pass mail on and write honest Received fields: the client named there is
+   * judged.
+   */
   readonly forwarding_hosts: readonly Network[];
   /** Mail of trusted and authenticated clients is judged as if it came from here, as the next hop will see it. */
   readonly prospective_ip: readonly Ip[];

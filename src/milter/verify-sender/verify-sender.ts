@@ -1,11 +1,11 @@
 /**
- * The policy that verifies senders by SPF: what spf-milter does, by the parameters of spf-milter.conf(5), and what stands
- * behind "Beyond" in settings.ts.
+ * The policy that verifies senders by SPF: what spf-milter does, by the parameters of spf-milter.conf(5), and what
+ * stands behind "Beyond" in settings.ts.
  *
- * Both identities are verified at MAIL, when it is known whether the sender has authenticated. A refusal is said there.
- * Where DNS takes longer than `answer_within`, MAIL is let pass and the result is acted on at DATA or, with PROGRESS, at
- * the end of the message, so that no MTA gives up on us. Mail that a forwarding host passes on is verified at the end as
- * well, for only its header names the client.
+ * Both identities are verified at MAIL, when it is known whether the sender has authenticated. A refusal is said
+ * there. Where DNS takes longer than `answer_within`, MAIL is let pass and the result is acted on at DATA or, with
+ * PROGRESS, at the end of the message, so that no MTA gives up on us. Mail that a forwarding host passes on is
+ * verified at the end as well, for only its header names the client.
  */
 import { after, type Eventual } from '../../mail/eventual.js';
 import { inAny, type Ip, noAddress } from '../../mail/ip.js';

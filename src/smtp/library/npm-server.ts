@@ -1,10 +1,11 @@
 /**
  * npm smtp-server (3.21.6), and all of it that postern uses: the listener, PROXY headers, TLS contexts and the
  * handshake behind STARTTLS. This is the only place that touches the library's private members;
- * test/smtp/library.test.ts names each of them and fails when an update changes one. The library's own connections are
- * not used (smtp/connection.ts has the sockets):
+ * test/smtp/library.test.ts names each of them and fails when an update changes one. The library's own connections
+ * are not used (smtp/connection.ts has the sockets):
  *
- *     connect                waits 100 ms and asks DNS before it greets, writes each reply by itself, counts per process
+ *     connect                waits 100 ms and asks DNS before it greets, writes each reply by itself, counts per
+ *                            process
  *     _expectsProxyHeader    has a list of trusted proxies that holds addresses only; ours holds networks
  *     _handleProxy           makes a random id and waits a turn also for clients that say no header
  */

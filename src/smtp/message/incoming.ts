@@ -1,7 +1,7 @@
 /**
- * A message while it is being received. The header section always stays in memory; the body does while it is small or the
- * shared pool has room, beyond that it goes to a spool file that is unlinked as soon as it is open, so that a crash leaves
- * nothing behind.
+ * A message while it is being received. The header section always stays in memory; the body does while it is small or
+ * the shared pool has room, beyond that it goes to a spool file that is unlinked as soon as it is open, so that a
+ * crash leaves nothing behind.
  */
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';

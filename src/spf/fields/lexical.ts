@@ -30,7 +30,10 @@ export function comment(text: string): string {
 }
 
 export interface FieldFormat {
-  /** Break lines with LF and a tab, as milters do, so that none is over 78 octets where it can be helped; default false. */
+  /**
+   * Break lines with LF and a tab, as milters do, so that none is over 78 octets where it can be helped; default
+   * false.
+   */
   readonly folded?: boolean;
 }
 
@@ -66,7 +69,9 @@ export class FieldReader {
     return this.#at >= this.#text.length;
   }
 
-  /** `[CFWS]`: white space and comments; the text of the last comment, '' for none; undefined when one is not closed. */
+  /**
+   * `[CFWS]`: white space and comments; the text of the last comment, '' for none; undefined when one is not closed.
+   */
   skipCfws(): string | undefined {
     let last = '';
     for (;;) {
@@ -103,7 +108,10 @@ export class FieldReader {
     return found;
   }
 
-  /** A quoted-string, or a run of what is neither white space nor a separator: wider than the grammars, as others write. */
+  /**
+   * A quoted-string, or a run of what is neither white space nor a separator: wider than the grammars, as others
+   * write.
+   */
   value(): string | undefined {
     return this.#text[this.#at] === '"' ? this.#quotedString() : this.match(/[^\s;()"]+/y);
   }

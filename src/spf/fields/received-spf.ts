@@ -4,7 +4,8 @@
  *     header-field     = "Received-SPF:" [CFWS] result FWS [comment FWS] [ key-value-list ] CRLF
  *     key-value-list   = key-value-pair *( ";" [CFWS] key-value-pair ) [";"]
  *     key-value-pair   = key [CFWS] "=" ( dot-atom / quoted-string )
- *     key              = "client-ip" / "envelope-from" / "helo" / "problem" / "receiver" / "identity" / "mechanism" / name
+ *     key              = "client-ip" / "envelope-from" / "helo" / "problem" / "receiver" / "identity" / "mechanism" /
+ *                        name
  */
 import type { Ip } from '../../mail/ip.js';
 import type { SpfOutcome } from '../check-host.js';

@@ -1,6 +1,7 @@
 /**
- * The trace as a header field's value, X-SPF-TRACE: a line of the field for a line of the tree, in ASCII, so that any mail
- * reader shows why SPF said what it said. The domain's records are a stranger's text: it is cut where it is long.
+ * The trace as a header field's value, X-SPF-TRACE: a line of the field for a line of the tree, in ASCII, so that any
+ * mail reader shows why SPF said what it said. The domain's records are a stranger's text: it is cut where it is
+ * long.
  */
 import type { Header } from '../../mail/header.js';
 import { asciiText } from '../../mail/text.js';

@@ -1,7 +1,7 @@
 /**
- * What is wrong or unwise in a domain's SPF: its records, and all that they include and redirect to. Look-ups are counted as
- * for a client that no term matches, branch by branch, so that it shows where they are spent. Never throws, and
- * asks DNS for no more than `mostTerms` terms.
+ * What is wrong or unwise in a domain's SPF: its records, and all that they include and redirect to. Look-ups are
+ * counted as for a client that no term matches, branch by branch, so that it shows where they are spent. Never
+ * throws, and asks DNS for no more than `mostTerms` terms.
  */
 import type { Ip } from '../../mail/ip.js';
 import type { DnsAnswer, Mx, RecordType, RecordData, Resolver } from '../../dns/resolver.js';

@@ -24,7 +24,10 @@ const mostRecords = 6;
 /** Columns of a record's text, however little room there is: its terms follow. */
 const leastRecord = 40;
 
-/** Who was asked what, and how much of the limits was used; no line where no trace was collected. `width`: columns there are. */
+/**
+ * Who was asked what, and how much of the limits was used; no line where no trace was collected. `width`: columns
+ * there are.
+ */
 export function traceLines(outcome: SpfOutcome, width: number): readonly Line[] {
   return outcome.trace === undefined ? [] : draw(traceTree(outcome.trace, `  (${countsOf(outcome)})`, width));
 }

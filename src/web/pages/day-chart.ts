@@ -1,4 +1,7 @@
-/** The chart of refused mails a day: one stacked column a day, in which the most frequent plugins have colours of their own. */
+/**
+ * The chart of refused mails a day: one stacked column a day, in which the most frequent plugins have colours of
+ * their own.
+ */
 import { html } from 'hono/html';
 import type { Count, DayCount } from '../../quarantine/look/stats.js';
 import { type Html, say } from './layout.js';

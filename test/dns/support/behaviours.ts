@@ -1,4 +1,7 @@
-/** Every way to answer a question, right and wrong, by the first label of the name asked for; any other is answered well. */
+/**
+ * Every way to answer a question, right and wrong, by the first label of the name asked for; any other is answered
+ * well.
+ */
 import { reply, type Asked, type Behaviour } from './fake-server.js';
 import { a, aaaa, cname, messageOctets, mx, ns, ptr, questionOctets, soa, T, txt } from './wire.js';
 

@@ -79,7 +79,10 @@ export class Milter {
   }
 }
 
-/** What is answered at the end of the mail: `continue`, `continue, add …`, or the reply; a refusal before it is said as such. */
+/**
+ * What is answered at the end of the mail: `continue`, `continue, add …`, or the reply; a refusal before it is said
+ * as such.
+ */
 export async function send(client: MilterClient, mail: Mail = {}): Promise<string> {
   const { from = 'a@strict.test', hops = ['next.test'], macros = {}, id = 'QUEUEID' } = mail;
   const early = [await client.mail(from, macros)];

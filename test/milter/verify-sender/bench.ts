@@ -1,4 +1,7 @@
-/** The SPF policy behind a real socket, its configuration as text, a zone in place of the DNS; what it logged and counted. */
+/**
+ * The SPF policy behind a real socket, its configuration as text, a zone in place of the DNS; what it logged and
+ * counted.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** What spf-milter has not: exemptions, forwarding hosts, the next hop's view, hold and mark; and sessions of several messages. */
+/**
+ * What spf-milter has not: exemptions, forwarding hosts, the next hop's view, hold and mark; and sessions of several
+ * messages.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Bench, type BenchOptions, openBench } from './bench.js';

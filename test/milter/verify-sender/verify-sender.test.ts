@@ -1,4 +1,7 @@
-/** What spf-milter's parameters do, as dialogues with a real socket: who is refused, at which command, in which words, and what is changed. */
+/**
+ * What spf-milter's parameters do, as dialogues with a real socket: who is refused, at which command, in which words,
+ * and what is changed.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openBench } from './bench.js';
@@ -18,7 +21,10 @@ interface Dialogue {
   readonly clientName?: string;
 }
 
-/** One message: the command that was not answered by `continue`, and how; else what was changed at the end, one a line. */
+/**
+ * One message: the command that was not answered by `continue`, and how; else what was changed at the end, one a
+ * line.
+ */
 async function play(config: string, dialogue: Dialogue): Promise<string> {
   const bench = await openBench(config, dialogue.clientName === undefined ? {} : { clientName: dialogue.clientName });
   const client = await MilterClient.open(bench.path, dialogue.offer);

@@ -162,7 +162,10 @@ function isBadMacro(term: string): boolean {
   return parsed.kind === 'problem' && /macro/.test(parsed.problem);
 }
 
-/** The error at the time when the term is expanded: check_host() of a single label is "none" (RFC 7208 §4.3, §5.2, §6.1). */
+/**
+ * The error at the time when the term is expanded: check_host() of a single label is "none" (RFC 7208 §4.3, §5.2,
+ * §6.1).
+ */
 function whenReached(term: string, { ip, zone }: SpfCase): string {
   if (/^redirect=/i.test(term)) return 'redirect=%{v1}';
   if (/^[a-z][a-z0-9._-]*=/i.test(term)) return '';

@@ -1,6 +1,6 @@
 /**
- * Whatever may be passed over without a closer look, a search finds what its predicate finds: random searches over random
- * entries of hostile text, between torn lines and junk, against the predicate on every entry there is.
+ * Whatever may be passed over without a closer look, a search finds what its predicate finds: random searches over
+ * random entries of hostile text, between torn lines and junk, against the predicate on every entry there is.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

@@ -236,7 +236,10 @@ describe('on any octets', () => {
     smtpUtf8: fc.boolean(),
   });
 
-  /** Printable lines joined by LF and a tab, none blank, none too long for RFC 5322 §2.1.1; of an SMTPUTF8 mail in UTF-8. */
+  /**
+   * Printable lines joined by LF and a tab, none blank, none too long for RFC 5322 §2.1.1; of an SMTPUTF8 mail in
+   * UTF-8.
+   */
   function assertWellFormed(
     name: string,
     body: string,

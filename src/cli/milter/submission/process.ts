@@ -1,4 +1,7 @@
-/** `postern milter --policy submission`, from open socket to last session. Keeps no state but caches and counts: run as many as you like. */
+/**
+ * `postern milter --policy submission`, from open socket to last session. Keeps no state but caches and counts: run
+ * as many as you like.
+ */
 import { randomBytes } from 'node:crypto';
 import { Directory, type DirectoryAnswer } from '../../../directory/directory.js';
 import type { FilterValues } from '../../../directory/filter.js';

@@ -1,4 +1,7 @@
-/** Every environment variable of `postern milter --policy submission`: sos-milter's own names, forms and defaults first, then ours. */
+/**
+ * Every environment variable of `postern milter --policy submission`: sos-milter's own names, forms and defaults
+ * first, then ours.
+ */
 import { parsePattern, type RecordPattern } from '../../../milter/submission/pattern.js';
 import { type Endpoint, endpointText } from '../../../milter/endpoint.js';
 import { listenEndpoint, nameServer, path } from '../../../settings/mail-kinds.js';

@@ -1,4 +1,7 @@
-/** The kinds of value in spf-milter.conf(5), its syntax to the letter: comma-separated sets, yes or true, texts with macros. */
+/**
+ * The kinds of value in spf-milter.conf(5), its syntax to the letter: comma-separated sets, yes or true, texts with
+ * macros.
+ */
 import type { Result } from '../../../mail/result.js';
 import { parseDomain } from '../../../mail/domain.js';
 import { type Ip, type Network, parseIp, parseNetwork } from '../../../mail/ip.js';

@@ -1,8 +1,9 @@
 /**
- * The reading of spf-milter.conf(5): from its text and the command line's options, which win, to one frozen value, or to
- * all that is wrong with it. The parameters are a table in schema.ts.
+ * The reading of spf-milter.conf(5): from its text and the command line's options, which win, to one frozen value, or
+ * to all that is wrong with it. The parameters are a table in schema.ts.
  *
- *     key = value    one a line; blank lines and lines that begin with # are ignored; a # further right is part of the value
+ *     key = value    one a line; blank lines and lines that begin with # are ignored; a # further right is part of
+ *                    the value
  */
 import type { DirectoryOptions } from '../../../directory/directory.js';
 import { readDirectoryFile } from '../../../directory/settings.js';

@@ -1,6 +1,6 @@
 /**
- * The milter's numbers for Prometheus (text format 0.0.4). A process counts by itself; the numbers of several are added.
- * Labels are words of ours only, so no client can make their number grow.
+ * The milter's numbers for Prometheus (text format 0.0.4). A process counts by itself; the numbers of several are
+ * added. Labels are words of ours only, so no client can make their number grow.
  */
 import { createServer, type Server } from 'node:http';
 import type { Observation } from '../../../milter/verify-sender/tools.js';

@@ -1,4 +1,7 @@
-/** The command line of `postern milter`: the options of spf-milter(8), each a parameter of the file, and a few of its own. */
+/**
+ * The command line of `postern milter`: the options of spf-milter(8), each a parameter of the file, and a few of its
+ * own.
+ */
 import { printable } from '../../../mail/text.js';
 import { nearest } from '../../../settings/nearest.js';
 import type { GivenText } from '../../../settings/read-table.js';

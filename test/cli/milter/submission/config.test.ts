@@ -1,4 +1,6 @@
-/** The environment of the submission policy: sos-milter's works unchanged, and what is wrong is named by its variable. */
+/**
+ * The environment of the submission policy: sos-milter's works unchanged, and what is wrong is named by its variable.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadSubmission, type SubmissionConfig } from '../../../../src/cli/milter/submission/config.js';

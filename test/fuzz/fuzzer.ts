@@ -28,6 +28,12 @@ interface Failure {
  */
 const maxCpuMs = 5_000;
 
+/**
+ * Looking which code ran costs some milliseconds, and is done once a batch. A fixed number, so that one seed feeds the
+ * same inputs on a slow machine as on a fast one, only fewer of them.
+ */
+const inputsABatch = 256;
+
 export interface FuzzOptions {
   readonly name: string;
   readonly target: Target;
@@ -56,15 +62,12 @@ export async function fuzz(options: FuzzOptions): Promise<Fuzzed> {
       if (failure) return { inputs, kept, covered: coverage.size, failure: await told(options, failure) };
     }
     coverage.remember(coverage.take());
-    for (let size = 16, end = performance.now() + ms; performance.now() < end;) {
-      const began = performance.now();
-      const batch = Array.from({ length: size }, () => mutated(corpus, random));
+    for (const end = performance.now() + ms; performance.now() < end;) {
+      const batch = Array.from({ length: inputsABatch }, () => mutated(corpus, random));
       for (const octets of batch) {
         const failure = await run(octets);
         if (failure) return { inputs, kept, covered: coverage.size, failure: await told(options, failure) };
       }
-      // Looking costs some milliseconds: it is worth a batch of half a second.
-      size = performance.now() - began < 500 ? Math.min(size * 2, 512) : Math.max(8, size >> 1);
       if (coverage.take().length === 0) continue;
       for (const octets of batch) {
         await run(octets);

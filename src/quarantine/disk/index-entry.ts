@@ -107,12 +107,15 @@ export function parseEntry(json: string): IndexEntry | undefined {
     reason: text('reason'),
     plugin: text('plugin'),
     messageId: text('message-id'),
-    size: typeof value['size'] === 'number' ? value['size'] : 0,
+    size: typeof value['size'] === 'number' ? octetsOf(value['size']) : 0,
     ...(typeof value['spf'] === 'string' ? { spf: value['spf'] } : {}),
     ...(typeof value['reply'] === 'string' ? { reply: value['reply'] } : {}),
     ...(typeof value['header_from'] === 'string' ? { headerFrom: value['header_from'] } : {}),
   };
 }
+
+/** JSON has numbers that are no count of octets: 1e999 is read as Infinity, which has no JSON. */
+const octetsOf = (size: number): number => (Number.isSafeInteger(size) && size > 0 ? size : 0);
 
 export function objectOf(json: string): Readonly<Record<string, unknown>> | undefined {
   try {

@@ -50,4 +50,6 @@ function judge({ session }: Mail, outcome: SpfOutcome): ReturnType<typeof reject
 
 /** RFC 7208 §6.2, §11.5: a domain's own words are marked as such; behind a redirect it is the target that speaks. */
 const explanationOf = ({ explanation, mechanismDomain, domain }: SpfOutcome): string =>
-  explanation === null ? '' : `; ${asciiText(mechanismDomain ?? domain, 100)} explains: ${asciiText(explanation, 150)}`;
+  explanation === undefined
+    ? ''
+    : `; ${asciiText(mechanismDomain ?? domain, 100)} explains: ${asciiText(explanation, 150)}`;

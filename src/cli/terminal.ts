@@ -44,9 +44,12 @@ function paint([text, style]: Span, colour: boolean): string {
 /** Text of a client, a domain or an operator, in one line, without anything that moves a cursor. */
 export const shown = (text: string, max = 512): string => printable(text, max);
 
-/** One line of JSON in ASCII: what a terminal might obey is escaped, and nothing is lost. */
-export function jsonLine(value: unknown): string {
-  const json = JSON.stringify(value);
+/**
+ * One line of JSON in ASCII: what a terminal might obey is escaped, and nothing is lost. `replacer` is the argument of
+ * JSON.stringify.
+ */
+export function jsonLine(value: unknown, replacer?: (key: string, part: unknown) => unknown): string {
+  const json = JSON.stringify(value, replacer);
   return `${/[^ -~]/.test(json) ? json.replace(/[^ -~]/g, escaped) : json}\n`;
 }
 

@@ -53,14 +53,14 @@ export interface SpfOutcome {
   readonly domain: string;
   /** The sender as `%{s}` has it. */
   readonly sender: string;
-  /** The directive, as written, that decided; "default" when none matched; null when there was none to decide. */
-  readonly mechanism: string | null;
+  /** The directive, as written, that decided; "default" when none matched; undefined when there was none to decide. */
+  readonly mechanism: string | undefined;
   /** The domain in whose record it stood. */
-  readonly mechanismDomain: string | null;
+  readonly mechanismDomain: string | undefined;
   /** Why the result is none, temperror or permerror. May hold octets of the client's and the domain's. */
-  readonly problem: string | null;
-  /** The domain's own words on a fail, printable US-ASCII; null where it may not be used. */
-  readonly explanation: string | null;
+  readonly problem: string | undefined;
+  /** The domain's own words on a fail, printable US-ASCII; undefined where it may not be used. */
+  readonly explanation: string | undefined;
   /** Terms that asked DNS. */
   readonly lookups: number;
   /** Void look-ups. */
@@ -97,7 +97,7 @@ function check(identity: Identity, query: SpfQuery, options: SpfOptions): SpfOut
     now,
     deadline,
     explain: options.explain ?? true,
-    trace: options.trace ? recordTrace(identity.domain) : null,
+    trace: options.trace ? recordTrace(identity.domain) : undefined,
   });
   const steps = evaluation.run();
   const step = steps.next();
@@ -118,7 +118,7 @@ interface Pending {
 async function finish({ evaluation, identity, deadline, steps, asked }: Pending): Promise<SpfOutcome> {
   for (let pending = asked; ;) {
     const answer = await deadline.wait(pending);
-    if (deadline.problem !== null) break;
+    if (deadline.problem !== undefined) break;
     const step = steps.next(answer as DnsAnswer<never>);
     if (step.done) break;
     pending = step.value;
@@ -128,8 +128,8 @@ async function finish({ evaluation, identity, deadline, steps, asked }: Pending)
 }
 
 /** `overdue`: why the evaluation was not finished. A result that only lacks its explanation stands. */
-function outcomeOf(evaluation: Evaluation, identity: Identity, overdue: string | null = null): SpfOutcome {
-  const unfinished = evaluation.result === null;
+function outcomeOf(evaluation: Evaluation, identity: Identity, overdue?: string): SpfOutcome {
+  const unfinished = evaluation.result === undefined;
   const outcome = {
     result: evaluation.result ?? 'temperror',
     identity: identity.kind,
@@ -142,5 +142,5 @@ function outcomeOf(evaluation: Evaluation, identity: Identity, overdue: string |
     lookups: evaluation.lookups,
     voids: evaluation.voids,
   };
-  return evaluation.trace === null ? outcome : { ...outcome, trace: evaluation.trace };
+  return evaluation.trace === undefined ? outcome : { ...outcome, trace: evaluation.trace };
 }

@@ -19,8 +19,8 @@ export interface DeadlineSettings {
 }
 
 export class EvaluationDeadline implements LookupOptions {
-  /** Why the evaluation has to end; null while it may go on. */
-  problem: string | null = null;
+  /** Why the evaluation has to end; undefined while it may go on. */
+  problem: string | undefined = undefined;
   readonly #settings: DeadlineSettings;
   #controller: AbortController | undefined = undefined;
   #running: RunningClock | undefined = undefined;
@@ -58,7 +58,7 @@ export class EvaluationDeadline implements LookupOptions {
       giveUp = resolve;
     });
     const end = (problem: string): void => {
-      if (this.problem !== null) return;
+      if (this.problem !== undefined) return;
       this.problem = problem;
       this.#controller?.abort();
       giveUp({ kind: 'failed', problem });

@@ -48,7 +48,7 @@ export interface EvaluationInput {
   readonly now: () => number;
   readonly deadline: EvaluationDeadline;
   readonly explain: boolean;
-  readonly trace: RecordTrace | null;
+  readonly trace: RecordTrace | undefined;
 }
 
 export class Evaluation implements MacroValues {
@@ -59,24 +59,24 @@ export class Evaluation implements MacroValues {
   readonly localPart: string;
   readonly senderDomain: string;
   readonly sender: string;
-  readonly trace: RecordTrace | null;
+  readonly trace: RecordTrace | undefined;
   /** Terms that asked DNS. */
   lookups = 0;
   /** Void look-ups. */
   voids = 0;
-  /** The result; null until it is certain. An explanation may still be on its way then. */
-  result: SpfResultCode | null = null;
-  mechanism: string | null = null;
-  mechanismDomain: string | null = null;
-  problem: string | null = null;
-  explanation: string | null = null;
+  /** The result; undefined until it is certain. An explanation may still be on its way then. */
+  result: SpfResultCode | undefined = undefined;
+  mechanism: string | undefined = undefined;
+  mechanismDomain: string | undefined = undefined;
+  problem: string | undefined = undefined;
+  explanation: string | undefined = undefined;
   readonly #resolver: Resolver;
   readonly #limits: SpfLimits;
   readonly #deadline: EvaluationDeadline;
   readonly #explain: boolean;
   /** The first 32 bits of the client's address, signed. */
   readonly #word: number;
-  #exp: TargetModifier | null = null;
+  #exp: TargetModifier | undefined = undefined;
 
   constructor(input: EvaluationInput) {
     this.ip = input.ip;
@@ -97,31 +97,31 @@ export class Evaluation implements MacroValues {
   /** check_host() for the sender's domain, and the explanation of a fail. */
   *run(): Steps<void> {
     this.result = yield* this.#checkDomain(this.senderDomain, false, this.trace);
-    if (this.result === 'fail' && this.#explain && this.#exp !== null) {
+    if (this.result === 'fail' && this.#explain && this.#exp !== undefined) {
       this.explanation = yield* this.#explanationBy(this.#exp, this.mechanismDomain ?? this.senderDomain);
     }
   }
 
   /** check_host() of RFC 7208 §4.1; `included`: inside an include, whose mechanism and `exp` are not the result's. */
-  *#checkDomain(domain: string, included: boolean, trace: RecordTrace | null): Steps<SpfResultCode> {
+  *#checkDomain(domain: string, included: boolean, trace: RecordTrace | undefined): Steps<SpfResultCode> {
     if (!isCheckable(domain)) return this.#uncheckable(domain, trace);
     const asked = this.#lookup(domain, 'TXT');
     const answer: DnsAnswer<readonly string[]> = asked instanceof Promise ? yield asked : asked;
-    if (trace !== null) trace.lookups.push(lookupTrace(domain, 'TXT', answer));
+    trace?.lookups.push(lookupTrace(domain, 'TXT', answer));
     const record = this.#recordIn(answer, domain, trace);
     const at = { domain, included, trace };
     const result =
       typeof record === 'string'
         ? record
         : (this.#decideQuietly(record, at) ?? (yield* this.#evaluateRecord(record, at)));
-    if (trace !== null) closeRecord(trace, result, record, this.problem);
+    if (trace !== undefined) closeRecord(trace, result, record, this.problem);
     return result;
   }
 
   /** RFC 7208 §4.3: a malformed or single-label domain is "none". */
-  #uncheckable(domain: string, trace: RecordTrace | null): 'none' {
+  #uncheckable(domain: string, trace: RecordTrace | undefined): 'none' {
     const result = this.#ends('none', `${quoted(domain)} is not a domain name that can have a record`);
-    if (trace !== null) closeRecord(trace, result, result, this.problem);
+    if (trace !== undefined) closeRecord(trace, result, result, this.problem);
     return result;
   }
 
@@ -129,14 +129,14 @@ export class Evaluation implements MacroValues {
   #recordIn(
     answer: DnsAnswer<readonly string[]>,
     domain: string,
-    trace: RecordTrace | null,
+    trace: RecordTrace | undefined,
   ): SpfRecord | NoRecordResult {
     if (answer.kind === 'failed') return this.#ends('temperror', failedText(domain, 'TXT', answer.problem)); // §4.4
     if (answer.kind === 'void') return this.#ends('none', `${domain} has no SPF record`); // §4.5
     const selected = selectRecord(answer.records);
     if (selected.kind === 'none') return this.#ends('none', `${domain} has no SPF record`);
     if (selected.kind === 'several') return this.#ends('permerror', `${domain} has several SPF records`);
-    if (trace !== null) trace.record = selected.text;
+    if (trace !== undefined) trace.record = selected.text;
     const parsed = parsedRecord(selected.text);
     if (parsed.kind === 'record') return parsed.record;
     return this.#ends('permerror', `${quoted(parsed.term)} in the record of ${domain}: ${parsed.problem}`); // §4.6
@@ -147,7 +147,7 @@ export class Evaluation implements MacroValues {
    * included hold networks alone, and need no generator. Undefined elsewhere.
    */
   #decideQuietly(record: SpfRecord, at: RecordPosition): SpfResultCode | undefined {
-    if (at.trace !== null) return undefined;
+    if (at.trace !== undefined) return undefined;
     for (const directive of record.directives) {
       if (asksDns(directive)) return undefined;
       if (this.#matchesClient(directive) === 'no match') continue;
@@ -160,23 +160,23 @@ export class Evaluation implements MacroValues {
   *#evaluateRecord(record: SpfRecord, at: RecordPosition): Steps<SpfResultCode> {
     const { trace } = at;
     for (const directive of record.directives) {
-      const term = trace === null ? null : openTerm(trace, directive.text);
+      const term = trace && openTerm(trace, directive.text);
       const matched = asksDns(directive)
         ? yield* this.#askDns(directive, at.domain, term)
         : this.#matchesClient(directive);
-      if (term !== null) term.outcome = matched;
+      if (term !== undefined) term.outcome = matched;
       if (matched === 'no match') continue;
       if (matched !== 'match') return matched;
       this.#decidedBy(directive.text, record, at);
       return directive.result;
     }
-    if (record.redirect !== null) return yield* this.#follow(record.redirect, at);
+    if (record.redirect !== undefined) return yield* this.#follow(record.redirect, at);
     this.#decidedBy('default', record, at);
     return 'neutral'; // RFC 7208 §4.7
   }
 
   #decidedBy(mechanism: string, record: SpfRecord, { domain, included }: RecordPosition): void {
-    this.problem = null;
+    this.problem = undefined;
     if (included) return;
     this.mechanism = mechanism;
     this.mechanismDomain = domain;
@@ -188,14 +188,14 @@ export class Evaluation implements MacroValues {
    * is its explanation (§6.2).
    */
   *#follow(redirect: TargetModifier, at: RecordPosition): Steps<SpfResultCode> {
-    const term = at.trace === null ? null : openTerm(at.trace, redirect.text);
-    if (term !== null) term.outcome = 'permerror';
+    const term = at.trace && openTerm(at.trace, redirect.text);
+    if (term !== undefined) term.outcome = 'permerror';
     if (!this.#countTerm(redirect.text)) return 'permerror';
     const target = redirect.target.name ?? (yield* this.#expand(redirect.target.macro, at.domain, term));
     if (this.#tooManyVoids(redirect.text)) return 'permerror';
     if (!target) return this.#ends('permerror', `${redirect.text}: no domain name comes of it`);
-    const trace = term === null ? null : recordTrace(target);
-    if (term !== null) {
+    const trace = term && recordTrace(target);
+    if (term !== undefined) {
       term.outcome = 'followed';
       term.target = target;
       term.nested = trace;
@@ -222,13 +222,13 @@ export class Evaluation implements MacroValues {
   }
 
   /** include, a, mx, ptr and exists. */
-  *#askDns(directive: AskingDirective, domain: string, term: TermTrace | null): Steps<Matched> {
+  *#askDns(directive: AskingDirective, domain: string, term: TermTrace | undefined): Steps<Matched> {
     if (!this.#countTerm(directive.text)) return 'permerror';
     const spec = directive.target;
     // RFC 7208 §4.8: without a domain-spec the <target-name> is <domain>.
-    const target = spec === null ? domain : (spec.name ?? (yield* this.#expand(spec.macro, domain, term)));
+    const target = spec === undefined ? domain : (spec.name ?? (yield* this.#expand(spec.macro, domain, term)));
     if (this.#tooManyVoids(directive.text)) return 'permerror';
-    if (term !== null) term.target = target ?? null;
+    if (term !== undefined) term.target = target;
     if (!target) return this.#unusableTarget(directive, target, term);
     const matched = yield* this.#askTarget(directive, target, term);
     return this.#tooManyVoids(directive.text) ? 'permerror' : matched;
@@ -239,14 +239,14 @@ export class Evaluation implements MacroValues {
    * not match; an include does not match anything either where its local-part is not ASCII (RFC 8616 §4),
    * else its check_host() is "none" (§4.3), so permerror (§5.2).
    */
-  #unusableTarget(directive: AskingDirective, target: string | undefined, term: TermTrace | null): Matched {
-    if (term !== null)
+  #unusableTarget(directive: AskingDirective, target: string | undefined, term: TermTrace | undefined): Matched {
+    if (term !== undefined)
       term.note = target === '' ? 'no name that DNS could be asked for' : 'the local-part is not ASCII';
     if (directive.kind !== 'include' || target === undefined) return 'no match';
     return this.#ends('permerror', `${directive.text}: no domain name comes of it`);
   }
 
-  #askTarget(directive: AskingDirective, target: string, term: TermTrace | null): Steps<Matched> {
+  #askTarget(directive: AskingDirective, target: string, term: TermTrace | undefined): Steps<Matched> {
     switch (directive.kind) {
       case 'include':
         return this.#include(directive.text, target, term);
@@ -262,9 +262,9 @@ export class Evaluation implements MacroValues {
   }
 
   /** RFC 7208 §5.2, its table. */
-  *#include(text: string, target: string, term: TermTrace | null): Steps<Matched> {
-    const trace = term === null ? null : recordTrace(target);
-    if (term !== null) term.nested = trace;
+  *#include(text: string, target: string, term: TermTrace | undefined): Steps<Matched> {
+    const trace = term && recordTrace(target);
+    if (term !== undefined) term.nested = trace;
     const result = yield* this.#checkDomain(target, true, trace);
     switch (result) {
       case 'pass':
@@ -283,11 +283,11 @@ export class Evaluation implements MacroValues {
   }
 
   /** RFC 7208 §5.3. A prefix of 0 still needs an address to compare with. */
-  *#a(directive: DualMasks & { readonly text: string }, target: string, term: TermTrace | null): Steps<Matched> {
+  *#a(directive: DualMasks & { readonly text: string }, target: string, term: TermTrace | undefined): Steps<Matched> {
     const type = this.#addressType;
     const asked = this.#lookup(target, type);
     const answer: DnsAnswer<Ip> = asked instanceof Promise ? yield asked : asked;
-    if (term !== null) term.lookups.push(lookupTrace(target, type, answer));
+    term?.lookups.push(lookupTrace(target, type, answer));
     if (answer.kind === 'failed') return this.#fails(directive.text, failedText(target, type, answer.problem));
     if (answer.kind === 'found') return isAmong(this.ip, answer.records, directive) ? 'match' : 'no match';
     this.#countVoid();
@@ -295,10 +295,10 @@ export class Evaluation implements MacroValues {
   }
 
   /** RFC 7208 §5.4: no implicit MX; hosts in order of preference. */
-  *#mx(directive: DualMasks & { readonly text: string }, target: string, term: TermTrace | null): Steps<Matched> {
+  *#mx(directive: DualMasks & { readonly text: string }, target: string, term: TermTrace | undefined): Steps<Matched> {
     const asked = this.#lookup(target, 'MX');
     const answer: DnsAnswer<Mx> = asked instanceof Promise ? yield asked : asked;
-    if (term !== null) term.lookups.push(lookupTrace(target, 'MX', answer));
+    term?.lookups.push(lookupTrace(target, 'MX', answer));
     if (answer.kind === 'failed') return this.#fails(directive.text, failedText(target, 'MX', answer.problem));
     if (answer.kind === 'void') {
       this.#countVoid();
@@ -319,16 +319,16 @@ export class Evaluation implements MacroValues {
   }
 
   /** RFC 7208 §5.5. A failed PTR look-up means no match. */
-  *#ptr(target: string, term: TermTrace | null): Steps<Matched> {
-    const names = yield* this.#validatedNames(term === null ? null : term.lookups);
+  *#ptr(target: string, term: TermTrace | undefined): Steps<Matched> {
+    const names = yield* this.#validatedNames(term?.lookups);
     return names.some((name) => isWithin(name, target)) ? 'match' : 'no match';
   }
 
   /** RFC 7208 §5.7: an A record, also for an IPv6 client. */
-  *#exists(text: string, target: string, term: TermTrace | null): Steps<Matched> {
+  *#exists(text: string, target: string, term: TermTrace | undefined): Steps<Matched> {
     const asked = this.#lookup(target, 'A');
     const answer: DnsAnswer<Ip> = asked instanceof Promise ? yield asked : asked;
-    if (term !== null) term.lookups.push(lookupTrace(target, 'A', answer));
+    term?.lookups.push(lookupTrace(target, 'A', answer));
     if (answer.kind === 'failed') return this.#fails(text, failedText(target, 'A', answer.problem));
     if (answer.kind === 'found') return 'match';
     this.#countVoid();
@@ -340,7 +340,7 @@ export class Evaluation implements MacroValues {
    * looked at. All are validated before any is compared, as the RFC's pseudo-code has it, so that the
    * void look-ups do not depend on the order of an answer.
    */
-  *#validatedNames(lookups: LookupTrace[] | null): Steps<readonly string[]> {
+  *#validatedNames(lookups: LookupTrace[] | undefined): Steps<readonly string[]> {
     const reverse = reverseName(this.ip);
     const asked = this.#lookup(reverse, 'PTR');
     const answer: DnsAnswer<string> = asked instanceof Promise ? yield asked : asked;
@@ -363,7 +363,7 @@ export class Evaluation implements MacroValues {
   }
 
   /** A macro-string as a name to ask for: '' when none comes of it, undefined when it matches nothing (RFC 8616 §4). */
-  *#expand(macro: MacroString, domain: string, term: TermTrace | null): Steps<string | undefined> {
+  *#expand(macro: MacroString, domain: string, term: TermTrace | undefined): Steps<string | undefined> {
     const validated = macro.usesPtr ? yield* this.#validatedName(domain, term) : 'unknown';
     const text = expandMacro(macro, this, { domain, validated });
     return text === undefined ? undefined : (fitQueryName(text) ?? '');
@@ -373,8 +373,8 @@ export class Evaluation implements MacroValues {
    * `%{p}` (RFC 7208 §7.3): the domain itself, else a name below it, else any validated name, else "unknown".
    * Our choice: its PTR look-up is part of the term it stands in, which is counted once (§4.6.4 counts terms).
    */
-  *#validatedName(domain: string, term: TermTrace | null): Steps<string> {
-    const names = yield* this.#validatedNames(term === null ? null : term.lookups);
+  *#validatedName(domain: string, term: TermTrace | undefined): Steps<string> {
+    const names = yield* this.#validatedNames(term?.lookups);
     const lower = domain.toLowerCase();
     return (
       names.find((name) => name.toLowerCase() === lower) ??
@@ -385,28 +385,28 @@ export class Evaluation implements MacroValues {
   }
 
   /** RFC 7208 §6.2; whatever goes wrong, there is no explanation. Its look-ups are outside the limits (§4.6.4). */
-  *#explanationBy(exp: TargetModifier, domain: string): Steps<string | null> {
+  *#explanationBy(exp: TargetModifier, domain: string): Steps<string | undefined> {
     const term =
-      this.trace === null
-        ? null
-        : (decidingRecord(this.trace).terms.find(({ term: text }) => text === exp.text) ?? null);
+      this.trace === undefined
+        ? undefined
+        : decidingRecord(this.trace).terms.find(({ term: text }) => text === exp.text);
     const text = yield* this.#explanationText(exp, domain, term);
-    if (term !== null) term.outcome = text === null ? 'ignored' : 'followed';
+    if (term !== undefined) term.outcome = text === undefined ? 'ignored' : 'followed';
     return text;
   }
 
-  *#explanationText(exp: TargetModifier, domain: string, term: TermTrace | null): Steps<string | null> {
+  *#explanationText(exp: TargetModifier, domain: string, term: TermTrace | undefined): Steps<string | undefined> {
     const target = exp.target.name ?? (yield* this.#expand(exp.target.macro, domain, term));
-    if (term !== null) term.target = target ?? null;
-    if (!target) return null;
+    if (term !== undefined) term.target = target;
+    if (!target) return undefined;
     const asked = this.#lookup(target, 'TXT');
     const answer: DnsAnswer<readonly string[]> = asked instanceof Promise ? yield asked : asked;
-    if (term !== null) term.lookups.push(lookupTrace(target, 'TXT', answer));
-    const macro = answer.kind === 'found' ? explainStringIn(answer.records) : null;
-    if (macro === null) return null;
+    term?.lookups.push(lookupTrace(target, 'TXT', answer));
+    const macro = answer.kind === 'found' ? explainStringIn(answer.records) : undefined;
+    if (macro === undefined) return undefined;
     const validated = macro.usesPtr ? yield* this.#validatedName(domain, term) : 'unknown';
     const text = expandMacro(macro, this, { domain, validated });
-    return text === undefined ? null : sanitiseExplanation(text);
+    return text === undefined ? undefined : sanitiseExplanation(text);
   }
 
   #lookup<T extends RecordType>(name: string, type: T): DnsAnswer<RecordData[T]> | Promise<DnsAnswer<RecordData[T]>> {
@@ -434,7 +434,7 @@ export class Evaluation implements MacroValues {
 
   /** Those of an explanation do not count: the result is certain by then. */
   #countVoid(): void {
-    if (this.result === null) this.voids++;
+    if (this.result === undefined) this.voids++;
   }
 
   /** RFC 7208 §4.6.4: void look-ups beyond two are permerror. */
@@ -460,7 +460,7 @@ type NoRecordResult = 'none' | 'temperror' | 'permerror';
 interface RecordPosition {
   readonly domain: string;
   readonly included: boolean;
-  readonly trace: RecordTrace | null;
+  readonly trace: RecordTrace | undefined;
 }
 
 const asksDns = (directive: Directive): directive is AskingDirective =>

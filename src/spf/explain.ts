@@ -11,22 +11,22 @@ const longestExplanation = 1020;
 const explainStrings = new ParseCache<MacroString | MacroProblem>(512, (text) => parseMacroString(text, 'explanation'));
 
 /**
- * The template in the answer to the look-up of an `exp` target. Null when it may not be used: "if more
+ * The template in the answer to the look-up of an `exp` target. Undefined when it may not be used: "if more
  * than one record is returned, or if there are syntax errors in the explanation string, then proceed
  * as if no "exp" modifier was given". Non-ASCII text is such an error.
  */
-export function explainStringIn(records: readonly (readonly string[])[]): MacroString | null {
+export function explainStringIn(records: readonly (readonly string[])[]): MacroString | undefined {
   const [strings] = records;
-  if (records.length !== 1 || !strings) return null;
+  if (records.length !== 1 || !strings) return undefined;
   const parsed = explainStrings.get(strings.join(''));
-  return 'kind' in parsed ? null : parsed;
+  return 'kind' in parsed ? undefined : parsed;
 }
 
 /**
  * An expanded explanation with nothing in it but printable US-ASCII: macros bring octets of the client's
- * into it, and one that could end a line or colour a terminal becomes "?". Null when nothing is left.
+ * into it, and one that could end a line or colour a terminal becomes "?". Undefined when nothing is left.
  */
-export function sanitiseExplanation(expanded: string): string | null {
+export function sanitiseExplanation(expanded: string): string | undefined {
   const text = expanded.slice(0, longestExplanation).replace(/[^\x20-\x7e]/g, '?');
-  return text === '' ? null : text;
+  return text === '' ? undefined : text;
 }

@@ -59,8 +59,8 @@ function endOfTerm(text: string, at: number): number {
 
 function assemble(text: string, terms: readonly Term[]): ParsedRecord {
   const directives: Directive[] = [];
-  let redirect: TargetModifier | null = null;
-  let exp: TargetModifier | null = null;
+  let redirect: TargetModifier | undefined;
+  let exp: TargetModifier | undefined;
   for (const term of terms) {
     switch (term.kind) {
       case 'redirect':
@@ -79,7 +79,7 @@ function assemble(text: string, terms: readonly Term[]): ParsedRecord {
   }
   // RFC 7208 §5.1: "Any "redirect" modifier MUST be ignored when there is an "all" mechanism in the record."
   const hasAll = directives.some((directive) => directive.kind === 'all');
-  return { kind: 'record', record: { text, terms, directives, redirect: hasAll ? null : redirect, exp } };
+  return { kind: 'record', record: { text, terms, directives, redirect: hasAll ? undefined : redirect, exp } };
 }
 
 /** RFC 7208 §6: "redirect" and "exp" "MUST NOT appear in a record more than once each". */
@@ -134,7 +134,8 @@ function parseDirective(
     case 'include':
     case 'exists': {
       const target = parseTarget(base, from, text.length);
-      if (target === null) return problem(`${mechanism} needs a domain: ${mechanism}:example.org`, at + from, text);
+      if (target === undefined)
+        return problem(`${mechanism} needs a domain: ${mechanism}:example.org`, at + from, text);
       return target.kind === 'problem' ? target : { kind: mechanism, ...base, target: target.spec };
     }
     case 'ptr': {
@@ -162,13 +163,13 @@ function unknownTerm(text: string): string {
 
 type Target = { readonly kind: 'target'; readonly spec: DomainSpec } | SyntaxProblem;
 
-/** The `":" domain-spec` between two indices of a term; null when nothing stands there. */
+/** The `":" domain-spec` between two indices of a term; undefined when nothing stands there. */
 function parseTarget(
   { text, at }: { readonly text: string; readonly at: number },
   from: number,
   to: number,
-): Target | null {
-  if (from >= to) return null;
+): Target | undefined {
+  if (from >= to) return undefined;
   if (text[from] !== ':') return problem(`${nameOfCharacter(text, from)} may not stand here`, at + from, text);
   const spec = parseDomainSpec(text.slice(from + 1, to));
   return spec.kind === 'problem' ? problem(spec.problem, at + from + 1 + spec.at, text) : spec;
@@ -207,8 +208,8 @@ function parseDomainSpec(
 }
 
 /** The name when no macro stands in it, as DNS would be asked; '' when DNS cannot be asked for it. */
-function literalName({ parts }: MacroString): string | null {
-  if (parts.some((part) => typeof part !== 'string')) return null;
+function literalName({ parts }: MacroString): string | undefined {
+  if (parts.some((part) => typeof part !== 'string')) return undefined;
   return fitQueryName((parts as readonly string[]).join('')) ?? '';
 }
 

@@ -27,9 +27,10 @@ export type DirectiveResult = 'pass' | 'fail' | 'softfail' | 'neutral';
 export interface DomainSpec {
   readonly macro: MacroString;
   /**
-   * The target-name when no macro stands in it, '' when DNS cannot be asked for it; null when it has to be expanded.
+   * The target-name when no macro stands in it, '' when DNS cannot be asked for it; undefined when it has to be
+   * expanded.
    */
-  readonly name: string | null;
+  readonly name: string | undefined;
 }
 
 interface TermBase {
@@ -60,7 +61,7 @@ export interface Include extends DirectiveBase {
  */
 export interface AddressDirective extends DirectiveBase {
   readonly kind: 'a' | 'mx';
-  readonly target: DomainSpec | null;
+  readonly target: DomainSpec | undefined;
   readonly prefix4: number;
   readonly prefix6: number;
   readonly masks4: Masks;
@@ -70,7 +71,7 @@ export interface AddressDirective extends DirectiveBase {
 /** `ptr = "ptr" [ ":" domain-spec ]` (RFC 7208 §5.5) */
 export interface Ptr extends DirectiveBase {
   readonly kind: 'ptr';
-  readonly target: DomainSpec | null;
+  readonly target: DomainSpec | undefined;
 }
 
 /** `ip4 = "ip4" ":" ip4-network [ ip4-cidr-length ]` (RFC 7208 §5.6) */
@@ -126,9 +127,9 @@ export interface SpfRecord {
   readonly terms: readonly Term[];
   /** The directives alone, in the order they are evaluated. */
   readonly directives: readonly Directive[];
-  /** Null also where an `all` anywhere in the record makes it void (RFC 7208 §5.1, §6.1). */
-  readonly redirect: TargetModifier | null;
-  readonly exp: TargetModifier | null;
+  /** Undefined also where an `all` anywhere in the record makes it void (RFC 7208 §5.1, §6.1). */
+  readonly redirect: TargetModifier | undefined;
+  readonly exp: TargetModifier | undefined;
 }
 
 /** Why a record is not one; `at` is the index of the offending character in the record. */

@@ -166,11 +166,15 @@ describe('--json', () => {
     );
     assert.match(short.reason, /does not permit/);
     assert.ok(!('trace' in short));
+    assert.ok(short.explanation !== undefined);
+    const { stdout: passed } = await check(['--ip=192.0.2.1', '--helo=h.example', '--from=u@example.org', '--json']);
+    assert.equal(JSON.parse(passed).explanation, null);
     const { stdout } = await check([...refused, '--json', '--explain']);
     assert.equal(stdout.trimEnd().split('\n').length, 1);
     const { trace } = JSON.parse(stdout);
     assert.equal(trace.terms[0].nested.domain, '_spf.example.net');
     assert.deepEqual(trace.terms[1].lookups[0].records, ['192.0.2.1']);
+    assert.deepEqual([trace.problem, trace.terms[1].nested, trace.terms[1].note], [null, null, null]);
   });
 
   it('is whole also when it is long and its reader slow', async () => {

@@ -86,6 +86,7 @@ describe('lint', () => {
     assert.deepEqual([code, domain, errors, warnings, lookups], [65, 'wrong.example', 1, 0, 1]);
     assert.deepEqual([findings[0].severity, findings[0].domain, findings[0].section], ['error', 'none.example', '5.2']);
     assert.equal(tree.branches[0].term, 'include:none.example');
+    assert.deepEqual([findings[0].at, tree.term, tree.note, tree.branches[0].record], [null, null, null, null]);
   });
 
   it('lets no octet of a record reach the terminal', async () => {

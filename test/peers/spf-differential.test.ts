@@ -89,7 +89,7 @@ function checkBreadth(classes: readonly DifferenceClass[]): void {
     const outcome = judgeWithPostern(spfCase);
     for (const result of results) {
       if (result === outcome.result) continue;
-      const theirs = { result, explanation: null };
+      const theirs = { result, explanation: undefined };
       for (const name of explain(classes, new Facts(spfCase, outcome, theirs)) ?? [])
         counts.set(name, (counts.get(name) ?? 0) + 1);
     }
@@ -129,8 +129,8 @@ async function checkExamples(peer: SpfPeer, classes: readonly DifferenceClass[])
   }
 }
 
-const shown = ({ result, explanation }: { result: string; explanation: string | null }): string =>
-  explanation === null ? result : `${result}: ${explanation}`;
+const shown = ({ result, explanation }: { result: string; explanation: string | undefined }): string =>
+  explanation === undefined ? result : `${result}: ${explanation}`;
 
 async function compare(peer: SpfPeer, classes: readonly DifferenceClass[]): Promise<void> {
   const odd: SpfCase[] = [];

@@ -120,7 +120,7 @@ describe('waiting', () => {
       resolver: new HalfSilentResolver('v=spf1 -all exp=why.example'),
       limits: { totalMs: 20 },
     });
-    assert.deepEqual([outcome.result, outcome.explanation, outcome.problem], ['fail', null, null]);
+    assert.deepEqual([outcome.result, outcome.explanation, outcome.problem], ['fail', undefined, undefined]);
   });
 
   it('does not ask for an explanation nobody wants', () => {
@@ -129,7 +129,7 @@ describe('waiting', () => {
       {},
       { explain: false },
     );
-    assert.equal(outcome.explanation, null);
+    assert.equal(outcome.explanation, undefined);
   });
 
   it('takes a resolver that throws or rejects for one that failed', async () => {
@@ -157,7 +157,7 @@ describe('an outcome', () => {
       sender: 'user@example.org',
       mechanism: '-all',
       mechanismDomain: 'example.org',
-      problem: null,
+      problem: undefined,
       explanation: '192.0.2.1 is not ours',
       lookups: 1,
       voids: 1,
@@ -217,15 +217,15 @@ describe('a trace', () => {
       type: 'TXT',
       answer: 'found',
       records: [text],
-      problem: null,
+      problem: undefined,
     });
     const term = (text: string, outcome: string, more: Record<string, unknown> = {}): unknown => ({
       term: text,
       outcome,
-      target: null,
+      target: undefined,
       lookups: [],
-      nested: null,
-      note: null,
+      nested: undefined,
+      note: undefined,
       ...more,
     });
     const [own, included, target] = Object.values(zone).map(([first]) => (first as { TXT: string }).TXT);
@@ -234,7 +234,7 @@ describe('a trace', () => {
       lookups: [txt('example.org', own ?? '')],
       record: own,
       result: 'fail',
-      problem: null,
+      problem: undefined,
       terms: [
         term('a', 'no match', {
           target: 'example.org',
@@ -247,7 +247,7 @@ describe('a trace', () => {
             lookups: [txt('b.example', included ?? '')],
             record: included,
             result: 'neutral',
-            problem: null,
+            problem: undefined,
             terms: [term('ip4:1.1.1.1', 'no match'), term('?all', 'match'), term('mx', 'not reached')],
           },
         }),
@@ -258,13 +258,13 @@ describe('a trace', () => {
             lookups: [txt('c.example', target ?? '')],
             record: target,
             result: 'fail',
-            problem: null,
+            problem: undefined,
             terms: [
               term('mx', 'no match', {
                 target: 'c.example',
                 lookups: [
-                  { name: 'c.example', type: 'MX', answer: 'found', records: ['10 h.example'], problem: null },
-                  { name: 'h.example', type: 'A', answer: 'found', records: ['1.1.1.1'], problem: null },
+                  { name: 'c.example', type: 'MX', answer: 'found', records: ['10 h.example'], problem: undefined },
+                  { name: 'h.example', type: 'A', answer: 'found', records: ['1.1.1.1'], problem: undefined },
                 ],
               }),
               term('-all', 'match'),

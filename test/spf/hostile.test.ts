@@ -112,7 +112,7 @@ function assertSound(outcome: SpfOutcome): void {
   assert.ok(outcome.lookups <= lookups, `${outcome.lookups} terms`);
   assert.ok(outcome.voids <= defaultLimits.voids + 1, `${outcome.voids} voids`);
   assert.ok(outcome.voids <= defaultLimits.voids || outcome.result === 'permerror');
-  if (outcome.explanation !== null) assert.match(outcome.explanation, /^[\x20-\x7e]+$/);
+  if (outcome.explanation !== undefined) assert.match(outcome.explanation, /^[\x20-\x7e]+$/);
   if (outcome.result.endsWith('error')) assert.ok(outcome.problem);
 }
 

@@ -40,7 +40,7 @@ describe('a record', () => {
       [0x20010db8, 0, 0, 0],
     ]);
     assert.deepEqual(a?.kind === 'a' && [a.target?.name, a.prefix4, a.prefix6], ['x.example', 8, 128]);
-    assert.deepEqual([redirect?.target.name, exp?.target.name], ['r.example', null]);
+    assert.deepEqual([redirect?.target.name, exp?.target.name], ['r.example', undefined]);
   });
 
   const problems: readonly (readonly [text: string, at: number, problem: RegExp])[] = [

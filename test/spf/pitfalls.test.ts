@@ -26,7 +26,7 @@ const explains = (text: string, others: Record<string, unknown> = {}): unknown =
 
 table('2.4, 4.3: the sender', [
   [
-    'a null reverse-path is judged as postmaster at the HELO name',
+    'a undefined reverse-path is judged as postmaster at the HELO name',
     {
       'helo.example.org': [{ TXT: 'v=spf1 exists:%{l}.%{o}.ok.example -all' }],
       'postmaster.helo.example.org.ok.example': [A],
@@ -36,7 +36,7 @@ table('2.4, 4.3: the sender', [
     { identity: 'helo', sender: 'postmaster@helo.example.org', domain: 'helo.example.org' },
   ],
   [
-    '%{s} of a null reverse-path is postmaster@HELO too',
+    '%{s} of a undefined reverse-path is postmaster@HELO too',
     {
       'helo.example.org': [{ TXT: 'v=spf1 -all exp=why.example.org' }],
       'why.example.org': [{ TXT: 'sent by %{s}' }],
@@ -488,7 +488,7 @@ table('6.2: the explanation', [
     record('v=spf1 -all exp=w.example', { 'w.example': [{ TXT: 'a' }, { TXT: 'b' }] }),
     {},
     'fail',
-    { explanation: null },
+    { explanation: undefined },
   ],
   [
     'its strings are joined without a space',
@@ -497,24 +497,24 @@ table('6.2: the explanation', [
     'fail',
     { explanation: 'a bc' },
   ],
-  ['non-ASCII text', explains('nicht erw\u00fcnscht'), {}, 'fail', { explanation: null }],
-  ['a control character', explains('a\u001b[31mred'), {}, 'fail', { explanation: null }],
-  ['a syntax error', explains('%{q}'), {}, 'fail', { explanation: null }],
+  ['non-ASCII text', explains('nicht erw\u00fcnscht'), {}, 'fail', { explanation: undefined }],
+  ['a control character', explains('a\u001b[31mred'), {}, 'fail', { explanation: undefined }],
+  ['a syntax error', explains('%{q}'), {}, 'fail', { explanation: undefined }],
   [
     'a failed look-up',
     record('v=spf1 -all exp=w.example', { 'w.example': ['TIMEOUT'] }),
     {},
     'fail',
-    { explanation: null },
+    { explanation: undefined },
   ],
-  ['no record', record('v=spf1 -all exp=w.example'), {}, 'fail', { explanation: null, voids: 0 }],
-  ['a malformed name', record('v=spf1 -all exp=a..example'), {}, 'fail', { explanation: null }],
+  ['no record', record('v=spf1 -all exp=w.example'), {}, 'fail', { explanation: undefined, voids: 0 }],
+  ['a malformed name', record('v=spf1 -all exp=a..example'), {}, 'fail', { explanation: undefined }],
   [
     'no fail',
     record('v=spf1 ~all exp=w.example', { 'w.example': [{ TXT: 'a' }] }),
     {},
     'softfail',
-    { explanation: null },
+    { explanation: undefined },
   ],
   [
     "the redirect target's, not the redirecting record's",
@@ -535,7 +535,7 @@ table('6.2: the explanation', [
     }),
     {},
     'fail',
-    { explanation: null },
+    { explanation: undefined },
   ],
   [
     "never an included record's",
@@ -545,7 +545,7 @@ table('6.2: the explanation', [
     }),
     {},
     'fail',
-    { explanation: null },
+    { explanation: undefined },
   ],
   [
     'what macros bring is made printable',
@@ -554,7 +554,7 @@ table('6.2: the explanation', [
     'fail',
     { explanation: 'from a??250 ok?' },
   ],
-  ['an empty text is none', explains(''), {}, 'fail', { explanation: null }],
+  ['an empty text is none', explains(''), {}, 'fail', { explanation: undefined }],
 ]);
 
 table('7.1, 7.2: macro syntax', [
@@ -595,7 +595,7 @@ table('7.1, 7.3: delimiters are literal, several at once', [
   localPart('l', '%{d}', '%{d}'),
 ]);
 
-const says = (text: string, mail: Mail, explanation: string | null): Row => [
+const says = (text: string, mail: Mail, explanation: string | undefined): Row => [
   `${text} → ${explanation}`,
   explains(text),
   mail,

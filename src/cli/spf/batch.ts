@@ -7,9 +7,10 @@ import type { Resolver } from '../../dns/resolver.js';
 import { readZone } from '../../dns/zone.js';
 import { checkHost, type SpfOutcome, type SpfQuery } from '../../spf/check-host.js';
 import { spfExit } from './exit.js';
+import { spfJson } from './json.js';
 import { type InputLine, linesOf } from './lines.js';
 import { OrderedOutput } from './ordered-output.js';
-import { jsonLine, shown } from '../terminal.js';
+import { shown } from '../terminal.js';
 import { queryOf } from './query.js';
 import { complain } from '../complain.js';
 
@@ -70,21 +71,17 @@ function readCase(line: InputLine, batch: Batch): Case | string {
 function caseOf(value: unknown, batch: Batch): Case | string {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not a JSON object';
   const { ip, helo, from, zonedata } = value as Readonly<Record<string, unknown>>;
-  const given = { ip: textOf(ip), helo: textOf(helo), from: textOf(from) };
-  const odd = Object.entries(given).find(([, text]) => text === null);
+  const odd = Object.entries({ ip, helo, from }).find(([, given]) => typeof (given ?? '') !== 'string');
   if (odd) return `"${odd[0]}" must be a string`;
-  const query = queryOf({ ...(given as Texts), receiver: batch.receiver }, (name) => `"${name}"`);
+  const texts = { ip: textOf(ip), helo: textOf(helo), from: textOf(from), receiver: batch.receiver };
+  const query = queryOf(texts, (name) => `"${name}"`);
   if (typeof query === 'string') return query;
   if (zonedata === undefined || zonedata === null) return { query, resolver: batch.resolver };
   const zone = readZone(zonedata);
   return zone.kind === 'bad' ? `"zonedata": ${zone.problem}` : { query, resolver: zone.resolver };
 }
 
-type Texts = Readonly<Record<'ip' | 'helo' | 'from', string | undefined>>;
-
-/** Undefined when it is not given, null when it is no text. */
-const textOf = (value: unknown): string | undefined | null =>
-  typeof value === 'string' ? value : value === undefined || value === null ? undefined : null;
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 function answerTo({ query, resolver }: Case, { totalMs, trace }: Batch): string | Promise<string> {
   const checked = checkHost(query, { resolver, limits: { totalMs }, trace });
@@ -92,9 +89,9 @@ function answerTo({ query, resolver }: Case, { totalMs, trace }: Batch): string 
 }
 
 const answerOf = ({ result, explanation, mechanism, problem, lookups, voids, trace }: SpfOutcome): string =>
-  jsonLine({ result, explanation, mechanism, problem, lookups, voids, ...(trace && { trace }) });
+  spfJson({ result, explanation, mechanism, problem, lookups, voids, ...(trace && { trace }) });
 
 function badAnswer(number: number, problem: string): string {
   const nothing = { result: null, explanation: null, mechanism: null };
-  return jsonLine({ ...nothing, problem: `line ${number}: ${shown(problem, 300)}`, lookups: null, voids: null });
+  return spfJson({ ...nothing, problem: `line ${number}: ${shown(problem, 300)}`, lookups: null, voids: null });
 }

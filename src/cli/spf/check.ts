@@ -5,8 +5,9 @@ import type { CommandLine } from '../load.js';
 import { runBatch } from './batch.js';
 import { dnsOf, dnsOptions, type Dns } from './dns.js';
 import { spfExit } from './exit.js';
+import { spfJson } from './json.js';
 import { type OptionTable, readWords, type Words } from '../options.js';
-import { jsonLine, render, shown, type Terminal, terminalOf } from '../terminal.js';
+import { render, shown, type Terminal, terminalOf } from '../terminal.js';
 import type { Line } from '../../text/line.js';
 import { countsOf, styleOfResult, traceLines } from '../../spf/trace/tree.js';
 import { queryOf } from './query.js';
@@ -63,7 +64,7 @@ async function single({ options }: Words, { resolver, totalMs }: Dns, terminal: 
   const explain = options.has('explain');
   const outcome = await checkHost(query, { resolver, limits: { totalMs }, trace: explain });
   process.stdout.write(
-    options.has('json') ? jsonLine(asJson(outcome, query)) : render(asText(outcome, query, terminal), terminal),
+    options.has('json') ? spfJson(asJson(outcome, query)) : render(asText(outcome, query, terminal), terminal),
   );
   return spfExit.ok;
 }
@@ -98,8 +99,10 @@ function rowsOf(outcome: SpfOutcome, counts: string | undefined): readonly Check
   const who = identity === 'helo' ? `the HELO name, as ${sender}` : `the domain of the reverse-path ${sender}`;
   return [
     ['checked', domain === '' ? '(no domain)' : domain, who],
-    ...(mechanism === null ? [] : [mechanismRow(mechanism, mechanismDomain ?? domain)]),
-    ...(explanation === null ? [] : [['explanation', `"${explanation}"`, `${mechanismDomain}'s own words`] as const]),
+    ...(mechanism === undefined ? [] : [mechanismRow(mechanism, mechanismDomain ?? domain)]),
+    ...(explanation === undefined
+      ? []
+      : [['explanation', `"${explanation}"`, `${mechanismDomain}'s own words`] as const]),
     ...(counts === undefined ? [] : [['look-ups', counts.replace(' look-ups', '')] as const]),
   ];
 }

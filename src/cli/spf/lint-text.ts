@@ -27,13 +27,14 @@ function headline({ findings, tree }: LintReport): Line {
     [shown(tree.domain ?? 'the record', 260), 'bold'],
     ['  '],
     verdict,
-    [tree.record === null ? '' : `  ${tree.lookups} of ${limits.lookups} look-ups${voidText(tree)}`, 'dim'],
+    [tree.record === undefined ? '' : `  ${tree.lookups} of ${limits.lookups} look-ups${voidText(tree)}`, 'dim'],
   ];
 }
 
 /** The record, unless a caret is about to point into it. */
 function recordLines({ findings, tree: { domain, record } }: LintReport, width: number): readonly Line[] {
-  if (record === null || findings.some((finding) => finding.at !== null && finding.domain === domain)) return [];
+  if (record === undefined || findings.some((finding) => finding.at !== undefined && finding.domain === domain))
+    return [];
   return wrapped(shown(record, longestRecord), width - 2).map((text): Line => [['  '], [text, 'cyan']]);
 }
 
@@ -49,14 +50,14 @@ function voidText({ voids: { ip4, ip6 } }: LintBranch): string {
 }
 
 /** The text of each domain's record, to point into. */
-function recordsOf(branch: LintBranch): ReadonlyMap<string | null, string> {
-  const own: [string | null, string][] = branch.record === null ? [] : [[branch.domain, branch.record]];
+function recordsOf(branch: LintBranch): ReadonlyMap<string | undefined, string> {
+  const own: [string | undefined, string][] = branch.record === undefined ? [] : [[branch.domain, branch.record]];
   return new Map([...own, ...branch.branches.flatMap((below) => [...recordsOf(below)])]);
 }
 
 interface Surroundings {
   readonly tree: LintBranch;
-  readonly records: ReadonlyMap<string | null, string>;
+  readonly records: ReadonlyMap<string | undefined, string>;
   readonly width: number;
 }
 
@@ -64,12 +65,12 @@ const styles: Readonly<Record<Finding['severity'], Style>> = { error: 'red', war
 const indent = '           ';
 
 function findingLines({ severity, problem, domain, at, section }: Finding, around: Surroundings): readonly Line[] {
-  const where = domain === null || domain === around.tree.domain ? '' : `${shown(domain, 260)}: `;
-  const cited: Span = [section === null ? '' : `  RFC 7208 §${section}`, 'dim'];
+  const where = domain === undefined || domain === around.tree.domain ? '' : `${shown(domain, 260)}: `;
+  const cited: Span = [section === undefined ? '' : `  RFC 7208 §${section}`, 'dim'];
   const label: Span = [`  ${severity}`.padEnd(indent.length), styles[severity]];
   const record = around.records.get(domain);
   const width = around.width - indent.length;
-  if (at === null || record === undefined) {
+  if (at === undefined || record === undefined) {
     const [first = '', ...more] = wrapped(`${where}${shown(problem)}`, width - widthOf([cited]));
     const last = more.length === 0 ? [cited] : [];
     return [
@@ -98,7 +99,7 @@ function lookupTree(tree: LintBranch, width: number): readonly Line[] {
   const drawnCounts = countsOf(tree);
   const column = Math.max(...drawn.map(widthOf)) + 2;
   return drawn.map((line, i) => {
-    const [count, note] = drawnCounts[i] ?? [0, null];
+    const [count, note] = drawnCounts[i] ?? [0, undefined];
     const style: Style = count > limits.lookups ? 'red' : 'dim';
     const gap = ' '.repeat(Math.max(1, column - widthOf(line)));
     return [...line, [gap], [String(count).padStart(3), style], noteSpan(note)];
@@ -106,17 +107,19 @@ function lookupTree(tree: LintBranch, width: number): readonly Line[] {
 }
 
 const branchNode = ({ term, domain, branches }: LintBranch, width: number): TreeNode => ({
-  lines: [[term === null ? [shown(domain ?? 'the record', 100), 'bold'] : [shown(term, Math.max(40, width - 50))]]],
+  lines: [
+    [term === undefined ? [shown(domain ?? 'the record', 100), 'bold'] : [shown(term, Math.max(40, width - 50))]],
+  ],
   children: branches.map((branch) => branchNode(branch, width)),
 });
 
 /** Line by line as they are drawn. */
-const countsOf = ({ lookups, note, branches }: LintBranch): readonly (readonly [number, string | null])[] => [
+const countsOf = ({ lookups, note, branches }: LintBranch): readonly (readonly [number, string | undefined])[] => [
   [lookups, note],
   ...branches.flatMap(countsOf),
 ];
 
-const noteSpan = (note: string | null): Span => {
-  const isBad = note !== null && /^(finds nothing|a loop|no |look-up failed|\d+ SPF)/.test(note);
-  return [note === null ? '' : `  ${shown(note, 120)}`, isBad ? 'yellow' : 'dim'];
+const noteSpan = (note: string | undefined): Span => {
+  const isBad = note !== undefined && /^(finds nothing|a loop|no |look-up failed|\d+ SPF)/.test(note);
+  return [note === undefined ? '' : `  ${shown(note, 120)}`, isBad ? 'yellow' : 'dim'];
 };

@@ -4,9 +4,10 @@ import { lint, type LintReport, type LintSubject } from '../../spf/lint/lint.js'
 import type { CommandLine } from '../load.js';
 import { dnsOf, dnsOptions } from './dns.js';
 import { spfExit } from './exit.js';
+import { spfJson } from './json.js';
 import { lintText } from './lint-text.js';
 import { misuse, type Misuse, type OptionTable, readWords, type Words } from '../options.js';
-import { jsonLine, render, shown, terminalOf } from '../terminal.js';
+import { render, shown, terminalOf } from '../terminal.js';
 import { failed } from '../complain.js';
 
 const table: OptionTable = { record: { example: "'v=spf1 mx -all'" }, ...dnsOptions, json: 'flag' };
@@ -19,10 +20,10 @@ export async function spfLint({ argv, env }: CommandLine): Promise<number> {
   const dns = dnsOf(read.options);
   if (!dns.ok) return failed(dns.code, [`spf lint: ${dns.problem}`]);
   const signal = AbortSignal.timeout(dns.totalMs);
-  const report = await lint(subject, { resolver: asksDns(read) ? dns.resolver : null, signal });
+  const report = await lint(subject, { resolver: asksDns(read) ? dns.resolver : undefined, signal });
   const terminal = terminalOf(process.stdout, env);
   process.stdout.write(
-    read.options.has('json') ? jsonLine(asJson(subject, report)) : render(lintText(report, terminal.width), terminal),
+    read.options.has('json') ? spfJson(asJson(subject, report)) : render(lintText(report, terminal.width), terminal),
   );
   return report.findings.some(({ severity }) => severity === 'error') ? spfExit.dataError : spfExit.ok;
 }
@@ -40,8 +41,8 @@ function subjectOf({ options, words }: Words): (LintSubject & { readonly ok: tru
   if (extra !== undefined)
     return misuse(`one DOMAIN at a time, not also "${shown(extra, 60)}"; a record goes into --record='...'`);
   if (word === undefined && record === undefined) return misuse('give a DOMAIN, or --record with the text of a record');
-  const domain = word === undefined ? null : withoutFinalDot(toALabels(word));
-  if (domain !== null && !(isHostLike.test(domain) && isCheckable(domain))) {
+  const domain = word === undefined ? undefined : withoutFinalDot(toALabels(word));
+  if (domain !== undefined && !(isHostLike.test(domain) && isCheckable(domain))) {
     return misuse(`"${shown(word ?? '', 60)}" is not a domain such as example.org`);
   }
   return { ok: true, domain, ...(record !== undefined && { strings: stringsOf(record) }) };

@@ -181,8 +181,8 @@ function note(
   const { result, problem, mechanism, trace } = outcome;
   if (signal.aborted) return; // nobody waits for it any more
   tools.observe({ kind: 'result', identity: outcome.identity, result, milliseconds });
-  const why = problem === null || result === 'none' ? '' : ` (${problem})`;
-  const facts = { ip: ip.text, helo, mechanism: mechanism ?? undefined, ...(prospective && { prospective }) };
+  const why = problem === undefined || result === 'none' ? '' : ` (${problem})`;
+  const facts = { ip: ip.text, helo, mechanism, ...(prospective && { prospective }) };
   tools.log.info(facts, `${identity} (${outcome.identity}): ${result}${why}`);
   if (trace) tools.log.debug({ identity, trace }, 'how the result came about');
 }

@@ -20,7 +20,7 @@ export function refusalReply(
   const { outcome, result } = refusal;
   const { code, enhanced, text } = settings.replies[result];
   // RFC 7208 §6.2, §11.5: others' words are used for a fail only, and are not to be taken for ours.
-  const explained = result === 'fail' && outcome.explanation !== null;
+  const explained = result === 'fail' && outcome.explanation !== undefined;
   const chosen = explained ? settings.fail_reply_text_exp : text;
   const inserted = explained ? (outcome.explanation ?? '') : (outcome.problem ?? '');
   return after(validatedName(chosen, subject, tools), (validated) => {

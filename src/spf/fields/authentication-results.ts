@@ -30,7 +30,7 @@ export function spfMethod(outcome: SpfOutcome, input: SpfMethodInput): readonly 
   const sentence = sentenceOf(outcome, input.clientIp);
   const parts = [`spf=${outcome.result}`];
   if (outcome.problem !== sentence) parts.push(comment(sentence));
-  if (outcome.problem !== null) parts.push(`reason=${quotedString(outcome.problem)}`);
+  if (outcome.problem !== undefined) parts.push(`reason=${quotedString(outcome.problem)}`);
   // RFC 8601 §2.7.2: the identity that was checked.
   if (outcome.identity === 'helo') return [...parts, `smtp.helo=${propertyValue(input.helo)}`];
   return [
@@ -71,8 +71,8 @@ export interface MethodResult {
   readonly method: string;
   /** In lower case. */
   readonly result: string;
-  /** null when none is given. */
-  readonly reason: string | null;
+  /** undefined when none is given. */
+  readonly reason: string | undefined;
   readonly properties: readonly MethodProperty[];
 }
 
@@ -130,7 +130,7 @@ function readMethod(field: FieldReader): MethodResult | 'none' | undefined {
     return undefined;
   const result = readAssigned(field, keyword)?.toLowerCase();
   if (result === undefined) return undefined;
-  let reason: string | null = null;
+  let reason: string | undefined;
   const properties: MethodProperty[] = [];
   while (!field.atEnd && field.match(/(?=;)/y) === undefined) {
     const name = field.match(keyword)?.toLowerCase();
@@ -139,7 +139,7 @@ function readMethod(field: FieldReader): MethodResult | 'none' | undefined {
     const value = readAssigned(field);
     if (value === undefined) return undefined;
     if (property !== undefined) properties.push({ ptype: name, property, value });
-    else if (name === 'reason' && reason === null && properties.length === 0) reason = value;
+    else if (name === 'reason' && reason === undefined && properties.length === 0) reason = value;
     else return undefined;
   }
   return { method, result, reason, properties };

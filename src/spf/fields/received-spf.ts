@@ -37,8 +37,8 @@ export function writeReceivedSpf(outcome: SpfOutcome, input: ReceivedSpfInput, f
     pair('receiver', input.receiver),
     pair('identity', outcome.identity),
   ];
-  if (outcome.mechanism !== null) pairs.push(pair('mechanism', outcome.mechanism));
-  if (outcome.problem !== null) pairs.push(pair('problem', outcome.problem));
+  if (outcome.mechanism !== undefined) pairs.push(pair('mechanism', outcome.mechanism));
+  if (outcome.problem !== undefined) pairs.push(pair('problem', outcome.problem));
   const sentence = comment(`${input.receiver}: ${sentenceOf(outcome, input.clientIp)}`);
   const list = pairs.map((text, i) => (i < pairs.length - 1 ? `${text};` : text));
   return layOut(receivedSpfName, [outcome.result, sentence, ...list], format);

@@ -7,8 +7,8 @@ import type { SpfOutcome } from '../check-host.js';
 
 export function sentenceOf(outcome: SpfOutcome, clientIp: Ip): string {
   const { result, domain, mechanism, mechanismDomain, problem } = outcome;
-  const by = mechanism === null || mechanism === 'default' ? '' : ` by ${mechanism}`;
-  const where = mechanismDomain === null || mechanismDomain === domain ? '' : ` of ${mechanismDomain}`;
+  const by = mechanism === undefined || mechanism === 'default' ? '' : ` by ${mechanism}`;
+  const where = mechanismDomain === undefined || mechanismDomain === domain ? '' : ` of ${mechanismDomain}`;
   switch (result) {
     case 'pass':
       return `${domain} designates ${clientIp.text} as permitted sender${by}${where}`;

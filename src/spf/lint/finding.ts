@@ -4,14 +4,14 @@ export interface Finding {
   readonly severity: 'error' | 'warning';
   /** What it is and what to do, in a sentence without a full stop. May hold octets of the domain's. */
   readonly problem: string;
-  /** The domain in whose record it stands; null for a record that has none. */
-  readonly domain: string | null;
-  /** As written; null when it is no single term. */
-  readonly term: string | null;
-  /** Where in the record a syntax error is; null for all else. */
-  readonly at: number | null;
-  /** The section of RFC 7208 that decides, such as "4.6.4"; null where only prudence does. */
-  readonly section: string | null;
+  /** The domain in whose record it stands; undefined for a record that has none. */
+  readonly domain: string | undefined;
+  /** As written; undefined when it is no single term. */
+  readonly term: string | undefined;
+  /** Where in the record a syntax error is; undefined for all else. */
+  readonly at: number | undefined;
+  /** The section of RFC 7208 that decides, such as "4.6.4"; undefined where only prudence does. */
+  readonly section: string | undefined;
 }
 
 /** How many of each severity are kept: a record of 64 KB has room for thousands. */
@@ -20,10 +20,10 @@ const mostFindings = 50;
 /** Collects the findings of one domain's record. */
 export class Findings {
   readonly #list: Finding[];
-  readonly #domain: string | null;
+  readonly #domain: string | undefined;
 
   /** `list` may be shared with others. */
-  constructor(domain: string | null, list: Finding[] = []) {
+  constructor(domain: string | undefined, list: Finding[] = []) {
     this.#domain = domain;
     this.#list = list;
   }
@@ -40,7 +40,7 @@ export class Findings {
     this.#add('warning', problem, details);
   }
 
-  #add(severity: Finding['severity'], problem: string, { term = null, at = null, section = null }: Details): void {
+  #add(severity: Finding['severity'], problem: string, { term, at, section }: Details): void {
     if (this.#list.filter((other) => other.severity === severity).length >= mostFindings) return;
     this.#list.push({ severity, problem, domain: this.#domain, term, at, section });
   }

@@ -17,15 +17,15 @@ import type { Directive, TargetModifier, Term } from '../record.js';
 export type { Finding } from './finding.js';
 
 export interface LintOptions {
-  /** Null: nothing is asked, and what is not in the record itself is not judged. */
-  readonly resolver: Resolver | null;
+  /** Undefined: nothing is asked, and what is not in the record itself is not judged. */
+  readonly resolver: Resolver | undefined;
   /** Once it is aborted, look-ups fail. */
   readonly signal?: AbortSignal;
 }
 
 /** What is looked at: what a domain publishes, or a record that it might. */
 export interface LintSubject {
-  readonly domain: string | null;
+  readonly domain: string | undefined;
   /** The strings of the TXT record to judge in place of what is published. */
   readonly strings?: readonly string[];
 }
@@ -38,16 +38,16 @@ export interface VoidCount {
 
 /** A term that asks DNS, with all below it; at the root the domain itself. */
 export interface LintBranch {
-  /** As written; null at the root. */
-  readonly term: string | null;
-  /** Whose record is below; null where there is none. */
-  readonly domain: string | null;
-  readonly record: string | null;
+  /** As written; undefined at the root. */
+  readonly term: string | undefined;
+  /** Whose record is below; undefined where there is none. */
+  readonly domain: string | undefined;
+  readonly record: string | undefined;
   /** Terms that ask DNS, this one and those below. */
   readonly lookups: number;
   readonly voids: VoidCount;
   /** What there is to say beside the numbers. */
-  readonly note: string | null;
+  readonly note: string | undefined;
   readonly branches: readonly LintBranch[];
 }
 
@@ -65,12 +65,12 @@ export async function lint(subject: LintSubject, options: LintOptions): Promise<
 
 /** Where a record stands. */
 interface RecordPlace {
-  readonly domain: string | null;
+  readonly domain: string | undefined;
   readonly role: Role;
   /** The domains that led here, itself among them, in lower case. */
   readonly path: readonly string[];
-  /** What led here; null for the first record. */
-  readonly by: Following | null;
+  /** What led here; undefined for the first record. */
+  readonly by: Following | undefined;
   /** Is all below counted for a second time? */
   readonly isRepeated: boolean;
 }
@@ -90,15 +90,15 @@ class RecordLint {
   }
 
   async run({ domain, strings }: LintSubject): Promise<LintReport> {
-    const path = domain === null ? [] : [domain.toLowerCase()];
-    const place: RecordPlace = { domain, role: 'own', path, by: null, isRepeated: false };
+    const path = domain === undefined ? [] : [domain.toLowerCase()];
+    const place: RecordPlace = { domain, role: 'own', path, by: undefined, isRepeated: false };
     const read = strings === undefined ? await this.#readRecord(place) : this.#givenRecord(place, strings);
-    const tree = await this.#recordBranch(place, null, read);
+    const tree = await this.#recordBranch(place, undefined, read);
     this.#judgeCounts(tree, this.#in(domain));
     return { findings: byWeight(this.#findings), tree };
   }
 
-  #in(domain: string | null): Findings {
+  #in(domain: string | undefined): Findings {
     return new Findings(domain, this.#findings);
   }
 
@@ -112,7 +112,7 @@ class RecordLint {
     const name = domain ?? '';
     const answer = await this.#lookup(name, 'TXT');
     const findings = this.#in(domain);
-    const consequence = by === null ? 'receivers answer permerror' : `${by.text} is permerror`;
+    const consequence = by === undefined ? 'receivers answer permerror' : `${by.text} is permerror`;
     if (answer.kind === 'failed') {
       findings.error(`the TXT look-up failed (${answer.problem}): receivers answer temperror`, { section: '4.4' });
       return { why: `look-up failed: ${answer.problem}` };
@@ -126,18 +126,18 @@ class RecordLint {
     }
     const [text] = texts;
     if (text !== undefined) return text;
-    if (by === null) findings.error('there is no SPF record', { section: '4.5' });
+    if (by === undefined) findings.error('there is no SPF record', { section: '4.5' });
     else
       findings.error(`there is no SPF record, so ${consequence}`, { section: by.kind === 'include' ? '5.2' : '6.1' });
     return { why: answer.kind === 'void' && answer.why === 'nxdomain' ? 'no such name' : 'no SPF record' };
   }
 
   /** `term`: that led here; it counts itself. */
-  async #recordBranch(place: RecordPlace, term: string | null, read: string | NoRecord): Promise<LintBranch> {
+  async #recordBranch(place: RecordPlace, term: string | undefined, read: string | NoRecord): Promise<LintBranch> {
     const { domain } = place;
-    const own = term === null ? 0 : 1;
+    const own = term === undefined ? 0 : 1;
     if (typeof read !== 'string') {
-      return { term, domain, record: null, lookups: own, voids: noVoids, note: read.why, branches: [] };
+      return { term, domain, record: undefined, lookups: own, voids: noVoids, note: read.why, branches: [] };
     }
     const terms = lintRecord(read, place, this.#in(domain));
     const branches: LintBranch[] = [];
@@ -149,7 +149,7 @@ class RecordLint {
       record: read,
       lookups: sum(branches, ({ lookups }) => lookups) + own,
       voids: { ip4: sum(branches, ({ voids }) => voids.ip4), ip6: sum(branches, ({ voids }) => voids.ip6) },
-      note: null,
+      note: undefined,
       branches,
     };
   }
@@ -157,7 +157,7 @@ class RecordLint {
   async #termBranch(term: LintQuestion, place: RecordPlace): Promise<LintBranch> {
     const { text, kind } = term;
     if (++this.#terms > mostTerms) return simple(text, { note: 'not counted any further', lookups: 0 });
-    const target = term.target === null ? place.domain : term.target.name;
+    const target = term.target === undefined ? place.domain : term.target.name;
     if (target === '') {
       const what = kind === 'include' || kind === 'redirect' ? 'is permerror' : 'never matches';
       this.#in(place.domain).error(`${text} names what DNS cannot be asked for, and ${what}`, {
@@ -167,9 +167,10 @@ class RecordLint {
       return simple(text, { note: 'no domain name' });
     }
     if (kind === 'ptr') return simple(text);
-    if (target === null) return simple(text, { note: term.target === null ? null : 'depends on the mail' });
-    if (this.#options.resolver === null) {
-      return simple(text, { note: kind === 'include' || kind === 'redirect' ? 'not followed' : null });
+    if (target === undefined)
+      return simple(text, { note: term.target === undefined ? undefined : 'depends on the mail' });
+    if (this.#options.resolver === undefined) {
+      return simple(text, { note: kind === 'include' || kind === 'redirect' ? 'not followed' : undefined });
     }
     switch (kind) {
       case 'include':
@@ -210,7 +211,7 @@ class RecordLint {
   /** Twice in one record is told with the overlaps. */
   #tellRepeated({ text, target, from }: Following, earlier: Following): void {
     if (earlier.from === from && earlier.kind === 'include') return;
-    const where = earlier.from === null ? '' : ` in the record of ${earlier.from}`;
+    const where = earlier.from === undefined ? '' : ` in the record of ${earlier.from}`;
     const problem = `${text}: ${target} is followed already by ${earlier.text}${where}, and costs its look-ups again`;
     this.#in(from).warning(problem, { term: text });
   }
@@ -273,11 +274,11 @@ class RecordLint {
     return simple(text, { note: 'look-up failed' });
   }
 
-  async #lintExplanation(terms: readonly Term[], domain: string | null): Promise<void> {
+  async #lintExplanation(terms: readonly Term[], domain: string | undefined): Promise<void> {
     const exp = terms.find(({ kind }) => kind === 'exp') as TargetModifier | undefined;
-    if (!exp?.target.name || this.#options.resolver === null) return;
+    if (!exp?.target.name || this.#options.resolver === undefined) return;
     const answer = await this.#lookup(exp.target.name, 'TXT');
-    if (answer.kind === 'found' && explainStringIn(answer.records) !== null) return;
+    if (answer.kind === 'found' && explainStringIn(answer.records) !== undefined) return;
     const why =
       answer.kind === 'found' ? 'it is not one TXT record of ASCII text with right macros' : 'nothing is found';
     this.#in(domain).warning(`${exp.text} gives no explanation: ${why}`, { term: exp.text, section: '6.2' });
@@ -307,7 +308,7 @@ class RecordLint {
   async #lookup<T extends RecordType>(name: string, type: T): Promise<DnsAnswer<RecordData[T]>> {
     const { resolver, signal } = this.#options;
     if (signal?.aborted) return { kind: 'failed', problem: 'out of time' };
-    if (resolver === null) return { kind: 'failed', problem: 'nobody to ask' };
+    if (resolver === undefined) return { kind: 'failed', problem: 'nobody to ask' };
     return resolver.lookup(name, type, signal && { signal });
   }
 }
@@ -321,7 +322,7 @@ interface Following {
   readonly kind: 'include' | 'redirect';
   readonly target: string;
   /** In whose record it stands. */
-  readonly from: string | null;
+  readonly from: string | undefined;
 }
 
 interface FailedIn {
@@ -343,7 +344,16 @@ function askingTerms(terms: readonly Term[]): readonly LintQuestion[] {
 }
 
 function simple(term: string, details: Partial<Pick<LintBranch, 'lookups' | 'voids' | 'note'>> = {}): LintBranch {
-  return { term, domain: null, record: null, lookups: 1, voids: noVoids, note: null, branches: [], ...details };
+  return {
+    term,
+    domain: undefined,
+    record: undefined,
+    lookups: 1,
+    voids: noVoids,
+    note: undefined,
+    branches: [],
+    ...details,
+  };
 }
 
 const countOf = (answer: DnsAnswer<Ip>): number => (answer.kind === 'found' ? answer.records.length : 0);

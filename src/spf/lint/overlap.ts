@@ -7,7 +7,7 @@ import type { Directive, Ip4, Ip6 } from '../record.js';
 const mostCompared = 1000;
 
 /** `directives`: those that are looked at. */
-export function overlaps(directives: readonly Directive[], domain: string | null, findings: Findings): void {
+export function overlaps(directives: readonly Directive[], domain: string | undefined, findings: Findings): void {
   const earlier: Directive[] = [];
   for (const term of directives.slice(0, mostCompared)) {
     const other = earlier.find((before) => subjectOf(before, domain) === subjectOf(term, domain));
@@ -21,7 +21,7 @@ export function overlaps(directives: readonly Directive[], domain: string | null
 const isNetwork = (term: Directive): term is Ip4 | Ip6 => term.kind === 'ip4' || term.kind === 'ip6';
 
 /** What a directive compares the client with, without its prefix lengths where it asks DNS. */
-function subjectOf(term: Directive, domain: string | null): string {
+function subjectOf(term: Directive, domain: string | undefined): string {
   switch (term.kind) {
     case 'all':
       return 'all';
@@ -34,7 +34,7 @@ function subjectOf(term: Directive, domain: string | null): string {
     case 'ptr':
     case 'include':
     case 'exists':
-      return `${term.kind}:${(term.target === null ? (domain ?? '') : (term.target.name ?? term.target.macro.text)).toLowerCase()}`;
+      return `${term.kind}:${(term.target?.name ?? term.target?.macro.text ?? domain ?? '').toLowerCase()}`;
   }
 }
 

@@ -12,8 +12,8 @@ import type { All, Directive, Ip4, Ip6, TargetModifier, Term, UnknownModifier } 
 export type Role = 'own' | 'included';
 
 export interface RecordPlace {
-  /** What `a` without a domain means; null when it is not known. */
-  readonly domain: string | null;
+  /** What `a` without a domain means; undefined when it is not known. */
+  readonly domain: string | undefined;
   readonly role: Role;
 }
 

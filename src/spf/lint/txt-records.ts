@@ -3,8 +3,8 @@ import type { Findings } from './finding.js';
 import { isSpfRecord } from '../parse.js';
 
 export interface TextsPlace {
-  /** Null when it is not known. */
-  readonly domain: string | null;
+  /** Undefined when it is not known. */
+  readonly domain: string | undefined;
   /** Read from DNS, or only about to be published. */
   readonly isPublished: boolean;
 }

@@ -2,7 +2,7 @@
  * The trace: why an evaluation came to its result, as a tree of values. One `RecordTrace` for each
  * record, one `TermTrace` for each term of it, each with what was asked of DNS and answered.
  *
- * It is collected only when asked for; the evaluator then holds a `RecordTrace`, else null.
+ * It is collected only when asked for; the evaluator then holds a `RecordTrace`, else undefined.
  */
 import type { Ip } from '../../mail/ip.js';
 import type { DnsAnswer, Mx, RecordType } from '../../dns/resolver.js';
@@ -15,7 +15,7 @@ export interface LookupTrace {
   /** The records as text, as far as they were found. */
   readonly records: readonly string[];
   /** Why there are none: nxdomain, nodata, or what failed. */
-  readonly problem: string | null;
+  readonly problem: string | undefined;
 }
 
 /** How a term ended: a directive matched or not, a modifier was followed or not, or it was the error. */
@@ -25,22 +25,22 @@ export interface TermTrace {
   /** As written. */
   readonly term: string;
   outcome: TermOutcome;
-  /** The target-name after macro expansion; null when the term has none or it could not be made. */
-  target: string | null;
+  /** The target-name after macro expansion; undefined when the term has none or it could not be made. */
+  target: string | undefined;
   readonly lookups: LookupTrace[];
   /** The record that an include or a redirect led to. */
-  nested: RecordTrace | null;
+  nested: RecordTrace | undefined;
   /** A remark, such as why a name was not asked for. */
-  note: string | null;
+  note: string | undefined;
 }
 
 export interface RecordTrace {
   readonly domain: string;
   readonly lookups: LookupTrace[];
-  /** The record's text; null when none was selected. */
-  record: string | null;
-  result: SpfResultCode | null;
-  problem: string | null;
+  /** The record's text; undefined when none was selected. */
+  record: string | undefined;
+  result: SpfResultCode | undefined;
+  problem: string | undefined;
   readonly terms: TermTrace[];
 }
 
@@ -48,11 +48,11 @@ export interface RecordTrace {
 export type SpfTrace = RecordTrace;
 
 export function recordTrace(domain: string): RecordTrace {
-  return { domain, lookups: [], record: null, result: null, problem: null, terms: [] };
+  return { domain, lookups: [], record: undefined, result: undefined, problem: undefined, terms: [] };
 }
 
 function termTrace(term: string, outcome: TermOutcome): TermTrace {
-  return { term, outcome, target: null, lookups: [], nested: null, note: null };
+  return { term, outcome, target: undefined, lookups: [], nested: undefined, note: undefined };
 }
 
 export function lookupTrace(name: string, type: RecordType, answer: DnsAnswer<unknown>): LookupTrace {
@@ -63,7 +63,7 @@ export function lookupTrace(name: string, type: RecordType, answer: DnsAnswer<un
         type,
         answer: 'found',
         records: answer.records.map((record) => recordText(record)),
-        problem: null,
+        problem: undefined,
       };
     case 'void':
       return { name, type, answer: 'void', records: [], problem: answer.why };
@@ -92,7 +92,7 @@ export function closeRecord(
   trace: RecordTrace,
   result: SpfResultCode,
   record: SpfRecord | string,
-  problem: string | null,
+  problem: string | undefined,
 ): void {
   trace.result = result;
   trace.problem = problem;

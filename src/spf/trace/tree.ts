@@ -56,7 +56,7 @@ const indent = 3;
 function recordNode(trace: RecordTrace, { width, decides, reserved = 0 }: Room): TreeNode {
   const { domain, record, result } = trace;
   const head: Span[] = [[domain === '' ? '(no domain)' : printable(domain, 260), 'bold'], ['  ']];
-  if (record === null) return leaf([...head, ...withoutRecord(trace)], ...rivals(trace));
+  if (record === undefined) return leaf([...head, ...withoutRecord(trace)], ...rivals(trace));
   const room = Math.max(leastRecord, width - widthOf(head) - reserved);
   const line: Line = [...head, [printable(record, room), 'cyan']];
   const parsed = parsedRecord(record);
@@ -75,7 +75,7 @@ const fellThrough = leaf([['(the end)', 'dim'], ['  no term matched → '], ['ne
 
 /** What there was in place of a record. */
 function withoutRecord({ lookups: [txt], result, problem }: RecordTrace): Line {
-  if (result === null) return [['not finished in time', 'magenta']];
+  if (result === undefined) return [['not finished in time', 'magenta']];
   const style = styleOfResult[result];
   if (txt === undefined || txt.answer === 'found')
     return [[`${result}: `, style], [printable(problem ?? 'no SPF record')]];
@@ -104,14 +104,14 @@ function termNodes({ terms, result, problem }: RecordTrace, { width, decides }: 
     const [term] = run;
     if (term === undefined || isPlain(term)) return plainNode(run, width);
     const isLast = term === terms.at(-1);
-    return termNode(term, { inlineAt, width, decides, problem, isUnfinished: isLast && result === null });
+    return termNode(term, { inlineAt, width, decides, problem, isUnfinished: isLast && result === undefined });
   });
 }
 
 const isPlain = ({ term, outcome, lookups, nested, note }: TermTrace): boolean =>
   lookups.length === 0 &&
-  nested === null &&
-  note === null &&
+  nested === undefined &&
+  note === undefined &&
   (outcome === 'not reached' || (outcome === 'no match' && /^ip[46]$/.test(kindOf(term))));
 
 const widestOutcome = '  not reached'.length;
@@ -139,7 +139,7 @@ interface TermPlace extends Room {
   /** Column of the answers that stand on the lines of their terms. */
   readonly inlineAt: number;
   /** That of the record. */
-  readonly problem: string | null;
+  readonly problem: string | undefined;
   /** Time ran out while it was looked at. */
   readonly isUnfinished: boolean;
 }
@@ -154,11 +154,11 @@ function termNode(term: TermTrace, { inlineAt, width, decides, problem, isUnfini
     ? [...head, [' '.repeat(Math.max(0, inlineAt - widthOf(head)) + 3)], ...lookupSpans(only)]
     : head;
   const below = isInline ? [] : lookups.map(lookupSpans);
-  const remark: readonly Line[] = note === null ? [] : [[[printable(note), 'yellow']]];
+  const remark: readonly Line[] = note === undefined ? [] : [[[printable(note), 'yellow']]];
   return {
     lines: [first, ...below, ...remark],
     children:
-      nested === null
+      nested === undefined
         ? []
         : [recordNode(nested, { width: width - indent, decides: decides && term.outcome !== 'no match' })],
   };
@@ -198,9 +198,10 @@ function resultSpan(text: string, decides: boolean): Span {
 const kindOf = (text: string): string => parseTerm(text, 0).kind;
 
 /** Why a term ended so, where its look-ups do not tell. */
-function reasonSpans({ term, outcome, nested, lookups }: TermTrace, problem: string | null): readonly Span[] {
-  if (nested !== null) return outcome === 'no match' && nested.result ? [[` (it says ${nested.result})`, 'dim']] : [];
-  if ((outcome !== 'temperror' && outcome !== 'permerror') || problem === null) return [];
+function reasonSpans({ term, outcome, nested, lookups }: TermTrace, problem: string | undefined): readonly Span[] {
+  if (nested !== undefined)
+    return outcome === 'no match' && nested.result ? [[` (it says ${nested.result})`, 'dim']] : [];
+  if ((outcome !== 'temperror' && outcome !== 'permerror') || problem === undefined) return [];
   if (lookups.some(({ answer }) => answer === 'failed')) return [];
   return [[`: ${printable(problem.startsWith(`${term}: `) ? problem.slice(term.length + 2) : problem)}`]];
 }

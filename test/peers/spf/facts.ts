@@ -124,7 +124,8 @@ export function judgeWithPostern(spfCase: SpfCase): SpfOutcome {
 }
 
 /** The terms of a record as written. */
-export const termsOf = (record: string | null): readonly string[] => (record ?? '').split(' ').slice(1).filter(Boolean);
+export const termsOf = (record: string | undefined): readonly string[] =>
+  (record ?? '').split(' ').slice(1).filter(Boolean);
 
 const withNested = (record: RecordTrace): readonly RecordTrace[] => [
   record,

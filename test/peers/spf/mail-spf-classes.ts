@@ -62,7 +62,7 @@ export const mailSpfClasses: readonly DifferenceClass[] = [
   {
     name: 'Mail::SPF cuts labels at 63 octets',
     predicts: (facts) =>
-      facts.terms.some(({ term, note }) => note !== null && /[^.]{64}|%\{/.test(term)) &&
+      facts.terms.some(({ term, note }) => note !== undefined && /[^.]{64}|%\{/.test(term)) &&
       Object.keys(facts.case.zone).some((name) => name.split('.').some((label) => label.length === 63)),
   },
   {
@@ -73,7 +73,7 @@ export const mailSpfClasses: readonly DifferenceClass[] = [
     name: 'Mail::SPF knows the transformer r in lower case only',
     predicts: (facts) =>
       (isPermerror(facts) && facts.writes(upperTransformer)) ||
-      (facts.onlyExplanation && facts.theirs.explanation === null && upperTransformer.test(facts.template ?? '')),
+      (facts.onlyExplanation && facts.theirs.explanation === undefined && upperTransformer.test(facts.template ?? '')),
   },
   {
     name: 'Mail::SPF ends ptr with a failed look-up of the names',
@@ -116,7 +116,7 @@ export const mailSpfClasses: readonly DifferenceClass[] = [
     name: 'Mail::SPF counts the void look-ups of an explanation',
     predicts: (facts) =>
       facts.onlyExplanation &&
-      facts.theirs.explanation === null &&
+      facts.theirs.explanation === undefined &&
       (facts.writes(/^exp=.*%\{p/i) || /%\{p/i.test(facts.template ?? '')) &&
       facts.pointerLookups().some(({ answer }) => answer !== 'found'),
   },
@@ -143,7 +143,7 @@ export const mailSpfClasses: readonly DifferenceClass[] = [
     name: 'Mail::SPF takes an explanation that is none',
     predicts: (facts) =>
       facts.onlyExplanation &&
-      facts.outcome.explanation === null &&
+      facts.outcome.explanation === undefined &&
       'kind' in parseMacroString(facts.template ?? '', 'explanation'),
   },
   {
@@ -190,7 +190,7 @@ function containsMapped(term: string, { ip }: SpfCase): boolean {
 }
 
 const hasMalformedName = (facts: Facts): boolean =>
-  facts.terms.some(({ note, target }) => note !== null || target === '') ||
+  facts.terms.some(({ note, target }) => note !== undefined || target === '') ||
   facts.mxHosts().some((names) => names.some((name) => !isQueryName(name.replace(/\.$/, '')))) ||
   facts.pointerLookups().some(({ name }) => name !== '' && !isQueryName(name));
 

@@ -7,8 +7,8 @@ import { now, receiver, type SpfCase } from '../../support/spf-cases.js';
 export interface Judgement {
   /** "crash" where the engine ended without one. */
   readonly result: string;
-  /** The domain's own words on a fail; null without any. */
-  readonly explanation: string | null;
+  /** The domain's own words on a fail; undefined without any. */
+  readonly explanation: string | undefined;
 }
 
 export type PeerName = 'pyspf' | 'Mail::SPF';
@@ -43,7 +43,8 @@ export class SpfPeer {
     this.#process.stdin?.on('error', () => {});
     if (!this.#process.stdout) throw new Error('no stdout');
     createInterface({ input: this.#process.stdout }).on('line', (line) => {
-      this.#waiting.shift()?.resolve(JSON.parse(line) as Judgement);
+      const { result, explanation } = JSON.parse(line);
+      this.#waiting.shift()?.resolve({ result, explanation: explanation ?? undefined });
     });
   }
 

@@ -61,7 +61,7 @@ export const pyspfClasses: readonly DifferenceClass[] = [
     name: 'pyspf takes %% at the end for a stray %',
     predicts: (facts) =>
       (isPermerror(facts) && facts.writes(/%%\.?$/)) ||
-      (facts.onlyExplanation && facts.theirs.explanation === null && /%%$/.test(facts.template ?? '')),
+      (facts.onlyExplanation && facts.theirs.explanation === undefined && /%%$/.test(facts.template ?? '')),
   },
   {
     name: 'pyspf takes a macro that is none',
@@ -138,14 +138,14 @@ export const pyspfClasses: readonly DifferenceClass[] = [
     name: 'pyspf asks for the names of the client whatever ptr is to match',
     predicts: (facts) =>
       isPermerror(facts) &&
-      facts.terms.some(({ term, note }) => note !== null && /^[-+~?]?ptr:/i.test(term)) &&
+      facts.terms.some(({ term, note }) => note !== undefined && /^[-+~?]?ptr:/i.test(term)) &&
       facts.pointerLookups().some(({ answer }) => answer === 'void'),
   },
   {
     name: 'pyspf expands the explanation of every result',
     predicts: (facts) =>
       facts.explanations.some((text) => /%\{p/i.test(text)) &&
-      (isPermerror(facts) || (facts.onlyExplanation && facts.theirs.explanation === null)) &&
+      (isPermerror(facts) || (facts.onlyExplanation && facts.theirs.explanation === undefined)) &&
       facts.pointerLookups().some(({ answer }) => answer !== 'found'),
   },
   {
@@ -170,7 +170,7 @@ export const pyspfClasses: readonly DifferenceClass[] = [
     name: 'pyspf takes an explanation that is none',
     predicts: (facts) =>
       facts.onlyExplanation &&
-      facts.outcome.explanation === null &&
+      facts.outcome.explanation === undefined &&
       'kind' in parseMacroString(facts.template ?? '', 'explanation'),
   },
   {

@@ -154,13 +154,13 @@ describe('Authentication-Results', () => {
         {
           method: 'spf',
           result: 'softfail',
-          reason: null,
+          reason: undefined,
           properties: [
             { ptype: 'smtp', property: 'mailfrom', value: 'user+tag@example.org' },
             { ptype: 'smtp', property: 'remote-ip', value: '2001:db8::1' },
           ],
         },
-        { method: 'dkim', result: 'none', reason: null, properties: [] },
+        { method: 'dkim', result: 'none', reason: undefined, properties: [] },
       ],
     });
     assert.deepEqual(readAuthenticationResults('mx; none'), { authservId: 'mx', methods: [] });
@@ -221,10 +221,10 @@ describe('on any octets', () => {
     identity: fc.constantFrom('mailfrom' as const, 'helo' as const),
     domain: octets,
     sender: octets,
-    mechanism: fc.option(octets),
-    mechanismDomain: fc.option(octets),
-    problem: fc.option(octets),
-    explanation: fc.option(octets),
+    mechanism: fc.option(octets, { nil: undefined }),
+    mechanismDomain: fc.option(octets, { nil: undefined }),
+    problem: fc.option(octets, { nil: undefined }),
+    explanation: fc.option(octets, { nil: undefined }),
     lookups: fc.nat(10),
     voids: fc.nat(3),
   });
@@ -263,7 +263,7 @@ describe('on any octets', () => {
       const read = readReceivedSpf(body);
       assert.ok(read, body);
       assert.equal(read.result, outcome.result);
-      const expected: Record<string, string | null> = {
+      const expected: Record<string, string | undefined> = {
         'client-ip': given.clientIp.text,
         helo: given.helo,
         receiver: given.receiver,
@@ -272,9 +272,9 @@ describe('on any octets', () => {
         problem: outcome.problem,
       };
       for (const [key, value] of Object.entries(expected))
-        assert.equal(read.values.get(key) ?? null, value === null ? null : fieldText(value), key);
+        assert.equal(read.values.get(key), value === undefined ? undefined : fieldText(value), key);
       const sender = fieldText(given.localPart ? outcome.sender : outcome.domain, given.smtpUtf8);
-      assert.equal(read.values.get('envelope-from') ?? null, outcome.identity === 'helo' ? null : sender);
+      assert.equal(read.values.get('envelope-from'), outcome.identity === 'helo' ? undefined : sender);
     });
     fc.assert(property, { numRuns: 3000 });
   });
@@ -292,7 +292,7 @@ describe('on any octets', () => {
       const expected = {
         method: 'spf',
         result: outcome.result,
-        reason: outcome.problem === null ? null : fieldText(outcome.problem),
+        reason: outcome.problem === undefined ? undefined : fieldText(outcome.problem),
         properties: [
           outcome.identity === 'helo' ? { ptype: 'smtp', property: 'helo', value: fieldText(given.helo) } : mailfrom,
         ],

@@ -8,7 +8,8 @@ import { judge } from '../support/judge.js';
 import { lint, type LintBranch, type LintReport } from '../../../src/spf/lint/lint.js';
 import { cpuMs } from '../../support/cpu.js';
 
-const own = (text: string): Promise<LintReport> => lint({ domain: null, strings: [text] }, { resolver: null });
+const own = (text: string): Promise<LintReport> =>
+  lint({ domain: undefined, strings: [text] }, { resolver: undefined });
 
 const published = (zone: unknown, domain = 'example.org'): Promise<LintReport> =>
   lint({ domain }, { resolver: zoneResolver(zone) });
@@ -110,7 +111,10 @@ describe('a record alone', () => {
   });
 
   it('in strings is judged as their whole', async () => {
-    const report = await lint({ domain: null, strings: ['v=spf1 ip4:192', '.0.2.1 -all'] }, { resolver: null });
+    const report = await lint(
+      { domain: undefined, strings: ['v=spf1 ip4:192', '.0.2.1 -all'] },
+      { resolver: undefined },
+    );
     assertTold(report, []);
     assert.equal(report.tree.record, 'v=spf1 ip4:192.0.2.1 -all');
   });
@@ -320,7 +324,7 @@ describe('look-ups', () => {
     });
     const { tree } = await published(data);
     assert.deepEqual(numbers(tree), [
-      null,
+      undefined,
       7,
       ['include:b.example', 3, ['a:h.example', 1], ['exists:%{i}.b.example', 1]],
       ['mx', 1],
@@ -435,7 +439,7 @@ describe('any text', () => {
         const { findings, tree } = await published({ 'example.org': { TXT: [[text.replace(/[^\0-\xff]/g, '?')]] } });
         assert.ok(findings.length <= 100);
         assert.ok(tree.lookups <= 61);
-        for (const { at } of findings) assert.ok(at === null || (at >= 0 && at <= text.length));
+        for (const { at } of findings) assert.ok(at === undefined || (at >= 0 && at <= text.length));
       }),
       { numRuns: 300 },
     );

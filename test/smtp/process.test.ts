@@ -1,7 +1,7 @@
 /** `postern serve` as a process: starting, stopping, workers, users, handed-over sockets. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -12,6 +12,7 @@ import { freePort } from '../support/free-port.js';
 import { message } from '../support/mx.js';
 import { needPeer } from '../support/peers.js';
 import { RawClient } from '../support/raw-client.js';
+import { until } from '../support/until.js';
 
 const markers = ['example.com/users/valid/alice'];
 const opening = ['EHLO client.example', 'MAIL FROM:<sender@sender.example>', 'RCPT TO:<alice@example.com>', 'DATA'];
@@ -322,6 +323,27 @@ test('two workers share what greylisting remembers, over a restart too', async (
     rmSync(root, { recursive: true, force: true });
   }
 });
+
+for (const workers of [1, 2]) {
+  test(`${workers} workers: systemd hears of the first process alone that it is ready, and that it stops`, async () => {
+    const root = makeRoot(markers);
+    const told = join(root, 'told');
+    const script = `#!/bin/sh\necho "$@" >>'${told}'\n`;
+    writeFileSync(join(root, 'systemd-notify'), script, { mode: 0o755 });
+    const env = { PATH: `${root}:${process.env['PATH']}`, NOTIFY_SOCKET: join(root, 'notify') };
+    const heard = (): string[] => (existsSync(told) ? readFileSync(told, 'utf8').split('\n').slice(0, -1) : []);
+    try {
+      await withChild({ root, env, settings: [`workers=${workers}`] }, async (child) => {
+        await child.until(() => heard().some((line) => line.endsWith('READY=1')));
+        assert.equal(await child.stop(), 0);
+        await until(() => heard().some((line) => line.endsWith('STOPPING=1')));
+        assert.deepEqual(heard(), [`--pid=${child.pid} READY=1`, `--pid=${child.pid} STOPPING=1`]);
+      });
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+}
 
 test('workers whose primary is killed stop by themselves', async () => {
   await withChild({ settings: ['workers=2'] }, async (child) => {

@@ -6,6 +6,7 @@
 import { exit } from './cli/exit-codes.js';
 import type { CommandLine } from './cli/load.js';
 import { version } from './cli/package-root.js';
+import { hideSecrets } from './cli/secret-arguments.js';
 import { settingsHelp } from './settings/describe.js';
 import { nearest } from './settings/nearest.js';
 
@@ -122,7 +123,9 @@ async function main([name = '--help', ...argv]: readonly string[]): Promise<numb
   return exit.usage;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+const words = process.argv.slice(2);
+if (hideSecrets(process.argv, process.env)) process.title = ['postern', ...process.argv.slice(2)].join(' ');
+process.exitCode = await main(words);
 // A pipe takes 64 KB; process.exit() would drop what waits behind them.
 for (const stream of [process.stdout, process.stderr])
   await new Promise<void>((done) => stream.write('', () => done()));

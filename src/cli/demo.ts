@@ -114,9 +114,9 @@ function table(rows: readonly DemoRow[]): string {
   const width = Math.max(...rows.filter(({ reply }) => reply !== '').map(({ what }) => what.length));
   return rows
     .map(({ what, reply, where }) => {
-      if (reply === '') return `  ${paint('cyan', `$ ${what}`)}\n`;
+      if (reply === '') return `  ${paint('cyan', `$ ${printable(what)}`)}\n`;
       const colour = reply.startsWith('2') ? 'green' : reply.startsWith('4') ? 'yellow' : 'red';
-      return `  ${what.padEnd(width)}  ${paint(colour, printable(reply))}\n  ${''.padEnd(width)}  ${paint('dim', `→ ${where}`)}\n`;
+      return `  ${what.padEnd(width)}  ${paint(colour, printable(reply))}\n  ${''.padEnd(width)}  ${paint('dim', `→ ${printable(where)}`)}\n`;
     })
     .join('');
 }

@@ -36,9 +36,10 @@ export function render(lines: readonly Line[], { colour }: Terminal): string {
 }
 
 function paint([text, style]: Span, colour: boolean): string {
-  if (!colour || style === undefined || text === '') return text;
+  const harmless = printable(text, Infinity);
+  if (!colour || style === undefined || text === '') return harmless;
   const [on, off] = codes[style];
-  return `\x1b[${on}m${text}\x1b[${off}m`;
+  return `\x1b[${on}m${harmless}\x1b[${off}m`;
 }
 
 /** Text of a client, a domain or an operator, in one line, without anything that moves a cursor. */

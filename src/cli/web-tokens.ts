@@ -4,7 +4,7 @@ import { printable } from '../mail/text.js';
 import { nearest } from '../settings/nearest.js';
 import type { Settings } from '../settings/settings.js';
 import { addToken, readTokens, revokeTokens, type Token } from '../web/login/tokens.js';
-import { failed } from './complain.js';
+import { failed, say } from './complain.js';
 import { exit } from './exit-codes.js';
 import { type CommandLine, load } from './load.js';
 import { type OptionTable, readWords, type Words } from './options.js';
@@ -63,7 +63,7 @@ function make({ settings, words: { words, options } }: TokenTask): number {
   const page = pageAddress(settings);
   process.stdout.write(`${page === undefined ? token : `${page}login#token=${token}`}\n`);
   const where = page === undefined ? 'the page asks for it; ' : 'open this link, which nobody else is to see; ';
-  process.stderr.write(`${where}added to ${file}; postern web revoke ${name} ends it\n`);
+  say(`${where}added to ${file}; postern web revoke ${name} ends it`, process.stderr);
   return exit.ok;
 }
 
@@ -86,7 +86,7 @@ function list({ settings, words: { words, options }, env }: TokenTask): number {
       process.stdout.write(jsonLine({ name, ...(domains && { domains: [...domains] }), made }));
     return exit.ok;
   }
-  if (tokens.length === 0) process.stdout.write(`${settings.web_tokens}: nobody may log in\n`);
+  if (tokens.length === 0) say(`${settings.web_tokens}: nobody may log in`);
   const width = Math.max(0, ...tokens.map(({ name }) => shown(name, 60).length));
   const rows = tokens.map((token) => [
     [`${shown(token.name, 60).padEnd(width)}  `, 'bold'] as const,
@@ -111,6 +111,6 @@ function revoke({ settings, words: { words } }: TokenTask): number {
   for (const token of gone)
     recordCommand(settings, { what: 'token revoked', target: name, old: scopeOf(token), result: 'done' });
   const count = gone.length === 1 ? 'the token' : `${gone.length} tokens`;
-  process.stdout.write(`took out ${count} of ${name}; sessions that began with it have ended\n`);
+  say(`took out ${count} of ${name}; sessions that began with it have ended`);
   return exit.ok;
 }

@@ -7,6 +7,7 @@ import type { DirectoryOptions } from './directory.js';
 import { type FilterTemplate, parseFilter, type Placeholder } from './filter.js';
 import type { FailedPart } from './problem.js';
 import type { Problems, Result } from '../mail/result.js';
+import { hidden, withoutPasswords } from '../mail/secret.js';
 import { printable } from '../mail/text.js';
 import { GivenTexts, readLines, type TableRow, TableReader, unknownName } from '../settings/read-table.js';
 import { duration, integer, yesNo } from '../settings/value-kind.js';
@@ -55,7 +56,8 @@ export const keyOf: Readonly<Record<FailedPart, DirectoryKey>> = {
 export function readDirectory(given: GivenSettings): ReadDirectory {
   const reader = new TableReader({
     table: directoryTable,
-    complaint: ({ name }, problem) => `${given.nameOf(name as DirectoryKey)}: ${printable(problem, 300)}`,
+    complaint: ({ name }, problem) =>
+      `${given.nameOf(name as DirectoryKey)}: ${printable(withoutPasswords(problem), 300)}`,
   });
   const text = (key: DirectoryKey): string => given.values[key]?.trim() ?? '';
   const blame = (key: DirectoryKey, problem: string): undefined => {
@@ -132,6 +134,7 @@ function readBind(
 ): DirectoryOptions['bind'] {
   if (dn === '' && password === '') return undefined;
   if (password === '') return blame('bind_password', 'is missing, while there is a name to bind with');
+  if (password === hidden) return blame('bind_password', `must be the password itself: ${hidden} stands for one`);
   if (dn === '') return blame('bind_dn', 'is missing, while there is a password');
   return { dn, password };
 }

@@ -1,14 +1,21 @@
 /** The settings as text: `print-config`, the flags of `--help`, the rows of the manual page. All from the schema. */
 import { printable } from '../mail/text.js';
 import { entries, type Settings, type Sources } from './schema.js';
+import type { ValueKind } from './value-kind.js';
 
 /** One `key = value  # source` line a setting; read as a file, they give the same settings again. */
 export function printConfig(settings: Settings, sources: Sources): string {
   return [...entries]
     .map(
-      ([name, { kind }]) => `${`${name} = ${kind.write(settings[name])}`.trimEnd()}  # ${printable(sources[name])}\n`,
+      ([name, { kind }]) =>
+        `${`${name} = ${shownText(kind, settings[name])}`.trimEnd()}  # ${printable(sources[name])}\n`,
     )
     .join('');
+}
+
+function shownText(kind: ValueKind<unknown>, value: unknown): string {
+  const text = kind.write(value);
+  return kind.shown?.(text) ?? text;
 }
 
 /** The part of `--help` that lists the settings as flags. */

@@ -4,6 +4,7 @@
  */
 import { type Address, parseAddress } from '../mail/address.js';
 import { parseDomain } from '../mail/domain.js';
+import { hidden, withoutPasswords } from '../mail/secret.js';
 import { type Network, parseIp, parseNetwork } from '../mail/ip.js';
 import { listOf, valueKind, type ValueKind } from './value-kind.js';
 
@@ -163,15 +164,23 @@ export const mailAddress: ValueKind<Address> = valueKind(
 );
 
 /** Of a Redis or Valkey server, or ''. */
-export const storeUrl: ValueKind<string> = valueKind(
-  'URL',
-  'empty, or the URL of a Redis or Valkey server, such as redis://192.0.2.7:6379',
-  (text) => (text === '' || isStoreUrl(text) ? text : undefined),
-);
+export const storeUrl: ValueKind<string> = {
+  ...valueKind('URL', 'empty, or the URL of a Redis or Valkey server, such as redis://192.0.2.7:6379', (text) =>
+    text === '' || isStoreUrl(text) ? text : undefined,
+  ),
+  shown: (text) => (text === '' || isStoreUrl(text) ? withoutPasswords(text) : wrongUrlShown(text)),
+};
+
+/** Where nobody knows what is a password, only the scheme is shown. */
+const wrongUrlShown = (text: string): string => {
+  const [, scheme = '', rest = ''] = /^([a-z]+:\/\/)?(.*)$/is.exec(text) ?? [];
+  return /[:@?]/.test(rest) ? `${scheme}${hidden}` : text;
+};
 
 function isStoreUrl(text: string): boolean {
   if (!/^(?:redis|valkey)s?:\/\//.test(text) || !URL.canParse(text)) return false;
-  const { hostname, pathname, search, hash } = new URL(text);
+  const { hostname, pathname, search, hash, password } = new URL(text);
+  if (password === hidden) return false; // print-config wrote it
   return hostname !== '' && /^\/?\d{0,3}$/.test(pathname) && search === '' && hash === '';
 }
 

@@ -4,6 +4,7 @@
  * checked, also one that is overridden. What the rows are, and what must hold between them, is the table's owner's
  * business.
  */
+import { withoutPasswords } from '../mail/secret.js';
 import { printable } from '../mail/text.js';
 import { nearest } from './nearest.js';
 import type { ValueKind } from './value-kind.js';
@@ -29,13 +30,16 @@ export interface HeldValue extends GivenText {
 
 export interface TableReaderOptions {
   readonly table: SettingsTable;
-  /** How a problem with a value is told; the problem is a whole clause, safe to print. */
+  /**
+   * How a problem with a value is told; the problem is a whole clause, safe to print, and the text is what its kind
+   * lets people see.
+   */
   readonly complaint: (given: GivenText, problem: string) => string;
   /** What is wrong with a value beyond its kind. */
   readonly check?: (row: TableRow, value: unknown) => string | undefined;
 }
 
-/** `name = text: problem`, behind the place. Secrets have tables whose complaints do not show the text. */
+/** `name = text: problem`, behind the place. */
 export const usualComplaint = ({ name, text, place }: GivenText, problem: string): string =>
   `${printable(place, 200)}: ${printable(name, 60)} = ${printable(text, 80)}: ${printable(problem, 400)}`;
 
@@ -88,7 +92,8 @@ export class TableReader {
 
   blame(given: GivenText, problem: string): void {
     this.#wrong.add(given.name);
-    this.problems.push(this.#options.complaint(given, problem));
+    const kind = this.#options.table.get(given.name)?.kind;
+    this.problems.push(this.#options.complaint({ ...given, text: kind?.shown?.(given.text) ?? given.text }, problem));
   }
 
   values(): Record<string, unknown> {
@@ -139,7 +144,11 @@ export function readLines(text: string, into: GivenTexts, { file, comments, isSe
     const equals = line.indexOf('=');
     const place = `${file}:${number}`;
     if (equals > 0) into.add(line.slice(0, equals).trim(), line.slice(equals + 1), place);
-    else into.problem(place, `${isSecret ? '' : `${printable(line, 60)}: `}must be KEY = VALUE, or begin with #`);
+    else
+      into.problem(
+        place,
+        `${isSecret ? '' : `${printable(withoutPasswords(line), 60)}: `}must be KEY = VALUE, or begin with #`,
+      );
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { hostname as systemHostname } from 'node:os';
 import type { Problems, Result } from '../mail/result.js';
+import { withoutPasswords } from '../mail/secret.js';
 import { printable } from '../mail/text.js';
 import { crossChecks, type ReadFile, tryRead } from './cross-checks.js';
 import { type SettingsPlace, readEnvironment, readFileText, readFlags } from './places.js';
@@ -75,7 +76,8 @@ const unreadable = (place: string, path: string, why: string): SettingsPlace => 
 function readTable(places: readonly SettingsPlace[], input: SettingsInput): TableReader {
   const reader = new TableReader({
     table: entries,
-    complaint: ({ name, text, place }, problem) => `${printable(place)}: ${name} = ${printable(text, 80)}: ${problem}`,
+    complaint: ({ name, text, place }, problem) =>
+      `${printable(place)}: ${name} = ${printable(withoutPasswords(text), 80)}: ${problem}`,
     check: ({ kind }, value) => unwritable(kind.write(value)),
   });
   reader.takeDefaults(input.trial, 'trial');

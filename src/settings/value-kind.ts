@@ -14,6 +14,8 @@ export interface ValueKind<T> {
   parse(text: string): Result<T>;
   /** Text that `parse` reads back to an equal value. */
   write(value: T): string;
+  /** Where a text may hold a password: what people may see of it, be it right or wrong. */
+  readonly shown?: (text: string) => string;
 }
 
 /** A length of time. */

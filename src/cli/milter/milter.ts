@@ -39,7 +39,7 @@ export async function milter({ argv, env }: CommandLine): Promise<number> {
     });
   const loaded = load();
   if (!loaded.ok) return failed(exit.config, loaded.problem);
-  if (options.action === 'check') return say(`postern: ${file} is good\n`);
+  if (options.action === 'check') return say(`postern: ${printable(file)} is good\n`);
   if (options.action === 'print') return say(loaded.value.text);
   const run = { config: loaded.value.config, file, load };
   return cluster.isPrimary && loaded.value.config.workers > 1 ? superviseMilter(run) : runMilter(run);

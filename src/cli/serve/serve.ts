@@ -32,7 +32,7 @@ export async function serve(command: CommandLine): Promise<number> {
   const sink = trial && cluster.isPrimary ? await trialSink(settings, log) : undefined;
   if (typeof sink === 'number') return sink;
   const says = trial && (cluster.worker?.id ?? 1) === 1;
-  const page = cluster.isPrimary && settings.web !== undefined ? startWeb(command.argv, log) : undefined;
+  const page = cluster.isPrimary && settings.web !== undefined ? startWeb(process.argv.slice(3), log) : undefined;
   const url = says ? pageUrl(page) : undefined;
   const listening = (services: Services, bound: readonly string[]): void =>
     void url?.then((address) => process.stdout.write(banner(services, bound, address)));

@@ -7,6 +7,7 @@ import { nearest } from '../../settings/nearest.js';
 import type { Settings } from '../../settings/settings.js';
 import type { KnownCheck } from '../../srv/known-check.js';
 import { lintTree } from '../../srv/lint.js';
+import { say } from '../complain.js';
 import { exit } from '../exit-codes.js';
 import { readExpiry } from '../../srv/expiry.js';
 import { jsonLine, render, shown, type Terminal } from '../terminal.js';
@@ -42,10 +43,10 @@ export function srvLint({ settings, plugins, json, terminal }: LintTask): number
   });
   for (const { path, problem } of findings) {
     found++;
-    const line: Line = [[`${settings.srv}/${shown(path, 500)}`, 'bold'], [`  ${shown(problem)}`]];
+    const line: Line = [[shown(`${settings.srv}/${path}`, 1000), 'bold'], [`  ${shown(problem)}`]];
     process.stdout.write(json ? jsonLine({ path, problem }) : render([line], terminal));
   }
-  if (found === 0 && !json) process.stdout.write(`${settings.srv}: every marker can count\n`);
+  if (found === 0 && !json) say(`${settings.srv}: every marker can count`);
   return found === 0 ? exit.ok : dataError;
 }
 

@@ -19,7 +19,7 @@ import { checkMarkers, domainMarkers, listMarkers, make, type MarkerPaths, quote
 import { explain } from './explain.js';
 import { knownChecks, srvLint } from './lint.js';
 import { foldersOf, listOf, srvOf, wireToTry } from '../wire.js';
-import { failed } from '../complain.js';
+import { failed, say } from '../complain.js';
 import { fileRecord } from '../../audit/file-records.js';
 import { recordCommand } from '../record.js';
 
@@ -105,7 +105,7 @@ const misused = (problem: string): number => failed(exit.usage, [`${problem}; po
 function made(settings: Settings, markers: MarkerPaths, text?: string): number {
   if (typeof markers === 'string') return misused(`srv: ${shown(markers, 300)}`);
   for (const { command, path, old, isChanged } of make(settings.srv, markers, text)) {
-    process.stdout.write(`${shown(command, 1000)}\n`);
+    say(command);
     if (!isChanged) continue;
     const detail = text === undefined || text === '' ? undefined : text.trim();
     const more = { ...(old !== undefined && { old }), ...(detail !== undefined && { detail }) };
@@ -154,7 +154,7 @@ function expire({ settings, words: { words, options } }: SrvTask): number {
   if (change.kind === 'wrong') return misused(`srv expire: ${shown(change.problem, 300)}`);
   const file = quoted(change.file);
   const command = change.kind === 'removed' ? `rm -f ${file}` : `printf '${change.lines.join('\\n')}\\n' >${file}`;
-  process.stdout.write(`${shown(command, 1000)}\n`);
+  say(command);
   recordCommand(settings, fileRecord(change));
   return exit.ok;
 }

@@ -166,8 +166,14 @@ test('--print-config reads back to the same, and shows no password', () => {
   assert.ok(loaded.ok);
   assert.doesNotMatch(loaded.value.text, /geheim/);
   assert.match(loaded.value.text, /^LDAP_BINDPW=\*\*\*$/m);
-  const lines = loaded.value.text.trimEnd().split('\n');
-  const again = load(Object.fromEntries(lines.map((line) => [line.split('=')[0], line.slice(line.indexOf('=') + 1)])));
+  const printed = loaded.value.text.trimEnd();
+  const masked = load(Object.fromEntries(pairsOf(printed.split('\n'))));
+  assert.match(masked.ok ? '' : masked.problem.join(), /^LDAP_BINDPW: must be the password itself/);
+  const lines = printed.replace('***', 'geheim').split('\n');
+  const again = load(Object.fromEntries(pairsOf(lines)));
   assert.ok(again.ok);
   assert.equal(again.value.text, loaded.value.text);
 });
+
+const pairsOf = (lines: readonly string[]): [name: string, text: string][] =>
+  lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]);

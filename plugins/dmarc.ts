@@ -33,7 +33,7 @@ export default function dmarc([quarantine = 'quarantine=mark', ...more]: readonl
       if (await isForwarder(mail)) return skip('a forwarder of spf_forwarders');
       const { domains, isReadable } = fromDomainsOf(mail);
       if (!isReadable) return reject('From: is too large');
-      if (domains.length === 0 || domains.length > mostDomains) {
+      if (domains.length === 0 || domains.length > maxDomains) {
         const problem = domains.length === 0 ? 'no domain in From:' : 'too many domains in From:';
         mail.recordAuthentication({ method: 'dmarc', result: 'permerror', details: [comment(problem)] });
         return domains.length === 0 ? pass : reject('DMARC: too many domains in From:');
@@ -46,7 +46,7 @@ export default function dmarc([quarantine = 'quarantine=mark', ...more]: readonl
 }
 
 /** Each costs DNS questions. */
-const mostDomains = 5;
+const maxDomains = 5;
 
 async function judge(mail: Mail, from: string, archives: boolean): Promise<Verdict> {
   const spf = await spfOf(mail);

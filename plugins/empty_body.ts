@@ -4,7 +4,7 @@
  * Mail whose content cannot be read (too deep, too many parts …) is not empty, and passes.
  */
 import { defineCheck, pass, reject } from '../src/hooks/check.js';
-import { longestText } from '../src/mail/content/content.js';
+import { maxText } from '../src/mail/content/content.js';
 
 export default defineCheck({
   name: 'empty_body',
@@ -20,7 +20,7 @@ const isBlank = (text: string): boolean => /^[\s\p{Cc}\p{Cf}]*$/u.test(text);
 
 /** Walks from tag to tag, in linear time; what it does not understand counts as something. */
 function isBlankHtml(html: string): boolean {
-  if (html.length >= longestText) return false;
+  if (html.length >= maxText) return false;
   const [first = '', ...pieces] = html.split('<');
   let seen = first;
   let hidden = '';

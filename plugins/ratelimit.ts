@@ -21,17 +21,16 @@ import { type ArgumentKind, count, readArguments, time } from '../src/hooks/argu
 import { networkText } from './shared/client-network.js';
 
 interface Rate {
-  readonly most: number;
+  readonly max: number;
   readonly ms: number;
 }
 
 const rate: ArgumentKind<Rate | undefined> = {
   right: 'a number of mails and a time, such as 200/1h',
   read(text) {
-    const [most = '', within = '', ...more] = text.split('/');
-    const read = { most: count.read(most), ms: time.read(within) };
-    if (read.most === undefined || read.ms === undefined || more.length > 0) return undefined;
-    return { most: read.most, ms: read.ms };
+    const [mails = '', within = '', ...more] = text.split('/');
+    const [max, ms] = [count.read(mails), time.read(within)];
+    return max === undefined || ms === undefined || more.length > 0 ? undefined : { max, ms };
   },
 };
 
@@ -77,7 +76,7 @@ async function counted({ store, host }: SessionContext, { what, rate: limit, cod
       ? note(`not counted, store: ${sum.problem}`)
       : defer('Temporary local problem, try again later', `store: ${sum.problem}`);
   }
-  if (sum.value <= limit.most) return pass;
+  if (sum.value <= limit.max) return pass;
   const answer = reply(code, code === 421 ? '4.7.0' : '4.7.1', 'Too many mails, please try again later');
-  return defer('', `${what}: ${sum.value} mails, ${limit.most} may be`, answer);
+  return defer('', `${what}: ${sum.value} mails, ${limit.max} may be`, answer);
 }

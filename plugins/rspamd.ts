@@ -30,7 +30,7 @@ export default function rspamd(args: readonly string[]): Plugin {
   });
 }
 
-const longestAnswer = 1 << 20; // octets
+const maxAnswer = 1 << 20; // octets
 
 /** The message to /checkv2, with the envelope in the fields that rspamd's protocol has for it; the answer's text. */
 async function post(mail: Mail, { place, timeoutMs }: Scanner): Promise<string> {
@@ -93,7 +93,7 @@ async function bodyOf(response: IncomingMessage): Promise<string> {
   if (response.statusCode !== 200) throw new Error(`HTTP ${response.statusCode}`);
   for await (const part of response.setEncoding('utf8')) {
     body += part as string;
-    if (body.length > longestAnswer) throw new Error('its answer has no end');
+    if (body.length > maxAnswer) throw new Error('its answer has no end');
   }
   if (!response.complete) throw new Error('its answer is cut off');
   return body;

@@ -182,6 +182,11 @@ test('every import in src and plugins is allowed', () => {
   );
 });
 
+test('a limit is named max…: no name begins with most, longest, largest or biggest', () => {
+  const names = sourceFiles().flatMap((file) => read(file).match(/\b(?:most|longest|largest|biggest)[A-Z]\w*/g) ?? []);
+  assert.deepEqual(names, []);
+});
+
 /**
  * Files of a folder itself, not of the folders in it: more than a reader can hold at once is a folder without order.
  */

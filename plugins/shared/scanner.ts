@@ -32,7 +32,7 @@ interface ScannerCheck {
 /** A check that asks a scanner; without a place it is off, and says so once. */
 export function defineScanner({ name, inAll, args, scan }: ScannerCheck): Plugin {
   const [place, ...options] = args;
-  const { down, timeoutMs, largest } = optionsOf(options);
+  const { down, timeoutMs, maxSize } = optionsOf(options);
   const scanner = place === undefined ? undefined : { place: placeOf(place), timeoutMs };
   let hasWarned = false;
   return defineCheck({
@@ -45,7 +45,7 @@ export function defineScanner({ name, inAll, args, scan }: ScannerCheck): Plugin
         hasWarned = true;
         return isNews ? note(text) : skip(text);
       }
-      if (mail.message.size > largest) return note(`not scanned: larger than ${largest} octets`);
+      if (mail.message.size > maxSize) return note(`not scanned: larger than ${maxSize} octets`);
       try {
         return await scan(mail, scanner);
       } catch (error) {
@@ -61,7 +61,7 @@ export function defineScanner({ name, inAll, args, scan }: ScannerCheck): Plugin
 interface ScannerOptions {
   readonly down: 'defer' | 'pass';
   readonly timeoutMs: number;
-  readonly largest: number;
+  readonly maxSize: number;
 }
 
 function optionsOf(words: readonly string[]): ScannerOptions {
@@ -75,7 +75,7 @@ function optionsOf(words: readonly string[]): ScannerOptions {
   if (!/^[1-9]\d{0,3}$/.test(given.timeout)) throw new Error('timeout is a number of seconds');
   if (!size) throw new Error('size is a number of octets, or with k, m or g');
   const unit = 1024 ** ['', 'k', 'm', 'g'].indexOf(size[2] ?? '');
-  return { down: given.down, timeoutMs: Number(given.timeout) * 1000, largest: Number(size[1]) * unit };
+  return { down: given.down, timeoutMs: Number(given.timeout) * 1000, maxSize: Number(size[1]) * unit };
 }
 
 /** Of `name=value` the two; throws where the name is none of these. */
@@ -102,7 +102,7 @@ export interface ScannerExchange {
   readonly isWhole?: (answer: Buffer) => boolean;
 }
 
-const longestAnswer = 1 << 20; // octets
+const maxAnswer = 1 << 20; // octets
 
 /**
  * Says the request, and hears the answer, which may come before all is said. Throws ScannerDown, or what reading the
@@ -116,7 +116,7 @@ export async function exchange({ scanner, request, isWhole = () => false }: Scan
     const fail = (problem: string): void => reject(new ScannerDown(problem));
     socket.on('data', (octets) => {
       heard = Buffer.concat([heard, octets]);
-      if (heard.length > longestAnswer) fail('its answer has no end');
+      if (heard.length > maxAnswer) fail('its answer has no end');
       else if (isWhole(heard)) resolve(heard);
     });
     socket.on('end', () => resolve(heard));

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { mailKey } from '../quarantine/disk/folder.js';
 import { idOf, locate, parseRef } from '../quarantine/disk/mail-ref.js';
 import { browse, type ListItem } from '../quarantine/look/browse.js';
-import { fateOf } from '../quarantine/look/fate.js';
+import { dispositionOf } from '../quarantine/look/disposition.js';
 import { parseQuery } from '../quarantine/look/query.js';
 import { idTime } from '../smtp/transaction-id.js';
 
@@ -14,12 +14,12 @@ export type NamedMail = Pick<ListItem, 'ref'> & Partial<Pick<ListItem, 'entry' |
 export async function mailsNamed(word: string, root: string): Promise<readonly NamedMail[]> {
   const ref = parseRef(word) ?? parseRef(word.split(path.sep).slice(-4).toSpliced(2, 1).join('/'));
   if (ref) {
-    const fate = fateOf(root, ref);
-    if (fate.entry) return [{ ref, ...fate }];
+    const disposition = dispositionOf(root, ref);
+    if (disposition.entry) return [{ ref, ...disposition }];
     // The ID is what no reader changes.
     const [id = '', copy] = mailKey(ref.filename)?.split('_') ?? [];
     const known = id === '' ? [] : await copiesOf(id, copy, root);
-    return known.length > 0 || (await locate(root, ref)) === undefined ? known : [{ ref, ...fate }];
+    return known.length > 0 || (await locate(root, ref)) === undefined ? known : [{ ref, ...disposition }];
   }
   const [id = '', copy] = word.toUpperCase().split('_');
   return /^[A-Z0-9]{1,64}$/.test(id) ? copiesOf(id, copy, root) : [];

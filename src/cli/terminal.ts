@@ -19,7 +19,7 @@ const codes: Readonly<Record<Style, readonly [on: number, off: number]>> = {
 };
 
 const usualWidth = 110;
-const leastWidth = 60;
+const minWidth = 60;
 
 /** Colour is for terminals; https://no-color.org turns it off, FORCE_COLOR on where there is none. */
 export function terminalOf(
@@ -28,7 +28,7 @@ export function terminalOf(
 ): Terminal {
   const forced = !['', '0', undefined].includes(env['FORCE_COLOR']);
   const colour = !env['NO_COLOR'] && (forced || (stream.isTTY === true && env['TERM'] !== 'dumb'));
-  return { colour, width: Math.max(leastWidth, stream.columns ?? usualWidth) };
+  return { colour, width: Math.max(minWidth, stream.columns ?? usualWidth) };
 }
 
 export function render(lines: readonly Line[], { colour }: Terminal): string {

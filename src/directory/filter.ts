@@ -19,7 +19,7 @@ export interface FilterTemplate {
 
 export type ParsedFilter = Result<FilterTemplate>;
 
-const deepest = 40;
+const maxDepth = 40;
 const bad = (problem: string): ParsedFilter => ({ ok: false, problem });
 
 /** Reads a filter in which at least one of `places` stands; a percent sign before any other letter is itself. */
@@ -27,7 +27,7 @@ export function parseFilter(given: string, places: readonly Placeholder[]): Pars
   const text = withoutSpaces(given.startsWith('(') ? given : `(${given})`);
   const depth = depthOf(text);
   if (depth === undefined) return bad('has unbalanced parentheses');
-  if (depth > deepest) return bad(`has parentheses more than ${deepest} deep`);
+  if (depth > maxDepth) return bad(`has parentheses more than ${maxDepth} deep`);
   const parts = text.split(new RegExp(`%([${places.join('')}])`));
   if (parts.length < 2)
     return bad(`must hold ${places.map((place) => `%${place}`).join(' or ')}, where the address goes`);
@@ -58,11 +58,11 @@ const withoutSpaces = (text: string): string => text.replace(/(?<=[()]|\(\s*[&|!
 /** In values parentheses are escaped, so those that stand here are the filter's own. */
 function depthOf(text: string): number | undefined {
   let depth = 0;
-  let most = 0;
+  let deepest = 0;
   for (const [i, c] of [...text].entries()) {
-    if (c === '(') most = Math.max(most, ++depth);
+    if (c === '(') deepest = Math.max(deepest, ++depth);
     else if (c === ')') depth--;
     if (depth < 0 || (depth === 0 && i > 0 && i < [...text].length - 1)) return undefined;
   }
-  return depth === 0 ? most : undefined;
+  return depth === 0 ? deepest : undefined;
 }

@@ -93,7 +93,7 @@ function secondsToKeep({ answer, ttl }: TimedAnswer<unknown>, limits: Limits): n
   }
 }
 
-const clamp = (value: number, least: number, most: number): number => Math.min(Math.max(value, least), most);
+const clamp = (value: number, min: number, max: number): number => Math.min(Math.max(value, min), max);
 
 /** An estimate: text counts its characters, everything else a little for the objects around it. */
 function octetsOf(key: string, answer: DnsAnswer<unknown>): number {

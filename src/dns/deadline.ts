@@ -11,12 +11,12 @@ export interface LookupDeadline {
 
 const timedOut = Symbol('timed out');
 const done = Symbol('done');
-const longestTimer = 0x7fffffff;
+const maxTimerMs = 0x7fffffff;
 
 /** Aborts after `ms` milliseconds, or as soon as `parent` does. */
 export function deadline(ms: number, parent?: AbortSignal): LookupDeadline {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(timedOut), Math.min(ms, longestTimer));
+  const timer = setTimeout(() => controller.abort(timedOut), Math.min(ms, maxTimerMs));
   const follow = (): void => controller.abort(parent?.reason);
   if (parent?.aborted) follow();
   parent?.addEventListener('abort', follow, { once: true });

@@ -5,7 +5,7 @@
  */
 import { Readable } from 'node:stream';
 import { type AttachmentStream, type Headers, MailParser, type MailParserOptions, type MessageText } from 'mailparser';
-import { type Attachment, type Content, largestAttachment, longestText } from '../mail/content/content.js';
+import { type Attachment, type Content, maxAttachment, maxText } from '../mail/content/content.js';
 import { imageType } from '../mail/content/image-type.js';
 import type { Keep } from './content-reader.js';
 import { zipNames } from './zip-names.js';
@@ -20,7 +20,7 @@ export async function readContent(octets: Readable, keep?: Keep): Promise<Conten
   try {
     const found: Gathered = { text: [], html: [], attachments: [], parts: 0, keep };
     await read(octets, found, 0);
-    const [text, html] = [found.text, found.html].map((parts) => parts.join('\n').slice(0, longestText));
+    const [text, html] = [found.text, found.html].map((parts) => parts.join('\n').slice(0, maxText));
     return { kind: 'read', text: text ?? '', html: html ?? '', attachments: found.attachments };
   } catch (error) {
     return { kind: 'unreadable', why: error instanceof Error ? error.message : String(error), isLasting: true };
@@ -137,7 +137,7 @@ async function* withoutPadding(octets: AsyncIterable<Buffer>, start: { text: str
   let held = '';
   for await (const chunk of octets) {
     const text = held + chunk.toString('latin1');
-    if (start.text.length < largestAttachment) start.text += chunk.toString('latin1');
+    if (start.text.length < maxAttachment) start.text += chunk.toString('latin1');
     const lastLine = text.lastIndexOf('\n') + 1;
     held = text.startsWith('-', lastLine) && text.length - lastLine < 256 ? text.slice(lastLine) : '';
     yield trimmed(text.slice(0, text.length - held.length));
@@ -157,7 +157,7 @@ async function take(part: AttachmentStream, found: Gathered, attachedTo: number)
   const names = namesOf(part.headers, part.filename);
   const type = part.contentType === undefined || !part.contentType ? 'application/octet-stream' : part.contentType;
   const { cid = '' } = part;
-  const named = cid !== '' && cid.length <= longestCid && { cid };
+  const named = cid !== '' && cid.length <= maxCid && { cid };
   found.attachments.push({
     names,
     type: type.toLowerCase(),
@@ -172,7 +172,7 @@ async function take(part: AttachmentStream, found: Gathered, attachedTo: number)
   found.parts = own.parts;
 }
 
-const longestCid = 256;
+const maxCid = 256;
 
 /** Of an attachment that is about to be put into the list. */
 function isKept(octets: Buffer, { keep, attachments }: Gathered, isNamed: boolean): boolean {
@@ -180,7 +180,7 @@ function isKept(octets: Buffer, { keep, attachments }: Gathered, isNamed: boolea
     case undefined:
       return false;
     case 'attachment':
-      return keep.at === attachments.length && octets.length <= largestAttachment;
+      return keep.at === attachments.length && octets.length <= maxAttachment;
     case 'images': {
       if (!isNamed || octets.length > pictures.each || imageType(octets) === undefined) return false;
       const before = attachments.reduce((sum, one) => sum + (one.octets?.length ?? 0), 0);

@@ -11,7 +11,7 @@ const headers = [
 ] as const;
 
 const maxNames = 10_000;
-const longestName = 1024; // octets; of a longer one the end is taken, where its extension is
+const maxName = 1024; // octets; of a longer one the end is taken, where its extension is
 
 /** Names in UTF-8, what is none replaced; each once. undefined: more than anybody needs. */
 export function zipNames(octets: Buffer): string[] | undefined {
@@ -20,7 +20,7 @@ export function zipNames(octets: Buffer): string[] | undefined {
     for (let at = octets.indexOf(signature); at >= 0; at = octets.indexOf(signature, at + 4)) {
       if (at + nameAt > octets.length) break;
       const end = Math.min(at + nameAt + octets.readUInt16LE(at + lengthAt), octets.length);
-      const name = octets.subarray(Math.max(at + nameAt, end - longestName), end);
+      const name = octets.subarray(Math.max(at + nameAt, end - maxName), end);
       if (name.length > 0) names.add(name.toString('utf8'));
       if (names.size > maxNames) return undefined;
     }

@@ -90,9 +90,9 @@ export const yesNo: ValueKind<boolean> = valueKind(
 );
 
 /** A whole number in a closed range. */
-export const integer = (least: number, most: number): ValueKind<number> =>
-  valueKind('NUMBER', `a whole number from ${least} to ${most}`, (text) =>
-    inRange(/^\d{1,15}$/.test(text) ? Number(text) : undefined, least, most),
+export const integer = (min: number, max: number): ValueKind<number> =>
+  valueKind('NUMBER', `a whole number from ${min} to ${max}`, (text) =>
+    inRange(/^\d{1,15}$/.test(text) ? Number(text) : undefined, min, max),
   );
 
 const sizeUnits: readonly Unit[] = [
@@ -103,11 +103,11 @@ const sizeUnits: readonly Unit[] = [
 ];
 
 /** Octets, plain or in powers of 1024. */
-export const size = (least: Octets): ValueKind<Octets> =>
+export const size = (min: Octets): ValueKind<Octets> =>
   valueKind(
     'SIZE',
-    `a size${least > 0 ? ` of ${writeAmount(least, sizeUnits)} or more` : ''} in octets, or with k, m or g, such as 25m`,
-    (text) => inRange(readAmount(text, sizeUnits), least, Number.MAX_SAFE_INTEGER),
+    `a size${min > 0 ? ` of ${writeAmount(min, sizeUnits)} or more` : ''} in octets, or with k, m or g, such as 25m`,
+    (text) => inRange(readAmount(text, sizeUnits), min, Number.MAX_SAFE_INTEGER),
     (value) => writeAmount(value, sizeUnits),
   );
 
@@ -121,11 +121,11 @@ const durationUnits: readonly Unit[] = [
 ];
 
 /** Written in seconds or with a unit; the value is in milliseconds. */
-export const duration = (least: Milliseconds, most: Milliseconds): ValueKind<Milliseconds> =>
+export const duration = (min: Milliseconds, max: Milliseconds): ValueKind<Milliseconds> =>
   valueKind(
     'DURATION',
-    `a duration from ${writeDuration(least)} to ${writeDuration(most)} in seconds, or with ms, s, m, h or d, such as 30s`,
-    (text) => inRange(readAmount(text, durationUnits), least, most),
+    `a duration from ${writeDuration(min)} to ${writeDuration(max)} in seconds, or with ms, s, m, h or d, such as 30s`,
+    (text) => inRange(readAmount(text, durationUnits), min, max),
     writeDuration,
   );
 
@@ -149,5 +149,5 @@ function writeAmount(value: number, units: readonly Unit[]): string {
   return `${value / factor}${unit}`;
 }
 
-const inRange = (value: number | undefined, least: number, most: number): number | undefined =>
-  value !== undefined && value >= least && value <= most ? value : undefined;
+const inRange = (value: number | undefined, min: number, max: number): number | undefined =>
+  value !== undefined && value >= min && value <= max ? value : undefined;

@@ -1,8 +1,8 @@
 /**
  * One transaction, MAIL to the end of DATA: what has been said and decided, and which changes are legal. No IO.
  *
- * SMTP gives one reply behind DATA, so all recipients share one fate: the first one fixes the policy domain and the
- * kind, and whoever differs is told to come again in a transaction of its own (RFC 5321 §4.5.3.1.10).
+ * SMTP gives one reply behind DATA, so all recipients share one disposition: the first one fixes the policy domain and
+ * the kind, and whoever differs is told to come again in a transaction of its own (RFC 5321 §4.5.3.1.10).
  */
 import type { AuthenticationResult, Recipient } from '../hooks/plugin.js';
 import type { NotedVerdict } from '../hooks/run.js';

@@ -7,7 +7,7 @@
 import type { DnsAnswer, LookupOptions } from '../dns/resolver.js';
 
 /** The longest time a timer can be set for. */
-const longestTimer = 2 ** 31 - 1;
+const maxTimerMs = 2 ** 31 - 1;
 
 export interface DeadlineSettings {
   readonly totalMs: number;
@@ -67,7 +67,7 @@ export class EvaluationDeadline implements LookupOptions {
     const cancel = (): void => end('the evaluation was cancelled');
     signal?.addEventListener('abort', cancel);
     if (signal?.aborted) cancel();
-    const timer = setTimeout(expire, Math.min(leftMs, longestTimer));
+    const timer = setTimeout(expire, Math.min(leftMs, maxTimerMs));
     return { end: now() + leftMs, timer, over, expire, cancel };
   }
 }

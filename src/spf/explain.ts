@@ -6,7 +6,7 @@ import { parseMacroString, type MacroProblem, type MacroString } from './macro.j
 import { ParseCache } from './parse-cache.js';
 
 /** Our choice: the RFC sets no limit; this is four full strings of a TXT record. */
-const longestExplanation = 1020;
+const maxExplanation = 1020;
 
 const explainStrings = new ParseCache<MacroString | MacroProblem>(512, (text) => parseMacroString(text, 'explanation'));
 
@@ -27,6 +27,6 @@ export function explainStringIn(records: readonly (readonly string[])[]): MacroS
  * into it, and one that could end a line or colour a terminal becomes "?". Undefined when nothing is left.
  */
 export function sanitiseExplanation(expanded: string): string | undefined {
-  const text = expanded.slice(0, longestExplanation).replace(/[^\x20-\x7e]/g, '?');
+  const text = expanded.slice(0, maxExplanation).replace(/[^\x20-\x7e]/g, '?');
   return text === '' ? undefined : text;
 }

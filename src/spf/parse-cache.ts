@@ -6,7 +6,7 @@
  */
 
 /** Longer texts are parsed each time: a zone full of huge records must not hold memory. */
-const longestText = 4096;
+const maxText = 4096;
 
 export class ParseCache<T> {
   readonly #parse: (text: string) => T;
@@ -25,7 +25,7 @@ export class ParseCache<T> {
 
   #recall(text: string): T {
     const value = this.#old.get(text) ?? this.#parse(text);
-    if (text.length > longestText) return value;
+    if (text.length > maxText) return value;
     if (this.#young.size >= this.#limit) {
       this.#old = this.#young;
       this.#young = new Map();

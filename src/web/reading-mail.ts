@@ -1,11 +1,11 @@
 /** The addresses of one mail: its page, its HTML, its octets, its attachments, and what SPF says of it now. */
 import fs from 'node:fs';
 import type { Context, Hono } from 'hono';
-import { fateOf } from '../quarantine/look/fate.js';
+import { dispositionOf } from '../quarantine/look/disposition.js';
 import { type KeptMail, openKeptMail } from '../quarantine/look/kept-mail.js';
 import { idOf, locate, type MailRef, parseRef, refText } from '../quarantine/disk/mail-ref.js';
 import { exactMarker } from '../srv/markers.js';
-import { disposition, downloadName } from './download-name.js';
+import { contentDisposition, downloadName } from './download-name.js';
 import type { Vars } from './guard.js';
 import { mailAddress } from './pages/list.js';
 import { harmless, mailPolicy, withImages } from './pages/mail-html.js';
@@ -18,9 +18,9 @@ export function readingMail(app: Hono<Vars>, parts: WebParts): void {
   app.get('/mail/:yday/:domain/:file', async (c) => {
     const ref = refFor(c);
     if (!ref) return c.notFound();
-    const fate = fateOf(parts.root, ref);
+    const disposition = dispositionOf(parts.root, ref);
     const kept = await keptMail(parts, ref);
-    if (!kept && !fate.entry) return c.notFound();
+    if (!kept && !disposition.entry) return c.notFound();
     const content = kept ? await parts.reader.read(kept.message) : undefined;
     const source = kept ? beginning(kept.file) : '';
     const hasMarker = (text: string): boolean => {
@@ -28,7 +28,7 @@ export function readingMail(app: Hono<Vars>, parts: WebParts): void {
       return marker !== undefined && parts.markers.exists(marker);
     };
     const images = c.req.query('images') === '1';
-    return c.html(mailPage({ session: c.get('session'), ref, fate, kept, content, source, hasMarker, images }));
+    return c.html(mailPage({ session: c.get('session'), ref, disposition, kept, content, source, hasMarker, images }));
   });
   app.get('/mail/:yday/:domain/:file/html', async (c) => {
     const ref = refFor(c);
@@ -46,7 +46,7 @@ export function readingMail(app: Hono<Vars>, parts: WebParts): void {
     const ref = refFor(c);
     const kept = ref && (await keptMail(parts, ref));
     if (!ref || !kept) return c.notFound();
-    const facts = factsOf({ ref, fate: fateOf(parts.root, ref), kept });
+    const facts = factsOf({ ref, disposition: dispositionOf(parts.root, ref), kept });
     const query = queryOf(facts, parts.hostname);
     if (!query) return c.notFound();
     const address = mailAddress(refText(ref));
@@ -77,7 +77,7 @@ export function readingMail(app: Hono<Vars>, parts: WebParts): void {
     return c.body(new Uint8Array(octets), 200, {
       // Whatever type the sender gave it, it is saved: no browser may show or run it.
       'Content-Type': 'application/octet-stream',
-      'Content-Disposition': disposition(downloadName(idOf(ref.filename), names?.[0] ?? '')),
+      'Content-Disposition': contentDisposition(downloadName(idOf(ref.filename), names?.[0] ?? '')),
       'Content-Security-Policy': "sandbox; default-src 'none'",
     });
   });

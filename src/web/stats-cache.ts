@@ -16,7 +16,7 @@ interface Kept {
 }
 
 const freshMs = 60_000;
-const most = 100;
+const maxKept = 100;
 
 export class StatsCache {
   readonly #root: string;
@@ -34,7 +34,7 @@ export class StatsCache {
     if (known && performance.now() - known.at < freshMs) return known.stats;
     const stats = this.#last.then(() => countApart({ root: this.#root, domains: domains && [...domains] }));
     this.#last = stats.catch(() => this.#kept.delete(key));
-    if (this.#kept.size >= most) this.#kept.clear();
+    if (this.#kept.size >= maxKept) this.#kept.clear();
     this.#kept.set(key, { at: performance.now(), stats });
     return stats;
   }

@@ -25,14 +25,14 @@ export interface LoadResult {
   readonly latencies: readonly number[];
 }
 
-const most = { connections: 500, mailsPerConnection: 100_000, size: 16_777_216, seconds: 600 } as const;
+const max = { connections: 500, mailsPerConnection: 100_000, size: 16_777_216, seconds: 600 } as const;
 /** Longest wait for a reply. */
 const patienceMs = 30_000;
 
 /** Rejects at the first reply that is not the one expected, or when a connection breaks. */
 export async function runLoad(load: Load): Promise<LoadResult> {
-  for (const [name, limit] of Object.entries(most)) {
-    const value = load[name as keyof typeof most];
+  for (const [name, limit] of Object.entries(max)) {
+    const value = load[name as keyof typeof max];
     if (!(value > 0 && value <= limit)) throw new RangeError(`${name} must be above 0 and at most ${limit}`);
   }
   const run = new Run(load);

@@ -190,11 +190,11 @@ describe('the stream', () => {
 
   it('is evaluated side by side where DNS is slow, and answered in order', async () => {
     let waiting = 0;
-    let most = 0;
+    let peak = 0;
     const server = await fakeServer((asked) => {
       const delay = Number(/^d(\d+)\./.exec(asked.name)?.[1] ?? 0);
       if (delay === 500) {
-        most = Math.max(most, ++waiting);
+        peak = Math.max(peak, ++waiting);
         setTimeout(() => waiting--, delay);
       }
       return [{ ...reply(asked, { answers: [txt(`v=spf1 ip4:192.0.2.1 exp=${asked.name} -all`)] }), afterMs: delay }];
@@ -214,6 +214,6 @@ describe('the stream', () => {
       answers(stdout).map(({ result }) => result),
       delays.flatMap(() => ['pass', 'none']),
     );
-    assert.ok(most > 5, `${most} questions at a time`);
+    assert.ok(peak > 5, `${peak} questions at a time`);
   });
 });

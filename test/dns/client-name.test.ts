@@ -20,7 +20,7 @@ const eleven = Array.from({ length: 11 }, (_, i) => `n${i}.test`);
 const confirmed = (name: string): ClientName => ({ kind: 'confirmed', name });
 const unconfirmed = (name: string): ClientName => ({ kind: 'unconfirmed', name });
 const none: ClientName = { kind: 'none' };
-const longest = `${'a.'.repeat(124)}test`;
+const maxName = `${'a.'.repeat(124)}test`;
 
 const table: readonly (readonly [what: string, address: string, zone: object, expected: ClientName])[] = [
   ['its name has the address', '192.0.2.1', { [four]: { PTR: ['h.test'] }, 'h.test': here }, confirmed('h.test')],
@@ -75,8 +75,8 @@ const table: readonly (readonly [what: string, address: string, zone: object, ex
   ['the tenth name counts', '192.0.2.1', { [four]: { PTR: eleven }, 'n9.test': here }, confirmed('n9.test')],
   ['the eleventh does not', '192.0.2.1', { [four]: { PTR: eleven }, 'n10.test': here }, unconfirmed('n0.test')],
   ['underscores are used', '192.0.2.1', { [four]: { PTR: ['_a_b.test'] } }, unconfirmed('_a_b.test')],
-  ['253 octets', '192.0.2.1', { [four]: { PTR: [`a${longest}`] } }, unconfirmed(`a${longest}`)],
-  ['254 octets', '192.0.2.1', { [four]: { PTR: [`ab${longest}`] } }, none],
+  ['253 octets', '192.0.2.1', { [four]: { PTR: [`a${maxName}`] } }, unconfirmed(`a${maxName}`)],
+  ['254 octets', '192.0.2.1', { [four]: { PTR: [`ab${maxName}`] } }, none],
   ...[
     '',
     '.',

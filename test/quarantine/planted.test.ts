@@ -13,7 +13,7 @@ import { discard } from '../../src/quarantine/care/discard.js';
 import { ydayOf } from '../../src/quarantine/disk/day.js';
 import { locate } from '../../src/quarantine/disk/mail-ref.js';
 import { browse } from '../../src/quarantine/look/browse.js';
-import { addMark, fateOf } from '../../src/quarantine/look/fate.js';
+import { addMark, dispositionOf } from '../../src/quarantine/look/disposition.js';
 import { everything } from '../../src/quarantine/look/query.js';
 import { filesBelow } from '../support/files-below.js';
 import { day, folderOf, namesIn, oldFolder, quarantineIn, request, spamFolder } from './support.js';
@@ -115,7 +115,7 @@ for (const [what, plant] of others) {
       JSON.stringify(result),
     );
     for await (const item of browse({ root, query: everything })) assert.fail(item.ref.filename);
-    assert.deepEqual(fateOf(root, ref), {});
+    assert.deepEqual(dispositionOf(root, ref), {});
     assert.ok((await locate(root, ref))?.endsWith(filename), 'the mail is there all the same');
     await assert.rejects(checkDay(folder), /no regular file/);
     await assert.rejects(addMark(root, ref, { kind: 'deleted', by: 'anna' }), /no regular file/);

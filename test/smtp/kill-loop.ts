@@ -38,7 +38,7 @@ export interface KillLoopOptions {
   /** Clients at a time. */
   readonly senders?: number;
   /** Longest time between greeting and death. */
-  readonly longestMs?: number;
+  readonly maxMs?: number;
   /** Asked before each round: end it here? */
   readonly stopped?: () => boolean;
 }
@@ -78,17 +78,17 @@ class Loop {
   readonly #half: string[] = [];
 
   constructor(options: KillLoopOptions, mta: ScriptedMta, root: string) {
-    this.#options = { senders: 6, longestMs: 400, stopped: () => false, ...options };
+    this.#options = { senders: 6, maxMs: 400, stopped: () => false, ...options };
     this.#mta = mta;
     this.#root = root;
   }
 
   async run(): Promise<Findings> {
-    const { rounds, senders, longestMs, stopped } = this.#options;
+    const { rounds, senders, maxMs, stopped } = this.#options;
     const busy = [...Array.from({ length: senders }, () => this.#send()), this.#watch()];
     for (; this.#rounds < rounds && !stopped(); this.#rounds++) {
       await this.#up();
-      await sleep(Math.random() * longestMs);
+      await sleep(Math.random() * maxMs);
       await this.#kill();
       this.#collect();
     }

@@ -40,11 +40,11 @@ async function flood(client: RawClient, part: Buffer, octets: number): Promise<v
 /** How much the process grew at most while `attack` ran, in MB. */
 async function growth(attack: () => Promise<void>): Promise<number> {
   const atFirst = child.memory();
-  let most = atFirst;
-  const watch = setInterval(() => (most = Math.max(most, child.memory())), 20);
+  let peak = atFirst;
+  const watch = setInterval(() => (peak = Math.max(peak, child.memory())), 20);
   await attack();
   clearInterval(watch);
-  return (Math.max(most, child.memory()) - atFirst) / MB;
+  return (Math.max(peak, child.memory()) - atFirst) / MB;
 }
 
 const below = (megabytes: number, limit: number): void =>

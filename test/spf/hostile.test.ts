@@ -105,7 +105,7 @@ const query: fc.Arbitrary<SpfQuery> = fc.record({
 
 /** The most questions one evaluation can lead to: its own, those of ten terms, those of an explanation. */
 const { lookups, mx, ptr } = defaultLimits;
-const mostQuestions = 1 + lookups * (Math.max(mx, ptr) + 1 + (ptr + 1)) + (1 + 2 * (ptr + 1));
+const maxQuestions = 1 + lookups * (Math.max(mx, ptr) + 1 + (ptr + 1)) + (1 + 2 * (ptr + 1));
 
 function assertSound(outcome: SpfOutcome): void {
   assert.ok(results.has(outcome.result));
@@ -121,7 +121,7 @@ describe('on any zone', () => {
     const property = fc.property(fc.array(answers, { minLength: 1, maxLength: 8 }), query, (table, mail) => {
       const resolver = new TableResolver(table);
       assertSound(checkHost(mail, { resolver }) as SpfOutcome);
-      assert.ok(resolver.asked <= mostQuestions, `${resolver.asked} questions`);
+      assert.ok(resolver.asked <= maxQuestions, `${resolver.asked} questions`);
     });
     fc.assert(property, { numRuns: 2000 });
   });

@@ -68,8 +68,8 @@ class Dice {
   int(below: number): number {
     return Math.floor(this.next() * below);
   }
-  between(least: number, most: number): number {
-    return least + this.int(most - least + 1);
+  between(min: number, max: number): number {
+    return min + this.int(max - min + 1);
   }
   pick<T>(list: readonly T[]): T {
     return list[this.int(list.length)] as T;

@@ -11,7 +11,7 @@ import { test } from 'node:test';
 import { simpleParser } from 'mailparser';
 import { composeDigest } from '../../src/digest/compose.js';
 import { Links } from '../../src/digest/links.js';
-import { fateOf } from '../../src/quarantine/look/fate.js';
+import { dispositionOf } from '../../src/quarantine/look/disposition.js';
 import { parseRef } from '../../src/quarantine/disk/mail-ref.js';
 import { addressOf, openBrowser } from './browser.js';
 import { admin, keep, type KeepOptions } from './support.js';
@@ -298,7 +298,7 @@ test('a link in a digest mail asks, releases its mail, and is used up then', { t
     await keep(site, { subject, from: `${'y'.repeat(60)}@sender.example`, reason: 'z'.repeat(300) }),
   );
   assert.ok(ref);
-  const { entry } = fateOf(site.spam, ref);
+  const { entry } = dispositionOf(site.spam, ref);
   assert.ok(entry);
   const expires = new Date(Date.now() + 3_600_000);
   const link = `${site.origin}/digest/${new Links(state).make({ ref, expires: expires.getTime() })}`;

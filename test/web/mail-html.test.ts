@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Attachment } from '../../src/mail/content/content.js';
-import { disposition, downloadName } from '../../src/web/download-name.js';
+import { contentDisposition, downloadName } from '../../src/web/download-name.js';
 import { harmless, withImages } from '../../src/web/pages/mail-html.js';
 
 const gif = Buffer.from('R0lGODlhAQABAAAAACwAAAAAAQABAAAC', 'base64');
@@ -84,7 +84,7 @@ test('of a name that a sender chose a harmless one is left', () => {
 
 test('the header names the file in ASCII, and in UTF-8 for those who read that', () => {
   assert.equal(
-    disposition("W1-für 'x' (1)!.pdf"),
+    contentDisposition("W1-für 'x' (1)!.pdf"),
     "attachment; filename=\"W1-f_r 'x' (1)!.pdf\"; filename*=UTF-8''W1-f%C3%BCr%20%27x%27%20%281%29%21.pdf",
   );
 });

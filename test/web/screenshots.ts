@@ -9,7 +9,7 @@ import { simpleParser } from 'mailparser';
 import { chromium, type Browser, type BrowserContextOptions } from 'playwright-core';
 import { composeDigest } from '../../src/digest/compose.js';
 import { Links } from '../../src/digest/links.js';
-import { fateOf } from '../../src/quarantine/look/fate.js';
+import { dispositionOf } from '../../src/quarantine/look/disposition.js';
 import { parseRef } from '../../src/quarantine/disk/mail-ref.js';
 import { admin, Client, keep, ofExampleCom, openSite, type Site } from './support.js';
 
@@ -148,7 +148,7 @@ async function main(): Promise<void> {
     await shoot(browser, phone, site.origin, '/', 'phone');
     await shoot(browser, phone, site.origin, mail, 'phone-message');
     const ref = parseRef(name);
-    const entry = ref && fateOf(site.spam, ref).entry;
+    const entry = ref && dispositionOf(site.spam, ref).entry;
     if (!ref || !entry) throw new Error('the mail is not there');
     const expires = new Date(Date.now() + 604_800_000);
     const asks = `/digest/${new Links(state).make({ ref, expires: expires.getTime() })}`;

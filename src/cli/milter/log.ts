@@ -52,13 +52,13 @@ function severityOf(line: string): number {
 const journalPrefix = (line: string): string => (process.env['JOURNAL_STREAM'] ? `<${severityOf(line)}>` : '');
 
 /** What journals and syslog daemons take in one piece. */
-const longestLine = 8000;
+const maxLine = 8000;
 
 /** The sentence, and the facts behind it as `key=value`. */
 export function plainLine(json: string): string {
   const { level: _, time: __, pid: ___, msg, ...facts } = JSON.parse(json) as Record<string, unknown>;
   const words = Object.entries(facts).map(([key, value]) => `${key}=${wordOf(value)}`);
-  return printable([String(msg), ...words].join(' '), longestLine);
+  return printable([String(msg), ...words].join(' '), maxLine);
 }
 
 const wordOf = (value: unknown): string =>

@@ -32,7 +32,7 @@ export const dnsOptions = {
 const usualTimeout = '20s';
 const timeoutKind = duration(1, 3_600_000);
 /** A name server has no more than this for one look-up, however long the evaluation may take. */
-const longestLookupMs = 10_000;
+const maxLookupMs = 10_000;
 
 export function dnsOf(options: ReadonlyMap<string, string>): Dns | NoDns {
   const zone = options.get('zone');
@@ -48,7 +48,7 @@ export function dnsOf(options: ReadonlyMap<string, string>): Dns | NoDns {
   }
   const stub = stubResolver({
     ...(server !== undefined && { servers: [server] }),
-    totalMs: Math.min(timeout.value, longestLookupMs),
+    totalMs: Math.min(timeout.value, maxLookupMs),
   });
   return { ok: true, resolver: cachingResolver(stub), totalMs: timeout.value };
 }

@@ -7,7 +7,7 @@ export type InputLine =
   | { readonly kind: 'line'; readonly number: number; readonly text: string }
   | { readonly kind: 'bad'; readonly number: number; readonly problem: string };
 
-const longestLine = 16 * 1024 * 1024; // octets; the largest zone of a test is a thousandth of it
+const maxLine = 16 * 1024 * 1024; // octets; the largest zone of a test is a thousandth of it
 const lf = 0x0a;
 
 /** All lines that a chunk ends, at once; the last line needs no line feed. */
@@ -44,17 +44,17 @@ class Cutter {
   /** Of a line that is too long only the length is kept. */
   #keep(octets: Buffer): void {
     this.#length += octets.length;
-    if (this.#length > longestLine) this.#parts = [];
+    if (this.#length > maxLine) this.#parts = [];
     else if (octets.length > 0) this.#parts.push(octets);
   }
 
   #take(): InputLine {
     const number = ++this.#number;
     const [first = Buffer.alloc(0), ...more] = this.#parts;
-    const isTooLong = this.#length > longestLine;
+    const isTooLong = this.#length > maxLine;
     this.#parts = [];
     this.#length = 0;
-    if (isTooLong) return { kind: 'bad', number, problem: `longer than ${longestLine / 1024 / 1024} MiB` };
+    if (isTooLong) return { kind: 'bad', number, problem: `longer than ${maxLine / 1024 / 1024} MiB` };
     const octets = more.length > 0 ? Buffer.concat([first, ...more]) : first;
     if (!isUtf8(octets)) return { kind: 'bad', number, problem: 'not UTF-8' };
     const text = octets.toString();

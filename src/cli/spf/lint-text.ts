@@ -35,11 +35,11 @@ function headline({ findings, tree }: LintReport): Line {
 function recordLines({ findings, tree: { domain, record } }: LintReport, width: number): readonly Line[] {
   if (record === undefined || findings.some((finding) => finding.at !== undefined && finding.domain === domain))
     return [];
-  return wrapped(shown(record, longestRecord), width - 2).map((text): Line => [['  '], [text, 'cyan']]);
+  return wrapped(shown(record, maxRecord), width - 2).map((text): Line => [['  '], [text, 'cyan']]);
 }
 
 /** Characters of a record that are shown. */
-const longestRecord = 1000;
+const maxRecord = 1000;
 
 const counted = (count: number, word: string): string =>
   count === 0 ? '' : `${count} ${word}${count === 1 ? '' : 's'}`;

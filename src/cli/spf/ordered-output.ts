@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 
 /** Answers that wait, for DNS or for one before them. */
-const mostWaiting = 200;
+const maxWaiting = 200;
 /** Characters that are written at once. */
 const enough = 64 * 1024;
 
@@ -27,7 +27,7 @@ export class OrderedOutput {
     }
     const turn = this.#after(this.#waiting.at(-1), answer);
     this.#waiting.push(turn);
-    return this.#waiting.length < mostWaiting ? undefined : this.#waiting[0];
+    return this.#waiting.length < maxWaiting ? undefined : this.#waiting[0];
   }
 
   /** Writes what is known by now. */

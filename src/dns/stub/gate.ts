@@ -8,7 +8,7 @@ export interface Gate {
   leave(): void;
 }
 
-export function gate(most: number): Gate {
+export function gate(max: number): Gate {
   const line = new Set<() => void>();
   let inside = 0;
 
@@ -29,7 +29,7 @@ export function gate(most: number): Gate {
   return {
     enter(signal) {
       if (signal.aborted) return false;
-      if (inside >= most) return waitInLine(signal);
+      if (inside >= max) return waitInLine(signal);
       inside++;
       return true;
     },

@@ -7,9 +7,9 @@
 export type Content =
   | {
       readonly kind: 'read';
-      /** Its text/plain parts, decoded; not longer than `longestText`. */
+      /** Its text/plain parts, decoded; not longer than `maxText`. */
       readonly text: string;
-      /** Its text/html parts, as they are; not longer than `longestText`. */
+      /** Its text/html parts, as they are; not longer than `maxText`. */
       readonly html: string;
       /** Those of attached mails too. */
       readonly attachments: readonly Attachment[];
@@ -37,7 +37,7 @@ export interface Attachment {
 }
 
 /** UTF-16 units; longer text is cut there. */
-export const longestText = 1 << 18;
+export const maxText = 1 << 18;
 
 /** Octets of an attachment that can be had by itself; of a larger one the whole mail can. */
-export const largestAttachment = 32 << 20;
+export const maxAttachment = 32 << 20;

@@ -20,8 +20,8 @@ export class ViolationTally {
   }
 
   /** The most frequent first. */
-  top(most: number): readonly Counted[] {
-    return [...this.#counts.values()].toSorted((a, b) => b.count - a.count).slice(0, most);
+  top(max: number): readonly Counted[] {
+    return [...this.#counts.values()].toSorted((a, b) => b.count - a.count).slice(0, max);
   }
 
   clear(): void {

@@ -10,7 +10,7 @@ import type { ReplyText, VerifySettings } from './settings.js';
 import type { VerifyTools } from './tools.js';
 
 /** RFC 5321 §4.5.3.1.5: a reply line has 512 octets, and code, status and a queue id of the MTA's are in it. */
-const longest = 400;
+const maxText = 400;
 
 export function refusalReply(
   refusal: SenderRefusal,
@@ -28,7 +28,7 @@ export function refusalReply(
     const parts = chosen.after ? [expand(chosen.before), inserted, expand(chosen.after)] : [expand(chosen.before)];
     // RFC 8616 §4: a macro with a local-part outside US-ASCII expands to nothing that could be said.
     const words = parts.includes(undefined) ? `SPF ${result}` : parts.join('');
-    return replyWith(code, enhanced, asciiText(words, longest));
+    return replyWith(code, enhanced, asciiText(words, maxText));
   });
 }
 

@@ -10,7 +10,7 @@ import type { MessageSource } from '../../mail/message.js';
 import { replyText } from '../../mail/reply.js';
 import { asciiText } from '../../mail/text.js';
 import type { Relay, RelayRequest, RelayResult } from '../../relay/relay.js';
-import { addMark, fateOf } from '../look/fate.js';
+import { addMark, dispositionOf } from '../look/disposition.js';
 import { type KeptMail, openKeptMail } from '../look/kept-mail.js';
 import { underLock } from '../disk/lock.js';
 import { idOf, locate, type MailRef, refText } from '../disk/mail-ref.js';
@@ -52,7 +52,7 @@ const lockPath = (root: string, ref: MailRef): string =>
   path.join(root, `.releasing-${createHash('sha256').update(refText(ref)).digest('hex').slice(0, 40)}`);
 
 async function releaseLocked(ref: MailRef, options: ReleaseOptions): Promise<ReleaseResult> {
-  const { mark: before } = fateOf(options.root, ref);
+  const { mark: before } = dispositionOf(options.root, ref);
   if (before?.kind === 'released' && !options.again) return { kind: 'already', mark: before };
   const file = await locate(options.root, ref);
   const mail = file === undefined ? undefined : openKeptMail(file);

@@ -211,7 +211,7 @@ function readerOf(file: IndexFile, day: Day, query: Query): Reader {
     name,
     index: new BackwardIndex(file, {
       nearlyAll: query.all,
-      marked: query.fate !== undefined,
+      marked: query.mark !== undefined,
       ...(query.prefilter && { prefilter: query.prefilter }),
     }),
     found: undefined,
@@ -234,7 +234,7 @@ const within = (day: Day, { place }: Reader, time: number | undefined): number =
   Math.max(day.start, Math.min(place.time, time ?? place.time));
 
 function isWanted(entry: IndexEntry, { file, index }: Reader, query: Query): boolean {
-  if (index.marks.get(entry.filename)?.kind !== query.fate && (query.fate ?? isDeleted(entry, index))) return false;
+  if (index.marks.get(entry.filename)?.kind !== query.mark && (query.mark ?? isDeleted(entry, index))) return false;
   if (query.after !== undefined || query.before !== undefined) {
     const time = Date.parse(entry.time);
     if (time < (query.after ?? -Infinity) || time >= (query.before ?? Infinity)) return false;

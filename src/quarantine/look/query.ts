@@ -15,8 +15,8 @@ export interface Query {
   readonly before?: number;
   /** It is the one domain whose folders are read. */
   readonly domain?: string;
-  /** It is the fate that is asked for; undefined means all but deleted mails. */
-  readonly fate?: MarkKind;
+  /** It is the mark that is asked for; undefined means all but deleted mails. */
+  readonly mark?: MarkKind;
   /** It is true where every mail of the days and the domain matches. */
   readonly all: boolean;
   /** It meets the octets (as latin1) of every line that can match; a line that it does not meet is not looked at. */
@@ -69,7 +69,7 @@ export function parseQuery(text: string, now: Date = new Date()): ParsedQuery {
     ok: true,
     value: {
       ...limits,
-      all: tests.length === (limits.domain === undefined ? 0 : 1) && limits.fate === undefined,
+      all: tests.length === (limits.domain === undefined ? 0 : 1) && limits.mark === undefined,
       ...(needle !== undefined && { prefilter: patternOf(needle) }),
       matches: (entry, domain) => tests.every((test) => test(entry, domain)),
     },
@@ -96,7 +96,7 @@ interface QueryDraft {
   after?: number;
   before?: number;
   domain?: string;
-  fate?: MarkKind;
+  mark?: MarkKind;
 }
 
 /** Yields words with an optional `-` and `key:`, whose value may stand in quotes; or a text that says what is wrong. */
@@ -115,7 +115,7 @@ function* termsOf(text: string): Generator<QueryTerm | string> {
 /** Returns what is wrong. */
 function take(draft: QueryDraft, { key, value, not }: QueryTerm, now: Date): string | undefined {
   if (key === 'after' || key === 'before') return takeDate(draft, { key, value, not }, now);
-  if (key === 'is') return takeFate(draft, { key, value, not });
+  if (key === 'is') return takeMark(draft, { key, value, not });
   const found = testOf(key, value);
   if (typeof found === 'string') return found;
   draft.tests.push(not ? (entry, domain) => !found.test(entry, domain) : found.test);
@@ -200,10 +200,10 @@ function inNetwork(network: Network, text: string): boolean {
   return ip !== undefined && inAny([network], ip);
 }
 
-function takeFate(draft: QueryDraft, { value, not }: QueryTerm): string | undefined {
-  const fate = value.toLowerCase();
-  if (not || (fate !== 'released' && fate !== 'deleted')) return 'is: takes released or deleted';
-  draft.fate = fate;
+function takeMark(draft: QueryDraft, { value, not }: QueryTerm): string | undefined {
+  const mark = value.toLowerCase();
+  if (not || (mark !== 'released' && mark !== 'deleted')) return 'is: takes released or deleted';
+  draft.mark = mark;
   return undefined;
 }
 

@@ -6,15 +6,15 @@
 import { printable } from '../../mail/text.js';
 
 /** Our choice: longer values are cut, so that no line comes near the 998 octets of RFC 5322 §2.1.1. */
-export const longestValue = 400;
+export const maxValue = 400;
 
 /**
  * The part of a value a header field carries: printable US-ASCII, anything else as "?", not longer than
- * `longestValue`. With `utf8`, what is printable of Unicode as well. Reading a field back gives this.
+ * `maxValue`. With `utf8`, what is printable of Unicode as well. Reading a field back gives this.
  */
 export function fieldText(value: string, utf8 = false): string {
-  if (!utf8) return value.slice(0, longestValue).replace(/[^\x20-\x7e]/g, '?');
-  const { read } = new TextEncoder().encodeInto(value, new Uint8Array(longestValue));
+  if (!utf8) return value.slice(0, maxValue).replace(/[^\x20-\x7e]/g, '?');
+  const { read } = new TextEncoder().encodeInto(value, new Uint8Array(maxValue));
   return printable(value.slice(0, read));
 }
 

@@ -13,14 +13,14 @@ export const spfTraceName = 'X-SPF-TRACE';
 
 /** Columns that the tree is drawn for; a line that needs more has them. */
 const width = 160;
-const widest = 400;
-const mostLines = 100;
+const maxWidth = 400;
+const maxLines = 100;
 
 /** Folded by CRLF and a tab; '' where no trace was collected. */
 export function writeSpfTrace(outcome: SpfOutcome): string {
-  const lines = traceLines(outcome, width).map((line) => asciiText(inAscii(plainText(line)), widest));
-  const more = lines.length - mostLines;
-  return [...lines.slice(0, mostLines), ...(more > 0 ? [`... ${more} lines more`] : [])].join('\r\n\t');
+  const lines = traceLines(outcome, width).map((line) => asciiText(inAscii(plainText(line)), maxWidth));
+  const more = lines.length - maxLines;
+  return [...lines.slice(0, maxLines), ...(more > 0 ? [`... ${more} lines more`] : [])].join('\r\n\t');
 }
 
 /** The lines of the field in an archived mail, without their folding; none where SPF was not asked. */

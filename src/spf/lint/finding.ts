@@ -15,7 +15,7 @@ export interface Finding {
 }
 
 /** How many of each severity are kept: a record of 64 KB has room for thousands. */
-const mostFindings = 50;
+const maxFindings = 50;
 
 /** Collects the findings of one domain's record. */
 export class Findings {
@@ -41,7 +41,7 @@ export class Findings {
   }
 
   #add(severity: Finding['severity'], problem: string, { term, at, section }: Details): void {
-    if (this.#list.filter((other) => other.severity === severity).length >= mostFindings) return;
+    if (this.#list.filter((other) => other.severity === severity).length >= maxFindings) return;
     this.#list.push({ severity, problem, domain: this.#domain, term, at, section });
   }
 }

@@ -1,7 +1,7 @@
 /**
  * What is wrong or unwise in a domain's SPF: its records, and all that they include and redirect to. Look-ups are
  * counted as for a client that no term matches, branch by branch, so that it shows where they are spent. Never
- * throws, and asks DNS for no more than `mostTerms` terms.
+ * throws, and asks DNS for no more than `maxTerms` terms.
  */
 import type { Ip } from '../../mail/ip.js';
 import type { DnsAnswer, Mx, RecordType, RecordData, Resolver } from '../../dns/resolver.js';
@@ -57,7 +57,7 @@ export interface LintReport {
 }
 
 /** Look-ups are counted up to here: far over the limit, and soon done. */
-const mostTerms = 60;
+const maxTerms = 60;
 
 export async function lint(subject: LintSubject, options: LintOptions): Promise<LintReport> {
   return new RecordLint(options).run(subject);
@@ -156,7 +156,7 @@ class RecordLint {
 
   async #termBranch(term: LintQuestion, place: RecordPlace): Promise<LintBranch> {
     const { text, kind } = term;
-    if (++this.#terms > mostTerms) return simple(text, { note: 'not counted any further', lookups: 0 });
+    if (++this.#terms > maxTerms) return simple(text, { note: 'not counted any further', lookups: 0 });
     const target = term.target === undefined ? place.domain : term.target.name;
     if (target === '') {
       const what = kind === 'include' || kind === 'redirect' ? 'is permerror' : 'never matches';
@@ -288,7 +288,7 @@ class RecordLint {
   #judgeCounts({ lookups, voids }: LintBranch, findings: Findings): void {
     const section = '4.6.4';
     if (lookups > limits.lookups) {
-      const count = this.#terms > mostTerms ? `more than ${mostTerms}` : lookups;
+      const count = this.#terms > maxTerms ? `more than ${maxTerms}` : lookups;
       findings.error(
         `${count} terms ask DNS, and more than ${limits.lookups} are permerror: leave out includes, or write a and mx as ip4 and ip6`,
         { section },

@@ -4,12 +4,12 @@ import type { Findings } from './finding.js';
 import type { Directive, Ip4, Ip6 } from '../record.js';
 
 /** Beyond these pairs are not compared: their number grows with the square. */
-const mostCompared = 1000;
+const maxCompared = 1000;
 
 /** `directives`: those that are looked at. */
 export function overlaps(directives: readonly Directive[], domain: string | undefined, findings: Findings): void {
   const earlier: Directive[] = [];
-  for (const term of directives.slice(0, mostCompared)) {
+  for (const term of directives.slice(0, maxCompared)) {
     const other = earlier.find((before) => subjectOf(before, domain) === subjectOf(term, domain));
     const network = isNetwork(term) ? earlier.filter(isNetwork).find((before) => overlap(before, term)) : undefined;
     if (other !== undefined) tellTwice(other, term, findings);

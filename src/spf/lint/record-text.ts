@@ -132,7 +132,7 @@ function lintHostBits(term: Ip4 | Ip6, findings: Findings): void {
 }
 
 /** Shorter prefixes than these are unwise: an operator of so many addresses names them one network at a time. */
-const widest = { ip4: 8, ip6: 16, hosts4: 16, hosts6: 32 } as const;
+const minPrefixes = { ip4: 8, ip6: 16, hosts4: 16, hosts6: 32 } as const;
 
 /** `+all` and its like open the domain to everybody, also from inside an include. */
 function lintWidth(terms: readonly Term[], role: Role, findings: Findings): void {
@@ -148,7 +148,7 @@ function lintWidth(terms: readonly Term[], role: Role, findings: Findings): void
     if (width === undefined) continue;
     if (width.prefix === 0) {
       findings.error(`${text} lets every ${width.family} host in the world send as the domain`, { term: text });
-    } else if (role === 'own' && width.prefix < width.least) {
+    } else if (role === 'own' && width.prefix < width.minPrefix) {
       findings.warning(`${text} is a very wide network: name the hosts more closely`, { term: text });
     }
   }
@@ -158,21 +158,21 @@ interface Width {
   readonly family: 'IPv4' | 'IPv6';
   readonly prefix: number;
   /** Shorter ones are unwise. */
-  readonly least: number;
+  readonly minPrefix: number;
 }
 
 /** Of a directive with both lengths the worse one. */
 function widthOf(term: Directive): Width | undefined {
   switch (term.kind) {
     case 'ip4':
-      return { family: 'IPv4', prefix: term.prefix, least: widest.ip4 };
+      return { family: 'IPv4', prefix: term.prefix, minPrefix: minPrefixes.ip4 };
     case 'ip6':
-      return { family: 'IPv6', prefix: term.prefix, least: widest.ip6 };
+      return { family: 'IPv6', prefix: term.prefix, minPrefix: minPrefixes.ip6 };
     case 'a':
     case 'mx': {
-      const ip4: Width = { family: 'IPv4', prefix: term.prefix4, least: widest.hosts4 };
-      const ip6: Width = { family: 'IPv6', prefix: term.prefix6, least: widest.hosts6 };
-      return ip6.prefix === 0 || (ip4.prefix >= ip4.least && ip6.prefix < ip6.least) ? ip6 : ip4;
+      const ip4: Width = { family: 'IPv4', prefix: term.prefix4, minPrefix: minPrefixes.hosts4 };
+      const ip6: Width = { family: 'IPv6', prefix: term.prefix6, minPrefix: minPrefixes.hosts6 };
+      return ip6.prefix === 0 || (ip4.prefix >= ip4.minPrefix && ip6.prefix < ip6.minPrefix) ? ip6 : ip4;
     }
     default:
       return undefined;

@@ -10,7 +10,7 @@ export interface TextsPlace {
 }
 
 /** RFC 1035 §3.3: a length octet stands before each string. */
-const longestString = 255;
+const maxString = 255;
 /** RFC 7208 §3.4: name and texts below 450 octets fit into 512 octets of UDP. */
 const fittingOctets = 450;
 
@@ -27,9 +27,9 @@ export function lintTexts(
       findings.warning(`the TXT record "${start(text)}" does not begin with "v=spf1" and is ignored`, {
         section: '4.5',
       });
-    } else if (longest > longestString) {
-      const wanted = Math.ceil(text.length / longestString);
-      const problem = `a string of ${longest} octets; one holds ${longestString}: publish the record as ${wanted} strings`;
+    } else if (longest > maxString) {
+      const wanted = Math.ceil(text.length / maxString);
+      const problem = `a string of ${longest} octets; one holds ${maxString}: publish the record as ${wanted} strings`;
       findings.warning(problem, { section: '3.3' });
     }
   }

@@ -20,9 +20,9 @@ export const styleOfResult: Readonly<Record<SpfResultCode, Style>> = {
 };
 
 /** The records of one answer that are shown; all are in the JSON. */
-const mostRecords = 6;
+const maxRecords = 6;
 /** Columns of a record's text, however little room there is: its terms follow. */
-const leastRecord = 40;
+const minRecord = 40;
 
 /**
  * Who was asked what, and how much of the limits was used; no line where no trace was collected. `width`: columns
@@ -57,7 +57,7 @@ function recordNode(trace: RecordTrace, { width, decides, reserved = 0 }: Room):
   const { domain, record, result } = trace;
   const head: Span[] = [[domain === '' ? '(no domain)' : printable(domain, 260), 'bold'], ['  ']];
   if (record === undefined) return leaf([...head, ...withoutRecord(trace)], ...rivals(trace));
-  const room = Math.max(leastRecord, width - widthOf(head) - reserved);
+  const room = Math.max(minRecord, width - widthOf(head) - reserved);
   const line: Line = [...head, [printable(record, room), 'cyan']];
   const parsed = parsedRecord(record);
   if (parsed.kind === 'problem') {
@@ -86,7 +86,7 @@ function withoutRecord({ lookups: [txt], result, problem }: RecordTrace): Line {
 const rivals = ({ lookups: [txt] }: RecordTrace): readonly Line[] =>
   (txt?.records ?? [])
     .filter(isSpfRecord)
-    .slice(0, mostRecords)
+    .slice(0, maxRecords)
     .map((record): Line => [['  '], [printable(record, 200), 'cyan']]);
 
 /** Terms without a story of their own share a line with neighbours that ended alike. */
@@ -211,8 +211,8 @@ function lookupSpans({ name, type, answer, records, problem }: LookupTrace): rea
   const question: Span = [`${type} ${printable(name, 260)} → `, 'dim'];
   switch (answer) {
     case 'found': {
-      const more = records.length > mostRecords ? `, … ${records.length} in all` : '';
-      const some = records.slice(0, mostRecords).map((record) => printable(record === '' ? '""' : record, 120));
+      const more = records.length > maxRecords ? `, … ${records.length} in all` : '';
+      const some = records.slice(0, maxRecords).map((record) => printable(record === '' ? '""' : record, 120));
       return [question, [`${some.join(', ')}${more}`]];
     }
     case 'void':

@@ -47,7 +47,7 @@ export function chartsBody(stats: Stats): Html {
 
 function bars(title: string, counts: readonly Count[], address: (name: string) => string): Html {
   const rows = counts.slice(0, 10);
-  const most = Math.max(1, ...rows.map(({ count }) => count));
+  const max = Math.max(1, ...rows.map(({ count }) => count));
   return html`<section class="chart">
     <h2>${title}</h2>
     <table>
@@ -57,7 +57,7 @@ function bars(title: string, counts: readonly Count[], address: (name: string) =
             <th scope="row"><a href="${address(name)}" title="${say(name, 500)}">${say(name, 80) || '(none)'}</a></th>
             <td>
               <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
-                <rect width="${((100 * count) / most).toFixed(1)}" height="10" rx="1" />
+                <rect width="${((100 * count) / max).toFixed(1)}" height="10" rx="1" />
               </svg>
             </td>
             <td class="number">${count.toLocaleString('en')}</td>

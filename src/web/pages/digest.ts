@@ -9,7 +9,7 @@ import { releaseRecord } from '../../audit/mail-records.js';
 import type { Link, Links } from '../../digest/links.js';
 import type { IndexEntry } from '../../quarantine/disk/index-entry.js';
 import { senderText } from '../../quarantine/look/sender.js';
-import { fateOf } from '../../quarantine/look/fate.js';
+import { dispositionOf } from '../../quarantine/look/disposition.js';
 import { locate } from '../../quarantine/disk/mail-ref.js';
 import { release, type ReleaseOptions } from '../../quarantine/care/release.js';
 import type { Vars } from '../guard.js';
@@ -43,7 +43,7 @@ async function asked(text: string, { links, root }: DigestParts): Promise<LinkPa
   const reading = links.read(text);
   if (reading.kind !== 'works') return reading.kind === 'wrong' ? wrong : ended(reading.link);
   const { link } = reading;
-  const { entry, mark } = fateOf(root, link.ref);
+  const { entry, mark } = dispositionOf(root, link.ref);
   if (mark?.kind === 'released') return releasedAt(mark.time);
   if ((await locate(root, link.ref)) === undefined) return gone;
   return links.isSpent(link) ? spent : { status: 200, page: ask(entry, link) };

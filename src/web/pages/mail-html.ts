@@ -26,7 +26,7 @@ export const harmless = (html: string): string =>
   html.replace(acting, '<$1x-').replace(leading, 'x-href');
 
 /** One document holds at most so many characters of pictures: a mail may name one picture a thousand times. */
-const mostOfImages = 16 << 20;
+const maxImages = 16 << 20;
 
 /**
  * The mail's own pictures in the places that name them (`cid:`, RFC 2392), as data: URIs. These hold no character that
@@ -39,7 +39,7 @@ export function withImages(html: string, attachments: readonly Attachment[]): st
     if (cid === undefined || type === undefined || images.has(cid)) continue;
     images.set(cid, `data:${type};base64,${Buffer.from(octets ?? []).toString('base64')}`);
   }
-  let room = mostOfImages;
+  let room = maxImages;
   return html.replace(
     /(?<=["'=(;])cid:([^\s"'<>()]{1,300}?)(?=["'<>()\s]|&quot;|&#3[49];|$)/gi,
     (whole: string, cid: string) => {

@@ -1,10 +1,10 @@
 /** The page of one mail: first why it was refused and what can be done about it, then what it says. */
 import { html } from 'hono/html';
-import { type Content, largestAttachment } from '../../mail/content/content.js';
+import { type Content, maxAttachment } from '../../mail/content/content.js';
 import { charsetParameter, decodeField } from '../../mail/encoded-word.js';
 import { headlineOf } from '../../mail/shown/headline.js';
 import { htmlText } from '../../mail/content/html-text.js';
-import type { IndexedFate } from '../../quarantine/look/fate.js';
+import type { IndexedDisposition } from '../../quarantine/look/disposition.js';
 import { type KeptMail, unicode } from '../../quarantine/look/kept-mail.js';
 import { idOf, type MailRef, refText } from '../../quarantine/disk/mail-ref.js';
 import { senderOf } from '../../quarantine/look/sender.js';
@@ -19,7 +19,7 @@ type ReadContent = Extract<Content, { readonly kind: 'read' }>;
 export interface MailView {
   readonly session: WebSession;
   readonly ref: MailRef;
-  readonly fate: IndexedFate;
+  readonly disposition: IndexedDisposition;
   /** It is undefined when the file is gone. */
   readonly kept: KeptMail | undefined;
   readonly content: Content | undefined;
@@ -40,8 +40,8 @@ export interface MailFacts extends Record<
 }
 
 /** Takes each fact from the index, or else from our fields in the mail. */
-export function factsOf({ ref, fate, kept }: Pick<MailView, 'ref' | 'fate' | 'kept'>): MailFacts {
-  const { entry } = fate;
+export function factsOf({ ref, disposition, kept }: Pick<MailView, 'ref' | 'disposition' | 'kept'>): MailFacts {
+  const { entry } = disposition;
   const field = (name: string): string => unicode(kept?.header.get(name) ?? '');
   const headline = kept && headlineOf(kept.header);
   return {
@@ -61,7 +61,7 @@ export function factsOf({ ref, fate, kept }: Pick<MailView, 'ref' | 'fate' | 'ke
 }
 
 export function mailPage(view: MailView): Html {
-  const { session, ref, fate, kept } = view;
+  const { session, ref, disposition, kept } = view;
   const facts = factsOf(view);
   const { visible, envelope } = senderOf(facts);
   const subject = facts.subject.trim() === '' ? '(no subject)' : say(facts.subject);
@@ -90,15 +90,15 @@ export function mailPage(view: MailView): Html {
             ${say(facts.ip)} ${facts.host === '' ? '(no confirmed name)' : say(facts.host)}, HELO ${say(facts.helo)}
           </dd>
           <dt>When</dt>
-          <dd>${whenText(fate.entry?.time ?? '')}</dd>
+          <dd>${whenText(disposition.entry?.time ?? '')}</dd>
           <dt>Size</dt>
-          <dd>${sizeText(fate.entry?.size ?? kept?.size ?? 0)}</dd>
+          <dd>${sizeText(disposition.entry?.size ?? kept?.size ?? 0)}</dd>
           ${spfRow(facts, kept, mailAddress(refText(ref)))}
           <dt>File</dt>
           <dd><code>${say(kept?.file ?? `${refText(ref)} (gone)`, 500)}</code></dd>
         </dl>
       </section>
-      ${fate.mark ? html`<p class="notice ${fate.mark.kind === 'released' ? 'good' : 'bad'}">${fate.mark.kind} ${fate.mark.time.slice(0, 16).replace('T', ' ')} by ${say(fate.mark.by)}${fate.mark.detail === '' ? '' : `: ${say(fate.mark.detail)}`}</p>` : ''}
+      ${disposition.mark ? html`<p class="notice ${disposition.mark.kind === 'released' ? 'good' : 'bad'}">${disposition.mark.kind} ${disposition.mark.time.slice(0, 16).replace('T', ' ')} by ${say(disposition.mark.by)}${disposition.mark.detail === '' ? '' : `: ${say(disposition.mark.detail)}`}</p>` : ''}
       ${actions(view, facts)}
       ${kept ? bodyOf(view) : html`<p class="empty">The mail itself is gone; this is what the index says of it.</p>`}`,
   });
@@ -108,7 +108,7 @@ export function mailPage(view: MailView): Html {
 const whenText = (time: string): string => time.replace('T', ' ').replace(/\.\d+/, '').replace(/Z$/, ' UTC');
 
 function actions(view: MailView, facts: ReturnType<typeof factsOf>): Html {
-  const { session, ref, fate, kept } = view;
+  const { session, ref, disposition, kept } = view;
   const senderDomain = facts.from.slice(facts.from.lastIndexOf('@') + 1);
   const keys: readonly (readonly [what: string, kind: string, key: string])[] = [
     ['sender', 'senders', facts.from],
@@ -116,7 +116,7 @@ function actions(view: MailView, facts: ReturnType<typeof factsOf>): Html {
     ['client', 'ips', facts.ip],
   ];
   const back = mailAddress(refText(ref));
-  const again = fate.mark?.kind === 'released';
+  const again = disposition.mark?.kind === 'released';
   return html`<form method="post" class="actions">
       ${csrf(session)}<input type="hidden" name="mail" value="${refText(ref)}" /><input
         type="hidden"
@@ -233,7 +233,7 @@ function attachmentRow({ names, type, size, inside }: ReadContent['attachments']
     </td>
     <td>${say(type, 100)}</td>
     <td>${sizeText(size)}</td>
-    <td>${size > largestAttachment ? '' : html`<a href="${address}" download>Save</a>`}</td>
+    <td>${size > maxAttachment ? '' : html`<a href="${address}" download>Save</a>`}</td>
   </tr>`;
 }
 

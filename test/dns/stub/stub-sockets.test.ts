@@ -139,16 +139,16 @@ test('an abort beforehand: failed, and nobody is asked', async () => {
 
 test('so many sockets are open at once and no more', async () => {
   let open = 0;
-  let most = 0;
+  let peak = 0;
   const server = await start((asked) => {
-    most = Math.max(most, ++open);
+    peak = Math.max(peak, ++open);
     setTimeout(() => open--, 5);
     return [{ ...reply(asked, { answers: [txt('yes')] }), afterMs: 10 }];
   });
   const resolver = stubResolver({ servers: [server.address], maxSockets: 3 });
   const answers = await Promise.all(Array.from({ length: 20 }, async (_, i) => resolver.lookup(`n${i}.test`, 'TXT')));
   assert.ok(answers.every(({ kind }) => kind === 'found'));
-  assert.ok(most <= 3);
+  assert.ok(peak <= 3);
 });
 
 test('no socket and no timer is left behind', async () => {

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { checkDay } from '../../../src/quarantine/care/check.js';
-import { fateOf } from '../../../src/quarantine/look/fate.js';
+import { dispositionOf } from '../../../src/quarantine/look/disposition.js';
 import { type MailRef, parseRef } from '../../../src/quarantine/disk/mail-ref.js';
 import { release, type ReleaseOptions } from '../../../src/quarantine/care/release.js';
 import { openRelay, type Relay, type RelayRequest, type RelayResult } from '../../../src/relay/relay.js';
@@ -72,7 +72,7 @@ test('the MTA gets the message as it was kept, with its own envelope, under X-Re
   assert.ok(delivered.includes(`X-Released-By: anna\r\n${head.toString()}${text}`), delivered);
   assert.match(delivered, /a@example\.net/);
   assert.ok(!delivered.includes('Recipient: foo@example.com'));
-  const { mark } = fateOf(root, ref);
+  const { mark } = dispositionOf(root, ref);
   assert.deepEqual([mark?.kind, mark?.by], ['released', 'anna']);
   assert.match(mark?.detail ?? '', /queued as/);
 });
@@ -136,7 +136,7 @@ for (const [what, answer, expected] of failures) {
       ),
       expected,
     );
-    assert.equal(fateOf(root, ref).mark, undefined);
+    assert.equal(dispositionOf(root, ref).mark, undefined);
     assert.equal(
       (
         await release(
@@ -195,12 +195,12 @@ test('check leaves marks where they are, also a last one without its newline', a
   fs.truncateSync(index, before.length - 1);
   await checkDay(folderOf(root));
   assert.equal(fs.readFileSync(index, 'utf8'), before);
-  assert.equal(fateOf(root, ref).mark?.kind, 'released');
+  assert.equal(dispositionOf(root, ref).mark?.kind, 'released');
 });
 
 test('a name that begins with a backslash is looked for in the index, and that ends', async (t) => {
   const { root, ref } = await keptMail(t);
-  assert.deepEqual(fateOf(root, { ...ref, filename: '\\1.A_1.mx' }), {});
+  assert.deepEqual(dispositionOf(root, { ...ref, filename: '\\1.A_1.mx' }), {});
 });
 
 const refs: readonly [what: string, text: string, isRef: boolean][] = [

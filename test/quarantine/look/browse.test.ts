@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { browse, browsePage, type BrowseOptions, type ListItem } from '../../../src/quarantine/look/browse.js';
 import { discard } from '../../../src/quarantine/care/discard.js';
-import { addMark } from '../../../src/quarantine/look/fate.js';
+import { addMark } from '../../../src/quarantine/look/disposition.js';
 import { type IndexEntry, indexLine } from '../../../src/quarantine/disk/index-entry.js';
 import { everything, parseQuery, type Query } from '../../../src/quarantine/look/query.js';
 import { day, entryFor, folderOf, spamFolder } from '../support.js';

@@ -83,9 +83,9 @@ export const count: ValueKind<number> = valueKind('NUMBER', 'a whole number up t
   /^\+?\d{1,10}$/.test(text) && Number(text) <= 0xffff_ffff ? Number(text) : undefined,
 );
 
-export const whole = (least: number, most: number): ValueKind<number> =>
-  valueKind('NUMBER', `a whole number from ${least} to ${most}`, (text) =>
-    /^\d{1,10}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined,
+export const whole = (min: number, max: number): ValueKind<number> =>
+  valueKind('NUMBER', `a whole number from ${min} to ${max}`, (text) =>
+    /^\d{1,10}$/.test(text) && Number(text) >= min && Number(text) <= max ? Number(text) : undefined,
   );
 
 const network: ValueKind<Network> = valueKind(

@@ -8,14 +8,15 @@ import { openIndexes } from '../disk/index-file.js';
 import { folderOf, type MailRef } from '../disk/mail-ref.js';
 import { type Mark, markLine } from '../disk/mark.js';
 
-export interface IndexedFate {
+/** What became of a mail, as far as its index says. */
+export interface IndexedDisposition {
   /** Undefined when the mail has no line. */
   readonly entry?: IndexEntry;
   readonly mark?: Mark;
 }
 
 /** Broken IO throws. */
-export function fateOf(root: string, ref: MailRef): IndexedFate {
+export function dispositionOf(root: string, ref: MailRef): IndexedDisposition {
   const path = folderOf(root, ref)?.index;
   const file = path === undefined ? undefined : fs.lstatSync(path, { throwIfNoEntry: false });
   if (path === undefined || !file?.isFile()) return {};

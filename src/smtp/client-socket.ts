@@ -12,6 +12,10 @@ export interface SocketUser {
   readonly ready: boolean;
   /** Takes some of what is unread; false where that needs more octets. */
   step(): boolean;
+  /** What was said is on its way to the client. */
+  replied(): void;
+  /** The client has said something. */
+  heard(): void;
   /** The socket is closed. */
   gone(): void;
   failed(error: Error): void;
@@ -61,6 +65,7 @@ export class ClientSocket {
   readonly #read = (octets: Buffer): void => {
     if (this.#closing) return;
     this.#lastRead = performance.now();
+    this.#user.heard();
     this.#unread = this.#unread.length === 0 ? octets : Buffer.concat([this.#unread, octets]);
     this.work();
     if (this.#unread.length > maxUnread) this.#socket.pause();
@@ -143,6 +148,7 @@ export class ClientSocket {
     if (this.#unsaid !== '') {
       this.#socket.write(this.#unsaid, 'latin1');
       this.#unsaid = '';
+      this.#user.replied();
       this.#clogged = this.#socket.writableNeedDrain;
     }
     if (this.#closing && this.#lingering === undefined && !this.#socket.destroyed) this.#hangUp();

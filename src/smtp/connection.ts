@@ -109,6 +109,14 @@ export class Connection implements SocketUser {
     return reply(220, '', `${this.#listener.services.settings.hostname} ESMTP postern`);
   }
 
+  replied(): void {
+    this.#session.replied();
+  }
+
+  heard(): void {
+    this.#session.heard();
+  }
+
   /** One command, or some text. */
   step(): boolean {
     if (this.#text) {

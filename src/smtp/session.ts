@@ -35,6 +35,8 @@ export class SmtpSession {
   /** The message that is being received: 354 has been said, its end has not come. */
   #message: IncomingMessage | undefined;
   #refusedRecipients = 0;
+  /** The turn of /srv in which the client was last replied to. */
+  #repliedIn = -1;
 
   /** `offered` are the extensions that hang on the connection. */
   constructor(services: Services, client: Client, offered: () => readonly string[] = () => []) {
@@ -65,6 +67,16 @@ export class SmtpSession {
   /** Are the next octets text of the message? */
   get receiving(): boolean {
     return this.#message !== undefined;
+  }
+
+  replied(): void {
+    this.#repliedIn = this.#services.srv.turn.now();
+  }
+
+  /** What the client has seen answered may have led to a marker: where that was in this turn, all is looked at anew. */
+  heard(): void {
+    const { turn } = this.#services.srv;
+    if (this.#repliedIn === turn.number) turn.end();
   }
 
   /** Before the greeting; the reply that takes its place where there is one. */

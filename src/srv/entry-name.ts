@@ -5,8 +5,12 @@
  * control character, over 255 octets of UTF-8, and the literal `*`, which is the operator's wildcard.
  */
 export function entryName(clientText: string): string | undefined {
+  if (plain.test(clientText)) return clientText;
   const name = clientText.normalize('NFC').toLowerCase();
   if (name === '' || name === '.' || name === '..' || name === '*') return undefined;
   if (/[/\p{Cc}]/u.test(name) || Buffer.byteLength(name) > 255) return undefined;
   return name;
 }
+
+/** Most of them: nothing in it has to be changed or looked at more closely. */
+const plain = /^[0-9a-z@_-][0-9a-z.@_+-]{0,254}$/;

@@ -1,11 +1,12 @@
 /**
  * A folder of /srv as it was listed, held good by one stat of it: while its inode and times stay the same, nothing
  * was made in it or taken out of it. What is listed is still looked at by itself, so that what cannot be read is
- * never taken for absent. The folder is asked about once in a turn of the event loop, in which no command can have
- * been read after a reply. Leaves what the names mean to srv.ts.
+ * never taken for absent. Each is asked about once a turn, in which no command can have been read after a reply.
+ * Leaves what the names mean to srv.ts, and when a turn ends to turn.ts.
  */
 import { lstatSync, opendirSync, readdirSync, readFileSync, realpathSync, statSync, type Stats } from 'node:fs';
 import { sep } from 'node:path';
+import type { Turn } from './turn.js';
 
 /**
  * /srv cannot be read (anything but "no such entry"): the mail must be deferred. Caught by the hook runner and the
@@ -37,36 +38,15 @@ const maxListOctets = 65_536;
 
 const quiet = { throwIfNoEntry: false } as const;
 
-/** The folders below one root, and the turn that it is. */
+/** The folders below one root. */
 export class MarkerFolders {
   readonly root: string;
-  /** It is false where every question shall look afresh, as in a command that writes markers and reads them again. */
-  readonly #oncePerTurn: boolean;
+  readonly turn: Turn;
   readonly #known = new Map<string, MarkerFolder>();
-  #turn = 0;
-  #isTurnEnding = false;
 
-  constructor(root: string, oncePerTurn: boolean) {
+  constructor(root: string, turn: Turn) {
     this.root = root;
-    this.#oncePerTurn = oncePerTurn;
-  }
-
-  /** To be called once a question; a number that is another one whenever folders must be looked at again. */
-  begin(): void {
-    if (!this.#oncePerTurn) this.#turn++;
-    else if (!this.#isTurnEnding) {
-      this.#isTurnEnding = true;
-      setImmediate(this.#endTurn);
-    }
-  }
-
-  readonly #endTurn = (): void => {
-    this.#turn++;
-    this.#isTurnEnding = false;
-  };
-
-  get turn(): number {
-    return this.#turn;
+    this.turn = turn;
   }
 
   /** The folder at a path outside of the tree, or of the tree itself; undefined where there is none. */
@@ -104,6 +84,8 @@ export class MarkerFolder {
   /** Those below it that were asked for, so that a path need not be put together and looked up again. */
   readonly #children = new Map<string, MarkerFolder>();
   #turn = -1;
+  /** What was listed and asked about in this turn. */
+  readonly #stats = new Map<string, Stats | undefined>();
   #kind: 'directory' | 'link' | undefined;
   #octets = 0;
   #stamp: Stamp | undefined;
@@ -123,9 +105,11 @@ export class MarkerFolder {
 
   /** The folder itself, listed or held good in this turn, if it is a directory. */
   whereThere(look: typeof statSync): MarkerFolder | undefined {
-    if (this.#turn !== this.#folders.turn) {
-      this.#look(attempt(this.path, () => look(this.path, quiet)));
-      this.#turn = this.#folders.turn;
+    const turn = this.#folders.turn.number;
+    if (this.#turn !== turn) {
+      this.#look(statsAt(this.path, look));
+      this.#turn = turn;
+      if (this.#stats.size > 0) this.#stats.clear();
     }
     return this.#kind === 'directory' ? this : undefined;
   }
@@ -170,8 +154,10 @@ export class MarkerFolder {
   /** `stat`, never `open`: a marker may be a FIFO or a device. */
   #statOf(name: string): Stats | undefined {
     if (!this.mayHave(name)) return undefined;
-    const path = `${this.path}/${name}`;
-    return attempt(path, () => statSync(path, quiet));
+    let found = this.#stats.get(name);
+    if (found === undefined && !this.#stats.has(name))
+      this.#stats.set(name, (found = statsAt(`${this.path}/${name}`, statSync)));
+    return found;
   }
 
   sub(name: string): MarkerFolder | undefined {
@@ -253,10 +239,23 @@ export function attempt<T>(path: string, look: () => T): T | undefined {
   try {
     return look();
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new BrokenMarker(path, error);
+    return absent(path, error);
   }
+}
+
+/** The same as `attempt`, without a function made for it: nearly all questions are these. */
+function statsAt(path: string, look: typeof statSync): Stats | undefined {
+  try {
+    return look(path, quiet);
+  } catch (error) {
+    return absent(path, error);
+  }
+}
+
+function absent(path: string, error: unknown): undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+  throw new BrokenMarker(path, error);
 }
 
 /** Reads one entry: there may be a million. */

@@ -13,7 +13,13 @@ export function networkNames(ip: Ip): readonly string[] {
 
 function namesAround(ip: Ip): string[] {
   const names: string[] = [];
-  for (let prefix = ip.family === 4 ? 32 : 128; prefix >= 0; prefix--)
-    names.push(`${networkBase(ip, prefix).text}_${prefix}`);
+  for (let prefix = bitsOf(ip); prefix >= 0; prefix--) names.push(nameOf(ip, prefix));
   return names;
 }
+
+/** The name of the network of that prefix; undefined where an address of this family has none. */
+export const networkName = (ip: Ip, prefix: number): string | undefined =>
+  prefix >= 0 && prefix <= bitsOf(ip) ? nameOf(ip, prefix) : undefined;
+
+const bitsOf = (ip: Ip): number => (ip.family === 4 ? 32 : 128);
+const nameOf = (ip: Ip, prefix: number): string => `${networkBase(ip, prefix).text}_${prefix}`;

@@ -10,7 +10,8 @@ import { mayBeRouted } from '../mail/address.js';
 import type { Ip } from '../mail/ip.js';
 import { attempt, BrokenMarker, type MarkerFolder, MarkerFolders } from './folder.js';
 import { entryName } from './entry-name.js';
-import { networkNames } from './network-names.js';
+import { networkName, networkNames } from './network-names.js';
+import { Turn } from './turn.js';
 
 export { BrokenMarker };
 
@@ -33,8 +34,8 @@ export interface SrvOptions {
   /** A directory of files named by address beside `blacklisted/ips`; '' for none. */
   readonly blacklistDir: string;
   /**
-   * Each folder is looked at once in a turn of the event loop, for listeners: no command is read in a turn in which
-   * the one before was answered. Otherwise at each question, for whoever writes markers and reads them again.
+   * Each folder is looked at once in a turn of the event loop, for listeners, who end it where a client speaks again.
+   * Otherwise at each question, for whoever writes markers and reads them again.
    */
   readonly oncePerTurn: boolean;
 }
@@ -44,14 +45,19 @@ const globalName = '_global_';
 
 export class Srv {
   readonly #options: SrvOptions;
+  readonly turn: Turn;
   readonly #folders: MarkerFolders;
   readonly #extra: MarkerFolders | undefined;
+  readonly #globalPath: string;
+  /** The last domain that was asked about: nearly always the next one as well. */
+  #last: KnownDomain = { turn: -1, domain: '', folder: undefined, scopes: undefined };
 
   constructor(options: SrvOptions) {
     this.#options = options;
-    this.#folders = new MarkerFolders(options.root, options.oncePerTurn);
-    this.#extra =
-      options.blacklistDir === '' ? undefined : new MarkerFolders(options.blacklistDir, options.oncePerTurn);
+    this.turn = new Turn(options.oncePerTurn);
+    this.#folders = new MarkerFolders(options.root, this.turn);
+    this.#extra = options.blacklistDir === '' ? undefined : new MarkerFolders(options.blacklistDir, this.turn);
+    this.#globalPath = `${options.root}/${globalName}`;
   }
 
   /**
@@ -78,7 +84,7 @@ export class Srv {
 
   /** What the folder of a hosted domain is called below the root: its A-labels, or its Unicode name. */
   folderName(domain: string): string {
-    this.#folders.begin();
+    this.turn.now();
     return this.#folders.inRoot(domain) === undefined ? domainToUnicode(domain) : domain;
   }
 
@@ -142,8 +148,9 @@ export class Srv {
   listed(domain: string, list: List, kind: string, key: string): string | undefined {
     const name = entryName(key);
     if (name === undefined) return undefined;
-    const scope = this.#scopes(domain).find(({ folder }) => folder.sub(list)?.sub(kind)?.has(name));
-    return scope && `${scope.name}/${list}/${kind}/${name}`;
+    for (const { folder, name: scope } of this.#scopes(domain))
+      if (folder.sub(list)?.sub(kind)?.has(name) === true) return `${scope}/${list}/${kind}/${name}`;
+    return undefined;
   }
 
   /** Does `list/kind/` of the domain or of `_global_` hold anything? */
@@ -174,24 +181,38 @@ export class Srv {
 
   #listedBeside(client: Ip): string | undefined {
     if (this.#extra === undefined) return undefined;
-    this.#extra.begin();
+    this.turn.now();
     const entry = addressIn(this.#extra.at(this.#extra.root), client);
     return entry && `${this.#extra.root}/${entry}`;
   }
 
   /** The domain's own folder, and that for all domains. */
-  #scopes(domain: string): readonly { readonly name: string; readonly folder: MarkerFolder }[] {
-    const own = this.#folder(domain);
-    const global = this.#folders.at(`${this.#options.root}/${globalName}`);
+  #scopes(domain: string): readonly Scope[] {
+    const known = this.#known(domain);
+    return (known.scopes ??= this.#scopesOf(known));
+  }
+
+  #scopesOf({ domain, folder }: KnownDomain): readonly Scope[] {
+    const global = this.#folders.at(this.#globalPath);
     return [
-      ...(own === undefined ? [] : [{ name: domain, folder: own }]),
+      ...(folder === undefined ? [] : [{ name: domain, folder }]),
       ...(global === undefined ? [] : [{ name: globalName, folder: global }]),
     ];
   }
 
-  /** Where the domain's markers are: under its A-labels or, as operators write it too, under its Unicode name. */
   #folder(domain: string): MarkerFolder | undefined {
-    this.#folders.begin();
+    return this.#known(domain).folder;
+  }
+
+  #known(domain: string): KnownDomain {
+    const turn = this.turn.now();
+    const last = this.#last;
+    if (last.turn === turn && last.domain === domain) return last;
+    return (this.#last = { turn, domain, folder: this.#lookFor(domain), scopes: undefined });
+  }
+
+  /** Where the domain's markers are: under its A-labels or, as operators write it too, under its Unicode name. */
+  #lookFor(domain: string): MarkerFolder | undefined {
     if (domain === globalName || entryName(domain) !== domain) return undefined;
     const own = this.#folders.inRoot(domain);
     if (own !== undefined || !domain.includes('xn--')) return own;
@@ -200,15 +221,28 @@ export class Srv {
   }
 }
 
+interface Scope {
+  readonly name: string;
+  readonly folder: MarkerFolder;
+}
+
+/** What is known of a domain in a turn. */
+interface KnownDomain {
+  readonly turn: number;
+  readonly domain: string;
+  readonly folder: MarkerFolder | undefined;
+  /** They are looked for when somebody asks for a list. */
+  scopes: readonly Scope[] | undefined;
+}
+
 /** The entry of a folder that names the address or a network around it. */
 function addressIn(folder: MarkerFolder | undefined, client: Ip): string | undefined {
   if (folder === undefined) return undefined;
   if (folder.has(client.text)) return client.text;
-  const names = networkNames(client); // one for each length, the longest first
   const lengths = folder.networkLengths;
-  if (lengths === undefined) return names.find((name) => folder.has(name));
+  if (lengths === undefined) return networkNames(client).find((name) => folder.has(name));
   for (const length of lengths) {
-    const name = names[names.length - 1 - length];
+    const name = networkName(client, length);
     if (name !== undefined && folder.has(name)) return name;
   }
   return undefined;

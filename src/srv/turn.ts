@@ -1,0 +1,38 @@
+/**
+ * A turn: for how long what was looked at in /srv need not be looked at again. It ends with the turn of the event
+ * loop, and before that where a client speaks again that was answered in it: a marker may have been set in between.
+ */
+export class Turn {
+  #number = 0;
+  #isEnding = false;
+  /** It is false where every question shall look afresh, as in a command that writes markers and reads them again. */
+  readonly #lasts: boolean;
+
+  constructor(lasts: boolean) {
+    this.#lasts = lasts;
+  }
+
+  /** The turn that it is: another number whenever folders must be looked at again. To be asked once a question. */
+  now(): number {
+    if (!this.#lasts) this.#number++;
+    else if (!this.#isEnding) {
+      this.#isEnding = true;
+      setImmediate(this.#endWithLoop);
+    }
+    return this.#number;
+  }
+
+  /** The same without a question. */
+  get number(): number {
+    return this.#number;
+  }
+
+  end(): void {
+    this.#number++;
+  }
+
+  readonly #endWithLoop = (): void => {
+    this.#isEnding = false;
+    this.end();
+  };
+}

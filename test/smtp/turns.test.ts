@@ -1,0 +1,61 @@
+/** A marker set between a reply and the next command counts, also where both come in one turn of the event loop. */
+import assert from 'node:assert/strict';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import type net from 'node:net';
+import { join } from 'node:path';
+import { Duplex } from 'node:stream';
+import { test } from 'node:test';
+import { parseIp } from '../../src/mail/ip.js';
+import { Connection } from '../../src/smtp/connection.js';
+import { Mx } from '../support/mx.js';
+
+/** A socket whose octets come when the test says so. */
+class ToldSocket extends Duplex {
+  heard = '';
+
+  override _read(): void {}
+
+  override _write(octets: Buffer, _: string, done: () => void): void {
+    this.heard += octets.toString('latin1');
+    done();
+  }
+
+  setNoDelay(): this {
+    return this;
+  }
+
+  /** The reply to the line; nothing is waited for. */
+  say(line: string): string {
+    this.heard = '';
+    this.emit('data', Buffer.from(`${line}\r\n`));
+    return this.heard;
+  }
+}
+
+test('a marker that is set behind a reply counts for the next command, and one taken away as well', async (t) => {
+  const mx = await Mx.start({
+    markers: ['example.com/users/valid/alice'],
+    settings: ['log_level=error', 'max_errors=100'],
+  });
+  t.after(() => mx.close());
+  const socket = new ToldSocket();
+  const connection = new Connection(
+    mx.listener,
+    socket as unknown as net.Socket,
+    parseIp('192.0.2.1') ?? assert.fail(),
+  );
+  connection.open();
+  socket.say('EHLO client.example');
+  socket.say('MAIL FROM:<a@sender.example>');
+  const folder = join(mx.root, 'srv/example.org/users/valid');
+  for (let i = 0; i < 20; i++) {
+    assert.match(socket.say('RCPT TO:<bob@example.org>'), /^550 5\.7\.1 /);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'bob'), '');
+    assert.match(socket.say('RCPT TO:<bob@example.org>'), /^250 /);
+    socket.say('RSET');
+    socket.say('MAIL FROM:<a@sender.example>');
+    rmSync(join(mx.root, 'srv/example.org'), { recursive: true });
+  }
+  connection.destroy();
+});

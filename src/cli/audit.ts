@@ -2,6 +2,7 @@
  * `postern audit`: who changed what, newest first. Lines hold octets of strangers: none of them reaches a terminal as
  * it is.
  */
+import { errorText } from '../mail/error-text.js';
 import { type AuditEntry } from '../audit/audit-entry.js';
 import { holdsWords, readAudit } from '../audit/audit.js';
 import type { Line, Style } from '../text/line.js';
@@ -33,7 +34,7 @@ export function audit({ argv, env }: CommandLine): number {
       process.stdout.write(words.options.has('json') ? jsonLine(entry) : render([lineOf(entry)], terminal));
     }
   } catch (error) {
-    return failed(exit.ioError, [`audit: ${error instanceof Error ? error.message : String(error)}`]);
+    return failed(exit.ioError, [`audit: ${errorText(error)}`]);
   }
   if (count === 0) process.stderr.write('nothing found\n');
   if (count > limit) process.stderr.write(`… and more: --limit=${limit * 10}, --all, or words to look for\n`);

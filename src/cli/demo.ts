@@ -7,6 +7,7 @@ import { dirname, join, relative } from 'node:path';
 import { styleText } from 'node:util';
 import { exit } from './exit-codes.js';
 import { type CommandLine, load } from './load.js';
+import { errorText } from '../mail/error-text.js';
 import { printable } from '../mail/text.js';
 import type { Settings } from '../settings/settings.js';
 import { type DemoMail, demoMails, marker } from '../trial/demo-mails.js';
@@ -37,7 +38,7 @@ export async function demo(command: CommandLine): Promise<number> {
     return await run(settings, listen);
   } catch (error) {
     complain([
-      `demo: ${(error as Error).message || 'no answer'} (${listen.host}:${listen.port}); is "npm start" running in another terminal?`,
+      `demo: ${errorText(error) || 'no answer'} (${listen.host}:${listen.port}); is "npm start" running in another terminal?`,
     ]);
     return exit.unavailable;
   }

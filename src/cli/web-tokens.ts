@@ -1,5 +1,6 @@
 /** `postern web token`, `web tokens` and `web revoke`: who may log in to the quarantine page. */
 import { parseDomain } from '../mail/domain.js';
+import { errorText } from '../mail/error-text.js';
 import { printable } from '../mail/text.js';
 import { nearest } from '../settings/nearest.js';
 import type { Settings } from '../settings/settings.js';
@@ -43,7 +44,7 @@ export function tokenCommand({ argv, env }: CommandLine): number | undefined {
   try {
     return command.run({ settings: loaded.value.settings, words, env });
   } catch (error) {
-    return failed(exit.cantCreate, [`web_tokens: ${error instanceof Error ? error.message : String(error)}`]);
+    return failed(exit.cantCreate, [`web_tokens: ${errorText(error)}`]);
   }
 }
 

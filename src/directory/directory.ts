@@ -5,6 +5,7 @@
  *     const asked = directory.has({ d: 'example.org' });
  *     const answer = asked instanceof Promise ? await asked : asked;
  */
+import { errorText } from '../mail/error-text.js';
 import { boundedStore } from '../dns/bounded-store.js';
 import type { FilterTemplate, FilterValues } from './filter.js';
 import { LdapPool, type LdapPoolOptions } from './pool.js';
@@ -66,7 +67,7 @@ export class Directory {
   #ask(filter: string): Promise<DirectoryAnswer> {
     const asked = this.#pool.hasEntry(filter).then(
       (has) => this.#remember(filter, has),
-      (error: unknown): DirectoryAnswer => ({ kind: 'failed', problem: (error as Error).message }),
+      (error: unknown): DirectoryAnswer => ({ kind: 'failed', problem: errorText(error) }),
     );
     this.#asking.set(filter, asked);
     return asked.finally(() => this.#asking.delete(filter));

@@ -3,6 +3,7 @@
  * into a place is escaped (RFC 4515 §3), so that it can only ever be a value: no client adds a condition or a
  * wildcard.
  */
+import { errorText } from '../mail/error-text.js';
 import type { Result } from '../mail/result.js';
 import { escapeFilter, FilterParser } from 'ldapts';
 
@@ -35,7 +36,7 @@ export function parseFilter(given: string, places: readonly Placeholder[]): Pars
   try {
     FilterParser.parseString(template.expand({ d: 'd.example', u: 'u', s: 'u@d.example' }));
   } catch (error) {
-    return bad(`is no search filter by RFC 4515 (${(error as Error).message})`);
+    return bad(`is no search filter by RFC 4515 (${errorText(error)})`);
   }
   return { ok: true, value: template };
 }

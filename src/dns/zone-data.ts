@@ -11,6 +11,7 @@
  * In the first form SPF entries count as TXT when the name has no TXT entry, not even NONE; the second says
  * what it means. TIMEOUT: questions for types without a record time out. Text is latin1.
  */
+import { errorText } from '../mail/error-text.js';
 import { parseIp, type Ip } from '../mail/ip.js';
 import { lowerName } from './wire/name.js';
 import type { Mx, RecordData, RecordType } from './resolver.js';
@@ -58,7 +59,7 @@ export function readZoneText(text: string): ZoneReading {
   try {
     return readZoneData(JSON.parse(text.replace(/^\uFEFF/, '')));
   } catch (error) {
-    return { kind: 'bad', problem: `not JSON: ${printable(error instanceof Error ? error.message : String(error))}` };
+    return { kind: 'bad', problem: `not JSON: ${printable(errorText(error))}` };
   }
 }
 

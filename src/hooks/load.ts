@@ -10,6 +10,7 @@ import { type ListedPlugin, readPluginList } from './list.js';
 import { learnsOwnPackage } from './own-package.js';
 import { namePlugin } from './plugin-console.js';
 import { hookNames, type Plugin } from './plugin.js';
+import { errorText } from '../mail/error-text.js';
 import type { Problems, Result } from '../mail/result.js';
 
 export type LoadedPlugins = Result<readonly Plugin[], Problems>;
@@ -52,7 +53,7 @@ async function load(listed: ListedPlugin, dirs: readonly string[]): Promise<Plug
     );
   } catch (error) {
     if (error instanceof SyntaxError) return `${file}: ${error.message}; "node --check ${file}" shows the line`;
-    return `${listed.name}: ${error instanceof Error ? error.message : String(error)}`;
+    return `${listed.name}: ${errorText(error)}`;
   }
 }
 

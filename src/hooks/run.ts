@@ -3,6 +3,7 @@
  * an answer that does not come in time. One log line a plugin. Most plugins answer at once, so nothing here waits, and
  * no timer and no logger is made, before one returns a promise or has something to say.
  */
+import { errorText } from '../mail/error-text.js';
 import type { Eventual } from '../mail/eventual.js';
 import { type Reply, localProblem } from '../mail/reply.js';
 import { type Pardon, type Rejection, type Verdict, defer, note, pass, skip } from '../mail/verdict.js';
@@ -196,7 +197,7 @@ function failed<H extends JudgingHook>({ run, hooked, since, mode }: Asking<H>, 
 /** What is thrown may be anything, and may throw when it is looked at. */
 function problemOf(error: unknown): string {
   try {
-    return String(error instanceof Error ? error.message : error);
+    return errorText(error);
   } catch {
     return 'threw a value that cannot be shown';
   }

@@ -5,6 +5,7 @@
  */
 import { Readable } from 'node:stream';
 import { type AttachmentStream, type Headers, MailParser, type MailParserOptions, type MessageText } from 'mailparser';
+import { errorText } from '../mail/error-text.js';
 import { type Attachment, type Content, maxAttachment, maxText } from '../mail/content/content.js';
 import { imageType } from '../mail/content/image-type.js';
 import type { Keep } from './content-reader.js';
@@ -23,7 +24,7 @@ export async function readContent(octets: Readable, keep?: Keep): Promise<Conten
     const [text, html] = [found.text, found.html].map((parts) => parts.join('\n').slice(0, maxText));
     return { kind: 'read', text: text ?? '', html: html ?? '', attachments: found.attachments };
   } catch (error) {
-    return { kind: 'unreadable', why: error instanceof Error ? error.message : String(error), isLasting: true };
+    return { kind: 'unreadable', why: errorText(error), isLasting: true };
   }
 }
 

@@ -3,6 +3,7 @@
  * mail, folder and index line are on disk. What a crash can leave at each point, and why that is harmless, is in
  * README.md. Leaves the reply to the listener.
  */
+import { errorText } from '../mail/error-text.js';
 import type { Headline } from '../mail/shown/headline.js';
 import type { MessageSource } from '../mail/message.js';
 import { fieldText } from '../mail/text.js';
@@ -93,7 +94,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
       return result;
     },
     expire: (at = now(), progress) => expire({ ...options, now: at, ...(progress && { progress }) }),
-    clockProblem: (at = now()) => clockProblem({ ...options, now: at }).catch((error: unknown) => messageOf(error)),
+    clockProblem: (at = now()) => clockProblem({ ...options, now: at }).catch(errorText),
     async close() {
       await Promise.all(running);
     },
@@ -166,7 +167,5 @@ function linesOf({ time, copies, about }: ArchiveRequest, files: readonly MailFi
 }
 
 function failure(error: unknown): ArchiveResult {
-  return { kind: 'failed', full: ['ENOSPC', 'EDQUOT'].includes(codeOf(error)), problem: messageOf(error) };
+  return { kind: 'failed', full: ['ENOSPC', 'EDQUOT'].includes(codeOf(error)), problem: errorText(error) };
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

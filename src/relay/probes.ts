@@ -2,6 +2,7 @@
  * What the MTA said of recipients when it was asked ahead, for a while: a memory, not a truth. Each recipient is
  * asked once, whoever waits for it, and while the MTA does not answer none is.
  */
+import { errorText } from '../mail/error-text.js';
 import { asciiText } from '../mail/text.js';
 import type { Probe } from './probe.js';
 
@@ -54,7 +55,7 @@ export class Probes {
       .ask(recipient)
       .catch((error: unknown): Probe => {
         this.#quietUntil = this.#options.now() + quietMs;
-        const problem = asciiText(error instanceof Error ? error.message : String(error));
+        const problem = asciiText(errorText(error));
         this.#options.onQuiet?.(problem);
         return { kind: 'unknown', problem };
       })

@@ -3,6 +3,7 @@
  * client is answered, and what is remembered of refused recipients, is the caller's. One mail's way over a connection
  * is transaction.ts, the connections are pool.ts.
  */
+import { errorText } from '../mail/error-text.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
 import type { Reply } from '../mail/reply.js';
@@ -194,5 +195,5 @@ const settled = (outcome: RelayOutcome): RelayResult =>
 
 const unreachable = (error: unknown): RelayResult => ({
   kind: 'unreachable',
-  problem: asciiText(error instanceof Error ? error.message : String(error)),
+  problem: asciiText(errorText(error)),
 });

@@ -3,6 +3,7 @@
  * recipients or none: the end of data is never sent when one was refused. Connections and second tries are
  * relay.ts's.
  */
+import { errorText } from '../mail/error-text.js';
 import type { MessageSource } from '../mail/message.js';
 import { isTemporary, type Reply } from '../mail/reply.js';
 import { repeatableHelo, xclientCommand, xforwardCommands, type ClientIdentity } from './client-identity.js';
@@ -40,7 +41,7 @@ export async function handOver(
   try {
     return await transaction.run();
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = errorText(error);
     // Not the MTA's fault: the message could not be read. Without its end of data the mail does not exist.
     if (!(error instanceof ConnectionLost)) connection.drop(`cannot read the message: ${problem}`);
     return { kind: transaction.stale ? 'stale' : 'unreachable', problem };

@@ -4,6 +4,7 @@
  * the domain's mail is kept. `postern srv expire` and the quarantine page write the file by this one.
  */
 import path from 'node:path';
+import { errorText } from '../mail/error-text.js';
 import { schema } from '../settings/schema.js';
 import type { TreeFolder } from './inside-tree.js';
 import { writeLines } from './write-lines.js';
@@ -50,7 +51,7 @@ export function ownLimits(srv: LineReader, domain: string): OwnLimits | undefine
     const read = lines && readExpiry(lines);
     return typeof read === 'string' ? broken(read) : read;
   } catch (error) {
-    return broken(`cannot be read (${error instanceof Error ? error.message : String(error)})`);
+    return broken(`cannot be read (${errorText(error)})`);
   }
 }
 

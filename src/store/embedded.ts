@@ -7,6 +7,7 @@
 import { chownSync, readFileSync, statSync } from 'node:fs';
 import { appendFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { errorText } from '../mail/error-text.js';
 import type { Backend, Operation, StoreAnswer, Value } from './store.js';
 import { type StoreEntry, Table } from './table.js';
 
@@ -110,7 +111,7 @@ export class Embedded implements Backend {
       this.#problem = '';
     } catch (error) {
       this.#table.giveBack(keys);
-      this.#report(`cannot be written: ${(error as Error).message}`);
+      this.#report(`cannot be written: ${errorText(error)}`);
     }
   }
 

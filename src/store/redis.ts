@@ -3,6 +3,7 @@
  * answer, and never a wait of more than a second: after a time-out it is left alone for a moment.
  */
 import { createClient } from '@redis/client';
+import { errorText } from '../mail/error-text.js';
 import type { Backend, Operation, StoreAnswer, Value } from './store.js';
 
 export interface RedisOptions {
@@ -118,5 +119,4 @@ export class Redis implements Backend {
 const late = Symbol('late');
 
 /** A host name with several addresses fails with an AggregateError, whose message is empty. */
-const textOf = (error: unknown): string =>
-  error instanceof Error ? error.message || ((error as NodeJS.ErrnoException).code ?? error.name) : String(error);
+const textOf = (error: unknown): string => errorText(error) || ((error as NodeJS.ErrnoException).code ?? String(error));

@@ -1,5 +1,6 @@
 /** The MTA's side of the milter protocol, for tests: packets to send, answers to read; without a socket or over one. */
 import net from 'node:net';
+import { errorText } from '../../src/mail/error-text.js';
 import type { MilterPolicy } from '../../src/milter/policy.js';
 import { preparePolicy } from '../../src/milter/dialogue.js';
 import { MilterSession, type Outlet } from '../../src/milter/session.js';
@@ -118,7 +119,7 @@ export class Talk<S, T> implements Outlet {
   }
 
   failed(event: string, error: unknown): void {
-    this.failures.push(`${event}: ${error instanceof Error ? error.message : String(error)}`);
+    this.failures.push(`${event}: ${errorText(error)}`);
   }
 
   resumed(): void {}

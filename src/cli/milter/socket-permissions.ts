@@ -1,4 +1,5 @@
 /** Who may connect to the milter's socket file. */
+import { errorText } from '../../mail/error-text.js';
 import type { SocketPermissions } from '../../milter/socket.js';
 import { accountNumber } from '../service/accounts.js';
 
@@ -21,6 +22,6 @@ export function permissionsOf(config: SocketSettings): SocketPermissions | strin
     };
   } catch (error) {
     const given = [socket_owner && `socket_owner = ${socket_owner}`, socket_group && `socket_group = ${socket_group}`];
-    return `${given.filter((text) => text !== '').join(', ')}: ${(error as Error).message}; name one that exists`;
+    return `${given.filter((text) => text !== '').join(', ')}: ${errorText(error)}; name one that exists`;
   }
 }

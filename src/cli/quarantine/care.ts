@@ -1,6 +1,7 @@
 /** `postern quarantine expire` and `check`: what the service does by itself or never needs, on demand. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { errorText } from '../../mail/error-text.js';
 import { printable } from '../../mail/text.js';
 import { type CheckResult, checkDay } from '../../quarantine/care/check.js';
 import { acceptClock } from '../../quarantine/care/clock.js';
@@ -59,7 +60,7 @@ export async function check({ settings, options, words }: Task): Promise<number>
       say(`${folder}: ${counted(found)}`, { folder, ...found });
     } catch (error) {
       progress.end();
-      complain([printable(`${folder}: ${error instanceof Error ? error.message : String(error)}`, 1000)]);
+      complain([printable(`${folder}: ${errorText(error)}`, 1000)]);
     }
   }
   progress.end();

@@ -1,6 +1,7 @@
 /** `postern quarantine`: finds what is to be done with refused mail; each is a function in a file beside this one. */
 import { existsSync } from 'node:fs';
 import { nearest } from '../../settings/nearest.js';
+import { errorText } from '../../mail/error-text.js';
 import { printable } from '../../mail/text.js';
 import { queryKeys } from '../../quarantine/look/query.js';
 import { exit } from '../exit-codes.js';
@@ -110,7 +111,7 @@ export async function quarantine({ argv, env }: CommandLine): Promise<number> {
       env,
     });
   } catch (error) {
-    complain([printable(error instanceof Error ? error.message : String(error))]);
+    complain([printable(errorText(error))]);
     return exit.ioError;
   }
 }

@@ -3,6 +3,7 @@
  * grows with the length of the text and not by more (RE2): no record can stop the milter.
  */
 import { RE2JS } from 're2js';
+import { errorText } from '../../mail/error-text.js';
 import type { Result } from '../../mail/result.js';
 
 export interface RecordPattern {
@@ -23,7 +24,9 @@ export function parsePattern(text: string): Result<RecordPattern> {
     // sos-milter saw records with the quotes of a zone file around them: an expression may count on these.
     return { ok: true, value: { text, matches: (record) => fits(record) || fits(`"${record}"`) } };
   } catch (error) {
-    const why = (error as Error).message.replace(/^error parsing regexp: /, '').replace('(?i)', '');
+    const why = errorText(error)
+      .replace(/^error parsing regexp: /, '')
+      .replace('(?i)', '');
     const hint = /\(\?<?[=!]|\\[1-9]/.test(text) ? '; look-around and back-references are not to be had' : '';
     return { ok: false, problem: `is no regular expression by RE2's syntax: ${why}${hint}` };
   }

@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
+import { errorText } from '../../mail/error-text.js';
 import { ydayOf } from '../disk/day.js';
 import { codeOf } from '../disk/durable.js';
 import { emptyFolder, entriesIn, filesIn, folderTime, newestMail } from '../disk/emptying.js';
@@ -70,7 +71,7 @@ async function noting(run: ExpireRun, work: () => Promise<void>): Promise<void> 
   try {
     await work();
   } catch (error) {
-    run.problems.push(error instanceof Error ? error.message : String(error));
+    run.problems.push(errorText(error));
   }
 }
 

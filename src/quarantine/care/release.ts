@@ -5,6 +5,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { mayBeRouted, parseAddress } from '../../mail/address.js';
+import { errorText } from '../../mail/error-text.js';
 import { parseIp } from '../../mail/ip.js';
 import type { MessageSource } from '../../mail/message.js';
 import { replyText } from '../../mail/reply.js';
@@ -97,7 +98,7 @@ async function marked(
     await addMark(root, ref, { kind: 'released', by, detail: result.reply });
     return result;
   } catch (error) {
-    return { ...result, problem: error instanceof Error ? error.message : String(error) };
+    return { ...result, problem: errorText(error) };
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import { promisify } from 'node:util';
+import { errorText } from '../../mail/error-text.js';
 
 const fdatasync = promisify(fs.fdatasync);
 const fsync = promisify(fs.fsync);
@@ -61,6 +62,6 @@ export function ioError(code: string, message: string): Error {
 }
 
 function withPath(error: unknown, path: string): Error {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorText(error);
   return Object.assign(new Error(`${text} '${path}'`), { code: codeOf(error) });
 }

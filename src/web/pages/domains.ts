@@ -1,6 +1,7 @@
 /** Hosted domains, and one domain's users, checks and lists, as switches: each is its marker file, there or not. */
 import { domainToUnicode } from 'node:url';
 import { html } from 'hono/html';
+import { errorText } from '../../mail/error-text.js';
 import type { ExpiryWords, OwnLimits } from '../../srv/expiry.js';
 import { type MarkerKind, type MarkerWriter, markerKinds, mayBeGlobal, neverMatches } from '../../srv/markers.js';
 import { csrf, type Html, page, say, sizeText } from './layout.js';
@@ -193,7 +194,7 @@ function textOf(markers: MarkerWriter, domain: string, list: string): { text: st
   try {
     return { text: markers.text(domain, list) ?? '' };
   } catch (error) {
-    return { text: '', problem: error instanceof Error ? error.message : String(error) };
+    return { text: '', problem: errorText(error) };
   }
 }
 

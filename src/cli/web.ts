@@ -7,6 +7,7 @@ import { readZone } from '../../plugins/shared/dns-list-check.js';
 import { Audit, type AuditRecord } from '../audit/audit.js';
 import { Links } from '../digest/links.js';
 import { createLogger, type Logger } from '../log.js';
+import { type Result, wrong } from '../mail/result.js';
 import { openContentReader } from '../mime/content-reader.js';
 import type { Settings } from '../settings/settings.js';
 import { checkHost } from '../spf/check-host.js';
@@ -48,28 +49,29 @@ export async function web(command: CommandLine): Promise<number> {
   const log = createLogger(settings);
   const oneTime = trial ? newToken() : undefined;
   const opened = await openPage(settings, log, oneTime);
-  if (typeof opened === 'string') return failed(exit.unavailable, [opened]);
+  if (!opened.ok) return failed(exit.unavailable, [opened.problem]);
+  const page = opened.value;
   const problem = dropPrivileges(settings);
   if (problem !== undefined) return failed(exit.noPermission, [problem]);
-  const url = `http://${hostOf(settings)}:${opened.port}/`;
+  const url = `http://${hostOf(settings)}:${page.port}/`;
   log.info({ web: url }, 'quarantine page');
   process.send?.({
     postern: 'web',
     url: oneTime === undefined ? url : `${url}login#token=${oneTime}`,
   } satisfies WebReady);
   await stopped();
-  await opened.close();
+  await page.close();
   return exit.ok;
 }
 
-/** Opens the page, or says why it cannot be opened. */
-export async function openPage(settings: Settings, log: Logger, oneTime?: string): Promise<WebListener | string> {
+/** Fails where the page has no address or cannot be opened there, and where the plugins or the zone file are wrong. */
+export async function openPage(settings: Settings, log: Logger, oneTime?: string): Promise<Result<WebListener>> {
   const at = settings.web;
-  if (at === undefined) return 'web: say where the page is to be, such as --web=127.0.0.1:8025';
+  if (at === undefined) return wrong('web: say where the page is to be, such as --web=127.0.0.1:8025');
   const plugins = await loadPlugins(listOf(settings), foldersOf(settings));
-  if (!plugins.ok) return plugins.problem.join('; ');
+  if (!plugins.ok) return wrong(plugins.problem.join('; '));
   const resolver = makeResolver(settings);
-  if (typeof resolver === 'string') return resolver;
+  if (!resolver.ok) return resolver;
   const srv = srvOf(settings);
   const markers = new MarkerWriter(settings.srv, (domain) => srv.folderName(domain));
   const reader = openContentReader();
@@ -100,7 +102,7 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
       }),
       changeExpiry: (domain, words) => changeExpiry(words, { tree: markers, domain }),
       reader,
-      checkSpf: async (query) => checkHost(query, { resolver, trace: true }),
+      checkSpf: async (query) => checkHost(query, { resolver: resolver.value, trace: true }),
       stats: new StatsCache(settings.spam),
       tokens: new Tokens(settings.web_tokens, oneTime),
       sessions: new Sessions(),
@@ -119,10 +121,10 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
       await listener.close();
       await Promise.all([reader.close(), relay.close()]);
     };
-    return { port: listener.port, close };
+    return { ok: true, value: { port: listener.port, close } };
   } catch (error) {
     await Promise.all([reader.close(), relay.close()]);
-    return `web = ${hostOf(settings)}:${at.port}: ${listenProblem(error)}`;
+    return wrong(`web = ${hostOf(settings)}:${at.port}: ${listenProblem(error)}`);
   }
 }
 

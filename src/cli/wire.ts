@@ -28,7 +28,7 @@ import { type Account, giveFolders } from './service/privileges.js';
 import { pluginFolder, pluginList } from './package-root.js';
 import { sharedRefusals } from './serve/worker-refusals.js';
 import { primaryStore } from './serve/worker-store.js';
-import type { Problems, Result } from '../mail/result.js';
+import { type Problems, type Result, wrong } from '../mail/result.js';
 
 export type Wired = Result<Services, Problems>;
 
@@ -36,7 +36,7 @@ export type Wired = Result<Services, Problems>;
 export async function wire(settings: Settings, log: Logger, kept?: Services): Promise<Wired> {
   const spoolDir = join(settings.state, 'spool');
   const problem = makeFolder('state', spoolDir, settings);
-  if (problem !== undefined) return { ok: false, problem: [problem] };
+  if (problem !== undefined) return wrong([problem]);
   const store =
     kept && same(kept.settings, settings, ['store', 'state'])
       ? kept.store
@@ -53,10 +53,10 @@ export async function wireToTry(settings: Settings, log: Logger): Promise<Wired>
 async function wireWith(given: Omit<WireParts, 'resolver' | 'plugins'>): Promise<Wired> {
   const { settings } = given;
   const resolver = makeResolver(settings);
-  if (typeof resolver === 'string') return { ok: false, problem: [resolver] };
+  if (!resolver.ok) return wrong([resolver.problem]);
   const loaded = await loadPlugins(listOf(settings), foldersOf(settings));
   if (!loaded.ok) return loaded;
-  return { ok: true, value: services({ ...given, resolver, plugins: new HookTable(loaded.value) }) };
+  return { ok: true, value: services({ ...given, resolver: resolver.value, plugins: new HookTable(loaded.value) }) };
 }
 
 /** The plugins that the settings name, without anything else. */
@@ -191,19 +191,21 @@ export const embeddedOf = (settings: Settings, log: Logger): Embedded =>
 const same = (a: Settings, b: Settings, names: readonly (keyof Settings)[]): boolean =>
   names.every((name) => JSON.stringify(a[name]) === JSON.stringify(b[name]));
 
-/** The resolver, or what is wrong with the zone file. */
-export function makeResolver(settings: Settings): Resolver | string {
+/** It fails where the zone file is wrong. */
+export function makeResolver(settings: Settings): Result<Resolver> {
   if (settings.dns_zone !== '') return zoneOf(settings.dns_zone);
   const servers = settings.dns_servers;
-  return cachingResolver(stubResolver({ ...(servers.length > 0 && { servers }), totalMs: settings.dns_timeout }));
+  const stub = stubResolver({ ...(servers.length > 0 && { servers }), totalMs: settings.dns_timeout });
+  return { ok: true, value: cachingResolver(stub) };
 }
 
-function zoneOf(path: string): Resolver | string {
+function zoneOf(path: string): Result<Resolver> {
+  const bad = (problem: string): Result<never> => wrong(`dns_zone: ${path}: ${problem}`);
   try {
     const zone = readZoneFile(readFileSync(path, 'utf8'));
-    return zone.kind === 'zone' ? zone.resolver : `dns_zone: ${path}: ${zone.problem}`;
+    return zone.ok ? zone : bad(zone.problem);
   } catch (error) {
-    return `dns_zone: ${path}: cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`;
+    return bad(`cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
   }
 }
 

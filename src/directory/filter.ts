@@ -4,7 +4,7 @@
  * wildcard.
  */
 import { errorText } from '../mail/error-text.js';
-import type { Result } from '../mail/result.js';
+import { type Result, wrong } from '../mail/result.js';
 import { escapeFilter, FilterParser } from 'ldapts';
 
 /** `%d` a domain, `%u` a local-part, `%s` the whole address. */
@@ -21,22 +21,20 @@ export interface FilterTemplate {
 export type ParsedFilter = Result<FilterTemplate>;
 
 const maxDepth = 40;
-const bad = (problem: string): ParsedFilter => ({ ok: false, problem });
-
 /** Reads a filter in which at least one of `places` stands; a percent sign before any other letter is itself. */
 export function parseFilter(given: string, places: readonly Placeholder[]): ParsedFilter {
   const text = withoutSpaces(given.startsWith('(') ? given : `(${given})`);
   const depth = depthOf(text);
-  if (depth === undefined) return bad('has unbalanced parentheses');
-  if (depth > maxDepth) return bad(`has parentheses more than ${maxDepth} deep`);
+  if (depth === undefined) return wrong('has unbalanced parentheses');
+  if (depth > maxDepth) return wrong(`has parentheses more than ${maxDepth} deep`);
   const parts = text.split(new RegExp(`%([${places.join('')}])`));
   if (parts.length < 2)
-    return bad(`must hold ${places.map((place) => `%${place}`).join(' or ')}, where the address goes`);
+    return wrong(`must hold ${places.map((place) => `%${place}`).join(' or ')}, where the address goes`);
   const template = { text, expand: (values: FilterValues) => expand(parts, values) };
   try {
     FilterParser.parseString(template.expand({ d: 'd.example', u: 'u', s: 'u@d.example' }));
   } catch (error) {
-    return bad(`is no search filter by RFC 4515 (${errorText(error)})`);
+    return wrong(`is no search filter by RFC 4515 (${errorText(error)})`);
   }
   return { ok: true, value: template };
 }

@@ -12,6 +12,7 @@
  * what it means. TIMEOUT: questions for types without a record time out. Text is latin1.
  */
 import { errorText } from '../mail/error-text.js';
+import { type Result, wrong } from '../mail/result.js';
 import { parseIp, type Ip } from '../mail/ip.js';
 import { lowerName } from './wire/name.js';
 import type { Mx, RecordData, RecordType } from './resolver.js';
@@ -28,9 +29,6 @@ export interface ZoneEntry {
 /** By lower-cased name without a final dot. */
 export type ZoneData = ReadonlyMap<string, ZoneEntry>;
 
-export type ZoneReading =
-  { readonly kind: 'zone'; readonly zone: ZoneData } | { readonly kind: 'bad'; readonly problem: string };
-
 const types = ['A', 'AAAA', 'MX', 'TXT', 'PTR'] as const satisfies readonly RecordType[];
 type ZoneType = RecordType | 'CNAME' | 'SPF';
 
@@ -41,25 +39,25 @@ interface ZoneItem {
 }
 
 /** Reads zone data; the problem is one line of printable ASCII that names the entry. */
-export function readZoneData(data: unknown): ZoneReading {
-  if (!isMap(data)) return { kind: 'bad', problem: 'zone data must be a map from names to records' };
+export function readZoneData(data: unknown): Result<ZoneData> {
+  if (!isMap(data)) return wrong('zone data must be a map from names to records');
   const zone = new Map<string, ZoneEntry>();
   for (const [name, value] of Object.entries(data)) {
     const key = lowerName(name).replace(/\.$/, '');
     const entry = zone.get(key) ?? emptyEntry();
     const problem = isOctets(name) ? readName(entry, value) : notOctets;
-    if (problem !== undefined) return { kind: 'bad', problem: `${quoted(name)}: ${problem}` };
+    if (problem !== undefined) return wrong(`${quoted(name)}: ${problem}`);
     zone.set(key, entry);
   }
-  return { kind: 'zone', zone };
+  return { ok: true, value: zone };
 }
 
 /** Reads the JSON text of a zone file. */
-export function readZoneText(text: string): ZoneReading {
+export function readZoneText(text: string): Result<ZoneData> {
   try {
     return readZoneData(JSON.parse(text.replace(/^\uFEFF/, '')));
   } catch (error) {
-    return { kind: 'bad', problem: `not JSON: ${printable(errorText(error))}` };
+    return wrong(`not JSON: ${printable(errorText(error))}`);
   }
 }
 

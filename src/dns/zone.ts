@@ -2,34 +2,32 @@
  * A resolver that knows one zone and never waits: for the demo, tests and checks without a network.
  * The forms of its data are described in zone-data.ts.
  */
+import type { Result } from '../mail/result.js';
 import { lowerName } from './wire/name.js';
 import { maxAliases } from './stub/reading.js';
 import type { DnsAnswer, RecordData, RecordType, Resolver } from './resolver.js';
-import { readZoneData, readZoneText, type ZoneData, type ZoneEntry, type ZoneReading } from './zone-data.js';
+import { readZoneData, readZoneText, type ZoneData, type ZoneEntry } from './zone-data.js';
 
 /** Answers at once, always. */
 export interface ZoneResolver extends Resolver {
   lookup<T extends RecordType>(name: string, type: T): DnsAnswer<RecordData[T]>;
 }
 
-export type ZoneFile =
-  { readonly kind: 'zone'; readonly resolver: ZoneResolver } | { readonly kind: 'bad'; readonly problem: string };
-
 /** Zone data of our own; throws when they are bad. For data from outside: `readZone`. */
 export function zoneResolver(zonedata: unknown): ZoneResolver {
-  const file = readZone(zonedata);
-  if (file.kind === 'bad') throw new TypeError(file.problem);
-  return file.resolver;
+  const zone = readZone(zonedata);
+  if (!zone.ok) throw new TypeError(zone.problem);
+  return zone.value;
 }
 
 /** Zone data from outside; the problem is one line that names the entry. */
-export const readZone = (zonedata: unknown): ZoneFile => fileOf(readZoneData(zonedata));
+export const readZone = (zonedata: unknown): Result<ZoneResolver> => resolved(readZoneData(zonedata));
 
 /** The JSON text of a zone file; the problem is one line that names the entry. */
-export const readZoneFile = (text: string): ZoneFile => fileOf(readZoneText(text));
+export const readZoneFile = (text: string): Result<ZoneResolver> => resolved(readZoneText(text));
 
-const fileOf = (reading: ZoneReading): ZoneFile =>
-  reading.kind === 'zone' ? { kind: 'zone', resolver: resolverOf(reading.zone) } : reading;
+const resolved = (read: Result<ZoneData>): Result<ZoneResolver> =>
+  read.ok ? { ok: true, value: resolverOf(read.value) } : read;
 
 type Answers = { readonly [T in RecordType]: DnsAnswer<RecordData[T]> };
 

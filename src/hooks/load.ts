@@ -11,7 +11,7 @@ import { learnsOwnPackage } from './own-package.js';
 import { namePlugin } from './plugin-console.js';
 import { hookNames, type Plugin } from './plugin.js';
 import { errorText } from '../mail/error-text.js';
-import type { Problems, Result } from '../mail/result.js';
+import { type Problems, type Result, wrong } from '../mail/result.js';
 
 export type LoadedPlugins = Result<readonly Plugin[], Problems>;
 
@@ -21,23 +21,23 @@ export async function loadPlugins(listFile: string, dirs: readonly string[]): Pr
     read: (path) => readFileSync(path, 'utf8'),
     resolve: (from, path) => resolve(dirname(from), path),
   });
-  if (!list.ok) return { ok: false, problem: [list.problem] };
+  if (!list.ok) return wrong([list.problem]);
   const plugins: Plugin[] = [];
   const problems: string[] = [];
   for (const listed of list.value) {
     const loaded = await load(listed, dirs);
-    if (typeof loaded === 'string') problems.push(`${listed.place}: ${loaded}`);
-    else if (plugins.some((plugin) => plugin.name === loaded.name))
-      problems.push(`${listed.place}: ${loaded.name} is listed twice`);
-    else plugins.push(loaded);
+    if (!loaded.ok) problems.push(`${listed.place}: ${loaded.problem}`);
+    else if (plugins.some(({ name }) => name === loaded.value.name))
+      problems.push(`${listed.place}: ${loaded.value.name} is listed twice`);
+    else plugins.push(loaded.value);
   }
-  return problems.length > 0 ? { ok: false, problem: problems } : { ok: true, value: plugins };
+  return problems.length > 0 ? wrong(problems) : { ok: true, value: plugins };
 }
 
-async function load(listed: ListedPlugin, dirs: readonly string[]): Promise<Plugin | string> {
+async function load(listed: ListedPlugin, dirs: readonly string[]): Promise<Result<Plugin>> {
   const file = findFile(listed.name, dirs);
   if (file === undefined)
-    return `there is no plugin "${listed.name}" (looked for ${listed.name}.js and .mjs in ${dirs.join(', ')})`;
+    return wrong(`there is no plugin "${listed.name}" (looked for ${listed.name}.js and .mjs in ${dirs.join(', ')})`);
   try {
     namePlugin(pathToFileURL(file).href, listed.name);
     const module = await moduleOf(file);
@@ -46,14 +46,15 @@ async function load(listed: ListedPlugin, dirs: readonly string[]): Promise<Plug
         ? (module.default as (args: readonly string[]) => unknown)(listed.args)
         : module.default;
     if (typeof module.default !== 'function' && listed.args.length > 0)
-      return `the plugin "${listed.name}" takes no arguments`;
-    return (
-      asPlugin(made) ??
-      `${file}: the default export is neither a plugin nor a check (an object with "name" and a hook, or "inspect")`
+      return wrong(`the plugin "${listed.name}" takes no arguments`);
+    const plugin = asPlugin(made);
+    if (plugin) return { ok: true, value: plugin };
+    return wrong(
+      `${file}: the default export is neither a plugin nor a check (an object with "name" and a hook, or "inspect")`,
     );
   } catch (error) {
-    if (error instanceof SyntaxError) return `${file}: ${error.message}; "node --check ${file}" shows the line`;
-    return `${listed.name}: ${errorText(error)}`;
+    if (error instanceof SyntaxError) return wrong(`${file}: ${error.message}; "node --check ${file}" shows the line`);
+    return wrong(`${listed.name}: ${errorText(error)}`);
   }
 }
 

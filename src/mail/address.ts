@@ -2,7 +2,7 @@
  * Mailbox addresses from the arguments of MAIL and RCPT (RFC 5321 §4.1.2, RFC 6531 §3.3): octets of a command line
  * into a value, or a problem. Nothing here knows which domains are hosted.
  */
-import type { Result } from './result.js';
+import { type Result, wrong } from './result.js';
 import { parseDomain } from './domain.js';
 import { decodeUtf8 } from './text.js';
 
@@ -25,22 +25,20 @@ export interface PathArgument {
   readonly parameters: ReadonlyMap<string, string | true>;
 }
 
-const bad = (problem: string): { readonly ok: false; readonly problem: string } => ({ ok: false, problem });
-
 /** RFC 5321 §4.5.3.1.3: a path has at most 256 octets, its brackets included. */
 const maxPathOctets = 256;
 
 /** Reads what stands behind `FROM:` or `TO:`. The line must be valid UTF-8 without control characters. */
 export function parsePathArgument(argument: Uint8Array): Result<PathArgument> {
   const text = decodeUtf8(argument);
-  if (text === undefined) return bad('not UTF-8');
-  if (/\p{Cc}/u.test(text)) return bad('control character');
+  if (text === undefined) return wrong('not UTF-8');
+  if (/\p{Cc}/u.test(text)) return wrong('control character');
   const end = endOfPath(text);
-  if (end < 0) return bad('no path in angle brackets');
+  if (end < 0) return wrong('no path in angle brackets');
   const inner = text.slice(1, end);
-  if (isTooLong(inner)) return bad('path too long');
+  if (isTooLong(inner)) return wrong('path too long');
   const parameters = parseParameters(text.slice(end + 1));
-  if (!parameters) return bad('bad parameter syntax');
+  if (!parameters) return wrong('bad parameter syntax');
   const path = parsePath(inner);
   return path.ok ? { ok: true, value: { path: path.value, parameters } } : path;
 }
@@ -80,7 +78,7 @@ function parsePath(inner: string): Result<Path> {
   if (inner === '') return { ok: true, value: { kind: 'null' } };
   if (inner.toLowerCase() === 'postmaster') return { ok: true, value: { kind: 'postmaster' } };
   const address = parseAddress(withoutSourceRoute(inner));
-  return address ? { ok: true, value: { kind: 'mailbox', address } } : bad('not a mailbox');
+  return address ? { ok: true, value: { kind: 'mailbox', address } } : wrong('not a mailbox');
 }
 
 /** RFC 5321 appendix C: a source route `@a,@b:` must be accepted and is ignored. */

@@ -1,5 +1,5 @@
 /** Where a milter listens, and how the MTAs are told: spellings into values and back. Pure. */
-import type { Result } from '../mail/result.js';
+import { type Result, wrong } from '../mail/result.js';
 
 export type Endpoint =
   /** `host`: an address or a name; `family` where the spelling tells it. Port 0 takes any that is free. */
@@ -13,7 +13,6 @@ export type ParsedEndpoint = Result<Endpoint>;
 /** sun_path is 108 octets, the last of them NUL. */
 const maxPathOctets = 107;
 
-const bad = (problem: string): ParsedEndpoint => ({ ok: false, problem });
 const good = (value: Endpoint): ParsedEndpoint => ({ ok: true, value });
 
 /** The spellings of spf-milter and of libmilter. */
@@ -33,19 +32,19 @@ export function parseEndpoint(text: string): ParsedEndpoint {
     case 'fd':
       return /^\d{1,4}$/.test(rest) && Number(rest) > 2
         ? good({ kind: 'fd', fd: Number(rest) })
-        : bad('fd: takes 3 or more');
+        : wrong('fd: takes 3 or more');
     default:
-      return text.startsWith('/') ? unix(text) : bad(`is none of ${endpointSpellings}`);
+      return text.startsWith('/') ? unix(text) : wrong(`is none of ${endpointSpellings}`);
   }
 }
 
 function unix(path: string): ParsedEndpoint {
-  if (path === '') return bad('has no path');
-  if (path.includes('\0')) return bad('has a NUL in its path');
+  if (path === '') return wrong('has no path');
+  if (path.includes('\0')) return wrong('has a NUL in its path');
   const octets = new TextEncoder().encode(path).length;
   return octets <= maxPathOctets
     ? good({ kind: 'unix', path })
-    : bad(`has a path of ${octets} octets; a socket's has at most ${maxPathOctets}`);
+    : wrong(`has a path of ${octets} octets; a socket's has at most ${maxPathOctets}`);
 }
 
 /**
@@ -56,11 +55,11 @@ function tcp(rest: string, family: 6 | undefined): ParsedEndpoint {
   const at = /^(\d+)@(.*)$/s.exec(rest);
   const colon = /^(.*):(\d+)$/s.exec(rest);
   const [host, digits] = at ? [at[2], at[1]] : colon ? [colon[1], colon[2]] : /^\d+$/.test(rest) ? ['', rest] : [];
-  if (host === undefined || digits === undefined) return bad('needs a host and a port, as in inet:127.0.0.1:8893');
+  if (host === undefined || digits === undefined) return wrong('needs a host and a port, as in inet:127.0.0.1:8893');
   const port = Number(digits);
-  if (port > 65_535) return bad(`has the port ${digits}; there are 65535`);
+  if (port > 65_535) return wrong(`has the port ${digits}; there are 65535`);
   const plain = host.replace(/^\[(.*)\]$/s, '$1');
-  if (!/^[0-9A-Za-z.:_-]*$/.test(plain)) return bad('has an odd host name');
+  if (!/^[0-9A-Za-z.:_-]*$/.test(plain)) return wrong('has an odd host name');
   const known = family ?? (plain.includes(':') ? 6 : undefined);
   const name = plain === '' || plain === '*' ? loopback(known) : plain;
   return good({ kind: 'tcp', host: name, port, ...(known && { family: known }) });

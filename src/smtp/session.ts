@@ -146,10 +146,10 @@ export class SmtpSession {
     if (path.kind === 'postmaster') return reply(501, '5.1.7', 'Bad sender address: no domain');
     const asked = readMailParameters(parameters, this.#services.settings.max_size);
     if (!asked.ok) return asked.problem;
+    const { smtpUtf8, eightBit } = asked.value;
     const address = path.kind === 'mailbox' ? path.address : undefined;
-    if (address && needsSmtpUtf8(address) && !asked.smtpUtf8)
+    if (address && needsSmtpUtf8(address) && !smtpUtf8)
       return reply(553, '5.6.7', 'Non-ASCII sender address without SMTPUTF8');
-    const { smtpUtf8, eightBit } = asked;
     return this.#begin({ reversePath: address?.text ?? '', domain: address?.domain ?? '', smtpUtf8, eightBit });
   }
 

@@ -5,18 +5,23 @@
  */
 import path from 'node:path';
 import { errorText } from '../mail/error-text.js';
+import { type Result, wrong } from '../mail/result.js';
 import { schema } from '../settings/schema.js';
 import type { TreeFolder } from './inside-tree.js';
 import { writeLines } from './write-lines.js';
 
 export const expiryFile = 'expire';
 
+export interface ExpiryLimits {
+  readonly kind: 'limits';
+  /** They count in the place of the settings' own; 0 means no limit. */
+  readonly days?: number;
+  /** They limit this domain's mails, besides the limit of all; 0 means no limit. */
+  readonly octets?: number;
+}
+
 export type OwnLimits =
-  /**
-   * `days` counts in the place of the settings'; `octets` limits this domain's mails, besides the limit of all. 0: no
-   * limit.
-   */
-  | { readonly kind: 'limits'; readonly days?: number; readonly octets?: number }
+  | ExpiryLimits
   /** Nobody knows what was meant, so no mail of the domain is too old. */
   | { readonly kind: 'broken'; readonly problem: string };
 
@@ -49,30 +54,33 @@ export function ownLimits(srv: LineReader, domain: string): OwnLimits | undefine
   try {
     const lines = srv.lines(domain, expiryFile);
     const read = lines && readExpiry(lines);
-    return typeof read === 'string' ? broken(read) : read;
+    return read && (read.ok ? read.value : broken(read.problem));
   } catch (error) {
     return broken(`cannot be read (${errorText(error)})`);
   }
 }
 
-/** Reads lines without comments; a string says what is wrong with them. */
-export function readExpiry(lines: readonly string[]): OwnLimits | string {
+/** Reads lines without comments. */
+export function readExpiry(lines: readonly string[]): Result<ExpiryLimits> {
   const found = new Map<string, string>();
   for (const line of lines) {
     const [name, value] = nameAndValue(line);
     if (name !== 'expire' && name !== 'expire_size')
-      return `"${line}" must be expire = DURATION or expire_size = SIZE, as in the settings`;
-    if (found.has(name)) return `${name} is there twice`;
+      return wrong(`"${line}" must be expire = DURATION or expire_size = SIZE, as in the settings`);
+    if (found.has(name)) return wrong(`${name} is there twice`);
     found.set(name, value);
   }
   const days = numberOf('expire', found);
   const octets = numberOf('expire_size', found);
-  if (typeof days === 'string') return days;
-  if (typeof octets === 'string') return octets;
+  if (!days.ok) return days;
+  if (!octets.ok) return octets;
   return {
-    kind: 'limits',
-    ...(days !== undefined && { days: days / dayMs }),
-    ...(octets !== undefined && { octets }),
+    ok: true,
+    value: {
+      kind: 'limits',
+      ...(days.value !== undefined && { days: days.value / dayMs }),
+      ...(octets.value !== undefined && { octets: octets.value }),
+    },
   };
 }
 
@@ -109,7 +117,7 @@ export function changeExpiry(words: Partial<ExpiryWords>, { tree, domain }: Expi
   const all = { ...expiryWords(tree, domain), ...words };
   const lines = names.flatMap((name) => (all[name] === '' ? [] : [`${name} = ${all[name]}`]));
   const read = readExpiry(lines);
-  if (typeof read === 'string') return { kind: 'wrong', problem: read };
+  if (!read.ok) return { kind: 'wrong', problem: read.problem };
   // The file is replaced whole: while half of it was there, the settings would count, and mail might be deleted.
   const old = writeLines(folder, expiryFile, lines);
   return lines.length === 0 ? { kind: 'removed', file, old } : { kind: 'written', file, old, lines };
@@ -120,9 +128,9 @@ export interface ExpiryPlace {
   readonly domain: string;
 }
 
-function numberOf(name: 'expire' | 'expire_size', found: ReadonlyMap<string, string>): number | string | undefined {
+function numberOf(name: 'expire' | 'expire_size', found: ReadonlyMap<string, string>): Result<number | undefined> {
   const text = found.get(name);
-  if (text === undefined) return undefined;
+  if (text === undefined) return { ok: true, value: undefined };
   const parsed = schema[name].kind.parse(text);
-  return parsed.ok ? parsed.value : `${name} ${parsed.problem}`;
+  return parsed.ok ? parsed : wrong(`${name} ${parsed.problem}`);
 }

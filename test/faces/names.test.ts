@@ -20,8 +20,8 @@ const golden: Readonly<Record<string, string>> = {
     Term TermOutcome TermTrace authenticationResultsName checkHelo checkHost contains defaultLimits isSpfRecord lint parseIp
     parseNetwork parseRecord readAuthenticationResults readReceivedSpf receivedSpfName selectRecord sentenceOf spfMethod
     writeAuthenticationResults writeReceivedSpf`,
-  dns: `CacheSettings ClientName ClientNameOptions DnsAnswer Ip LookupOptions Mx RecordData RecordType Resolver StubResolver
-    StubSettings TimedAnswer Upstream ZoneFile ZoneResolver cachingResolver clientName parseIp readZone readZoneFile
+  dns: `CacheSettings ClientName ClientNameOptions DnsAnswer Ip LookupOptions Mx RecordData RecordType Resolver Result
+    StubResolver StubSettings TimedAnswer Upstream ZoneResolver cachingResolver clientName parseIp readZone readZoneFile
     reverseName stubResolver zoneResolver`,
   milter: `Answer Edit EditKind Endpoint EnvelopePath FinalAnswer HeaderField Ip MacroStage MacroWishes MilterClient MilterEvent
     MilterHandlers MilterPolicy MilterProblem MilterServer MilterServerOptions MilterWishes MtaLines ParsedEndpoint Reaction

@@ -11,7 +11,7 @@ function read(parameters: string): string {
   if (!path.ok) return path.problem;
   const asked = readMailParameters(path.value.parameters, 1000);
   if (!asked.ok) return replyText(asked.problem);
-  return [asked.smtpUtf8 && 'smtputf8', asked.eightBit && '8bit'].filter(Boolean).join(' ');
+  return [asked.value.smtpUtf8 && 'smtputf8', asked.value.eightBit && '8bit'].filter(Boolean).join(' ');
 }
 
 const table: readonly (readonly [parameters: string, expected: string | RegExp])[] = [

@@ -22,7 +22,7 @@ for (const [what, lines, limits] of [
   ['no end', ['expire = 0'], { kind: 'limits', days: 0 }],
   ['nothing', [], { kind: 'limits' }],
 ] as const) {
-  test(`${what}: ${lines.join(', ')}`, () => assert.deepEqual(readExpiry(lines), limits));
+  test(`${what}: ${lines.join(', ')}`, () => assert.deepEqual(readExpiry(lines), { ok: true, value: limits }));
 }
 
 /** [what, the lines, what is said] */
@@ -36,8 +36,8 @@ for (const [what, lines, problem] of [
 ] as const) {
   test(`${what} is told`, () => {
     const read = readExpiry(lines);
-    assert.ok(typeof read === 'string');
-    assert.match(read, problem);
+    assert.ok(!read.ok);
+    assert.match(read.problem, problem);
   });
 }
 

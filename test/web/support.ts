@@ -67,9 +67,10 @@ export async function openSite(t: Pick<TestContext, 'after'>, more: readonly str
     loaded.value.settings,
     createLogger(loaded.value.settings, { stream, isTerminal: false }),
   );
-  if (typeof opened === 'string') throw new Error(opened);
+  if (!opened.ok) throw new Error(opened.problem);
+  const { port, close } = opened.value;
   t.after(async () => {
-    await opened.close();
+    await close();
     await sink.close();
     fs.rmSync(root, { recursive: true, force: true });
   });
@@ -77,8 +78,8 @@ export async function openSite(t: Pick<TestContext, 'after'>, more: readonly str
     root,
     spam,
     srv,
-    port: opened.port,
-    origin: `http://127.0.0.1:${opened.port}`,
+    port,
+    origin: `http://127.0.0.1:${port}`,
     log,
     relay: `127.0.0.1:${sink.port}`,
     delivered: () =>

@@ -5,6 +5,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Resolver } from '../../dns/resolver.js';
 import { readZone } from '../../dns/zone.js';
+import { type Result, wrong } from '../../mail/result.js';
 import { checkHost, type SpfOutcome, type SpfQuery } from '../../spf/check-host.js';
 import { spfExit } from './exit.js';
 import { spfJson } from './json.js';
@@ -34,8 +35,8 @@ export async function runBatch(batch: Batch): Promise<number> {
     for await (const lines of linesOf(batch.input)) {
       for (const line of lines) {
         const read = readCase(line, batch);
-        if (typeof read === 'string') bad++;
-        const full = output.put(typeof read === 'string' ? badAnswer(line.number, read) : answerTo(read, batch));
+        if (!read.ok) bad++;
+        const full = output.put(read.ok ? answerTo(read.value, batch) : badAnswer(line.number, read.problem));
         if (full) await full;
       }
       await output.flush();
@@ -53,10 +54,9 @@ interface Case {
   readonly resolver: Resolver;
 }
 
-/** A case, or what is wrong with the line. */
-function readCase(line: InputLine, batch: Batch): Case | string {
-  if (line.kind === 'bad') return line.problem;
-  if (line.text.trim() === '') return 'empty';
+function readCase(line: InputLine, batch: Batch): Result<Case> {
+  if (line.kind === 'bad') return wrong(line.problem);
+  if (line.text.trim() === '') return wrong('empty');
   let value: unknown;
   try {
     value = JSON.parse(line.text);
@@ -64,21 +64,21 @@ function readCase(line: InputLine, batch: Batch): Case | string {
   } catch (error) {
     // What nests deeper than the stack is JSON, but nothing that zone data could be.
     const { message } = error as Error;
-    return value === undefined ? `not JSON: ${message}` : `cannot be read: ${message}`;
+    return wrong(value === undefined ? `not JSON: ${message}` : `cannot be read: ${message}`);
   }
 }
 
-function caseOf(value: unknown, batch: Batch): Case | string {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not a JSON object';
+function caseOf(value: unknown, batch: Batch): Result<Case> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return wrong('not a JSON object');
   const { ip, helo, from, zonedata } = value as Readonly<Record<string, unknown>>;
   const odd = Object.entries({ ip, helo, from }).find(([, given]) => typeof (given ?? '') !== 'string');
-  if (odd) return `"${odd[0]}" must be a string`;
+  if (odd) return wrong(`"${odd[0]}" must be a string`);
   const texts = { ip: textOf(ip), helo: textOf(helo), from: textOf(from), receiver: batch.receiver };
   const query = queryOf(texts, (name) => `"${name}"`);
-  if (typeof query === 'string') return query;
-  if (zonedata === undefined || zonedata === null) return { query, resolver: batch.resolver };
-  const zone = readZone(zonedata);
-  return zone.kind === 'bad' ? `"zonedata": ${zone.problem}` : { query, resolver: zone.resolver };
+  if (!query.ok) return query;
+  const zone = (zonedata ?? undefined) === undefined ? undefined : readZone(zonedata);
+  if (zone?.ok === false) return wrong(`"zonedata": ${zone.problem}`);
+  return { ok: true, value: { query: query.value, resolver: zone?.value ?? batch.resolver } };
 }
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

@@ -31,8 +31,8 @@ export async function spfCheck({ argv, env }: CommandLine): Promise<number> {
   const problem = misfit(read);
   if (problem !== undefined) return failed(spfExit.usage, [`spf check: ${problem}`]);
   const dns = dnsOf(read.options);
-  if (!dns.ok) return failed(dns.code, [`spf check: ${dns.problem}`]);
-  return read.options.has('batch') ? batch(read, dns) : single(read, dns, terminalOf(process.stdout, env));
+  if (!dns.ok) return failed(dns.problem.code, [`spf check: ${dns.problem.text}`]);
+  return read.options.has('batch') ? batch(read, dns.value) : single(read, dns.value, terminalOf(process.stdout, env));
 }
 
 const ofOneMail = ['ip', 'helo', 'from'];
@@ -56,11 +56,12 @@ function batch({ options }: Words, { resolver, totalMs }: Dns): Promise<number> 
 
 async function single({ options }: Words, { resolver, totalMs }: Dns, terminal: Terminal): Promise<number> {
   const option = (name: string): string | undefined => options.get(name);
-  const query = queryOf(
+  const asked = queryOf(
     { ip: option('ip'), helo: option('helo'), from: option('from'), receiver: option('receiver') },
     (name) => `--${name}`,
   );
-  if (typeof query === 'string') return failed(spfExit.usage, [`spf check: ${query}`]);
+  if (!asked.ok) return failed(spfExit.usage, [`spf check: ${asked.problem}`]);
+  const query = asked.value;
   const explain = options.has('explain');
   const outcome = await checkHost(query, { resolver, limits: { totalMs }, trace: explain });
   process.stdout.write(

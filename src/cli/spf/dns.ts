@@ -5,21 +5,21 @@ import type { Resolver } from '../../dns/resolver.js';
 import { parseServer } from '../../dns/stub/servers.js';
 import { stubResolver } from '../../dns/stub/stub-resolver.js';
 import { readZoneFile } from '../../dns/zone.js';
+import { type Result, wrong } from '../../mail/result.js';
 import { printable } from '../../mail/text.js';
 import { duration } from '../../settings/value-kind.js';
 import { spfExit } from './exit.js';
 
 export interface Dns {
-  readonly ok: true;
   readonly resolver: Resolver;
   /** Milliseconds for one evaluation. */
   readonly totalMs: number;
 }
 
-export interface NoDns {
-  readonly ok: false;
+/** Why there is none, with the exit code for it. */
+export interface DnsProblem {
   readonly code: number;
-  readonly problem: string;
+  readonly text: string;
 }
 
 export const dnsOptions = {
@@ -34,7 +34,7 @@ const timeoutKind = duration(1, 3_600_000);
 /** A name server has no more than this for one look-up, however long the evaluation may take. */
 const maxLookupMs = 10_000;
 
-export function dnsOf(options: ReadonlyMap<string, string>): Dns | NoDns {
+export function dnsOf(options: ReadonlyMap<string, string>): Result<Dns, DnsProblem> {
   const zone = options.get('zone');
   const server = options.get('server');
   const timeout = timeoutKind.parse(options.get('timeout') ?? usualTimeout);
@@ -50,10 +50,10 @@ export function dnsOf(options: ReadonlyMap<string, string>): Dns | NoDns {
     ...(server !== undefined && { servers: [server] }),
     totalMs: Math.min(timeout.value, maxLookupMs),
   });
-  return { ok: true, resolver: cachingResolver(stub), totalMs: timeout.value };
+  return { ok: true, value: { resolver: cachingResolver(stub), totalMs: timeout.value } };
 }
 
-function zoneOf(path: string, totalMs: number): Dns | NoDns {
+function zoneOf(path: string, totalMs: number): Result<Dns, DnsProblem> {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -62,9 +62,9 @@ function zoneOf(path: string, totalMs: number): Dns | NoDns {
     return no(spfExit.noInput, `--zone: ${shown(path)} cannot be read (${why})`);
   }
   const zone = readZoneFile(text);
-  if (zone.kind === 'bad') return no(spfExit.dataError, `--zone: ${shown(path)}: ${zone.problem}`);
-  return { ok: true, resolver: zone.resolver, totalMs };
+  if (!zone.ok) return no(spfExit.dataError, `--zone: ${shown(path)}: ${zone.problem}`);
+  return { ok: true, value: { resolver: zone.value, totalMs } };
 }
 
-const no = (code: number, problem: string): NoDns => ({ ok: false, code, problem });
+const no = (code: number, text: string): Result<never, DnsProblem> => wrong({ code, text });
 const shown = (text: string): string => `"${printable(text, 200)}"`;

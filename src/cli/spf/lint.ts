@@ -1,12 +1,13 @@
 /** `postern spf lint`: what is wrong or unwise in a record, and where its look-ups go. */
 import { isCheckable, toALabels, withoutFinalDot } from '../../spf/domain.js';
 import { lint, type LintReport, type LintSubject } from '../../spf/lint/lint.js';
+import { type Result, wrong } from '../../mail/result.js';
 import type { CommandLine } from '../load.js';
 import { dnsOf, dnsOptions } from './dns.js';
 import { spfExit } from './exit.js';
 import { spfJson } from './json.js';
 import { lintText } from './lint-text.js';
-import { misuse, type Misuse, type OptionTable, readWords, type Words } from '../options.js';
+import { type OptionTable, readWords, type Words } from '../options.js';
 import { render, shown, terminalOf } from '../terminal.js';
 import { failed } from '../complain.js';
 
@@ -18,12 +19,14 @@ export async function spfLint({ argv, env }: CommandLine): Promise<number> {
   const subject = read.ok ? subjectOf(read) : read;
   if (!read.ok || !subject.ok) return failed(spfExit.usage, [`spf lint: ${problemOf(read, subject)}`]);
   const dns = dnsOf(read.options);
-  if (!dns.ok) return failed(dns.code, [`spf lint: ${dns.problem}`]);
-  const signal = AbortSignal.timeout(dns.totalMs);
-  const report = await lint(subject, { resolver: asksDns(read) ? dns.resolver : undefined, signal });
+  if (!dns.ok) return failed(dns.problem.code, [`spf lint: ${dns.problem.text}`]);
+  const signal = AbortSignal.timeout(dns.value.totalMs);
+  const report = await lint(subject.value, { resolver: asksDns(read) ? dns.value.resolver : undefined, signal });
   const terminal = terminalOf(process.stdout, env);
   process.stdout.write(
-    read.options.has('json') ? spfJson(asJson(subject, report)) : render(lintText(report, terminal.width), terminal),
+    read.options.has('json')
+      ? spfJson(asJson(subject.value, report))
+      : render(lintText(report, terminal.width), terminal),
   );
   return report.findings.some(({ severity }) => severity === 'error') ? spfExit.dataError : spfExit.ok;
 }
@@ -35,17 +38,17 @@ const problemOf = (...read: readonly { readonly ok: boolean; readonly problem?: 
 const asksDns = ({ options, words }: Words): boolean =>
   words.length > 0 || options.has('zone') || options.has('server');
 
-function subjectOf({ options, words }: Words): (LintSubject & { readonly ok: true }) | Misuse {
+function subjectOf({ options, words }: Words): Result<LintSubject> {
   const [word, extra] = words;
   const record = options.get('record');
   if (extra !== undefined)
-    return misuse(`one DOMAIN at a time, not also "${shown(extra, 60)}"; a record goes into --record='...'`);
-  if (word === undefined && record === undefined) return misuse('give a DOMAIN, or --record with the text of a record');
+    return wrong(`one DOMAIN at a time, not also "${shown(extra, 60)}"; a record goes into --record='...'`);
+  if (word === undefined && record === undefined) return wrong('give a DOMAIN, or --record with the text of a record');
   const domain = word === undefined ? undefined : withoutFinalDot(toALabels(word));
   if (domain !== undefined && !(isHostLike.test(domain) && isCheckable(domain))) {
-    return misuse(`"${shown(word ?? '', 60)}" is not a domain such as example.org`);
+    return wrong(`"${shown(word ?? '', 60)}" is not a domain such as example.org`);
   }
-  return { ok: true, domain, ...(record !== undefined && { strings: stringsOf(record) }) };
+  return { ok: true, value: { domain, ...(record !== undefined && { strings: stringsOf(record) }) } };
 }
 
 /** DNS would take more, but what is typed with more is an address, a URL or a record. */

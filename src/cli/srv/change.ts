@@ -7,27 +7,29 @@ import { join } from 'node:path';
 import { parseAddress } from '../../mail/address.js';
 import { parseDomain } from '../../mail/domain.js';
 import { networkBase, parseNetwork } from '../../mail/ip.js';
+import { type Result, wrong } from '../../mail/result.js';
 import { entryName } from '../../srv/entry-name.js';
 import { createInside, inFolder, readInside, replaceInside, type TreeFolder } from '../../srv/inside-tree.js';
 import { checkProblem, type KnownCheck } from '../../srv/known-check.js';
 import { namedKinds, readName } from '../../srv/marker-names.js';
 import type { Srv } from '../../srv/srv.js';
 
-/** Markers relative to the root, or what is wrong. */
-export type MarkerPaths = readonly string[] | string;
+/** Markers relative to the root. */
+export type MarkerPaths = Result<readonly string[]>;
 
 /** `users` are local-parts, addresses of the domain, or `*` for everybody. */
 export function domainMarkers(domain: string, users: readonly string[]): MarkerPaths {
   const name = parseDomain(domain);
-  if (name === undefined) return `"${domain}" is no domain`;
-  const wrong = users.find((user) => user !== '*' && entryName(user.split('@')[0] ?? '') === undefined);
-  if (wrong !== undefined) return `"${wrong}" can be no user`;
+  if (name === undefined) return wrong(`"${domain}" is no domain`);
+  const odd = users.find((user) => user !== '*' && entryName(user.split('@')[0] ?? '') === undefined);
+  if (odd !== undefined) return wrong(`"${odd}" can be no user`);
   const foreign = users.find((user) => user.includes('@') && parseAddress(user)?.domain !== name);
-  if (foreign !== undefined) return `"${foreign}" is of another domain`;
-  return [
+  if (foreign !== undefined) return wrong(`"${foreign}" is of another domain`);
+  const markers = [
     `${name}/users/valid/`,
     ...users.map((user) => `${name}/users/valid/${user === '*' ? '*' : entryName(user.split('@')[0] ?? '')}`),
   ];
+  return { ok: true, value: markers };
 }
 
 export interface Listing {
@@ -41,17 +43,18 @@ export interface Listing {
 
 export function listMarkers({ list, scope, what, kind }: Listing, srv: Srv): MarkerPaths {
   const place = scopeOf(scope, srv);
-  if (place === undefined) return `"${scope}" is no hosted domain; postern srv add-domain makes it one`;
+  if (place === undefined) return wrong(`"${scope}" is no hosted domain; postern srv add-domain makes it one`);
   const markers: string[] = [];
   for (const word of what) {
     const marker = markerOf(word, list, kind);
-    if (marker === undefined) return `"${word}" is no ${kind ?? 'address, network, sender or domain'}`;
-    if (place === '_global_' && /^users|recipients/.test(marker)) return 'a recipient is of one domain, not of all';
+    if (marker === undefined) return wrong(`"${word}" is no ${kind ?? 'address, network, sender or domain'}`);
+    if (place === '_global_' && /^users|recipients/.test(marker))
+      return wrong('a recipient is of one domain, not of all');
     const problem = nameProblem(marker);
-    if (problem !== undefined) return `"${word}" ${problem}`;
+    if (problem !== undefined) return wrong(`"${word}" ${problem}`);
     markers.push(`${place}/${marker}`);
   }
-  return markers;
+  return { ok: true, value: markers };
 }
 
 /** Says why the marker can never match; the page refuses the same names. */
@@ -107,10 +110,11 @@ export interface Checks {
 
 export function checkMarkers(scope: string, names: readonly string[], { srv, checks }: Checks): MarkerPaths {
   const place = scope === '_global_' ? undefined : scopeOf(scope, srv);
-  if (place === undefined) return `"${scope}" is no hosted domain; checks are switched on domain by domain`;
+  if (place === undefined) return wrong(`"${scope}" is no hosted domain; checks are switched on domain by domain`);
   const rules = { checks, hasList: (domain: string, list: string) => srv.lines(domain, list) !== undefined };
   const problem = names.map((name) => checkProblem(scope, name, rules)).find((one) => one !== undefined);
-  return problem ?? names.map((name) => `${place}/checks/${name}`);
+  if (problem !== undefined) return wrong(problem);
+  return { ok: true, value: names.map((name) => `${place}/checks/${name}`) };
 }
 
 /** One marker that was made, or was there. */

@@ -36,7 +36,7 @@ export function srvLint({ settings, plugins, json, terminal }: LintTask): number
     isListLine: (_list, line) => readZone(line) !== undefined,
     expiryProblem: (lines) => {
       const read = readExpiry(lines);
-      return typeof read === 'string' ? read : undefined;
+      return read.ok ? undefined : read.problem;
     },
     nearest,
     mayRead: readableBy(settings.user),

@@ -103,8 +103,8 @@ export async function srv({ argv, env }: CommandLine): Promise<number> {
 const misused = (problem: string): number => failed(exit.usage, [`${problem}; postern srv --help explains`]);
 
 function made(settings: Settings, markers: MarkerPaths, text?: string): number {
-  if (typeof markers === 'string') return misused(`srv: ${shown(markers, 300)}`);
-  for (const { command, path, old, isChanged } of make(settings.srv, markers, text)) {
+  if (!markers.ok) return misused(`srv: ${shown(markers.problem, 300)}`);
+  for (const { command, path, old, isChanged } of make(settings.srv, markers.value, text)) {
     say(command);
     if (!isChanged) continue;
     const detail = text === undefined || text === '' ? undefined : text.trim();

@@ -1,23 +1,23 @@
 /** The ESMTP parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531). Others are not offered. */
 import { type Reply, reply } from '../../mail/reply.js';
+import { type Result, wrong } from '../../mail/result.js';
 
-export type MailParameters =
-  | { readonly ok: true; readonly smtpUtf8: boolean; readonly eightBit: boolean }
-  | { readonly ok: false; readonly problem: Reply };
-
-const no = (answer: Reply): MailParameters => ({ ok: false, problem: answer });
+export interface MailParameters {
+  readonly smtpUtf8: boolean;
+  readonly eightBit: boolean;
+}
 
 /** `maxSize` in octets: a message that says it is larger is refused before it is sent. */
-export function readMailParameters(parameters: ReadonlyMap<string, string | true>, maxSize: number): MailParameters {
+export function readMailParameters(
+  parameters: ReadonlyMap<string, string | true>,
+  maxSize: number,
+): Result<MailParameters, Reply> {
   for (const [keyword, value] of parameters) {
     const problem = problemOf(keyword, value, maxSize);
-    if (problem) return no(problem);
+    if (problem) return wrong(problem);
   }
-  return {
-    ok: true,
-    smtpUtf8: parameters.has('SMTPUTF8'),
-    eightBit: String(parameters.get('BODY')).toUpperCase() === '8BITMIME',
-  };
+  const eightBit = String(parameters.get('BODY')).toUpperCase() === '8BITMIME';
+  return { ok: true, value: { smtpUtf8: parameters.has('SMTPUTF8'), eightBit } };
 }
 
 function problemOf(keyword: string, value: string | true, maxSize: number): Reply | undefined {

@@ -106,7 +106,7 @@ function zoneOf(file: string, readFile: ReadFile): Resolver | string | undefined
   const read = tryRead(file, readFile);
   if (!read.ok) return `${shown(file)} must be a file that can be read (${read.problem})`;
   const zone = readZoneFile(read.value);
-  return zone.kind === 'zone' ? zone.resolver : `${shown(file)}: ${printable(zone.problem, 300)}`;
+  return zone.ok ? zone.value : `${shown(file)}: ${printable(zone.problem, 300)}`;
 }
 
 function directoryOf(env: Environment, readFile: ReadFile): Result<DirectoryOptions, Problems> {

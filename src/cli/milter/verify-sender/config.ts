@@ -152,8 +152,8 @@ class ConfigDraft {
     const read = tryRead(held.text, this.#readText);
     const zone = read.ok ? readZoneFile(read.value) : undefined;
     if (!read.ok) this.#reader.blame(held, `must be a file that can be read (${read.problem})`);
-    else if (zone?.kind === 'bad') this.#reader.blame(held, zone.problem);
-    else if (zone) this.#reader.replace(held, zone.resolver);
+    else if (zone?.ok) this.#reader.replace(held, zone.value);
+    else if (zone) this.#reader.blame(held, zone.problem);
   }
 
   /** A file of its own, for it may hold a password. */

@@ -35,7 +35,7 @@ async function withSink(run: (trial: Trial) => Promise<void>): Promise<void> {
   }
 }
 
-const told = (result: RelayResult): string => (result.kind === 'refused' ? replyText(result.reply) : result.kind);
+const told = (result: RelayResult): string => ('reply' in result ? replyText(result.reply) : result.kind);
 
 async function kept(dir: string): Promise<readonly string[]> {
   const names = await readdir(path.join(dir, 'new'));

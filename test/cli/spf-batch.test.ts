@@ -150,9 +150,25 @@ describe('a line', () => {
     it('leaves the others as they are, and makes the exit code 65', () => {
       const results = answers(ran.stdout).map(({ result }) => result);
       assert.deepEqual(results, [...bad.flatMap(() => ['pass', null]), 'pass']);
-      assert.deepEqual([ran.code, ran.stderr], [65, '']);
+      assert.equal(ran.code, 65);
       assert.ok(isSafe(ran.stdout));
     });
+
+    it('is told on standard error as well, by its number', () => {
+      const told = ran.stderr.trimEnd().split('\n');
+      assert.deepEqual(
+        told.map((line) => /^postern: spf check: line (\d+): ./.exec(line)?.[1]),
+        bad.map((_, i) => String(2 * i + 2)),
+      );
+      assert.ok(isSafe(ran.stderr));
+    });
+  });
+
+  it('that is bad is told while there are few, then counted', async () => {
+    const { stderr } = await batch('x\n'.repeat(25), '--zone', zone.path);
+    const told = stderr.trimEnd().split('\n');
+    assert.equal(told.length, 21);
+    assert.equal(told.at(-1), 'postern: spf check: 5 more lines could not be read');
   });
 
   it('may begin with a byte order mark, end in CR LF, or be the last without an end', async () => {

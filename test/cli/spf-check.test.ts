@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { readReceivedSpf } from '../../src/spf/fields/received-spf.js';
 import { behaveByName } from '../dns/support/behaviours.js';
 import { type FakeServer, fakeServer, reply } from '../dns/support/fake-server.js';
 import { a, T, txt } from '../dns/support/wire.js';
@@ -18,6 +19,7 @@ const zone = zoneFile({
   'why.example.org': { TXT: [['%{i} is no host of %{d}, sent to %{r}']] },
   '_spf.example.net': { TXT: [['v=spf1 ip4:198.51.100.0/24 ?all']] },
   'open.example': { TXT: [['v=spf1 ip4:198.51.100.1']] },
+  'soft.example': { TXT: [['v=spf1 ~all']] },
   'redirect.example': { TXT: [['v=spf1 redirect=open.example x-unknown=1']] },
   'helo.example': { TXT: [['v=spf1 a -all']], A: ['192.0.2.9'] },
   'evil.example': {
@@ -161,8 +163,8 @@ describe('--json', () => {
   it('is one object, with the trace when it is asked for', async () => {
     const short = JSON.parse((await check([...refused, '--json'])).stdout);
     assert.deepEqual(
-      [short.result, short.mechanism, short.mechanismDomain, short.lookups, short.voids, short.problem],
-      ['fail', '-all', 'example.org', 3, 0, null],
+      [short.version, short.result, short.mechanism, short.mechanismDomain, short.lookups, short.voids, short.problem],
+      [1, 'fail', '-all', 'example.org', 3, 0, null],
     );
     assert.match(short.reason, /does not permit/);
     assert.ok(!('trace' in short));
@@ -190,6 +192,44 @@ describe('--json', () => {
   });
 });
 
+describe('--header', () => {
+  it('is the field Received-SPF, as it would be written into the mail', async () => {
+    const { code, stdout } = await check([...refused, '--header', '--receiver=mx.example.com']);
+    assert.match(stdout, /^Received-SPF: fail \(mx\.example\.com: [^]*\n\t[^]*\n$/);
+    const read = readReceivedSpf(stdout.slice('Received-SPF:'.length));
+    assert.equal(code, 0);
+    assert.deepEqual(
+      ['client-ip', 'envelope-from', 'helo', 'receiver', 'identity', 'mechanism'].map((key) => read?.values.get(key)),
+      ['192.0.2.9', 'user@example.org', 'h.example', 'mx.example.com', 'mailfrom', '-all'],
+    );
+  });
+
+  it('is followed by X-SPF-TRACE where --explain asks for it', async () => {
+    const { stdout } = await check([...refused, '--header', '--explain']);
+    assert.match(stdout, /\nX-SPF-TRACE: example\.org {2}v=spf1 [^]*\n\t`- exp=why\.example\.org/);
+    assert.match(stdout, /receiver=unknown;/);
+    assert.doesNotMatch(stdout, /\r/);
+  });
+});
+
+describe('--exit-code', () => {
+  const codes: readonly [result: string, from: string, ip: string, code: number][] = [
+    ['pass', 'u@example.org', '192.0.2.1', 0],
+    ['fail', 'u@example.org', '192.0.2.9', 1],
+    ['softfail', 'u@soft.example', '192.0.2.9', 2],
+    ['neutral', 'u@open.example', '192.0.2.9', 3],
+    ['permerror', 'u@two.example', '192.0.2.9', 4],
+    ['temperror', 'u@slow.example', '192.0.2.9', 5],
+    ['none', 'u@none.example', '192.0.2.9', 6],
+  ];
+  for (const [result, from, ip, expected] of codes)
+    it(`${result}: ${expected}, as of spfquery`, async () => {
+      const { code, stdout, stderr } = await check([`--ip=${ip}`, `--from=${from}`, '--exit-code']);
+      assert.ok(stdout.startsWith(`${result} `), stdout);
+      assert.deepEqual([code, stderr], [expected, '']);
+    });
+});
+
 describe('octets of others', () => {
   const mails: readonly [what: string, words: readonly string[]][] = [
     ['a record that would set the title of the window', ['--from=u@evil.example']],
@@ -199,10 +239,11 @@ describe('octets of others', () => {
   ];
   for (const [what, words] of mails) {
     it(`${what} reach no terminal`, async () => {
-      for (const more of [['--explain'], ['--explain', '--json']]) {
+      for (const more of [['--explain'], ['--explain', '--json'], ['--explain', '--header']]) {
         const { code, stdout, stderr } = await check(['--ip=192.0.2.9', ...words, ...more]);
         assert.equal(code, 0, stderr);
-        assert.ok(isSafe(stdout) && stdout !== '' && stderr === '', JSON.stringify(stdout));
+        // Lines of a field that go on begin with a tab.
+        assert.ok(isSafe(stdout.replaceAll('\n\t', '\n')) && stdout !== '' && stderr === '', JSON.stringify(stdout));
       }
     });
   }
@@ -233,6 +274,8 @@ describe('nonsense', () => {
     ['a server and a zone', ['check', ...refused, '--server=192.0.2.1', '--zone=x'], 64, /not both/],
     ['not a duration', ['check', ...refused, '--timeout=soon'], 64, /--timeout must be a duration/],
     ['one mail and a batch', ['check', '--batch', '--ip=192.0.2.1'], 64, /leave out --ip/],
+    ['a code of many mails', ['check', '--batch', '--exit-code'], 64, /--exit-code is for one mail, not for --batch/],
+    ['a field and an object', ['check', ...refused, '--header', '--json'], 64, /give one of them/],
     ['no zone file', ['check', ...refused, '--zone=/nonexistent/zone'], 66, /cannot be read \(ENOENT\)/],
     ['a folder as zone file', ['check', ...refused, '--zone=/'], 66, /cannot be read \(EISDIR\)/],
     ['control characters', ['check', '--ip=\x1b[31m\n\u202E', '--helo=x'], 64, /--ip must be/],

@@ -82,7 +82,8 @@ describe('lint', () => {
 
   it('gives one JSON object with --json', async () => {
     const { code, stdout } = await lint('wrong.example', '--json');
-    const { domain, errors, warnings, lookups, findings, tree } = JSON.parse(stdout);
+    const { version, domain, errors, warnings, lookups, findings, tree } = JSON.parse(stdout);
+    assert.equal(version, 1);
     assert.deepEqual([code, domain, errors, warnings, lookups], [65, 'wrong.example', 1, 0, 1]);
     assert.deepEqual([findings[0].severity, findings[0].domain, findings[0].section], ['error', 'none.example', '5.2']);
     assert.equal(tree.branches[0].term, 'include:none.example');

@@ -1,6 +1,7 @@
 /**
  * `postern spf check --batch`: a JSON line in, a JSON line out, in order. Lines are read as they come and answered as
- * soon as those before them are; those that wait for DNS are evaluated side by side.
+ * soon as those before them are; those that wait for DNS are evaluated side by side. A line that cannot be read has its
+ * answer in its place, and is told on standard error as well, where a person looks.
  */
 import type { Readable, Writable } from 'node:stream';
 import type { Resolver } from '../../dns/resolver.js';
@@ -30,13 +31,12 @@ export interface Batch {
 /** The exit code: EX_DATAERR when a line was bad. */
 export async function runBatch(batch: Batch): Promise<number> {
   const output = new OrderedOutput(batch.output);
-  let bad = 0;
+  const bad = new BadLines();
   try {
     for await (const lines of linesOf(batch.input)) {
       for (const line of lines) {
         const read = readCase(line, batch);
-        if (!read.ok) bad++;
-        const full = output.put(read.ok ? answerTo(read.value, batch) : badAnswer(line.number, read.problem));
+        const full = output.put(read.ok ? answerTo(read.value, batch) : bad.answer(line.number, read.problem));
         if (full) await full;
       }
       await output.flush();
@@ -46,7 +46,28 @@ export async function runBatch(batch: Batch): Promise<number> {
     return spfExit.ioError;
   }
   await output.end();
-  return bad > 0 ? spfExit.dataError : spfExit.ok;
+  return bad.end();
+}
+
+/** Lines that are told one by one; of the others only the number is. */
+const maxTold = 20;
+
+class BadLines {
+  #count = 0;
+
+  /** Tells of a line on standard error; the line that is its answer. */
+  answer(number: number, problem: string): string {
+    const text = `line ${number}: ${shown(problem, 300)}`;
+    if (++this.#count <= maxTold) complain([`spf check: ${text}`]);
+    return spfJson({ result: null, explanation: null, mechanism: null, problem: text, lookups: null, voids: null });
+  }
+
+  /** The exit code. */
+  end(): number {
+    const more = this.#count - maxTold;
+    if (more > 0) complain([`spf check: ${more} more ${more === 1 ? 'line' : 'lines'} could not be read`]);
+    return this.#count > 0 ? spfExit.dataError : spfExit.ok;
+  }
 }
 
 interface Case {
@@ -90,8 +111,3 @@ function answerTo({ query, resolver }: Case, { totalMs, trace }: Batch): string 
 
 const answerOf = ({ result, explanation, mechanism, problem, lookups, voids, trace }: SpfOutcome): string =>
   spfJson({ result, explanation, mechanism, problem, lookups, voids, ...(trace && { trace }) });
-
-function badAnswer(number: number, problem: string): string {
-  const nothing = { result: null, explanation: null, mechanism: null };
-  return spfJson({ ...nothing, problem: `line ${number}: ${shown(problem, 300)}`, lookups: null, voids: null });
-}

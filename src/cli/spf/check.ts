@@ -1,11 +1,14 @@
-/** `postern spf check`: judges one mail and says why; with --batch, hands over to spf-batch. */
+/** `postern spf check`: judges one mail and says why; with --batch, hands over to batch. */
 import { checkHost, type SpfOutcome, type SpfQuery } from '../../spf/check-host.js';
+import { receivedSpfName, writeReceivedSpf } from '../../spf/fields/received-spf.js';
 import { sentenceOf } from '../../spf/fields/sentence.js';
+import { spfTraceName, writeSpfTrace } from '../../spf/fields/trace-field.js';
+import type { SpfResultCode } from '../../spf/record.js';
 import type { CommandLine } from '../load.js';
 import { runBatch } from './batch.js';
 import { dnsOf, dnsOptions, type Dns } from './dns.js';
 import { spfExit } from './exit.js';
-import { spfJson } from './json.js';
+import { spfJsonObject } from './json.js';
 import { type OptionTable, readWords, type Words } from '../options.js';
 import { render, shown, type Terminal, terminalOf } from '../terminal.js';
 import type { Line } from '../../text/line.js';
@@ -13,7 +16,7 @@ import { countsOf, styleOfResult, traceLines } from '../../spf/trace/tree.js';
 import { queryOf } from './query.js';
 import { failed } from '../complain.js';
 
-const table: OptionTable = {
+export const checkOptions: OptionTable = {
   ip: { example: '192.0.2.1' },
   helo: { example: 'mail.example.org' },
   from: { example: 'user@example.org' },
@@ -21,12 +24,25 @@ const table: OptionTable = {
   ...dnsOptions,
   explain: 'flag',
   json: 'flag',
+  header: 'flag',
+  'exit-code': 'flag',
   batch: 'flag',
 };
 
-/** Exit code 0 whatever the result is. */
+/** The codes of Mail::SPF's spfquery, for --exit-code; ours for what goes wrong begin at 64. */
+const exitOfResult: Readonly<Record<SpfResultCode, number>> = {
+  pass: 0,
+  fail: 1,
+  softfail: 2,
+  neutral: 3,
+  permerror: 4,
+  temperror: 5,
+  none: 6,
+};
+
+/** Exit code 0 whatever the result is, unless --exit-code asks for that of the result. */
 export async function spfCheck({ argv, env }: CommandLine): Promise<number> {
-  const read = readWords(argv, table);
+  const read = readWords(argv, checkOptions);
   if (!read.ok) return failed(spfExit.usage, [`spf check: ${read.problem}`]);
   const problem = misfit(read);
   if (problem !== undefined) return failed(spfExit.usage, [`spf check: ${problem}`]);
@@ -35,12 +51,18 @@ export async function spfCheck({ argv, env }: CommandLine): Promise<number> {
   return read.options.has('batch') ? batch(read, dns.value) : single(read, dns.value, terminalOf(process.stdout, env));
 }
 
-const ofOneMail = ['ip', 'helo', 'from'];
+/** What a line of a batch says by itself, and what is made of one mail alone. */
+const saidByLines = ['ip', 'helo', 'from'];
+const ofOneMail = ['header', 'exit-code'];
 
 function misfit({ options, words: [word] }: Words): string | undefined {
   if (word !== undefined) return `"${shown(word, 60)}" belongs to no option; postern spf --help shows how to write it`;
-  const stray = options.has('batch') ? ofOneMail.find((name) => options.has(name)) : undefined;
-  return stray === undefined ? undefined : `--batch reads each ${stray} from its lines: leave out --${stray}`;
+  const given = (names: readonly string[]): string | undefined => names.find((name) => options.has(name));
+  if (!options.has('batch'))
+    return given(['json']) && given(['header']) && '--header prints a field, --json an object: give one of them';
+  const [said, alone] = [given(saidByLines), given(ofOneMail)];
+  if (said !== undefined) return `--batch reads each ${said} from its lines: leave out --${said}`;
+  return alone === undefined ? undefined : `--${alone} is for one mail, not for --batch`;
 }
 
 function batch({ options }: Words, { resolver, totalMs }: Dns): Promise<number> {
@@ -65,15 +87,31 @@ async function single({ options }: Words, { resolver, totalMs }: Dns, terminal: 
   const explain = options.has('explain');
   const outcome = await checkHost(query, { resolver, limits: { totalMs }, trace: explain });
   process.stdout.write(
-    options.has('json') ? spfJson(asJson(outcome, query)) : render(asText(outcome, query, terminal), terminal),
+    options.has('json')
+      ? spfJsonObject(asJson(outcome, query))
+      : options.has('header')
+        ? asFields(outcome, query)
+        : render(asText(outcome, query, terminal), terminal),
   );
-  return spfExit.ok;
+  return options.has('exit-code') ? exitOfResult[outcome.result] : spfExit.ok;
 }
 
-const asJson = (outcome: SpfOutcome, { ip }: SpfQuery): unknown => {
+const asJson = (outcome: SpfOutcome, { ip }: SpfQuery): object => {
   const { trace, ...rest } = outcome;
   return { ...rest, reason: sentenceOf(outcome, ip), ...(trace && { trace }) };
 };
+
+/** The fields that a receiver writes above the mail, X-SPF-TRACE where there is a trace; lines end in LF. */
+function asFields(outcome: SpfOutcome, { ip, helo, receiver = unknownReceiver }: SpfQuery): string {
+  const field = (name: string, body: string): string => `${name}: ${body.replaceAll('\r\n', '\n')}\n`;
+  const received = writeReceivedSpf(outcome, { clientIp: ip, helo, receiver }, { folded: true });
+  return (
+    field(receivedSpfName, received) + (outcome.trace === undefined ? '' : field(spfTraceName, writeSpfTrace(outcome)))
+  );
+}
+
+/** As `%{r}` has it (RFC 7208 §7.3). */
+const unknownReceiver = 'unknown';
 
 function asText(outcome: SpfOutcome, query: SpfQuery, terminal: Terminal): readonly Line[] {
   const { result, trace } = outcome;

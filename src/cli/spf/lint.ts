@@ -5,7 +5,7 @@ import { type Result, wrong } from '../../mail/result.js';
 import type { CommandLine } from '../load.js';
 import { dnsOf, dnsOptions } from './dns.js';
 import { spfExit } from './exit.js';
-import { spfJson } from './json.js';
+import { spfJsonObject } from './json.js';
 import { lintText } from './lint-text.js';
 import { type OptionTable, readWords, type Words } from '../options.js';
 import { render, shown, terminalOf } from '../terminal.js';
@@ -25,7 +25,7 @@ export async function spfLint({ argv, env }: CommandLine): Promise<number> {
   const terminal = terminalOf(process.stdout, env);
   process.stdout.write(
     read.options.has('json')
-      ? spfJson(asJson(subject.value, report))
+      ? spfJsonObject(asJson(subject.value, report))
       : render(lintText(report, terminal.width), terminal),
   );
   return report.findings.some(({ severity }) => severity === 'error') ? spfExit.dataError : spfExit.ok;
@@ -60,7 +60,7 @@ function stringsOf(text: string): readonly string[] {
   return isQuoted ? [...text.matchAll(/"([^"]*)"/g)].map(([, part = '']) => part) : [text];
 }
 
-const asJson = ({ domain }: LintSubject, { findings, tree }: LintReport): unknown => ({
+const asJson = ({ domain }: LintSubject, { findings, tree }: LintReport): object => ({
   domain,
   record: tree.record,
   errors: findings.filter(({ severity }) => severity === 'error').length,

@@ -6,7 +6,7 @@ import { spfExit } from './exit.js';
 import { spfLint } from './lint.js';
 import { complain } from '../complain.js';
 
-const help = `usage: postern spf check --ip=IP [--helo=NAME] [--from=ADDRESS] [--explain] [--json]
+const help = `usage: postern spf check --ip=IP [--helo=NAME] [--from=ADDRESS] [--explain] [--json | --header] [--exit-code]
        postern spf check --batch < CASES > ANSWERS
        postern spf lint DOMAIN [--json]
        postern spf lint [DOMAIN] --record=TXT [--json]
@@ -18,8 +18,11 @@ check judges one mail by SPF (RFC 7208) and says why
   --receiver=NAME  this host's name, for explanations (unknown)
   --explain        show the evaluation as a tree: each term, what was asked and answered
   --json           one JSON object; with --explain it holds the trace
+  --header         print the field Received-SPF, as a receiver would; with --explain also X-SPF-TRACE
+  --exit-code      exit as spfquery does: 0 pass, 1 fail, 2 softfail, 3 neutral, 4 permerror, 5 temperror, 6 none
   --batch          read JSON lines {"ip","helo","from"}, each perhaps with a "zonedata" of its own, and write a
-                   line {"result","explanation","mechanism","problem","lookups","voids"} for each, in order
+                   line {"result","explanation","mechanism","problem","lookups","voids"} for each, in order; lines that
+                   cannot be read are told on standard error, too
 
 lint says what is wrong or unwise in a record, and counts its look-ups branch by branch
   --record=TXT     this text, not what the domain publishes; without a DOMAIN, --zone or --server nothing is asked of DNS
@@ -30,8 +33,8 @@ both
   --timeout=TIME   for one evaluation (20s)
 
 colour is used on a terminal, unless NO_COLOR is set
-exit codes: 0 done, whatever the result; 64 wrong usage; 65 a bad line, a bad zone file, or lint has found an error;
-66 a file that cannot be read; 74 reading or writing failed
+exit codes: 0 done, whatever the result, unless --exit-code is given; 64 wrong usage; 65 a bad line, a bad zone file, or
+lint has found an error; 66 a file that cannot be read; 74 reading or writing failed
 `;
 
 /** The exit code. */

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   mail: [],
   text: ['mail'],
+  lines: ['mail'],
   spf: ['mail', 'text', 'dns/resolver'],
   dns: ['mail'],
   srv: ['mail', 'settings'],
@@ -21,7 +22,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   hooks: ['mail', 'type srv', 'type store', 'dns/resolver', 'type dns'],
   mime: ['mail'],
   dkim: ['mail', 'dns/resolver'],
-  quarantine: ['mail', 'type srv', 'type relay'],
+  quarantine: ['mail', 'lines', 'type srv', 'type relay'],
   relay: ['mail'],
   smtp: [
     'mail',
@@ -36,7 +37,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'type settings',
   ],
   digest: ['mail', 'quarantine', 'type relay'],
-  audit: ['mail', 'log', 'digest/own-as', 'quarantine/disk/lock', 'quarantine/disk/mail-ref', 'type quarantine'],
+  audit: ['mail', 'lines', 'digest/own-as', 'quarantine/disk/lock', 'quarantine/disk/mail-ref', 'type quarantine'],
   web: [
     'mail',
     'text',
@@ -66,7 +67,16 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
 };
 
 /** Rooms and files that stay free of sockets, files and clocks: `node:` is closed to them. */
-const withoutNode = ['mail', 'text', 'spf', 'milter/codec', 'milter/command', 'milter/response', 'milter/session'];
+const withoutNode = [
+  'mail',
+  'text',
+  'lines',
+  'spf',
+  'milter/codec',
+  'milter/command',
+  'milter/response',
+  'milter/session',
+];
 
 /** The rooms that know an npm package; to all others it does not exist. */
 const packages: Readonly<Record<string, readonly string[]>> = {

@@ -2,7 +2,7 @@
  * One line of the audit: who changed what, when, from where, and what came of it; both ways. Leaves the file to
  * audit.ts.
  */
-import { safeJson } from '../log.js';
+import { cut, lineStart, objectOf, safeLine } from '../lines/json-line.js';
 
 export const auditActions = [
   'log-in',
@@ -39,30 +39,26 @@ export interface AuditEntry {
   readonly result: string;
 }
 
-/** How every line begins. Quotes inside values are escaped, so it stands nowhere else in a line. */
-const lineStart = '{"time":"';
 const maxText = 1_000;
 
 export function auditLine(entry: AuditEntry): string {
   const { time, from, who, what, target, old, detail, result } = entry;
   const fields = {
     time,
-    from: cut(from),
-    who: cut(who),
+    from: cut(from, maxText),
+    who: cut(who, maxText),
     what,
-    target: cut(target),
-    ...(old !== undefined && { old: cut(old) }),
-    ...(detail !== undefined && { detail: cut(detail) }),
-    result: cut(result),
+    target: cut(target, maxText),
+    ...(old !== undefined && { old: cut(old, maxText) }),
+    ...(detail !== undefined && { detail: cut(detail, maxText) }),
+    result: cut(result, maxText),
   };
-  return safeJson(`${JSON.stringify(fields)}\n`);
+  return `${safeLine(JSON.stringify(fields))}\n`;
 }
-
-const cut = (text: string): string => (text.length <= maxText ? text : `${text.slice(0, maxText - 1)}…`);
 
 /** Undefined for what is no line of ours. The rest of a torn line before it is passed over. */
 export function parseAuditLine(line: string): AuditEntry | undefined {
-  const value = objectIn(line.slice(Math.max(0, line.lastIndexOf(lineStart))));
+  const value = objectOf(line.slice(Math.max(0, line.lastIndexOf(lineStart))));
   const text = (key: string): string => (typeof value?.[key] === 'string' ? value[key] : '');
   const what = auditActions.find((one) => one === text('what'));
   if (what === undefined || Number.isNaN(Date.parse(text('time')))) return undefined;
@@ -76,13 +72,4 @@ export function parseAuditLine(line: string): AuditEntry | undefined {
     ...(typeof value?.['detail'] === 'string' && { detail: value['detail'] }),
     result: text('result'),
   };
-}
-
-function objectIn(json: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -3,7 +3,8 @@
  * glued behind a torn one is found. Writes nothing.
  */
 import fs from 'node:fs';
-import { type IndexEntry, lineStart, parseEntry } from './index-entry.js';
+import { lineStart } from '../../lines/json-line.js';
+import { type IndexEntry, parseEntry } from './index-entry.js';
 import { type Mark, parseMark } from './mark.js';
 import { beginningOf, openToRead } from './regular.js';
 

@@ -2,7 +2,7 @@
  * What became of a mail after it was archived: one more line in the index that names the mail's file. The mail's own
  * line stays as it is, so nobody who appends or reads meanwhile is disturbed. Leaves the file to index-file.ts.
  */
-import { lineStart, objectOf, safeLine } from './index-entry.js';
+import { lineStart, objectOf, safeLine } from '../../lines/json-line.js';
 
 export type MarkKind = 'released' | 'deleted';
 

@@ -3,7 +3,8 @@
  * index-file.ts and check.ts.
  */
 import fs from 'node:fs';
-import { lineStart, maxLine, parseEntry } from './index-entry.js';
+import { lineStart, maxLine } from '../../lines/json-line.js';
+import { parseEntry } from './index-entry.js';
 import { parseMark } from './mark.js';
 import { openToRead, openToWrite } from './regular.js';
 

@@ -3,6 +3,7 @@
  * append meanwhile. The file is open only while a stretch is read: a day may have a thousand of them.
  */
 import fs from 'node:fs';
+import { BackwardLines, type LineAt, lineAround, linesIn } from '../../lines/backward-lines.js';
 import type { IndexEntry } from '../disk/index-entry.js';
 import { piecesOf } from '../disk/index-lines.js';
 import { type Mark, markSign, parseMark } from '../disk/mark.js';
@@ -14,14 +15,6 @@ export interface EntryAt {
   readonly start: number;
 }
 
-/**
- * A stretch's size at first and at most, in octets. It begins small because most readers want only the newest mails.
- */
-const minStretch = 4_096;
-const maxStretch = 262_144;
-
-const lf = 0x0a;
-
 /** It says which lines are worth looking at. */
 export interface Wanted {
   /** It is true where nearly all lines are wanted, so that the reader soon has enough. */
@@ -32,19 +25,12 @@ export interface Wanted {
   readonly marked?: boolean;
 }
 
-interface IndexedLine {
-  readonly start: number;
-  readonly octets: Buffer;
-}
-
 export class BackwardIndex {
   readonly #path: string;
   readonly #inode: number;
-  /** Octets before this one have not been read yet. */
-  #unread: number;
-  #stretch: number;
+  readonly #file: BackwardLines;
   /** Lines of the last stretch that are still to be looked at, the newest last. */
-  #lines: IndexedLine[] = [];
+  #lines: LineAt[] = [];
   #found: EntryAt[] = [];
   /** Its keys are the mails' file names. The newest mark counts; it stands behind the mail's line. */
   readonly marks = new Map<string, Mark>();
@@ -55,14 +41,14 @@ export class BackwardIndex {
   constructor(file: { readonly path: string; readonly size: number; readonly ino: number }, wanted: Wanted) {
     this.#path = file.path;
     this.#inode = file.ino;
-    this.#unread = file.size;
     this.#wanted = wanted;
-    this.#stretch = wanted.nearlyAll ? minStretch : maxStretch;
+    const read = (from: number, end: number): Buffer => this.#octets(from, end);
+    this.#file = new BackwardLines({ size: file.size, read, nearlyAll: wanted.nearlyAll });
   }
 
   /** Is there nothing left? */
   get done(): boolean {
-    return this.#unread === 0 && this.#lines.length === 0 && this.#found.length === 0;
+    return this.#file.done && this.#lines.length === 0 && this.#found.length === 0;
   }
 
   /** The next entry that is already in memory. */
@@ -78,22 +64,11 @@ export class BackwardIndex {
 
   /** Reads one stretch; returns the time of its oldest line in milliseconds, where that can be told. */
   read(): number | undefined {
-    const end = this.#unread;
-    const from = Math.max(0, end - this.#stretch);
-    const octets = this.#octets(from, end);
-    // The first line of a stretch may have begun before it.
-    const cut = from === 0 ? 0 : octets.indexOf(lf) + 1;
-    const isLong = from > 0 && (cut === 0 || cut === octets.length);
-    if (isLong && this.#stretch < maxStretch) {
-      this.#stretch *= 4;
-      return undefined;
-    }
-    this.#unread = isLong ? from : from + cut;
-    this.#stretch = Math.min(maxStretch, this.#stretch * 4);
-    const lines = octets.subarray(isLong ? octets.length : cut);
-    this.#readMarks(lines);
-    this.#lines = this.#select(lines, this.#unread);
-    return timeOf(lines);
+    const stretch = this.#file.next();
+    if (stretch === undefined) return undefined;
+    this.#readMarks(stretch.octets);
+    this.#lines = this.#select(stretch);
+    return timeOf(stretch.octets);
   }
 
   /** Returns no octets when the file was removed or replaced meanwhile. */
@@ -117,42 +92,10 @@ export class BackwardIndex {
     }
   }
 
-  #select(octets: Buffer, base: number): IndexedLine[] {
+  #select(stretch: LineAt): LineAt[] {
     const { prefilter, marked = false } = this.#wanted;
-    if (marked && this.marks.size === 0) return [];
-    return prefilter === undefined ? linesOf(octets, base) : linesWith(octets, base, prefilter);
+    return marked && this.marks.size === 0 ? [] : linesIn(stretch, prefilter);
   }
-}
-
-function linesOf(octets: Buffer, base: number): IndexedLine[] {
-  const lines: IndexedLine[] = [];
-  for (let start = 0; start < octets.length;) {
-    const end = octets.indexOf(lf, start);
-    const stop = end < 0 ? octets.length : end;
-    if (stop > start) lines.push({ start: base + start, octets: octets.subarray(start, stop) });
-    start = stop + 1;
-  }
-  return lines;
-}
-
-/** Only lines that meet the pattern; the others are not even looked for. */
-function linesWith(octets: Buffer, base: number, pattern: RegExp): IndexedLine[] {
-  const text = octets.toString('latin1');
-  const lines: IndexedLine[] = [];
-  pattern.lastIndex = 0;
-  for (let hit = pattern.exec(text); hit; hit = pattern.exec(text)) {
-    const line = lineAround(octets, hit.index, base);
-    lines.push(line);
-    pattern.lastIndex = line.start - base + line.octets.length;
-  }
-  // A copy: a few lines must not keep the whole stretch in memory.
-  return lines.map(({ start, octets: line }) => ({ start, octets: Buffer.from(line) }));
-}
-
-function lineAround(octets: Buffer, at: number, base: number): IndexedLine {
-  const start = at === 0 ? 0 : octets.lastIndexOf(lf, at - 1) + 1;
-  const end = octets.indexOf(lf, at);
-  return { start: base + start, octets: octets.subarray(start, end < 0 ? octets.length : end) };
 }
 
 /** Returns the time of the first line in milliseconds. */

@@ -3,7 +3,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type IndexEntry, indexLine, maxLine, parseEntry } from '../../../src/quarantine/disk/index-entry.js';
+import { maxLine } from '../../../src/lines/json-line.js';
+import { type IndexEntry, indexLine, parseEntry } from '../../../src/quarantine/disk/index-entry.js';
 import { firstEntry, piecesOf } from '../../../src/quarantine/disk/index-lines.js';
 import { entriesIn, entryFor, spamFolder } from '../support.js';
 

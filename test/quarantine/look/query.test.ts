@@ -133,3 +133,8 @@ for (const [text, problem] of problems) {
     assert.match(parsed.problem, problem);
   });
 }
+
+test('after:2h is two hours ago, to the millisecond', () => {
+  const parsed = parseQuery('after:2h', now);
+  assert.ok(parsed.ok && parsed.value.after === now.getTime() - 7_200_000);
+});

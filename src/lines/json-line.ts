@@ -1,0 +1,56 @@
+/**
+ * What every line of JSON that we append to a file has in common: it holds no raw control, bidirectional or other
+ * invisible character (JSON's escapes lose nothing), it is at most 16 kB long, and it begins alike. Leaves the keys to
+ * those who write lines.
+ */
+
+/** Octets of a line, its newline included. */
+export const maxLine = 16_384;
+
+/**
+ * How every line begins. Quotes inside values are escaped, so this stands nowhere else in a line: a good line glued
+ * behind a torn one is found by it.
+ */
+export const lineStart = '{"time":"';
+
+/** Makes the line anew with shorter and shorter values until it fits. `json` gets the UTF-16 units of a value. */
+export function fittingLine(json: (maxValue: number) => string): Buffer {
+  for (let maxValue = maxLine; ; maxValue /= 2) {
+    const line = Buffer.from(`${json(maxValue)}\n`);
+    if (line.length <= maxLine || maxValue <= 32) return line;
+  }
+}
+
+/** JSON without a raw control, bidirectional or other invisible character. */
+export const safeLine = (json: string): string =>
+  /^[ -~]*$/.test(json) ? json : json.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
+
+/** Cuts never between the two halves of a surrogate pair; what is cut ends in `…`. */
+export function cut(value: string, maxValue: number): string {
+  if (value.length <= maxValue) return value;
+  const kept = value.slice(0, maxValue - 1);
+  return `${/[\ud800-\udbff]$/.test(kept) ? kept.slice(0, -1) : kept}…`;
+}
+
+function escaped(character: string): string {
+  let text = '';
+  for (let i = 0; i < character.length; i++) text += `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`;
+  return text;
+}
+
+/** undefined for what is no JSON, or no object. */
+export function objectOf(json: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** JSON has numbers that are no count of octets: 1e999 is read as Infinity, which has no JSON. */
+export const octetsOf = (size: unknown): number =>
+  typeof size === 'number' && Number.isSafeInteger(size) && size > 0 ? size : 0;

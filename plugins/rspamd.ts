@@ -6,7 +6,7 @@
  *     rspamd 127.0.0.1:11333 reject=15 mark=6  the thresholds (these are the defaults): from 15 on rejected and
  *                                              archived, from 6 on taken with a field X-SPAM-RESULT; `never` for none
  *
- * Of rspamd's own actions `soft reject` (its rate limits) defers; `reject` and the others do not count, the score
+ * Rspamd's own action `soft reject` (its rate limits) defers; `reject` and its other actions do not count, the score
  * does. Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see shared/scanner.ts). Not part of
  * checks/all.
  */

@@ -34,7 +34,7 @@ function judge(context: Context, recipients: readonly Recipient[]): Verdict {
   return marker === undefined ? pass : pardon(`whitelisted: ${marker}`);
 }
 
-/** Refused recipients share one fate: each of them has an entry, or none is lifted. */
+/** Refused recipients stand together: each of them has an entry, or none is lifted. */
 function byRecipient({ markers, domain, rejection }: Context, recipients: readonly Recipient[]): string | undefined {
   const found = recipients.map(({ localPart }) => markers.recipientWhitelisted(domain, localPart));
   if (rejection?.about === 'recipient' && found.includes(undefined)) return undefined;

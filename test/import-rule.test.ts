@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Of each room (a folder of src, or a file beside the folders) the rooms it may see beside itself. `room/file` opens
+ * The rooms that each room (a folder of src, or a file beside the folders) may see beside itself. `room/file` opens
  * that file alone, `type room` its types alone. A row for `room/file*` goes before the room's own.
  */
 const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {

@@ -117,7 +117,7 @@ const publicName = (zone: string): string => zone.replace(/^(?=[a-z0-9]*\d)[a-z0
 
 export const isLoopback = (ip: Ip): boolean => ip.text === '::1' || (ip.family === 4 && inAny(listed, ip));
 
-/** Of a HELO name; undefined where it is an address, or has no dot. */
+/** The domain of a HELO name; undefined where that is an address, or has no dot. */
 export function domainOf(helo: string): string | undefined {
   const domain = parseDomain(helo.replace(/\.$/, ''));
   return domain?.includes('.') ? domain : undefined;

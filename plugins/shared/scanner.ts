@@ -78,7 +78,7 @@ function optionsOf(words: readonly string[]): ScannerOptions {
   return { down: given.down, timeoutMs: Number(given.timeout) * 1000, maxSize: Number(size[1]) * unit };
 }
 
-/** Of `name=value` the two; throws where the name is none of these. */
+/** Splits `name=value`; throws where the name is none of these. */
 export function splitOption(word: string, names: readonly string[]): [name: string, value: string] {
   const at = word.indexOf('=');
   const name = word.slice(0, Math.max(at, 0));

@@ -27,7 +27,7 @@ export interface ClientNameOptions {
 /** Our choice: as many as SPF's ptr may look at (RFC 7208 §5.5). */
 const maxNames = 10;
 
-/** Of several confirmed names the first of the answer wins. Never rejects as long as the resolver does not. */
+/** Where several names are confirmed, the first of the answer wins. Never rejects as long as the resolver does not. */
 export async function clientName(resolver: Resolver, ip: Ip, options: ClientNameOptions = {}): Promise<ClientName> {
   const limit = deadline(options.timeoutMs ?? 10_000, options.signal);
   try {

@@ -20,7 +20,7 @@ import type { Mx, RecordData, RecordType } from './resolver.js';
 /** What a zone holds of one name. */
 export interface ZoneEntry {
   readonly records: { readonly [T in RecordType]: RecordData[T][] };
-  /** One at most. */
+  /** Targets of CNAME records; there is at most one. */
   readonly aliases: string[];
   /** The types of which a question times out, unless there are records. */
   readonly timeouts: Set<RecordType>;
@@ -70,7 +70,7 @@ const isMap = (value: unknown): value is object => typeof value === 'object' && 
 const isOctets = (text: string): boolean => !/[^\0-\xff]/.test(text);
 const notOctets = 'has a character beyond U+00FF: text is latin1, one character for one octet';
 
-/** The problem, if there is one; so for all below. */
+/** Returns what is wrong, or undefined, as all functions below do. */
 function readName(entry: ZoneEntry, value: unknown): string | undefined {
   if (Array.isArray(value)) return readItems(entry, value.flatMap(itemsOfListed));
   if (!isMap(value)) return `a name holds a list or a map of records, not ${quoted(value)}`;

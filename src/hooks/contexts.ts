@@ -41,7 +41,10 @@ export interface Markers {
   checkMode(domain: string, check: string, inAll: boolean): 'off' | 'on' | 'log';
   /** The same for any check of the domain, whose folder is looked at once. */
   checkModes(domain: string): (check: string, inAll: boolean) => 'off' | 'on' | 'log';
-  /** Of the domain's own file of that name, without comments and empty lines; undefined where there is none. */
+  /**
+   * The lines of the domain's own file of that name, without comments and empty lines; undefined where there is no
+   * file.
+   */
   lines(domain: string, file: string): readonly string[] | undefined;
   /** `unknown`: no marker says anything of it; `names`: what its mailbox may be called, the likeliest first. */
   recipient(
@@ -91,7 +94,7 @@ export interface MailContext extends SessionContext {
   readonly id: string;
   /** In wire form; '' is the null reverse-path. */
   readonly reversePath: string;
-  /** Of the reverse-path, A-labels; '' for the null reverse-path. */
+  /** The domain of the reverse-path in A-labels; '' for the null reverse-path. */
   readonly senderDomain: string;
 }
 

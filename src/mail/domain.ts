@@ -55,7 +55,10 @@ function toALabel(label: string): string | undefined {
   return host !== undefined && host.startsWith('xn--') && ldhLabel.test(host) ? host : undefined;
 }
 
-/** One that decodes to what makes it again: not to ASCII, nor to what may not stand in a name. */
+/**
+ * The A-label, where its decoded form makes the same A-label again: one that decodes to ASCII, or to what may not stand
+ * in a name, does not.
+ */
 function validALabel(label: string): string | undefined {
   const decoded = decodePunycode(label.slice('xn--'.length));
   return decoded !== undefined && hostOf(decoded) === label ? label : undefined;

@@ -9,7 +9,7 @@ import { decodeUtf8 } from './text.js';
 
 /** Octets of input that are looked at. */
 const maxInput = 65_536;
-/** Charset names in one value that may turn out unknown, before the rest is left raw: finding out is dear. */
+/** So many charset names in one value may turn out unknown; then the rest is left raw, for finding out is dear. */
 const maxUnknown = 8;
 
 // RFC 2047 §2, laxer about length and about spaces and 8-bit octets in the text, as real senders are. Every part stops
@@ -93,7 +93,8 @@ function charsetFor(name: string, charsets: Map<string, Charset | undefined>): C
 }
 
 /**
- * Octets that are valid UTF-8 are UTF-8 (RFC 6532); else they are of the mail's charset, and without one of the West's.
+ * Octets that are valid UTF-8 are UTF-8 (RFC 6532); others are in the mail's charset, or in windows-1252 where nobody
+ * knows that.
  */
 export function decodeOctets(text: string, charset: string | undefined): string {
   if (/[^\x00-\xff]/.test(text)) return text;

@@ -9,7 +9,7 @@ export interface Field {
   readonly name: string;
   /** Unfolded, trimmed, octets as latin1. */
   readonly value: string;
-  /** With its folds and final CRLF. */
+  /** The field's octets, with its folds and final CRLF. */
   readonly raw: Buffer;
 }
 
@@ -17,7 +17,7 @@ export interface Header {
   readonly fields: readonly Field[];
   /** The first field of that name (any case), unfolded and trimmed, octets as latin1; undefined when there is none. */
   get(name: string): string | undefined;
-  /** All of that name, in order. */
+  /** The values of all fields of that name, in order. */
   all(name: string): readonly string[];
 }
 

@@ -14,7 +14,10 @@ const initialN = 128;
 
 const digits = 'abcdefghijklmnopqrstuvwxyz0123456789';
 
-/** Of lower-case letters, digits and hyphens; undefined where it is no Punycode or not of Unicode scalar values. */
+/**
+ * Decodes lower-case letters, digits and hyphens; undefined where they are no Punycode, or stand for what is no Unicode
+ * scalar value.
+ */
 export function decodePunycode(text: string): string | undefined {
   const delimiter = text.lastIndexOf('-');
   const output = Array.from(text.slice(0, Math.max(delimiter, 0)), (character) => character.charCodeAt(0));

@@ -31,7 +31,7 @@ export class MilterSessionContext<S> extends Ending implements Session<S> {
   helo: string | undefined;
   /** Given by the filter's `newSession`, before any handler sees it. */
   state!: S;
-  /** Its state is there: its end is told. */
+  /** Its state has been made, so the filter is told when it ends. */
   made = false;
   /** Something broke that the MTA could not be told at once: no mail of this session passes. */
   failed = false;
@@ -63,7 +63,7 @@ export class TransactionContext<S, T> extends Ending implements Transaction<S, T
   state!: T;
   /** The answer that settled it, as a frame: given again to whatever the MTA still sends of this message. */
   settled: Buffer | undefined;
-  /** The filter wants no more of them. */
+  /** The filter wants to see no more header fields. */
   skipsHeader = false;
   skipsBody = false;
 

@@ -30,8 +30,8 @@ import { encodeAgreement, encodeAnswer, encodeEdits, frames } from './response.j
 export interface Floor {
   say(frame: Buffer): void;
   /**
-   * The filter's answer will be settled by what the promise, which never fails, brings; until then no command is
-   * performed.
+   * Waits for the filter's answer: the promise, which never rejects, brings the function that settles it. Until then no
+   * command is performed.
    */
   wait(answer: Promise<() => void>, ofMessage: boolean): void;
   failed(event: string, error: unknown): void;
@@ -65,7 +65,7 @@ interface FilterQuestion<S, T> {
   readonly about: TransactionContext<S, T> | undefined;
 }
 
-/** SMFIC_CONNECT, SMFIC_HELO, SMFIC_MAIL */
+/** The octets of SMFIC_CONNECT, SMFIC_HELO and SMFIC_MAIL. */
 const code = { connect: 0x43, helo: 0x48, mail: 0x4d } as const;
 const nobody: MilterClient = { kind: 'unknown', name: '', ip: undefined };
 
@@ -77,7 +77,7 @@ export class Dialogue<S, T> implements ContextConnection {
   #agreed: Agreement | undefined;
   #session: MilterSessionContext<S> | undefined;
   #transaction: TransactionContext<S, T> | undefined;
-  /** The transaction at whose end the filter is at work: PROGRESS may be said. */
+  /** The transaction whose end the filter is working on. Only while there is one may PROGRESS be said. */
   #ending: object | undefined;
 
   constructor({ filter, wished }: PreparedPolicy<S, T>, floor: Floor) {
@@ -207,7 +207,7 @@ export class Dialogue<S, T> implements ContextConnection {
     }
   }
 
-  /** An MTA that cannot leave the leading space has taken one away. */
+  /** An MTA that does not offer leading spaces has taken one away. */
   #asWished(field: HeaderField): HeaderField {
     const lost = this.#filter.leadingSpace === true && !this.#granted(protocol.leadingSpace);
     return lost ? { name: field.name, value: ` ${field.value}` } : field;
@@ -253,7 +253,7 @@ export class Dialogue<S, T> implements ContextConnection {
     this.#say(event, event === 'body' && this.#granted(protocol.skip) ? frames.skip : frames.continue);
   }
 
-  /** What the MTA was not waiting for, it is told at the next occasion. */
+  /** Where the MTA does not wait for this answer, it is told of the failure with the next answer that it waits for. */
   #fail({ event, about }: FilterQuestion<S, T>, error: unknown): void {
     this.#floor.failed(event, error);
     if (event === 'eom') return this.#finish([frames.tempfail]);

@@ -67,7 +67,7 @@ function tcp(rest: string, family: 6 | undefined): ParsedEndpoint {
 
 const loopback = (family: 6 | undefined): string => (family === 6 ? '::1' : '127.0.0.1');
 
-/** In its first spelling. */
+/** Writes an endpoint in the first of its spellings. */
 export function endpointText(endpoint: Endpoint): string {
   switch (endpoint.kind) {
     case 'tcp':
@@ -83,9 +83,9 @@ const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : 
 
 /** The lines that connect an MTA. */
 export interface MtaLines {
-  /** For main.cf. */
+  /** The line for main.cf. */
   readonly postfix: string;
-  /** For sendmail.mc. */
+  /** The line for sendmail.mc. */
   readonly sendmail: string;
 }
 

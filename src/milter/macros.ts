@@ -1,5 +1,5 @@
 /**
- * The macros of one connection: a table for each stage, the latest of which that has a name gives its value. What the
+ * The macros of one connection: a table for each stage. A name has the value of the latest stage that has it. What the
  * MTA sends is kept as it came, and taken apart only when somebody asks.
  */
 
@@ -59,7 +59,7 @@ function parseDefinitions(definitions: string): ReadonlyMap<string, string> {
 
 const bareName = (name: string): string => (name.startsWith('{') && name.endsWith('}') ? name.slice(1, -1) : name);
 
-/** As a list asks for it: one letter bare, more in braces. */
+/** A name as it stands in a list of macros: a single letter bare, a longer name in braces. */
 export function listedName(name: string): string {
   const bare = bareName(name);
   return bare.length === 1 ? bare : `{${bare}}`;

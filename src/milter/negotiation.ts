@@ -19,7 +19,7 @@ export interface Agreement extends Offer {
 }
 
 export const ownVersion = 6;
-/** Version 1 has other flags, and no MTA that lives. */
+/** Version 1 has other flags, and no MTA in use speaks it. */
 const oldestVersion = 2;
 
 /** SMFIF_* */
@@ -45,7 +45,10 @@ export const protocol = {
 /** All flags that are known; others are masked out (SMFIP_MDS_* would change the size of frames). */
 const knownProtocol = 0x1fffff;
 
-/** For each event the flag that it is not sent, and the flag that it is sent and not answered; 0 where it must be. */
+/**
+ * Two flags for each event: that it is not sent, and that it is sent but not answered; 0 where the protocol has no such
+ * flag.
+ */
 export const eventFlags: Readonly<Record<MilterEvent, { readonly unsent: number; readonly unanswered: number }>> = {
   connect: { unsent: 0x01, unanswered: 0x1000 }, // SMFIP_NOCONNECT, SMFIP_NR_CONN
   helo: { unsent: 0x02, unanswered: 0x2000 }, // SMFIP_NOHELO, SMFIP_NR_HELO
@@ -85,7 +88,7 @@ const stageNumber: Readonly<Record<MacroStage, number>> = {
 
 type FilterWithWishes = MilterWishes & Pick<MilterHandlers<never, never>, MilterEvent>;
 
-/** What a filter would like, whoever offers it. */
+/** What a filter would like, before an MTA has made its offer. */
 export function wishesOf(filter: FilterWithWishes): Agreement {
   const lists = macroLists(filter);
   const edits = (filter.edits ?? []).flatMap((kind) => editActions[kind]);
@@ -125,13 +128,13 @@ function wantedProtocol(filter: FilterWithWishes): number {
 function wantedOfEvent(filter: FilterWithWishes, event: MilterEvent): number {
   const { unsent, unanswered } = eventFlags[event];
   switch (event) {
-    // What every session needs to know is sent in any case. And answered, handler or not: our choice, since behind an
-    // unanswered packet the MTA's next one waits for a delayed acknowledgement, 40 ms over TCP.
+    // Every session needs to know these, so they are always sent. Our choice: they are answered even without a handler,
+    // since behind an unanswered packet the MTA's next one waits for a delayed acknowledgement, 40 ms over TCP.
     case 'connect':
     case 'helo':
     case 'mail':
       return isSilent(filter, event) ? unanswered : 0;
-    // Answered always: Postfix hands its socket on behind DATA, with the same wait when macros are under way.
+    // These are always answered: Postfix hands its socket on behind DATA, with the same wait when macros are under way.
     case 'data':
     case 'eom':
       return 0;

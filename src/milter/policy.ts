@@ -52,8 +52,8 @@ export interface MilterWishes {
   /** Also show recipients that the MTA has refused already (SMFIP_RCPT_REJ). */
   readonly refusedRecipients?: boolean;
   /**
-   * Show header values exactly, with the white space behind the colon (SMFIP_HDR_LEADSPC). Values given never have
-   * it.
+   * Show header values exactly, with the white space behind the colon (SMFIP_HDR_LEADSPC). Values that the filter gives
+   * never have it.
    */
   readonly leadingSpace?: boolean;
 }
@@ -84,17 +84,17 @@ export interface MilterHandlers<S, T> {
 export type MilterEvent = Exclude<keyof MilterHandlers<never, never>, 'abort' | 'close'>;
 export type SilentEvent = Exclude<MilterEvent, 'eom'>;
 
-/** `continue` where nothing is returned. */
+/** No answer means `continue`. */
 export type Reaction<A> = A | void | Promise<A | void>;
 
 /** One SMTP session. */
 export interface Session<S = unknown> {
   readonly state: S;
-  /** Of kind `unknown` where no CONNECT was sent. */
+  /** Its kind is `unknown` where the MTA has sent no CONNECT. */
   readonly client: MilterClient;
   /** The argument of the last HELO or EHLO; undefined before it. */
   readonly helo: string | undefined;
-  /** A macro, by its name with or without braces, as it stands now: that of the latest stage that has it. */
+  /** The value that a macro has now: that of the latest stage that has it. `name` is with or without braces. */
   macro(name: string): string | undefined;
   /** May this edit be made? Edits the MTA does not offer are left out. */
   offers(edit: EditKind): boolean;
@@ -107,7 +107,7 @@ export interface Transaction<S = unknown, T = unknown> {
   readonly session: Session<S>;
   readonly state: T;
   readonly sender: EnvelopePath;
-  /** As `Session.macro`. */
+  /** The same as `Session.macro`. */
   macro(name: string): string | undefined;
   /** Macro `i`. Sendmail tells it from MAIL on, Postfix behind the first recipient: look at the end of the message. */
   readonly queueId: string | undefined;
@@ -166,7 +166,7 @@ export interface ReplyAnswer {
 
 export type Answer =
   | SessionAnswer
-  /** Said to be accepted, thrown away. */
+  /** The MTA tells the client that it has accepted the message, and throws it away. */
   | { readonly kind: 'discard' };
 
 /** `continue`, and no more events of this kind for this message. */
@@ -182,7 +182,7 @@ export type FinalAnswer = Answer & { readonly edits?: readonly Edit[] };
  * and deletions are sent before insertions, and deletions from the highest index down.
  */
 export type Edit =
-  /** Behind the last field (Sendmail: before the first of that name). */
+  /** The field stands behind the last one (Sendmail puts it before the first of that name). */
   | { readonly kind: 'add-header'; readonly name: string; readonly value: string }
   /** Index 0, above all fields, is the only one that means the same in every MTA. Two at 0 end up in reverse order. */
   | { readonly kind: 'insert-header'; readonly index: number; readonly name: string; readonly value: string }
@@ -192,9 +192,9 @@ export type Edit =
   | { readonly kind: 'change-sender'; readonly sender: string; readonly parameters?: readonly string[] }
   | { readonly kind: 'add-recipient'; readonly recipient: string; readonly parameters?: readonly string[] }
   | { readonly kind: 'delete-recipient'; readonly recipient: string }
-  /** CRLF line ends. */
+  /** Its lines end in CRLF. */
   | { readonly kind: 'replace-body'; readonly body: Uint8Array }
-  /** Into the MTA's hold queue. */
+  /** The message goes into the MTA's hold queue. */
   | { readonly kind: 'quarantine'; readonly reason: string };
 
 export type EditKind = Edit['kind'];

@@ -29,7 +29,7 @@ export function encodeAgreement(agreed: Agreement): Buffer {
   return frame('O', u32(agreed.version), u32(agreed.actions), u32(agreed.protocol), ...lists);
 }
 
-/** As libmilter's smfi_setmlreply. */
+/** The limit of libmilter's smfi_setmlreply. */
 const maxReplyLines = 32;
 const maxLineOctets = 980;
 

@@ -56,7 +56,7 @@ export class MilterServer<S = undefined, T = undefined> {
     this.#options = options;
   }
 
-  /** For connections to come; those that are open keep the policy they began with. */
+  /** Sets the policy of connections to come; those that are open keep the one they began with. */
   setPolicy(policy: MilterPolicy<S, T>): void {
     this.#prepared = preparePolicy(policy);
   }

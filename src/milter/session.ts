@@ -19,11 +19,11 @@ export interface Outlet {
   drop(problem: string): void;
   /** A handler threw, or answered what cannot be said; the MTA is told to try again later. */
   failed(event: string, error: unknown): void;
-  /** A pending answer has come, and what `backlog` counts was gone through. */
+  /** A pending answer has come, and the commands that `backlog` counts were handled. */
   resumed(): void;
 }
 
-/** What a command costs that waits, beside its data. */
+/** Octets that a waiting command is counted for, beside its data. */
 const waitingOverhead = 100;
 
 export class MilterSession<S, T> implements Floor {
@@ -171,5 +171,8 @@ export class MilterSession<S, T> implements Floor {
   }
 }
 
-/** Macros are: a session needs its own, and those of a message are replaced with the next one's. */
+/**
+ * Does a waiting command outlive the message? Macros do: some are the session's, and the next message replaces the
+ * rest.
+ */
 const isOfSession = ({ kind }: DialogueStep): boolean => ['connect', 'helo', 'unknown', 'macros'].includes(kind);

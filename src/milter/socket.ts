@@ -9,7 +9,7 @@ import net from 'node:net';
 import { dirname } from 'node:path';
 import { type Endpoint, endpointText } from './endpoint.js';
 
-/** Of a UNIX socket's file. */
+/** Whose the file of a UNIX socket is, and who may connect to it. */
 export interface SocketPermissions {
   /** Default 0660. */
   readonly mode?: number;
@@ -66,7 +66,7 @@ export async function removeStale(path: string): Promise<void> {
   });
 }
 
-/** Undefined when somebody answers. */
+/** Says why nobody can be reached there; undefined when somebody answers. */
 function connectProblem(path: string): Promise<string | undefined> {
   return new Promise((settle) => {
     const probe = net.connect({ path });
@@ -121,7 +121,7 @@ function boundAt(server: net.Server, endpoint: Endpoint): Endpoint {
   return { kind: 'tcp', host: address.address, port: address.port, family: address.family === 'IPv6' ? 6 : 4 };
 }
 
-/** A UNIX socket that was passed on. Node does not ask it for its path; Linux tells. */
+/** The endpoint of a UNIX socket that was passed on to us. Node does not know its path; Linux tells it. */
 export function passedSocket(fd: number): Endpoint | undefined {
   try {
     const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1];

@@ -22,7 +22,7 @@ export interface ReaderLimits {
   readonly threads: number;
   /** For one mail, waiting for a free thread left out. */
   readonly timeMs: number;
-  /** Of a thread's heap. */
+  /** MiB of a thread's heap. */
   readonly memoryMb: number;
 }
 

@@ -175,7 +175,7 @@ async function take(part: AttachmentStream, found: Gathered, attachedTo: number)
 
 const maxCid = 256;
 
-/** Of an attachment that is about to be put into the list. */
+/** Shall the octets be kept of an attachment that is about to be put into the list? */
 function isKept(octets: Buffer, { keep, attachments }: Gathered, isNamed: boolean): boolean {
   switch (keep?.kind) {
     case undefined:
@@ -212,7 +212,9 @@ function takeText(tree: MimePart, found: Gathered): boolean {
   return isPartlessSomewhere;
 }
 
-/** Of two fields of one name a reader may take the first or the last; the name may stand in either of two. */
+/**
+ * Where a field is there twice, a reader may take the first or the last; the name may stand in either of two fields.
+ */
 function namesOf(headers: Headers, first: string | false | undefined): string[] {
   const params = ['content-disposition', 'content-type'].flatMap((field) => {
     const value = headers.get(field) as { readonly params?: Readonly<Record<string, string>> } | undefined;

@@ -4,7 +4,7 @@
  * Nothing is unpacked.
  */
 
-/** Of both kinds: signature, where the name's length stands, where the name begins. */
+/** Both kinds of header: signature, where the name's length stands, where the name begins. */
 const headers = [
   { signature: Buffer.from('PK\x03\x04'), lengthAt: 26, nameAt: 30 }, // local file header
   { signature: Buffer.from('PK\x01\x02'), lengthAt: 28, nameAt: 46 }, // central directory

@@ -163,7 +163,7 @@ export const mailAddress: ValueKind<Address> = valueKind(
   ({ text }) => text,
 );
 
-/** Of a Redis or Valkey server, or ''. */
+/** The URL of a Redis or Valkey server, or ''. */
 export const storeUrl: ValueKind<string> = {
   ...valueKind('URL', 'empty, or the URL of a Redis or Valkey server, such as redis://192.0.2.7:6379', (text) =>
     text === '' || isStoreUrl(text) ? text : undefined,

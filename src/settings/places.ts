@@ -53,7 +53,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
 }
 
 export interface Flags extends SettingsPlace {
-  /** Of `--config`. */
+  /** The file that `--config` names. */
   readonly config: string | undefined;
   /** What was no setting: words, the command's own flags, all behind `--`; in order. */
   readonly rest: readonly string[];

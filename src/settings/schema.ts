@@ -118,7 +118,7 @@ type SettingValue<E> = E extends SettingEntry<infer T> ? T : never;
 export type Settings = { readonly [N in SettingName]: SettingValue<(typeof schema)[N]> };
 
 /**
- * Of each setting where its value came from: `default`, `trial`, `/etc/postern.conf:12`, `POSTERN_LISTEN`,
+ * Where the value of each setting came from: `default`, `trial`, `/etc/postern.conf:12`, `POSTERN_LISTEN`,
  * `--listen`.
  */
 export type Sources = Readonly<Record<SettingName, string>>;

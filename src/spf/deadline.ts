@@ -74,7 +74,7 @@ export class EvaluationDeadline implements LookupOptions {
 
 /** A clock that has started. */
 interface RunningClock {
-  /** By the clock of the settings. */
+  /** When the time is over, by the clock of the settings. */
   readonly end: number;
   readonly timer: ReturnType<typeof setTimeout>;
   /** Settles when the evaluation has to end. */

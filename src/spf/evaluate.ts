@@ -102,7 +102,10 @@ export class Evaluation implements MacroValues {
     }
   }
 
-  /** check_host() of RFC 7208 §4.1; `included`: inside an include, whose mechanism and `exp` are not the result's. */
+  /**
+   * check_host() of RFC 7208 §4.1. `included`: the domain is asked for by an include, so its mechanism and its `exp`
+   * are not those of the outcome.
+   */
   *#checkDomain(domain: string, included: boolean, trace: RecordTrace | undefined): Steps<SpfResultCode> {
     if (!isCheckable(domain)) return this.#uncheckable(domain, trace);
     const asked = this.#lookup(domain, 'TXT');
@@ -125,7 +128,7 @@ export class Evaluation implements MacroValues {
     return result;
   }
 
-  /** RFC 7208 §4.4 to §4.6: the parsed record, or the result that there is none to evaluate. */
+  /** RFC 7208 §4.4 to §4.6: the parsed record, or the result where there is no record to evaluate. */
   #recordIn(
     answer: DnsAnswer<readonly string[]>,
     domain: string,
@@ -362,7 +365,10 @@ export class Evaluation implements MacroValues {
     return validated;
   }
 
-  /** A macro-string as a name to ask for: '' when none comes of it, undefined when it matches nothing (RFC 8616 §4). */
+  /**
+   * Expands a macro-string to a name to ask for: '' when the text is no such name, undefined when the term matches
+   * nothing (RFC 8616 §4).
+   */
   *#expand(macro: MacroString, domain: string, term: TermTrace | undefined): Steps<string | undefined> {
     const validated = macro.usesPtr ? yield* this.#validatedName(domain, term) : 'unknown';
     const text = expandMacro(macro, this, { domain, validated });
@@ -432,7 +438,7 @@ export class Evaluation implements MacroValues {
     return false;
   }
 
-  /** Those of an explanation do not count: the result is certain by then. */
+  /** Void look-ups for an explanation do not count: the result is certain by then. */
   #countVoid(): void {
     if (this.result === undefined) this.voids++;
   }
@@ -466,7 +472,7 @@ interface RecordPosition {
 const asksDns = (directive: Directive): directive is AskingDirective =>
   directive.kind !== 'ip4' && directive.kind !== 'ip6' && directive.kind !== 'all';
 
-/** Mostly they are in order already. */
+/** Most answers are in order already. */
 function byPreference(records: readonly Mx[]): readonly Mx[] {
   const ordered = records.every((mx, i) => i === 0 || (records[i - 1]?.preference ?? 0) <= mx.preference);
   return ordered ? records : records.toSorted((a, b) => a.preference - b.preference);

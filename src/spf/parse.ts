@@ -236,7 +236,10 @@ function parseAddressDirective(kind: 'a' | 'mx', base: Base, from: number): Dire
   return { kind, ...base, target: target && target.spec, prefix4, prefix6, ...masks };
 }
 
-/** RFC 7208 §5.6: no leading zeros. Undefined when it is no length; `max` when none is given. */
+/**
+ * Reads a prefix length, which has no leading zeros (RFC 7208 §5.6). It is `max` where there are no digits, and
+ * undefined where they are no length.
+ */
 function prefixLength(digits: string | undefined, max: number): number | undefined {
   if (digits === undefined) return max;
   return /^(?:0|[1-9]\d{0,2})$/.test(digits) && Number(digits) <= max ? Number(digits) : undefined;
@@ -269,7 +272,7 @@ function parseIp6Directive(base: Base, from: number): Directive | SyntaxProblem 
   return { kind: 'ip6', ...base, base: words.map((word, i) => word & (masks[i] ?? 0)), masks, prefix };
 }
 
-/** `":" network [ "/" digits ]`; the address is '' when it does not look so. */
+/** Splits `":" network [ "/" digits ]`; the address is '' where the text has another form. */
 function networkOf(text: string, from: number): { address: string; digits: string | undefined } {
   const m = /^:([^/]*)(?:\/(.*))?$/s.exec(text.slice(from));
   return { address: m?.[1] ?? '', digits: m?.[2] };

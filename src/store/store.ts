@@ -29,7 +29,7 @@ export type Operation =
   | { readonly kind: 'claim' | 'put'; readonly key: string; readonly value: string; readonly lifeMs: number }
   | { readonly kind: 'add'; readonly key: string; readonly by: number; readonly lifeMs: number };
 
-/** Of `put` undefined, of `add` the digits of the sum. */
+/** What an operation answers: `put` undefined, `add` the digits of the sum. */
 export type Value = string | undefined;
 
 /** Where it is remembered. */

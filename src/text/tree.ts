@@ -2,7 +2,7 @@
 import type { Line, Span } from './line.js';
 
 export interface TreeNode {
-  /** At least one; the further ones stand below it, before the children. */
+  /** There is at least one line; further ones stand below it, before the children. */
   readonly lines: readonly Line[];
   readonly children: readonly TreeNode[];
 }

@@ -21,7 +21,7 @@ export interface Load {
 export interface LoadResult {
   /** From the first connection to the last reply. */
   readonly seconds: number;
-  /** Of each mail the milliseconds from MAIL to the final reply. */
+  /** Milliseconds from MAIL to the final reply, for each mail. */
   readonly latencies: readonly number[];
 }
 

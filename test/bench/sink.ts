@@ -36,7 +36,7 @@ class SinkConnection {
       replies += this.#inData ? this.#mailEnded() : this.#replyTo(rest.toString('latin1', 0, end));
       rest = rest.subarray(end + separator.length);
     }
-    // Of a message only what might begin its end is kept.
+    // Only what might begin the end of a message is kept.
     this.#rest = this.#inData ? rest.subarray(-(endOfData.length - 1)) : rest;
     if (replies !== '') this.#socket.write(replies);
     if (this.#quitting) this.#socket.end();

@@ -10,7 +10,7 @@ import { parseIp } from '../../src/mail/ip.js';
 import { checkHost } from '../../src/spf/check-host.js';
 import { benchCases, benchZone, type BenchCase } from './spf-cases.js';
 
-/** Of CPU time, in microseconds. */
+/** Microseconds of CPU time. */
 const warmUp = 300_000;
 const measured = 700_000;
 const batch = 200;

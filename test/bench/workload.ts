@@ -35,7 +35,7 @@ export const canDo = (server: Server, { answer }: Workload): boolean =>
 export interface Sample {
   readonly mails: number;
   readonly perSecond: number;
-  /** Of the server and all its processes. */
+  /** CPU seconds of the server and all its processes. */
   readonly cpuSeconds: number;
   /** Milliseconds. */
   readonly latencies: readonly number[];

@@ -20,7 +20,7 @@ export async function* linesOf(input: Readable): AsyncGenerator<readonly InputLi
 }
 
 class Cutter {
-  /** Of the line that has begun. */
+  /** The pieces of the line that has begun. */
   #parts: Buffer[] = [];
   #length = 0;
   #number = 0;
@@ -41,7 +41,7 @@ class Cutter {
     return this.#length > 0 ? [this.#take()] : [];
   }
 
-  /** Of a line that is too long only the length is kept. */
+  /** Keeps a piece of the line, or only its length once the line is too long. */
   #keep(octets: Buffer): void {
     this.#length += octets.length;
     if (this.#length > maxLine) this.#parts = [];

@@ -37,7 +37,7 @@ export interface SessionState {
   unknownCommands: number;
 }
 
-/** Of a transaction, what plugins see of it and may add to it. */
+/** What plugins see of a transaction, and may add to it. */
 export interface SeenTransaction {
   readonly id: string;
   readonly sender: { readonly reversePath: string; readonly domain: string };

@@ -39,15 +39,18 @@ const aliases: Readonly<Record<string, string>> = {
   cp50222: 'iso-2022-jp',
 };
 
-/** What mail says that does not know. */
+/** What a mail program writes when it does not know the charset. */
 const unlabelled = new Set(['unknown-8bit', 'x-unknown', 'unknown', 'default', '8bit']);
 
 const utf7Names = new Set(['utf-7', 'utf7', 'unicode-1-1-utf-7', 'x-unicode-2-0-utf-7']);
 
-/** Known ones by name: the Encoding Standard has some 220 names, so that no client can make this grow. */
+/**
+ * Charsets that were found, by name. The Encoding Standard has some 220 names, so no client can make this grow for
+ * ever.
+ */
 const known = new Map<string, Charset>();
 
-/** Undefined when nobody knows it. Its name in any case; finding out that there is none is dear. */
+/** The charset of that name, which may be in any case. Undefined when nobody knows it; finding that out is dear. */
 export function charsetNamed(name: string): Charset | undefined {
   const label = name.trim().toLowerCase();
   const found = known.get(label) ?? newCharset(label);
@@ -81,7 +84,7 @@ function newCharset(label: string): Charset | undefined {
   }
 }
 
-/** UTF-8 where it can be, else the West's. */
+/** Reads octets as UTF-8 where they can be that, else as windows-1252. */
 const guessed: Charset = {
   decode(octets) {
     const text = decodeUtf8(octets);
@@ -89,11 +92,11 @@ const guessed: Charset = {
   },
 };
 
-/** Octets that the beginning of a character can have. */
+/** An unfinished character has at most so many octets. */
 const maxBeginning = 3;
 
 function multibyte(decoder: InstanceType<typeof TextDecoder>): Charset {
-  /** Whether they end within a character shows when the decoder is told that this was all. */
+  /** The octets end within a character if the decoder has something to add when it is told that this was all. */
   const decode = (octets: Buffer): { readonly text: string; readonly isCut: boolean } => {
     const text = decoder.decode(octets, { stream: true });
     return { text, isCut: decoder.decode() !== '' };

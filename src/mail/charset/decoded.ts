@@ -4,7 +4,7 @@ export interface Decoded {
   readonly text: string;
   /** Do the octets end within a character? That one is not in the text. */
   readonly isCut: boolean;
-  /** What stands in front of the octets that follow, if they are to be read as going on. */
+  /** Octets to put in front of the next ones, so that these are read as the continuation. */
   readonly rest: Buffer;
 }
 

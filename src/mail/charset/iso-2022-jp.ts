@@ -1,10 +1,10 @@
 /** ISO-2022-JP (RFC 1468), whose octets mean what the escape sequence before them says. */
 import type { Charset } from './decoded.js';
 
-/** To ASCII, JIS X 0201 and JIS X 0208, the last of which has two octets a character. */
+/** The escape sequences switch to ASCII, JIS X 0201 and JIS X 0208, the last of which has two octets a character. */
 const escapes = /\x1b(?:\([BIJ]|\$[@B])/g;
 
-/** To where each text begins. */
+/** Each text begins in ASCII. */
 const ascii = '\x1b(B';
 
 export const iso2022Jp = (decoder: InstanceType<typeof TextDecoder>): Charset => ({
@@ -18,11 +18,11 @@ export const iso2022Jp = (decoder: InstanceType<typeof TextDecoder>): Charset =>
     return {
       text: decoder.decode(Buffer.from(plainer(all.slice(0, all.length - cut.length)), 'latin1')),
       isCut: cut !== '',
-      // Who leaves the sequence open has cut the octets without looking: it holds for the next ones.
+      // A text that does not end in ASCII was cut somewhere: its last escape sequence holds for the next octets.
       rest: Buffer.from((state === ascii ? '' : state) + cut, 'latin1'),
     };
   },
 });
 
-/** Of several sequences in a row the last counts; Node calls that an error. */
+/** Leaves only the last of several sequences in a row, which is the one that counts; Node calls several an error. */
 const plainer = (text: string): string => text.replace(/(?:\x1b(?:\([BIJ]|\$[@B]))+(?=\x1b(?:\([BIJ]|\$[@B]))/g, '');

@@ -1,7 +1,7 @@
 /** windows-1252 by its own table, as the Encoding Standard has it; ISO 8859-1 and ASCII in mail mean it as well. */
 import { type Charset, whole } from './decoded.js';
 
-/** 0x80 to 0x9F; the five octets that are none stay controls. */
+/** The characters of 0x80 to 0x9F; the five octets that stand for none stay controls. */
 const table = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ';
 
 export const windows1252: Charset = {

@@ -11,7 +11,7 @@ export type Content =
       readonly text: string;
       /** Its text/html parts, as they are; not longer than `maxText`. */
       readonly html: string;
-      /** Those of attached mails too. */
+      /** The attachments, those of attached mails among them. */
       readonly attachments: readonly Attachment[];
     }
   | {

@@ -22,7 +22,7 @@ export function visibleFrom(raw: string, charset?: string): string {
 interface Mailbox {
   /** As it stands there, without quotes. */
   readonly name: string;
-  /** Those in angle brackets, or the whole where it is nothing but an address; mostly one. */
+  /** The addresses in angle brackets, or the whole mailbox where it is nothing but an address; there is mostly one. */
   readonly addresses: readonly string[];
 }
 
@@ -38,11 +38,11 @@ function mailboxText({ name, addresses }: Mailbox, charset: string | undefined):
 
 /** What stands between two commas, as it is read. */
 class Draft {
-  /** Outside angle brackets, quotes, encoded words and comments. */
+  /** What stands outside angle brackets, quotes, encoded words and comments. */
   bare = '';
-  /** In quotes, and encoded words. */
+  /** What stands in quotes, and the encoded words. */
   words = '';
-  /** Both, in order. */
+  /** Both of these, in order. */
   phrase = '';
   comment = '';
   readonly angles: string[] = [];

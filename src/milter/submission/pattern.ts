@@ -8,11 +8,11 @@ import type { Result } from '../../mail/result.js';
 
 export interface RecordPattern {
   readonly text: string;
-  /** Without case, from the record's start. */
+  /** Does the expression match the record from its start, without case? */
   matches(record: string): boolean;
 }
 
-/** Instructions; the time for a record is at most this times its length. */
+/** Instructions of the compiled expression: the time for a record is at most this times its length. */
 const maxProgramSize = 5000;
 
 /** Reads an expression as Python's `re` has it, but for look-around and back-references, which need unbounded time. */
@@ -32,5 +32,5 @@ export function parsePattern(text: string): Result<RecordPattern> {
   }
 }
 
-/** Python's end of text. */
+/** Python writes the end of the text `\Z`, RE2 `\z`. */
 const asRe2 = (text: string): string => text.replace(/(\\[^Z])|\\Z/g, (_, other?: string) => other ?? String.raw`\z`);

@@ -12,11 +12,11 @@ import { selectRecord } from '../../spf/select-record.js';
 
 export type Published =
   | { readonly kind: 'none' }
-  /** It does not ask anybody to refuse what it does not list. */
+  /** The record does not ask anybody to refuse what it does not list. */
   | { readonly kind: 'open'; readonly records: readonly string[] }
   /** `records`: in the order in which they are evaluated, the last being the target of the last redirect. */
   | { readonly kind: 'restrictive'; readonly records: readonly string[]; readonly sendsNoMail: boolean }
-  /** permerror: there are several, or one that cannot be read, or redirects that lead nowhere. */
+  /** permerror: there are several records, or one that cannot be read, or redirects that lead nowhere. */
   | { readonly kind: 'broken'; readonly problem: string }
   /** DNS did not answer. */
   | { readonly kind: 'failed'; readonly problem: string };

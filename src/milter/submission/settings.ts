@@ -10,7 +10,7 @@ import type { RecordPattern } from './pattern.js';
 export interface SubmissionSettings {
   /** `test` never refuses: it logs, and marks mail of own domains. */
   readonly mode: 'test' | 'reject';
-  /** Stands before what is said to the client. */
+  /** It stands before what is said to the client. */
   readonly name: string;
   readonly rejectMessage: string;
   readonly tmpfailMessage: string;
@@ -20,7 +20,7 @@ export interface SubmissionSettings {
   readonly outgoing: readonly Ip[];
   /** Values of {rcpt_host}, in lower case: mail that goes to these alone is not judged. */
   readonly ignoredNextHops: ReadonlySet<string>;
-  /** In reject mode, while DNS fails. */
+  /** What becomes of mail in reject mode while DNS fails. */
   readonly dnsFailure: 'tempfail' | 'pass';
   /**
    * While the directory fails and a mail is not permitted: is its domain taken for foreign, or is it told to come
@@ -39,7 +39,7 @@ export interface SubmissionTools {
   readonly observe: (event: SubmissionEvent) => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** For mail that has no queue id. */
+  /** Makes an id for mail that has no queue id. */
   readonly newId: () => string;
 }
 

@@ -72,7 +72,7 @@ export function submission(
     newTransaction: () => ({ finding: undefined, nextHops: new Set() }),
     mail: (transaction) => policy.mail(transaction),
     rcpt: (transaction) => policy.rcpt(transaction),
-    // Asked for though nothing happens there: where it is not, Postfix waits 40 ms for our kernel.
+    // DATA is asked for though nothing happens there: without it, Postfix waits 40 ms for our kernel's acknowledgement.
     data: () => proceed,
     eom: (transaction) => policy.eom(transaction),
     close: () => tools.observe({ kind: 'session', change: -1 }),
@@ -173,7 +173,7 @@ class Submission {
     return proceed;
   }
 
-  /** Not even that refuses anything in test mode. */
+  /** The answer where the policy has a bug. Not even that refuses anything in test mode. */
   #bug(error: unknown, { queueId }: Submitted): FinalAnswer {
     const id = queueId || this.#tools.newId();
     this.#tools.log.warn({ id, problem: String(error) }, 'a bug: the mail could not be judged');

@@ -4,7 +4,7 @@ import type { DomainKind } from './settings.js';
 export interface Counted {
   readonly domain: string;
   readonly of: DomainKind;
-  /** Where the tally is full, at most: a newcomer takes over the count of the rarest. */
+  /** Once the tally is full it may be too high, never too low: a newcomer takes over the count of the rarest. */
   readonly count: number;
 }
 

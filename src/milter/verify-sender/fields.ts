@@ -18,7 +18,7 @@ import type { VerifySettings } from './settings.js';
 
 const folded = { folded: true };
 
-/** In the order to be inserted at the top: the last comes to stand uppermost. */
+/** The fields in the order in which they are inserted at the top: the last one ends up uppermost. */
 export function resultFields(
   results: readonly VerifiedIdentity[],
   subject: JudgedMail,
@@ -39,7 +39,7 @@ export function resultFields(
   });
 }
 
-/** As the milter protocol takes strings, one octet to a character. */
+/** A text as the milter protocol takes it: its UTF-8, one octet to a character. */
 const octetsOf = (text: string): string => Buffer.from(text).toString('latin1');
 
 /** The mark of results the operator wants marked, and the hold queue for those to be held. */

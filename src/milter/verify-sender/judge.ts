@@ -10,7 +10,7 @@ import { matchesAny } from './pattern.js';
 import type { RefusableResult, VerifySettings } from './settings.js';
 import type { VerifyTools } from './tools.js';
 
-/** Whose mail it is. */
+/** What is known of a mail before it is judged. */
 export interface JudgedMail {
   readonly ip: Ip;
   /** HELO or EHLO argument; undefined where none was given. */
@@ -48,7 +48,7 @@ export interface HeloMemory {
 export interface JudgeContext {
   readonly settings: VerifySettings;
   readonly tools: VerifyTools;
-  /** Of the session, and its signal: a HELO result outlives the message that asked for it. */
+  /** The session's HELO result and signal, which outlive the message that asked for the result. */
   readonly memory: HeloMemory;
   readonly sessionSignal: AbortSignal;
 }
@@ -77,7 +77,10 @@ export function judge(subject: JudgedMail, context: JudgeContext): Eventual<Judg
   });
 }
 
-/** Mail of our own clients as the next hop will see it, from any of our addresses; nothing of it is recorded. */
+/**
+ * Judges mail of our own clients as the next hop will see it, which may be from any of our addresses. The mail gets no
+ * field of it.
+ */
 export async function judgeProspectively(subject: JudgedMail, context: JudgeContext): Promise<Judgement> {
   const { settings, tools } = context;
   if (subject.from === '' || matchesAny(settings.skip_senders, subject.from)) return nothing;
@@ -100,7 +103,10 @@ const refusableIn = (
   { outcome }: VerifiedIdentity,
 ): RefusableResult | undefined => (outcome.result !== 'pass' && set.has(outcome.result) ? outcome.result : undefined);
 
-/** undefined: not verified, for it is not asked for, exempt, or no domain name (RFC 7208 §2.3). */
+/**
+ * Undefined where the HELO name is not verified: it is not asked for, it is exempt, or it is no domain name (RFC 7208
+ * §2.3).
+ */
 function verifyHelo(
   subject: JudgedMail,
   context: JudgeContext,
@@ -133,7 +139,7 @@ interface SoFar {
   readonly started: number;
 }
 
-/** undefined: exempt. */
+/** Undefined where the sender is exempt. */
 function verifyMailFrom(
   subject: JudgedMail,
   context: JudgeContext,
@@ -158,7 +164,7 @@ function verifyMailFrom(
   });
 }
 
-/** Both identities together have the time of one: what is left of it. */
+/** Both identities share the time of one evaluation: the second has what the first has left. */
 function optionsOf({ settings, tools }: JudgeContext, signal: AbortSignal, started: number) {
   const totalMs = settings.timeout_secs * 1000;
   const limits = { lookups: settings.max_lookups, voids: settings.max_void_lookups, totalMs };

@@ -5,7 +5,7 @@
 import { parseDomain } from '../../mail/domain.js';
 
 export interface SenderPattern {
-  /** Lower case; undefined: any. */
+  /** In lower case; undefined means any local-part. */
   readonly localPart: string | undefined;
   /** Lower-case A-labels. */
   readonly domain: string;

@@ -16,7 +16,7 @@ export interface Hop {
   readonly helo: string | undefined;
 }
 
-/** undefined: no client's address stands in it. */
+/** Undefined where no client's address stands in the field. */
 export function readReceived(value: string): Hop | undefined {
   const text = value.slice(0, 2000).replace(/\s+/g, ' ').trim();
   const [, first = '', rest = ''] = /^from (\S+)(.*?)(?: by |$)/i.exec(text) ?? [];
@@ -42,7 +42,10 @@ function lastAddress(text: string): Ip | undefined {
   return bare === undefined ? undefined : addressOf(bare);
 }
 
-/** The fields in the order of the header, the latest first: the first client that is none of the forwarding hosts. */
+/**
+ * The first client that is none of the forwarding hosts. `received` are the fields in the order of the header, the
+ * latest first.
+ */
 export function trueClient(received: readonly string[], forwarders: readonly Network[]): Hop | undefined {
   for (const value of received) {
     const hop = readReceived(value);

@@ -17,22 +17,22 @@ export type RefusableResult = (typeof refusableResults)[number];
 /** A text of the operator's, which `%{exp}` or `%{reason}` may split: what it stands for goes between. */
 export interface ReplyText {
   readonly before: MacroString;
-  /** undefined: the token does not occur, the text is `before` alone. */
+  /** What stands behind the token. Where it is undefined the token does not occur, and the text is `before` alone. */
   readonly after: MacroString | undefined;
 }
 
 export interface ReplyTemplate {
   readonly code: number;
-  /** RFC 3463, its class the first digit of `code`. */
+  /** The enhanced code (RFC 3463); its class is the first digit of `code`. */
   readonly enhanced: string;
   /** For temperror and permerror the token is the reason; for other results there is none. */
   readonly text: ReplyText;
 }
 
 export interface VerifySettings {
-  /** Our name for `receiver=` and `%{r}`; undefined: the MTA's macro `j`. */
+  /** Our name for `receiver=` and `%{r}`; where it is undefined, the MTA's macro `j` is. */
   readonly hostname: string | undefined;
-  /** undefined: the hostname. */
+  /** Where it is undefined, the hostname counts. */
   readonly authserv_id: string | undefined;
   readonly verify_helo: boolean;
   readonly definitive_helo_results: ReadonlySet<SpfResultCode>;
@@ -44,7 +44,7 @@ export interface VerifySettings {
   readonly include_mailfrom_local_part: boolean;
   readonly delete_incoming_authentication_results: boolean;
   readonly replies: Readonly<Record<RefusableResult, ReplyTemplate>>;
-  /** For a fail that the domain itself explains; the token is the domain's explanation. */
+  /** The text for a fail that the domain itself explains; the token is the domain's explanation. */
   readonly fail_reply_text_exp: ReplyText;
   readonly max_lookups: number;
   readonly max_void_lookups: number;
@@ -74,9 +74,9 @@ export interface VerifySettings {
   /** Results whose mail gets a `mark_field` with the result in it. */
   readonly mark_results: ReadonlySet<SpfResultCode>;
   readonly mark_field: string;
-  /** Our customers' domains: mail that names one as its sender, and fails, is told of in the log and marked. */
+  /** Our customers' domains: mail that names one as its sender and fails is marked, and the log tells of it. */
   readonly own_domains: readonly SenderPattern[];
-  /** They are known to a directory, too. */
+  /** A directory that knows further domains of our customers. */
   readonly own_domains_ldap: DirectoryOptions | undefined;
   /** Milliseconds that MAIL is answered within; what takes longer is settled at DATA or at the end of the message. */
   readonly answer_within: number;

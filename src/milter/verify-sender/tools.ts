@@ -35,7 +35,7 @@ export type Observation =
       readonly kind: 'result';
       readonly identity: 'helo' | 'mailfrom';
       readonly result: SpfResultCode;
-      /** Of the evaluation. */
+      /** How long the evaluation took. */
       readonly milliseconds: number;
     }
   /** Mail that names an own domain as its sender. */

@@ -43,7 +43,7 @@ import type { MessageVerdict, VerifyTools } from './tools.js';
 
 interface Settled {
   readonly judgement: Judgement;
-  /** Of a refusal. */
+  /** The reply to the client where the mail is refused; undefined where it is not. */
   readonly reply: ReplyAnswer | undefined;
   readonly own: OwnFailure | undefined;
 }
@@ -51,7 +51,7 @@ interface Settled {
 /** What a message is waiting for, and what is known of it. */
 export interface MailState {
   subject: JudgedMail | undefined;
-  /** undefined where nothing is verified (yet: a forwarding host's mail is at its end). */
+  /** Undefined where nothing is verified, or not yet: a forwarding host's mail is verified at its end. */
   verdict: Eventual<Settled> | undefined;
   settled: Settled | undefined;
   /** The client passes on mail of others. */
@@ -298,7 +298,7 @@ class VerifySender {
 
   readonly #isTrusted = (ip: Ip): boolean => inAny(this.#settings.trusted_networks, ip);
 
-  /** Of one that is set and empty nothing is known. */
+  /** Has the client authenticated? A macro that is set but empty does not say so. */
   #isAuthenticated(transaction: Verifying): boolean {
     return (
       this.#settings.trust_authenticated_senders && ['auth_authen', 'auth_type'].some((name) => transaction.macro(name))

@@ -41,7 +41,7 @@ export function spfMethod(outcome: SpfOutcome, input: SpfMethodInput): readonly 
 
 export interface AuthenticationResultsInput {
   readonly authservId: string;
-  /** The results of methods, each as its parts; none makes the field say "none". */
+  /** The results of methods, each as its parts; without any, the field says "none". */
   readonly methods: readonly (readonly string[])[];
 }
 
@@ -71,7 +71,7 @@ export interface MethodResult {
   readonly method: string;
   /** In lower case. */
   readonly result: string;
-  /** undefined when none is given. */
+  /** It is undefined where none is given. */
   readonly reason: string | undefined;
   readonly properties: readonly MethodProperty[];
 }
@@ -91,8 +91,8 @@ export interface AuthenticationResults {
 }
 
 /**
- * Whose results a field claims to be, also where the rest is malformed: for the removal of forgeries of
- * our own (RFC 8601 §5). Undefined when not even that can be read.
+ * The host whose results a field claims to hold, also where the rest is malformed, so that forgeries in our name can be
+ * removed (RFC 8601 §5). Undefined when not even that can be read.
  */
 export function authservIdOf(body: string): string | undefined {
   return readAuthservId(new FieldReader(body));

@@ -9,8 +9,8 @@ import { printable } from '../../mail/text.js';
 export const maxValue = 400;
 
 /**
- * The part of a value a header field carries: printable US-ASCII, anything else as "?", not longer than
- * `maxValue`. With `utf8`, what is printable of Unicode as well. Reading a field back gives this.
+ * The part of a value that a header field carries: printable US-ASCII (with `utf8`, printable Unicode), anything else
+ * as "?", at most `maxValue` octets. Whoever reads the field gets this.
  */
 export function fieldText(value: string, utf8 = false): string {
   if (!utf8) return value.slice(0, maxValue).replace(/[^\x20-\x7e]/g, '?');

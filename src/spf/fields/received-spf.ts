@@ -28,7 +28,7 @@ export interface ReceivedSpfInput {
 
 /** The field's body; no octet of the client's or the domain's can end or break it. */
 export function writeReceivedSpf(outcome: SpfOutcome, input: ReceivedSpfInput, format: FieldFormat = {}): string {
-  // Of a HELO check the sender is made up (postmaster@HELO), and no envelope sender that anybody has given.
+  // The sender of a HELO check is made up (postmaster@HELO). It is no envelope sender, so it is not written as one.
   const sender = outcome.identity === 'helo' ? [] : [input.localPart === false ? outcome.domain : outcome.sender];
   const pairs = [
     pair('client-ip', input.clientIp.text),
@@ -56,7 +56,7 @@ export interface ReceivedSpf {
   readonly result: SpfResultCode;
   /** '' when there is none. */
   readonly comment: string;
-  /** By key in lower case; of a key given twice the first. */
+  /** The values by their keys in lower case; where a key is given twice, its first value. */
   readonly values: ReadonlyMap<string, string>;
 }
 

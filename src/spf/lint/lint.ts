@@ -17,13 +17,13 @@ import type { Directive, TargetModifier, Term } from '../record.js';
 export type { Finding } from './finding.js';
 
 export interface LintOptions {
-  /** Undefined: nothing is asked, and what is not in the record itself is not judged. */
+  /** Where it is undefined nothing is asked, and only the record itself is judged. */
   readonly resolver: Resolver | undefined;
   /** Once it is aborted, look-ups fail. */
   readonly signal?: AbortSignal;
 }
 
-/** What is looked at: what a domain publishes, or a record that it might. */
+/** What is judged: the record that a domain publishes, or one that it might publish. */
 export interface LintSubject {
   readonly domain: string | undefined;
   /** The strings of the TXT record to judge in place of what is published. */
@@ -36,17 +36,17 @@ export interface VoidCount {
   readonly ip6: number;
 }
 
-/** A term that asks DNS, with all below it; at the root the domain itself. */
+/** A term that asks DNS, with all terms that it leads to; the root of the tree is the domain itself. */
 export interface LintBranch {
   /** As written; undefined at the root. */
   readonly term: string | undefined;
-  /** Whose record is below; undefined where there is none. */
+  /** The domain whose record the term leads to; undefined where it leads to none. */
   readonly domain: string | undefined;
   readonly record: string | undefined;
   /** Terms that ask DNS, this one and those below. */
   readonly lookups: number;
   readonly voids: VoidCount;
-  /** What there is to say beside the numbers. */
+  /** A remark to be shown beside the numbers. */
   readonly note: string | undefined;
   readonly branches: readonly LintBranch[];
 }
@@ -63,7 +63,7 @@ export async function lint(subject: LintSubject, options: LintOptions): Promise<
   return new RecordLint(options).run(subject);
 }
 
-/** Where a record stands. */
+/** A record in the tree: whose it is, and what led to it. */
 interface RecordPlace {
   readonly domain: string | undefined;
   readonly role: Role;
@@ -71,7 +71,7 @@ interface RecordPlace {
   readonly path: readonly string[];
   /** What led here; undefined for the first record. */
   readonly by: Following | undefined;
-  /** Is all below counted for a second time? */
+  /** Was this record counted before, with all that it leads to? */
   readonly isRepeated: boolean;
 }
 
@@ -80,9 +80,9 @@ type LintQuestion = Extract<Directive, { kind: 'include' | 'a' | 'mx' | 'ptr' | 
 class RecordLint {
   readonly #options: LintOptions;
   readonly #findings: Finding[] = [];
-  /** Terms that asked. */
+  /** How many terms have asked DNS so far. */
   #terms = 0;
-  /** Included and redirected to so far, and from where. */
+  /** By domain, in lower case: the term that was the first to include it or to redirect to it. */
   readonly #followed = new Map<string, Following>();
 
   constructor(options: LintOptions) {
@@ -107,7 +107,7 @@ class RecordLint {
     return strings.join('');
   }
 
-  /** The text of the domain's record, or why there is none. */
+  /** Reads the text of the domain's record, or says why there is none. */
   async #readRecord({ domain, role, by }: RecordPlace): Promise<string | NoRecord> {
     const name = domain ?? '';
     const answer = await this.#lookup(name, 'TXT');
@@ -132,7 +132,7 @@ class RecordLint {
     return { why: answer.kind === 'void' && answer.why === 'nxdomain' ? 'no such name' : 'no SPF record' };
   }
 
-  /** `term`: that led here; it counts itself. */
+  /** `term` is the one that led here, and counts as a look-up itself. */
   async #recordBranch(place: RecordPlace, term: string | undefined, read: string | NoRecord): Promise<LintBranch> {
     const { domain } = place;
     const own = term === undefined ? 0 : 1;
@@ -208,7 +208,7 @@ class RecordLint {
     return this.#recordBranch(place, text, await this.#readRecord(place));
   }
 
-  /** Twice in one record is told with the overlaps. */
+  /** Says that a domain is followed for a second time. Where one record includes it twice, `overlaps` has said so. */
   #tellRepeated({ text, target, from }: Following, earlier: Following): void {
     if (earlier.from === from && earlier.kind === 'include') return;
     const where = earlier.from === undefined ? '' : ` in the record of ${earlier.from}`;
@@ -284,7 +284,7 @@ class RecordLint {
     this.#in(domain).warning(`${exp.text} gives no explanation: ${why}`, { term: exp.text, section: '6.2' });
   }
 
-  /** RFC 7208 §4.6.4. */
+  /** Compares the numbers with the limits of RFC 7208 §4.6.4. */
   #judgeCounts({ lookups, voids }: LintBranch, findings: Findings): void {
     const section = '4.6.4';
     if (lookups > limits.lookups) {
@@ -321,7 +321,7 @@ interface Following {
   readonly text: string;
   readonly kind: 'include' | 'redirect';
   readonly target: string;
-  /** In whose record it stands. */
+  /** The domain in whose record the term stands. */
   readonly from: string | undefined;
 }
 
@@ -330,11 +330,11 @@ interface FailedIn {
   readonly place: RecordPlace;
 }
 
-/** Our choice: from here on it is time to look at it. */
+/** Our choice: from so many look-ups on, the operator is warned that the limit is near. */
 const nearlyTooMany = 8;
 const noVoids: VoidCount = { ip4: 0, ip6: 0 };
 
-/** In the order of their evaluation. */
+/** Selects the terms that ask DNS, in the order of their evaluation. */
 function askingTerms(terms: readonly Term[]): readonly LintQuestion[] {
   const redirect = followedRedirect(terms);
   const directives = evaluated(terms).filter(
@@ -360,7 +360,7 @@ const countOf = (answer: DnsAnswer<Ip>): number => (answer.kind === 'found' ? an
 
 const sum = <T>(list: readonly T[], of: (one: T) => number): number => list.reduce((all, one) => all + of(one), 0);
 
-/** Errors first; else as they were found. */
+/** Puts errors first; the rest stays in the order in which it was found. */
 const byWeight = (findings: readonly Finding[]): readonly Finding[] => [
   ...findings.filter(({ severity }) => severity === 'error'),
   ...findings.filter(({ severity }) => severity === 'warning'),

@@ -3,10 +3,10 @@ import { sameUnder } from '../address-match.js';
 import type { Findings } from './finding.js';
 import type { Directive, Ip4, Ip6 } from '../record.js';
 
-/** Beyond these pairs are not compared: their number grows with the square. */
+/** Only so many directives are compared with each other: the number of pairs grows with the square. */
 const maxCompared = 1000;
 
-/** `directives`: those that are looked at. */
+/** `directives` are those that an evaluation can reach. */
 export function overlaps(directives: readonly Directive[], domain: string | undefined, findings: Findings): void {
   const earlier: Directive[] = [];
   for (const term of directives.slice(0, maxCompared)) {
@@ -47,7 +47,7 @@ function tellTwice(first: Directive, second: Directive, findings: Findings): voi
   findings.warning(problem, { term: second.text });
 }
 
-/** A narrow network before a wide one of another result is an exception, and right. */
+/** A narrow network before a wide one with another result is an exception to it, and no fault. */
 const overlap = (first: Ip4 | Ip6, second: Ip4 | Ip6): boolean =>
   covers(first, second) || (covers(second, first) && first.result === second.result);
 

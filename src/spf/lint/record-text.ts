@@ -6,8 +6,8 @@ import { isSpfRecord, parseTerm } from '../parse.js';
 import type { All, Directive, Ip4, Ip6, TargetModifier, Term, UnknownModifier } from '../record.js';
 
 /**
- * own: the record of the domain, or one that it redirects to. included: somebody else's, of whom only what
- * breaks the including one is told.
+ * own: the record is the domain's, or one that it redirects to. included: the record is somebody else's, so only what
+ * breaks the including record is told.
  */
 export type Role = 'own' | 'included';
 
@@ -50,7 +50,7 @@ const isDirective = (term: Term): term is Directive => 'result' in term;
 const isAll = (term: Term): term is All => term.kind === 'all';
 const isRedirect = (term: Term): term is TargetModifier => term.kind === 'redirect';
 
-/** As much as is right: the caret points behind it. */
+/** Counts the characters that are right; the caret points behind them. */
 function badVersionAt(text: string): number {
   const wanted = 'v=spf1';
   let right = 0;
@@ -111,7 +111,7 @@ function lintTerm(term: Term, findings: Findings): void {
 
 const mechanisms = ['all', 'include', 'a', 'mx', 'ptr', 'ip4', 'ip6', 'exists'];
 
-/** A modifier that nobody knows is ignored: one that looks like a mechanism was meant to be one. */
+/** Receivers ignore a modifier that they do not know, so one that looks like a mechanism does not do what was meant. */
 function lintUnknown({ name, text }: UnknownModifier, findings: Findings): void {
   if (mechanisms.includes(name)) {
     const meant = `${name}:${text.slice(name.length + 1)}`;
@@ -157,11 +157,11 @@ function lintWidth(terms: readonly Term[], role: Role, findings: Findings): void
 interface Width {
   readonly family: 'IPv4' | 'IPv6';
   readonly prefix: number;
-  /** Shorter ones are unwise. */
+  /** A shorter prefix is unwise. */
   readonly minPrefix: number;
 }
 
-/** Of a directive with both lengths the worse one. */
+/** The network that a directive allows; where it has a length for each family, the worse of the two. */
 function widthOf(term: Directive): Width | undefined {
   switch (term.kind) {
     case 'ip4':

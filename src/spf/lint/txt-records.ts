@@ -5,7 +5,7 @@ import { isSpfRecord } from '../parse.js';
 export interface TextsPlace {
   /** Undefined when it is not known. */
   readonly domain: string | undefined;
-  /** Read from DNS, or only about to be published. */
+  /** Were the records read from DNS, or are they about to be published? */
   readonly isPublished: boolean;
 }
 

@@ -18,7 +18,7 @@ export interface LookupTrace {
   readonly problem: string | undefined;
 }
 
-/** How a term ended: a directive matched or not, a modifier was followed or not, or it was the error. */
+/** How a term ended: a directive matched or not, a modifier was followed or not, or the term was the error. */
 export type TermOutcome = 'match' | 'no match' | 'followed' | 'ignored' | 'not reached' | 'temperror' | 'permerror';
 
 export interface TermTrace {

@@ -21,7 +21,7 @@ export const styleOfResult: Readonly<Record<SpfResultCode, Style>> = {
 
 /** The records of one answer that are shown; all are in the JSON. */
 const maxRecords = 6;
-/** Columns of a record's text, however little room there is: its terms follow. */
+/** A record's text gets at least so many columns, however little room there is: its terms stand in full below it. */
 const minRecord = 40;
 
 /**
@@ -44,13 +44,13 @@ function traceTree(trace: RecordTrace, remark: string, width: number): TreeNode 
 interface Room {
   /** Columns from here to the right. */
   readonly width: number;
-  /** Of the first line. */
+  /** Columns of the first line that are taken already. */
   readonly reserved?: number;
   /** Does the outcome of this record make the result? What matches elsewhere has no colour. */
   readonly decides: boolean;
 }
 
-/** How far a term of a record stands to the right of it, and a record of its term. */
+/** A term is indented by so many columns below its record, and a nested record below its term. */
 const indent = 3;
 
 function recordNode(trace: RecordTrace, { width, decides, reserved = 0 }: Room): TreeNode {
@@ -73,7 +73,7 @@ const isDecided = ({ terms }: RecordTrace): boolean =>
 
 const fellThrough = leaf([['(the end)', 'dim'], ['  no term matched → '], ['neutral', styleOfResult.neutral]]);
 
-/** What there was in place of a record. */
+/** Says what DNS answered in place of a record. */
 function withoutRecord({ lookups: [txt], result, problem }: RecordTrace): Line {
   if (result === undefined) return [['not finished in time', 'magenta']];
   const style = styleOfResult[result];
@@ -89,7 +89,7 @@ const rivals = ({ lookups: [txt] }: RecordTrace): readonly Line[] =>
     .slice(0, maxRecords)
     .map((record): Line => [['  '], [printable(record, 200), 'cyan']]);
 
-/** Terms without a story of their own share a line with neighbours that ended alike. */
+/** Terms about which there is nothing more to tell share a line with neighbours that ended in the same way. */
 function termNodes({ terms, result, problem }: RecordTrace, { width, decides }: Room): readonly TreeNode[] {
   const runs: TermTrace[][] = [];
   for (const term of terms) {
@@ -138,7 +138,7 @@ function plainNode(run: readonly TermTrace[], width: number): TreeNode {
 interface TermPlace extends Room {
   /** Column of the answers that stand on the lines of their terms. */
   readonly inlineAt: number;
-  /** That of the record. */
+  /** Why the record has the result it has, as far as that has to be told. */
   readonly problem: string | undefined;
   /** Time ran out while it was looked at. */
   readonly isUnfinished: boolean;
@@ -197,7 +197,7 @@ function resultSpan(text: string, decides: boolean): Span {
 
 const kindOf = (text: string): string => parseTerm(text, 0).kind;
 
-/** Why a term ended so, where its look-ups do not tell. */
+/** Says why a term ended as it did, where its look-ups do not show it. */
 function reasonSpans({ term, outcome, nested, lookups }: TermTrace, problem: string | undefined): readonly Span[] {
   if (nested !== undefined)
     return outcome === 'no match' && nested.result ? [[` (it says ${nested.result})`, 'dim']] : [];

@@ -83,7 +83,7 @@ export class Facts {
     ];
   }
 
-  /** Of the names with MX records that were asked for: the hosts, in the order of the answer. */
+  /** The hosts of each name whose MX records were asked for, in the order of the answer. */
   mxHosts(): readonly (readonly string[])[] {
     const lookups = this.terms
       .flatMap((term) => term.lookups)

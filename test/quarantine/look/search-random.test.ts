@@ -58,7 +58,7 @@ const terms = fc
   .map((parts) => parts.join(''));
 const searches = fc.array(terms, { minLength: 1, maxLength: 2 }).map((some) => some.join(' '));
 
-/** Of each domain's index a tenth is torn or junk. */
+/** A tenth of each domain's index is torn or junk. */
 function fill(root: string, count: number, seed: number): void {
   const given = fc.sample(entries, { numRuns: count * domains.length, seed });
   for (const [i, domain] of domains.entries()) {

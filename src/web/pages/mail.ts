@@ -7,6 +7,7 @@ import { htmlText } from '../../mail/content/html-text.js';
 import type { IndexedDisposition } from '../../quarantine/look/disposition.js';
 import { type KeptMail, unicode } from '../../quarantine/look/kept-mail.js';
 import { idOf, type MailRef, refText } from '../../quarantine/disk/mail-ref.js';
+import type { Mark } from '../../quarantine/disk/mark.js';
 import { senderOf } from '../../quarantine/look/sender.js';
 import { smtpReply } from '../../quarantine/look/smtp-reply.js';
 import { csrf, type Html, page, say, sizeText } from './layout.js';
@@ -98,8 +99,7 @@ export function mailPage(view: MailView): Html {
           <dd><code>${say(kept?.file ?? `${refText(ref)} (gone)`, 500)}</code></dd>
         </dl>
       </section>
-      ${disposition.mark ? html`<p class="notice ${disposition.mark.kind === 'released' ? 'good' : 'bad'}">${disposition.mark.kind} ${disposition.mark.time.slice(0, 16).replace('T', ' ')} by ${say(disposition.mark.by)}${disposition.mark.detail === '' ? '' : `: ${say(disposition.mark.detail)}`}</p>` : ''}
-      ${actions(view, facts)}
+      ${disposition.mark ? markNotice(disposition.mark) : ''} ${actions(view, facts)}
       ${kept ? bodyOf(view) : html`<p class="empty">The mail itself is gone; this is what the index says of it.</p>`}`,
   });
 }
@@ -107,63 +107,82 @@ export function mailPage(view: MailView): Html {
 /** Writes `2026-11-26 01:02:46 UTC`. */
 const whenText = (time: string): string => time.replace('T', ' ').replace(/\.\d+/, '').replace(/Z$/, ' UTC');
 
-function actions(view: MailView, facts: ReturnType<typeof factsOf>): Html {
-  const { session, ref, disposition, kept } = view;
-  const senderDomain = facts.from.slice(facts.from.lastIndexOf('@') + 1);
-  const keys: readonly (readonly [what: string, kind: string, key: string])[] = [
-    ['sender', 'senders', facts.from],
-    ['domain', 'domains', senderDomain],
-    ['client', 'ips', facts.ip],
-  ];
-  const back = mailAddress(refText(ref));
-  const again = disposition.mark?.kind === 'released';
-  return html`<form method="post" class="actions">
-      ${csrf(session)}<input type="hidden" name="mail" value="${refText(ref)}" /><input
-        type="hidden"
-        name="back"
-        value="${back}"
-      />
-      ${again ? html`<input type="hidden" name="again" value="1" />` : ''}
-      ${
-        kept
-          ? html`<button class="main" formaction="/release" data-key="r">${again ? 'Release again' : 'Release'}</button>
-              <button formaction="/release" name="form" value="attachment">Release as attachment</button>
-              <a class="button" href="${back}/raw" download>Download</a>
-              <button
-                class="danger"
-                formaction="/delete"
-                name="back"
-                value="/"
-                data-key="#"
-                data-confirm="Delete this mail?"
-              >
-                Delete
-              </button>`
-          : ''
-      }
-    </form>
+const markNotice = ({ kind, time, by, detail }: Mark): Html =>
+  html`<p class="notice ${kind === 'released' ? 'good' : 'bad'}">
+    ${kind} ${time.slice(0, 16).replace('T', ' ')} by ${say(by)}${detail === '' ? '' : `: ${say(detail)}`}
+  </p>`;
+
+function actions(view: MailView, facts: MailFacts): Html {
+  return html`${mailForm(view)}
     <div class="lists">
       ${(['whitelisted', 'blacklisted'] as const).map(
         (list) =>
           html`<div>
             <span>${list === 'whitelisted' ? 'Always take from' : 'Never take from'}</span>
-            ${keys
-              .filter(([, , key]) => key !== '')
-              .map(([what, kind, key]) => {
-                const marker = `${ref.domain}/${list}/${kind}/${key.toLowerCase()}`;
-                const there = view.hasMarker(marker);
-                return html`<form method="post" action="/marker/${there ? 'remove' : 'create'}">
-                  ${csrf(session)}<input type="hidden" name="marker" value="${marker}" /><input
-                    type="hidden"
-                    name="back"
-                    value="${back}"
-                  />
-                  <button title="${marker}" class="${there ? 'on' : ''}">${what} <small>${say(key, 60)}</small></button>
-                </form>`;
-              })}
+            ${listKeys(facts).map((key) => markerForm(view, list, key))}
           </div>`,
       )}
     </div>`;
+}
+
+/** What can be done with the mail itself; nothing where it is gone. */
+function mailForm({ session, ref, disposition, kept }: MailView): Html {
+  const back = mailAddress(refText(ref));
+  const again = disposition.mark?.kind === 'released';
+  return html`<form method="post" class="actions">
+    ${csrf(session)}<input type="hidden" name="mail" value="${refText(ref)}" /><input
+      type="hidden"
+      name="back"
+      value="${back}"
+    />
+    ${again ? html`<input type="hidden" name="again" value="1" />` : ''}
+    ${
+      kept
+        ? html`<button class="main" formaction="/release" data-key="r">${again ? 'Release again' : 'Release'}</button>
+            <button formaction="/release" name="form" value="attachment">Release as attachment</button>
+            <a class="button" href="${back}/raw" download>Download</a>
+            <button
+              class="danger"
+              formaction="/delete"
+              name="back"
+              value="/"
+              data-key="#"
+              data-confirm="Delete this mail?"
+            >
+              Delete
+            </button>`
+        : ''
+    }
+  </form>`;
+}
+
+interface ListKey {
+  readonly what: string;
+  /** The folder of its markers. */
+  readonly kind: string;
+  readonly key: string;
+}
+
+/** What of the mail can be put onto a list. */
+const listKeys = ({ from, ip }: MailFacts): readonly ListKey[] =>
+  [
+    { what: 'sender', kind: 'senders', key: from },
+    { what: 'domain', kind: 'domains', key: from.slice(from.lastIndexOf('@') + 1) },
+    { what: 'client', kind: 'ips', key: ip },
+  ].filter(({ key }) => key !== '');
+
+/** A button that makes a marker, or removes it where it is there. */
+function markerForm({ session, ref, hasMarker }: MailView, list: string, { what, kind, key }: ListKey): Html {
+  const marker = `${ref.domain}/${list}/${kind}/${key.toLowerCase()}`;
+  const there = hasMarker(marker);
+  return html`<form method="post" action="/marker/${there ? 'remove' : 'create'}">
+    ${csrf(session)}<input type="hidden" name="marker" value="${marker}" /><input
+      type="hidden"
+      name="back"
+      value="${mailAddress(refText(ref))}"
+    />
+    <button title="${marker}" class="${there ? 'on' : ''}">${what} <small>${say(key, 60)}</small></button>
+  </form>`;
 }
 
 /** What the mail says, a tab each; the text is open unless remote images were asked for. */

@@ -24,22 +24,19 @@ import { listenProblem } from './service/listen-problem.js';
 import { changeExpiry, dayMs, ownLimits, readableWords } from '../srv/expiry.js';
 import { type CommandLine, load } from './load.js';
 import { packageRoot } from './package-root.js';
-import { dropPrivileges } from './service/privileges.js';
+import { live } from './service/life.js';
+import { Signals } from './service/signals.js';
+import { isChild, WorkerSide } from './service/worker-side.js';
+import { pageUp } from './serve/page.js';
 import { foldersOf, hasUser, listOf, makeResolver, relayOf, srvOf } from './wire.js';
 import { failed } from './complain.js';
 import { knownChecks } from './srv/lint.js';
 import { tokenCommand } from './web-tokens.js';
 
-/** The message to the process that started us. */
-export interface WebReady {
-  readonly postern: 'web';
-  /** It holds a one-time token in a trial. */
-  readonly url: string;
-}
-
 export async function web(command: CommandLine): Promise<number> {
-  const code = tokenCommand(command);
-  if (code !== undefined) return code;
+  const done = tokenCommand(command);
+  if (done !== undefined) return done;
+  const signals = new Signals();
   const loaded = load(command);
   if (!loaded.ok) return failed(exit.config, loaded.problem);
   const { settings } = loaded.value;
@@ -47,25 +44,44 @@ export async function web(command: CommandLine): Promise<number> {
   const [extra] = loaded.value.rest.filter((word) => word !== '--trial');
   if (extra !== undefined) return failed(exit.usage, [`web takes no "${extra}"`]);
   const log = createLogger(settings);
+  const side = isChild ? new WorkerSide(signals) : undefined;
   const oneTime = trial ? newToken() : undefined;
-  const opened = await openPage(settings, log, oneTime);
-  if (!opened.ok) return failed(exit.unavailable, [opened.problem]);
-  const page = opened.value;
-  const problem = dropPrivileges(settings);
-  if (problem !== undefined) return failed(exit.noPermission, [problem]);
-  const url = `http://${hostOf(settings)}:${page.port}/`;
-  log.info({ web: url }, 'quarantine page');
-  process.send?.({
-    postern: 'web',
-    url: oneTime === undefined ? url : `${url}login#token=${oneTime}`,
-  } satisfies WebReady);
-  await stopped();
-  await page.close();
-  return exit.ok;
+  const [fd] = side?.portFds(1) ?? [];
+  let opened: WebListener | undefined;
+  const code = await live(
+    {
+      account: settings,
+      async open() {
+        const page = await openPage(settings, log, { oneTime, fd });
+        if (!page.ok) return { code: exit.unavailable, problems: [page.problem] };
+        opened = page.value;
+        const url = `http://${hostOf(settings)}:${opened.port}/`;
+        log.info({ web: url }, 'quarantine page');
+        side?.channel.tell(pageUp, oneTime === undefined ? url : `${url}login#token=${oneTime}`);
+        return undefined;
+      },
+      reload: () => log.warn({}, 'the quarantine page takes its settings at its start: not reloaded'),
+      close: async () => opened?.close(),
+    },
+    signals,
+  );
+  side?.close();
+  return code;
+}
+
+interface OpenPageOptions {
+  /** A token that lets in once. */
+  readonly oneTime?: string | undefined;
+  /** The port, where it is open already. */
+  readonly fd?: number | undefined;
 }
 
 /** Fails where the page has no address or cannot be opened there, and where the plugins or the zone file are wrong. */
-export async function openPage(settings: Settings, log: Logger, oneTime?: string): Promise<Result<WebListener>> {
+export async function openPage(
+  settings: Settings,
+  log: Logger,
+  { oneTime, fd }: OpenPageOptions = {},
+): Promise<Result<WebListener>> {
   const at = settings.web;
   if (at === undefined) return wrong('web: say where the page is to be, such as --web=127.0.0.1:8025');
   const plugins = await loadPlugins(listOf(settings), foldersOf(settings));
@@ -77,7 +93,7 @@ export async function openPage(settings: Settings, log: Logger, oneTime?: string
   const reader = openContentReader();
   const relay = relayOf(settings, (problem) => log.warn({ problem }, 'local MTA'));
   try {
-    const listener = await openWeb(at, (port) => ({
+    const listener = await openWeb(fd === undefined ? at : { fd }, (port) => ({
       root: settings.spam,
       state: settings.state,
       hostname: settings.hostname,
@@ -138,9 +154,3 @@ const hostOf = ({ web: at }: Settings): string => (at?.host.includes(':') ? `[${
 function logRecord(log: Logger, { from, what, ...more }: AuditRecord): void {
   log[what === 'log-in failed' ? 'warn' : 'info']({ ip: from, ...more }, what);
 }
-
-/** Waits for TERM, INT, or the end of the process that started us. */
-const stopped = (): Promise<void> =>
-  new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.once(signal, () => resolve());
-  });

@@ -1,5 +1,4 @@
 /** Wires the parts that a session works with. Everything that is read anew on HUP is made here. */
-import cluster from 'node:cluster';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cachingResolver } from '../dns/cache.js';
@@ -26,28 +25,41 @@ import type { Logger } from '../log.js';
 import { dayMs, ownLimits } from '../srv/expiry.js';
 import { type Account, giveFolders } from './service/privileges.js';
 import { pluginFolder, pluginList } from './package-root.js';
-import { sharedRefusals } from './serve/worker-refusals.js';
-import { primaryStore } from './serve/worker-store.js';
 import { type Problems, type Result, wrong } from '../mail/result.js';
 
 export type Wired = Result<Services, Problems>;
 
-/** Makes all services of these settings; `kept` are those of the settings before. */
-export async function wire(settings: Settings, log: Logger, kept?: Services): Promise<Wired> {
+/** What a worker shares with the others, by way of the primary. */
+export interface SharedParts {
+  /** The embedded store. */
+  readonly store: () => Backend;
+  readonly refusals: (own: Refusals) => Services['refusals'];
+}
+
+interface WireOptions {
+  /** Those of the settings before. */
+  readonly kept?: Services;
+  /** Where there are other processes. */
+  readonly shared?: SharedParts;
+}
+
+/** Makes all services of these settings. */
+export async function wire(settings: Settings, log: Logger, { kept, shared }: WireOptions = {}): Promise<Wired> {
   const spoolDir = join(settings.state, 'spool');
   const problem = makeFolder('state', spoolDir, settings);
   if (problem !== undefined) return wrong([problem]);
   const store =
     kept && same(kept.settings, settings, ['store', 'state'])
       ? kept.store
-      : new BackedStore(await backendOf(settings, log));
-  return wireWith({ settings, log, kept, store, spoolDir });
+      : new BackedStore(await backendOf(settings, log, shared));
+  const refusals = kept?.refusals ?? refusalsOf(shared);
+  return wireWith({ settings, log, kept, store, refusals, spoolDir });
 }
 
 /** As `wire`, but nothing is made on disk, and what is remembered is only read. */
 export async function wireToTry(settings: Settings, log: Logger): Promise<Wired> {
   const store = new BackedStore(new Overlay(await backendOf(settings, log)));
-  return wireWith({ settings, log, kept: undefined, store, spoolDir: '' });
+  return wireWith({ settings, log, kept: undefined, store, refusals: refusalsOf(), spoolDir: '' });
 }
 
 async function wireWith(given: Omit<WireParts, 'resolver' | 'plugins'>): Promise<Wired> {
@@ -70,10 +82,11 @@ interface WireParts {
   readonly resolver: Resolver;
   readonly plugins: HookTable;
   readonly store: Store;
+  readonly refusals: Services['refusals'];
   readonly spoolDir: string;
 }
 
-function services({ settings, log, kept, resolver, plugins, store, spoolDir }: WireParts): Services {
+function services({ settings, log, kept, resolver, plugins, store, refusals, spoolDir }: WireParts): Services {
   const srv = srvOf(settings, true);
   return {
     settings,
@@ -99,7 +112,7 @@ function services({ settings, log, kept, resolver, plugins, store, spoolDir }: W
       kept && same(kept.settings, settings, relaySettings)
         ? kept.relay
         : relayOf(settings, (problem) => log.warn({ problem }, 'local MTA')),
-    refusals: kept?.refusals ?? refusalsOf(),
+    refusals,
     content: kept?.content ?? openContentReader(),
     incoming: {
       maxSize: settings.max_size,
@@ -171,8 +184,8 @@ export function relayOf(settings: Settings, onError: (problem: string) => void):
   });
 }
 
-async function backendOf(settings: Settings, log: Logger): Promise<Backend> {
-  if (settings.store === '') return cluster.isWorker ? primaryStore() : embeddedOf(settings, log);
+async function backendOf(settings: Settings, log: Logger, shared?: SharedParts): Promise<Backend> {
+  if (settings.store === '') return shared?.store() ?? embeddedOf(settings, log);
   const { Redis } = await import('../store/redis.js'); // 20 MB and a quarter of a second, for those who want it
   return new Redis({
     url: settings.store,
@@ -180,9 +193,9 @@ async function backendOf(settings: Settings, log: Logger): Promise<Backend> {
   });
 }
 
-function refusalsOf(): Services['refusals'] {
+function refusalsOf(shared?: SharedParts): Services['refusals'] {
   const refusals = new Refusals({ now: () => performance.now() });
-  return cluster.isWorker ? sharedRefusals(refusals) : refusals;
+  return shared?.refusals(refusals) ?? refusals;
 }
 
 export const embeddedOf = (settings: Settings, log: Logger): Embedded =>

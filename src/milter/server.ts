@@ -50,6 +50,7 @@ export class MilterServer<S = undefined, T = undefined> {
   readonly #listeners: net.Server[] = [];
   #prepared: PreparedPolicy<S, T>;
   #whenEmpty: (() => void) | undefined;
+  #isStopping = false;
 
   constructor(policy: MilterPolicy<S, T>, options: MilterServerOptions = {}) {
     this.#prepared = preparePolicy(policy);
@@ -105,6 +106,7 @@ export class MilterServer<S = undefined, T = undefined> {
     return {
       write: (octets) => {
         if (!socket.write(octets)) socket.pause(); // an MTA that does not read is not read from
+        if (this.#isStopping) setImmediate(() => this.#closeIdle());
       },
       close: () => {
         socket.end();
@@ -133,14 +135,20 @@ export class MilterServer<S = undefined, T = undefined> {
   }
 
   /**
-   * Stops listening (a socket file goes) and waits for the connections to end, at most so long; then they are closed.
-   * One that is idle is waited for too: to the MTA its end means that the filter has failed.
+   * Stops listening (a socket file goes), closes the connections without a message under way, and waits for the
+   * others' messages, at most so long; then they are closed too.
    */
   async stop(graceMilliseconds = 5_000): Promise<void> {
+    this.#isStopping = true;
     const closed = this.#listeners.splice(0).map((listener) => new Promise((settle) => listener.close(settle)));
+    this.#closeIdle();
     await this.#emptied(graceMilliseconds);
     for (const socket of this.#connections.keys()) socket.destroy();
     await Promise.all([...closed, this.#emptied(graceMilliseconds)]);
+  }
+
+  #closeIdle(): void {
+    for (const [socket, session] of this.#connections) if (!session.busy) socket.destroySoon();
   }
 
   #emptied(milliseconds: number): Promise<void> {

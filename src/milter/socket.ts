@@ -36,10 +36,6 @@ export async function openSocket(
   return boundAt(server, endpoint);
 }
 
-/** The same in a worker process (node:cluster): its primary opens the socket, for all, and sees to a socket's file. */
-export const joinSocket = (server: net.Server, endpoint: Endpoint): Promise<void> =>
-  open(server, endpoint, () => Promise.resolve());
-
 async function open(server: net.Server, endpoint: Endpoint, opened: () => Promise<void>): Promise<void> {
   const where = await listenOptions(endpoint);
   try {
@@ -47,7 +43,7 @@ async function open(server: net.Server, endpoint: Endpoint, opened: () => Promis
     await opened();
   } catch (error) {
     server.close();
-    throw new SocketProblem(`${endpointText(endpoint)}: ${await problemOf(endpoint, error)}`);
+    throw new SocketProblem(`${endpointText(endpoint)}: ${await socketProblem(endpoint, error)}`);
   }
 }
 
@@ -109,7 +105,8 @@ function listening(server: net.Server, where: net.ListenOptions | { fd: number }
   });
 }
 
-async function setPermissions(path: string, { mode = 0o660, uid, gid }: SocketPermissions): Promise<void> {
+/** Gives a socket's file its owner and then its mode. */
+export async function setPermissions(path: string, { mode = 0o660, uid, gid }: SocketPermissions): Promise<void> {
   if (uid !== undefined || gid !== undefined) await chown(path, uid ?? -1, gid ?? -1);
   await chmod(path, mode);
 }
@@ -146,8 +143,11 @@ const sentences: Readonly<Record<string, string>> = {
   EINVAL: 'no socket was passed on under that number, or it does not listen',
 };
 
-/** Node says EACCES where the kernel said ENOENT of a UNIX socket's directory (libuv, uv_pipe_bind). */
-async function problemOf(endpoint: Endpoint, error: unknown): Promise<string> {
+/**
+ * What is wrong, for the operator. Node says EACCES where the kernel said ENOENT of a UNIX socket's directory (libuv,
+ * uv_pipe_bind).
+ */
+export async function socketProblem(endpoint: Endpoint, error: unknown): Promise<string> {
   const code = codeOf(error);
   const hidden = code === 'EACCES' && endpoint.kind === 'unix';
   const real = hidden ? await stat(dirname(endpoint.path)).then(() => code, codeOf) : code;

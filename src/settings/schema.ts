@@ -3,7 +3,18 @@
  * `print-config`, `--help` and the manual page derive from this table. A new setting is one more row here.
  */
 import * as kinds from './mail-kinds.js';
-import { duration, integer, listOf, oneOf, optional, orEmpty, size, type ValueKind, yesNo } from './value-kind.js';
+import {
+  duration,
+  integer,
+  listOf,
+  oneOf,
+  optional,
+  orEmpty,
+  orWord,
+  size,
+  type ValueKind,
+  yesNo,
+} from './value-kind.js';
 
 export interface SettingEntry<T> {
   readonly kind: ValueKind<T>;
@@ -69,7 +80,8 @@ export const schema = {
   bare_newline: entry(oneOf('normalize', 'reject'), 'normalize', 'what is done with a CR or LF that stands alone'),
   tls_cert: entry(optionalPath, '', 'certificate chain (PEM) for STARTTLS; empty: no STARTTLS'),
   tls_key: entry(optionalPath, '', 'private key (PEM) of the certificate'),
-  workers: entry(integer(1, 256), '1', 'processes that share the port'),
+  workers: entry(orWord('auto', integer(1, 256)), '1', 'processes that share the ports; auto: one a core'),
+  watchdog: entry(duration(3000, 86_400_000), '15s', 'silence after which a worker that hangs is killed and replaced'),
   web: entry(optional(kinds.webEndpoint), '', 'where the quarantine page is; empty: nowhere'),
   web_hosts: entry(listOf(kinds.hostName), '', 'names by which a proxy reaches the quarantine page'),
   web_proxies: entry(kinds.networks, '', 'proxies of the quarantine page whose X-Forwarded-For is believed'),

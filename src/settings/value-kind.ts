@@ -56,6 +56,18 @@ export const orEmpty = (kind: ValueKind<string>): ValueKind<string> => ({
   parse: (text) => (text === '' ? { ok: true, value: '' } : kind.parse(text)),
 });
 
+/** A word, or a value of the kind. */
+export const orWord = <const W extends string, T>(word: W, kind: ValueKind<T>): ValueKind<W | T> => ({
+  label: kind.label,
+  right: `${word}, or ${kind.right}`,
+  parse: (text) => {
+    if (text === word) return { ok: true, value: word };
+    const parsed = kind.parse(text);
+    return parsed.ok ? parsed : { ok: false, problem: `must be ${word}, or ${kind.right}` };
+  },
+  write: (value) => (value === word ? word : kind.write(value as T)),
+});
+
 /** Values of one kind behind commas or white space; an item that is a shorthand may stand for several. */
 export const listOf = <T>(
   item: ValueKind<T>,

@@ -1,7 +1,8 @@
 /** Opens the quarantine page on a port. */
 import fs from 'node:fs';
 import type { Server } from 'node:http';
-import { serve } from '@hono/node-server';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
 import { webApp } from './app.js';
 import type { WebParts } from './parts.js';
 
@@ -10,28 +11,25 @@ export interface WebListener {
   close(): Promise<void>;
 }
 
-/** Rejects when the port cannot be opened. */
+/** Rejects when the port cannot be opened; `fd` is one that is open already. */
 export function openWeb(
-  at: { readonly host: string; readonly port: number },
+  at: { readonly host: string; readonly port: number } | { readonly fd: number },
   partsFor: (port: number) => WebParts,
 ): Promise<WebListener> {
   let app: ReturnType<typeof webApp> | undefined;
+  const server = createAdaptorServer({
+    fetch: (request, env) => app?.fetch(request, env) ?? new Response('', { status: 503 }),
+  }) as Server;
+  server.headersTimeout = 20_000;
+  server.requestTimeout = 60_000;
+  server.maxConnections = 256;
   return new Promise((resolve, reject) => {
-    const server = serve(
-      {
-        fetch: (request, env) => app?.fetch(request, env) ?? new Response('', { status: 503 }),
-        hostname: at.host,
-        port: at.port,
-      },
-      ({ port }) => {
-        app = webApp(partsFor(port));
-        resolve({ port, close: () => closeServer(server) });
-      },
-    ) as Server;
     server.once('error', reject);
-    server.headersTimeout = 20_000;
-    server.requestTimeout = 60_000;
-    server.maxConnections = 256;
+    server.listen(at, () => {
+      const { port } = server.address() as AddressInfo;
+      app = webApp(partsFor(port));
+      resolve({ port, close: () => closeServer(server) });
+    });
   });
 }
 

@@ -95,7 +95,7 @@ for (const day of ['the first mail of a folder', 'a later one'] as const) {
     };
     try {
       if (day === 'a later one') await refused();
-      const trace = await traced(postern.pid, refused);
+      const trace = await traced(postern.worker, refused);
       const at = (step: Step): number => {
         const found = trace.findIndex((line) => steps[step].test(line));
         assert.notEqual(found, -1, `${step}: never\n${trace.join('\n')}`);

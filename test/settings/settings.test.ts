@@ -74,6 +74,7 @@ describe('a value is read as what it is', () => {
     ['user', 'postern', 'postern'],
     ['bare_newline', 'reject', 'reject'],
     ['workers', '4', 4],
+    ['workers', 'auto', 'auto'],
   ];
   for (const [name, text, expected] of table) {
     test(`${name} = ${text}`, () => {
@@ -158,7 +159,11 @@ describe('a bad value of any setting is named with its place, the value, and wha
     bare_newline: [['allow', /normalize or reject/]],
     tls_cert: [['/cert', /needs tls_key/]],
     tls_key: [['/key', /needs tls_cert/]],
-    workers: [['257', /1 to 256/]],
+    workers: [
+      ['257', /auto, or a whole number from 1 to 256/],
+      ['Auto', /auto, or/],
+    ],
+    watchdog: [['2s', /from 3s to 1d/]],
     web: [
       ['*:8025', /host:port/],
       ['8025', /host:port/],

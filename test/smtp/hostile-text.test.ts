@@ -77,7 +77,12 @@ for (const [where, lines, fields] of attempts) {
     assert.doesNotMatch(child.output, unsafe);
     assert.equal(child.log.length, child.output.trimEnd().split('\n').length, 'each line is one entry');
     assert.ok(
-      child.log.every((line) => line['pid'] === child.pid && line['forged'] === undefined && line['level'] !== 60),
+      child.log.every(
+        (line) =>
+          [child.pid, child.worker].includes(Number(line['pid'])) &&
+          line['forged'] === undefined &&
+          line['level'] !== 60,
+      ),
     );
     assert.equal(child.complaints, '');
   });

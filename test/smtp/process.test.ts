@@ -393,7 +393,7 @@ for (const settings of [['user=65534', 'group=65534'], ['user=nobody']]) {
     const root = makeRoot(markers);
     try {
       await withChild({ root, settings }, async (child, mta) => {
-        const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+        const status = readFileSync(`/proc/${child.worker}/status`, 'utf8');
         assert.match(status, /^Uid:\t65534\t65534\t65534\t65534$/m);
         assert.match(status, /^Gid:\t65534\t65534\t65534\t65534$/m);
         assert.match(status, /^Groups:\t65534 $/m);
@@ -486,8 +486,10 @@ test('out of descriptors it waits, and serves again once there are some', async 
   if (!needPeer(t, 'prlimit')) return;
   await withChild({}, async (child) => {
     const limit = (n: number): Promise<unknown> =>
-      new Promise((resolve) => spawn('prlimit', [`--pid=${child.pid}`, `--nofile=${n}:${n}`]).once('close', resolve));
-    const used = readdirSync(`/proc/${child.pid}/fd`).length;
+      new Promise((resolve) =>
+        spawn('prlimit', [`--pid=${child.worker}`, `--nofile=${n}:${n}`]).once('close', resolve),
+      );
+    const used = readdirSync(`/proc/${child.worker}/fd`).length;
     await limit(used + 4);
     const clients = Array.from({ length: 12 }, (_, i) =>
       RawClient.connect({ port: child.port, from: `127.0.0.${i + 2}` }),

@@ -97,9 +97,14 @@ export class PosternProcess {
     return Number(bound?.split(':').at(-1));
   }
 
-  /** Resident memory of the process in octets, of its high-water mark where that is asked for. */
+  /** The first worker, which reads what clients say. */
+  get worker(): number {
+    return Number(this.listening[0]?.['pid']);
+  }
+
+  /** Resident memory of the worker in octets, of its high-water mark where that is asked for. */
   memory(what: 'VmRSS' | 'VmHWM' = 'VmRSS'): number {
-    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
+    const status = readFileSync(`/proc/${this.worker}/status`, 'utf8');
     return Number(new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024;
   }
 
@@ -116,20 +121,44 @@ export class PosternProcess {
     if (!this.#over) this.#child.kill(signal);
   }
 
+  /** KILL to all of its processes at once. */
+  async kill(): Promise<void> {
+    if (this.#over) return;
+    this.signal('SIGSTOP'); // it starts no child meanwhile
+    for (const pid of [...childrenOf(this.pid), this.pid]) tryKill(pid);
+    await this.exited;
+  }
+
   /** TERM; the exit code, or KILL when it takes too long. */
   async stop(ms = 40_000): Promise<number | string> {
     this.signal('SIGTERM');
-    const late = setTimeout(() => this.signal('SIGKILL'), ms);
+    const late = setTimeout(() => void this.kill(), ms);
     const code = await this.exited;
     clearTimeout(late);
     return code;
   }
 
-  /** Ends it at once, if it still runs, and takes its own folder away. */
+  /** Ends it at once with its children, if it still runs, and takes its own folder away. */
   async close(): Promise<void> {
-    this.signal('SIGKILL');
-    await this.exited;
+    await this.kill();
     if (this.#ownRoot) rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+/** The processes that a process has started. */
+export function childrenOf(pid: number): readonly number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function tryKill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it is over already
   }
 }
 

@@ -3,7 +3,6 @@
  * options, its file; one process, or a primary that keeps `workers` of them. `submission` is in the place of
  * sos-milter.
  */
-import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
 import { printable } from '../../mail/text.js';
 import { exit } from '../exit-codes.js';
@@ -13,6 +12,9 @@ import { milterHelp, type MilterOptions, readMilterOptions } from './verify-send
 import { runMilter } from './verify-sender/process.js';
 import { superviseMilter } from './verify-sender/workers.js';
 import { version } from '../package-root.js';
+import { handedOver } from '../service/handed-over.js';
+import { Signals } from '../service/signals.js';
+import { isChild } from '../service/worker-side.js';
 import { loadSubmission } from './submission/config.js';
 import { submissionHelp } from './submission/help.js';
 import { runSubmission } from './submission/process.js';
@@ -22,54 +24,55 @@ const defaultFile = '/etc/spf-milter.conf';
 
 /** Runs until it is stopped; the exit code. */
 export async function milter({ argv, env }: CommandLine): Promise<number> {
+  const signals = new Signals();
   const read = readMilterOptions(argv);
   if (!read.ok) return failed(exit.usage, read.problem);
   const { value: options } = read;
   if (options.action === 'version') return say(`postern ${version}\n`);
-  if (options.policy === 'submission') return submissionMilter(options, env);
+  if (options.policy === 'submission') return submissionMilter(options, env, signals);
   if (options.policy !== 'verify') return failed(exit.usage, [policyProblem(options)]);
   if (options.action === 'help') return say(milterHelp);
   const file = options.file ?? (env['SPF_MILTER_CONFIG_FILE'] || defaultFile);
+  const [inherited] = handedOver(env);
   const load = () =>
     loadMilterConfig({
       file,
       options: options.given,
       readFile: (path) => readFileSync(path, 'utf8'),
-      ...(hasInheritedSocket(env) && { inherited: 'fd:3' }),
+      ...(inherited !== undefined && { inherited: `fd:${inherited}` }),
     });
   const loaded = load();
   if (!loaded.ok) return failed(exit.config, loaded.problem);
   if (options.action === 'check') return say(`postern: ${printable(file)} is good\n`);
   if (options.action === 'print') return say(loaded.value.text);
   const run = { config: loaded.value.config, file, load };
-  return cluster.isPrimary && loaded.value.config.workers > 1 ? superviseMilter(run) : runMilter(run);
+  return !isChild && loaded.value.config.workers > 1 ? superviseMilter(run, signals) : runMilter(run, signals);
 }
 
 const policyProblem = ({ policy }: MilterOptions): string =>
   `milter has no policy "${printable(policy, 60)}"; there are verify and submission`;
 
 /** sos-milter's place: it is told everything by environment. */
-async function submissionMilter({ action, file, given }: MilterOptions, env: CommandLine['env']): Promise<number> {
+async function submissionMilter(
+  { action, file, given }: MilterOptions,
+  env: CommandLine['env'],
+  signals: Signals,
+): Promise<number> {
   if (action === 'help') return say(submissionHelp);
   const place = file === undefined ? given[0]?.place : '-c';
   if (place !== undefined)
     return failed(exit.usage, [`${place} has no place with --policy submission, which is told by environment`]);
+  const [inherited] = handedOver(env);
   const loaded = loadSubmission({
     env,
     readFile: (path) => readFileSync(path, 'utf8'),
-    ...(hasInheritedSocket(env) && { inherited: 'fd:3' }),
+    ...(inherited !== undefined && { inherited: `fd:${inherited}` }),
   });
   if (!loaded.ok) return failed(exit.config, loaded.problem);
   if (action === 'print') return say(loaded.value.text);
-  if (action === 'run') return runSubmission(loaded.value.config, loaded.value.warnings);
+  if (action === 'run') return runSubmission(loaded.value, signals);
   complain(loaded.value.warnings.map((warning) => `warning: ${warning}`));
   return say('postern: the environment is good\n');
-}
-
-/** sd_listen_fds(3): the first is 3. A worker's socket is its primary's. */
-function hasInheritedSocket(env: CommandLine['env']): boolean {
-  const owner = cluster.isWorker ? process.ppid : process.pid;
-  return Number(env['LISTEN_FDS']) >= 1 && Number(env['LISTEN_PID']) === owner;
 }
 
 function say(text: string): number {

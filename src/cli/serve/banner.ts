@@ -1,14 +1,24 @@
 /** What the trial run says once it is up: where it listens, whom it hosts, where the page is, what to type next. */
 import { relative } from 'node:path';
-import type { Services } from '../../smtp/services.js';
+import type { Plugin } from '../../hooks/plugin.js';
+import type { Settings } from '../../settings/settings.js';
 import { sinkFolder } from '../../trial/trial-settings.js';
+import { srvOf } from '../wire.js';
 import { survey } from './survey.js';
 
-export function banner(services: Services, bound: readonly string[], page: string | undefined): string {
-  const { settings, srv, plugins } = services;
+export interface BannerParts {
+  readonly settings: Settings;
+  readonly plugins: readonly Plugin[];
+  /** Where mail is taken. */
+  readonly bound: readonly string[];
+  /** The page's address. */
+  readonly page: string | undefined;
+}
+
+export function banner({ settings, plugins, bound, page }: BannerParts): string {
   const { relay } = settings;
   const near = (path: string): string => relative('', path) || '.';
-  const domains = survey(srv, plugins.listed).map(
+  const domains = survey(srvOf(settings), plugins).map(
     ({ domain, checks }) =>
       `    ${domain.padEnd(20)} ${checks.length === 0 ? 'no checks' : `checks: ${checks.join(' ')}`}`,
   );

@@ -1,63 +1,57 @@
 /**
- * `postern serve`: one process, or a primary that keeps `workers` of them. Start: settings, plugins, folders,
- * certificate, port, and only then the user. A problem stops the start with one line each and a code of sysexits.h.
+ * `postern serve`: a primary that keeps `workers` processes. Start: settings, folders, certificate, ports, and only
+ * then the user; plugins are the workers'. A problem stops the start with one line each and a code of sysexits.h.
  */
-import cluster from 'node:cluster';
-import { consoleToLog } from '../../hooks/plugin-console.js';
 import { type Logger, createLogger } from '../../log.js';
+import { loadPlugins } from '../../hooks/load.js';
+import { listenProblem } from '../service/listen-problem.js';
+import { live } from '../service/life.js';
+import { Signals } from '../service/signals.js';
+import { isChild } from '../service/worker-side.js';
 import type { Settings } from '../../settings/settings.js';
-import type { Services } from '../../smtp/services.js';
 import { completeExample } from '../../trial/example.js';
 import { sinkFolder } from '../../trial/trial-settings.js';
 import { startSink } from '../../trial/sink.js';
 import { banner } from './banner.js';
-import { exit } from '../exit-codes.js';
-import { listenProblem } from '../service/listen-problem.js';
-import { type CommandLine, load } from '../load.js';
-import { startWeb, type WebChild } from './web-child.js';
-import { runProcess } from './process.js';
-import { superviseWorkers } from './supervise.js';
 import { failed } from '../complain.js';
+import { exit } from '../exit-codes.js';
+import { type CommandLine, load } from '../load.js';
+import { foldersOf, listOf } from '../wire.js';
+import { Primary } from './primary.js';
+import { runWorker } from './worker.js';
 
 /** Runs until it is stopped; the exit code. */
 export async function serve(command: CommandLine): Promise<number> {
+  const signals = new Signals();
+  if (isChild) return runWorker(signals);
   const loaded = load(command);
   if (!loaded.ok) return failed(exit.config, loaded.problem);
   const [extra] = loaded.value.rest.filter((word) => word !== '--trial');
   if (extra !== undefined) return failed(exit.usage, [`serve takes no "${extra}"`]);
   const { settings } = loaded.value;
   const log = createLogger(settings);
-  consoleToLog(log);
-  const trial = command.argv.includes('--trial');
-  const sink = trial && cluster.isPrimary ? await trialSink(settings, log) : undefined;
+  const primary = new Primary({ command, settings, log });
+  if (!command.argv.includes('--trial')) return live(primary, signals);
+  const sink = await trialSink(settings, log);
   if (typeof sink === 'number') return sink;
-  const says = trial && (cluster.worker?.id ?? 1) === 1;
-  const page = cluster.isPrimary && settings.web !== undefined ? startWeb(process.argv.slice(3), log) : undefined;
-  const url = says ? pageUrl(page) : undefined;
-  const listening = (services: Services, bound: readonly string[]): void =>
-    void url?.then((address) => process.stdout.write(banner(services, bound, address)));
-  const code =
-    cluster.isPrimary && settings.workers > 1
-      ? await superviseWorkers({ command, settings, log })
-      : await runProcess({ command, settings, log, listening });
-  page?.stop();
-  await sink?.close();
+  const code = await live(
+    {
+      account: settings,
+      open: () => primary.open(),
+      start: async () => (await primary.start()) ?? (await sayWhereItIs(settings, primary)),
+      reload: () => primary.reload(),
+      close: () => primary.close(),
+    },
+    signals,
+  );
+  await sink.close();
   return code;
 }
 
-type PageMessage = { readonly postern: 'page'; readonly url: string | undefined };
-
-/** The page's address, with the trial's token; a worker is told it by the primary, which has the page. */
-function pageUrl(page: WebChild | undefined): Promise<string | undefined> {
-  if (cluster.isWorker)
-    return new Promise((resolve) => {
-      process.on('message', (message: PageMessage) => message.postern === 'page' && resolve(message.url));
-    });
-  const url = page?.url ?? Promise.resolve(undefined);
-  cluster.on('online', (worker) => {
-    void url.then((text) => worker.isConnected() && worker.send({ postern: 'page', url: text } satisfies PageMessage));
-  });
-  return url;
+async function sayWhereItIs(settings: Settings, primary: Primary): Promise<undefined> {
+  const plugins = await loadPlugins(listOf(settings), foldersOf(settings));
+  const page = await primary.pageUrl;
+  process.stdout.write(banner({ settings, plugins: plugins.ok ? plugins.value : [], bound: primary.bound, page }));
 }
 
 async function trialSink({ relay, srv }: Settings, log: Logger): Promise<{ close(): Promise<void> } | number> {

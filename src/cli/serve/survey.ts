@@ -24,12 +24,17 @@ const shippedLists: readonly (readonly [check: string, list: string])[] = [
   ['rhsbl', 'domain_zones'],
 ];
 
-/** Throws BrokenMarker when /srv cannot be read. */
-export function survey(srv: Srv, plugins: readonly Plugin[]): DomainSurvey[] {
+/** What a survey must know of a plugin. */
+export type SurveyedPlugin = Pick<Plugin, 'name' | 'inAll' | 'list'>;
+
+export const survey = (srv: Srv, plugins: readonly SurveyedPlugin[]): DomainSurvey[] => [...surveyEach(srv, plugins)];
+
+/** One domain after the other. Throws BrokenMarker when /srv cannot be read. */
+export function* surveyEach(srv: Srv, plugins: readonly SurveyedPlugin[]): Generator<DomainSurvey> {
   const known = plugins.filter(({ inAll }) => inAll !== undefined);
   const lists = new Map([...shippedLists, ...known.flatMap(({ name, list }) => (list ? [[name, list] as const] : []))]);
   const isKnown = (check: string): boolean => check === 'all' || known.some(({ name }) => name === check);
-  return srv.domains().map((domain) => {
+  for (const domain of srv.domains()) {
     const marked = srv.checks(domain);
     const listed = [...lists].filter(([, list]) => isThere(srv, domain, list));
     const idle = [
@@ -44,8 +49,8 @@ export function survey(srv: Srv, plugins: readonly Plugin[]): DomainSurvey[] {
     const on = listed.map(([check]) => check).filter((check) => isKnown(check) && !marked.includes(check));
     const limits = ownLimits(srv, domain);
     const brokenExpiry = limits?.kind === 'broken' ? limits.problem : undefined;
-    return { domain, checks: [...marked, ...on], idle, brokenExpiry };
-  });
+    yield { domain, checks: [...marked, ...on], idle, brokenExpiry };
+  }
 }
 
 const unlisted = (check: string, marker: string): IdleCheck => ({

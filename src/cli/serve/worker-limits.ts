@@ -1,53 +1,73 @@
 /** Connection limits with several workers: the primary process counts, the workers ask it. */
-import cluster, { type Worker } from 'node:cluster';
 import { type Ip, parseIp } from '../../mail/ip.js';
 import type { Reply } from '../../mail/reply.js';
 import { type ConnectionLimits, LocalLimits, type MaxConnections } from '../../smtp/limits.js';
+import { type Channel, news, question } from '../service/channel.js';
+import type { Settings } from '../../settings/settings.js';
+import type { Child } from '../service/child.js';
 
-type AdmitQuestion = { readonly postern: 'admit' | 'leave'; readonly id: number; readonly ip: string };
-type AdmitAnswer = { readonly postern: 'admitted'; readonly id: number; readonly refusal: Reply | undefined };
+/** `id`: the worker's own number of the connection. */
+interface Entering {
+  readonly id: number;
+  readonly ip: string;
+}
 
-/** In a worker. */
-export function primaryLimits(): ConnectionLimits {
-  const waiting = new Map<number, (refusal: Reply | undefined) => void>();
+const entering = question<Entering, Reply | undefined>('admit');
+const leaving = news<number>('leave');
+
+export const maxOf = (settings: Settings): MaxConnections => ({
+  all: settings.max_connections,
+  perAddress: settings.max_connections_per_ip,
+});
+
+/** In a worker. Where the primary does not answer, there is room for one more. */
+export function primaryLimits(channel: Channel): ConnectionLimits {
+  const held = new Map<string, number[]>();
   let last = 0;
-  process.on('message', (answer: AdmitAnswer) => {
-    if (answer.postern !== 'admitted') return;
-    waiting.get(answer.id)?.(answer.refusal);
-    waiting.delete(answer.id);
-  });
-  const ask = (question: AdmitQuestion): void => void process.send?.(question);
   return {
-    admit: (ip) =>
-      new Promise((resolve) => {
-        const id = ++last;
-        waiting.set(id, resolve);
-        ask({ postern: 'admit', id, ip: ip.text });
-      }),
-    leave: (ip) => ask({ postern: 'leave', id: 0, ip: ip.text }),
+    admit: async ({ text: ip }) => {
+      const id = ++last;
+      const refusal = await channel.ask(entering, { id, ip }, { otherwise: undefined });
+      if (refusal) return refusal;
+      const ids = held.get(ip);
+      if (ids) ids.push(id);
+      else held.set(ip, [id]);
+      return undefined;
+    },
+    leave: ({ text: ip }) => {
+      const ids = held.get(ip);
+      const id = ids?.pop();
+      if (id !== undefined) channel.tell(leaving, id);
+      if (ids?.length === 0) held.delete(ip);
+    },
   };
 }
 
-/** In the primary: answers the workers, and forgets the connections of one that is gone. */
-export function countForWorkers(max: () => MaxConnections): void {
+/** In the primary: returns what answers a worker, and what forgets the connections of one that is gone. */
+export function countForWorkers(max: () => MaxConnections): {
+  readonly answer: (worker: Child) => void;
+  readonly forget: (worker: Child) => void;
+} {
   const limits = new LocalLimits(max);
-  const held = new Map<number, Ip[]>();
-  cluster.on('message', (worker: Worker, question: AdmitQuestion) => {
-    const ip = parseIp(question.ip ?? '');
-    if (!ip) return;
-    const own = held.get(worker.id) ?? [];
-    held.set(worker.id, own);
-    if (question.postern === 'leave') {
-      const at = own.findIndex(({ text }) => text === ip.text);
-      if (at >= 0) limits.leave(own.splice(at, 1)[0] ?? ip);
-      return;
-    }
-    const refusal = limits.admit(ip);
-    if (!refusal) own.push(ip);
-    worker.send({ postern: 'admitted', id: question.id, refusal } satisfies AdmitAnswer);
-  });
-  cluster.on('exit', (worker) => {
-    for (const ip of held.get(worker.id) ?? []) limits.leave(ip);
-    held.delete(worker.id);
-  });
+  const held = new Map<Child, Map<number, Ip>>();
+  return {
+    answer(worker) {
+      const own = new Map<number, Ip>();
+      held.set(worker, own);
+      worker.channel.answer(entering, ({ id, ip: text }) => {
+        const ip = parseIp(text);
+        const refusal = ip && limits.admit(ip);
+        if (ip && !refusal) own.set(id, ip);
+        return refusal;
+      });
+      worker.channel.hear(leaving, (id) => {
+        const ip = own.get(id);
+        if (ip && own.delete(id)) limits.leave(ip);
+      });
+    },
+    forget(worker) {
+      for (const ip of held.get(worker)?.values() ?? []) limits.leave(ip);
+      held.delete(worker);
+    },
+  };
 }

@@ -1,51 +1,30 @@
-/** The embedded store with several workers: the primary process has it, the workers ask it. */
-import cluster, { type Worker } from 'node:cluster';
+/** The embedded store of workers: the primary process has it, the workers ask it. */
 import type { Embedded } from '../../store/embedded.js';
 import type { Backend, Operation, StoreAnswer, Value } from '../../store/store.js';
+import { type Channel, question } from '../service/channel.js';
+import type { Child } from '../service/child.js';
 
-type StoreQuestion = { readonly postern: 'store'; readonly id: number; readonly operation: Operation };
-type StoredAnswer = { readonly postern: 'stored'; readonly id: number; readonly value: Value };
+const remembering = question<Operation, StoreAnswer<Value>>('store');
 
-const answerMs = 1000;
-
-/** In a worker. */
-export function primaryStore(): Backend {
-  const waiting = new Map<number, (answer: StoreAnswer<Value>) => void>();
-  let last = 0;
-  const hear = (answer: StoredAnswer): void => {
-    if (answer.postern === 'stored') waiting.get(answer.id)?.({ ok: true, value: answer.value });
-  };
-  process.on('message', hear);
-  return {
-    run: (operation) =>
-      new Promise((resolve) => {
-        const id = ++last;
-        const settle = (answer: StoreAnswer<Value>): void => {
-          clearTimeout(timer);
-          waiting.delete(id);
-          resolve(answer);
-        };
-        const timer = setTimeout(() => settle({ ok: false, problem: 'the primary does not answer' }), answerMs);
-        waiting.set(id, settle);
-        const gone = (error: Error | null): void => void (error && settle({ ok: false, problem: error.message }));
-        if (!process.connected) return gone(new Error('the primary is gone'));
-        process.send?.({ postern: 'store', id, operation } satisfies StoreQuestion, undefined, undefined, gone);
-      }),
-    close() {
-      process.off('message', hear);
-      return Promise.resolve();
-    },
-  };
-}
+/** In a worker. Where the primary does not answer, the store is down. */
+export const primaryStore = (channel: Channel): Backend => ({
+  run: (operation) =>
+    channel.ask(remembering, operation, { otherwise: { ok: false, problem: 'the primary does not answer' } }),
+  close: () => Promise.resolve(),
+});
 
 /** In the primary: opened when a worker first asks. */
-export function storeForWorkers(open: () => Embedded): { close(): Promise<void> } {
+export function storeForWorkers(open: () => Embedded): {
+  readonly answer: (worker: Child) => void;
+  close(): Promise<void>;
+} {
   let store: Embedded | undefined;
-  cluster.on('message', (worker: Worker, { postern, id, operation }: StoreQuestion) => {
-    if (postern !== 'store') return;
-    store ??= open();
-    if (worker.isConnected())
-      worker.send({ postern: 'stored', id, value: store.ask(operation) } satisfies StoredAnswer);
-  });
-  return { close: async () => store?.close() };
+  return {
+    answer: ({ channel }) =>
+      channel.answer(remembering, (operation): StoreAnswer<Value> => ({
+        ok: true,
+        value: (store ??= open()).ask(operation),
+      })),
+    close: async () => store?.close(),
+  };
 }

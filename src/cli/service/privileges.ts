@@ -9,7 +9,7 @@ import type { Settings } from '../../settings/settings.js';
  * What is wrong, or undefined once the process is who it should be. `user` without `group` takes the user's own group
  * too.
  */
-export function dropPrivileges({ user, group }: Settings): string | undefined {
+export function dropPrivileges({ user, group }: Account): string | undefined {
   if (user === '' && group === '') return undefined;
   try {
     const account = numberOr(user);

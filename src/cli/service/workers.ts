@@ -1,100 +1,129 @@
 /**
- * Keeps the worker processes of one service running and passes signals on: what `serve` and `milter` share. A worker
- * says when it serves; before that it has no handler, and HUP would end it, so it hears later of a reload that it
- * missed.
+ * Keeps the worker processes of one service running: the first is started alone, so that what is wrong is said once;
+ * one that dies, falls silent or retires is followed by another.
  */
-import cluster, { type Worker } from 'node:cluster';
 import type { Logger } from '../../log.js';
 import { exit } from '../exit-codes.js';
+import { Child, type ChildEnd, type ChildProgram, leave, retiring, serving } from './child.js';
 
 export interface WorkersToKeep {
   readonly count: number;
+  readonly program: ChildProgram;
   readonly log: Logger;
-  readonly reloadOn: readonly NodeJS.Signals[];
-  /** Before the workers hear of it. */
-  readonly reloading?: () => void;
-  /** All of them serve for the first time. */
-  readonly ready: () => void;
-  readonly stopping?: () => void;
+  /** So long a worker may be silent before it is killed. */
+  readonly silentMs: () => number;
+  /** A worker is there, and will ask. */
+  readonly started: (worker: Child) => void;
+  readonly ended?: (worker: Child) => void;
 }
 
-/** One that did not come to serve is followed by another after so long. */
-const againAfterMs = 1000;
+const checkEveryMs = 1000;
+/** One that did not come to serve is followed after so long, twice as long each time. */
+const firstPauseMs = 1000;
+const maxPauseMs = 30_000;
 
-const servingMessage = 'postern: serving';
-
-/** A worker serves and hears signals; nothing where the process is no worker. */
-export const saysServing = (): void => void process.send?.(servingMessage);
-
-/** Runs until TERM or INT, or until workers cannot even start; the exit code. */
-export function keepWorkers(kept: WorkersToKeep): Promise<number> {
-  return new Promise((resolve) => new Workers(kept, resolve).start());
-}
-
-class Workers {
+export class Workers {
+  /** All of them serve for the first time; or the exit code of one that cannot. */
+  readonly ready: Promise<number | undefined>;
   readonly #kept: WorkersToKeep;
-  readonly #resolve: (code: number) => void;
-  readonly #serving = new Set<number>();
-  /** Of those that do not serve yet. */
-  readonly #missed = new Map<number, NodeJS.Signals>();
+  readonly #all = new Set<Child>();
+  #tellReady: (code: number | undefined) => void = () => {};
   #everServed = false;
-  #wereAllUp = false;
-  #stopping = false;
+  #isStopping = false;
+  #failures = 0;
+  readonly #watch: NodeJS.Timeout;
+  #checkedAt = performance.now();
 
-  constructor(kept: WorkersToKeep, resolve: (code: number) => void) {
+  constructor(kept: WorkersToKeep) {
     this.#kept = kept;
-    this.#resolve = resolve;
+    this.ready = new Promise((resolve) => (this.#tellReady = resolve));
+    this.#watch = setInterval(() => this.#check(), checkEveryMs);
+    this.#start();
   }
 
-  start(): void {
-    cluster.schedulingPolicy = cluster.SCHED_NONE; // the kernel hands connections out: 0.3 ms of CPU a mail against 0.5
-    cluster.on('message', (worker: Worker, message: unknown) => {
-      if (message === servingMessage) this.#serves(worker);
-    });
-    cluster.on('exit', (worker: Worker, code: number, signal: string) => this.#exited(worker, { code, signal }));
-    for (const signal of this.#kept.reloadOn) process.on(signal, () => this.#reload(signal));
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#stop());
-    for (let i = 0; i < this.#kept.count; i++) cluster.fork();
+  get all(): readonly Child[] {
+    return [...this.#all];
   }
 
-  #serves(worker: Worker): void {
-    this.#serving.add(worker.id);
+  /** Those that take new connections and are to go on doing so. */
+  get #lasting(): readonly Child[] {
+    return this.all.filter(({ isRetiring }) => !isRetiring);
+  }
+
+  /** Ends all; what has not ended after so long is killed. */
+  async stop(withinMs: number): Promise<void> {
+    this.#isStopping = true;
+    clearInterval(this.#watch);
+    await Promise.all(this.all.map((worker) => worker.end(withinMs)));
+  }
+
+  #start(): void {
+    if (this.#isStopping || this.#lasting.length >= this.#kept.count) return;
+    const worker = new Child(this.#kept.program);
+    this.#all.add(worker);
+    worker.channel.hear(serving, () => this.#serves(worker));
+    worker.channel.hear(retiring, () => this.#retires(worker));
+    void worker.ended.then((end) => this.#ended(worker, end));
+    this.#kept.started(worker);
+  }
+
+  #serves(worker: Child): void {
+    worker.isServing = true;
     this.#everServed = true;
-    const missed = this.#missed.get(worker.id);
-    if (missed !== undefined) worker.process.kill(missed);
-    if (this.#wereAllUp || this.#serving.size < this.#kept.count) return;
-    this.#wereAllUp = true;
-    this.#kept.ready();
+    this.#failures = 0;
+    const { count } = this.#kept;
+    for (let i = this.#lasting.length; i < count; i++) this.#start();
+    if (this.#lasting.filter(({ isServing }) => isServing).length < count) return;
+    this.#tellReady(undefined);
+    for (const old of this.all) if (old.isRetiring) old.channel.tell(leave, undefined);
   }
 
-  #reload(signal: NodeJS.Signals): void {
-    this.#kept.reloading?.();
-    for (const worker of workers()) {
-      if (this.#serving.has(worker.id)) worker.process.kill(signal);
-      else this.#missed.set(worker.id, signal);
-    }
+  #retires(worker: Child): void {
+    if (worker.isRetiring) return;
+    worker.isRetiring = true;
+    this.#kept.log.warn({ worker: worker.pid }, 'worker retires: another one takes its place');
+    this.#start();
   }
 
-  #stop(): void {
-    this.#stopping = true;
-    this.#kept.stopping?.();
-    for (const worker of workers()) worker.process.kill('SIGTERM');
-    if (workers().length === 0) this.#resolve(exit.ok);
-  }
-
-  #exited(worker: Worker, { code, signal }: { readonly code: number; readonly signal: string }): void {
-    const served = this.#serving.delete(worker.id);
-    this.#missed.delete(worker.id);
-    const facts = { worker: worker.process.pid, code, signal };
+  #ended(worker: Child, { code, signal }: ChildEnd): void {
+    this.#all.delete(worker);
+    this.#kept.ended?.(worker);
+    if (this.#isStopping) return;
+    const facts = { worker: worker.pid, code, signal };
+    if (worker.isRetiring) return this.#kept.log.info(facts, 'worker retired');
     // Where none has ever served and none was killed, the fault is the start's, and the start's exit code tells it.
-    if (!this.#stopping && (served || this.#everServed || signal)) {
-      this.#kept.log.error(facts, 'worker died: another one takes its place');
-      setTimeout(() => this.#stopping || cluster.fork(), served ? 0 : againAfterMs);
-      return;
+    if (!this.#everServed && signal === null) return this.#tellReady(code || exit.software);
+    this.#kept.log.error(facts, 'worker died: another one takes its place');
+    if (worker.isServing) return this.#start();
+    setTimeout(() => this.#start(), Math.min(firstPauseMs * 2 ** this.#failures++, maxPauseMs));
+  }
+
+  #check(): void {
+    const now = performance.now();
+    const wasAway = now - this.#checkedAt > 2 * checkEveryMs; // stopped, or very busy: what they said is still unread
+    this.#checkedAt = now;
+    const silentMs = this.#kept.silentMs();
+    for (const worker of this.#all) {
+      if (wasAway) worker.heardAt = now;
+      if (worker.isServing && now - worker.heardAt > silentMs) this.#kill(worker);
     }
-    if (!this.#stopping) this.#kept.log.error(facts, 'worker did not start');
-    if (workers().length === 0) this.#resolve(this.#stopping ? exit.ok : code || exit.software);
+  }
+
+  #kill(worker: Child): void {
+    const doing = readDoing(worker.doing);
+    const seconds = Math.round((performance.now() - worker.heardAt) / 1000);
+    this.#kept.log.error({ worker: worker.pid, seconds, ...doing }, 'worker killed: its event loop does not turn');
+    worker.heardAt = Infinity;
+    worker.signal('SIGKILL');
   }
 }
 
-const workers = (): Worker[] => Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+/** A child's own words; whatever it is. */
+function readDoing(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}

@@ -16,80 +16,119 @@ import { submission } from '../../../milter/submission/submission.js';
 import type { SubmissionEvent, SubmissionTools } from '../../../milter/submission/settings.js';
 import { ViolationTally } from '../../../milter/submission/tally.js';
 import { exit } from '../../exit-codes.js';
-import { Counters, serveMetrics } from '../verify-sender/metrics.js';
-import { stopSignal } from '../../service/stop-signal.js';
+import { Counters, type Numbers, serveMetrics } from '../verify-sender/metrics.js';
+import { type Failure, live, type Service } from '../../service/life.js';
+import type { Signals } from '../../service/signals.js';
 import { permissionsOf } from '../socket-permissions.js';
 import { announce, logProblem } from '../verify-sender/process.js';
-import { notifySystemd } from '../../service/notify.js';
 import { version } from '../../package-root.js';
 import { type SubmissionConfig, variableOf } from './config.js';
-import { complain } from '../../complain.js';
 
 const topDomains = 10;
 
-/** Serves until TERM or INT; the exit code. */
-export async function runSubmission(config: SubmissionConfig, warnings: readonly string[]): Promise<number> {
-  const counters = new Counters();
-  const directory = config.directory && new CountedDirectory(config.directory, counters);
-  const wrong = await directory?.probe();
-  if (wrong) {
-    complain([`${variableOf(keyOf[wrong.part])}: ${printable(wrong.message, 400)}`]);
-    return exit.unavailable;
-  }
+interface SubmissionRun {
+  readonly config: SubmissionConfig;
+  readonly warnings: readonly string[];
+}
+
+/** Serves until it is stopped; the exit code. */
+export async function runSubmission({ config, warnings }: SubmissionRun, signals: Signals): Promise<number> {
   const log = createLogger({
     log_level: config.log_level,
     log_format: config.log_format,
     syslog_prefix: process.env['JOURNAL_STREAM'] !== undefined,
   });
-  const summary = new Summary(log, counters);
-  const tools: SubmissionTools = {
-    resolver: resolverOf(config, counters),
-    directory,
-    log,
-    observe: summary.observe,
-    now: Date.now,
-    newId: () => randomBytes(5).toString('hex'),
-  };
-  const server = new MilterServer(submission(config, tools), { onProblem: (problem) => logProblem(log, problem) });
-  const stopped = stopSignal(); // who is told that it starts may stop it at once
-  let ready = false;
-  try {
-    const permissions = permissionsOf({ socket_mode: config.socketMode, socket_owner: '', socket_group: '' });
-    if (typeof permissions === 'string') throw new Error(permissions);
-    const bound = await server.listen(config.socket, permissions);
-    if (config.metrics)
-      await serveMetrics(
-        config.metrics,
-        () => Promise.resolve(counters.numbers),
-        () => ready,
-      );
-    announce(log, bound);
-  } catch (error) {
-    complain([(error as Error).message]);
-    await server.stop(0);
-    return exit.unavailable;
-  }
-  const { mode, name, outgoing, pattern } = config;
-  log.info(
-    { name, mode, regex: pattern?.text, outgoing: outgoing.map(({ text }) => text), ldap: directory !== undefined },
-    'ready',
-  );
-  for (const warning of warnings) log.warn({}, warning);
-  for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => summary.write());
-  const timer = setInterval(() => summary.write(), config.summaryEvery);
-  ready = true;
-  notifySystemd('READY=1');
-  const signal = await stopped;
-  ready = false;
-  notifySystemd('STOPPING=1');
-  log.info({ signal }, 'stopping: running sessions are finished');
-  clearInterval(timer);
-  await server.stop(config.stopTimeout);
-  directory?.close();
-  summary.write();
-  log.info({}, `postern ${version} shut down`);
-  return exit.ok;
+  return live(new SubmissionService(config, warnings, log), signals);
 }
+
+class SubmissionService implements Service {
+  readonly #config: SubmissionConfig;
+  readonly #warnings: readonly string[];
+  readonly #log: Logger;
+  readonly #counters = new Counters();
+  readonly #summary: Summary;
+  readonly #directory: CountedDirectory | undefined;
+  readonly #server: ReturnType<typeof serverOf>;
+  #isReady = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(config: SubmissionConfig, warnings: readonly string[], log: Logger) {
+    this.#config = config;
+    this.#warnings = warnings;
+    this.#log = log;
+    this.#summary = new Summary(log, this.#counters);
+    this.#directory = config.directory && new CountedDirectory(config.directory, this.#counters);
+    const tools: SubmissionTools = {
+      resolver: resolverOf(config, this.#counters),
+      directory: this.#directory,
+      log,
+      observe: this.#summary.observe,
+      now: Date.now,
+      newId: () => randomBytes(5).toString('hex'),
+    };
+    this.#server = serverOf(config, tools, log);
+  }
+
+  async open(): Promise<Failure | undefined> {
+    const { socket, metrics, socketMode } = this.#config;
+    const wrong = await this.#directory?.probe();
+    if (wrong) return unavailable(`${variableOf(keyOf[wrong.part])}: ${printable(wrong.message, 400)}`);
+    try {
+      const permissions = permissionsOf({ socket_mode: socketMode, socket_owner: '', socket_group: '' });
+      if (typeof permissions === 'string') return unavailable(permissions);
+      const bound = await this.#server.listen(socket, permissions);
+      const numbers = (): Promise<Numbers> => Promise.resolve(this.#counters.numbers);
+      if (metrics) await serveMetrics(metrics, numbers, () => this.#isReady);
+      announce(this.#log, bound);
+    } catch (error) {
+      return unavailable((error as Error).message);
+    }
+    return undefined;
+  }
+
+  start(): Promise<undefined> {
+    const { mode, name, outgoing, pattern, summaryEvery } = this.#config;
+    this.#log.info(
+      {
+        name,
+        mode,
+        regex: pattern?.text,
+        outgoing: outgoing.map(({ text }) => text),
+        ldap: this.#directory !== undefined,
+      },
+      'ready',
+    );
+    for (const warning of this.#warnings) this.#log.warn({}, warning);
+    this.#timer = setInterval(() => this.#summary.write(), summaryEvery);
+    this.#isReady = true;
+    return Promise.resolve(undefined);
+  }
+
+  /** An environment does not change: there is nothing to read again. */
+  reload(): void {
+    this.#summary.write();
+  }
+
+  reopen(): void {
+    this.#summary.write();
+  }
+
+  async close(why: string | undefined): Promise<void> {
+    this.#isReady = false;
+    clearInterval(this.#timer);
+    if (why !== undefined) this.#log.info({ signal: why }, 'stopping: running messages are finished');
+    await this.#server.stop(why === undefined ? 0 : this.#config.stopTimeout);
+    this.#directory?.close();
+    if (why === undefined) return;
+    this.#summary.write();
+    this.#log.info({}, `postern ${version} shut down`);
+  }
+}
+
+const serverOf = (config: SubmissionConfig, tools: SubmissionTools, log: Logger) =>
+  new MilterServer(submission(config, tools), { onProblem: (problem) => logProblem(log, problem) });
+
+const unavailable = (problem: string): Failure => ({ code: exit.unavailable, problems: [problem] });
 
 function resolverOf({ zone, dnsServers }: SubmissionConfig, counters: Counters): Resolver {
   if (zone) return zone;

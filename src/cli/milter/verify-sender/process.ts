@@ -1,6 +1,4 @@
 /** One process of `postern milter`, from open socket to last session: the server, its policy, reload and stop. */
-import cluster from 'node:cluster';
-import net from 'node:net';
 import { Directory } from '../../../directory/directory.js';
 import { cachingResolver } from '../../../dns/cache.js';
 import { clientName } from '../../../dns/client-name.js';
@@ -9,20 +7,19 @@ import { stubResolver } from '../../../dns/stub/stub-resolver.js';
 import type { Logger } from '../../../log.js';
 import { type Endpoint, endpointText, smtpdMilters } from '../../../milter/endpoint.js';
 import { type MilterProblem, MilterServer } from '../../../milter/server.js';
-import { joinSocket } from '../../../milter/socket.js';
 import { type MailState, verifySender } from '../../../milter/verify-sender/verify-sender.js';
 import type { HeloMemory } from '../../../milter/verify-sender/judge.js';
 import type { VerifyTools } from '../../../milter/verify-sender/tools.js';
 import { permissionsOf } from '../socket-permissions.js';
 import { exit } from '../../exit-codes.js';
-import { stopSignal } from '../../service/stop-signal.js';
+import { live } from '../../service/life.js';
+import type { Signals } from '../../service/signals.js';
+import { isChild, WorkerSide } from '../../service/worker-side.js';
+import { news, question } from '../../service/channel.js';
 import { changedForRestart, type LoadedConfig, type MilterConfig } from './config.js';
 import { openMilterLog } from '../log.js';
 import { Counters, type Numbers, serveMetrics } from './metrics.js';
-import { notifySystemd } from '../../service/notify.js';
 import { version } from '../../package-root.js';
-import { saysServing } from '../../service/workers.js';
-import { complain } from '../../complain.js';
 
 export interface MilterProcessOptions {
   readonly config: MilterConfig;
@@ -31,33 +28,43 @@ export interface MilterProcessOptions {
   readonly load: () => LoadedConfig;
 }
 
-/** Serves until TERM or INT; the exit code. */
-export async function runMilter({ config, file, load }: MilterProcessOptions): Promise<number> {
-  const output = openMilterLog(config);
-  const milter = new RunningMilter(config, output.log);
-  const stopped = stopSignal(); // who is told that it starts may stop it at once
-  const problem = await milter.open();
-  if (problem !== undefined) {
-    complain([problem]);
-    await output.close();
-    return exit.unavailable;
-  }
-  const reload = (): void => milter.reload(load(), file);
-  for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, reload);
-  saysServing();
-  notifySystemd('READY=1');
-  const signal = await stopped;
-  notifySystemd('STOPPING=1');
-  output.log.info({ signal }, 'stopping: running sessions are finished');
-  await milter.stop();
-  output.log.info({}, `postern ${version} shut down`);
-  await output.close();
-  return exit.ok;
-}
+/** A worker is to read the configuration again. */
+export const reloading = news('reload');
+/** What a worker has counted. */
+export const counting = question<undefined, Numbers>('counters');
 
-/** What the primary process asks its workers, and what they answer. */
-export type CountersQuestion = { readonly postern: 'counters'; readonly id: number };
-export type CountersAnswer = CountersQuestion & { readonly numbers: Numbers };
+/** Serves until it is stopped, alone or as one of several workers; the exit code. */
+export async function runMilter({ config, file, load }: MilterProcessOptions, signals: Signals): Promise<number> {
+  const output = openMilterLog(config);
+  const side = isChild ? new WorkerSide(signals) : undefined;
+  const milter = new RunningMilter(config, output.log);
+  const reload = (): void => milter.reload(load(), file);
+  if (side) {
+    side.channel.answer(counting, () => milter.numbers);
+    side.channel.hear(reloading, reload);
+  }
+  const code = await live(
+    {
+      async open() {
+        const problem = await milter.open(side?.portFds(1)[0]);
+        if (problem !== undefined) return { code: exit.unavailable, problems: [problem] };
+        side?.serves();
+        return undefined;
+      },
+      reload: side ? () => {} : reload,
+      reopen: side ? () => {} : reload,
+      async close(why) {
+        if (why !== undefined) output.log.info({ signal: why }, 'stopping: running messages are finished');
+        await milter.stop();
+        if (why !== undefined) output.log.info({}, `postern ${version} shut down`);
+        await output.close();
+      },
+    },
+    signals,
+  );
+  side?.close();
+  return code;
+}
 
 class RunningMilter {
   readonly #log: Logger;
@@ -66,7 +73,6 @@ class RunningMilter {
   #config: MilterConfig;
   #resolver: Resolver;
   #directory: Directory | undefined;
-  #listener: net.Server | undefined;
 
   constructor(config: MilterConfig, log: Logger) {
     this.#config = config;
@@ -78,11 +84,18 @@ class RunningMilter {
     });
   }
 
-  /** What is wrong, or undefined once it serves. */
-  async open(): Promise<string | undefined> {
+  get numbers(): Numbers {
+    return this.#counters.numbers;
+  }
+
+  /** What is wrong, or undefined once it serves; `fd`: a worker's, from the primary, which sees to the rest. */
+  async open(fd: number | undefined): Promise<string | undefined> {
     const { socket, metrics } = this.#config;
     try {
-      if (cluster.isWorker) return await this.#joinPrimary(socket);
+      if (fd !== undefined) {
+        await this.#server.listen({ kind: 'fd', fd });
+        return undefined;
+      }
       if (metrics) await serveMetrics(metrics, () => Promise.resolve(this.#counters.numbers));
       const permissions = permissionsOf(this.#config);
       if (typeof permissions === 'string') return permissions;
@@ -92,18 +105,6 @@ class RunningMilter {
     } catch (error) {
       return (error as Error).message;
     }
-  }
-
-  /** Through the primary process, which holds the socket for all workers. */
-  async #joinPrimary(socket: Endpoint): Promise<undefined> {
-    process.on('message', (question: CountersQuestion) => {
-      if (question.postern !== 'counters') return;
-      process.send?.({ ...question, numbers: this.#counters.numbers } satisfies CountersAnswer);
-    });
-    const listener = net.createServer({ noDelay: true }, (connection) => this.#server.accept(connection));
-    await joinSocket(listener, socket);
-    this.#listener = listener;
-    return undefined;
   }
 
   reload(loaded: LoadedConfig, file: string): void {
@@ -129,7 +130,6 @@ class RunningMilter {
   }
 
   async stop(): Promise<void> {
-    this.#listener?.close();
     await this.#server.stop(this.#config.stop_timeout);
   }
 

@@ -1,90 +1,126 @@
 /** The primary process of several milter workers: holds the socket, adds up their numbers. */
-import cluster, { type Worker } from 'node:cluster';
-import { chmodSync, chownSync } from 'node:fs';
+import type { Logger } from '../../../log.js';
 import type { Endpoint } from '../../../milter/endpoint.js';
-import { passedSocket, removeStale, type SocketPermissions } from '../../../milter/socket.js';
+import { endpointText } from '../../../milter/endpoint.js';
+import { parseIp } from '../../../mail/ip.js';
+import { passedSocket, removeStale, setPermissions, socketProblem } from '../../../milter/socket.js';
 import { exit } from '../../exit-codes.js';
+import type { Child } from '../../service/child.js';
+import { type Failure, live, type Service } from '../../service/life.js';
+import { openPort, type Port } from '../../service/ports.js';
+import type { Signals } from '../../service/signals.js';
+import { Workers } from '../../service/workers.js';
 import { openMilterLog } from '../log.js';
-import { lasting, type Numbers, serveMetrics, sum } from './metrics.js';
-import { announce, type CountersAnswer, type CountersQuestion, type MilterProcessOptions } from './process.js';
 import { permissionsOf } from '../socket-permissions.js';
-import { notifySystemd } from '../../service/notify.js';
-import { keepWorkers } from '../../service/workers.js';
-import { complain } from '../../complain.js';
+import type { MilterConfig } from './config.js';
+import { lasting, type Numbers, serveMetrics, sum } from './metrics.js';
+import { announce, counting, type MilterProcessOptions, reloading } from './process.js';
 
-const answerWithinMs = 500;
-
-/** Runs until TERM or INT, or until workers cannot even start; the exit code. */
-export async function superviseMilter({ config }: MilterProcessOptions): Promise<number> {
+/** Runs until it is stopped, or until workers cannot even start; the exit code. */
+export async function superviseMilter({ config }: MilterProcessOptions, signals: Signals): Promise<number> {
   const output = openMilterLog(config);
-  const { socket, workers } = config;
-  const permissions = permissionsOf(config);
-  try {
-    if (typeof permissions === 'string') throw new Error(permissions);
-    if (socket.kind === 'unix') await removeStale(socket.path);
-    const numbers = collectNumbers();
-    if (config.metrics) await serveMetrics(config.metrics, numbers);
-  } catch (error) {
-    complain([(error as Error).message]);
-    await output.close();
-    return exit.unavailable;
-  }
-  process.umask(socket.kind === 'unix' ? 0o177 : process.umask());
-  let isAnnounced = false;
-  cluster.on('listening', () => {
-    if (!isAnnounced || socket.kind === 'unix') setPermissions(socket, permissions);
-    if (!isAnnounced) announce(output.log, (socket.kind === 'fd' && passedSocket(socket.fd)) || socket);
-    isAnnounced = true;
-  });
-  const code = await keepWorkers({
-    count: workers,
-    log: output.log,
-    reloadOn: ['SIGHUP', 'SIGUSR1'],
-    ready: () => notifySystemd('READY=1'),
-    stopping: () => notifySystemd('STOPPING=1'),
-  });
+  const code = await live(new MilterPrimary(config, output.log), signals);
   await output.close();
   return code;
 }
 
-function setPermissions(socket: Endpoint, permissions: SocketPermissions | string): void {
-  if (socket.kind !== 'unix' || typeof permissions === 'string') return;
-  const { mode = 0o660, uid, gid } = permissions;
-  if (uid !== undefined || gid !== undefined) chownSync(socket.path, uid ?? -1, gid ?? -1);
-  chmodSync(socket.path, mode);
+const closeMs = 1000;
+/** Here a worker may be silent for so long. */
+const silentMs = 15_000;
+
+class MilterPrimary implements Service {
+  readonly #config: MilterConfig;
+  readonly #log: Logger;
+  readonly #numbers = new WorkersNumbers();
+  #port: Port | undefined;
+  #workers: Workers | undefined;
+
+  constructor(config: MilterConfig, log: Logger) {
+    this.#config = config;
+    this.#log = log;
+  }
+
+  async open(): Promise<Failure | undefined> {
+    const { socket, metrics } = this.#config;
+    try {
+      const permissions = permissionsOf(this.#config);
+      if (typeof permissions === 'string') throw new Error(permissions);
+      if (socket.kind === 'unix') await removeStale(socket.path);
+      if (metrics) await serveMetrics(metrics, () => this.#numbers.collect(this.#workers?.all ?? []));
+      this.#port = await portOf(socket);
+      if (socket.kind === 'unix') await setPermissions(socket.path, permissions);
+      return undefined;
+    } catch (error) {
+      return { code: exit.unavailable, problems: [(error as Error).message] };
+    }
+  }
+
+  async start(): Promise<Failure | undefined> {
+    const { socket, workers: count } = this.#config;
+    this.#workers = new Workers({
+      count,
+      program: { argv: process.argv.slice(2), ports: this.#port ? [this.#port] : [] },
+      log: this.#log,
+      silentMs: () => silentMs,
+      started: () => {},
+      ended: (worker) => this.#numbers.keep(worker),
+    });
+    const code = await this.#workers.ready;
+    if (code !== undefined) return { code, problems: [] };
+    announce(this.#log, boundAt(socket, this.#port));
+    return undefined;
+  }
+
+  reload(): void {
+    for (const { channel } of this.#workers?.all ?? []) channel.tell(reloading, undefined);
+  }
+
+  /** As a single process does. */
+  reopen(): void {
+    this.reload();
+  }
+
+  async close(): Promise<void> {
+    this.#port?.close();
+    await this.#workers?.stop(this.#config.stop_timeout + closeMs);
+  }
 }
 
+async function portOf(socket: Endpoint): Promise<Port> {
+  try {
+    return await openPort(socket);
+  } catch (error) {
+    throw new Error(`${endpointText(socket)}: ${await socketProblem(socket, error)}`, { cause: error });
+  }
+}
+
+function boundAt(socket: Endpoint, port: Port | undefined): Endpoint {
+  if (socket.kind === 'fd') return passedSocket(socket.fd) ?? socket;
+  const [, host = '', digits] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(port?.address ?? '') ?? [];
+  if (socket.kind === 'unix' || digits === undefined) return socket;
+  return { kind: 'tcp', host, port: Number(digits), family: parseIp(host)?.family ?? 4 };
+}
+
+const answerWithinMs = 500;
+
 /** The sum of all workers, those that are gone too; who does not answer in time counts as it did last. */
-function collectNumbers(): () => Promise<Numbers> {
-  const latest = new Map<number, Numbers>();
-  const waiting = new Map<string, () => void>();
-  let gone: Numbers = {};
-  let last = 0;
-  cluster.on('message', (worker: Worker, answer: CountersAnswer) => {
-    if (answer.postern !== 'counters') return;
-    latest.set(worker.id, answer.numbers);
-    waiting.get(`${worker.id} ${answer.id}`)?.();
-  });
-  cluster.on('exit', (worker: Worker) => {
-    gone = sum([gone, lasting(latest.get(worker.id) ?? {})]);
-    latest.delete(worker.id);
-  });
-  const ask = (worker: Worker, id: number): Promise<void> =>
-    new Promise((resolve) => {
-      const key = `${worker.id} ${id}`;
-      const done = (): void => {
-        clearTimeout(timer);
-        waiting.delete(key);
-        resolve();
-      };
-      const timer = setTimeout(done, answerWithinMs);
-      waiting.set(key, done);
-      worker.send({ postern: 'counters', id } satisfies CountersQuestion, () => {});
-    });
-  return async () => {
-    const id = ++last;
-    const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
-    await Promise.all(workers.map((worker) => ask(worker, id)));
-    return sum([gone, ...latest.values()]);
-  };
+class WorkersNumbers {
+  readonly #latest = new Map<Child, Numbers>();
+  #gone: Numbers = {};
+
+  async collect(workers: readonly Child[]): Promise<Numbers> {
+    await Promise.all(workers.map((worker) => this.#ask(worker)));
+    return sum([this.#gone, ...this.#latest.values()]);
+  }
+
+  async #ask(worker: Child): Promise<void> {
+    const otherwise = this.#latest.get(worker) ?? {};
+    const numbers = await worker.channel.ask(counting, undefined, { withinMs: answerWithinMs, otherwise });
+    if (!worker.isGone) this.#latest.set(worker, numbers);
+  }
+
+  keep(worker: Child): void {
+    this.#gone = sum([this.#gone, lasting(this.#latest.get(worker) ?? {})]);
+    this.#latest.delete(worker);
+  }
 }

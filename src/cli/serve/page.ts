@@ -1,0 +1,48 @@
+/**
+ * The quarantine page's process as `serve` keeps it: started when privileges are gone, started anew when it dies.
+ */
+import type { Logger } from '../../log.js';
+import { exit } from '../exit-codes.js';
+import { news } from '../service/channel.js';
+import { Child } from '../service/child.js';
+import type { Port } from '../service/ports.js';
+
+/** The page is up: its address, in a trial with a one-time token. */
+export const pageUp = news<string>('page');
+
+export interface PageChild {
+  /** The page's address, once it is up; undefined when it will not be. */
+  readonly url: Promise<string | undefined>;
+  stop(withinMs: number): Promise<void>;
+}
+
+const againMs = 5_000;
+
+export function startPage(argv: readonly string[], port: Port, log: Logger): PageChild {
+  let isStopping = false;
+  let child: Child | undefined;
+  let tell: (url: string | undefined) => void = () => {};
+  const url = new Promise<string | undefined>((resolve) => (tell = resolve));
+  const start = (): void => {
+    if (isStopping) return;
+    child = new Child({ argv: ['web', ...argv], ports: [port] });
+    child.channel.hear(pageUp, tell);
+    void child.ended.then(({ code, signal }) => {
+      child = undefined;
+      if (isStopping) return;
+      // What its own complaint says will not go away by itself, such as a wrong setting.
+      const isHopeless = code !== null && code >= exit.usage;
+      log.error({ code, signal }, `the quarantine page ended: it is ${isHopeless ? 'not ' : ''}started again`);
+      if (isHopeless) return tell(undefined);
+      setTimeout(start, againMs).unref();
+    });
+  };
+  start();
+  return {
+    url,
+    async stop(withinMs) {
+      isStopping = true;
+      await child?.end(withinMs);
+    },
+  };
+}

@@ -1,0 +1,191 @@
+/**
+ * The first process of `postern serve`: opens the ports, becomes `user`, keeps the workers and the page, counts
+ * connections, has the embedded store, passes on what the MTA refused, expires the quarantine. It reads no octet of a
+ * stranger's.
+ */
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from '../../log.js';
+import type { Certificate } from '../../smtp/server.js';
+import { listenTarget, type ListenEndpoint, webEndpoint, writeListenEndpoint } from '../../settings/mail-kinds.js';
+import type { Settings } from '../../settings/settings.js';
+import { exit } from '../exit-codes.js';
+import { type CommandLine, load } from '../load.js';
+import { readCertificate } from '../service/certificate.js';
+import type { Child } from '../service/child.js';
+import { expireAndTell, expireHourly } from '../service/expiring.js';
+import { handedOver } from '../service/handed-over.js';
+import type { Failure, Service } from '../service/life.js';
+import { listenProblem } from '../service/listen-problem.js';
+import { openPort, type Port } from '../service/ports.js';
+import { Workers } from '../service/workers.js';
+import { embeddedOf, makeFolder, quarantineOf } from '../wire.js';
+import { type PageChild, startPage } from './page.js';
+import { surveyAside } from './survey-aside.js';
+import { countForWorkers, maxOf } from './worker-limits.js';
+import { listing, orders, reloading } from './worker-orders.js';
+import { passOnRefusals } from './worker-refusals.js';
+import { storeForWorkers } from './worker-store.js';
+
+export interface PrimaryOptions {
+  readonly command: CommandLine;
+  readonly settings: Settings;
+  readonly log: Logger;
+}
+
+/** Beyond `stop_timeout` a worker has so long to close what it has. */
+const closeMs = 1000;
+const reloadWithinMs = 30_000;
+
+export class Primary implements Service {
+  readonly account: Settings;
+  readonly #command: CommandLine;
+  readonly #log: Logger;
+  #settings: Settings;
+  #certificate: Certificate | undefined;
+  #ports: readonly Port[] = [];
+  #pagePort: Port | undefined;
+  #page: PageChild | undefined;
+  #workers: Workers | undefined;
+  #expiry: NodeJS.Timeout | undefined;
+  #endSurvey: () => void = () => {};
+  readonly #limits = countForWorkers(() => maxOf(this.#settings));
+  readonly #store = storeForWorkers(() => embeddedOf(this.#settings, this.#log));
+
+  constructor({ command, settings, log }: PrimaryOptions) {
+    this.account = settings;
+    this.#command = command;
+    this.#settings = settings;
+    this.#log = log;
+  }
+
+  /** The page's address, once it is up; undefined where there is none. */
+  get pageUrl(): Promise<string | undefined> {
+    return this.#page?.url ?? Promise.resolve(undefined);
+  }
+
+  /** Where mail is taken. */
+  get bound(): readonly string[] {
+    return this.#ports.map(({ address, fd }) => address ?? `fd:${fd}`);
+  }
+
+  async open(): Promise<Failure | undefined> {
+    const settings = this.#settings;
+    const certificate = readCertificate(settings);
+    const problems = [
+      makeFolder('state', join(settings.state, 'spool'), settings),
+      makeFolder('spam', settings.spam, settings),
+      certificate.ok ? undefined : certificate.problem,
+    ].filter((problem) => problem !== undefined);
+    if (!certificate.ok || problems.length > 0) return { code: exit.config, problems };
+    this.#certificate = certificate.value;
+    this.#pagePort = await this.#openPage();
+    return this.#openPorts(endpointsOf(settings));
+  }
+
+  async start(): Promise<Failure | undefined> {
+    const log = this.#log;
+    const argv = process.argv.slice(3); // as they were given: secrets are taken out of `command`
+    if (process.getuid?.() === 0) log.warn({}, 'running as root: set "user", or let systemd start it as another user');
+    if (this.#pagePort) this.#page = startPage(argv, this.#pagePort, log);
+    const workers = new Workers({
+      count: countOf(this.#settings),
+      program: { argv: ['serve', ...argv], ports: this.#ports },
+      log,
+      silentMs: () => this.#settings.watchdog,
+      started: (worker) => this.#serve(worker),
+      ended: (worker) => this.#limits.forget(worker),
+    });
+    this.#workers = workers;
+    const code = await workers.ready;
+    if (code !== undefined) return { code, problems: [] };
+    this.#expiry = expireHourly(() => quarantineOf(this.#settings), log);
+    void expireAndTell(quarantineOf(this.#settings), log);
+    void this.#survey();
+    return undefined;
+  }
+
+  /** A worker's questions. */
+  #serve(worker: Child): void {
+    worker.channel.answer(orders, () => ({
+      settings: this.#settings,
+      ports: this.#ports.length,
+      certificate: this.#certificate && {
+        cert: this.#certificate.cert.toString('latin1'),
+        key: this.#certificate.key.toString('latin1'),
+      },
+    }));
+    this.#limits.answer(worker);
+    this.#store.answer(worker);
+    passOnRefusals(worker, () => this.#workers?.all ?? []);
+  }
+
+  /** What is wrong leaves the old settings in place. */
+  async reload(): Promise<void> {
+    const loaded = load(this.#command);
+    if (!loaded.ok) return this.#log.error({ problems: loaded.problem }, 'not reloaded: the old settings stay');
+    const { settings } = loaded.value;
+    const certificate = readCertificate(settings);
+    const asked = (this.#workers?.all ?? []).map(({ channel }) =>
+      channel.ask(reloading, settings, { withinMs: reloadWithinMs, otherwise: false }),
+    );
+    if (!(await Promise.all(asked)).includes(true)) return;
+    this.#settings = settings;
+    if (certificate.ok) this.#certificate = certificate.value;
+    void this.#survey();
+  }
+
+  /** What does nothing in /srv is said once more at each reload. */
+  async #survey(): Promise<void> {
+    const [worker] = this.#workers?.all ?? [];
+    const plugins = await worker?.channel.ask(listing, undefined, { otherwise: [] });
+    if (plugins === undefined || plugins.length === 0) return;
+    this.#endSurvey();
+    this.#endSurvey = surveyAside(this.#settings, plugins, this.#log);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#expiry);
+    this.#endSurvey();
+    for (const port of [...this.#ports, ...(this.#pagePort ? [this.#pagePort] : [])]) port.close();
+    await Promise.all([this.#workers?.stop(this.#settings.stop_timeout + closeMs), this.#page?.stop(closeMs)]);
+    await this.#store.close();
+  }
+
+  async #openPorts(endpoints: readonly ListenEndpoint[]): Promise<Failure | undefined> {
+    const ports: Port[] = [];
+    this.#ports = ports;
+    for (const endpoint of endpoints) {
+      try {
+        ports.push(await openPort(listenTarget(endpoint, endpoints)));
+      } catch (error) {
+        const code = (error as NodeJS.ErrnoException).code === 'EACCES' ? exit.noPermission : exit.unavailable;
+        return { code, problems: [`listen = ${writeListenEndpoint(endpoint)}: ${listenProblem(error)}`] };
+      }
+    }
+    return undefined;
+  }
+
+  /** Mail is taken also where the page cannot be had. */
+  async #openPage(): Promise<Port | undefined> {
+    const { web } = this.#settings;
+    if (web === undefined) return undefined;
+    try {
+      return await openPort(web);
+    } catch (error) {
+      const problem = `web = ${webEndpoint.write(web)}: ${listenProblem(error)}`;
+      this.#log.error({ problem }, 'the quarantine page cannot be opened');
+      return undefined;
+    }
+  }
+}
+
+/** Sockets that were handed over take the place of `listen`. */
+export function endpointsOf({ listen }: Settings): readonly ListenEndpoint[] {
+  const given = handedOver();
+  return given.length > 0 && listen.every(({ kind }) => kind !== 'fd')
+    ? given.map((fd) => ({ kind: 'fd', fd }))
+    : listen;
+}
+
+const countOf = ({ workers }: Settings): number => (workers === 'auto' ? availableParallelism() : workers);

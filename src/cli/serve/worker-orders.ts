@@ -1,0 +1,19 @@
+/** What a worker is told by its primary: settings and certificate at its start, settings again at each reload. */
+import type { Settings } from '../../settings/settings.js';
+import { question } from '../service/channel.js';
+import type { SurveyedPlugin } from './survey.js';
+
+export interface Orders {
+  readonly settings: Settings;
+  /** How many ports it was given. */
+  readonly ports: number;
+  /** PEM, as read before rights were given up: the key may be root's alone. */
+  readonly certificate: { readonly cert: string; readonly key: string } | undefined;
+}
+
+/** A worker's first question. */
+export const orders = question<undefined, Orders | undefined>('orders');
+/** The plugins that it has loaded. */
+export const listing = question<undefined, readonly SurveyedPlugin[]>('plugins');
+/** Do these settings serve? What is wrong leaves the old ones in place, and is logged. */
+export const reloading = question<Settings, boolean>('reload');

@@ -1,0 +1,197 @@
+/**
+ * One worker of `postern serve`, from its orders to its last transaction: it listens on the ports that the primary
+ * opened, and reads settings, plugins and certificate anew when it is told.
+ */
+import { createLogger, type Logger } from '../../log.js';
+import { consoleToLog } from '../../hooks/plugin-console.js';
+import type { Settings } from '../../settings/settings.js';
+import { type ConnectionLimits, LocalLimits } from '../../smtp/limits.js';
+import { Listener } from '../../smtp/server.js';
+import type { Services } from '../../smtp/services.js';
+import { failed } from '../complain.js';
+import { exit } from '../exit-codes.js';
+import { readCertificate, watchCertificate } from '../service/certificate.js';
+import { leave } from '../service/child.js';
+import type { Failure, Service } from '../service/life.js';
+import { listenProblem } from '../service/listen-problem.js';
+import { live } from '../service/life.js';
+import type { Signals } from '../service/signals.js';
+import { WorkerSide } from '../service/worker-side.js';
+import { type SharedParts, wire } from '../wire.js';
+import { maxOf, primaryLimits } from './worker-limits.js';
+import { listing, type Orders, orders, reloading } from './worker-orders.js';
+import { sharedRefusals } from './worker-refusals.js';
+import { primaryStore } from './worker-store.js';
+
+const ordersWithinMs = 10_000;
+
+/** Serves until it is stopped; the exit code. */
+export async function runWorker(signals: Signals): Promise<number> {
+  const side = new WorkerSide(signals);
+  const given = await side.channel.ask(orders, undefined, { withinMs: ordersWithinMs, otherwise: undefined });
+  if (given === undefined) return signals.isStopping ? exit.ok : failed(exit.software, ['the primary does not answer']);
+  const log = createLogger(given.settings);
+  consoleToLog(log);
+  const worker = new Worker(given, { side, signals, log });
+  const code = await live(worker, signals);
+  side.close();
+  return code;
+}
+
+interface WorkerParts {
+  readonly side: WorkerSide;
+  readonly signals: Signals;
+  readonly log: Logger;
+}
+
+class Worker implements Service {
+  readonly #orders: Orders;
+  readonly #side: WorkerSide;
+  readonly #log: Logger;
+  readonly #shared: SharedParts;
+  #listener: Listener | undefined;
+  #unwatch: () => void = () => {};
+  #reloading: Promise<unknown> = Promise.resolve();
+  #isRetired = false;
+
+  constructor(given: Orders, { side, signals, log }: WorkerParts) {
+    this.#orders = given;
+    this.#side = side;
+    this.#log = log;
+    this.#shared = {
+      store: () => primaryStore(side.channel),
+      refusals: (own) => sharedRefusals(side.channel, own),
+    };
+    side.channel.hear(leave, () => {
+      this.#isRetired = true;
+      signals.stopFor('retired');
+    });
+    side.channel.answer(listing, () =>
+      (this.#listener?.services.plugins.listed ?? []).map(({ name, inAll, list }) => ({
+        name,
+        ...(inAll !== undefined && { inAll }),
+        ...(list !== undefined && { list }),
+      })),
+    );
+    side.channel.answer(reloading, (settings) => this.#reloadInTurn(settings));
+  }
+
+  async open(): Promise<Failure | undefined> {
+    const { settings } = this.#orders;
+    const wired = await wire(settings, this.#log, { shared: this.#shared });
+    if (!wired.ok) return { code: exit.config, problems: wired.problem };
+    this.#listener = new Listener(wired.value, this.#limits(settings), certificateOf(this.#orders));
+    this.#unwatch = watchCertificate(settings, () => this.#renewCertificate());
+    return undefined;
+  }
+
+  async start(): Promise<Failure | undefined> {
+    const listener = this.#listener;
+    if (listener === undefined) return undefined;
+    const listen: string[] = [];
+    for (const fd of this.#side.portFds(this.#orders.ports)) {
+      try {
+        listen.push(await listener.open({ fd }));
+      } catch (error) {
+        return { code: exit.unavailable, problems: [`listen: ${listenProblem(error)}`] };
+      }
+    }
+    this.#log.info({ listen, tls: listener.hasCertificate }, 'listening');
+    this.#side.serves();
+    return undefined;
+  }
+
+  async close(why: string | undefined): Promise<void> {
+    const listener = this.#listener;
+    if (listener === undefined) return;
+    this.#log.info({ signal: why }, 'stopping: running transactions are finished');
+    this.#unwatch();
+    await this.#reloading;
+    const { stop_timeout, session_timeout, data_timeout } = listener.services.settings;
+    // Whom a plugin made retire, nobody waits for: each of its sessions may come to its end.
+    await listener.stop(this.#isRetired ? session_timeout + data_timeout : stop_timeout);
+    const { relay, quarantine, content, store } = listener.services;
+    await Promise.all([relay.close(), quarantine.close(), content.close(), store.close()]);
+    this.#log.info({}, 'stopped');
+  }
+
+  /** One worker counts by itself: asking another process costs more than the count. */
+  #limits(settings: Settings): ConnectionLimits {
+    if (settings.workers !== 1) return primaryLimits(this.#side.channel);
+    return new LocalLimits(() => maxOf(this.#listener?.services.settings ?? settings));
+  }
+
+  #reloadInTurn(settings: Settings): Promise<boolean> {
+    const reloaded = this.#reloading.then(() => this.#reload(settings));
+    this.#reloading = reloaded;
+    return reloaded;
+  }
+
+  /** Settings, plugins and certificate anew; what is wrong leaves the old ones in place. */
+  async #reload(settings: Settings): Promise<boolean> {
+    const log = this.#log;
+    const listener = this.#listener;
+    if (listener === undefined) return false;
+    const old = listener.services;
+    const wired = await wire(settings, log, { kept: old, shared: this.#shared });
+    if (!wired.ok) {
+      log.error({ problems: wired.problem }, 'not reloaded: the old settings stay');
+      return false;
+    }
+    listener.services = wired.value;
+    retire(old, wired.value);
+    this.#unwatch();
+    this.#renewCertificate();
+    this.#unwatch = watchCertificate(settings, () => this.#renewCertificate());
+    log.info({ restart_for: changedForRestart(old.settings, settings) }, 'reloaded');
+    return true;
+  }
+
+  #renewCertificate(): void {
+    const log = this.#log;
+    const listener = this.#listener;
+    if (listener === undefined) return undefined;
+    const read = readCertificate(listener.services.settings);
+    if (!read.ok) return log.error({ problem: read.problem }, 'certificate not renewed: the old one stays');
+    if (!read.value) return undefined;
+    listener.useCertificate(read.value);
+    return log.info({}, 'certificate read');
+  }
+}
+
+/** As it is on disk now; as the primary read it where the worker may not. */
+function certificateOf({ settings, certificate }: Orders): { cert: Buffer; key: Buffer } | undefined {
+  const read = readCertificate(settings);
+  if (read.ok && read.value) return read.value;
+  return certificate && { cert: Buffer.from(certificate.cert, 'latin1'), key: Buffer.from(certificate.key, 'latin1') };
+}
+
+/** Running sessions keep what they began with, so it is closed when none of them can be left. */
+function retire(old: Services, now: Services): void {
+  const { session_timeout, data_timeout } = old.settings;
+  const close = (): void => {
+    if (old.relay !== now.relay) void old.relay.close();
+    if (old.quarantine !== now.quarantine) void old.quarantine.close();
+    if (old.store !== now.store) void old.store.close();
+  };
+  setTimeout(close, session_timeout + data_timeout).unref();
+}
+
+const needRestart = [
+  'listen',
+  'state',
+  'workers',
+  'web',
+  'web_hosts',
+  'web_proxies',
+  'web_tokens',
+  'digest_url',
+  'user',
+  'group',
+  'log_level',
+  'log_format',
+  'syslog_prefix',
+] as const;
+
+const changedForRestart = (a: Settings, b: Settings): string[] =>
+  needRestart.filter((name) => JSON.stringify(a[name]) !== JSON.stringify(b[name]));

@@ -63,14 +63,19 @@ const lines = (write: (text: string) => void): Writable =>
     },
   });
 
+/** The first plugin whose file stands in the text of a stack. */
+export function pluginIn(stack: string): string | undefined {
+  for (const [, place = ''] of stack.matchAll(/^ {4}at (?:.*\()?(.+?):\d+:\d+\)?$/gm)) {
+    const name = names.get(place.replace(/\?.*$/, ''));
+    if (name !== undefined) return name;
+  }
+  return undefined;
+}
+
 function caller(): string {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 40;
   const { stack = '' } = new Error('where');
   Error.stackTraceLimit = stackTraceLimit;
-  for (const [, place = ''] of stack.matchAll(/^ {4}at (?:.*\()?(.+?):\d+:\d+\)?$/gm)) {
-    const name = names.get(place.replace(/\?.*$/, ''));
-    if (name !== undefined) return name;
-  }
-  return 'plugin';
+  return pluginIn(stack) ?? 'plugin';
 }

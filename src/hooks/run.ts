@@ -8,6 +8,8 @@ import type { Eventual } from '../mail/eventual.js';
 import { type Reply, localProblem } from '../mail/reply.js';
 import { type Pardon, type Rejection, type Verdict, defer, note, pass, skip } from '../mail/verdict.js';
 import { believe } from './believe.js';
+import { nowAsked, nowAt } from './watched/doing.js';
+import { whilePending } from './watched/pending.js';
 import type { DataContext, HookContext, JudgingHook, Markers } from './plugin.js';
 import type { HookedPlugin, HookTable } from './table.js';
 
@@ -31,6 +33,8 @@ export interface HookLog {
 export interface HookRun<H extends JudgingHook> {
   readonly hook: H;
   readonly plugins: HookTable;
+  /** The mail's, or the session's where there is none yet. */
+  readonly id: string;
   /** One for all plugins: what those before them said shows in it. */
   readonly context: HookContext<H>;
   /** Called when the first line is to be written. */
@@ -45,8 +49,12 @@ export interface HookRun<H extends JudgingHook> {
 const goOn: HookOutcome = { kind: 'go on' };
 
 /** Asks the plugins that have this hook, one after the other, until one settles it. Never throws, never rejects. */
-export const runHook = <H extends JudgingHook>(run: HookRun<H>): Eventual<HookOutcome> =>
-  runFrom({ run, checkModes: undefined }, run.plugins.of(run.hook), 0);
+export function runHook<H extends JudgingHook>(run: HookRun<H>): Eventual<HookOutcome> {
+  const hooked = run.plugins.of(run.hook);
+  if (hooked.length === 0) return goOn;
+  nowAt(run.hook, run.id);
+  return runFrom({ run, checkModes: undefined }, hooked, 0);
+}
 
 /** A run under way. */
 interface Running<H extends JudgingHook> {
@@ -101,6 +109,7 @@ function judge<H extends JudgingHook>(running: Running<H>, hooked: HookedPlugin<
   try {
     const unasked = whyNot(running, asking);
     if (unasked !== undefined) return told(asking, unasked);
+    nowAsked(hooked.place);
     const answer: unknown = hooked.method.call(hooked.plugin, run.context as never);
     return answer instanceof Promise ? judgeLater(asking, answer) : believed(asking, answer);
   } catch (error) {
@@ -153,7 +162,7 @@ function modeOf(
 
 async function judgeLater<H extends JudgingHook>(asking: Asking<H>, answer: Promise<unknown>): Promise<Verdict> {
   try {
-    return believed(asking, await inTime(answer, asking.run.timeoutMs));
+    return believed(asking, await inTime(answer, asking));
   } catch (error) {
     return failed(asking, error);
   }
@@ -203,15 +212,18 @@ function problemOf(error: unknown): string {
   }
 }
 
-async function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
+async function inTime<T, H extends JudgingHook>(answer: Promise<T>, { run, hooked }: Asking<H>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
+  let forget = (): void => {};
   const late = new Promise<never>((_, fail) => {
-    timer = setTimeout(() => fail(new Error(`no verdict within ${timeoutMs} ms`)), timeoutMs);
+    timer = setTimeout(() => fail(new Error(`no verdict within ${run.timeoutMs} ms`)), run.timeoutMs);
+    forget = whilePending(hooked.name, fail);
   });
   try {
     return await Promise.race([answer, late]);
   } finally {
     clearTimeout(timer);
+    forget();
   }
 }
 

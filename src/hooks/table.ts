@@ -3,11 +3,14 @@
  * has costs nothing, and a plugin that changes itself later on changes nothing here. Leaves asking them to run.ts.
  */
 import type { Verdict } from '../mail/verdict.js';
+import { placeOf } from './watched/doing.js';
 import { type HookMethod, type HookName, hookNames, type JudgingHook, type Plugin } from './plugin.js';
 
 export interface HookedPlugin<H extends HookName> {
   readonly plugin: Plugin;
   readonly name: string;
+  /** For `doing`. */
+  readonly place: number;
   readonly method: HookMethod<H>;
   /** It is what the author calls the method. */
   readonly methodName: string;
@@ -52,5 +55,17 @@ function hookedTo<H extends HookName>(hook: H, plugin: Plugin): HookedPlugin<H>[
   const switches = atData ? plugin.switches : undefined;
   const skipsSettled = atData && plugin.skipsSettled === true;
   const methodName = switches?.[0] === name ? 'inspect' : hook;
-  return [{ plugin, name, method, methodName, skipsSettled, switches, inAll, hasList: list !== undefined }];
+  return [
+    {
+      plugin,
+      name,
+      place: placeOf(name),
+      method,
+      methodName,
+      skipsSettled,
+      switches,
+      inAll,
+      hasList: list !== undefined,
+    },
+  ];
 }

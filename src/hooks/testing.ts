@@ -111,6 +111,7 @@ export async function verdictOf(plugin: Plugin, context: DataContext): Promise<V
   await runHook({
     hook: 'dataPost',
     plugins: new HookTable([plugin], (one) => heard.push(one)),
+    id: 'TEST',
     context,
     log: () => ({ debug: () => {}, info: () => {}, error: () => {} }),
     debug: false,

@@ -110,6 +110,7 @@ function run(hook: 'dataPost' | 'queue', mail: ReadMail): Eventual<HookOutcome> 
   return runHook({
     hook,
     plugins: services.plugins,
+    id: transaction.id,
     context,
     log: () => services.hookLog({ ip: session.clientIp.text, session: session.id, id: transaction.id }),
     debug: services.settings.log_level === 'debug',

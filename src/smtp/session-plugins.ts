@@ -108,6 +108,7 @@ export class SessionPlugins {
     const outcome = runHook({
       hook,
       plugins,
+      id: transaction?.id ?? session,
       context,
       log: () => hookLog({ ip: clientIp.text, session, ...(transaction && { id: transaction.id }) }),
       debug: settings.log_level === 'debug',

@@ -39,6 +39,7 @@ async function judged(plugin: Plugin, context: DataContext): Promise<{ outcome: 
   };
   const outcome = await runHook({
     hook: 'dataPost',
+    id: 'TEST',
     plugins: new HookTable([plugin]),
     context,
     log: () => ({ debug: line, info: line, error: line }),

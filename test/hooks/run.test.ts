@@ -41,6 +41,7 @@ async function run(...answers: readonly (() => unknown)[]): Promise<Run> {
   });
   const outcome = await runHook({
     hook: 'connect',
+    id: 'TEST',
     plugins: new HookTable([{ name: 'without this hook', helo: () => accept }, ...plugins]),
     context: testMail({}),
     log: () => ({ debug: line('debug'), info: line('info'), error: line('error') }),
@@ -228,6 +229,7 @@ test('the method is called on its plugin, as it was when the list was read', asy
   plugin.connect = () => accept;
   await runHook({
     hook: 'connect',
+    id: 'TEST',
     plugins,
     context: testMail({}),
     log: () => assert.fail('nothing to log'),
@@ -241,6 +243,7 @@ test('the method is called on its plugin, as it was when the list was read', asy
 test('an outcome is there at once where every plugin answers at once', () => {
   const outcome = runHook({
     hook: 'connect',
+    id: 'TEST',
     plugins: new HookTable([{ name: 'a', connect: () => pass }]),
     context: testMail({}),
     log: () => assert.fail('nothing to log'),

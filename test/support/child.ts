@@ -21,6 +21,8 @@ export interface ChildOptions {
   /** File descriptors from 3 on. */
   readonly fds?: readonly number[];
   readonly env?: NodeJS.ProcessEnv;
+  /** They were handed over as systemd does it. */
+  readonly activated?: boolean;
 }
 
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -42,7 +44,10 @@ export class PosternProcess {
     this.root = options.root ?? makeRoot(options.markers ?? []);
     this.#ownRoot = options.root === undefined;
     const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', ...(options.fds ?? [])];
-    this.#child = spawn(process.execPath, [program, 'serve', ...flags(this.root, options)], {
+    const words = [process.execPath, program, 'serve', ...flags(this.root, options)];
+    const activation = `LISTEN_PID=$$ LISTEN_FDS=${options.fds?.length ?? 0} exec "$@"`;
+    const [command = '', ...argv] = options.activated === true ? ['/bin/sh', '-c', activation, 'sh', ...words] : words;
+    this.#child = spawn(command, argv, {
       stdio,
       env: { ...inherited(), ...options.env },
     });

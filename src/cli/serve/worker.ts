@@ -11,7 +11,7 @@ import type { Services } from '../../smtp/services.js';
 import { failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
 import { readCertificate, watchCertificate } from '../service/certificate.js';
-import { leave } from '../service/child.js';
+import { leave, retiring } from '../service/child.js';
 import type { Failure, Service } from '../service/life.js';
 import { listenProblem } from '../service/listen-problem.js';
 import { live } from '../service/life.js';
@@ -22,8 +22,20 @@ import { maxOf, primaryLimits } from './worker-limits.js';
 import { listing, type Orders, orders, reloading } from './worker-orders.js';
 import { sharedRefusals } from './worker-refusals.js';
 import { primaryStore } from './worker-store.js';
+import { keepAlive, outliveLateMistakes } from './late-mistakes.js';
+import { watchLoop } from './watcher.js';
 
 const ordersWithinMs = 10_000;
+/** After its stop a worker has so long to close what it has; the primary would kill it a little later. */
+const endMs = 800;
+
+/** Also where nobody is left to kill it. */
+function endInAnyCase(mayEnd: () => void, ms: number): void {
+  setTimeout(() => {
+    mayEnd();
+    process.exit(exit.software);
+  }, ms).unref();
+}
 
 /** Serves until it is stopped; the exit code. */
 export async function runWorker(signals: Signals): Promise<number> {
@@ -33,7 +45,12 @@ export async function runWorker(signals: Signals): Promise<number> {
   const log = createLogger(given.settings);
   consoleToLog(log);
   const worker = new Worker(given, { side, signals, log });
+  watchLoop();
+  outliveLateMistakes(log, () => side.channel.tell(retiring, undefined));
+  const mayEnd = keepAlive();
+  void signals.stop.then(() => endInAnyCase(mayEnd, worker.stopMs + endMs));
   const code = await live(worker, signals);
+  mayEnd();
   side.close();
   return code;
 }
@@ -76,6 +93,12 @@ class Worker implements Service {
     side.channel.answer(reloading, (settings) => this.#reloadInTurn(settings));
   }
 
+  /** Whom a plugin made retire, nobody waits for: each of its sessions may come to its end. */
+  get stopMs(): number {
+    const { stop_timeout, session_timeout, data_timeout } = this.#listener?.services.settings ?? this.#orders.settings;
+    return this.#isRetired ? session_timeout + data_timeout : stop_timeout;
+  }
+
   async open(): Promise<Failure | undefined> {
     const { settings } = this.#orders;
     const wired = await wire(settings, this.#log, { shared: this.#shared });
@@ -107,9 +130,7 @@ class Worker implements Service {
     this.#log.info({ signal: why }, 'stopping: running transactions are finished');
     this.#unwatch();
     await this.#reloading;
-    const { stop_timeout, session_timeout, data_timeout } = listener.services.settings;
-    // Whom a plugin made retire, nobody waits for: each of its sessions may come to its end.
-    await listener.stop(this.#isRetired ? session_timeout + data_timeout : stop_timeout);
+    await listener.stop(this.stopMs);
     const { relay, quarantine, content, store } = listener.services;
     await Promise.all([relay.close(), quarantine.close(), content.close(), store.close()]);
     this.#log.info({}, 'stopped');

@@ -85,7 +85,7 @@ export class Channel {
   }
 
   async #take(message: ChannelMessage): Promise<void> {
-    switch (message.postern) {
+    switch (message?.postern) {
       case 'answer':
         return this.#waiting.get(message.id)?.(message.value);
       case 'tell':

@@ -21,6 +21,8 @@ const checkEveryMs = 1000;
 /** One that did not come to serve is followed after so long, twice as long each time. */
 const firstPauseMs = 1000;
 const maxPauseMs = 30_000;
+/** So many for each that serves may still have mails: a plugin that fails at every mail must not fill the machine. */
+const maxRetiring = 3;
 
 export class Workers {
   /** All of them serve for the first time; or the exit code of one that cannot. */
@@ -79,7 +81,8 @@ export class Workers {
   }
 
   #retires(worker: Child): void {
-    if (worker.isRetiring) return;
+    const retired = this.all.filter(({ isRetiring }) => isRetiring).length;
+    if (worker.isRetiring || retired >= maxRetiring * this.#kept.count) return;
     worker.isRetiring = true;
     this.#kept.log.warn({ worker: worker.pid }, 'worker retires: another one takes its place');
     this.#start();

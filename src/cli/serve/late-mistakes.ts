@@ -1,0 +1,30 @@
+/**
+ * A plugin's mistake behind its answer: an exception in a timer, a rejection nobody waits for, an `error` event nobody
+ * hears. It cuts no mail: it is logged with the plugin's name, its own mail is deferred, and the worker, whose state
+ * nobody knows now, asks to be replaced.
+ */
+import type { Logger } from '../../log.js';
+import { failPending } from '../../hooks/watched/pending.js';
+import { pluginIn } from '../../hooks/plugin-console.js';
+
+/** From now on; `retire` is called for each. */
+export function outliveLateMistakes(log: Logger, retire: () => void): void {
+  process.on('uncaughtException', (thrown: unknown) => {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const plugin = pluginIn(error.stack ?? '');
+    const isDeferred = plugin !== undefined && failPending(plugin, error);
+    log.error({ ...(plugin !== undefined && { plugin }), deferred: isDeferred, err: error }, 'a late mistake');
+    retire();
+  });
+}
+
+/** A plugin does not end the process: its hook fails instead. Returns what takes that back. */
+export function keepAlive(): () => void {
+  const { exit, abort } = process;
+  const refuse = (): never => {
+    throw new Error('a plugin must not end the process');
+  };
+  process.exit = refuse;
+  process.abort = refuse;
+  return () => Object.assign(process, { exit, abort });
+}

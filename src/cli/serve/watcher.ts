@@ -1,0 +1,39 @@
+/**
+ * A worker's watcher: a thread that sees whether the worker's event loop turns, and tells the primary what was asked
+ * of which plugin when it does not. The file is the thread's program as well.
+ */
+import { writeSync } from 'node:fs';
+import { isMainThread, Worker, workerData } from 'node:worker_threads';
+import { beat, doingMemory, readDoing } from '../../hooks/watched/doing.js';
+import { doingFd } from '../service/child.js';
+
+interface Watch {
+  readonly watched: SharedArrayBuffer;
+}
+
+const beatEveryMs = 500;
+const lookEveryMs = 1000;
+
+/** Until the process ends. */
+export function watchLoop(): void {
+  const given: Watch = { watched: doingMemory };
+  const resourceLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2, stackSizeMb: 1 };
+  const thread = new Worker(new URL(import.meta.url), { workerData: given, resourceLimits });
+  thread.on('error', () => {}); // then it is killed without a word
+  thread.unref();
+  setInterval(beat, beatEveryMs).unref();
+}
+
+function watch({ watched }: Watch): void {
+  let last = -1;
+  let isSaid = false;
+  setInterval(() => {
+    const { beat: beats, ...doing } = readDoing(watched);
+    if (beats === last && !isSaid) writeSync(doingFd, `${JSON.stringify(doing)}\n`);
+    isSaid = beats === last;
+    last = beats;
+  }, lookEveryMs);
+}
+
+const data = workerData as Partial<Watch> | null;
+if (!isMainThread && data?.watched !== undefined) watch(data as Watch);

@@ -7,6 +7,8 @@ import { accessSync, constants, existsSync, mkdtempSync, rmdirSync } from 'node:
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { isEximThere } from './exim.js';
+import { isOpensmtpdThere } from './opensmtpd.js';
 import { sendmailRoot } from './sendmail.js';
 
 /** What cannot be told from a program in the PATH, and how it is told. */
@@ -14,6 +16,8 @@ const probes: Readonly<Record<string, () => boolean>> = {
   postfix: () => isRoot() && existsSync('/usr/lib/postfix/sbin/master') && hasProgram('smtp-source'),
   // Not the program of that name that Postfix has, too.
   'real-sendmail': () => isRoot() && sendmailRoot() !== undefined && hasProgram('m4') && hasProgram('unshare'),
+  exim: () => isRoot() && isEximThere() && hasProgram('unshare'),
+  opensmtpd: () => isRoot() && isOpensmtpdThere() && hasProgram('unshare'),
   // Accounts for Sendmail's AUTH; saslpasswd2 brings the folder that is mounted over.
   sasl: () => hasProgram('saslpasswd2') && existsSync('/usr/lib/sasl2') && hasProgram('mount'),
   strace: () => isRoot() && hasProgram('strace') && spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status === 0,
@@ -24,6 +28,8 @@ const probes: Readonly<Record<string, () => boolean>> = {
 const whatIsMissing: Readonly<Record<string, string>> = {
   postfix: 'postfix is not installed, or this is not root',
   'real-sendmail': 'Sendmail (with its m4 files), m4 or unshare is not installed, or this is not root',
+  exim: 'Exim is not unpacked as in .ci/run, or unshare is not installed, or this is not root',
+  opensmtpd: 'OpenSMTPD is not unpacked as in .ci/run, or unshare is not installed, or this is not root',
   sasl: 'sasl2-bin is not installed',
   strace: 'strace is not installed, or may not trace',
   tmpfs: 'this user may not mount a tmpfs',

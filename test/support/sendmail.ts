@@ -27,7 +27,10 @@ const places = ['/usr/local/lib/postern-peers/sendmail', ''];
 export const sendmailRoot = (): string | undefined =>
   places.find((root) => existsSync(programOf(root)) && existsSync(`${root}/usr/share/sendmail/cf/m4/cf.m4`));
 
-const programOf = (root: string): string => `${root}/usr/libexec/sendmail/sendmail`;
+/** Where Debian has it. */
+export const sendmailProgram = '/usr/libexec/sendmail/sendmail';
+
+const programOf = (root: string): string => `${root}${sendmailProgram}`;
 
 export interface SendmailOptions {
   readonly hostname: string;

@@ -12,6 +12,7 @@
  * Expansion concatenates; it never searches or replaces inside remote text.
  */
 import type { Ip } from '../mail/ip.js';
+import { type Result, wrong } from '../mail/result.js';
 import { isAscii } from './domain.js';
 
 export type MacroLetter = 's' | 'l' | 'o' | 'd' | 'i' | 'p' | 'h' | 'c' | 'r' | 't' | 'v';
@@ -84,23 +85,24 @@ export function parseMacroString(text: string, place: MacroPlace): MacroString |
     const m = macroBody.exec(text);
     if (!m) return problemAt(at, 'not a macro; a percent sign is written %%');
     const expand = expandOf(m);
-    if (typeof expand === 'string') return problemAt(at, expand);
-    if (place === 'domain-spec' && 'crt'.includes(expand.letter)) {
+    if (!expand.ok) return problemAt(at, expand.problem);
+    if (place === 'domain-spec' && 'crt'.includes(expand.value.letter)) {
       // RFC 7208 §7.2: "allowed only in "exp" text".
       return problemAt(at, `the macro ${m[0]} is allowed only in the text of an explanation`);
     }
-    letters += expand.letter;
-    parts.push(expand);
+    letters += expand.value.letter;
+    parts.push(expand.value);
     at += m[0].length;
   }
   return { text, parts, endsInExpand, usesPtr: letters.includes('p'), usesLocalPart: /[sl]/.test(letters) };
 }
 
-function expandOf([whole, letter = '', digits = '', r = '', delimiters = '']: readonly string[]): MacroExpand | string {
+function expandOf([whole, letter = '', digits = '', r = '', delimiters = '']: readonly string[]): Result<MacroExpand> {
   // RFC 7208 §7.3: "The DIGIT transformer … if the DIGIT is present, the value MUST be nonzero".
-  if (digits !== '' && Number(digits) === 0) return `the macro ${whole} keeps no part; the number must not be zero`;
+  if (digits !== '' && Number(digits) === 0)
+    return wrong(`the macro ${whole} keeps no part; the number must not be zero`);
   const lower = letter.toLowerCase();
-  return {
+  const value = {
     letter: lower as MacroLetter,
     keep: Number(digits),
     reverse: r !== '',
@@ -108,6 +110,7 @@ function expandOf([whole, letter = '', digits = '', r = '', delimiters = '']: re
     delimiters: delimiters === '' && digits === '' && r === '' ? '' : delimiters || '.',
     escape: letter !== lower,
   };
+  return { ok: true, value };
 }
 
 const problemAt = (at: number, problem: string): MacroProblem => ({ kind: 'problem', problem, at });

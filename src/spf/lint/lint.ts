@@ -4,6 +4,7 @@
  * throws, and asks DNS for no more than `maxTerms` terms.
  */
 import type { Ip } from '../../mail/ip.js';
+import { type Result, wrong } from '../../mail/result.js';
 import type { DnsAnswer, Mx, RecordType, RecordData, Resolver } from '../../dns/resolver.js';
 import { isQueryName, withoutFinalDot } from '../domain.js';
 import { explainStringIn } from '../explain.js';
@@ -102,51 +103,51 @@ class RecordLint {
     return new Findings(domain, this.#findings);
   }
 
-  #givenRecord({ domain }: RecordPlace, strings: readonly string[]): string {
+  #givenRecord({ domain }: RecordPlace, strings: readonly string[]): Result<string> {
     lintTexts([strings], { domain, isPublished: false }, this.#in(domain));
-    return strings.join('');
+    return { ok: true, value: strings.join('') };
   }
 
   /** Reads the text of the domain's record, or says why there is none. */
-  async #readRecord({ domain, role, by }: RecordPlace): Promise<string | NoRecord> {
+  async #readRecord({ domain, role, by }: RecordPlace): Promise<Result<string>> {
     const name = domain ?? '';
     const answer = await this.#lookup(name, 'TXT');
     const findings = this.#in(domain);
     const consequence = by === undefined ? 'receivers answer permerror' : `${by.text} is permerror`;
     if (answer.kind === 'failed') {
       findings.error(`the TXT look-up failed (${answer.problem}): receivers answer temperror`, { section: '4.4' });
-      return { why: `look-up failed: ${answer.problem}` };
+      return wrong(`look-up failed: ${answer.problem}`);
     }
     const records = answer.kind === 'found' ? answer.records : [];
     const texts = records.map((parts) => parts.join('')).filter(isSpfRecord);
     if (role === 'own') lintTexts(records, { domain, isPublished: true }, findings);
     if (texts.length > 1) {
       findings.error(`there are ${texts.length} SPF records, so ${consequence}: keep one`, { section: '4.5' });
-      return { why: `${texts.length} SPF records` };
+      return wrong(`${texts.length} SPF records`);
     }
     const [text] = texts;
-    if (text !== undefined) return text;
+    if (text !== undefined) return { ok: true, value: text };
     if (by === undefined) findings.error('there is no SPF record', { section: '4.5' });
     else
       findings.error(`there is no SPF record, so ${consequence}`, { section: by.kind === 'include' ? '5.2' : '6.1' });
-    return { why: answer.kind === 'void' && answer.why === 'nxdomain' ? 'no such name' : 'no SPF record' };
+    return wrong(answer.kind === 'void' && answer.why === 'nxdomain' ? 'no such name' : 'no SPF record');
   }
 
   /** `term` is the one that led here, and counts as a look-up itself. */
-  async #recordBranch(place: RecordPlace, term: string | undefined, read: string | NoRecord): Promise<LintBranch> {
+  async #recordBranch(place: RecordPlace, term: string | undefined, read: Result<string>): Promise<LintBranch> {
     const { domain } = place;
     const own = term === undefined ? 0 : 1;
-    if (typeof read !== 'string') {
-      return { term, domain, record: undefined, lookups: own, voids: noVoids, note: read.why, branches: [] };
+    if (!read.ok) {
+      return { term, domain, record: undefined, lookups: own, voids: noVoids, note: read.problem, branches: [] };
     }
-    const terms = lintRecord(read, place, this.#in(domain));
+    const terms = lintRecord(read.value, place, this.#in(domain));
     const branches: LintBranch[] = [];
     for (const asking of askingTerms(terms)) branches.push(await this.#termBranch(asking, place));
     if (place.role === 'own') await this.#lintExplanation(terms, domain);
     return {
       term,
       domain,
-      record: read,
+      record: read.value,
       lookups: sum(branches, ({ lookups }) => lookups) + own,
       voids: { ip4: sum(branches, ({ voids }) => voids.ip4), ip6: sum(branches, ({ voids }) => voids.ip6) },
       note: undefined,
@@ -311,10 +312,6 @@ class RecordLint {
     if (resolver === undefined) return { kind: 'failed', problem: 'nobody to ask' };
     return resolver.lookup(name, type, signal && { signal });
   }
-}
-
-interface NoRecord {
-  readonly why: string;
 }
 
 interface Following {

@@ -6,7 +6,7 @@ import { readDirectory, type DirectoryKey } from '../../../directory/settings.js
 import type { DirectoryOptions } from '../../../directory/directory.js';
 import { readZoneFile } from '../../../dns/zone.js';
 import type { Resolver } from '../../../dns/resolver.js';
-import type { Problems, Result } from '../../../mail/result.js';
+import { type Problems, type Result, wrong } from '../../../mail/result.js';
 import { printable } from '../../../mail/text.js';
 import type { Endpoint } from '../../../milter/endpoint.js';
 import type { SubmissionSettings } from '../../../milter/submission/settings.js';
@@ -59,11 +59,8 @@ export function loadSubmission({ env, readFile, inherited }: SubmissionInput): L
   const directory = values.LDAP_ENABLED ? directoryOf(env, readFile) : undefined;
   if (directory && !directory.ok) problems.push(...directory.problem);
   const zone = zoneOf(values.DNS_ZONE, readFile);
-  if (typeof zone === 'string') problems.push(`DNS_ZONE: ${zone}`);
-  const socket = socketOf(values, inherited);
-  if (typeof socket === 'string') problems.push(`MILTER_SOCKET: ${socket}`);
-  if (problems.length > 0 || typeof zone === 'string' || typeof socket === 'string' || directory?.ok === false)
-    return { ok: false, problem: problems };
+  if (zone?.ok === false) problems.push(`DNS_ZONE: ${zone.problem}`);
+  if (problems.length > 0 || zone?.ok === false || directory?.ok === false) return wrong(problems);
   const config: SubmissionConfig = {
     mode: values.MILTER_MODE,
     name: values.MILTER_NAME,
@@ -76,11 +73,11 @@ export function loadSubmission({ env, readFile, inherited }: SubmissionInput): L
     directoryFailure: values.SUBMISSION_LDAP_FAILURE,
     log_level: values.LOG_LEVEL === 'warning' ? 'warn' : values.LOG_LEVEL,
     log_format: values.LOG_FORMAT,
-    socket,
+    socket: socketOf(values, inherited),
     socketMode: values.MILTER_SOCKET_MODE,
     metrics: values.METRICS,
     dnsServers: values.DNS_SERVERS,
-    zone,
+    zone: zone?.value,
     directory: directory?.value,
     summaryEvery: values.SUMMARY_EVERY,
     stopTimeout: values.STOP_TIMEOUT,
@@ -96,29 +93,29 @@ const permitsAll = 'neither SPF_REGEX nor OUTGOING_IPS is set: every SPF record 
 
 const shown = (text: string): string => `"${printable(text, 120)}"`;
 
-function socketOf({ MILTER_SOCKET, MILTER_NAME }: VariableValues, inherited: string | undefined): Endpoint | string {
+function socketOf({ MILTER_SOCKET, MILTER_NAME }: VariableValues, inherited: string | undefined): Endpoint {
   if (inherited !== undefined) return { kind: 'fd', fd: Number(inherited.slice('fd:'.length)) };
   return MILTER_SOCKET ?? { kind: 'unix', path: `/socket/${MILTER_NAME}` };
 }
 
-function zoneOf(file: string, readFile: ReadFile): Resolver | string | undefined {
+function zoneOf(file: string, readFile: ReadFile): Result<Resolver> | undefined {
   if (!file) return undefined;
   const read = tryRead(file, readFile);
-  if (!read.ok) return `${shown(file)} must be a file that can be read (${read.problem})`;
+  if (!read.ok) return wrong(`${shown(file)} must be a file that can be read (${read.problem})`);
   const zone = readZoneFile(read.value);
-  return zone.ok ? zone.value : `${shown(file)}: ${printable(zone.problem, 300)}`;
+  return zone.ok ? zone : wrong(`${shown(file)}: ${printable(zone.problem, 300)}`);
 }
 
 function directoryOf(env: Environment, readFile: ReadFile): Result<DirectoryOptions, Problems> {
   const values: { [K in DirectoryKey]?: string } = {};
   for (const [key, [name]] of Object.entries(directoryVariables)) values[key as DirectoryKey] = env[name] ?? '';
   const startTls = flag.parse(values.start_tls?.trim() ?? '');
-  if (!startTls.ok) return { ok: false, problem: [`LDAP_STARTTLS: ${startTls.problem}`] };
+  if (!startTls.ok) return wrong([`LDAP_STARTTLS: ${startTls.problem}`]);
   values.start_tls = startTls.value ? 'yes' : 'no';
   const file = env[passwordFile]?.trim();
   if (file) {
     const read = tryRead(file, readFile);
-    if (!read.ok) return { ok: false, problem: [`${passwordFile}: ${shown(file)} cannot be read (${read.problem})`] };
+    if (!read.ok) return wrong([`${passwordFile}: ${shown(file)} cannot be read (${read.problem})`]);
     values.bind_password = read.value.replace(/\r?\n$/, '');
   }
   return readDirectory({ values, nameOf: variableOf, places: ['d'], readFile });

@@ -1,5 +1,5 @@
 /**
- * One line of the audit: who changed what, when, from where, and what came of it; both ways. Leaves the file to
+ * One line of the audit: who changed what, when, from where, and with which result; both ways. Leaves the file to
  * audit.ts.
  */
 import { cut, lineStart, objectOf, safeLine } from '../lines/json-line.js';
@@ -35,7 +35,7 @@ export interface AuditEntry {
   readonly old?: string;
   /** It is what a file holds now, or how a mail was released. */
   readonly detail?: string;
-  /** It is `done`, or why nothing came of it. */
+  /** It is `done`, or says why nothing was changed. */
   readonly result: string;
 }
 

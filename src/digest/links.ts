@@ -67,7 +67,7 @@ export class Links {
     }
   }
 
-  /** Nothing came of it: it may be tried again. */
+  /** The attempt failed, so the link may be used again. */
   giveBack(link: Link): void {
     fs.rmSync(this.#spentPath(link), { force: true });
   }

@@ -17,7 +17,7 @@ export interface LdapPoolOptions extends ConnectionOptions {
 
 const maxWaiting = 1000;
 const idleMs = 60_000;
-/** A server that cannot be had is left alone for so long: the questions of that time fail at once. */
+/** A server that cannot be reached is left alone for so long: the questions of that time fail at once. */
 const pauseMs = 1000;
 
 export class LdapPool {

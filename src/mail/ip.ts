@@ -13,7 +13,7 @@ export interface Ip {
   readonly text: string;
 }
 
-/** It stands where there is no address to be had, as of a client on a UNIX socket (RFC 1122 §3.2.1.3: "this host"). */
+/** It stands where there is no address, as with a client on a UNIX socket (RFC 1122 §3.2.1.3: "this host"). */
 export const noAddress: Ip = { family: 4, words: [0], text: '0.0.0.0' };
 
 /** A CIDR block; `prefix` is 0…32 for IPv4 and 0…128 for IPv6. Host bits may be set in `base`. */

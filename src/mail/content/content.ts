@@ -39,5 +39,5 @@ export interface Attachment {
 /** UTF-16 units; longer text is cut there. */
 export const maxText = 1 << 18;
 
-/** Octets of an attachment that can be had by itself; of a larger one the whole mail can. */
+/** Octets of an attachment that can be saved by itself; a larger one is saved with the whole mail. */
 export const maxAttachment = 32 << 20;

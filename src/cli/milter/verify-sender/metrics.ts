@@ -113,7 +113,7 @@ export function exposition(numbers: Numbers): string {
     .join('');
 }
 
-/** `/metrics`, `/livez` and `/readyz` (503 while not ready); rejects where the address cannot be had. */
+/** `/metrics`, `/livez` and `/readyz` (503 while not ready); rejects where the address cannot be opened. */
 export function serveMetrics(
   at: ListenEndpoint,
   collect: () => Promise<Numbers>,

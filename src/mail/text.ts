@@ -40,7 +40,7 @@ export function shown(text: string, max?: number): string {
 /** For SMTP replies and header fields (RFC 5321 §4.2: textstring): printable ASCII only, all else becomes `?`. */
 export function asciiText(text: string, max = 400): string {
   const cut = text.length > max ? `${text.slice(0, max - 3)}...` : text;
-  return cut.replace(/[^\x20-\x7e]/gu, '?');
+  return /^[ -~]*$/.test(cut) ? cut : cut.replace(/[^\x20-\x7e]/gu, '?');
 }
 
 /** For header fields that may carry UTF-8 (RFC 6532): one line, no controls, whatever else it holds. */

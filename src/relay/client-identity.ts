@@ -41,6 +41,7 @@ export const repeatableHelo = (helo: string): boolean =>
   /^[a-z0-9_](?:[a-z0-9._-]{0,252}[a-z0-9_])?$/i.test(helo) || /^\[[a-z0-9.:-]{2,60}\]$/i.test(helo);
 
 function attributesOf(client: ClientIdentity, offered: string): readonly string[] {
+  if (offered === '') return [];
   const wanted = new Set(offered.toUpperCase().split(/\s+/));
   const values: readonly (readonly [string, string])[] = [
     ['ADDR', addressValue(client.clientIp)],
@@ -61,6 +62,7 @@ const value = (text: string): string => (text === '' ? '[UNAVAILABLE]' : xtext(t
  * xtext (RFC 3461 §4): printable ASCII but `+`, `=` and space as it is, every other octet as `+` and two hex digits.
  */
 export function xtext(text: string): string {
+  if (plainXtext.test(text)) return text;
   let out = '';
   for (const octet of Buffer.from(text, 'utf8')) {
     const plain = octet > 0x20 && octet < 0x7f && octet !== 0x2b && octet !== 0x3d;
@@ -69,6 +71,9 @@ export function xtext(text: string): string {
   }
   return out;
 }
+
+/** It stays as it is; most host names and HELO arguments do. */
+const plainXtext = /^[!-*,-<>-~]{0,200}$/;
 
 function commandLines(verb: string, attributes: readonly string[]): readonly string[] {
   const lines: string[] = [];

@@ -10,8 +10,6 @@ export interface Envelope {
   readonly recipients: readonly string[];
   readonly smtputf8: boolean;
   readonly eightBit: boolean;
-  /** Octets of the whole message, our own fields included. */
-  readonly size: number;
 }
 
 /**
@@ -25,13 +23,21 @@ export function malformed(envelope: Pick<Envelope, 'reversePath' | 'recipients'>
   return wrong ? reply(553, '5.1.3', 'Bad recipient address') : undefined;
 }
 
-const isPath = (text: string): boolean => !/\p{Cc}/u.test(text) && /^(?:[^\s"<>]|"(?:[^"\\]|\\.)*")*$/u.test(text);
+const isPath = (text: string): boolean =>
+  /^[!#-;=?-~]*$/.test(text) || (!/\p{Cc}/u.test(text) && /^(?:[^\s"<>]|"(?:[^"\\]|\\.)*")*$/u.test(text));
 
-/** Why an MTA with these extensions cannot take the envelope, said without asking it. */
-export function unsendable(envelope: Envelope, extensions: ReadonlyMap<string, string>): Reply | undefined {
+/**
+ * Why an MTA with these extensions cannot take the envelope, said without asking it. `size` is of the whole message,
+ * our own fields included, in octets.
+ */
+export function unsendable(
+  envelope: Envelope,
+  size: number,
+  extensions: ReadonlyMap<string, string>,
+): Reply | undefined {
   const limit = Number(/^\d+$/.exec(extensions.get('SIZE') ?? '')?.[0] ?? 0);
   // RFC 1870 §4: a limit of 0 is no limit.
-  if (limit > 0 && envelope.size > limit) return reply(552, '5.3.4', 'Message size exceeds the limit');
+  if (limit > 0 && size > limit) return reply(552, '5.3.4', 'Message size exceeds the limit');
   if (needsUtf8(envelope) && !extensions.has('SMTPUTF8')) {
     return reply(553, '5.6.7', 'The local mail server does not take internationalized addresses'); // RFC 6531 §3.5
   }
@@ -39,16 +45,16 @@ export function unsendable(envelope: Envelope, extensions: ReadonlyMap<string, s
 }
 
 const needsUtf8 = ({ reversePath, recipients }: Envelope): boolean =>
-  [reversePath, ...recipients].some((address) => /[^\x00-\x7f]/.test(address));
+  isNotAscii(reversePath) || recipients.some(isNotAscii);
 
-export function mailCommand(envelope: Envelope, extensions: ReadonlyMap<string, string>): string {
-  const parameters = [
-    extensions.has('SIZE') ? ` SIZE=${envelope.size}` : '',
-    envelope.eightBit && extensions.has('8BITMIME') ? ' BODY=8BITMIME' : '',
-    // Also where only header fields need it: the MTA would refuse or damage them otherwise.
-    (envelope.smtputf8 || needsUtf8(envelope)) && extensions.has('SMTPUTF8') ? ' SMTPUTF8' : '',
-  ];
-  return `MAIL FROM:<${envelope.reversePath}>${parameters.join('')}`;
+const isNotAscii = (address: string): boolean => /[^\x00-\x7f]/.test(address);
+
+export function mailCommand(envelope: Envelope, size: number, extensions: ReadonlyMap<string, string>): string {
+  const sized = extensions.has('SIZE') ? ` SIZE=${size}` : '';
+  const eightBit = envelope.eightBit && extensions.has('8BITMIME') ? ' BODY=8BITMIME' : '';
+  // Also where only header fields need it: the MTA would refuse or damage them otherwise.
+  const utf8 = (envelope.smtputf8 || needsUtf8(envelope)) && extensions.has('SMTPUTF8') ? ' SMTPUTF8' : '';
+  return `MAIL FROM:<${envelope.reversePath}>${sized}${eightBit}${utf8}`;
 }
 
 export const rcptCommand = (recipient: string): string => `RCPT TO:<${recipient}>`;

@@ -20,12 +20,14 @@ export function parseMtaReply(raw: string): MtaReply | undefined {
   const code = /^[2-5]\d\d(?=[ -]|$)/.exec(raw)?.[0];
   if (code === undefined) return undefined;
   const enhanced = enhancedCode(raw.slice(4), code);
-  const lines = raw.split('\n').map((line) => line.replace(/^\d{3}[ -]?/, ''));
+  const lines = raw.includes('\n') ? raw.split('\n').map(withoutCode) : [withoutCode(raw)];
   const texts = lines.map((line) =>
     (enhanced !== '' && line.startsWith(enhanced) ? line.slice(enhanced.length) : line).trim(),
   );
   return { code: Number(code), enhanced, text: asciiText(texts.join(' ')), lines };
 }
+
+const withoutCode = (line: string): string => line.replace(/^\d{3}[ -]?/, '');
 
 /** RFC 3463 §2; its class must be the code's (RFC 2034 §4). */
 function enhancedCode(text: string, code: string): string {

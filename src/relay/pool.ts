@@ -41,13 +41,13 @@ export class MtaPool {
   }
 
   /**
-   * Waits for the right to use one connection, which `release` gives back; rejects with ConnectionLost when time is
-   * over.
+   * Takes the right to use one connection, which `release` gives back: at once (undefined), or when the promise
+   * resolves; it rejects with ConnectionLost when time is over.
    */
-  place(deadline: MailDeadline): Promise<void> {
+  place(deadline: MailDeadline): Promise<void> | undefined {
     if (this.#inUse < this.#options.connections) {
       this.#inUse++;
-      return Promise.resolve();
+      return undefined;
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push(resolve);
@@ -82,13 +82,18 @@ export class MtaPool {
    * Gives the place back; a connection in the middle of a transaction is reset first, for the next mail must not
    * inherit anything.
    */
-  async release(connection: MtaConnection | undefined): Promise<void> {
-    if (connection?.alive && connection.inTransaction) await reset(connection);
-    if (connection?.alive) this.#keepOrRetire(connection);
+  release(connection: MtaConnection | undefined): void {
+    if (connection?.alive !== true || !connection.inTransaction) return this.#giveBack(connection);
+    return void reset(connection).then(() => this.#giveBack(connection));
+  }
+
+  #giveBack(connection: MtaConnection | undefined): void {
+    if (connection?.alive === true) this.#keepOrRetire(connection);
     const next = this.#waiting.shift();
     if (next) return next();
     this.#inUse--;
     if (this.#inUse === 0) this.#emptied();
+    return undefined;
   }
 
   /** Waits for the mails under way, then ends all sessions. */

@@ -107,7 +107,8 @@ class PooledRelay implements Relay {
     if (this.#closed) return { kind: 'unreachable', problem: 'postern is stopping' };
     const deadline = new MailDeadline(this.#options.timeoutMs);
     try {
-      await this.#pool.place(deadline);
+      const turn = this.#pool.place(deadline);
+      if (turn !== undefined) await turn;
       return await this.#sendInPlace(request, deadline);
     } catch (error) {
       this.#tellWrongProtocol(error);
@@ -136,7 +137,8 @@ class PooledRelay implements Relay {
   async #ask(recipient: string): Promise<Probe> {
     const deadline = new MailDeadline(Math.min(this.#options.timeoutMs, probeMs));
     try {
-      await this.#pool.place(deadline);
+      const turn = this.#pool.place(deadline);
+      if (turn !== undefined) await turn;
       return await this.#askInPlace(recipient, deadline);
     } finally {
       deadline.done();
@@ -157,7 +159,7 @@ class PooledRelay implements Relay {
       connection = await this.#pool.fresh(deadline);
       return await askRecipient(connection, recipient);
     } finally {
-      void this.#pool.release(connection);
+      this.#pool.release(connection);
     }
   }
 
@@ -178,7 +180,7 @@ class PooledRelay implements Relay {
       }
       return settled(outcome);
     } finally {
-      void this.#pool.release(connection);
+      this.#pool.release(connection);
     }
   }
 

@@ -24,11 +24,12 @@ export class ReplyReader {
    * came is too long to be a reply; the reader is of no more use then.
    */
   read(octets: string, take: (raw: string) => void): boolean {
-    let text = this.#rest + octets;
+    const text = this.#rest + octets;
     this.#rest = '';
-    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
-      const line = text.slice(0, text[end - 1] === '\r' ? end - 1 : end);
-      text = text.slice(end + 1);
+    let start = 0;
+    for (let lf = text.indexOf('\n'); lf >= 0; lf = text.indexOf('\n', start)) {
+      const line = text.slice(start, lf > start && text[lf - 1] === '\r' ? lf - 1 : lf);
+      start = lf + 1;
       if (line.charCodeAt(3) === hyphen) this.#lines += `${line}\n`;
       else {
         const raw = this.#lines + line;
@@ -37,7 +38,7 @@ export class ReplyReader {
       }
       if (this.#lines.length > maxReplyOctets) return false;
     }
-    this.#rest = text;
-    return this.#lines.length + text.length <= maxReplyOctets;
+    this.#rest = text.slice(start);
+    return this.#lines.length + this.#rest.length <= maxReplyOctets;
   }
 }

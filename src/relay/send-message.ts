@@ -7,19 +7,20 @@ import { ConnectionLost, type MtaConnection } from './mta-connection.js';
 import { mtaReplyText, type MtaReply } from './mta-reply.js';
 
 /**
- * Parts in memory go out in one write; others as they come. Rejects with ConnectionLost, or with what reading the
- * parts threw.
+ * Parts in memory go out in one write; others as they come. Resolves with the one reply; rejects with ConnectionLost,
+ * or with what reading the parts threw.
  */
-export async function sendMessage(
+export function sendMessage(
   connection: MtaConnection,
   parts: readonly Buffer[] | AsyncIterable<Buffer>,
-): Promise<MtaReply> {
+): Promise<readonly MtaReply[]> {
   const replies = connection.expect(1);
   if (Symbol.asyncIterator in parts) return sendInPieces(connection, parts, replies);
   const stuffer = new DotStuffer();
   const octets = parts.map((part) => stuffer.stuff(part));
-  connection.write([...octets, stuffer.end()]);
-  return only(await replies);
+  octets.push(stuffer.end());
+  connection.write(octets);
+  return replies;
 }
 
 type Replies = Promise<readonly MtaReply[]>;
@@ -28,7 +29,7 @@ async function sendInPieces(
   connection: MtaConnection,
   parts: AsyncIterable<Buffer>,
   replies: Replies,
-): Promise<MtaReply> {
+): Promise<readonly MtaReply[]> {
   let answered = false;
   const settle = (): void => void (answered = true);
   replies.then(settle, settle);
@@ -37,22 +38,18 @@ async function sendInPieces(
     if (answered) break;
     if (!connection.write([stuffer.stuff(part)])) await connection.drained();
   }
-  if (answered) return tooEarly(connection, only(await replies));
+  if (answered) return [tooEarly(connection, await replies)];
   connection.write([stuffer.end()]);
-  return only(await replies);
+  return replies;
 }
 
 /**
  * A refusal in the middle of the message counts, success does not; the connection expects the rest, which will not
  * come.
  */
-function tooEarly(connection: MtaConnection, answer: MtaReply): MtaReply {
+function tooEarly(connection: MtaConnection, [answer]: readonly MtaReply[]): MtaReply {
+  if (!answer) throw new ConnectionLost('no reply');
   const lost = connection.drop(`the MTA answered before the end of data: ${mtaReplyText(answer)}`);
   if (answer.code < 400) throw lost;
-  return answer;
-}
-
-function only([answer]: readonly MtaReply[]): MtaReply {
-  if (!answer) throw new ConnectionLost('no reply');
   return answer;
 }

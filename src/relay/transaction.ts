@@ -13,7 +13,7 @@ import { ConnectionLost, type MtaConnection } from './mta-connection.js';
 import { mtaReplyText, refusal, type MtaReply } from './mta-reply.js';
 import { sendMessage } from './send-message.js';
 
-export interface RelayMail extends ClientIdentity, Omit<Envelope, 'size'> {
+export interface RelayMail extends ClientIdentity, Envelope {
   /** Our own fields, lines ending in CRLF, to stand on top of the message. */
   readonly head: Buffer;
   readonly message: MessageSource;
@@ -32,21 +32,11 @@ export type RelayOutcome =
  * Never rejects. Leaves `inTransaction` set where the MTA still has an open transaction. `report` gets what does not
  * stop the mail.
  */
-export async function handOver(
+export const handOver = (
   connection: MtaConnection,
   mail: RelayMail,
   report: (problem: string) => void,
-): Promise<RelayOutcome> {
-  const transaction = new Handover(connection, mail, report);
-  try {
-    return await transaction.run();
-  } catch (error) {
-    const problem = errorText(error);
-    // Not the MTA's fault: the message could not be read. Without its end of data the mail does not exist.
-    if (!(error instanceof ConnectionLost)) connection.drop(`cannot read the message: ${problem}`);
-    return { kind: transaction.stale ? 'stale' : 'unreachable', problem };
-  }
-}
+): Promise<RelayOutcome> => new Handover(connection, mail, report).run();
 
 class Handover {
   readonly #connection: MtaConnection;
@@ -63,18 +53,31 @@ class Handover {
     this.#kept = connection.uses++ > 0;
   }
 
-  /** Was the connection kept from an earlier mail, and has MAIL no answer? */
-  get stale(): boolean {
-    return this.#kept && this.#connection.heard < this.#mailAnswered;
+  /** All steps are in this one function, so that a mail waits for the MTA's answers and for nothing else. */
+  async run(): Promise<RelayOutcome> {
+    const connection = this.#connection;
+    try {
+      if (!connection.extensions.has('XFORWARD')) await this.#impersonate();
+      const size = this.#mail.head.length + this.#mail.message.size;
+      const impossible = unsendable(this.#mail, size, connection.extensions);
+      if (impossible) return { kind: 'refused', reply: impossible };
+      const opening = this.#opening(size);
+      const replies = await this.#converse(opening);
+      const stopped = this.#stoppedBy(opening, replies);
+      if (stopped) return stopped;
+      const data = opening.isPipelined ? replies[opening.length] : (await connection.ask(['DATA']))[0];
+      return this.#refusedData(data) ?? this.#judgeMessage(await sendMessage(connection, withHead(this.#mail)));
+    } catch (error) {
+      return this.#lost(error);
+    }
   }
 
-  async run(): Promise<RelayOutcome> {
-    await this.#impersonate();
-    const { head, message } = this.#mail;
-    const envelope: Envelope = { ...this.#mail, size: head.length + message.size };
-    const impossible = unsendable(envelope, this.#connection.extensions);
-    if (impossible) return { kind: 'refused', reply: impossible };
-    return (await this.#sendEnvelope(envelope)) ?? this.#sendMessage();
+  #lost(error: unknown): RelayOutcome {
+    const problem = errorText(error);
+    // Not the MTA's fault: the message could not be read. Without its end of data the mail does not exist.
+    if (!(error instanceof ConnectionLost)) this.#connection.drop(`cannot read the message: ${problem}`);
+    const isStale = this.#kept && this.#connection.heard < this.#mailAnswered; // MAIL has no answer
+    return { kind: isStale ? 'stale' : 'unreachable', problem };
   }
 
   /**
@@ -83,7 +86,7 @@ class Handover {
    */
   async #impersonate(): Promise<void> {
     const connection = this.#connection;
-    if (connection.extensions.has('XFORWARD') || connection.impersonation === undefined) return;
+    if (connection.impersonation === undefined) return;
     const command = xclientCommand(this.#mail, connection.extensions.get('XCLIENT') ?? '');
     if (command === connection.impersonation) return;
     const [answer] = command === '' ? [] : await connection.ask([command]);
@@ -96,30 +99,33 @@ class Handover {
   }
 
   /**
-   * Undefined when the MTA waits for the message. DATA is pipelined (RFC 2920) for a single recipient only: with
-   * several, an MTA that refused some of them answers it 354, and the connection would have to be thrown away.
+   * All that is said before the message. DATA is pipelined (RFC 2920) for a single recipient only: with several, an
+   * MTA that refused some of them answers it 354, and the connection would have to be thrown away.
    */
-  async #sendEnvelope(envelope: Envelope): Promise<RelayOutcome | undefined> {
-    const connection = this.#connection;
-    const forward = xforwardCommands(this.#mail, connection.extensions.get('XFORWARD') ?? '');
-    const opening = [...forward, mailCommand(envelope, connection.extensions), ...envelope.recipients.map(rcptCommand)];
-    const pipelined = connection.extensions.has('PIPELINING') && envelope.recipients.length === 1;
-    this.#mailAnswered = connection.heard + forward.length + 1;
-    connection.inTransaction = true;
-    const replies = await this.#converse(pipelined ? [...opening, 'DATA'] : opening);
-    if (this.#isFarewell(replies.at(-1))) return { kind: 'stale', problem: 'the MTA ended the idle session' };
-    this.#reportRefused(replies.slice(0, forward.length));
-    if (this.#isUsedUp(replies[forward.length])) return this.#leave(replies[opening.length]);
-    const first = Math.min(forward.length, replies.length - 1); // a 421 to XFORWARD is the answer to all
-    const refused = judgeEnvelope(replies.slice(first, opening.length), envelope.recipients);
-    const data = refused || pipelined ? replies[opening.length] : (await connection.ask(['DATA']))[0];
-    return refused ? this.#withdraw(refused, data) : this.#judgeData(data);
+  #opening(size: number): Opening {
+    const { extensions } = this.#connection;
+    const { recipients } = this.#mail;
+    const commands = [...xforwardCommands(this.#mail, extensions.get('XFORWARD') ?? '')];
+    const forwards = commands.length;
+    commands.push(mailCommand(this.#mail, size, extensions));
+    for (const recipient of recipients) commands.push(rcptCommand(recipient));
+    const isPipelined = recipients.length === 1 && extensions.has('PIPELINING');
+    const length = commands.length;
+    if (isPipelined) commands.push('DATA');
+    return { commands, forwards, length, isPipelined };
   }
 
-  /** In one go, or one by one without PIPELINING. Ends early behind a 421, or when MAIL is refused. */
-  async #converse(commands: readonly string[]): Promise<readonly MtaReply[]> {
+  /** In one go, or one by one without PIPELINING. */
+  #converse({ commands, forwards }: Opening): Promise<readonly MtaReply[]> {
     const connection = this.#connection;
-    if (connection.extensions.has('PIPELINING')) return connection.ask(commands);
+    this.#mailAnswered = connection.heard + forwards + 1;
+    connection.inTransaction = true;
+    return connection.extensions.has('PIPELINING') ? connection.ask(commands) : this.#oneByOne(commands);
+  }
+
+  /** Ends early behind a 421, or when MAIL is refused. */
+  async #oneByOne(commands: readonly string[]): Promise<readonly MtaReply[]> {
+    const connection = this.#connection;
     const replies: MtaReply[] = [];
     for (const command of commands) {
       const [answer] = await connection.ask([command]);
@@ -127,6 +133,17 @@ class Handover {
       if (answer?.code === 421 || (connection.heard === this.#mailAnswered && refusal(answer))) break;
     }
     return replies;
+  }
+
+  /** Undefined where all of the envelope was taken. */
+  #stoppedBy({ forwards, length }: Opening, replies: readonly MtaReply[]): RelayOutcome | undefined {
+    if (this.#isFarewell(replies.at(-1))) return { kind: 'stale', problem: 'the MTA ended the idle session' };
+    this.#reportRefused(replies.slice(0, forwards));
+    const data = replies[length];
+    if (this.#isUsedUp(replies[forwards])) return this.#leave(data);
+    const first = Math.min(forwards, replies.length - 1); // a 421 to XFORWARD is the answer to all
+    const refused = judgeEnvelope(replies.slice(first, length), this.#mail.recipients);
+    return refused && this.#withdraw(refused, data);
   }
 
   /** A 421 that the MTA said to the idle session, and that crossed our commands. */
@@ -159,7 +176,7 @@ class Handover {
     return refused;
   }
 
-  #judgeData(answer: MtaReply | undefined): RelayOutcome | undefined {
+  #refusedData(answer: MtaReply | undefined): RelayOutcome | undefined {
     if (answer?.code === 354) return undefined;
     // RFC 5321 §4.3.2: 354 or a refusal. Whether an MTA that says 250 here waits for a message is anybody's guess.
     const ruling = refusal(answer);
@@ -167,14 +184,25 @@ class Handover {
     return { kind: 'refused', reply: ruling };
   }
 
-  async #sendMessage(): Promise<RelayOutcome> {
-    const answer = await sendMessage(this.#connection, withHead(this.#mail));
+  #judgeMessage([answer]: readonly MtaReply[]): RelayOutcome {
+    if (!answer) throw new ConnectionLost('no reply');
     this.#connection.inTransaction = false;
     if (answer.code === 250) return { kind: 'accepted', text: answer.text };
     const ruling = refusal(answer, '5.6.0');
     if (!ruling) throw this.#connection.drop(`the end of data was answered ${mtaReplyText(answer)}`);
     return { kind: isTemporary(ruling) ? 'refused' : 'message refused', reply: ruling };
   }
+}
+
+/** What is said to the MTA before the message. */
+interface Opening {
+  readonly commands: readonly string[];
+  /** How many of them are XFORWARD. */
+  readonly forwards: number;
+  /** How many there are before DATA. */
+  readonly length: number;
+  /** DATA is one of them. */
+  readonly isPipelined: boolean;
 }
 
 function withHead({ head, message }: RelayMail): readonly Buffer[] | AsyncIterable<Buffer> {

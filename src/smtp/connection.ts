@@ -140,14 +140,13 @@ export class Connection implements SocketUser {
   }
 
   /** The client may be gone by now: the mail is whole, and is dealt with all the same. */
-  async #endOfData(sawBareNewline: boolean): Promise<Reply> {
+  #endOfData(sawBareNewline: boolean): Promise<Reply> {
     this.#listener.inFlight++;
-    const answer = await this.#session.endOfData(sawBareNewline);
-    this.#listener.inFlight--;
-    return answer;
+    return this.#session.endOfData(sawBareNewline);
   }
 
   #endMail(answer: Reply): void {
+    this.#listener.inFlight--;
     this.#say(answer);
     this.#expectCommand();
     if (this.#listener.stopping) this.#say(shuttingDown);

@@ -5,12 +5,12 @@
 import type { ClientName, DataContext, SessionFacts } from '../hooks/plugin.js';
 import { type HookOutcome, runHook } from '../hooks/run.js';
 import { dataContext } from '../hooks/shown/views.js';
-import type { Eventual } from '../mail/eventual.js';
+import { type Eventual, after } from '../mail/eventual.js';
 import { type Header, parseHeader } from '../mail/header.js';
 import { headlineOf } from '../mail/shown/headline.js';
 import { type Reply, isTemporary, localProblem, reply, replyText } from '../mail/reply.js';
 import { asciiText } from '../mail/text.js';
-import type { RelayResult } from '../relay/relay.js';
+import type { RelayRequest, RelayResult } from '../relay/relay.js';
 import type { IncomingMessage, IncomingProblem } from './message/incoming.js';
 import type { Services } from './services.js';
 import { type TlsFacts, tlsLogText } from './tls-facts.js';
@@ -36,12 +36,16 @@ interface Disposition {
   readonly reason?: string;
 }
 
-/** Ends the transaction and logs its one line. May throw where IO broke in a way nobody foresaw: the caller defers. */
-export async function dispose(received: ReceivedMail): Promise<Reply> {
+/**
+ * Ends the transaction and logs its one line. May throw or reject where IO broke in a way nobody foresaw: the caller
+ * defers.
+ */
+export function dispose(received: ReceivedMail): Eventual<Reply> {
   const mail = readMail(received);
-  const disposition = unacceptable(mail) ?? (await judgeAndAct(mail));
-  logDisposition(mail, disposition);
-  return disposition.reply;
+  return after(unacceptable(mail) ?? judgeAndAct(mail), (disposition) => {
+    logDisposition(mail, disposition);
+    return disposition.reply;
+  });
 }
 
 /** The same with its header parsed, once for all who look at it, and what plugins see of it. */
@@ -51,7 +55,7 @@ interface ReadMail extends ReceivedMail {
 }
 
 function readMail(received: ReceivedMail): ReadMail {
-  const { transaction, services, message, session } = received;
+  const { transaction, services, message, session, sawBareNewline, protocol, tls } = received;
   const header = parseHeader(message.header);
   const context = dataContext(services.surroundings, session, transaction, {
     header,
@@ -59,7 +63,7 @@ function readMail(received: ReceivedMail): ReadMail {
     isHosted: (domain) => services.srv.isHosted(domain),
     content: () => services.content.read(message),
   });
-  return { ...received, header, context };
+  return { transaction, services, message, session, sawBareNewline, protocol, tls, header, context };
 }
 
 /** RFC 5321 §6.3: a mail that has been through this many servers is in a loop. */
@@ -90,19 +94,24 @@ function problemDisposition(problem: IncomingProblem, maxSize: number): Disposit
   }
 }
 
-async function judgeAndAct(mail: ReadMail): Promise<Disposition> {
+function judgeAndAct(mail: ReadMail): Eventual<Disposition> {
   // <postmaster> has no domain, no quarantine, and is never refused (RFC 5321 §4.5.1).
   if (mail.transaction.domain === '') return relay(mail);
-  return (await settledBy('dataPost', mail)) ?? (await settledBy('queue', mail)) ?? relay(mail);
+  return after(
+    settledBy('dataPost', mail),
+    (settled) => settled ?? after(settledBy('queue', mail), (settledLate) => settledLate ?? relay(mail)),
+  );
 }
 
 /** undefined: the mail may go on. */
-async function settledBy(hook: 'dataPost' | 'queue', mail: ReadMail): Promise<Disposition | undefined> {
-  const { transaction } = mail;
-  const stopped = stopDisposition(await run(hook, mail));
-  const { objection } = transaction;
-  if (stopped || objection || hook === 'queue') transaction.close();
-  return stopped ?? (objection && archive(mail, objection));
+function settledBy(hook: 'dataPost' | 'queue', mail: ReadMail): Eventual<Disposition | undefined> {
+  return after(run(hook, mail), (outcome): Eventual<Disposition | undefined> => {
+    const { transaction } = mail;
+    const stopped = stopDisposition(outcome);
+    const { objection } = transaction;
+    if (stopped || objection || hook === 'queue') transaction.close();
+    return stopped ?? (objection && archive(mail, objection));
+  });
 }
 
 function run(hook: 'dataPost' | 'queue', mail: ReadMail): Eventual<HookOutcome> {
@@ -206,14 +215,16 @@ function topFields({ transaction, services, session, protocol, tls }: ReadMail, 
   });
 }
 
-async function relay(mail: ReadMail): Promise<Disposition> {
+const relay = (mail: ReadMail): Eventual<Disposition> =>
+  after(mail.session.knownClientName ?? mail.session.clientName(), (clientName) => relayFrom(clientName, mail));
+
+function relayFrom(clientName: ClientName, mail: ReadMail): Eventual<Disposition> {
   const { transaction, services, session } = mail;
-  const clientName = session.knownClientName ?? (await session.clientName());
   const [only, ...others] = transaction.recipients;
   const recipients = transaction.envelope;
   if (recipients === undefined)
     return { verdict: 'deferred', reply: localProblem, reason: 'the recipients are not those that were taken at RCPT' };
-  const result = await services.relay.send({
+  const request: RelayRequest = {
     clientIp: session.clientIp,
     clientName: clientName.kind === 'confirmed' ? clientName.name : '',
     helo: session.helo,
@@ -229,8 +240,10 @@ async function relay(mail: ReadMail): Promise<Disposition> {
       recipient: others.length === 0 ? only : undefined,
     }),
     message: withoutOwnFields(mail.message, mail.header, services.settings.authserv_id),
-  });
-  return result.kind === 'message refused' ? keepRefused(mail, result.reply) : relayDisposition(result, services);
+  };
+  return after(services.relay.send(request), (result) =>
+    result.kind === 'message refused' ? keepRefused(mail, result.reply) : relayDisposition(result, services),
+  );
 }
 
 /**

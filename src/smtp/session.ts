@@ -276,7 +276,8 @@ export class SmtpSession {
       return this.#plugins.broken(error, 'data');
     } finally {
       this.#transaction = undefined;
-      await message.discard();
+      const discarded = message.discard();
+      if (discarded) await discarded;
     }
   }
 

@@ -176,7 +176,7 @@ export class IncomingMessage implements MessageSource {
   }
 
   /** From here on nothing is kept; the rest is counted and dropped. */
-  #fail(problem: IncomingProblem): Promise<void> {
+  #fail(problem: IncomingProblem): void | Promise<void> {
     this.#problem = problem;
     return this.discard();
   }
@@ -196,14 +196,14 @@ export class IncomingMessage implements MessageSource {
     yield* this.#held;
   }
 
-  /** Frees memory and disk; the message cannot be read any more. */
-  async discard(): Promise<void> {
+  /** Frees memory and disk; the message cannot be read any more. A promise where a file has to be closed. */
+  discard(): void | Promise<void> {
     this.#discarded = true;
     this.#held = [];
     this.#heldSize = 0;
     this.#giveBack();
     const spool = this.#spool;
     this.#spool = undefined;
-    await spool?.close().catch(() => undefined);
+    return spool?.close().catch(() => undefined);
   }
 }

@@ -20,11 +20,10 @@ export const spfOf: (mail: Mail) => Eventual<SpfOutcome> = oncePerMail((mail: Ma
 function recorded(mail: Mail, outcome: SpfOutcome): SpfOutcome {
   const { session, host } = mail;
   // A sender that is not ASCII is taken of mail that is SMTPUTF8 only.
-  const client = { clientIp: session.clientIp, helo: session.helo, smtpUtf8: true };
-  mail.addField('Received-SPF', writeReceivedSpf(outcome, { ...client, receiver: host.hostname }, { folded: true }));
+  const client = { clientIp: session.clientIp, helo: session.helo, receiver: host.hostname, smtpUtf8: true };
+  mail.addField('Received-SPF', writeReceivedSpf(outcome, client, { folded: true }));
   mail.addArchivedField(spfTraceName, () => writeSpfTrace(outcome));
-  const [, ...details] = spfMethod(outcome, client);
-  mail.recordAuthentication({ method: 'spf', result: outcome.result, details });
+  mail.recordAuthentication({ method: 'spf', result: outcome.result, details: spfMethod(outcome, client).slice(1) });
   return outcome;
 }
 

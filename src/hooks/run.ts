@@ -107,9 +107,9 @@ function judge<H extends JudgingHook>(running: Running<H>, hooked: HookedPlugin<
   const { run } = running;
   const asking: Asking<H> = { run, hooked, since: run.plugins.hear === undefined ? 0 : performance.now(), mode: 'on' };
   try {
-    const unasked = whyNot(running, asking);
-    if (unasked !== undefined) return told(asking, unasked);
-    nowAsked(hooked.place);
+    const mode = howAsked(running, hooked);
+    if (typeof mode !== 'string') return told(asking, mode);
+    asking.mode = mode;
     const answer: unknown = hooked.method.call(hooked.plugin, run.context as never);
     return answer instanceof Promise ? judgeLater(asking, answer) : believed(asking, answer);
   } catch (error) {
@@ -130,22 +130,20 @@ interface Asking<H extends JudgingHook> {
 const settled = skip('rejected already');
 const off = skip('not enabled');
 
-/** Why the plugin is not asked about the mail at all; undefined: it is. */
-function whyNot<H extends JudgingHook>(running: Running<H>, asking: Asking<H>): Verdict | undefined {
-  const { skipsSettled, switches } = asking.hooked;
-  if (!skipsSettled && switches === undefined) return undefined;
-  const context = asking.run.context as DataContext;
+/** Why the plugin is not asked about the mail at all, or how it is asked. */
+function howAsked<H extends JudgingHook>(running: Running<H>, hooked: HookedPlugin<H>): Verdict | 'on' | 'log' {
+  const { skipsSettled, switches } = hooked;
+  if (!skipsSettled && switches === undefined) return 'on';
+  const context = running.run.context as DataContext;
   if (skipsSettled) {
     if (context.rejection !== undefined) return settled;
     const { pardoned } = context;
     if (pardoned !== undefined) return skip(pardoned);
   }
-  if (switches === undefined) return undefined;
+  if (switches === undefined) return 'on';
   running.checkModes ??= context.markers.checkModes(context.domain);
-  const mode = modeOf(asking.hooked, switches, running.checkModes);
-  if (mode === 'off') return off;
-  asking.mode = mode;
-  return undefined;
+  const mode = modeOf(hooked, switches, running.checkModes);
+  return mode === 'off' ? off : mode;
 }
 
 function modeOf(

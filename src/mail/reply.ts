@@ -22,15 +22,17 @@ export function reply(code: number, enhanced: string, text: string): Reply {
 export const closing = (answer: Reply): Reply => ({ ...answer, close: true });
 
 /** `550 5.7.1 text`, for logs. */
-export const replyText = (answer: Reply): string =>
-  [answer.code, answer.enhanced, answer.text].filter((part) => part !== '').join(' ');
+export function replyText({ code, enhanced, text }: Reply): string {
+  const coded = enhanced === '' ? `${code}` : `${code} ${enhanced}`;
+  return text === '' ? coded : `${coded} ${text}`;
+}
 
 /**
  * The reply as it goes over the wire, with its line ends. Plugins of third parties make replies of their own: whatever
  * a line holds, it is written as printable ASCII.
  */
-export function wireText({ code, enhanced, text, further = [] }: Reply): string {
-  if (further.length === 0) return `${code} ${lineOf(enhanced, text)}\r\n`;
+export function wireText({ code, enhanced, text, further }: Reply): string {
+  if (further === undefined) return `${code} ${lineOf(enhanced, text)}\r\n`;
   const lines = [text, ...further].map((line) => lineOf(enhanced, line)); // RFC 2034 §4: the code stands in each line
   return lines.map((line, i) => `${code}${i < lines.length - 1 ? '-' : ' '}${line}\r\n`).join('');
 }

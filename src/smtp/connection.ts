@@ -185,11 +185,18 @@ export class Connection implements SocketUser {
   #when<T>(value: Eventual<T>, next: (value: T) => void): void {
     if (!(value instanceof Promise)) return next(value);
     this.#answering = true;
-    const goOn = (): void => {
-      this.#answering = false;
-      this.#socket.work();
+    const goOn = (act: () => void): void => {
+      try {
+        act();
+      } finally {
+        this.#answering = false;
+        this.#socket.work();
+      }
     };
-    value.then(next, (error: unknown) => this.#say(this.#broken(error))).then(goOn, goOn);
+    value.then(
+      (there) => goOn(() => next(there)),
+      (error: unknown) => goOn(() => this.#say(this.#broken(error))),
+    );
     return undefined;
   }
 

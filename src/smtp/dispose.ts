@@ -291,25 +291,23 @@ const refusedText = (replies: ReadonlyMap<string, Reply>): string =>
 
 function logDisposition({ transaction, services, session, message, tls }: ReadMail, disposition: Disposition): void {
   const { verdict, plugin, reason } = disposition;
-  services.log.info(
-    {
-      ip: session.clientIp.text,
-      ...transaction.authenticated,
-      id: transaction.id,
-      session: session.id,
-      helo: session.helo,
-      tls: tls ? tlsLogText(tls) : 'no',
-      from: transaction.sender.reversePath,
-      rcpts: transaction.recipients.map(({ text }) => text),
-      domain: transaction.domain,
-      size: message.size,
-      verdict,
-      ...(plugin !== undefined && { plugin }),
-      ...(reason !== undefined && { reason }),
-      ...(transaction.pardoned !== undefined && { pardoned: transaction.pardoned }),
-      reply: replyText(disposition.reply),
-      ms: Math.round(performance.now() - transaction.startedAt),
-    },
-    verdict,
-  );
+  const { pardoned } = transaction;
+  // Put together step by step: objects that are copied into others cost more than the rest of the line.
+  const line: Record<string, unknown> = { ip: session.clientIp.text };
+  for (const [method, result] of Object.entries(transaction.authenticated)) line[method] = result;
+  line['id'] = transaction.id;
+  line['session'] = session.id;
+  line['helo'] = session.helo;
+  line['tls'] = tls ? tlsLogText(tls) : 'no';
+  line['from'] = transaction.sender.reversePath;
+  line['rcpts'] = transaction.recipients.map(({ text }) => text);
+  line['domain'] = transaction.domain;
+  line['size'] = message.size;
+  line['verdict'] = verdict;
+  if (plugin !== undefined) line['plugin'] = plugin;
+  if (reason !== undefined) line['reason'] = reason;
+  if (pardoned !== undefined) line['pardoned'] = pardoned;
+  line['reply'] = replyText(disposition.reply);
+  line['ms'] = Math.round(performance.now() - transaction.startedAt);
+  services.log.info(line, verdict);
 }

@@ -234,7 +234,8 @@ export class SmtpSession {
     domain: string,
     objection?: Objection,
   ): Reply {
-    const added = transaction.add({ ...recipient, objection }, kind, domain);
+    const { text, localPart, domain: own } = recipient;
+    const added = transaction.add({ text, localPart, domain: own, objection }, kind, domain);
     return added === 'added' ? recipientOk : otherTransaction;
   }
 

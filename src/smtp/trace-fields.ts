@@ -61,38 +61,41 @@ type TraceField = readonly [name: string, value: string];
 export function traceFields(facts: TraceFacts): Buffer {
   const named =
     facts.clientName.kind === 'confirmed' || facts.clientName.kind === 'unconfirmed' ? facts.clientName.name : '';
-  const fields: TraceField[] = [['Received', received(facts)], ...facts.added, ...authentication(facts)];
-  fields.push(
-    ['X-HELO', facts.helo],
-    ['X-REMOTE-IP', facts.clientIp.text],
-    ['X-REMOTE-HOST', named],
-    ['X-MAIL-FROM', facts.reversePath],
-  );
-  if (facts.recipient) fields.push(['X-RCPT-TO', facts.recipient.text]);
-  if (facts.domain !== '') fields.push(['X-DOMAIN', facts.domain]);
-  if (facts.recipient) fields.push(['X-LOCALPART', facts.recipient.localPart]);
+  let text = fieldLine('Received', received(facts));
+  for (const [name, value] of facts.added) text += fieldLine(name, value);
+  if (facts.authentication.length > 0) text += fieldLine(authenticationResultsName, authentication(facts));
+  text += fieldLine('X-HELO', facts.helo);
+  text += fieldLine('X-REMOTE-IP', facts.clientIp.text);
+  text += fieldLine('X-REMOTE-HOST', named);
+  text += fieldLine('X-MAIL-FROM', facts.reversePath);
+  if (facts.recipient) text += fieldLine('X-RCPT-TO', facts.recipient.text);
+  if (facts.domain !== '') text += fieldLine('X-DOMAIN', facts.domain);
+  if (facts.recipient) text += fieldLine('X-LOCALPART', facts.recipient.localPart);
   if (facts.rejection)
-    fields.push(['X-REJECT-REASON', facts.rejection.reason], ['X-REJECT-PLUGIN', facts.rejection.plugin]);
-  return Buffer.from(fields.map(([name, value]) => `${name}: ${oneField(value)}\r\n`).join(''), 'utf8');
+    text += fieldLine('X-REJECT-REASON', facts.rejection.reason) + fieldLine('X-REJECT-PLUGIN', facts.rejection.plugin);
+  return Buffer.from(text, 'utf8');
 }
 
-function authentication({ authservId, authentication: results }: TraceFacts): TraceField[] {
-  if (results.length === 0) return [];
+const fieldLine = (name: string, value: string): string => `${name}: ${oneField(value)}\r\n`;
+
+function authentication({ authservId, authentication: results }: TraceFacts): string {
   const methods = results.map(({ method, result, details }) => [`${method}=${result}`, ...details]);
-  return [[authenticationResultsName, writeAuthenticationResults({ authservId, methods }, { folded: true })]];
+  return writeAuthenticationResults({ authservId, methods }, { folded: true });
 }
 
 /** Values may be folded by a line break and a tab; every other control character is taken out. */
 function oneField(value: string): string {
-  if (plainField.test(value)) return value;
+  if (value.length <= maxPlain && plainField.test(value)) return value.replace(/\r?\n/g, '\r\n');
   return value
     .split(/\r?\n\t/)
-    .map((line) => fieldText(line))
+    .map((part) => fieldText(part))
     .join('\r\n\t');
 }
 
-/** Nothing in it has to be looked at more closely, and no line of it is too long. */
-const plainField = /^[\x20-\x7e]{0,500}(?:\r\n\t[\x20-\x7e]{0,500})*$/;
+/** Nothing in it has to be looked at more closely. */
+const plainField = /^(?:[\x20-\x7e]|\r?\n\t)*$/;
+/** No line of it is too long. */
+const maxPlain = 500;
 
 /** RFC 5321 §4.4. Only a forward-confirmed name is stated as the client's. */
 function received(facts: TraceFacts): string {

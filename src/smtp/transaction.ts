@@ -103,6 +103,9 @@ export class SmtpTransaction {
 
   /** The results by method, for the log; where there are several, as of signatures, one that passed counts. */
   get authenticated(): Readonly<Record<string, string>> {
+    const [only, ...more] = this.#authentication;
+    if (only === undefined) return {};
+    if (more.length === 0) return { [only.method]: only.result };
     const passedLast = this.#authentication.toSorted(
       (a, b) => Number(a.result === 'pass') - Number(b.result === 'pass'),
     );

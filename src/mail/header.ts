@@ -30,46 +30,74 @@ export function headerEnd(octets: Buffer): number | undefined {
 
 /** Splits a header section; the empty line that ends it may be there or not. */
 export function parseHeader(octets: Buffer): Header {
+  const text = octets.toString('latin1');
   const fields: Field[] = [];
-  let start = 0;
-  while (start < octets.length) {
-    const end = endOfField(octets, start);
-    const raw = octets.subarray(start, end);
-    if (raw.length > 2 || raw.toString('latin1') !== '\r\n') fields.push(fieldOf(raw));
+  for (let start = 0; start < text.length;) {
+    const end = endOfField(text, start);
+    if (end - start !== 2 || !text.startsWith('\r\n', start)) fields.push(new ReadField(octets, text, start, end));
     start = end;
   }
-  return headerOf(fields);
+  return new ReadHeader(fields);
 }
 
 /** A field goes on while the next line begins with white space. */
-function endOfField(octets: Buffer, start: number): number {
-  let end = start;
-  do {
-    const lf = octets.indexOf(0x0a, end);
-    end = lf < 0 ? octets.length : lf + 1;
-  } while (octets[end] === 0x20 || octets[end] === 0x09);
-  return end;
+function endOfField(text: string, start: number): number {
+  for (let end = start; ;) {
+    const lf = text.indexOf('\n', end);
+    end = lf < 0 ? text.length : lf + 1;
+    const next = text.charCodeAt(end);
+    if (next !== 0x20 && next !== 0x09) return end;
+  }
 }
 
-function fieldOf(raw: Buffer): Field {
-  const text = raw.toString('latin1');
-  const colon = text.indexOf(':');
-  const name = text.slice(0, Math.max(colon, 0)).trimEnd().toLowerCase();
-  if (!/^[!-9;-~]+$/.test(name)) return { name: '', value: '', raw };
-  return {
-    name,
-    value: text
-      .slice(colon + 1)
+/** Most fields are asked for their name only: what else there is of one is made when somebody wants it. */
+class ReadField implements Field {
+  readonly name: string;
+  readonly #octets: Buffer;
+  readonly #text: string;
+  readonly #start: number;
+  readonly #end: number;
+  /** Where the value begins. */
+  readonly #valueAt: number;
+
+  constructor(octets: Buffer, text: string, start: number, end: number) {
+    const colon = text.indexOf(':', start);
+    const name = colon < 0 || colon >= end ? '' : text.slice(start, colon).trimEnd().toLowerCase();
+    this.name = /^[!-9;-~]+$/.test(name) ? name : '';
+    this.#octets = octets;
+    this.#text = text;
+    this.#start = start;
+    this.#end = end;
+    this.#valueAt = colon + 1;
+  }
+
+  get value(): string {
+    if (this.name === '') return '';
+    return this.#text
+      .slice(this.#valueAt, this.#end)
       .replace(/\r\n(?=[ \t])/g, '')
-      .trim(),
-    raw,
-  };
+      .trim();
+  }
+
+  get raw(): Buffer {
+    return this.#octets.subarray(this.#start, this.#end);
+  }
 }
 
-function headerOf(fields: readonly Field[]): Header {
-  return {
-    fields,
-    get: (name) => fields.find((field) => field.name === name.toLowerCase())?.value,
-    all: (name) => fields.filter((field) => field.name === name.toLowerCase()).map((field) => field.value),
-  };
+class ReadHeader implements Header {
+  readonly fields: readonly Field[];
+
+  constructor(fields: readonly Field[]) {
+    this.fields = fields;
+  }
+
+  get(name: string): string | undefined {
+    const wanted = name.toLowerCase();
+    return this.fields.find((field) => field.name === wanted)?.value;
+  }
+
+  all(name: string): readonly string[] {
+    const wanted = name.toLowerCase();
+    return this.fields.filter((field) => field.name === wanted).map((field) => field.value);
+  }
 }

@@ -24,13 +24,14 @@ export function addressesOf(value: string): string[] {
   return split(value.slice(0, maxOctets))
     .slice(0, maxAddresses)
     .flatMap((part) => {
-      const angles = [...part.matchAll(/<([^<>]*)>/g)].map(([, inner = '']) => inner.trim());
-      return angles.length > 0 ? angles : [part.trim()];
+      const angles = part.match(/<[^<>]*>/g);
+      return angles === null ? [part.trim()] : angles.map((angle) => angle.slice(1, -1).trim());
     });
 }
 
 /** Cuts at commas outside quotes, comments and angle brackets, dropping quoted display names and comments. */
 function split(value: string): string[] {
+  if (!/[\\"(,]/.test(value)) return [value];
   const parts: string[] = [];
   let part = '';
   let comments = 0;

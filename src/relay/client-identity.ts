@@ -42,7 +42,7 @@ export const repeatableHelo = (helo: string): boolean =>
 
 function attributesOf(client: ClientIdentity, offered: string): readonly string[] {
   if (offered === '') return [];
-  const wanted = new Set(offered.toUpperCase().split(/\s+/));
+  const wanted = wantedOf(offered);
   const values: readonly (readonly [string, string])[] = [
     ['ADDR', addressValue(client.clientIp)],
     ['NAME', value(client.clientName)],
@@ -52,6 +52,14 @@ function attributesOf(client: ClientIdentity, offered: string): readonly string[
   ];
   return values.filter(([name]) => wanted.has(name)).map(([name, text]) => `${name}=${text}`);
 }
+
+/** An MTA offers the same to each of our connections. */
+function wantedOf(offered: string): ReadonlySet<string> {
+  if (last.offered !== offered) last = { offered, wanted: new Set(offered.toUpperCase().split(/\s+/)) };
+  return last.wanted;
+}
+
+let last: { readonly offered: string; readonly wanted: ReadonlySet<string> } = { offered: '', wanted: new Set() };
 
 /** IPv6 with the prefix of RFC 2821's address literals. */
 const addressValue = (ip: Ip): string => (ip.family === 6 ? `IPV6:${ip.text}` : ip.text);

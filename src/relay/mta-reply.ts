@@ -17,23 +17,25 @@ export interface MtaReply {
 
 /** `raw` is one whole reply, its lines separated by LF; undefined when it is none. */
 export function parseMtaReply(raw: string): MtaReply | undefined {
-  const code = /^[2-5]\d\d(?=[ -]|$)/.exec(raw)?.[0];
+  const [, code, given = ''] = opening.exec(raw) ?? [];
   if (code === undefined) return undefined;
-  const enhanced = enhancedCode(raw.slice(4), code);
-  const lines = raw.includes('\n') ? raw.split('\n').map(withoutCode) : [withoutCode(raw)];
+  // RFC 3463 §2; its class must be the code's (RFC 2034 §4).
+  const enhanced = given.startsWith(code.charAt(0)) ? given : '';
+  if (!raw.includes('\n')) {
+    const line = raw.slice(4);
+    return { code: Number(code), enhanced, text: asciiText(line.slice(enhanced.length).trim()), lines: [line] };
+  }
+  const lines = raw.split('\n').map(withoutCode);
   const texts = lines.map((line) =>
     (enhanced !== '' && line.startsWith(enhanced) ? line.slice(enhanced.length) : line).trim(),
   );
   return { code: Number(code), enhanced, text: asciiText(texts.join(' ')), lines };
 }
 
-const withoutCode = (line: string): string => line.replace(/^\d{3}[ -]?/, '');
+/** The code of a reply, and the enhanced one behind it. */
+const opening = /^([2-5]\d\d)(?:[ -]([245]\.\d{1,3}\.\d{1,3})(?!\S)|[ -]|$)/;
 
-/** RFC 3463 §2; its class must be the code's (RFC 2034 §4). */
-function enhancedCode(text: string, code: string): string {
-  const found = /^([245])\.\d{1,3}\.\d{1,3}(?=\s|$)/.exec(text);
-  return found && found[1] === code[0] ? found[0] : '';
-}
+const withoutCode = (line: string): string => line.replace(/^\d{3}[ -]?/, '');
 
 /**
  * The MTA's 4xx or 5xx as our own, undefined when it agreed (2xx). Its 421 closes its connection, not the client's

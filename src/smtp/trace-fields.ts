@@ -144,7 +144,8 @@ export function withoutOwnFields(message: MessageSource, header: Header, authser
 /** undefined when all fields stay. */
 function keptFields(header: Header, authservId: string): Buffer[] | undefined {
   const kept = header.fields.filter(
-    ({ name, value }) => !ownFields.has(name) && !(name === 'authentication-results' && isFrom(authservId, value)),
+    (field) =>
+      !ownFields.has(field.name) && !(field.name === 'authentication-results' && isFrom(authservId, field.value)),
   );
   return kept.length === header.fields.length ? undefined : kept.map((field) => field.raw);
 }

@@ -270,7 +270,7 @@ class DataContextView extends MailContextView implements DataContext {
       this.#transaction.recordAuthentication({
         method: textOf(method, 'the method'),
         result: textOf(result, 'the result'),
-        details: Array.from(details, (detail) => textOf(detail, 'a detail')),
+        details: textsOf(details),
       });
   }
 }
@@ -286,6 +286,13 @@ function fieldName(name: unknown): string {
 function textOf(value: unknown, what: string): string {
   if (typeof value === 'string') return value;
   throw new TypeError(`${what} is ${typeof value}, not a text`);
+}
+
+/** The loop goes over whatever a plugin gives; Array.from() takes ten times as long for an array. */
+function textsOf(details: Iterable<unknown>): readonly string[] {
+  const texts: string[] = [];
+  for (const detail of details) texts.push(textOf(detail, 'a detail'));
+  return texts;
 }
 
 class HeaderView implements Header {

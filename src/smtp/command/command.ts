@@ -2,7 +2,7 @@
  * One line of octets from a client → one command (RFC 5321 §4.1). Pure: what is allowed when, and what it is answered,
  * is the session's. A line that begins with a known verb and cannot be read is `malformed`.
  */
-import { type PathArgument, parsePathArgument } from '../../mail/address.js';
+import { type PathArgument, parsePathArgument, parsePathText } from '../../mail/address.js';
 import type { Result } from '../../mail/result.js';
 import { type XclientAttributes, parseXclient } from './xclient.js';
 
@@ -81,5 +81,9 @@ const pathPrefix = { mail: /^FROM:[ \t]*/i, rcpt: /^TO:[ \t]*/i } as const;
 function withPath(kind: 'mail' | 'rcpt', argument: string): Command {
   const matched = pathPrefix[kind].exec(argument);
   if (!matched) return malformed(kind === 'mail' ? 'Syntax: MAIL FROM:<address>' : 'Syntax: RCPT TO:<address>');
-  return { kind, argument: parsePathArgument(Buffer.from(argument.slice(matched[0].length), 'latin1')) };
+  const path = argument.slice(matched[0].length);
+  return { kind, argument: isAscii(path) ? parsePathText(path) : parsePathArgument(Buffer.from(path, 'latin1')) };
 }
+
+/** Of octets as latin1: are they the same as UTF-8? */
+const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text);

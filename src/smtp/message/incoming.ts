@@ -28,6 +28,7 @@ export type IncomingProblem =
 const maxSmallChunks = 64;
 const smallChunk = 1024; // octets
 
+const CR = 0x0d;
 const nothing = Buffer.alloc(0);
 const blankLine = Buffer.from('\r\n\r\n');
 
@@ -115,6 +116,10 @@ export class IncomingMessage implements MessageSource {
    * other.
    */
   #lookForHeader(chunk: Buffer, before: number): void {
+    // Most messages come with their header whole, in one chunk.
+    const whole = before === 0 && chunk[0] !== CR ? chunk.indexOf(blankLine) : -1;
+    if (whole >= 0 && whole + blankLine.length <= this.#limits.maxHeaderSize)
+      return this.#keepHeader(whole + blankLine.length);
     const seam = Buffer.concat([this.#tail, chunk.subarray(0, 3)]);
     const [inSeam, inChunk] = [seam.indexOf(blankLine), chunk.indexOf(blankLine)];
     const at = inSeam >= 0 ? inSeam - this.#tail.length : inChunk;

@@ -1,6 +1,6 @@
 /**
- * Mails as they were played on ms-lite, qpsmtpd with the tree of marker files that ours is made after: what it answered,
- * and where postern answers otherwise on purpose, why.
+ * Mails as they were played on ms-lite, which is qpsmtpd with the tree of marker files that ours is made after: what
+ * postern answers, and where the original answered otherwise, why.
  */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

@@ -37,8 +37,8 @@ export interface KillLoopOptions {
   readonly rounds: number;
   /** Clients at a time. */
   readonly senders?: number;
-  /** Longest time between greeting and death. */
-  readonly maxMs?: number;
+  /** The most mails that a process answers before its death. */
+  readonly maxMails?: number;
   /** Asked before each round: end it here? */
   readonly stopped?: () => boolean;
 }
@@ -78,17 +78,18 @@ class Loop {
   readonly #half: string[] = [];
 
   constructor(options: KillLoopOptions, mta: ScriptedMta, root: string) {
-    this.#options = { senders: 6, maxMs: 400, stopped: () => false, ...options };
+    this.#options = { senders: 6, maxMails: 15, stopped: () => false, ...options };
     this.#mta = mta;
     this.#root = root;
   }
 
   async run(): Promise<Findings> {
-    const { rounds, senders, maxMs, stopped } = this.#options;
+    const { rounds, senders, maxMails, stopped } = this.#options;
     const busy = [...Array.from({ length: senders }, () => this.#send()), this.#watch()];
     for (; this.#rounds < rounds && !stopped(); this.#rounds++) {
       await this.#up();
-      await sleep(Math.random() * maxMs);
+      await this.#settled(Math.floor(Math.random() * (maxMails + 1)));
+      await sleep(Math.random() * 20);
       await this.#kill();
       this.#collect();
     }
@@ -105,6 +106,12 @@ class Loop {
       if (this.#options.stopped()) return start();
       throw error;
     });
+  }
+
+  /** Waits until so many more mails have got an answer that is a promise, however slow the machine is. */
+  async #settled(mails: number): Promise<void> {
+    const promises = (): number => this.#promised.size + this.#kept.size;
+    for (const goal = promises() + mails; promises() < goal && !this.#options.stopped();) await sleep(2);
   }
 
   async #kill(): Promise<void> {

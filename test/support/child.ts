@@ -1,11 +1,12 @@
 /** `postern serve` as a process of its own, on a port of its own, with its folders in a temporary one. */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { inherited } from './environment.js';
+import { shippedPlugins } from './shipped-plugins.js';
 
 /** Compiled, this file is dist/test/support/child.js. */
 const program = join(dirname(fileURLToPath(import.meta.url)), '../../src/main.js');
@@ -181,6 +182,8 @@ export function makeRoot(markers: readonly string[]): string {
 }
 
 function flags(root: string, { settings = [], relayPort }: ChildOptions): string[] {
+  const list = join(root, 'shipped-plugins');
+  if (!existsSync(list)) writeFileSync(list, shippedPlugins());
   const usual = [
     'listen=127.0.0.1:0',
     `srv=${root}/srv`,
@@ -190,6 +193,7 @@ function flags(root: string, { settings = [], relayPort }: ChildOptions): string
     `dns_zone=${root}/zone.json`,
     'hostname=mx.test.example',
     'log_format=json',
+    `plugins=${list}`,
   ];
   const isOwn = (setting: string): boolean => settings.some((own) => own.split('=')[0] === setting.split('=')[0]);
   return [...usual.filter((setting) => !isOwn(setting)), ...settings].map((setting) => `--${setting}`);

@@ -11,6 +11,7 @@ import type { Services } from '../../src/smtp/services.js';
 import { startSink } from '../../src/trial/sink.js';
 import { SmtpClient } from '../../src/trial/smtp-client.js';
 import { filesBelow } from './files-below.js';
+import { shippedPlugins } from './shipped-plugins.js';
 
 export interface MxOptions {
   /** Markers below /srv, as paths; `path=text` gives one content. */
@@ -77,7 +78,7 @@ export class Mx {
         : undefined;
     if (sink) opened.push(() => sink.close());
     writeFileSync(join(root, 'zone.json'), JSON.stringify(options.zone ?? {}));
-    if (options.plugins) writeFileSync(join(root, 'plugins'), `${options.plugins.join('\n')}\n`);
+    writeFileSync(join(root, 'plugins'), options.plugins ? `${options.plugins.join('\n')}\n` : shippedPlugins());
     const usual = [
       'listen=127.0.0.1:0',
       `srv=${root}/srv`,
@@ -87,7 +88,7 @@ export class Mx {
       `dns_zone=${root}/zone.json`,
       'hostname=mx.test.example',
       'log_level=debug',
-      ...(options.plugins ? [`plugins=${root}/plugins`] : []),
+      `plugins=${root}/plugins`,
     ];
     const own = options.settings ?? [];
     const isOwn = (setting: string): boolean => own.some((other) => other.split('=')[0] === setting.split('=')[0]);

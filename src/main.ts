@@ -83,7 +83,7 @@ const commands: ReadonlyMap<string, MainCommand> = new Map<string, MainCommand>(
     'spf',
     {
       run: async (line) => (await import('./cli/spf/spf.js')).spf(line),
-      doc: 'judge a mail by SPF and say why (check), or say what is wrong with a record (lint)',
+      doc: 'judge a mail by SPF and say why (check), say what is wrong with a record (lint), what to publish (suggest, flatten)',
     },
   ],
   [

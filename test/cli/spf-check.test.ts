@@ -256,8 +256,8 @@ describe('octets of others', () => {
 
 describe('nonsense', () => {
   const table: readonly [what: string, words: readonly string[], code: number, expected: RegExp][] = [
-    ['nothing', [], 64, /postern spf check or postern spf lint/],
-    ['another word', ['chekc'], 64, /no "spf chekc"; say check or lint/],
+    ['nothing', [], 64, /say check, lint, flatten or suggest/],
+    ['another word', ['chekc'], 64, /no "spf chekc"; say check, lint, flatten or suggest/],
     ['no address', ['check', '--from=u@example.org'], 64, /--ip is missing/],
     ['no sender', ['check', '--ip=192.0.2.1'], 64, /give --from, --helo or both/],
     ['null reverse-path alone', ['check', '--ip=192.0.2.1', '--from=<>'], 64, /null reverse-path.*give --helo/],

@@ -1,5 +1,4 @@
 /** `postern spf lint`: what is wrong or unwise in a record, and where its look-ups go. */
-import { isCheckable, toALabels, withoutFinalDot } from '../../spf/domain.js';
 import { lint, type LintReport, type LintSubject } from '../../spf/lint/lint.js';
 import { type Result, wrong } from '../../mail/result.js';
 import type { CommandLine } from '../load.js';
@@ -8,6 +7,7 @@ import { spfExit } from './exit.js';
 import { spfJsonObject } from './json.js';
 import { lintText } from './lint-text.js';
 import { type OptionTable, readWords, type Words } from '../options.js';
+import { domainOf, stringsOfRecord } from './subject.js';
 import { render, shown, terminalOf } from '../terminal.js';
 import { failed } from '../complain.js';
 
@@ -44,20 +44,10 @@ function subjectOf({ options, words }: Words): Result<LintSubject> {
   if (extra !== undefined)
     return wrong(`one DOMAIN at a time, not also "${shown(extra, 60)}"; a record goes into --record='...'`);
   if (word === undefined && record === undefined) return wrong('give a DOMAIN, or --record with the text of a record');
-  const domain = word === undefined ? undefined : withoutFinalDot(toALabels(word));
-  if (domain !== undefined && !(isHostLike.test(domain) && isCheckable(domain))) {
-    return wrong(`"${shown(word ?? '', 60)}" is not a domain such as example.org`);
-  }
-  return { ok: true, value: { domain, ...(record !== undefined && { strings: stringsOf(record) }) } };
-}
-
-/** DNS would take more, but what is typed with more is an address, a URL or a record. */
-const isHostLike = /^[a-z0-9._-]+$/i;
-
-/** The text of a record, or its strings in quotes as zone files have them. */
-function stringsOf(text: string): readonly string[] {
-  const isQuoted = /^\s*"[^"]*"(?:\s*"[^"]*")*\s*$/.test(text);
-  return isQuoted ? [...text.matchAll(/"([^"]*)"/g)].map(([, part = '']) => part) : [text];
+  const domain = word === undefined ? undefined : domainOf(word);
+  if (domain?.ok === false) return domain;
+  const strings = record === undefined ? {} : { strings: stringsOfRecord(record) };
+  return { ok: true, value: { domain: domain?.value, ...strings } };
 }
 
 const asJson = ({ domain }: LintSubject, { findings, tree }: LintReport): object => ({

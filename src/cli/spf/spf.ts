@@ -1,15 +1,20 @@
-/** `postern spf`: finds what is to be done with SPF, check or lint; each is a file beside this one. */
+/** `postern spf`: finds what is to be done with SPF; each of it is a file beside this one. */
 import type { CommandLine } from '../load.js';
 import { shown } from '../terminal.js';
 import { spfCheck } from './check.js';
 import { spfExit } from './exit.js';
+import { spfFlatten } from './flatten.js';
 import { spfLint } from './lint.js';
-import { complain } from '../complain.js';
+import { spfSuggest } from './suggest.js';
+import { complain, failed } from '../complain.js';
+import { nearest } from '../../settings/nearest.js';
 
 const help = `usage: postern spf check --ip=IP [--helo=NAME] [--from=ADDRESS] [--explain] [--json | --header] [--exit-code]
        postern spf check --batch < CASES > ANSWERS
        postern spf lint DOMAIN [--json]
        postern spf lint [DOMAIN] --record=TXT [--json]
+       postern spf flatten DOMAIN [--record=TXT] [--diff] [--json]
+       postern spf suggest DOMAIN [ADDRESS | NETWORK | NAME ...] [--end=-all] [--json]
 
 check judges one mail by SPF (RFC 7208) and says why
   --ip=IP          the client's address
@@ -27,14 +32,25 @@ check judges one mail by SPF (RFC 7208) and says why
 lint says what is wrong or unwise in a record, and counts its look-ups branch by branch
   --record=TXT     this text, not what the domain publishes; without a DOMAIN, --zone or --server nothing is asked of DNS
 
-both
+flatten prints the record as addresses, for domains that need more look-ups than the ten that are allowed: one record where
+it fits into 450 octets, else several that it includes. What depends on the mail stays. The addresses are others', and
+change: keep the record that is flattened elsewhere, and compare daily
+  --record=TXT     the record to flatten, not what the domain publishes
+  --diff           what would change at the domain; exit code 1 when anything would
+
+suggest says what to publish: from the domain's MX, and the addresses and networks that send its mail; a NAME is included
+when it has an SPF record, else its addresses are named
+  --end=-all       how the record ends: -all, ~all or ?all (~all; -all for a domain without any mail)
+
+all
   --zone=FILE      answers instead of DNS: JSON, {"example.org": {"TXT": [["v=spf1 -all"]], "A": ["192.0.2.1"]}}
   --server=IP:PORT the name server to ask, instead of the system's
-  --timeout=TIME   for one evaluation (20s)
+  --timeout=TIME   for one evaluation, or one domain (20s)
 
 colour is used on a terminal, unless NO_COLOR is set
-exit codes: 0 done, whatever the result, unless --exit-code is given; 64 wrong usage; 65 a bad line, a bad zone file, or
-lint has found an error; 66 a file that cannot be read; 74 reading or writing failed
+exit codes: 0 done, whatever the result, unless --exit-code is given; 1 --diff has found a difference; 64 wrong usage; 65 a
+bad line, a bad zone file, or a record in which lint finds an error; 66 a file that cannot be read; 69 DNS did not answer
+(flatten, suggest); 74 reading or writing failed
 `;
 
 /** The exit code. */
@@ -44,14 +60,21 @@ export async function spf({ argv, env }: CommandLine): Promise<number> {
     process.stdout.write(help);
     return spfExit.ok;
   }
-  if (what === 'check' || what === 'lint') return quietly({ argv: rest, env }, what === 'check' ? spfCheck : spfLint);
-  complain([
-    what === undefined
-      ? 'say what to do: postern spf check or postern spf lint; postern spf --help explains'
-      : `there is no "spf ${shown(what, 60)}"; say check or lint; postern spf --help explains`,
-  ]);
-  return spfExit.usage;
+  const run = what === undefined ? undefined : commands.get(what);
+  if (run !== undefined) return quietly({ argv: rest, env }, run);
+  const names = [...commands.keys()].join(', ').replace(/, (\w+)$/, ' or $1');
+  if (what === undefined) return failed(spfExit.usage, [`spf: say ${names}; postern spf --help explains`]);
+  const meant = nearest(what, commands.keys());
+  const hint = meant === undefined ? `say ${names}; postern spf --help explains` : `did you mean ${meant}?`;
+  return failed(spfExit.usage, [`there is no "spf ${shown(what, 60)}"; ${hint}`]);
 }
+
+const commands: ReadonlyMap<string, (command: CommandLine) => Promise<number>> = new Map([
+  ['check', spfCheck],
+  ['lint', spfLint],
+  ['flatten', spfFlatten],
+  ['suggest', spfSuggest],
+]);
 
 /** A reader that goes away early (`| head`) is no error of ours, and needs no stack trace. */
 async function quietly(command: CommandLine, run: (command: CommandLine) => Promise<number>): Promise<number> {

@@ -14,7 +14,8 @@ import { spfTraceName, writeSpfTrace } from '../../src/spf/fields/trace-field.js
 export const spfOf: (mail: Mail) => Eventual<SpfOutcome> = oncePerMail((mail: Mail) => {
   const { session, reversePath, dns, host } = mail;
   const query = { ip: session.clientIp, helo: session.helo, from: reversePath, receiver: host.hostname };
-  return after(checkHost(query, { resolver: dns, trace: true }), (outcome) => recorded(mail, outcome));
+  const options = { resolver: dns, limits: { voids: host.spfVoids }, trace: true };
+  return after(checkHost(query, options), (outcome) => recorded(mail, outcome));
 });
 
 function recorded(mail: Mail, outcome: SpfOutcome): SpfOutcome {

@@ -102,6 +102,7 @@ function services({ settings, log, kept, resolver, plugins, store, refusals, spo
         hostname: settings.hostname,
         authservId: settings.authserv_id,
         spfForwarders: settings.spf_forwarders,
+        spfVoids: settings.spf_voids,
         storeDown: settings.store_down,
       },
     }),

@@ -69,6 +69,8 @@ export interface Host {
   readonly authservId: string;
   /** Names, or `*.domain`, of hosts that forward mail of others. */
   readonly spfForwarders: readonly string[];
+  /** Terms of SPF records that may find nothing in DNS (RFC 7208 §4.6.4). */
+  readonly spfVoids: number;
   /** What is to become of a mail while the store cannot be asked. */
   readonly storeDown: 'pass' | 'defer';
 }

@@ -97,6 +97,11 @@ export const schema = {
   postmaster: entry(optional(kinds.mailAddress), '', 'who gets mail for <postmaster>; empty: sent on as it is'),
   recipient_delimiter: entry(orEmpty(kinds.delimiter), '', 'with + here, name+anything is looked up as name too'),
   blacklist_dir: entry(optionalPath, '', 'a folder of files named by address that adds to blacklisted/ips'),
+  spf_voids: entry(
+    integer(0, 1000),
+    '2',
+    'terms of SPF records that may find nothing in DNS (RFC 7208 section 4.6.4); more are permerror',
+  ),
   spf_forwarders: entry(listOf(kinds.hostPattern), '', 'forwarding hosts, by name, whose mail skips the SPF check'),
   expire: entry(duration(0, century), '30d', 'age at which quarantined mail is deleted; 0: never'),
   expire_size: entry(size(0), '0', 'size of the quarantine above which its oldest mail is deleted; 0: no limit'),

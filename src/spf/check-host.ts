@@ -63,7 +63,7 @@ export interface SpfOutcome {
   readonly explanation: string | undefined;
   /** Terms that asked DNS. */
   readonly lookups: number;
-  /** Void look-ups. */
+  /** Terms of which a look-up found nothing. */
   readonly voids: number;
   readonly trace?: SpfTrace;
 }

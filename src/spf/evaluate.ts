@@ -62,7 +62,7 @@ export class Evaluation implements MacroValues {
   readonly trace: RecordTrace | undefined;
   /** Terms that asked DNS. */
   lookups = 0;
-  /** Void look-ups. */
+  /** Terms that asked DNS and were told at least once that there is nothing. */
   voids = 0;
   /** The result; undefined until it is certain. An explanation may still be on its way then. */
   result: SpfResultCode | undefined = undefined;
@@ -77,6 +77,8 @@ export class Evaluation implements MacroValues {
   /** The first 32 bits of the client's address, signed. */
   readonly #word: number;
   #exp: TargetModifier | undefined = undefined;
+  /** Is the term that is evaluated among `voids` already? Those below an include are terms of their own. */
+  #isCountedVoid = false;
 
   constructor(input: EvaluationInput) {
     this.ip = input.ip;
@@ -432,21 +434,27 @@ export class Evaluation implements MacroValues {
   #countTerm(text: string): boolean {
     if (this.lookups < this.#limits.lookups) {
       this.lookups++;
+      this.#isCountedVoid = false;
       return true;
     }
     this.problem = `${text}: more than ${this.#limits.lookups} terms ask DNS`;
     return false;
   }
 
-  /** Void look-ups for an explanation do not count: the result is certain by then. */
+  /**
+   * RFC 7208 §4.6.4 limits "the number of "terms" for which DNS queries return" nothing: an `mx` whose hosts have no
+   * address of the client's family is one. Those for an explanation do not count: the result is certain by then.
+   */
   #countVoid(): void {
-    if (this.result === undefined) this.voids++;
+    if (this.result !== undefined || this.#isCountedVoid) return;
+    this.#isCountedVoid = true;
+    this.voids++;
   }
 
-  /** RFC 7208 §4.6.4: void look-ups beyond two are permerror. */
+  /** RFC 7208 §4.6.4: more than two void terms are permerror. */
   #tooManyVoids(text: string): boolean {
     if (this.voids <= this.#limits.voids) return false;
-    this.problem = `${text}: more than ${this.#limits.voids} look-ups found nothing`;
+    this.problem = `${text}: more than ${this.#limits.voids} terms found nothing`;
     return true;
   }
 

@@ -4,7 +4,7 @@
 export interface SpfLimits {
   /** Terms that ask DNS: include, a, mx, ptr, exists and a followed redirect, over all records. */
   readonly lookups: number;
-  /** Look-ups answered with no such name or no such record. */
+  /** Terms of which a look-up is answered with no such name or no such record; more is permerror. */
   readonly voids: number;
   /** Hosts of one `mx`; more is permerror. */
   readonly mx: number;

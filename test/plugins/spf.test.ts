@@ -17,6 +17,7 @@ const zone = {
   'long.example': { TXT: [[`v=spf1 x=${'y'.repeat(60_000)} -all`]] },
   'many.example': { TXT: [[`v=spf1 ${'ip4:192.0.2.2 ip6:2001:db8::1 '.repeat(800)}-all`]] },
   'mail.helo.example': { TXT: [['v=spf1 -all']] },
+  'void.example': { TXT: [['v=spf1 a mx exists:no.example ip4:192.0.2.1 -all']] },
   'out.forwarder.example': { A: ['192.0.2.7'] },
   '7.2.0.192.in-addr.arpa': { PTR: ['out.forwarder.example'] },
 };
@@ -54,6 +55,7 @@ const table: readonly (readonly [what: string, mail: Parameters<Mx['send']>[0], 
     { from: 'a@perm.example' },
     /^550 5\.7\.1 SPF permerror: the SPF record of perm\.example is/,
   ],
+  ['a record of three void terms is rejected', { from: 'a@void.example' }, /^550 5\.7\.1 SPF permerror/],
   ['temperror defers', { from: 'a@temp.example' }, /^451 4\.4\.3 SPF temperror/],
   [
     'a null reverse-path is judged by HELO',
@@ -142,4 +144,15 @@ test('a stranger’s record in the trace ends no field and has no end of lines',
     assert.ok(field.split('\r\n').length <= 103, field);
   }
   assert.match(fields[2] ?? '', /\.\.\. \d+ lines more/);
+});
+
+test('spf_voids says how many terms may find nothing', async () => {
+  const lenient = await Mx.start({
+    zone,
+    markers: ['example.com/users/valid/alice', 'example.com/checks/spf'],
+    settings: ['xclient_networks=loopback', 'spf_voids=3'],
+  });
+  const reply = await lenient.send({ from: 'a@void.example', xclient: 'ADDR=192.0.2.1' });
+  await lenient.close();
+  assert.match(reply, /^250 /);
 });

@@ -62,6 +62,7 @@ describe('a value is read as what it is', () => {
     ['expire', '30d', 30 * 24 * 60 * minute],
     ['expire', '0', 0],
     ['plugin_dirs', '/a, /b  /c', ['/a', '/b', '/c']],
+    ['spf_voids', '4', 4],
     ['spf_forwarders', '*.Example.org mx.example.net', ['*.example.org', 'mx.example.net']],
     [
       'dns_servers',
@@ -191,6 +192,7 @@ describe('a bad value of any setting is named with its place, the value, and wha
       ['%', /one of \+/],
     ],
     blacklist_dir: [['/a\u0007', /control/]],
+    spf_voids: [['two', /number/]],
     spf_forwarders: [['*', /\*\.example.org/]],
     expire: [['1y', /duration/]],
     expire_size: [['10t', /octets/]],
@@ -449,6 +451,7 @@ describe('print-config', () => {
         fc.tuple(fc.ipV6(), fc.nat(128)).map(([ip, n]) => `${ip}/${n}`),
       ),
     ),
+    spf_voids: fc.nat(1000).map(String),
     spf_forwarders: list(host),
     postmaster: fc.tuple(fc.string({ minLength: 1 }), host).map(([l, h]) => `"${l}"@${h}`),
     workers: fc.nat(300).map(String),

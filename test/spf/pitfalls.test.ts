@@ -258,7 +258,70 @@ table('4.6.4: the limits', [
       ],
     },
     {},
+    'pass',
+    { voids: 1 },
+  ],
+  [
+    'void look-ups of MX hosts, and two void terms behind them',
+    {
+      'example.org': [
+        { TXT: 'v=spf1 mx a:gone1.example a:gone2.example +all' },
+        { MX: [1, 'a.example'] },
+        { MX: [2, 'b.example'] },
+      ],
+    },
+    {},
     'permerror',
+    { voids: 3 },
+  ],
+  [
+    'an mx that is void in part',
+    {
+      'example.org': [{ TXT: 'v=spf1 mx +all' }, { MX: [1, 'a.example'] }, { MX: [2, 'b.example'] }],
+      'a.example': [{ A: '192.0.2.99' }],
+    },
+    {},
+    'pass',
+    { voids: 1 },
+  ],
+  [
+    'void terms below an include',
+    {
+      'example.org': [{ TXT: 'v=spf1 include:b.example a:x.example +all' }],
+      'b.example': [{ TXT: 'v=spf1 a:x.example mx:y.example -all' }],
+    },
+    {},
+    'permerror',
+    { voids: 3 },
+  ],
+  [
+    'hosts without IPv6, for a client of IPv6',
+    {
+      'example.org': [
+        { TXT: 'v=spf1 a mx include:p.example ~all' },
+        { A: '192.0.2.9' },
+        { MX: [1, 'a.example'] },
+        { MX: [2, 'b.example'] },
+      ],
+      'a.example': [{ A: '192.0.2.1' }],
+      'b.example': [{ A: '192.0.2.2' }],
+      'p.example': [{ TXT: 'v=spf1 ip6:2001:db8:1::/48 -all' }],
+    },
+    { ip: '2001:db8:1::25' },
+    'pass',
+    { voids: 2 },
+  ],
+  [
+    'three terms of hosts without IPv6, for a client of IPv6',
+    {
+      'example.org': [{ TXT: 'v=spf1 a:a.example a:b.example a:c.example ip6:2001:db8:1::/48 ~all' }],
+      'a.example': [{ A: '192.0.2.1' }],
+      'b.example': [{ A: '192.0.2.2' }],
+      'c.example': [{ A: '192.0.2.3' }],
+    },
+    { ip: '2001:db8:1::25' },
+    'permerror',
+    { voids: 3 },
   ],
   [
     'ten MX',

@@ -31,7 +31,7 @@ export interface LintSubject {
   readonly strings?: readonly string[];
 }
 
-/** Void look-ups, by the family of the client. */
+/** Terms of which a look-up finds nothing, by the family of the client. */
 export interface VoidCount {
   readonly ip4: number;
   readonly ip6: number;
@@ -236,7 +236,10 @@ class RecordLint {
     return simple(text, { note: 'no hosts' });
   }
 
-  /** `a`, or the hosts of an `mx`: each is asked for the addresses of the client's family. */
+  /**
+   * `a`, or the hosts of an `mx`: each is asked for the addresses of the client's family. However many of them have
+   * none, it is one term that finds nothing (RFC 7208 §4.6.4).
+   */
   async #hostsBranch(text: string, hosts: readonly string[], place: RecordPlace): Promise<LintBranch> {
     let [ip4, ip6, addresses] = [0, 0, 0];
     for (const host of hosts) {
@@ -244,8 +247,8 @@ class RecordLint {
       const aaaa = await this.#lookup(host, 'AAAA');
       const failed = a.kind === 'failed' ? a : aaaa.kind === 'failed' ? aaaa : undefined;
       if (failed) return this.#failedBranch(text, `the address look-up of ${host}`, { answer: failed, place });
-      if (a.kind === 'void') ip4++;
-      if (aaaa.kind === 'void') ip6++;
+      if (a.kind === 'void') ip4 = 1;
+      if (aaaa.kind === 'void') ip6 = 1;
       if (a.kind === 'void' && aaaa.kind === 'void') this.#tellVoid(text, `${host} has no address`, place);
       addresses += countOf(a) + countOf(aaaa);
     }
@@ -301,7 +304,7 @@ class RecordLint {
       );
     }
     const told = (family: string, count: number): string =>
-      `${count} look-ups find nothing for an ${family} client, and more than ${limits.voids} are permerror: leave out the terms that find nothing`;
+      `${count} terms find nothing for an ${family} client, and more than ${limits.voids} are permerror: leave them out`;
     if (voids.ip4 > limits.voids) findings.error(told('IPv4', voids.ip4), { section });
     if (voids.ip6 > limits.voids) findings.warning(told('IPv6', voids.ip6), { section });
   }

@@ -8,6 +8,7 @@ import {
   type SpfOutcome,
   type TermTrace,
 } from '../../../src/spf/check-host.js';
+import { defaultLimits } from '../../../src/spf/limits.js';
 import { isQueryName, withoutFinalDot } from '../../../src/spf/domain.js';
 import { now, receiver, type SpfCase } from '../../support/spf-cases.js';
 import type { Judgement } from './peer.js';
@@ -64,9 +65,16 @@ export class Facts {
     return Object.values(this.case.zone).flatMap(({ TXT = [] }) => TXT.map((strings) => strings.join('')));
   }
 
-  /** Did too many void look-ups end postern's evaluation? */
+  /** Did too many void terms end postern's evaluation? */
   get endsByVoids(): boolean {
-    return this.outcome.result === 'permerror' && (this.outcome.problem ?? '').endsWith('look-ups found nothing');
+    return this.outcome.result === 'permerror' && (this.outcome.problem ?? '').endsWith('terms found nothing');
+  }
+
+  /** Do more than two look-ups find nothing, though no more than two terms have them? */
+  get hasManyVoidsInFewTerms(): boolean {
+    const evaluated = this.terms.filter(({ term }) => !/^exp=/i.test(term));
+    const voids = evaluated.flatMap(({ lookups }) => lookups).filter(({ answer }) => answer === 'void');
+    return voids.length > defaultLimits.voids && this.outcome.voids <= defaultLimits.voids;
   }
 
   /** The look-ups that `ptr` or `%{p}` makes: of the client's names, and of their addresses. */

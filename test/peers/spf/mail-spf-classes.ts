@@ -99,6 +99,10 @@ export const mailSpfClasses: readonly DifferenceClass[] = [
     predicts: (facts) => isPermerror(facts) && facts.outcome.lookups + idleRedirects(facts) > 10,
   },
   {
+    name: 'Mail::SPF counts void look-ups, not terms',
+    predicts: (facts) => isPermerror(facts) && facts.hasManyVoidsInFewTerms,
+  },
+  {
     name: 'Mail::SPF asks for the names of the client for every %{p}',
     predicts: (facts) =>
       isPermerror(facts) &&
@@ -119,13 +123,6 @@ export const mailSpfClasses: readonly DifferenceClass[] = [
       facts.theirs.explanation === undefined &&
       (facts.writes(/^exp=.*%\{p/i) || /%\{p/i.test(facts.template ?? '')) &&
       facts.pointerLookups().some(({ answer }) => answer !== 'found'),
-  },
-  {
-    name: 'Mail::SPF expands the target of ptr only to compare it',
-    predicts: (facts) =>
-      facts.endsByVoids &&
-      facts.terms.some(({ term }) => /^[-+~?]?ptr:.*%\{p/i.test(term)) &&
-      facts.pointerLookups()[0]?.answer === 'void',
   },
   {
     name: 'Mail::SPF validates the names that could match',

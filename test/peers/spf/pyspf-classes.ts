@@ -85,6 +85,10 @@ export const pyspfClasses: readonly DifferenceClass[] = [
     predicts: (facts) => isPermerror(facts) && facts.outcome.lookups + idleRedirects(facts) > 10,
   },
   {
+    name: 'pyspf counts void look-ups, not terms',
+    predicts: (facts) => isPermerror(facts) && facts.hasManyVoidsInFewTerms,
+  },
+  {
     name: 'pyspf calls an include of the same domain an error at once',
     predicts: (facts) =>
       isPermerror(facts) &&

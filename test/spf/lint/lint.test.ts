@@ -255,8 +255,8 @@ describe('what a domain publishes', () => {
       'three void look-ups',
       zone('v=spf1 exists:a.example exists:b.example exists:c.example -all'),
       [
-        /error: 3 look-ups find nothing for an IPv4 client/,
-        /warning: 3 look-ups find nothing for an IPv6 client/,
+        /error: 3 terms find nothing for an IPv4 client/,
+        /warning: 3 terms find nothing for an IPv6 client/,
         /finds nothing: a/,
         /finds nothing: b/,
         /finds nothing: c/,
@@ -269,7 +269,15 @@ describe('what a domain publishes', () => {
         'b.example': { A: ['192.0.2.2'] },
         'c.example': { A: ['192.0.2.3'] },
       }),
-      [/warning: 3 look-ups find nothing for an IPv6 client/],
+      [/warning: 3 terms find nothing for an IPv6 client/],
+    ],
+    [
+      'an mx of hosts without IPv6: one term',
+      zone('v=spf1 mx:m.example -all', {
+        'm.example': { MX: [10, 20, 30, 40].map((preference) => [preference, `h${preference}.example`]) },
+        ...Object.fromEntries([10, 20, 30, 40].map((i) => [`h${i}.example`, { A: [`192.0.2.${i}`] }])),
+      }),
+      [],
     ],
     [
       'exists without a macro',

@@ -94,7 +94,7 @@ export const schema = {
     'info',
   ),
   max_lookups: entry(kinds.count, 'Terms of a record that may ask DNS (RFC 7208 says 10)', '10'),
-  max_void_lookups: entry(kinds.count, 'Questions that may find nothing (RFC 7208 says 2)', '2'),
+  max_void_lookups: entry(kinds.count, 'Terms of a record that may find nothing (RFC 7208 says 2)', '2'),
   reject_helo_results: entry(refusable, 'HELO results that are refused; none: as reject_results'),
   reject_results: entry(refusable, 'Results that are refused', 'fail, temperror, permerror'),
   skip_senders: entry(kinds.senderPatterns, 'Senders and HELO names that are not verified', ''),

@@ -9,8 +9,10 @@
  *     "example.com": {"TXT": [["v=spf1 mx ", "-all"]], "MX": [[10, "mail.example.com"]], "timeout": true}
  *
  * In the first form SPF entries count as TXT when the name has no TXT entry, not even NONE; the second says
- * what it means. TIMEOUT: questions for types without a record time out. Text is latin1.
+ * what it means. TIMEOUT: questions for types without a record time out. Text is latin1; an internationalised name
+ * is written as the DNS has it, in A-labels.
  */
+import { parseDomain } from '../mail/domain.js';
 import { errorText } from '../mail/error-text.js';
 import { type Result, wrong } from '../mail/result.js';
 import { parseIp, type Ip } from '../mail/ip.js';
@@ -45,7 +47,7 @@ export function readZoneData(data: unknown): Result<ZoneData> {
   for (const [name, value] of Object.entries(data)) {
     const key = lowerName(name).replace(/\.$/, '');
     const entry = zone.get(key) ?? emptyEntry();
-    const problem = isOctets(name) ? readName(entry, value) : notOctets;
+    const problem = isOctets(name) ? readName(entry, value) : `has a character ${beyond(name)}`;
     if (problem !== undefined) return wrong(`${quoted(name)}: ${problem}`);
     zone.set(key, entry);
   }
@@ -68,7 +70,12 @@ const emptyEntry = (): ZoneEntry => ({
 });
 const isMap = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isOctets = (text: string): boolean => !/[^\0-\xff]/.test(text);
-const notOctets = 'has a character beyond U+00FF: text is latin1, one character for one octet';
+
+/** What to do about a name that is no octets. */
+function beyond(name: unknown): string {
+  const asked = typeof name === 'string' ? parseDomain(name.replace(/\.$/, '')) : undefined;
+  return `beyond U+00FF: ${asked === undefined ? 'text is latin1, one character for one octet' : `write ${asked}`}`;
+}
 
 /** Returns what is wrong, or undefined, as all functions below do. */
 function readName(entry: ZoneEntry, value: unknown): string | undefined {
@@ -107,7 +114,11 @@ function readItem(entry: ZoneEntry, { key, value }: ZoneItem): string | undefine
   if (!isZoneType(key)) return key === '' ? `${quoted(value)} is no record` : `${quoted(key)} is no record type`;
   if (value === 'TIMEOUT') return key === 'SPF' || key === 'CNAME' ? undefined : readTimeout(entry, [key]);
   if (value === 'NONE' && (key === 'TXT' || key === 'SPF')) return undefined;
-  return adders[key](entry, value) ? undefined : `${key}: ${quoted(value)} is not ${wanted[key]}`;
+  if (adders[key](entry, value)) return undefined;
+  const host = key === 'MX' && Array.isArray(value) ? (value[1] as unknown) : value;
+  const isName = key === 'MX' || key === 'PTR' || key === 'CNAME';
+  if (isName && typeof host === 'string' && !isOctets(host)) return `${key}: ${quoted(host)} is ${beyond(host)}`;
+  return `${key}: ${quoted(value)} is not ${wanted[key]}`;
 }
 
 const isZoneType = (key: string): key is ZoneType => Object.hasOwn(adders, key);

@@ -57,7 +57,11 @@ export const schema = {
   plugin_dirs: entry(listOf(kinds.listedPath), '', 'folders with plugins of your own'),
   hostname: entry(optionalName, '', "our name in greeting and trace fields; empty: this machine's name"),
   authserv_id: entry(optionalName, '', 'our name in Authentication-Results; empty: the hostname'),
-  dns_servers: entry(listOf(kinds.nameServer), '', "name servers to ask; empty: the system's"),
+  dns_servers: entry(
+    listOf(kinds.nameServer),
+    '',
+    'name servers to ask; empty: those of /etc/resolv.conf, as it is now',
+  ),
   dns_zone: entry(optionalPath, '', 'a zone file that is answered from instead of asking the DNS, for trials'),
   dns_timeout: entry(timeLimit, '5s', 'longest wait for the answer to one DNS question'),
   max_size: entry(size(1024), '25m', 'largest mail that is taken'),

@@ -110,6 +110,12 @@ const bad: readonly (readonly [text: string, problem: RegExp])[] = [
   ['{"a": {"CNAME": ["b", "c"]}}', /^"a": CNAME: "c" is not a single name$/],
   ['{"a": {"timeout": "yes"}}', /^"a": timeout: "yes" is not true, false or a record type$/],
   ['{"\u20ac": []}', /^"\\u20ac": has a character beyond U\+00FF/],
+  ['{"\u043f\u0440\u0438\u043c\u0435\u0440.test": []}', /: has a character beyond U\+00FF: write xn--e1afmkfd\.test$/],
+  [
+    '{"a": {"MX": [[10, "\u043f\u0440\u0438\u043c\u0435\u0440.test."]]}}',
+    /^"a": MX: ".*" is .*: write xn--e1afmkfd\.test$/,
+  ],
+  ['{"a": [{"CNAME": "\u20ac"}]}', /^"a": CNAME: "\\u20ac" is beyond U\+00FF: text is latin1/],
   ['{"a\\n\u009b": 1}', /^"a\\n\\u009b": a name holds/],
 ];
 

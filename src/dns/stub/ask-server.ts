@@ -1,71 +1,90 @@
 /**
  * One question to one server, until it gave an answer or is known not to: EDNS first, without it for servers
- * that do not know it, TCP for answers that were cut.
+ * that do not know it, TCP for answers that were cut. How long to wait is left to `ask-in-turn`.
  */
 import { randomInt } from 'node:crypto';
-import { abortProblem, deadline } from '../deadline.js';
-import type { Gate } from './gate.js';
 import { decodeMessage, encodeQuery, rcode, type Message } from '../wire/message.js';
 import type { RecordType } from '../resolver.js';
 import type { Server } from './servers.js';
 import { askTcp } from './tcp.js';
-import { askUdp } from './udp.js';
+import { askUdp, type Exchanged, type Transport } from './udp.js';
 
 export interface ServerQuestion {
   readonly server: Server;
   /** Wire form. */
   readonly name: Buffer;
   readonly type: RecordType;
-  /** Milliseconds for each exchange: the UDP one, its repetition without EDNS, the TCP one. */
-  readonly tryMs: number;
-  /** Bounds the exchanges of all look-ups together. */
-  readonly gate: Gate;
-  readonly signal: AbortSignal;
+  /** Whether to begin with EDNS. */
+  readonly edns: boolean;
+  /** Whether to ask over TCP alone. */
+  readonly overTcp: boolean;
+  /** Called when the server has said something, but not yet the answer. */
+  readonly heard: () => void;
 }
 
 /** answered: a whole message with RCODE 0 or 3. silent: worth another try later. */
 export type ServerAnswer =
-  | { readonly kind: 'answered'; readonly message: Message }
+  | {
+      readonly kind: 'answered';
+      readonly message: Message;
+      /** The server knows no EDNS, or has not answered a question with it. */
+      readonly plain: boolean;
+    }
   | { readonly kind: 'failed'; readonly problem: string; readonly silent: boolean };
 
-type Transport = typeof askUdp;
-type Heard = { readonly kind: 'heard'; readonly message: Message } | Exclude<ServerAnswer, { kind: 'answered' }>;
-
-export async function askServer(question: ServerQuestion): Promise<ServerAnswer> {
-  let edns = true;
-  let heard = await exchange(question, { over: askUdp, edns });
-  if (heard.kind === 'heard' && refusesEdns(heard.message)) {
-    edns = false;
-    heard = await exchange(question, { over: askUdp, edns });
-  }
-  if (heard.kind === 'heard' && heard.message.truncated) heard = await exchange(question, { over: askTcp, edns });
-  return heard.kind === 'heard' ? judge(heard.message) : heard;
+/** A server being asked, until its answer was told. */
+export interface Asked {
+  /** Asks once more, over UDP: the answer to either question counts. */
+  again(how: { readonly edns: boolean }): void;
+  /** Closes the socket; nothing is told any more. */
+  end(): void;
 }
 
-async function exchange(question: ServerQuestion, { over, edns }: { over: Transport; edns: boolean }): Promise<Heard> {
-  const { gate, signal, tryMs, server, name, type } = question;
-  if (!(await gate.enter(signal))) return failed(abortProblem(signal));
-  const limit = deadline(tryMs, signal);
-  try {
-    const query = encodeQuery({ id: randomInt(0x10000), name, type, edns });
-    const outcome = await over({ server, query, signal: limit.signal });
-    if (outcome.kind === 'failed') return outcome;
-    const message = decodeMessage(outcome.octets);
-    return message ? { kind: 'heard', message } : failed('malformed answer');
-  } finally {
-    limit.end();
-    gate.leave();
+export function askServer(question: ServerQuestion, tell: (answer: ServerAnswer) => void): Asked {
+  const { server, name, type, heard } = question;
+  const queryOf = (id: number, edns: boolean): Buffer => encodeQuery({ id, name, type, edns });
+  /** Whether EDNS was given up. */
+  let plain = !question.edns;
+  let id = 0;
+
+  function open(over: Transport) {
+    id = randomInt(0x10000);
+    const edns = !plain;
+    return over(server, queryOf(id, edns), (outcome) => hear(outcome, { over, edns }));
   }
+
+  function hear(outcome: Exchanged, { over, edns }: { over: Transport; edns: boolean }): void {
+    if (outcome.kind === 'failed') return tell(outcome);
+    const message = decodeMessage(outcome.octets);
+    if (!message) return tell(failed('malformed answer'));
+    heard();
+    if (edns && refusesEdns(message)) {
+      plain = true;
+      exchange = open(over);
+    } else if (message.truncated && over === askUdp) exchange = open(askTcp);
+    else tell(judge(message, plain));
+  }
+
+  let exchange = open(question.overTcp ? askTcp : askUdp);
+  return {
+    again({ edns }) {
+      plain ||= !edns;
+      exchange.again(queryOf(id, !plain));
+    },
+    end: () => exchange.end(),
+  };
 }
 
 /** RFC 6891 §7 names FORMERR and NOTIMP, §6.1.3 BADVERS. */
 const refusesEdns = (message: Message): boolean =>
   [rcode.FORMERR, rcode.NOTIMP, rcode.BADVERS].some((code) => code === message.rcode);
 
-function judge(message: Message): ServerAnswer {
+function judge(message: Message, plain: boolean): ServerAnswer {
   if (message.truncated) return failed('truncated over TCP');
   if (message.rcode !== rcode.NOERROR && message.rcode !== rcode.NXDOMAIN) return failed(rcodeName(message.rcode));
-  return message.referral ? failed('lame server') : { kind: 'answered', message };
+  if (message.referral) return failed('lame server');
+  // A late answer to a question with EDNS has its OPT record, whatever was asked since.
+  return { kind: 'answered', message, plain: plain && !message.edns };
 }
 
 const failed = (problem: string) => ({ kind: 'failed', problem, silent: false }) as const;

@@ -6,6 +6,8 @@ export interface Gate {
   /** True once it is our turn, and then `leave` must follow; false when the signal was aborted before. */
   enter(signal: AbortSignal): boolean | Promise<boolean>;
   leave(): void;
+  /** True when there was a place at once, and then `leave` must follow as well. */
+  tryEnter(): boolean;
 }
 
 export function gate(max: number): Gate {
@@ -26,13 +28,15 @@ export function gate(max: number): Gate {
     });
   }
 
+  function tryEnter(): boolean {
+    if (inside >= max) return false;
+    inside++;
+    return true;
+  }
+
   return {
-    enter(signal) {
-      if (signal.aborted) return false;
-      if (inside >= max) return waitInLine(signal);
-      inside++;
-      return true;
-    },
+    tryEnter,
+    enter: (signal) => !signal.aborted && (tryEnter() || waitInLine(signal)),
     /** The place goes to the first in line, if there is one. */
     leave() {
       const [first] = line;

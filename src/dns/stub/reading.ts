@@ -66,12 +66,14 @@ interface Own {
   readonly ttl: number;
 }
 
+/** Records that name one host of several: what is wrong with one of them says nothing of the others. */
+const oneOfSeveral: ReadonlySet<RecordType> = new Set(['MX', 'PTR']);
+
 function found<T extends RecordType>(message: Message, type: T, { own, ttl }: Own): Reading<RecordData[T]> {
-  const records: RecordData[T][] = [];
-  for (const { start, end } of own) {
-    const data = decodeData(type, { octets: message.octets, start, end });
-    if (data === undefined) return failed(`malformed ${type} record`);
-    records.push(data);
-  }
+  const data = own.map(({ start, end }) => decodeData(type, { octets: message.octets, start, end }));
+  const records = data.filter((record) => record !== undefined);
+  // An SPF record might be the malformed one of a name's TXT: those count only when all can be read.
+  if (records.length === 0 || (records.length < own.length && !oneOfSeveral.has(type)))
+    return failed(`malformed ${type} record`);
   return { kind: 'found', records, ttl: own.reduce((least, record) => Math.min(least, record.ttl), ttl) };
 }

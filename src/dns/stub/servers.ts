@@ -1,8 +1,7 @@
 /**
- * The name servers to ask: read from settings or the system, in the operator's order,
- * silent ones last for a while so that one dead server does not slow down every look-up.
+ * The name servers to ask: in the operator's order, silent ones last for a while, so that one dead server does not
+ * slow down every look-up.
  */
-import { getServers } from 'node:dns';
 import { isIP } from 'node:net';
 import { parseIp } from '../../mail/ip.js';
 
@@ -26,33 +25,51 @@ export function parseServer(text: string): Server | undefined {
   return { family: ip?.family ?? family, address: ip?.text ?? host, port };
 }
 
-/** The servers of the system's settings (/etc/resolv.conf), without any that cannot be read. */
-export function systemServers(): readonly Server[] {
-  const servers = getServers().map((text) => parseServer(text));
-  return servers.filter((server) => server !== undefined);
-}
-
-/** Remembers which servers kept silent. */
+/** Remembers which servers kept silent, and which answer only without EDNS. */
 export interface ServerList {
   /** The order in which to ask now. */
   inOrder(): readonly Server[];
-  note(server: Server, outcome: 'answered' | 'silent'): void;
+  /** False for a while once it `answered without EDNS`. */
+  knowsEdns(server: Server): boolean;
+  note(server: Server, outcome: 'answered' | 'answered without EDNS' | 'refused' | 'silent'): void;
+}
+
+export interface ServerListOptions {
+  /** Whether each look-up begins with another server; false by default. */
+  readonly rotate?: boolean;
+  /** Milliseconds, only compared with itself. */
+  readonly now?: () => number;
 }
 
 const shunMs = 30_000;
+const plainMs = 15 * 60_000;
 
-/** `now`: milliseconds, only compared with itself. */
-export function serverList(servers: readonly Server[], now: () => number): ServerList {
+export function serverList(servers: readonly Server[], options: ServerListOptions = {}): ServerList {
+  const { rotate = false, now = () => performance.now() } = options;
   const shunnedUntil = new Map<Server, number>();
-  const isShunned = (server: Server): boolean => (shunnedUntil.get(server) ?? -Infinity) > now();
+  const plainUntil = new Map<Server, number>();
+  let first = 0;
+  const isIn = (memory: ReadonlyMap<Server, number>, server: Server): boolean =>
+    (memory.get(server) ?? -Infinity) > now();
+  const isShunned = (server: Server): boolean => isIn(shunnedUntil, server);
+
+  function rotated(): readonly Server[] {
+    const order = [...servers.slice(first), ...servers.slice(0, first)];
+    first = (first + 1) % servers.length;
+    return order;
+  }
+
   return {
     inOrder() {
-      if (shunnedUntil.size === 0) return servers;
-      return [...servers.filter((server) => !isShunned(server)), ...servers.filter(isShunned)];
+      const order = rotate && servers.length > 1 ? rotated() : servers;
+      if (shunnedUntil.size === 0) return order;
+      return [...order.filter((server) => !isShunned(server)), ...order.filter(isShunned)];
     },
+    knowsEdns: (server) => !isIn(plainUntil, server),
     note(server, outcome) {
       if (outcome === 'silent') shunnedUntil.set(server, now() + shunMs);
       else shunnedUntil.delete(server);
+      if (outcome === 'answered without EDNS') plainUntil.set(server, now() + plainMs);
     },
   };
 }

@@ -3,29 +3,29 @@
  * At most 65,535 octets are read, as the length field allows.
  */
 import { connect, type Socket } from 'node:net';
-import { abortProblem } from '../deadline.js';
 import { answersQuery } from '../wire/message.js';
-import type { UdpExchange, Exchanged } from './udp.js';
+import type { Exchanged, Transport } from './udp.js';
 
-export function askTcp({ server, query, signal }: UdpExchange): Promise<Exchanged> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve(failure(abortProblem(signal)));
-    const socket = connect({ host: server.address, port: server.port, family: server.family, noDelay: true });
-    const finish = (outcome: Exchanged): void => {
-      signal.removeEventListener('abort', onAbort);
-      socket.destroy();
-      resolve(outcome);
-    };
-    const onAbort = (): void => finish(failure(abortProblem(signal)));
-    signal.addEventListener('abort', onAbort, { once: true });
-    socket.on('error', (error: NodeJS.ErrnoException) => finish(failure(`TCP: ${error.code ?? 'socket error'}`)));
-    socket.on('close', () => finish(failure('TCP: connection closed')));
-    onFrame(socket, (octets) => finish(judge(octets, query)));
-    socket.write(Buffer.concat([Buffer.from([query.length >> 8, query.length & 255]), query]));
-  });
-}
-
-const failure = (problem: string): Exchanged => ({ kind: 'failed', problem, silent: true });
+export const askTcp: Transport = (server, query, tell) => {
+  const socket = connect({ host: server.address, port: server.port, family: server.family, noDelay: true });
+  let ended = false;
+  const end = (): void => {
+    ended = true;
+    socket.destroy();
+  };
+  const finish = (outcome: Exchanged): void => {
+    if (ended) return;
+    end();
+    tell(outcome);
+  };
+  const fail = (problem: string): void => finish({ kind: 'failed', problem, silent: true });
+  socket.on('error', (error: NodeJS.ErrnoException) => fail(`TCP: ${error.code ?? 'socket error'}`));
+  socket.on('close', () => fail('TCP: connection closed'));
+  onFrame(socket, (octets) => finish(judge(octets, query)));
+  socket.write(Buffer.concat([Buffer.from([query.length >> 8, query.length & 255]), query]));
+  // TCP itself sends again what was lost.
+  return { again: () => {}, end };
+};
 
 function judge(octets: Buffer, query: Buffer): Exchanged {
   if (answersQuery(octets, query)) return { kind: 'reply', octets };

@@ -3,15 +3,18 @@
  * (RFC 5452 §9.2), and only what comes from the asked address and port and echoes id and question counts.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { abortProblem } from '../deadline.js';
 import { answersQuery } from '../wire/message.js';
 import type { Server } from './servers.js';
 
-export interface UdpExchange {
-  readonly server: Server;
-  readonly query: Buffer;
-  readonly signal: AbortSignal;
+/** A question that a server was asked, until `tell` was called with what came of it. */
+export interface Exchange {
+  /** Sends `query`, the same question under the same id, once more: the answer to either counts. */
+  again(query: Buffer): void;
+  /** Closes the socket; nothing is told any more. */
+  end(): void;
 }
+
+export type Transport = (server: Server, query: Buffer, tell: (outcome: Exchanged) => void) => Exchange;
 
 /** `silent`: the server may be down, so it is worth another try later; the text holds nothing a server sent. */
 export type Exchanged =
@@ -21,28 +24,39 @@ export type Exchanged =
 /** Datagrams that look like guesses: after this many the port is given up, so that ids cannot be tried out on it. */
 const maxStrays = 100;
 
-export function askUdp({ server, query, signal }: UdpExchange): Promise<Exchanged> {
-  return new Promise((resolve) => {
-    const socket = openSocket(server);
-    let strays = 0;
-    const finish = (outcome: Exchanged): void => {
-      signal.removeEventListener('abort', onAbort);
-      closeOnce(socket);
-      resolve(outcome);
-    };
-    const fail = (problem: string): void => finish({ kind: 'failed', problem, silent: true });
-    const onAbort = (): void => fail(abortProblem(signal));
-    socket.on('error', (error: NodeJS.ErrnoException) => fail(`UDP: ${error.code ?? 'socket error'}`));
-    socket.on('message', (octets, from) => {
-      if (isFrom(server, from) && answersQuery(octets, query)) finish({ kind: 'reply', octets });
-      else if (++strays >= maxStrays) fail('too many forged answers');
-    });
-    socket.on('connect', () => socket.send(query));
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    socket.connect(server.port, server.address);
+export const askUdp: Transport = (server, query, tell) => {
+  const socket = openSocket(server);
+  let strays = 0;
+  let ended = false;
+  let toSend: Buffer | undefined = query;
+  const end = (): void => {
+    if (!ended) socket.close();
+    ended = true;
+  };
+  const finish = (outcome: Exchanged): void => {
+    if (ended) return;
+    end();
+    tell(outcome);
+  };
+  const fail = (problem: string): void => finish({ kind: 'failed', problem, silent: true });
+  socket.on('error', (error: NodeJS.ErrnoException) => fail(`UDP: ${error.code ?? 'socket error'}`));
+  socket.on('message', (octets, from) => {
+    if (isFrom(server, from) && answersQuery(octets, query)) finish({ kind: 'reply', octets });
+    else if (++strays >= maxStrays) fail('too many forged answers');
   });
-}
+  socket.on('connect', () => {
+    if (toSend) socket.send(toSend);
+    toSend = undefined;
+  });
+  socket.connect(server.port, server.address);
+  return {
+    again(repeated) {
+      if (toSend) toSend = repeated;
+      else if (!ended) socket.send(repeated);
+    },
+    end,
+  };
+};
 
 function openSocket({ family }: Server): Socket {
   // The address is one already, and must not wait behind the thread pool of getaddrinfo.
@@ -59,11 +73,3 @@ function isFrom(server: Server, from: RemoteInfo): boolean {
 }
 
 const withoutZone = (address: string): string => address.split('%')[0] ?? address;
-
-const closed = new WeakSet<Socket>();
-
-function closeOnce(socket: Socket): void {
-  if (closed.has(socket)) return;
-  closed.add(socket);
-  socket.close();
-}

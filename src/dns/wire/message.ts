@@ -15,10 +15,11 @@ const headerLength = 12;
 const recursionDesired = 0x0100;
 const truncated = 0x0200;
 const authoritative = 0x0400;
+const recursionAvailable = 0x0080;
 
 /** 1232 octets pass every usual path unfragmented (DNS flag day 2020). */
 const ednsOctets = 1232;
-const opt = Buffer.from([0, 0, typeCode.OPT, ednsOctets >> 8, ednsOctets & 255, 0, 0, 0, 0, 0, 0]);
+const optRecord = Buffer.from([0, 0, typeCode.OPT, ednsOctets >> 8, ednsOctets & 255, 0, 0, 0, 0, 0, 0]);
 
 /** One record of an answer section; its data lie in `octets` from `start` to `end`. */
 export interface AnswerRecord {
@@ -40,8 +41,13 @@ export interface Message {
   readonly answers: readonly AnswerRecord[];
   /** Seconds a negative answer may be kept (RFC 2308 §5); undefined without an SOA. */
   readonly negativeTtl: number | undefined;
-  /** Points to other servers instead of answering (RFC 2308 §2.1.1): the server is lame for us. */
+  /**
+   * Points to other servers instead of answering (RFC 2308 §2.1.1): the server is lame for us. One that offers
+   * recursion says with the same sections that there is no such record, and leaves out the SOA.
+   */
   readonly referral: boolean;
+  /** Whether there is an OPT record; not known of a truncated message. */
+  readonly edns: boolean;
 }
 
 export interface QueryParts {
@@ -59,7 +65,7 @@ export function encodeQuery({ id, name, type, edns }: QueryParts): Buffer {
   header.writeUInt16BE(1, 4);
   header.writeUInt16BE(edns ? 1 : 0, 10);
   const tail = Buffer.from([0, typeCode[type], 0, classIn]);
-  return Buffer.concat(edns ? [header, name, tail, opt] : [header, name, tail]);
+  return Buffer.concat(edns ? [header, name, tail, optRecord] : [header, name, tail]);
 }
 
 /**
@@ -95,17 +101,19 @@ export function decodeMessage(octets: Buffer): Message | undefined {
   if (!sections || !answers?.every((record) => record !== undefined)) return undefined;
   const soa = sections.authority.find((record) => isIn(record, typeCode.SOA));
   const hasNs = sections.authority.some((record) => isIn(record, typeCode.NS));
+  const opt = sections.additional.find(({ type }) => type === typeCode.OPT);
   return {
     octets,
-    rcode: headerRcode(octets) | extendedRcode(sections.additional),
+    rcode: headerRcode(octets) | extendedRcode(opt),
     truncated: false,
     answers,
     negativeTtl: soa && negativeTtl(octets, soa),
-    referral: answers.length === 0 && hasNs && !soa && (flags & authoritative) === 0,
+    referral: answers.length === 0 && hasNs && !soa && (flags & (authoritative | recursionAvailable)) === 0,
+    edns: opt !== undefined,
   };
 }
 
-const nothing = { answers: [], negativeTtl: undefined, referral: false } as const;
+const nothing = { answers: [], negativeTtl: undefined, referral: false, edns: false } as const;
 
 interface RecordSpan extends Omit<AnswerRecord, 'owner'> {
   readonly at: number;
@@ -170,7 +178,4 @@ function negativeTtl(octets: Buffer, soa: RecordSpan): number | undefined {
 }
 
 /** RFC 6891 §6.1.3: the upper eight bits of the RCODE stand in the OPT record's TTL. */
-function extendedRcode(additional: readonly RecordSpan[]): number {
-  const record = additional.find(({ type }) => type === typeCode.OPT);
-  return record ? (record.ttl >>> 24) << 4 : 0;
-}
+const extendedRcode = (opt: RecordSpan | undefined): number => (opt ? (opt.ttl >>> 24) << 4 : 0);

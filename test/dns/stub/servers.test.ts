@@ -27,7 +27,7 @@ test('silent servers go last, until their time is over', () => {
   let now = 0;
   const [a, b] = [parseServer('192.0.2.1'), parseServer('192.0.2.2')];
   assert.ok(a && b);
-  const list = serverList([a, b], () => now);
+  const list = serverList([a, b], { now: () => now });
   list.note(a, 'silent');
   assert.deepEqual(list.inOrder(), [b, a]);
   now = 30_000;
@@ -35,4 +35,31 @@ test('silent servers go last, until their time is over', () => {
   list.note(b, 'silent');
   list.note(b, 'answered');
   assert.deepEqual(list.inOrder(), [a, b]);
+});
+
+test('with rotation each look-up begins with another server, silent ones still last', () => {
+  const [a, b, c] = [parseServer('192.0.2.1'), parseServer('192.0.2.2'), parseServer('192.0.2.3')];
+  assert.ok(a && b && c);
+  const list = serverList([a, b, c], { rotate: true });
+  assert.deepEqual(
+    [list.inOrder(), list.inOrder(), list.inOrder()],
+    [
+      [a, b, c],
+      [b, c, a],
+      [c, a, b],
+    ],
+  );
+  list.note(a, 'silent');
+  assert.deepEqual(list.inOrder(), [b, c, a]);
+});
+
+test('a server that answered without EDNS is asked without it for a while', () => {
+  let now = 0;
+  const [a, b] = [parseServer('192.0.2.1'), parseServer('192.0.2.2')];
+  assert.ok(a && b);
+  const list = serverList([a, b], { now: () => now });
+  list.note(a, 'answered without EDNS');
+  assert.deepEqual([list.knowsEdns(a), list.knowsEdns(b)], [false, true]);
+  now = 15 * 60_000;
+  assert.equal(list.knowsEdns(a), true);
 });

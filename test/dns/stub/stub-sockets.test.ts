@@ -4,10 +4,9 @@ import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
-import { systemServers } from '../../../src/dns/stub/servers.js';
 import { stubResolver } from '../../../src/dns/stub/stub-resolver.js';
 import { fakeServer, reply, type Behaviour, type FakeServer } from '../support/fake-server.js';
-import { cname, txt } from '../support/wire.js';
+import { cname, T, txt } from '../support/wire.js';
 
 const opened: FakeServer[] = [];
 after(() => Promise.all(opened.map((server) => server.close())));
@@ -32,8 +31,7 @@ async function deadAddress(): Promise<string> {
   return `127.0.0.1:${port}`;
 }
 
-test('the system has name servers, or the resolver says that there are none', async () => {
-  for (const server of systemServers()) assert.ok(server.port > 0);
+test('without any name server a look-up fails', async () => {
   assert.deepEqual(await stubResolver({ servers: [] }).lookup('a.test', 'A'), {
     kind: 'failed',
     problem: 'no name server',
@@ -87,13 +85,82 @@ test('a silent server is asked `tries` times', async () => {
   assert.equal(server.asked.length, 3);
 });
 
+/** Answers the nth question of a look-up well, after so long. */
+const slow = (n: number, afterMs: number): Promise<FakeServer> => {
+  let count = 0;
+  return start((asked) => (++count === n ? [{ ...reply(asked, { answers: [txt('yes')] }), afterMs }] : []));
+};
+
+test('a silent server is asked again from the same port under the same id, and the late answer counts', async () => {
+  const server = await slow(1, 250);
+  const answer = await stubResolver({ servers: [server.address], tryMs: 200, tries: 9 }).lookup('a.test', 'TXT');
+  assert.deepEqual(answer, yes);
+  const [first, second] = server.asked;
+  assert.deepEqual([second?.id, second?.clientPort], [first?.id, first?.clientPort]);
+});
+
+test('the late answer of the first server counts while the second is asked', async () => {
+  const [first, second] = await Promise.all([slow(1, 300), silent()]);
+  const resolver = stubResolver({ servers: [first.address, second.address], tryMs: 250, tries: 9 });
+  assert.deepEqual(await resolver.lookup('a.test', 'TXT'), yes);
+  assert.ok(second.asked.length > 0);
+});
+
+test('the late refusal of the first server ends nothing while the second is asked', async () => {
+  const first = await start((asked) => [{ ...reply(asked, { rcode: 5 }), afterMs: 250 }]);
+  const second = await slow(1, 400);
+  const resolver = stubResolver({ servers: [first.address, second.address], tryMs: 200, tries: 9 });
+  assert.deepEqual(await resolver.lookup('a.test', 'TXT'), yes);
+});
+
+test('when all sockets are taken, the next server is asked with that of the silent one', async () => {
+  const [first, second] = await Promise.all([silent(), good()]);
+  const resolver = stubResolver({ servers: [first.address, second.address], tryMs: 500, maxSockets: 1 });
+  assert.deepEqual(await resolver.lookup('a.test', 'TXT'), yes);
+  assert.deepEqual(await resolver.lookup('b.test', 'TXT'), yes);
+});
+
+test('the last try of several is without EDNS, and so are the next questions once that was answered', async () => {
+  const server = await start((asked) => (asked.edns ? [] : [reply(asked, { answers: [txt('yes')] })]));
+  const resolver = stubResolver({ servers: [server.address], tryMs: 500, tries: 2 });
+  assert.deepEqual(await resolver.lookup('a.test', 'TXT'), yes);
+  assert.deepEqual(await resolver.lookup('b.test', 'TXT'), yes);
+  assert.deepEqual(
+    server.asked.map(({ edns }) => edns),
+    [true, false, false],
+  );
+});
+
+test('a late answer with EDNS does not make us ask without it', async () => {
+  const opt = { owner: '', type: T.OPT, ttl: 0, class: 1232, data: Buffer.alloc(0) };
+  let count = 0;
+  const server = await start((asked) =>
+    ++count === 1 ? [] : [reply(asked, { answers: [txt('yes')], additional: [opt] })],
+  );
+  const resolver = stubResolver({ servers: [server.address], tryMs: 500, tries: 2 });
+  assert.deepEqual(await resolver.lookup('a.test', 'TXT'), yes);
+  assert.deepEqual(await resolver.lookup('b.test', 'TXT'), yes);
+  assert.deepEqual(
+    server.asked.map(({ edns }) => edns),
+    [true, false, true],
+  );
+});
+
+test('as many servers as there are, one that is silent to EDNS gets its last try within the total time', async () => {
+  const servers = await Promise.all(
+    Array.from({ length: 4 }, () => start((asked) => (asked.edns ? [] : [reply(asked, { answers: [txt('yes')] })]))),
+  );
+  const resolver = stubResolver({ servers: servers.map(({ address }) => address), totalMs: 4000 });
+  assert.deepEqual(await resolver.lookup('a.test', 'TXT'), yes);
+});
+
 test('the total time bounds everything, CNAMEs included', async () => {
   const server = await start((asked) => [{ ...reply(asked, { answers: [cname(`x${asked.name}`)] }), afterMs: 60 }]);
   const answer = await stubResolver({ servers: [server.address], totalMs: 200 }).lookup('a.test', 'TXT');
   assert.deepEqual(answer, { kind: 'failed', problem: 'timed out' });
 });
 
-test('IPv6 servers are asked over IPv6', async (t) => {
+test('IPv6 servers are asked over IPv6, in the zone that is named', async (t) => {
   const socket = createSocket('udp6');
   const bound = await new Promise<boolean>((resolve) => {
     socket.once('error', () => resolve(false));
@@ -106,9 +173,11 @@ test('IPv6 servers are asked over IPv6', async (t) => {
     answer[3] = 0x83;
     socket.send(answer, from.port, from.address);
   });
-  const answer = await stubResolver({ servers: [`[0:0::1]:${socket.address().port}`] }).lookup('a.test', 'TXT');
+  const { port } = socket.address();
+  const ask = (server: string) => stubResolver({ servers: [server] }).lookup('a.test', 'TXT');
+  const answers = await Promise.all([ask(`[0:0::1]:${port}`), ask(`[::1%lo]:${port}`)]);
   socket.close();
-  assert.deepEqual(answer, { kind: 'void', why: 'nxdomain' });
+  for (const answer of answers) assert.deepEqual(answer, { kind: 'void', why: 'nxdomain' });
 });
 
 test('ids and ports are new for each question', async () => {

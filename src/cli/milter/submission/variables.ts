@@ -105,7 +105,7 @@ export const variables = {
   LOG_FORMAT: variable(word('auto', 'json', 'pretty'), 'auto', 'auto: pretty on a terminal, else JSON'),
   METRICS: variable(optional(listenEndpoint), '', 'host:port of /metrics, /livez and /readyz'),
   SUMMARY_EVERY: variable(duration(1000, 604_800_000), '1h', 'a line with the top domains'),
-  DNS_SERVERS: variable(csv(nameServer), '', 'those of the system where empty'),
+  DNS_SERVERS: variable(csv(nameServer), '', 'those of /etc/resolv.conf, as it is now, where empty'),
   DNS_ZONE: variable(orEmpty(path), '', 'a zone file that answers in the place of the DNS'),
   STOP_TIMEOUT: variable(duration(1, 600_000), '10s', 'for sessions at a stop'),
 } as const;

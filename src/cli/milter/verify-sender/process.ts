@@ -115,12 +115,7 @@ class RunningMilter {
     }
     const old = this.#config;
     this.#config = loaded.value.config;
-    if (
-      loaded.value.config.dns_zone ||
-      old.dns_zone ||
-      String(old.dns_servers) !== String(loaded.value.config.dns_servers)
-    )
-      this.#resolver = this.#makeResolver(loaded.value.config);
+    this.#resolver = this.#makeResolver(loaded.value.config);
     const { own_domains_ldap: directory } = loaded.value.config;
     this.#directory = directory && new Directory(directory); // the old one's connections close when they are idle
     this.#server.setPolicy(verifySender(loaded.value.config, this.#tools()));

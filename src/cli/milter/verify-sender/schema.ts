@@ -111,7 +111,7 @@ export const schema = {
     "MAIL is answered within this time; a result that comes later is acted on at DATA or at the end of the message. Keep it below the MTA's own patience: 10 s in Sendmail, 30 s in Postfix",
     '8s',
   ),
-  dns_servers: beyond(kinds.csv(nameServer), "Name servers to ask; empty: the system's", ''),
+  dns_servers: beyond(kinds.csv(nameServer), 'Name servers to ask; empty: those of /etc/resolv.conf, as it is now', ''),
   dns_zone: beyond(orEmpty(path), 'A zone file that is answered from instead of asking the DNS, for trials', ''),
   forwarding_hosts: beyond(
     kinds.networks,

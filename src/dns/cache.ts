@@ -3,7 +3,7 @@
  * and asks a question that is already under way only once.
  */
 import { lowerName } from './wire/name.js';
-import { boundedStore } from './bounded-store.js';
+import { storesWithin } from './bounded-store.js';
 import { untilAborted } from './deadline.js';
 import type { DnsAnswer, LookupOptions, RecordData, RecordType, Resolver } from './resolver.js';
 import type { TimedAnswer, Upstream } from './upstream.js';
@@ -30,6 +30,13 @@ interface CachedAnswer {
   readonly expires: number;
 }
 
+interface CacheQuestion {
+  readonly asked: string;
+  /** In lower case. */
+  readonly name: string;
+  readonly type: RecordType;
+}
+
 type Limits = Required<Omit<CacheSettings, 'now'>>;
 
 const defaults: Limits = {
@@ -48,30 +55,40 @@ const defaults: Limits = {
 export function cachingResolver(upstream: Upstream, settings: CacheSettings = {}): Resolver {
   const { now = () => performance.now(), ...given } = settings;
   const limits: Limits = { ...defaults, ...given };
-  const store = boundedStore<CachedAnswer>(limits);
+  const storeOf = storesWithin<CachedAnswer>(limits);
+  const kept = { A: storeOf(), AAAA: storeOf(), MX: storeOf(), TXT: storeOf(), PTR: storeOf() };
   const underWay = new Map<string, Promise<DnsAnswer<unknown>>>();
 
-  function keep(key: string, timed: TimedAnswer<unknown>): DnsAnswer<unknown> {
+  function keep({ name, type }: CacheQuestion, timed: TimedAnswer<unknown>): DnsAnswer<unknown> {
     const expires = now() + 1000 * secondsToKeep(timed, limits);
-    store.set(key, { answer: timed.answer, expires }, octetsOf(key, timed.answer));
+    kept[type].set(name, { answer: timed.answer, expires }, octetsOf(name, timed.answer));
     return timed.answer;
   }
 
-  function start(key: string, asked: Promise<TimedAnswer<unknown>>): Promise<DnsAnswer<unknown>> {
-    const answer = asked.then((timed) => keep(key, timed)).finally(() => underWay.delete(key));
-    underWay.set(key, answer);
-    return answer;
+  function knownOf(name: string, type: RecordType): DnsAnswer<unknown> | undefined {
+    const known = kept[type].get(name);
+    return known && known.expires > now() ? known.answer : undefined;
   }
 
-  function lookup(name: string, type: RecordType, options?: LookupOptions) {
-    const key = `${type} ${lowerName(name)}`;
-    const known = store.get(key);
-    if (known && known.expires > now()) return known.answer;
+  function lookup(asked: string, type: RecordType, options?: LookupOptions) {
+    // Most names come in lower case: they cost one look-up in a map.
+    const known = knownOf(asked, type);
+    if (known) return known;
+    const name = lowerName(asked);
+    return (name !== asked && knownOf(name, type)) || ask({ asked, name, type }, options);
+  }
+
+  function ask(question: CacheQuestion, options?: LookupOptions) {
+    const { asked, name, type } = question;
+    const key = `${type} ${name}`;
     const shared = underWay.get(key);
     // The signal is looked at only when there is something to wait for: a caller may make it on demand.
     if (shared) return untilAborted(shared, options?.signal);
-    const asked = upstream.ask(name, type);
-    return asked instanceof Promise ? untilAborted(start(key, asked), options?.signal) : asked.answer;
+    const timed = upstream.ask(asked, type);
+    if (!(timed instanceof Promise)) return timed.answer;
+    const answer = timed.then((it) => keep(question, it)).finally(() => underWay.delete(key));
+    underWay.set(key, answer);
+    return untilAborted(answer, options?.signal);
   }
 
   return {
@@ -96,8 +113,8 @@ function secondsToKeep({ answer, ttl }: TimedAnswer<unknown>, limits: Limits): n
 const clamp = (value: number, min: number, max: number): number => Math.min(Math.max(value, min), max);
 
 /** An estimate: text counts its characters, everything else a little for the objects around it. */
-function octetsOf(key: string, answer: DnsAnswer<unknown>): number {
-  const perEntry = 200 + key.length;
+function octetsOf(name: string, answer: DnsAnswer<unknown>): number {
+  const perEntry = 240 + name.length;
   if (answer.kind !== 'found') return perEntry;
   return answer.records.reduce<number>((sum, record) => sum + octetsOfRecord(record), perEntry);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { boundedStore } from '../../src/dns/bounded-store.js';
+import { storesWithin } from '../../src/dns/bounded-store.js';
 import { cachingResolver, type CacheSettings } from '../../src/dns/cache.js';
 import type { DnsAnswer, Resolver } from '../../src/dns/resolver.js';
 import type { TimedAnswer, Upstream } from '../../src/dns/upstream.js';
@@ -140,6 +140,14 @@ test('a full cache lets the oldest unread answer go', async () => {
   assert.deepEqual(asked, ['a TXT', 'b TXT', 'c TXT', 'd TXT', 'b TXT']);
 });
 
+test('answers of all types count together', async () => {
+  const { resolver, asked } = rig((name) => ({ answer: found(name), ttl: 60 }), { maxEntries: 3 });
+  for (const type of ['A', 'AAAA', 'MX', 'TXT'] as const) await resolver.lookup('a', type);
+  assert.ok(resolver.lookup('a', 'A') instanceof Promise);
+  assert.ok(!(resolver.lookup('a', 'AAAA') instanceof Promise));
+  assert.equal(asked.length, 5);
+});
+
 test('large answers count for what they weigh', async () => {
   const { resolver } = rig(() => ({ answer: found('x'.repeat(50_000)), ttl: 60 }), { maxOctets: 120_000 });
   for (const name of ['a', 'b', 'c']) await resolver.lookup(name, 'TXT');
@@ -155,17 +163,27 @@ test('an answer over the whole bound is given, but not kept', async () => {
 
 const keys = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 
-test('the store never exceeds its bounds and never loses count', () => {
-  const step = fc.record({ key: fc.constantFrom(...keys), octets: fc.nat(40), read: fc.boolean() });
+test('stores never exceed the bound they have in common, and never lose count', () => {
+  const step = fc.record({
+    key: fc.constantFrom(...keys),
+    octets: fc.nat(40),
+    read: fc.boolean(),
+    second: fc.boolean(),
+  });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const store = boundedStore<number>({ maxEntries: 4, maxOctets: 100 });
-      for (const { key, octets, read } of steps) {
+      const storeOf = storesWithin<number>({ maxEntries: 4, maxOctets: 100 });
+      const stores = [storeOf(), storeOf()] as const;
+      for (const { key, octets, read, second } of steps) {
+        const store = stores[second ? 1 : 0];
         if (read) store.get(key);
         else store.set(key, octets, octets);
-        const held = keys.map((name) => store.get(name)).filter((value) => value !== undefined);
-        assert.equal(held.length, store.size);
-        assert.ok(store.size <= 4 && held.reduce((sum, value) => sum + value, 0) <= 100);
+        const held = stores
+          .flatMap((each) => keys.map((name) => each.get(name)))
+          .filter((value) => value !== undefined);
+        const size = stores[0].size + stores[1].size;
+        assert.equal(held.length, size);
+        assert.ok(size <= 4 && held.reduce((sum, value) => sum + value, 0) <= 100);
         if (!read) assert.equal(store.get(key), octets);
       }
     }),

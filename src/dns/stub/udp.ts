@@ -32,6 +32,7 @@ export const askUdp: Transport = (server, query, tell) => {
   const end = (): void => {
     if (!ended) socket.close();
     ended = true;
+    toSend = undefined;
   };
   const finish = (outcome: Exchanged): void => {
     if (ended) return;

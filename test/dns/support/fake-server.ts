@@ -1,6 +1,6 @@
 /** A name server on loopback, UDP and TCP on one port of its own, that answers exactly as badly as it is told to. */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { messageOctets, u16, type MessageParts } from './wire.js';
 
 export interface Asked {
@@ -50,10 +50,9 @@ export async function fakeServer(
     asked.push(query);
     return behave(query);
   };
-  const tcp = createServer((socket) => serveTcp(socket, hear));
-  await new Promise<void>((resolve) => tcp.listen(wanted, host, resolve));
-  const { port } = tcp.address() as AddressInfo;
-  const [udp, other] = await Promise.all([bind(port, host), bind(0, host)]);
+  const { tcp, udp, port } = await bindBoth(host, wanted);
+  tcp.on('connection', (socket: Socket) => serveTcp(socket, hear));
+  const other = await bind(0, host);
   udp.on('message', (octets, { address, port: clientPort }) => {
     for (const { octets: out, afterMs = 0, elsewhere } of hear(octets, 'udp', clientPort)) {
       const send = (): void => (elsewhere ? other : udp).send(out, clientPort, address);
@@ -69,9 +68,24 @@ export async function fakeServer(
   return { address: `${host}:${port}`, asked, close };
 }
 
+/** A port that is free for TCP may be somebody's for UDP: then another is tried, unless one is wanted. */
+async function bindBoth(host: string, wanted: number): Promise<{ tcp: Server; udp: UdpSocket; port: number }> {
+  for (let left = 10; ; left--) {
+    const tcp = createServer();
+    await new Promise<void>((resolve) => tcp.listen(wanted, host, resolve));
+    const { port } = tcp.address() as AddressInfo;
+    try {
+      return { tcp, udp: await bind(port, host), port };
+    } catch (error) {
+      await new Promise((resolve) => tcp.close(resolve));
+      if (wanted !== 0 || left === 0) throw error;
+    }
+  }
+}
+
 async function bind(port: number, host: string): Promise<UdpSocket> {
   const socket = createSocket('udp4');
-  await new Promise<void>((resolve) => socket.bind(port, host, resolve));
+  await new Promise<void>((resolve, reject) => socket.once('error', reject).bind(port, host, resolve));
   return socket.on('error', () => {});
 }
 

@@ -1,5 +1,8 @@
 /** `postern spf lint`: what it prints, its exit codes, and its answers to nonsense. The rules are in test/spf/lint/. */
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { behaveByName } from '../dns/support/behaviours.js';
 import { type FakeServer, fakeServer } from '../dns/support/fake-server.js';
@@ -11,6 +14,9 @@ const zone = zoneFile({
   'h.example': { A: ['192.0.2.1'], AAAA: ['2001:db8::1'] },
   'warned.example': { TXT: [['v=spf1 ptr -all']] },
   'wrong.example': { TXT: [['v=spf1 include:none.example -all']] },
+  'macro.example': { TXT: [['v=spf1 exists:%{l}.%{ir}.list.example include:%{o}.inc.example -all']] },
+  'anna.9.2.0.192.list.example': { A: ['127.0.0.2'] },
+  'macro.example.inc.example': { TXT: [['v=spf1 foo -all']] },
   'evil.example': { TXT: [['v=spf1 \u001b]0;owned\u0007 \u009b31m include:\u001b[2J.example -all']] },
 });
 after(() => zone.remove());
@@ -45,6 +51,56 @@ describe('lint', () => {
       assert.deepEqual([ran.code, ran.stderr], [code, '']);
     });
   }
+
+  it('--strict makes warnings exit code 65 as well', async () => {
+    assert.equal((await lint('warned.example', '--strict')).code, 65);
+    assert.equal((await lint('example.org', '--strict')).code, 0);
+  });
+
+  it('asks for names with macros as for the mail of --ip and --from', async () => {
+    const without = await lint('macro.example');
+    assert.equal(without.code, 0);
+    assert.match(without.stdout, /exists:\S+ +1 {2}depends on the mail/);
+    const { code, stdout } = await lint('macro.example', '--ip=192.0.2.9', '--from=anna@macro.example');
+    assert.equal(code, 65);
+    assert.match(stdout, /exists:\S+ +1 {2}anna\.9\.2\.0\.192\.list\.example: a match/);
+    assert.match(stdout, /error +macro\.example\.inc\.example: syntax/);
+    const odd = await lint('macro.example', '--from=anna@macro.example');
+    assert.deepEqual([odd.code, odd.stderr], [64, "postern: spf lint: --ip is missing: the client's address\n"]);
+  });
+
+  describe('--all', () => {
+    const srv = mkdtempSync(join(tmpdir(), 'postern-lint-'));
+    for (const name of ['example.org', 'warned.example', 'wrong.example', '_global_']) mkdirSync(join(srv, name));
+    after(() => rmSync(srv, { recursive: true }));
+    const all = (...words: readonly string[]) => lint('--all', `--srv=${srv}`, ...words);
+
+    it('judges every domain of /srv, and prints what it finds', async () => {
+      const { code, stdout, stderr } = await all();
+      assert.deepEqual([code, stderr], [65, '']);
+      assert.deepEqual(stdout.match(/^\S+ {2}(?:good|\d)/gm), [
+        'example.org  good',
+        'warned.example  1',
+        'wrong.example  1',
+      ]);
+      assert.doesNotMatch(stdout, /├─|v=spf1/);
+    });
+
+    it('is a line of JSON for each', async () => {
+      const { stdout } = await all('--json');
+      const domains = stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).domain);
+      assert.deepEqual(domains, ['example.org', 'warned.example', 'wrong.example']);
+    });
+
+    it('says what it does not take, and that there is no tree', async () => {
+      assert.match((await all('example.org')).stderr, /--all judges what every domain of \/srv publishes: name none/);
+      const { code, stderr } = await lint('--all', `--srv=${srv}/none`);
+      assert.deepEqual([code, stderr], [74, `postern: spf lint: ${srv}/none: is no directory\n`]);
+    });
+  });
 
   it('points to a syntax error with a caret', async () => {
     const { code, stdout } = await spf(['lint', '--record', 'v=spf1 a ip4:192.0.2.0/33 -all']);

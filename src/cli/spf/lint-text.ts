@@ -6,10 +6,15 @@ import { shown } from '../terminal.js';
 import { type Line, type Span, type Style, widthOf } from '../../text/line.js';
 import { draw, type TreeNode } from '../../text/tree.js';
 
-/** `width`: columns. */
-export function lintText(report: LintReport, width: number): readonly Line[] {
+/** `width`: columns. `findings` are told without the record and the tree, where many domains are judged. */
+export function lintText(
+  report: LintReport,
+  { width, form = 'whole' }: { readonly width: number; readonly form?: 'whole' | 'findings' },
+): readonly Line[] {
   const { findings, tree } = report;
   const records = recordsOf(tree);
+  if (form === 'findings')
+    return [headline(report), ...findings.flatMap((finding) => findingLines(finding, { tree, records, width }))];
   return [
     headline(report),
     ...recordLines(report, width),

@@ -1,42 +1,106 @@
 /** `postern spf lint`: what is wrong or unwise in a record, and where its look-ups go. */
-import { lint, type LintReport, type LintSubject } from '../../spf/lint/lint.js';
+import { lint, type LintMail, type LintReport, type LintSubject } from '../../spf/lint/lint.js';
 import { type Result, wrong } from '../../mail/result.js';
-import type { CommandLine } from '../load.js';
-import { dnsOf, dnsOptions } from './dns.js';
+import { BrokenMarker } from '../../srv/folder.js';
+import { type CommandLine, load } from '../load.js';
+import { dnsOf, dnsOptions, type DnsProblem } from './dns.js';
 import { spfExit } from './exit.js';
 import { spfJsonObject } from './json.js';
 import { lintText } from './lint-text.js';
 import { type OptionTable, readWords, type Words } from '../options.js';
+import { queryOf } from './query.js';
 import { domainOf, stringsOfRecord } from './subject.js';
 import { render, shown, terminalOf } from '../terminal.js';
 import { failed } from '../complain.js';
 
-const table: OptionTable = { record: { example: "'v=spf1 mx -all'" }, ...dnsOptions, json: 'flag' };
+export const lintOptions: OptionTable = {
+  record: { example: "'v=spf1 mx -all'" },
+  all: 'flag',
+  strict: 'flag',
+  ip: { example: '192.0.2.1' },
+  helo: { example: 'mail.example.org' },
+  from: { example: 'user@example.org' },
+  ...dnsOptions,
+  json: 'flag',
+};
 
-/** Exit code 0 when there are warnings at most, EX_DATAERR when there is an error. */
-export async function spfLint({ argv, env }: CommandLine): Promise<number> {
-  const read = readWords(argv, table);
-  const subject = read.ok ? subjectOf(read) : read;
-  if (!read.ok || !subject.ok) return failed(spfExit.usage, [`spf lint: ${problemOf(read, subject)}`]);
-  const dns = dnsOf(read.options);
-  if (!dns.ok) return failed(dns.problem.code, [`spf lint: ${dns.problem.text}`]);
-  const signal = AbortSignal.timeout(dns.value.totalMs);
-  const report = await lint(subject.value, { resolver: asksDns(read) ? dns.value.resolver : undefined, signal });
-  const terminal = terminalOf(process.stdout, env);
-  process.stdout.write(
-    read.options.has('json')
-      ? spfJsonObject(asJson(subject.value, report))
-      : render(lintText(report, terminal.width), terminal),
-  );
-  return report.findings.some(({ severity }) => severity === 'error') ? spfExit.dataError : spfExit.ok;
+/** Exit code 0 when there are warnings at most, EX_DATAERR when there is an error; with --strict also for warnings. */
+export async function spfLint(command: CommandLine): Promise<number> {
+  if (command.argv.includes('--all')) return lintAll(command);
+  const read = readWords(command.argv, lintOptions);
+  if (!read.ok) return failed(spfExit.usage, [`spf lint: ${read.problem}`]);
+  const subject = subjectOf(read);
+  if (!subject.ok) return failed(spfExit.usage, [`spf lint: ${subject.problem}`]);
+  const linter = linterOf(read, command);
+  if (!linter.ok) return failed(linter.problem.code, [`spf lint: ${linter.problem.text}`]);
+  return linter.value(subject.value);
 }
 
-const problemOf = (...read: readonly { readonly ok: boolean; readonly problem?: string }[]): string =>
-  read.find(({ ok }) => !ok)?.problem ?? '';
+/** Judges a record, prints what is found, and says with which code the command ends. */
+type Linter = (subject: LintSubject) => Promise<number>;
+
+function linterOf(words: Words, { env }: CommandLine): Result<Linter, DnsProblem> {
+  const { options } = words;
+  const dns = dnsOf(options);
+  if (!dns.ok) return dns;
+  const mail = mailOf(options);
+  if (!mail.ok) return wrong({ code: spfExit.usage, text: mail.problem });
+  const resolver = asksDns(words) ? dns.value.resolver : undefined;
+  const terminal = terminalOf(process.stdout, env);
+  const form = options.has('all') ? 'findings' : 'whole';
+  return {
+    ok: true,
+    value: async (subject) => {
+      const signal = AbortSignal.timeout(dns.value.totalMs);
+      const report = await lint(subject, { resolver, signal, ...(mail.value && { mail: mail.value }) });
+      process.stdout.write(
+        options.has('json')
+          ? spfJsonObject(asJson(subject, report))
+          : render(lintText(report, { width: terminal.width, form }), terminal),
+      );
+      const isBad = report.findings.some(({ severity }) => severity === 'error' || options.has('strict'));
+      return isBad ? spfExit.dataError : spfExit.ok;
+    },
+  };
+}
+
+/** Every hosted domain, by the settings of `postern serve`; the worst code of all. */
+async function lintAll(command: CommandLine): Promise<number> {
+  const loaded = load(command, Object.keys(lintOptions));
+  if (!loaded.ok) return failed(spfExit.config, loaded.problem);
+  const rest = loaded.value.rest.filter((word) => word !== '--trial');
+  const read = readWords(rest, lintOptions);
+  if (!read.ok) return failed(spfExit.usage, [`spf lint: ${read.problem}`]);
+  if (read.words.length > 0 || read.options.has('record'))
+    return failed(spfExit.usage, [
+      'spf lint: --all judges what every domain of /srv publishes: name none, and no record',
+    ]);
+  const linter = linterOf(read, command);
+  if (!linter.ok) return failed(linter.problem.code, [`spf lint: ${linter.problem.text}`]);
+  const { srvOf } = await import('../wire.js');
+  let code: number = spfExit.ok;
+  try {
+    for (const name of srvOf(loaded.value.settings).domains()) {
+      const domain = domainOf(name);
+      if (domain.ok) code = Math.max(code, await linter.value({ domain: domain.value }));
+    }
+  } catch (error) {
+    if (!(error instanceof BrokenMarker)) throw error;
+    return failed(spfExit.ioError, [`spf lint: ${shown(error.message, 300)}`]);
+  }
+  return code;
+}
+
+/** The mail of --ip, --helo and --from; none where none of them is given. */
+function mailOf(options: ReadonlyMap<string, string>): Result<LintMail | undefined> {
+  const [ip, helo, from] = ['ip', 'helo', 'from'].map((name) => options.get(name));
+  if (ip === undefined && helo === undefined && from === undefined) return { ok: true, value: undefined };
+  return queryOf({ ip, helo, from }, (name) => `--${name}`);
+}
 
 /** A record alone is judged by its text. */
 const asksDns = ({ options, words }: Words): boolean =>
-  words.length > 0 || options.has('zone') || options.has('server');
+  words.length > 0 || ['all', 'zone', 'server'].some((name) => options.has(name));
 
 function subjectOf({ options, words }: Words): Result<LintSubject> {
   const [word, extra] = words;

@@ -11,8 +11,9 @@ import { nearest } from '../../settings/nearest.js';
 
 const help = `usage: postern spf check --ip=IP [--helo=NAME] [--from=ADDRESS] [--explain] [--json | --header] [--exit-code]
        postern spf check --batch < CASES > ANSWERS
-       postern spf lint DOMAIN [--json]
-       postern spf lint [DOMAIN] --record=TXT [--json]
+       postern spf lint DOMAIN [--strict] [--ip=IP --from=ADDRESS] [--json]
+       postern spf lint [DOMAIN] --record=TXT [--strict] [--json]
+       postern spf lint --all [--strict] [--srv=DIR] [--json]
        postern spf flatten DOMAIN [--record=TXT] [--diff] [--json]
        postern spf suggest DOMAIN [ADDRESS | NETWORK | NAME ...] [--end=-all] [--json]
 
@@ -31,6 +32,9 @@ check judges one mail by SPF (RFC 7208) and says why
 
 lint says what is wrong or unwise in a record, and counts its look-ups branch by branch
   --record=TXT     this text, not what the domain publishes; without a DOMAIN, --zone or --server nothing is asked of DNS
+  --all            every domain in /srv, by the settings of postern serve; JSON is a line for each
+  --strict         exit code 65 for warnings as well
+  --ip, --helo, --from  a mail, for names with macros: they are asked for as for this mail
 
 flatten prints the record as addresses, for domains that need more look-ups than the ten that are allowed: one record where
 it fits into 450 octets, else several that it includes. What depends on the mail stays. The addresses are others', and

@@ -42,6 +42,9 @@ export class Findings {
 
   #add(severity: Finding['severity'], problem: string, { term, at, section }: Details): void {
     if (this.#list.filter((other) => other.severity === severity).length >= maxFindings) return;
+    // The same record may be included twice.
+    if (this.#list.some((other) => other.problem === problem && other.domain === this.#domain && other.at === at))
+      return;
     this.#list.push({ severity, problem, domain: this.#domain, term, at, section });
   }
 }

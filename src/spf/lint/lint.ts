@@ -6,10 +6,13 @@
 import type { Ip } from '../../mail/ip.js';
 import { type Result, wrong } from '../../mail/result.js';
 import type { DnsAnswer, Mx, RecordType, RecordData, Resolver } from '../../dns/resolver.js';
-import { isQueryName, withoutFinalDot } from '../domain.js';
+import { fitQueryName, isQueryName, withoutFinalDot } from '../domain.js';
 import { explainStringIn } from '../explain.js';
+import { heloIdentity, mailFromIdentity } from '../identity.js';
 import { defaultLimits as limits } from '../limits.js';
+import { expandMacro } from '../macro.js';
 import { type Finding, Findings } from './finding.js';
+import { isNoHostName } from './remedy.js';
 import { evaluated, followedRedirect, lintRecord, type Role } from './record-text.js';
 import { lintTexts } from './txt-records.js';
 import { isSpfRecord } from '../parse.js';
@@ -22,6 +25,16 @@ export interface LintOptions {
   readonly resolver: Resolver | undefined;
   /** Once it is aborted, look-ups fail. */
   readonly signal?: AbortSignal;
+  /** A mail for whose macros names are asked for; without it those that depend on the mail are not. */
+  readonly mail?: LintMail;
+}
+
+export interface LintMail {
+  readonly ip: Ip;
+  /** HELO or EHLO argument. */
+  readonly helo: string;
+  /** Reverse-path without <>; '' is the null reverse-path. */
+  readonly from: string;
 }
 
 /** What is judged: the record that a domain publishes, or one that it might publish. */
@@ -81,6 +94,7 @@ type LintQuestion = Extract<Directive, { kind: 'include' | 'a' | 'mx' | 'ptr' | 
 class RecordLint {
   readonly #options: LintOptions;
   readonly #findings: Finding[] = [];
+  #hasLoop = false;
   /** How many terms have asked DNS so far. */
   #terms = 0;
   /** By domain, in lower case: the term that was the first to include it or to redirect to it. */
@@ -95,7 +109,8 @@ class RecordLint {
     const place: RecordPlace = { domain, role: 'own', path, by: undefined, isRepeated: false };
     const read = strings === undefined ? await this.#readRecord(place) : this.#givenRecord(place, strings);
     const tree = await this.#recordBranch(place, undefined, read);
-    this.#judgeCounts(tree, this.#in(domain));
+    // A loop is over every limit, which says nothing new.
+    if (!this.#hasLoop) this.#judgeCounts(tree, this.#in(domain));
     return { findings: byWeight(this.#findings), tree };
   }
 
@@ -158,7 +173,8 @@ class RecordLint {
   async #termBranch(term: LintQuestion, place: RecordPlace): Promise<LintBranch> {
     const { text, kind } = term;
     if (++this.#terms > maxTerms) return simple(text, { note: 'not counted any further', lookups: 0 });
-    const target = term.target === undefined ? place.domain : term.target.name;
+    if (isNoHostName(term)) return simple(text, { note: 'no domain name' });
+    const target = this.#targetOf(term, place);
     if (target === '') {
       const what = kind === 'include' || kind === 'redirect' ? 'is permerror' : 'never matches';
       this.#in(place.domain).error(`${text} names what DNS cannot be asked for, and ${what}`, {
@@ -182,10 +198,23 @@ class RecordLint {
       case 'mx':
         return this.#mxBranch(text, target, place);
       case 'exists':
-        return this.#existsBranch(text, target, place);
+        return this.#existsBranch(text, target, { place, isOfMail: term.target?.name === undefined });
       default:
         return simple(text);
     }
+  }
+
+  /** Undefined where it depends on the mail, and '' where DNS cannot be asked for it. */
+  #targetOf({ target }: LintQuestion, { domain }: RecordPlace): string | undefined {
+    const { mail } = this.#options;
+    if (target === undefined) return domain;
+    if (target.name !== undefined || mail === undefined || target.macro.usesPtr) return target.name;
+    const { localPart, domain: senderDomain } =
+      mail.from === '' ? heloIdentity(mail.helo) : mailFromIdentity(mail.from);
+    const sender = `${localPart}@${senderDomain}`;
+    const values = { ...mail, sender, localPart, senderDomain, receiver: 'unknown', now: () => 0 };
+    const text = expandMacro(target.macro, values, { domain: domain ?? '', validated: 'unknown' });
+    return text === undefined ? undefined : (fitQueryName(text) ?? '');
   }
 
   async #follow(following: Following, { domain, role, path, isRepeated }: RecordPlace): Promise<LintBranch> {
@@ -194,6 +223,7 @@ class RecordLint {
     if (path.includes(name)) {
       const problem = `${text} leads back to ${target}: a loop, which ends as permerror`;
       this.#in(domain).error(problem, { term: text, section: '4.6.4' });
+      this.#hasLoop = true;
       return { ...simple(text, { note: 'a loop' }), domain: target };
     }
     const earlier = this.#followed.get(name);
@@ -256,13 +286,15 @@ class RecordLint {
     return simple(text, { voids: { ip4, ip6 }, note });
   }
 
-  async #existsBranch(text: string, target: string, place: RecordPlace): Promise<LintBranch> {
+  async #existsBranch(text: string, target: string, { place, isOfMail }: ExistsPlace): Promise<LintBranch> {
     const answer = await this.#lookup(target, 'A');
     if (answer.kind === 'failed') return this.#failedBranch(text, `the A look-up of ${target}`, { answer, place });
     if (answer.kind === 'void') {
-      this.#tellVoid(text, `${target} has no A record`, place);
-      return simple(text, { voids: { ip4: 1, ip6: 1 }, note: 'finds nothing' });
+      if (!isOfMail) this.#tellVoid(text, `${target} has no A record`, place);
+      const note = isOfMail ? `${target}: no match` : 'finds nothing';
+      return simple(text, { voids: { ip4: 1, ip6: 1 }, note });
     }
+    if (isOfMail) return simple(text, { note: `${target}: a match` });
     const problem = `${text} holds no macro: it matches every client, or none`;
     this.#in(place.domain).warning(problem, { term: text, section: '5.7' });
     return simple(text, { note: 'matches every client' });
@@ -280,7 +312,7 @@ class RecordLint {
 
   async #lintExplanation(terms: readonly Term[], domain: string | undefined): Promise<void> {
     const exp = terms.find(({ kind }) => kind === 'exp') as TargetModifier | undefined;
-    if (!exp?.target.name || this.#options.resolver === undefined) return;
+    if (!exp?.target.name || isNoHostName(exp) || this.#options.resolver === undefined) return;
     const answer = await this.#lookup(exp.target.name, 'TXT');
     if (answer.kind === 'found' && explainStringIn(answer.records) !== undefined) return;
     const why =
@@ -323,6 +355,12 @@ interface Following {
   readonly target: string;
   /** The domain in whose record the term stands. */
   readonly from: string | undefined;
+}
+
+interface ExistsPlace {
+  readonly place: RecordPlace;
+  /** Are there macros in the name? */
+  readonly isOfMail: boolean;
 }
 
 interface FailedIn {

@@ -51,7 +51,8 @@ function tellTwice(first: Directive, second: Directive, findings: Findings): voi
 const overlap = (first: Ip4 | Ip6, second: Ip4 | Ip6): boolean =>
   covers(first, second) || (covers(second, first) && first.result === second.result);
 
-function covers(wide: Ip4 | Ip6, narrow: Ip4 | Ip6): boolean {
+/** Does the first hold all addresses of the second? */
+export function covers(wide: Ip4 | Ip6, narrow: Ip4 | Ip6): boolean {
   if (wide.prefix > narrow.prefix) return false;
   if (wide.kind === 'ip4') return narrow.kind === 'ip4' && (narrow.base & wide.mask) === wide.base;
   return narrow.kind === 'ip6' && sameUnder(wide.masks, wide.base, narrow.base);

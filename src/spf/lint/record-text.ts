@@ -1,7 +1,8 @@
 /** What the text of one record alone tells: syntax, terms that do nothing, terms that allow too much. Asks no DNS. */
 import { parseIp } from '../../mail/ip.js';
 import type { Findings } from './finding.js';
-import { overlaps } from './overlap.js';
+import { covers, overlaps } from './overlap.js';
+import { isNoHostName, remedyOf } from './remedy.js';
 import { isSpfRecord, parseTerm } from '../parse.js';
 import type { All, Directive, Ip4, Ip6, TargetModifier, Term, UnknownModifier } from '../record.js';
 
@@ -26,10 +27,12 @@ export function lintRecord(text: string, { domain, role }: RecordPlace, findings
     });
     return [];
   }
-  const terms = readTerms(text, findings);
+  const { terms, isWhole } = readTerms(text, findings);
   lintWidth(terms, role, findings);
+  for (const term of terms.filter(isNoHostName)) lintHostName(term, findings);
   if (role === 'included') return terms;
-  lintEnd(terms, findings);
+  // What a term that cannot be read would have said of the others is not known.
+  if (isWhole) lintEnd(terms, findings);
   for (const term of terms) lintTerm(term, findings);
   overlaps(evaluated(terms), domain, findings);
   return terms;
@@ -58,20 +61,43 @@ function badVersionAt(text: string): number {
   return right;
 }
 
-/** Unlike an evaluation, which ends at the first error, this tells of all of them. */
-function readTerms(text: string, findings: Findings): readonly Term[] {
+interface ReadTerms {
+  readonly terms: readonly Term[];
+  /** Could all of them be read? */
+  readonly isWhole: boolean;
+}
+
+/** Unlike an evaluation, which ends at the first error, this tells of all of them, and what was meant. */
+function readTerms(text: string, findings: Findings): ReadTerms {
   const terms: Term[] = [];
-  for (const { 0: written, index } of text.matchAll(/(?<= )[^ ]+/g)) {
+  let isWhole = true;
+  const words = [...text.matchAll(/(?<= )[^ ]+/g)];
+  for (let i = 0; i < words.length; i++) {
+    const { 0: written = '', index = 0 } = words[i] ?? {};
     const term = parseTerm(written, index);
     if (term.kind === 'problem') {
-      findings.error(term.problem, { at: term.at, term: written, section: '4.6' });
+      isWhole = false;
+      // `include: example.org`: the word behind is no error of its own.
+      const joined = /[:=]$/.test(written) ? `${written}${words[i + 1]?.[0] ?? ''}` : written;
+      const isJoined = joined !== written && parseTerm(joined, index).kind !== 'problem';
+      if (isJoined) i++;
+      const meant = isJoined ? joined : remedyOf(written);
+      const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+      findings.error(`${term.problem}${hint}`, { at: term.at, term: written, section: '4.6' });
     } else if ((term.kind === 'redirect' || term.kind === 'exp') && terms.some(({ kind }) => kind === term.kind)) {
       findings.error(`${term.kind}= appears more than once`, { at: index, term: written, section: '6' });
     } else {
       terms.push(term);
     }
   }
-  return terms;
+  return { terms, isWhole };
+}
+
+/** By the grammar a domain may be a URL or an address of mail; no host has such a name. */
+function lintHostName({ text }: Term, findings: Findings): void {
+  const meant = remedyOf(text);
+  const hint = meant === undefined ? '' : `: did you mean ${meant}?`;
+  findings.error(`${text} names no domain${hint}`, { term: text, section: '7.1' });
 }
 
 /** How the record ends, and what stands where nobody looks. */
@@ -106,7 +132,32 @@ function lintTerm(term: Term, findings: Findings): void {
   if ('target' in term && term.target?.macro.usesPtr) {
     findings.warning(`${text}: the macro %{p} is not to be used`, { term: text, section: '7.2' });
   }
-  if (term.kind === 'ip4' || term.kind === 'ip6') lintHostBits(term, findings);
+  if (term.kind === 'ip4' || term.kind === 'ip6') {
+    lintHostBits(term, findings);
+    lintScope(term, findings);
+  }
+}
+
+/** Networks from which no mail comes over the Internet (RFC 1918, 6598, 3927, 4193, 4291). */
+const insideNetworks: readonly (Ip4 | Ip6)[] = [
+  'ip4:10.0.0.0/8',
+  'ip4:172.16.0.0/12',
+  'ip4:192.168.0.0/16',
+  'ip4:100.64.0.0/10',
+  'ip4:169.254.0.0/16',
+  'ip4:127.0.0.0/8',
+  'ip6:fc00::/7',
+  'ip6:fe80::/10',
+  'ip6:::1',
+].flatMap((text) => {
+  const term = parseTerm(text, 0);
+  return term.kind === 'ip4' || term.kind === 'ip6' ? [term] : [];
+});
+
+function lintScope(term: Ip4 | Ip6, findings: Findings): void {
+  if (!insideNetworks.some((network) => covers(network, term))) return;
+  const problem = `${term.text} is a private or link-local network, and no mail comes from there: leave it out`;
+  findings.warning(problem, { term: term.text });
 }
 
 const mechanisms = ['all', 'include', 'a', 'mx', 'ptr', 'ip4', 'ip6', 'exists'];
@@ -116,10 +167,21 @@ function lintUnknown({ name, text }: UnknownModifier, findings: Findings): void 
   if (mechanisms.includes(name)) {
     const meant = `${name}:${text.slice(name.length + 1)}`;
     findings.error(`${text} is ignored, being an unknown modifier: write ${meant}`, { term: text, section: '6' });
+  } else if (Object.hasOwn(reportModifiers, name)) {
+    const { form, is } = reportModifiers[name as keyof typeof reportModifiers];
+    const value = text.slice(name.length + 1);
+    if (!form.test(value)) findings.warning(`${text}: ${name} is ${is} (RFC 6652)`, { term: text });
   } else {
     findings.warning(`${text} is an unknown modifier, which is ignored`, { term: text, section: '6' });
   }
 }
+
+/** RFC 6652 §3: who is told of mail that fails, how often, and of which results. */
+const reportModifiers = {
+  ra: { form: /^[^@\s]+$/, is: 'the local-part alone of the address that reports go to' },
+  rp: { form: /^(?:100|\d{1,2})$/, is: 'a percentage from 0 to 100' },
+  rr: { form: /^(?:all|[efns])(?::(?:all|[efns]))*$/i, is: 'a list of all, e, f, n and s, with colons between them' },
+} as const;
 
 /** `ip4:192.0.2.1/24` is the whole network: one of the two is a slip. */
 function lintHostBits(term: Ip4 | Ip6, findings: Findings): void {

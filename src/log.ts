@@ -1,31 +1,44 @@
 /**
  * The log: pino, JSON or pretty, in which no client can forge a line or move a terminal's cursor. What is logged, and
  * under which names, is the business of those who log.
- *
- * Lines are written before the call returns, so none is lost at an exit, and one write is one line, so several
- * processes may share the output.
+ * Where the lines go, and what becomes of them when nobody reads, is log-output.ts.
  */
 import { isatty } from 'node:tty';
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 import { prettyFactory } from 'pino-pretty';
+import { fileOutput, type LineOutput, standardOutput } from './log-output.js';
 import { printable } from './mail/text.js';
 import type { Settings } from './settings/settings.js';
 
 export type { Logger } from 'pino';
 
-export type LogSettings = Pick<Settings, 'log_level' | 'log_format' | 'syslog_prefix'>;
+export type LogSettings = Pick<Settings, 'log_level' | 'log_format' | 'syslog_prefix' | 'log_file'>;
+
+interface LogStream extends DestinationStream {
+  /** Tells how many lines were lost, when lines are taken again. */
+  readonly whenBack?: (tell: (dropped: number) => void) => void;
+}
 
 export interface LogOutput {
-  readonly stream: DestinationStream;
+  readonly stream: LogStream;
   /** A terminal gets the pretty form with `auto`, and colours. */
   readonly isTerminal: boolean;
 }
 
-/** Makes the logger; `output` is stdout where none is given. */
-export function createLogger(settings: LogSettings, output: LogOutput = stdout()): Logger {
+/** Makes the logger; `output` is standard output and the log file where none is given. */
+export function createLogger(settings: LogSettings, given?: LogOutput): Logger {
+  if (given !== undefined) return loggerOn(settings, given);
+  const { output, problem } = outputs(settings);
+  const log = loggerOn(settings, output);
+  if (problem !== undefined)
+    log.error({ problem }, 'log_file cannot be written: the log goes to standard output alone');
+  return log;
+}
+
+function loggerOn(settings: LogSettings, output: LogOutput): Logger {
   const pretty = settings.log_format === 'pretty' || (settings.log_format === 'auto' && output.isTerminal);
   const form = pretty ? prettyForm(output.isTerminal) : safeJson;
-  return pino(
+  const log = pino(
     {
       level: settings.log_level,
       base: { pid: process.pid },
@@ -34,18 +47,29 @@ export function createLogger(settings: LogSettings, output: LogOutput = stdout()
     },
     output.stream,
   );
+  output.stream.whenBack?.((lines) => log.warn({ lines }, 'log lines were dropped: nobody took them'));
+  return log;
 }
 
-/**
- * Waiting for a reader that has stopped reading, or for room on the disk, this much is kept; then lines are dropped.
- */
-const maxPendingOctets = 1_048_576;
+/** Standard output, and the log file where one is set; one that cannot be opened is said in the log. */
+function outputs({ log_file }: LogSettings): { readonly output: LogOutput; readonly problem: string | undefined } {
+  const first = standardOutput();
+  const { file, problem } = openFile(log_file);
+  const all = file === undefined ? [first] : [first, file];
+  const stream: LogStream = {
+    write: file === undefined ? first.write : (line) => all.forEach(({ write }) => write(line)),
+    whenBack: (tell) => all.forEach((one) => (one.whenBack = tell)),
+  };
+  return { output: { stream, isTerminal: isatty(1) }, problem };
+}
 
-function stdout(): LogOutput {
-  const stream = destination({ fd: 1, sync: true, maxLength: maxPendingOctets });
-  // A full disk or a closed pipe must cost lines, not the process.
-  stream.on('error', () => {});
-  return { stream, isTerminal: isatty(1) };
+function openFile(path: string): { readonly file?: LineOutput; readonly problem?: string } {
+  if (path === '') return {};
+  try {
+    return { file: fileOutput(path) };
+  } catch (error) {
+    return { problem: (error as Error).message };
+  }
 }
 
 /**

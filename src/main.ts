@@ -126,7 +126,9 @@ async function main([name = '--help', ...argv]: readonly string[]): Promise<numb
 const words = process.argv.slice(2);
 if (hideSecrets(process.argv, process.env)) process.title = ['postern', ...process.argv.slice(2)].join(' ');
 process.exitCode = await main(words);
-// A pipe takes 64 KB; process.exit() would drop what waits behind them.
-for (const stream of [process.stdout, process.stderr])
-  await new Promise<void>((done) => stream.write('', () => done()));
+// A pipe takes 64 KB; process.exit() would drop what waits behind them. Whoever does not read is not waited for.
+const flushed = [process.stdout, process.stderr].map(
+  (stream) => new Promise<void>((done) => stream.write('', () => done())),
+);
+await Promise.race([Promise.all(flushed), new Promise((late) => setTimeout(late, 5000))]);
 process.exit();

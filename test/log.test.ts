@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { openSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { until } from './support/until.js';
 import { createLogger, type Logger, type LogSettings, safeJson } from '../src/log.js';
 
-const plain: LogSettings = { log_level: 'trace', log_format: 'auto', syslog_prefix: false };
+const plain: LogSettings = { log_level: 'trace', log_format: 'auto', syslog_prefix: false, log_file: '' };
 
 /** What is written when `log` is used, as one text. */
 function written(use: (log: Logger) => void, settings: Partial<LogSettings> = {}, isTerminal = false): string {
@@ -150,14 +151,12 @@ describe('the form', () => {
   });
 });
 
+const logUrl = new URL('../src/log.js', import.meta.url).href;
+
 describe('as a process', () => {
   const run = (body: string, stdout: number | 'pipe'): ReturnType<typeof spawnSync> => {
-    const log = new URL('../src/log.js', import.meta.url).href.replace(
-      /\.js$/,
-      import.meta.url.endsWith('.ts') ? '.ts' : '.js',
-    );
     const settings = JSON.stringify(plain);
-    const program = `import { createLogger } from ${JSON.stringify(log)}; const log = createLogger(${settings}); ${body}`;
+    const program = `import { createLogger } from ${JSON.stringify(logUrl)}; const log = createLogger(${settings}); ${body}`;
     const options = {
       stdio: ['ignore', stdout, 'pipe'] as ('ignore' | 'pipe' | number)[],
       maxBuffer: 64 * 1024 * 1024,
@@ -169,9 +168,41 @@ describe('as a process', () => {
     );
   };
 
-  test('no line is lost when it exits at once, however many there are', () => {
-    const { stdout, stderr } = run(`for (let i = 0; i < 20000; i++) log.info({ i }, 'line'); process.exit(0);`, 'pipe');
-    assert.equal(String(stdout).split('\n').length, 20_001, String(stderr));
+  test('no line is lost when it exits at once, up to a megabyte', () => {
+    const { stdout, stderr } = run(`for (let i = 0; i < 8000; i++) log.info({ i }, 'line'); process.exit(0);`, 'pipe');
+    assert.equal(String(stdout).split('\n').length, 8001, String(stderr));
+  });
+
+  test('a reader who has stopped reading does not: what is beyond a megabyte is dropped, counted, and said', async () => {
+    const lines = 5000;
+    const child = spawn(process.execPath, [
+      '--input-type=module',
+      '-e',
+      `import { createLogger } from ${JSON.stringify(logUrl)};
+       const log = createLogger(${JSON.stringify(plain)});
+       for (let i = 0; i < ${lines}; i++) log.info({ i, text: 'x'.repeat(1000) }, 'line');
+       process.stderr.write('written');
+       setInterval(() => {}, 1000);`,
+    ]);
+    try {
+      await new Promise((resolve) => child.stderr.once('data', resolve));
+      let text = '';
+      child.stdout.on('data', (octets: Buffer) => (text += octets.toString()));
+      await until(() => text.includes('log lines were dropped'));
+      const entries = text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { i?: number; lines?: number });
+      const said = entries.at(-1)?.lines ?? 0;
+      assert.equal(entries.length - 1 + said, lines);
+      assert.ok(said > lines / 2, String(said));
+      assert.deepEqual(
+        entries.slice(0, -1).map(({ i }) => i),
+        entries.slice(0, -1).map((_, i) => i),
+      );
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   test('a full disk does not stop it', () => {

@@ -127,6 +127,7 @@ export const schema = {
   user: entry(orEmpty(kinds.account), '', 'user to become when the port is open'),
   group: entry(orEmpty(kinds.account), '', 'group to become when the port is open'),
   log_level: entry(logLevel, 'info', 'least level that is logged'),
+  log_file: entry(optionalPath, '', 'a file that the log goes to as well, opened anew on USR1; empty: none'),
   log_format: entry(oneOf('auto', 'json', 'pretty'), 'auto', 'auto: pretty on a terminal, else JSON'),
   syslog_prefix: entry(yesNo, 'no', 'begin each log line with its syslog level, <n>, for the journal'),
 } as const;

@@ -211,6 +211,7 @@ describe('a bad value of any setting is named with its place, the value, and wha
     user: [['a b', /name of the system/]],
     group: [['-1', /name of the system/]],
     log_level: [['verbose', /trace or debug or info/]],
+    log_file: [['a\u0000b', /control|path/]],
     log_format: [['text', /auto or json or pretty/]],
     syslog_prefix: [
       ['true', /yes or no/],

@@ -1,6 +1,6 @@
 /** The processes of `postern serve`: one that hangs, one that is stopped, plugins that fail behind their answer. */
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ import { ScriptedMta } from '../relay/support/scripted-mta.js';
 import { childrenOf, PosternProcess, makeRoot } from '../support/child.js';
 import { message } from '../support/mx.js';
 import { RawClient } from '../support/raw-client.js';
-import { inTime } from '../support/until.js';
+import { inTime, until } from '../support/until.js';
 
 const opening = ['EHLO client.example', 'MAIL FROM:<sender@sender.example>', 'RCPT TO:<alice@example.com>', 'DATA'];
 
@@ -238,6 +238,33 @@ test('HUP during the start is heard behind it, and no signal but those to stop e
   } finally {
     await child.close();
     rmSync(root, { recursive: true });
+  }
+});
+
+test('log_file holds all processes’ lines beside standard output, and is opened anew on USR1', async () => {
+  const folder = makeRoot([]);
+  const file = join(folder, 'log');
+  const linesOf = (path: string): readonly Record<string, unknown>[] =>
+    readFileSync(path, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  try {
+    await withOdd({ settings: [`log_file=${file}`] }, async (child) => {
+      assert.match(await send(child.port), /^250 /);
+      await until(() => linesOf(file).some(({ verdict }) => verdict !== undefined));
+      renameSync(file, `${file}.1`);
+      child.signal('SIGUSR1');
+      await until(() => existsSync(file));
+      for (let i = 0; i < 100 && linesOf(file).length === 0; i++) assert.match(await send(child.port), /^250 /);
+      assert.ok(linesOf(file).every(({ pid }) => pid === child.worker));
+      assert.equal(await child.stop(), 0);
+      const all = [...linesOf(`${file}.1`), ...linesOf(file)];
+      assert.deepEqual(all, child.log);
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
 

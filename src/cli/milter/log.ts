@@ -36,7 +36,10 @@ export function openMilterLog(config: LogConfig, { stderr, device, logger }: Log
     if (!syslog?.write(severityOf(line), form(line))) toStderr(line);
   };
   const output = { stream: { write }, isTerminal: false };
-  const log = createLogger({ log_level: config.log_level, log_format: 'json', syslog_prefix: false }, output);
+  const log = createLogger(
+    { log_level: config.log_level, log_format: 'json', syslog_prefix: false, log_file: '' },
+    output,
+  );
   if (config.log_destination === 'syslog' && !syslog)
     log.warn({}, `there is no ${device}: the log goes to standard error`);
   return { log, close: async () => syslog?.close() };

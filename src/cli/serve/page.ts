@@ -4,7 +4,7 @@
 import type { Logger } from '../../log.js';
 import { exit } from '../exit-codes.js';
 import { news } from '../service/channel.js';
-import { Child } from '../service/child.js';
+import { Child, rotated } from '../service/child.js';
 import type { Port } from '../service/ports.js';
 
 /** The page is up: its address, in a trial with a one-time token. */
@@ -13,6 +13,8 @@ export const pageUp = news<string>('page');
 export interface PageChild {
   /** The page's address, once it is up; undefined when it will not be. */
   readonly url: Promise<string | undefined>;
+  /** Log files were rotated. */
+  reopen(): void;
   stop(withinMs: number): Promise<void>;
 }
 
@@ -40,6 +42,7 @@ export function startPage(argv: readonly string[], port: Port, log: Logger): Pag
   start();
   return {
     url,
+    reopen: () => child?.channel.tell(rotated, undefined),
     async stop(withinMs) {
       isStopping = true;
       await child?.end(withinMs);

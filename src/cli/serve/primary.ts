@@ -12,7 +12,7 @@ import type { Settings } from '../../settings/settings.js';
 import { exit } from '../exit-codes.js';
 import { type CommandLine, load } from '../load.js';
 import { readCertificate } from '../service/certificate.js';
-import type { Child } from '../service/child.js';
+import { type Child, rotated } from '../service/child.js';
 import { expireAndTell, expireHourly } from '../service/expiring.js';
 import { handedOver } from '../service/handed-over.js';
 import type { Failure, Service } from '../service/life.js';
@@ -142,6 +142,11 @@ export class Primary implements Service {
     if (plugins === undefined || plugins.length === 0) return;
     this.#endSurvey();
     this.#endSurvey = surveyAside(this.#settings, plugins, this.#log);
+  }
+
+  reopen(): void {
+    for (const { channel } of this.#workers?.all ?? []) channel.tell(rotated, undefined);
+    this.#page?.reopen();
   }
 
   async close(): Promise<void> {

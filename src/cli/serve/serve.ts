@@ -16,6 +16,7 @@ import { banner } from './banner.js';
 import { failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
 import { type CommandLine, load } from '../load.js';
+import { makeLogFile } from '../service/privileges.js';
 import { foldersOf, listOf } from '../wire.js';
 import { Primary } from './primary.js';
 import { runWorker } from './worker.js';
@@ -29,6 +30,8 @@ export async function serve(command: CommandLine): Promise<number> {
   const [extra] = loaded.value.rest.filter((word) => word !== '--trial');
   if (extra !== undefined) return failed(exit.usage, [`serve takes no "${extra}"`]);
   const { settings } = loaded.value;
+  const unwritable = makeLogFile(settings);
+  if (unwritable !== undefined) return failed(exit.config, [unwritable]);
   const log = createLogger(settings);
   const primary = new Primary({ command, settings, log });
   if (!command.argv.includes('--trial')) return live(primary, signals);
@@ -40,6 +43,7 @@ export async function serve(command: CommandLine): Promise<number> {
       open: () => primary.open(),
       start: async () => (await primary.start()) ?? (await sayWhereItIs(settings, primary)),
       reload: () => primary.reload(),
+      reopen: () => primary.reopen(),
       close: () => primary.close(),
     },
     signals,

@@ -210,6 +210,7 @@ const needRestart = [
   'user',
   'group',
   'log_level',
+  'log_file',
   'log_format',
   'syslog_prefix',
 ] as const;

@@ -14,6 +14,8 @@ export const serving = news('serving');
 export const turning = news('turning');
 /** A child wants to be replaced: it serves until another one does, and finishes what it has. */
 export const retiring = news('retiring');
+/** Log files were rotated. */
+export const rotated = news('rotated');
 /** The other one does: it may go. */
 export const leave = news('leave');
 

@@ -2,6 +2,7 @@
  * One life of a long-running command: it opens its ports, gives up its rights, starts, says that it is ready, hears
  * signals, stops and closes. What is opened and served is the business of `serve`, `milter` and `web`.
  */
+import { reopenLogFiles } from '../../log-output.js';
 import { complain } from '../complain.js';
 import { exit } from '../exit-codes.js';
 import { feedWatchdog, notifySystemd } from './notify.js';
@@ -41,7 +42,10 @@ export async function live(service: Service, signals: Signals): Promise<number> 
   if (signals.isStopping) return end(service, signals, exit.ok);
   const watchdog = feedWatchdog();
   notifySystemd('READY=1');
-  signals.onReopen(() => service.reopen?.());
+  signals.onReopen(() => {
+    complain(reopenLogFiles());
+    service.reopen?.();
+  });
   let reloading = Promise.resolve();
   signals.onReload(() => {
     reloading = reloading.then(() => reload(service));

@@ -1,6 +1,6 @@
 /** Giving up root once the port is open. Node's io_uring mode would keep the old credentials on its own threads. */
 import { spawnSync } from 'node:child_process';
-import { chownSync } from 'node:fs';
+import { chownSync, closeSync, existsSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { accountNumber } from './accounts.js';
 import type { Settings } from '../../settings/settings.js';
@@ -39,6 +39,20 @@ export function giveFolders(last: string, first: string, { user, group }: Accoun
   if (!ids) return; // who it is that there is not, dropPrivileges says
   const top = resolve(first);
   for (let folder = resolve(last); folder.startsWith(top); folder = dirname(folder)) chownSync(folder, ...ids);
+}
+
+/** What is wrong with the log file; undefined once it is there, and the user's where we made it while still root. */
+export function makeLogFile({ log_file, user, group }: Settings): string | undefined {
+  if (log_file === '') return undefined;
+  try {
+    const isNew = !existsSync(log_file);
+    closeSync(openSync(log_file, 'a', 0o640));
+    const ids = isNew && process.getuid?.() === 0 && user !== '' ? idsOf({ user, group }) : undefined;
+    if (ids) chownSync(log_file, ...ids);
+    return undefined;
+  } catch (error) {
+    return `log_file = ${log_file}: ${(error as Error).message}; its folder must be there, and postern may write there`;
+  }
 }
 
 /** Node cannot ask for another user's group; id(1) asks where the system does. */

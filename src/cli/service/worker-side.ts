@@ -1,6 +1,8 @@
 /** A worker's own side: the channel to the process that started it, to which it says each second that it lives. */
 import { Channel } from './channel.js';
-import { childSign, firstPortFd, serving, turning } from './child.js';
+import { childSign, firstPortFd, rotated, serving, turning } from './child.js';
+import { reopenLogFiles } from '../../log-output.js';
+import { complain } from '../complain.js';
 import type { Signals } from './signals.js';
 
 /** Is this process a child of a service? Its own children are not. */
@@ -16,6 +18,7 @@ export class WorkerSide {
   /** It is to stop when the process that started it is gone. */
   constructor(signals: Signals) {
     process.once('disconnect', () => signals.stopFor('primary gone'));
+    this.channel.hear(rotated, () => complain(reopenLogFiles()));
     if (!process.connected) signals.stopFor('primary gone');
     this.#timer = setInterval(() => this.channel.tell(turning, undefined), turnsEveryMs);
   }

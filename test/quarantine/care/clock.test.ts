@@ -74,7 +74,7 @@ test('a service removes nothing until the clock can be believed, and from then o
   const lines: string[] = [];
   const stream = { write: (line: string) => void lines.push(line) };
   const log = createLogger(
-    { log_level: 'info', log_format: 'json', syslog_prefix: false },
+    { log_level: 'info', log_format: 'json', syslog_prefix: false, log_file: '' },
     { stream, isTerminal: false },
   );
   const quarantine = quarantineIn(root);

@@ -36,6 +36,7 @@ export async function runSubmission({ config, warnings }: SubmissionRun, signals
   const log = createLogger({
     log_level: config.log_level,
     log_format: config.log_format,
+    log_file: '',
     syslog_prefix: process.env['JOURNAL_STREAM'] !== undefined,
   });
   return live(new SubmissionService(config, warnings, log), signals);

@@ -15,6 +15,7 @@ const lastPauseMs = 5;
 
 export class LineOutput {
   #fd: number;
+  readonly #unblock: () => void;
   readonly #pending: Buffer[] = [];
   #pendingOctets = 0;
   #dropped = 0;
@@ -22,9 +23,13 @@ export class LineOutput {
   /** Told how many lines were dropped, when lines are taken again. */
   whenBack: (dropped: number) => void = () => {};
 
-  /** `fd` must not block, or be of a file. */
-  constructor(fd: number) {
+  /**
+   * `unblock` makes that a write does not block, and is called before each: whoever shares the output can change it back,
+   * as Node does at the start and the end of every child.
+   */
+  constructor(fd: number, unblock: () => void = () => {}) {
     this.#fd = fd;
+    this.#unblock = unblock;
     process.once('exit', () => this.#finish());
   }
 
@@ -82,6 +87,7 @@ export class LineOutput {
   /** Octets that were taken; undefined: nobody will take them. */
   #try(line: string | Buffer): number | undefined {
     try {
+      this.#unblock();
       return typeof line === 'string' ? writeSync(this.#fd, line) : writeSync(this.#fd, line);
     } catch (error) {
       return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? 0 : undefined;
@@ -104,25 +110,28 @@ export class LineOutput {
   }
 }
 
-/**
- * Standard output, made so that it does not block. A pipe or a socket is so for all that share it; a terminal, which
- * the shell shares, is opened once more.
- */
-export const standardOutput = (): LineOutput => new LineOutput(unblocked());
-
-function unblocked(): number {
-  if (isatty(1)) return terminal();
-  const kind = fstatSync(1);
-  // libuv sets O_NONBLOCK on what it opens: Node itself has no fcntl(2).
-  if (kind.isFIFO() || kind.isSocket()) process.stdout.on('error', () => {});
-  return 1;
+/** Standard output (1) or standard error (2), so that it does not block. */
+export function standardOutput(fd: 1 | 2 = 1): LineOutput {
+  if (isatty(fd)) return new LineOutput(terminal(fd));
+  const kind = fstatSync(fd);
+  if (!kind.isFIFO() && !kind.isSocket()) return new LineOutput(fd);
+  const stream = fd === 1 ? process.stdout : process.stderr;
+  stream.on('error', () => {});
+  const { _handle: handle } = stream as unknown as { readonly _handle?: StreamHandle };
+  return new LineOutput(fd, () => handle?.setBlocking(false));
 }
 
-function terminal(): number {
+/** Of node:net's internals: Node itself has no fcntl(2). */
+interface StreamHandle {
+  setBlocking(isBlocking: boolean): void;
+}
+
+/** The shell shares a terminal: it is opened once more. */
+function terminal(fd: 1 | 2): number {
   try {
-    return openSync('/proc/self/fd/1', constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch {
-    return 1;
+    return fd;
   }
 }
 

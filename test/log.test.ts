@@ -178,8 +178,11 @@ describe('as a process', () => {
     const child = spawn(process.execPath, [
       '--input-type=module',
       '-e',
-      `import { createLogger } from ${JSON.stringify(logUrl)};
+      // A child makes what it inherits block again, for all who share it.
+      `import { spawnSync } from 'node:child_process';
+       import { createLogger } from ${JSON.stringify(logUrl)};
        const log = createLogger(${JSON.stringify(plain)});
+       spawnSync(process.execPath, ['-e', ''], { stdio: 'inherit' });
        for (let i = 0; i < ${lines}; i++) log.info({ i, text: 'x'.repeat(1000) }, 'line');
        process.stderr.write('written');
        setInterval(() => {}, 1000);`,

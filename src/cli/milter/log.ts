@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createLogger, type Logger } from '../../log.js';
+import { standardOutput } from '../../log-output.js';
 import { printable } from '../../mail/text.js';
 import type { MilterConfig } from './verify-sender/config.js';
 import { facilityCodes } from './verify-sender/schema.js';
@@ -24,10 +25,9 @@ export interface LogPlaces {
   readonly logger: string;
 }
 
-const places: LogPlaces = { stderr: (text) => process.stderr.write(text), device: '/dev/log', logger: 'logger' };
+const places = (): LogPlaces => ({ stderr: standardOutput(2).write, device: '/dev/log', logger: 'logger' });
 
-export function openMilterLog(config: LogConfig, { stderr, device, logger }: LogPlaces = places): MilterLog {
-  process.stderr.on('error', () => {});
+export function openMilterLog(config: LogConfig, { stderr, device, logger }: LogPlaces = places()): MilterLog {
   const form = config.log_format === 'json' ? (line: string) => line.trimEnd() : plainLine;
   const syslog =
     config.log_destination === 'syslog' && existsSync(device) ? new Syslog(logger, config.syslog_facility) : undefined;

@@ -25,7 +25,7 @@ const maxPauseMs = 30_000;
 const maxRetiring = 3;
 
 export class Workers {
-  /** All of them serve for the first time; or the exit code of one that cannot. */
+  /** The first of them serves; or the exit code that says why it cannot. */
   readonly ready: Promise<number | undefined>;
   readonly #kept: WorkersToKeep;
   readonly #all = new Set<Child>();
@@ -75,8 +75,8 @@ export class Workers {
     this.#failures = 0;
     const { count } = this.#kept;
     for (let i = this.#lasting.length; i < count; i++) this.#start();
-    if (this.#lasting.filter(({ isServing }) => isServing).length < count) return;
     this.#tellReady(undefined);
+    if (this.#lasting.some(({ isServing: isUp }) => !isUp)) return;
     for (const old of this.all) if (old.isRetiring) old.channel.tell(leave, undefined);
   }
 

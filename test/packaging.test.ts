@@ -80,6 +80,20 @@ for (const unit of units)
     assert.deepEqual([status, stdout, stderr], [0, '', '']);
   });
 
+const services = units.filter((unit) => /^postern(?:-milter|-submission)?\.service$/.test(unit));
+
+for (const unit of services)
+  test(`${unit} stops in order, is watched, and has a socket unit that keeps clients waiting over a restart`, () => {
+    const text = readFileSync(join(packageRoot, 'packaging', unit), 'utf8');
+    for (const line of ['Type=notify', 'KillMode=mixed', `SyslogIdentifier=${unit.replace('.service', '')}`])
+      assert.ok(text.split('\n').includes(line), line);
+    assert.match(text, /^WatchdogSec=\d+$/m);
+    assert.doesNotMatch(text, /^ExecStartPre=/m);
+    assert.ok(units.includes(unit.replace('.service', '.socket')));
+  });
+
+test('three services are watched so', () => assert.equal(services.length, 3));
+
 test('units start commands that there are', () => {
   const commands = units.flatMap((unit) =>
     [

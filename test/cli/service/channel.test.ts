@@ -82,6 +82,6 @@ test('news is heard, and messages of others are passed over', async () => {
   other.emit('message', null);
   other.emit('message', { postern: 'tell', name: 'unknown' });
   new Channel(one).tell(greeting, 'hello');
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(heard, ['hello']);
 });

@@ -24,8 +24,8 @@ export class LineOutput {
   whenBack: (dropped: number) => void = () => {};
 
   /**
-   * `unblock` makes that a write does not block, and is called before each: whoever shares the output can change it back,
-   * as Node does at the start and the end of every child.
+   * `unblock` makes that a write does not block, and is called before each: whoever shares the output can change it
+   * back, as Node does at the start and the end of every child.
    */
   constructor(fd: number, unblock: () => void = () => {}) {
     this.#fd = fd;

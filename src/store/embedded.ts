@@ -1,12 +1,11 @@
 /**
  * The store that needs no other program: a table in memory, and a file beside it that it is read from at a start.
  * Changes are appended once a second, many in one write, and the file is written anew when most of it is old. A
- * process that is killed forgets its last second; a torn line is passed over. With several workers it is the
- * primary's (cli/serve/worker-store).
+ * process that is killed forgets its last second; a torn line is passed over. It is the primary's: workers ask for
+ * it (cli/serve/worker-store).
  */
-import { chownSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { appendFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { errorText } from '../mail/error-text.js';
 import type { Backend, Operation, StoreAnswer, Value } from './store.js';
 import { type StoreEntry, Table } from './table.js';
@@ -101,12 +100,10 @@ export class Embedded implements Backend {
     const keys = this.#table.takeChanges();
     if (file === undefined || keys.length === 0) return;
     try {
-      const isNew = this.#lines === 0;
       const entries = keys.flatMap((key) => this.#table.entry(key) ?? []);
       if (this.#lines + entries.length > 2 * this.#table.size + fewLines) return await this.#writeAnew(file);
       await appendFile(file, `${this.#torn ? '\n' : ''}${entries.map(lineOf).join('')}`, { mode: 0o600 });
       this.#torn = false;
-      if (isNew) giveToFolder(file);
       this.#lines += entries.length;
       this.#problem = '';
     } catch (error) {
@@ -128,7 +125,6 @@ export class Embedded implements Backend {
       part = '';
     }
     await appendFile(draft, part, { mode: 0o600 });
-    giveToFolder(draft);
     await rename(draft, file);
     this.#lines = lines;
     this.#torn = false;
@@ -139,15 +135,6 @@ export class Embedded implements Backend {
     if (problem !== this.#problem) this.#options.onProblem?.(problem);
     this.#problem = problem;
   }
-}
-
-/**
- * The primary of several workers stays root: what it writes must be the user's, should there be one process tomorrow.
- */
-function giveToFolder(file: string): void {
-  if (process.getuid?.() !== 0) return;
-  const { uid, gid } = statSync(dirname(file));
-  chownSync(file, uid, gid);
 }
 
 const lineOf = ({ key, value, ends, settled }: StoreEntry): string =>

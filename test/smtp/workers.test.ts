@@ -241,6 +241,28 @@ test('HUP during the start is heard behind it, and no signal but those to stop e
   }
 });
 
+test('systemd hears that the loop turns, and of a reload’s begin and end, from the first process alone', async () => {
+  const root = makeRoot(['example.com/users/valid/alice']);
+  const told = join(root, 'told');
+  const script = `#!/bin/sh\ncase "$*" in *RELOADING*) sleep 0.3;; esac\necho "$@" >>'${told}'\n`;
+  writeFileSync(join(root, 'systemd-notify'), script, { mode: 0o755 });
+  const env = { PATH: `${root}:${process.env['PATH']}`, NOTIFY_SOCKET: join(root, 'notify'), WATCHDOG_USEC: '400000' };
+  const heard = (): string[] => (existsSync(told) ? readFileSync(told, 'utf8').split('\n').slice(0, -1) : []);
+  const child = await PosternProcess.start({ root, env, relayPort: 9 });
+  try {
+    await until(() => heard().some((line) => line.endsWith('WATCHDOG=1')));
+    child.signal('SIGHUP');
+    await until(() => heard().filter((line) => line.endsWith('READY=1')).length === 2);
+    assert.equal(await child.stop(), 0);
+    assert.ok(heard().every((line) => line.startsWith(`--pid=${child.pid} `)));
+    const states = heard().flatMap((line) => /(?:READY|RELOADING|STOPPING)=1$/.exec(line) ?? []);
+    assert.deepEqual(states.slice(0, 3), ['READY=1', 'RELOADING=1', 'READY=1']);
+  } finally {
+    await child.close();
+    rmSync(root, { recursive: true });
+  }
+});
+
 test('log_file holds all processes’ lines beside standard output, and is opened anew on USR1', async () => {
   const folder = makeRoot([]);
   const file = join(folder, 'log');

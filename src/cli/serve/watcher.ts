@@ -3,7 +3,7 @@
  * of which plugin when it does not. The file is the thread's program as well.
  */
 import { writeSync } from 'node:fs';
-import { isMainThread, Worker, workerData } from 'node:worker_threads';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { beat, doingMemory, readDoing } from '../../hooks/watched/doing.js';
 import { doingFd } from '../service/child.js';
 
@@ -11,20 +11,26 @@ interface Watch {
   readonly watched: SharedArrayBuffer;
 }
 
-const beatEveryMs = 500;
-const lookEveryMs = 1000;
+const beatEveryMs = 250;
+const lookEveryMs = 500;
 
-/** Until the process ends. */
-export function watchLoop(): void {
+/** Until the process ends; resolves when somebody looks. */
+export function watchLoop(): Promise<void> {
   const given: Watch = { watched: doingMemory };
   const resourceLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2, stackSizeMb: 1 };
   const thread = new Worker(new URL(import.meta.url), { workerData: given, resourceLimits });
-  thread.on('error', () => {}); // then it is killed without a word
-  thread.unref();
   setInterval(beat, beatEveryMs).unref();
+  return new Promise((resolve) => {
+    thread.once('message', () => {
+      thread.unref();
+      resolve();
+    });
+    thread.once('error', () => resolve()); // then it is killed without a word
+  });
 }
 
 function watch({ watched }: Watch): void {
+  parentPort?.postMessage('looking', []);
   let last = -1;
   let isSaid = false;
   setInterval(() => {

@@ -45,7 +45,6 @@ export async function runWorker(signals: Signals): Promise<number> {
   const log = createLogger(given.settings);
   consoleToLog(log);
   const worker = new Worker(given, { side, signals, log });
-  watchLoop();
   outliveLateMistakes(log, () => side.channel.tell(retiring, undefined));
   const mayEnd = keepAlive();
   void signals.stop.then(() => endInAnyCase(mayEnd, worker.stopMs + endMs));
@@ -101,7 +100,7 @@ class Worker implements Service {
 
   async open(): Promise<Failure | undefined> {
     const { settings } = this.#orders;
-    const wired = await wire(settings, this.#log, { shared: this.#shared });
+    const [wired] = await Promise.all([wire(settings, this.#log, { shared: this.#shared }), watchLoop()]);
     if (!wired.ok) return { code: exit.config, problems: wired.problem };
     this.#listener = new Listener(wired.value, this.#limits(settings), certificateOf(this.#orders));
     this.#unwatch = watchCertificate(settings, () => this.#renewCertificate());

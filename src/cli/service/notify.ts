@@ -3,16 +3,20 @@
  * service's main process. Node has no unix datagram sockets: systemd-notify(1) speaks for us.
  */
 import { spawn } from 'node:child_process';
-import cluster from 'node:cluster';
 
-/**
- * Does nothing where systemd did not start us. Workers say nothing: systemd takes the process that is named for the
- * main one, which it sends HUP, and whose end is the service's.
- */
+let told = Promise.resolve();
+
+/** In the order of the calls: RELOADING behind READY would be believed. Nothing where systemd did not start us. */
 export function notifySystemd(state: string): void {
-  if (!process.env['NOTIFY_SOCKET'] || cluster.isWorker) return;
-  spawn('systemd-notify', [`--pid=${process.pid}`, state], { stdio: 'ignore' }).on('error', () => {});
+  if (process.env['NOTIFY_SOCKET']) told = told.then(() => tell(state));
 }
+
+const tell = (state: string): Promise<void> =>
+  new Promise((resolve) => {
+    const speaker = spawn('systemd-notify', [`--pid=${process.pid}`, state], { stdio: 'ignore' });
+    speaker.once('error', () => resolve());
+    speaker.once('exit', () => resolve());
+  });
 
 /** Says twice in each WatchdogSec that the loop turns; nothing where systemd does not want to hear it. */
 export function feedWatchdog(): NodeJS.Timeout | undefined {

@@ -1,9 +1,10 @@
 /**
- * `npm run t NAME`: runs the one test file whose path holds NAME. `npm run test:fast`: runs those of the pure rooms,
- * which open no port and start no process. Both find dist made, which npm sees to.
+ * `npm test`: runs every test. `npm run t NAME`: runs the one test file whose path holds NAME. `npm run test:fast`:
+ * runs those of the pure rooms, which open no port and start no process. All find dist made, which npm sees to.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
 /** Folders of test/ whose tests need neither ports nor processes. */
@@ -27,9 +28,17 @@ const files = readdirSync('dist/test', { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.js'))
   .toSorted();
 
-const wanted = process.argv[2] === '--fast' ? files.filter(isFast) : oneOf(process.argv[2]);
-const words = ['--import=./dist/test/support/limits.js', '--test', ...wanted.map((name) => join('dist/test', name))];
+/** Files at a time. Most of them wait for other processes more than they compute. */
+const concurrency = Math.max(3, availableParallelism() - 1);
+
+const words = ['--import=./dist/test/support/limits.js', '--test', `--test-concurrency=${concurrency}`];
+words.push(...wantedBy(process.argv[2]).map((name) => join('dist/test', name)));
 process.exitCode = spawnSync(process.execPath, words, { stdio: 'inherit' }).status ?? 1;
+
+function wantedBy(word) {
+  if (word === '--all') return files;
+  return word === '--fast' ? files.filter(isFast) : oneOf(word);
+}
 
 function isFast(name) {
   return fast.some((folder) => name.startsWith(`${folder}/`));

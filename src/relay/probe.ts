@@ -23,7 +23,9 @@ export async function askRecipient(connection: MtaConnection, recipient: string)
   const [rcpt] = await connection.ask([rcptCommand(recipient)]);
   if (rcpt && rcpt.code >= 250 && rcpt.code < 260) return { kind: 'taken' };
   if (rcpt && saysNoSuchMailbox(rcpt)) {
-    await connection.quit();
+    // The pool says QUIT, and nobody waits for the reply: Exim takes 0.2 s for it.
+    connection.inTransaction = false;
+    connection.uses = Infinity;
     return { kind: 'refused', text: mtaReplyText(rcpt) };
   }
   return unknown(rcpt);

@@ -216,3 +216,19 @@ test('a UNIX-domain socket does as well', async () => {
     await rm(folder, { recursive: true });
   }
 });
+
+test('a refused question is answered before the MTA takes leave, and its connection is not used again', async () => {
+  const script = ({ verb, line }: Step): Answer => {
+    if (verb === 'RCPT' && line.includes('nobody')) return '550 5.1.1 unknown';
+    return verb === 'QUIT' ? silence : undefined;
+  };
+  await withRelay({ mta: { extensions: usual, script } }, async ({ mta, relay }) => {
+    assert.equal((await relay.probe('nobody@example.com')).kind, 'refused');
+    assert.equal(mta.open, 1);
+    assert.equal((await relay.send(request())).kind, 'accepted');
+    assert.deepEqual(
+      mta.lines.map((lines) => lines.at(lines.includes('QUIT') ? -1 : 0)),
+      ['QUIT', 'EHLO postern.example'],
+    );
+  });
+});

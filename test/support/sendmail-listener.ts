@@ -2,7 +2,7 @@
 import { chmodSync } from 'node:fs';
 import { type LocalMta, type OwnSystem, hostname, startLocalMta } from './own-system.js';
 import { recipe } from './recipes.js';
-import { sendmailProgram, sendmailRoot } from './sendmail.js';
+import { ofAnyLoad, sendmailProgram, sendmailRoot } from './sendmail.js';
 
 export function startSendmailListener(people: readonly string[]): Promise<LocalMta> {
   const programs = sendmailRoot() ?? '';
@@ -37,7 +37,7 @@ define(\`confTRUSTED_USER', \`root')dnl
 define(\`confDOMAIN_NAME', \`${hostname}')dnl
 define(\`confDONT_PROBE_INTERFACES', \`True')dnl
 define(\`confTO_IDENT', \`0')dnl
-define(\`confDONT_BLAME_SENDMAIL', \`groupwritabledirpathsafe,runprograminunsafedirpath')dnl
+${ofAnyLoad}define(\`confDONT_BLAME_SENDMAIL', \`groupwritabledirpathsafe,runprograminunsafedirpath')dnl
 define(\`LOCAL_MAILER_PATH', \`/var/keep.sh')dnl
 define(\`LOCAL_MAILER_ARGS', \`keep.sh $u')dnl
 define(\`LOCAL_MAILER_FLAGS', \`Pn9')dnl

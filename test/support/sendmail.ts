@@ -45,6 +45,12 @@ export interface Account {
   readonly password: string;
 }
 
+/** On a busy machine Sendmail queues what it takes, then delays and refuses connections: not here. */
+export const ofAnyLoad = `define(\`confQUEUE_LA', \`10000')dnl
+define(\`confDELAY_LA', \`0')dnl
+define(\`confREFUSE_LA', \`10000')dnl
+`;
+
 const startMs = 30_000;
 
 export class Sendmail {
@@ -175,7 +181,7 @@ define(\`confDOMAIN_NAME', \`${hostname}')dnl
 define(\`confDONT_BLAME_SENDMAIL', \`safe,groupwritabledirpathsafe,runprograminunsafedirpath,nonrootsafeaddr')dnl
 define(\`confDONT_PROBE_INTERFACES', \`True')dnl
 define(\`confTO_IDENT', \`0')dnl
-define(\`confDELIVERY_MODE', \`interactive')dnl
+${ofAnyLoad}define(\`confDELIVERY_MODE', \`interactive')dnl
 define(\`confLOG_LEVEL', \`0')dnl
 define(\`confMILTER_LOG_LEVEL', \`0')dnl
 ${account === undefined ? '' : login(hostname)}FEATURE(\`accept_unresolvable_domains')dnl

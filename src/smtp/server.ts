@@ -81,6 +81,11 @@ export class Listener implements Owner {
     this.hasCertificate = true;
   }
 
+  /** New tickets are made with these keys, 48 octets, and no others are taken. */
+  useTicketKeys(keys: Buffer): void {
+    this.#npm.useTicketKeys(keys);
+  }
+
   /**
    * Takes no more connections, sends away whoever is not in a transaction, and waits for the others' end, at most
    * `timeoutMs`.

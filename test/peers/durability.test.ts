@@ -3,55 +3,14 @@
  * test: strace shows the order of the system calls.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { PosternProcess } from '../support/child.js';
 import { message } from '../support/mx.js';
 import { needPeer } from '../support/peers.js';
 import { RawClient } from '../support/raw-client.js';
-import { until } from '../support/until.js';
+import { traced } from '../support/strace.js';
 
 const calls = 'fsync,fdatasync,rename,renameat,renameat2,link,linkat,write,pwrite64,writev,sendto,sendmsg,mkdir';
-
-/** System calls of the process and its threads while `work` runs, in the order in which they ended. */
-async function traced(pid: number, work: () => Promise<void>): Promise<string[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'postern-strace-'));
-  const output = join(folder, 'trace');
-  const words = ['-f', '-y', '-s', '200', '-e', `trace=${calls}`, '-o', output, '-p', String(pid)];
-  const strace = spawn('strace', words, { stdio: ['ignore', 'ignore', 'pipe'] });
-  const ended = new Promise((resolve) => strace.once('close', resolve));
-  let said = '';
-  strace.stderr.on('data', (octets: Buffer) => (said += octets.toString()));
-  try {
-    await until(() => said.includes('attached'), 'strace attaches');
-    await work();
-    strace.kill('SIGINT');
-    await ended;
-    return inOrderOfEnd(readFileSync(output, 'latin1').split('\n'));
-  } finally {
-    strace.kill('SIGKILL');
-    rmSync(folder, { recursive: true });
-  }
-}
-
-/**
- * A call that another thread's interrupted is written in two lines: `fsync(5 <unfinished ...>`, `<... fsync resumed>)
- * = 0`.
- */
-function inOrderOfEnd(lines: readonly string[]): string[] {
-  const begun = new Map<string, string>();
-  return lines.flatMap((line) => {
-    const [thread = '', rest = ''] = line.split(/ +(.*)/s);
-    const unfinished = /^(.*) <unfinished \.\.\.>$/.exec(rest)?.[1];
-    if (unfinished !== undefined) begun.set(thread, unfinished);
-    if (unfinished !== undefined) return [];
-    const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(rest)?.[1];
-    return [resumed === undefined ? rest : `${begun.get(thread)}${resumed}`];
-  });
-}
 
 /** The calls by what they do, each for the first time. */
 const steps = {
@@ -95,7 +54,7 @@ for (const day of ['the first mail of a folder', 'a later one'] as const) {
     };
     try {
       if (day === 'a later one') await refused();
-      const trace = await traced(postern.worker, refused);
+      const trace = await traced(postern.worker, calls, refused);
       const at = (step: Step): number => {
         const found = trace.findIndex((line) => steps[step].test(line));
         assert.notEqual(found, -1, `${step}: never\n${trace.join('\n')}`);

@@ -22,6 +22,7 @@ import { Workers } from '../service/workers.js';
 import { embeddedOf, makeFolder, quarantineOf } from '../wire.js';
 import { type PageChild, startPage } from './page.js';
 import { surveyAside } from './survey-aside.js';
+import { TicketKeys } from './ticket-keys.js';
 import { countForWorkers, maxOf } from './worker-limits.js';
 import { listing, orders, reloading } from './worker-orders.js';
 import { passOnRefusals } from './worker-refusals.js';
@@ -50,6 +51,7 @@ export class Primary implements Service {
   #expiry: NodeJS.Timeout | undefined;
   #endSurvey: () => void = () => {};
   readonly #limits = countForWorkers(() => maxOf(this.#settings));
+  readonly #ticketKeys = new TicketKeys(() => this.#workers?.all ?? []);
   readonly #store = storeForWorkers(() => embeddedOf(this.#settings, this.#log));
 
   constructor({ command, settings, log }: PrimaryOptions) {
@@ -114,6 +116,7 @@ export class Primary implements Service {
         cert: this.#certificate.cert.toString('latin1'),
         key: this.#certificate.key.toString('latin1'),
       },
+      ticketKeys: this.#ticketKeys.current,
     }));
     this.#limits.answer(worker);
     this.#store.answer(worker);
@@ -152,6 +155,7 @@ export class Primary implements Service {
   async close(): Promise<void> {
     clearInterval(this.#expiry);
     this.#endSurvey();
+    this.#ticketKeys.close();
     for (const port of [...this.#ports, ...(this.#pagePort ? [this.#pagePort] : [])]) port.close();
     await Promise.all([this.#workers?.stop(this.#settings.stop_timeout + closeMs), this.#page?.stop(closeMs)]);
     await this.#store.close();

@@ -9,6 +9,8 @@ export interface Orders {
   readonly ports: number;
   /** PEM, as read before rights were given up: the key may be root's alone. */
   readonly certificate: { readonly cert: string; readonly key: string } | undefined;
+  /** For TLS session tickets, as base64. */
+  readonly ticketKeys: string;
 }
 
 /** A worker's first question. */

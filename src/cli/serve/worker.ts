@@ -18,6 +18,7 @@ import { live } from '../service/life.js';
 import type { Signals } from '../service/signals.js';
 import { WorkerSide } from '../service/worker-side.js';
 import { type SharedParts, wire } from '../wire.js';
+import { hearTicketKeys } from './ticket-keys.js';
 import { maxOf, primaryLimits } from './worker-limits.js';
 import { listing, type Orders, orders, reloading } from './worker-orders.js';
 import { sharedRefusals } from './worker-refusals.js';
@@ -102,7 +103,10 @@ class Worker implements Service {
     const { settings } = this.#orders;
     const [wired] = await Promise.all([wire(settings, this.#log, { shared: this.#shared }), watchLoop()]);
     if (!wired.ok) return { code: exit.config, problems: wired.problem };
-    this.#listener = new Listener(wired.value, this.#limits(settings), certificateOf(this.#orders));
+    const listener = new Listener(wired.value, this.#limits(settings), certificateOf(this.#orders));
+    this.#listener = listener;
+    listener.useTicketKeys(Buffer.from(this.#orders.ticketKeys, 'base64'));
+    hearTicketKeys(this.#side.channel, (keys) => listener.useTicketKeys(keys));
     this.#unwatch = watchCertificate(settings, () => this.#renewCertificate());
     return undefined;
   }

@@ -109,6 +109,11 @@ export class NpmServer extends SMTPServer {
     this.updateSecureContext({ ...certificate });
   }
 
+  /** The same of the keys of session tickets; without them each process makes its own. */
+  useTicketKeys(keys: Buffer): void {
+    this.updateSecureContext({ ticketKeys: keys });
+  }
+
   /**
    * Takes no more connections, and ends those that are no session yet; resolves when all are gone. The library's own
    * close() answers 421 to a mail whose relaying goes on: a duplicate each time.

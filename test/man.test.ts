@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { milterManual } from '../src/cli/milter/verify-sender/manual.js';
 import { milterHelp } from '../src/cli/milter/verify-sender/options.js';
 import { packageRoot } from '../src/cli/package-root.js';
+import { spfCommands } from '../src/cli/spf/commands.js';
 import { settingsManual } from '../src/settings/describe.js';
 
 test('postern.conf(5) has every setting, as the schema has it', () => {
@@ -12,14 +13,11 @@ test('postern.conf(5) has every setting, as the schema has it', () => {
   assert.ok(page.includes(settingsManual()), 'put the output of settingsManual() under SETTINGS in man/postern.conf.5');
 });
 
-test('postern-spf(8) has every option of postern spf --help', () => {
+test('postern-spf(8) has every option', () => {
   const page = readFileSync(`${packageRoot}/man/postern-spf.8`, 'utf8').replaceAll('\\-', '-');
-  const { stdout } = spawnSync(process.execPath, [`${packageRoot}/dist/src/main.js`, 'spf', '--help'], {
-    encoding: 'utf8',
-  });
-  const options = new Set(stdout.match(/--[a-z][a-z-]+/g));
-  assert.ok(options.size > 8);
-  for (const option of options) assert.ok(page.includes(option), option);
+  const rows = spfCommands.flatMap(({ options = {} }) => Object.keys(options));
+  assert.ok(rows.length > 8);
+  for (const option of rows) assert.ok(page.includes(`--${option}`), option);
 });
 
 test('postern-milter.conf(5) has every parameter, as the table has it', () => {

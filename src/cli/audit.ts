@@ -6,32 +6,24 @@ import { errorText } from '../mail/error-text.js';
 import { type AuditEntry } from '../audit/audit-entry.js';
 import { holdsWords, readAudit } from '../audit/audit.js';
 import type { Line, Style } from '../text/line.js';
+import { misused, type SettingsTask } from './command/command.js';
 import { failed } from './complain.js';
 import { exit } from './exit-codes.js';
-import { type CommandLine, load } from './load.js';
-import { readWords } from './options.js';
 import { jsonLine, render, shown, terminalOf } from './terminal.js';
 
-const options = { json: 'flag', all: 'flag', limit: { example: '50' } } as const;
 const usualLimit = 50;
 
-export function audit({ argv, env }: CommandLine): number {
-  const loaded = load({ argv, env }, Object.keys(options));
-  if (!loaded.ok) return failed(exit.config, loaded.problem);
-  const words = readWords(
-    loaded.value.rest.filter((word) => word !== '--trial'),
-    options,
-  );
-  if (!words.ok) return failed(exit.usage, [`audit: ${words.problem}`]);
-  const limit = words.options.has('all') ? Infinity : Number(words.options.get('limit') ?? usualLimit);
-  if (!(limit >= 1)) return failed(exit.usage, ['audit: --limit needs a number, such as --limit=50']);
+export function audit(task: SettingsTask): number {
+  const { settings, options, words, env } = task;
+  const limit = options.has('all') ? Infinity : Number(options.get('limit') ?? usualLimit);
+  if (!(limit >= 1)) return misused(task, '--limit needs a number, such as --limit=50');
   const terminal = terminalOf(process.stdout, env);
   let count = 0;
   try {
-    for (const entry of readAudit(loaded.value.settings.state)) {
-      if (!holdsWords(entry, words.words)) continue;
+    for (const entry of readAudit(settings.state)) {
+      if (!holdsWords(entry, words)) continue;
       if (count++ === limit) break;
-      process.stdout.write(words.options.has('json') ? jsonLine(entry) : render([lineOf(entry)], terminal));
+      process.stdout.write(options.has('json') ? jsonLine(entry) : render([lineOf(entry)], terminal));
     }
   } catch (error) {
     return failed(exit.ioError, [`audit: ${errorText(error)}`]);

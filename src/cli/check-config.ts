@@ -2,7 +2,7 @@
 import { printConfig } from '../settings/describe.js';
 import { readCertificate } from './service/certificate.js';
 import { exit } from './exit-codes.js';
-import { type CommandLine, load } from './load.js';
+import type { SettingsTask } from './command/command.js';
 import { survey } from './serve/survey.js';
 import { foldersOf, listOf, srvOf } from './wire.js';
 import { loadPlugins } from '../hooks/load.js';
@@ -10,13 +10,11 @@ import type { Settings } from '../settings/settings.js';
 import { complain, failed } from './complain.js';
 
 /** Exit code 0 when a start would succeed; markers that do nothing are told, but stop nothing. */
-export async function checkConfig(command: CommandLine): Promise<number> {
-  const loaded = load(command);
-  if (!loaded.ok) return failed(exit.config, loaded.problem);
-  const plugins = await loadPlugins(listOf(loaded.value.settings), foldersOf(loaded.value.settings));
-  const certificate = readCertificate(loaded.value.settings);
+export async function checkConfig({ settings }: SettingsTask): Promise<number> {
+  const plugins = await loadPlugins(listOf(settings), foldersOf(settings));
+  const certificate = readCertificate(settings);
   const problems = [...(plugins.ok ? [] : plugins.problem), ...(certificate.ok ? [] : [certificate.problem])];
-  if (plugins.ok) problems.push(...surveyProblems(loaded.value.settings, plugins.value));
+  if (plugins.ok) problems.push(...surveyProblems(settings, plugins.value));
   if (problems.length > 0) return failed(exit.config, problems);
   process.stdout.write('postern: the configuration is good\n');
   return exit.ok;
@@ -36,9 +34,7 @@ function surveyProblems(settings: Settings, plugins: Parameters<typeof survey>[1
   }
 }
 
-export function printConfigCommand(command: CommandLine): number {
-  const loaded = load(command);
-  if (!loaded.ok) return failed(exit.config, loaded.problem);
-  process.stdout.write(printConfig(loaded.value.settings, loaded.value.sources));
+export function printConfigCommand({ settings, sources }: SettingsTask): number {
+  process.stdout.write(printConfig(settings, sources));
   return exit.ok;
 }

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { dirname, join, relative } from 'node:path';
 import { styleText } from 'node:util';
 import { exit } from './exit-codes.js';
-import { type CommandLine, load } from './load.js';
+import type { SettingsTask } from './command/command.js';
 import { errorText } from '../mail/error-text.js';
 import { printable } from '../mail/text.js';
 import type { Settings } from '../settings/settings.js';
@@ -22,13 +22,7 @@ interface DemoRow {
 }
 
 /** Exit code 0 when every mail met the fate it was meant to. */
-export async function demo(command: CommandLine): Promise<number> {
-  const loaded = load({ ...command, argv: ['--trial', ...command.argv] });
-  if (!loaded.ok) {
-    complain(loaded.problem);
-    return exit.config;
-  }
-  const { settings } = loaded.value;
+export async function demo({ settings }: SettingsTask): Promise<number> {
   const [listen] = settings.listen;
   if (listen?.kind !== 'tcp') {
     complain(['demo: listen must be host:port']);

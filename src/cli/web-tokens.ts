@@ -5,59 +5,35 @@ import { printable } from '../mail/text.js';
 import { nearest } from '../settings/nearest.js';
 import type { Settings } from '../settings/settings.js';
 import { addToken, readTokens, revokeTokens, type Token } from '../web/login/tokens.js';
+import { misused, type SettingsTask } from './command/command.js';
 import { failed, say } from './complain.js';
 import { exit } from './exit-codes.js';
-import { type CommandLine, load } from './load.js';
-import { type OptionTable, readWords, type Words } from './options.js';
 import { recordCommand } from './record.js';
 import { jsonLine, render, shown, terminalOf } from './terminal.js';
 
-interface TokenTask {
-  readonly settings: Settings;
-  readonly words: Words;
-  readonly env: CommandLine['env'];
-}
+export const makeToken = (task: SettingsTask): number => onTokens(() => make(task));
+export const listTokens = (task: SettingsTask): number => onTokens(() => list(task));
+export const revokeToken = (task: SettingsTask): number => onTokens(() => revoke(task));
 
-interface TokenCommand {
-  readonly options: OptionTable;
-  readonly run: (task: TokenTask) => number;
-}
-
-const commands: Readonly<Record<string, TokenCommand>> = {
-  token: { options: { domain: { example: 'example.com,example.net' } }, run: make },
-  tokens: { options: { json: 'flag' }, run: list },
-  revoke: { options: {}, run: revoke },
-};
-
-/** Undefined where the word is none of these. */
-export function tokenCommand({ argv, env }: CommandLine): number | undefined {
-  const [name = '', ...rest] = argv;
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (!command) return undefined;
-  const loaded = load({ argv: rest, env }, Object.keys(command.options));
-  if (!loaded.ok) return failed(exit.config, loaded.problem);
-  const words = readWords(
-    loaded.value.rest.filter((word) => word !== '--trial'),
-    command.options,
-  );
-  if (!words.ok) return failed(exit.usage, [`web ${name}: ${words.problem}`]);
+/** Broken IO of the file of tokens ends the command. */
+function onTokens(run: () => number): number {
   try {
-    return command.run({ settings: loaded.value.settings, words, env });
+    return run();
   } catch (error) {
     return failed(exit.cantCreate, [`web_tokens: ${errorText(error)}`]);
   }
 }
 
 /** Prints the ready link; the bare token where nobody knows where the page is. The file gets its hash alone. */
-function make({ settings, words: { words, options } }: TokenTask): number {
+function make(task: SettingsTask): number {
+  const { settings, words, options } = task;
   const [name = '', ...more] = words;
   const given = options.get('domain')?.split(',');
   const stranger = given?.find((one) => parseDomain(one) === undefined);
-  if (stranger !== undefined)
-    return failed(exit.usage, [`web token: --domain: "${printable(stranger, 100)}" is no domain name`]);
+  if (stranger !== undefined) return misused(task, `--domain: "${printable(stranger, 100)}" is no domain name`);
   const scope = given?.map((one) => parseDomain(one)).join(',') ?? 'admin';
   if (!/^[\w.@-]{1,60}$/.test(name) || more.length > 0)
-    return failed(exit.usage, ['web token: whose is it? postern web token NAME [--domain=example.com]']);
+    return misused(task, 'whose is it? name somebody, such as anna');
   const { web_tokens: file } = settings;
   const token = addToken(file, name, scope);
   recordCommand(settings, { what: 'token made', target: name, detail: scope, result: 'done' });
@@ -79,8 +55,7 @@ function pageAddress({ digest_url: url, web_hosts: [proxied], web: at, hostname 
 
 const scopeOf = ({ domains }: Token): string => (domains ? [...domains].join(', ') : 'everything');
 
-function list({ settings, words: { words, options }, env }: TokenTask): number {
-  if (words.length > 0) return failed(exit.usage, ['web tokens: takes no words']);
+function list({ settings, options, env }: SettingsTask): number {
   const tokens = readTokens(settings.web_tokens);
   if (options.has('json')) {
     for (const { name, domains, made } of tokens)
@@ -98,9 +73,10 @@ function list({ settings, words: { words, options }, env }: TokenTask): number {
   return exit.ok;
 }
 
-function revoke({ settings, words: { words } }: TokenTask): number {
+function revoke(task: SettingsTask): number {
+  const { settings, words } = task;
   const [name, ...more] = words;
-  if (name === undefined || more.length > 0) return failed(exit.usage, ['web revoke: whose? postern web tokens lists']);
+  if (name === undefined || more.length > 0) return misused(task, 'whose? postern web tokens lists them');
   const { web_tokens: file } = settings;
   const gone = revokeTokens(file, name);
   if (gone.length === 0) {

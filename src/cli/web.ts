@@ -22,30 +22,20 @@ import { loadPlugins } from '../hooks/load.js';
 import { exit } from './exit-codes.js';
 import { listenProblem } from './service/listen-problem.js';
 import { changeExpiry, dayMs, ownLimits, readableWords } from '../srv/expiry.js';
-import { type CommandLine, load } from './load.js';
+import type { SettingsTask } from './command/command.js';
 import { packageRoot } from './package-root.js';
 import { live } from './service/life.js';
 import { Signals } from './service/signals.js';
 import { isChild, WorkerSide } from './service/worker-side.js';
 import { pageUp } from './serve/page.js';
 import { foldersOf, hasUser, listOf, makeResolver, relayOf, srvOf } from './wire.js';
-import { failed } from './complain.js';
 import { knownChecks } from './srv/lint.js';
-import { tokenCommand } from './web-tokens.js';
 
-export async function web(command: CommandLine): Promise<number> {
-  const done = tokenCommand(command);
-  if (done !== undefined) return done;
+export async function web({ settings, options }: SettingsTask): Promise<number> {
   const signals = new Signals();
-  const loaded = load(command);
-  if (!loaded.ok) return failed(exit.config, loaded.problem);
-  const { settings } = loaded.value;
-  const trial = command.argv.includes('--trial');
-  const [extra] = loaded.value.rest.filter((word) => word !== '--trial');
-  if (extra !== undefined) return failed(exit.usage, [`web takes no "${extra}"`]);
   const log = createLogger(settings);
   const side = isChild ? new WorkerSide(signals) : undefined;
-  const oneTime = trial ? newToken() : undefined;
+  const oneTime = options.has('trial') ? newToken() : undefined;
   const [fd] = side?.portFds(1) ?? [];
   let opened: WebListener | undefined;
   const code = await live(

@@ -2,6 +2,8 @@
  * The places where settings are given: a file, the environment, flags. Each reader turns its place into (name, text,
  * place) and the problems it met; what a text means is not its business.
  */
+import { printable } from '../mail/text.js';
+import { nearest } from './nearest.js';
 import { type GivenText, GivenTexts, readLines, unknownName } from './read-table.js';
 import { entries, isSettingName, schema, type SettingName } from './schema.js';
 import { yesNo } from './value-kind.js';
@@ -16,9 +18,9 @@ export interface SettingsPlace {
 const textsOf = (spell: (name: string) => string): GivenTexts =>
   new GivenTexts(entries.keys(), (name) => noSetting(name, spell));
 
-const noSetting = (name: string, spell: (name: string) => string, alsoKnown: readonly string[] = []): string =>
+const noSetting = (name: string, spell: (name: string) => string): string =>
   unknownName(name, {
-    names: [...entries.keys(), ...alsoKnown],
+    names: entries.keys(),
     what: 'setting',
     otherwise: 'print-config lists those there are',
     spell,
@@ -55,35 +57,45 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
 export interface Flags extends SettingsPlace {
   /** The file that `--config` names. */
   readonly config: string | undefined;
-  /** What was no setting: words, the command's own flags, all behind `--`; in order. */
+  /** What was no setting: words, the command's own flags, `--` and all behind it; in order. */
   readonly rest: readonly string[];
 }
 
-/** `--listen=V` or `--listen V`; `--syslog_prefix` alone means yes; a hyphen in a name counts as an underscore. */
+/**
+ * `--listen=V` or `--listen V`; `--syslog_prefix` alone means yes; a hyphen in a name counts as an underscore; `-c` is
+ * `--config`. The problems are misuse of the command line: values are not looked at here.
+ */
 export function readFlags(argv: readonly string[], otherFlags: readonly string[]): Flags {
-  const spell = (name: string): string => `--${name}`;
-  const found = textsOf(spell);
+  const found = textsOf(String);
+  const problems: string[] = [];
   const words = [...argv];
   const rest: string[] = [];
   let config: string | undefined;
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
-    const [, flag, inline] = /^--([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
-    if (flag === '') break;
-    if (flag === undefined || otherFlags.includes(flag)) {
-      rest.push(word);
+    const [, flag, inline] = word === '-c' ? ['', 'config'] : (/^--([^=]*)(?:=(.*))?$/s.exec(word) ?? []);
+    if (flag === undefined || flag === '' || otherFlags.includes(flag)) {
+      rest.push(word, ...(flag === '' ? words.splice(0) : []));
       continue;
     }
     const name = flag.replaceAll('-', '_');
+    const spelt = word === '-c' ? '-c' : `--${flag}`;
     if (name !== 'config' && !isSettingName(name)) {
-      found.problem(`--${flag}`, noSetting(flag, spell, otherFlags));
+      problems.push(noFlag(flag, otherFlags));
       continue;
     }
     const text = inline ?? valueBehind(name, words);
-    if (text === undefined) found.problem(`--${flag}`, `needs a value: --${flag}=${labelOf(name)}`);
-    else if (name === 'config') config = text;
-    else found.add(name, text, `--${name}`);
+    if (text === undefined || (name === 'config' && text === ''))
+      problems.push(`${spelt} needs a value, such as ${spelt}${spelt === '-c' ? ' ' : '='}${labelOf(name)}`);
+    else if (name !== 'config') found.add(name, text, `--${name}`);
+    else if (config !== undefined) problems.push(`${spelt} is given twice; keep one`);
+    else config = text;
   }
-  return { given: found.given, problems: found.problems, config, rest: [...rest, ...words] };
+  return { given: found.given, problems: [...problems, ...found.problems], config, rest };
+}
+
+function noFlag(flag: string, otherFlags: readonly string[]): string {
+  const meant = nearest(flag.toLowerCase(), [...entries.keys(), ...otherFlags, 'config']);
+  return `there is no option --${printable(flag, 60)}${meant === undefined ? '' : `; did you mean --${meant}?`}`;
 }
 
 /** Takes the word behind a flag away, if it is the flag's value. */

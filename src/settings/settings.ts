@@ -23,7 +23,7 @@ export interface SettingsInput {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Text of a file; throws as `node:fs` does. */
   readonly readFile: ReadFile;
-  /** Flags (without `--`) that are the command's own: left in `rest`. */
+  /** Flags (without `--`) that are the command's own. */
   readonly otherFlags?: readonly string[];
   /** Defaults of a trial run, as text. A trial does not read the system's own file. */
   readonly trial?: Readonly<Partial<Record<SettingName, string>>>;
@@ -34,8 +34,8 @@ export interface SettingsInput {
 export interface ReadSettings {
   readonly settings: Settings;
   readonly sources: Sources;
-  /** What was no setting among `argv`, in order. */
-  readonly rest: readonly string[];
+  /** The file that was read, or undefined. */
+  readonly file: string | undefined;
 }
 
 export type LoadedSettings = Result<ReadSettings, Problems>;
@@ -43,31 +43,42 @@ export type LoadedSettings = Result<ReadSettings, Problems>;
 /** Reads all places, and checks everything before it gives up. */
 export function loadSettings(input: SettingsInput): LoadedSettings {
   const flags = readFlags(input.argv, input.otherFlags ?? []);
-  const places = [fileOf(input, flags.config), readEnvironment(input.env), flags];
+  const file = fileOf(input, flags.config);
+  const places = [file, readEnvironment(input.env), flags];
   const reader = readTable(places, input);
   crossCheck(reader, input.readFile);
   const problem = [...places.flatMap((place) => place.problems), ...reader.problems];
   if (problem.length > 0) return { ok: false, problem };
   const settings = deepFreeze(settingsOf(reader));
   const sources = Object.freeze(reader.places() as unknown as Sources);
-  return { ok: true, value: { settings, sources, rest: flags.rest } };
+  return { ok: true, value: { settings, sources, file: file.file } };
 }
 
-function fileOf(input: SettingsInput, configFlag: string | undefined): SettingsPlace {
+interface FilePlace extends SettingsPlace {
+  /** Its name, where it could be read. */
+  readonly file?: string;
+}
+
+function fileOf(input: SettingsInput, configFlag: string | undefined): FilePlace {
   const variable = input.env['POSTERN_CONFIG'];
   if (configFlag) return readNamedFile(configFlag, '--config', input.readFile);
   if (variable) return readNamedFile(variable, 'POSTERN_CONFIG', input.readFile);
   const file = input.trial ? undefined : tryRead(defaultFile, input.readFile);
   if (!file || (!file.ok && file.problem === 'ENOENT')) return { given: [], problems: [] };
-  return file.ok ? readFileText(file.value, defaultFile) : unreadable('settings', defaultFile, file.problem);
+  return file.ok ? textOf(file.value, defaultFile) : unreadable('settings', defaultFile, file.problem);
 }
 
-function readNamedFile(path: string, place: string, readFile: ReadFile): SettingsPlace {
+function readNamedFile(path: string, place: string, readFile: ReadFile): FilePlace {
   const file = tryRead(path, readFile);
-  return file.ok ? readFileText(file.value, path) : unreadable(place, path, file.problem);
+  return file.ok ? textOf(file.value, path) : unreadable(place, path, file.problem);
 }
 
-const unreadable = (place: string, path: string, why: string): SettingsPlace => ({
+function textOf(text: string, file: string): FilePlace {
+  const { given, problems } = readFileText(text, file);
+  return { given, problems, file };
+}
+
+const unreadable = (place: string, path: string, why: string): FilePlace => ({
   given: [],
   problems: [`${place}: ${printable(path)}: must be a file that can be read (${why})`],
 });

@@ -105,7 +105,7 @@ const misuses: readonly [what: string, words: readonly string[], code: number, s
   ['nothing found', ['list', 'zebra'], 1, /nothing found/],
   ['a key that does not exist', ['list', 'form:anna'], 64, /no key form:/],
   ['a subcommand that does not exist', ['lst'], 64, /did you mean list\?/],
-  ['an option that does not exist', ['list', '--limt=3'], 78, /did you mean --limit/],
+  ['an option that does not exist', ['list', '--limt=3'], 64, /did you mean --limit/],
   ['a limit that is none', ['list', '--limit=x'], 64, /--limit needs a number/],
   ['a mail that does not exist', ['show', 'NOSUCHMAIL'], 1, /no mail NOSUCHMAIL/],
   ['a path out of the quarantine', ['show', '../../etc/passwd'], 1, /no mail/],
@@ -355,6 +355,9 @@ const completed: readonly (readonly [keys: string, expected: string])[] = [
   ['postern quarantine rel\t', 'postern quarantine release'],
   ['postern quarantine list --js\t', 'postern quarantine list --json'],
   ['postern quarantine list subj\t', 'postern quarantine list subject:'],
+  ['postern spf ch\t', 'postern spf check'],
+  ['postern spf check --expl\t', 'postern spf check --explain'],
+  ['postern audit --js\t', 'postern audit --json'],
 ];
 
 for (const shell of ['bash', 'zsh'] as const)
@@ -370,6 +373,6 @@ test('every command there is can be completed', async (t) => {
   const help = spawnSync(process.execPath, [path.join(packageRoot, 'dist/src/main.js'), '--help'], {
     encoding: 'utf8',
   });
-  const [, commands = ''] = /^commands\n((?: {2}\S.*\n)+)/m.exec(help.stdout) ?? [];
+  const [, commands = ''] = /^commands\n((?: {2}.*\n)+)/m.exec(help.stdout) ?? [];
   assert.deepEqual(listed.split(' '), commands.match(/(?<=^ {2})[\w-]+/gm));
 });

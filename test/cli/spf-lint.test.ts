@@ -66,7 +66,10 @@ describe('lint', () => {
     assert.match(stdout, /exists:\S+ +1 {2}anna\.9\.2\.0\.192\.list\.example: a match/);
     assert.match(stdout, /error +macro\.example\.inc\.example: syntax/);
     const odd = await lint('macro.example', '--from=anna@macro.example');
-    assert.deepEqual([odd.code, odd.stderr], [64, "postern: spf lint: --ip is missing: the client's address\n"]);
+    assert.deepEqual(
+      [odd.code, odd.stderr],
+      [64, "postern: spf lint: --ip is missing: the client's address; see postern spf lint --help\n"],
+    );
   });
 
   describe('--all', () => {

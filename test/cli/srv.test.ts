@@ -80,7 +80,7 @@ for (const [words, marker] of markers) {
 
 /** [words, exit code, complaint] */
 const wrong: readonly (readonly [words: readonly string[], code: number, complaint: RegExp])[] = [
-  [[], 64, /^$/],
+  [[], 64, /srv: say what to do: add-domain, .*; see postern srv --help\n$/],
   [['alow'], 64, /there is no "srv alow"; did you mean allow\?/],
   [['add-domain', 'not a domain'], 64, /is no domain/],
   [['add-domain', 'new.example', '../../x'], 64, /can be no user/],

@@ -183,7 +183,7 @@ const wrong: readonly (readonly [words: readonly string[], code: number, complai
   [['--message=-', '--ip=192.0.2.1', '--from='], 64, /--to is missing/],
   [['--message=/absent', '--ip=192.0.2.1', '--from=', '--to=a@b.example'], 66, /\/absent cannot be read \(ENOENT\)/],
   [['--replay=6AD976HBEEVN63'], 66, /there is no mail 6AD976HBEEVN63/],
-  [['--mesage=-'], 78, /did you mean --message/],
+  [['--mesage=-'], 64, /did you mean --message/],
 ];
 for (const [words, code, complaint] of wrong) {
   test(`postern test ${words.join(' ')} ends with ${code}`, async () => {

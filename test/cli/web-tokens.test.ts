@@ -79,15 +79,15 @@ const wrong: readonly (readonly [words: readonly string[], complaint: RegExp])[]
   [['token', 'anna', 'bob'], /whose is it\?/],
   [['token', 'anna', '--domain=not a domain'], /is no domain name/],
   [['token', 'anna', '--domian=x'], /domian/],
-  [['tokens', 'anna'], /takes no words/],
+  [['tokens', 'anna'], /web tokens: "anna" belongs to no option; see postern web tokens --help/],
   [['revoke'], /whose\?/],
-  [['revok', 'anna'], /web takes no "revok"/],
+  [['revok', 'anna'], /there is no "web revok"; did you mean revoke\?/],
 ];
 for (const [words, complaint] of wrong) {
   test(`web ${words.join(' ')} is refused`, async (t) => {
     const { root, web } = command(t);
     const { code, stderr } = await web(...words);
-    assert.ok(code === 64 || code === 78, String(code));
+    assert.equal(code, 64);
     assert.match(stderr, complaint);
     assert.deepEqual(fs.readdirSync(root), []);
   });

@@ -9,6 +9,7 @@ import {
   type SettingsInput,
 } from '../../src/settings/settings.js';
 import { withoutPasswords } from '../../src/mail/secret.js';
+import { readFlags } from '../../src/settings/places.js';
 import { printConfig } from '../../src/settings/describe.js';
 import { entries, schema, type SettingName } from '../../src/settings/schema.js';
 
@@ -287,9 +288,9 @@ describe('all problems at once, whatever the place', () => {
     assert.deepEqual(
       [...problems(loaded)].sort(),
       [
-        '--log_levle: log_levle is no setting; did you mean --log_level?',
+        'there is no option --log_levle; did you mean --log_level?',
         '--max_size: max_size = 0: must be a size of 1k or more in octets, or with k, m or g, such as 25m',
-        '--spam: needs a value: --spam=PATH',
+        '--spam needs a value, such as --spam=PATH',
         '--spam: spam is given twice, first at --spam; keep one',
         '--tls_cert: tls_cert = /c: must be a file that can be read (ENOENT)',
         '--tls_cert: tls_cert = /c: needs tls_key beside it; give both or none',
@@ -393,10 +394,11 @@ describe('places', () => {
     ['so are the command’s own flags', ['--trial', '--since=2d', '--srv=/s'], ['--trial', '--since=2d']],
     ['a yes/no flag needs no value', ['--syslog_prefix', 'x'], ['x']],
     ['but may have one', ['--syslog_prefix', 'no', 'x'], ['x']],
-    ['nothing behind -- is a setting', ['a', '--', '--srv=/x', '--'], ['a', '--srv=/x', '--']],
+    ['nothing behind -- is a setting', ['a', '--', '--srv=/x', '--'], ['a', '--', '--srv=/x', '--']],
+    ['-c names the file', ['a', '-c', '/f', 'b'], ['a', 'b']],
   ];
   for (const [what, argv, rest] of flags) {
-    test(what, () => assert.deepEqual(good(load({ argv, otherFlags: ['trial', 'since'] })).rest, rest));
+    test(what, () => assert.deepEqual(readFlags(argv, ['trial', 'since']).rest, rest));
   }
 });
 

@@ -2,19 +2,15 @@
 import { printable } from '../../mail/text.js';
 import { idOf, refText } from '../../quarantine/disk/mail-ref.js';
 import { parseQuery, type Query } from '../../quarantine/look/query.js';
-import type { Settings } from '../../settings/settings.js';
+import type { SettingsTask } from '../command/command.js';
 import { exit } from '../exit-codes.js';
 import type { NamedMail } from '../named-mails.js';
 import { jsonLine, type Terminal } from '../terminal.js';
 import { complain } from '../complain.js';
 
-export interface Task {
-  readonly settings: Settings;
-  readonly options: ReadonlyMap<string, string>;
-  readonly words: readonly string[];
+export interface Task extends SettingsTask {
   readonly terminal: Terminal;
   readonly isTerminal: boolean;
-  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** The words as one search; a problem is said, and ends the command with the code. */

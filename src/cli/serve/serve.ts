@@ -27,8 +27,6 @@ export async function serve(command: CommandLine): Promise<number> {
   if (isChild) return runWorker(signals);
   const loaded = load(command);
   if (!loaded.ok) return failed(exit.config, loaded.problem);
-  const [extra] = loaded.value.rest.filter((word) => word !== '--trial');
-  if (extra !== undefined) return failed(exit.usage, [`serve takes no "${extra}"`]);
   const { settings } = loaded.value;
   const unwritable = makeLogFile(settings);
   if (unwritable !== undefined) return failed(exit.config, [unwritable]);

@@ -4,30 +4,16 @@ import { receivedSpfName, writeReceivedSpf } from '../../spf/fields/received-spf
 import { sentenceOf } from '../../spf/fields/sentence.js';
 import { spfTraceName, writeSpfTrace } from '../../spf/fields/trace-field.js';
 import type { SpfResultCode } from '../../spf/record.js';
-import type { CommandLine } from '../load.js';
+import { type Given, misused } from '../command/command.js';
 import { runBatch } from './batch.js';
-import { dnsOf, dnsOptions, type Dns } from './dns.js';
+import { dnsOf, type Dns } from './dns.js';
 import { spfExit } from './exit.js';
 import { spfJsonObject } from './json.js';
-import { type OptionTable, readWords, type Words } from '../options.js';
 import { render, shown, type Terminal, terminalOf } from '../terminal.js';
 import type { Line } from '../../text/line.js';
 import { countsOf, styleOfResult, traceLines } from '../../spf/trace/tree.js';
 import { queryOf } from './query.js';
 import { failed } from '../complain.js';
-
-export const checkOptions: OptionTable = {
-  ip: { example: '192.0.2.1' },
-  helo: { example: 'mail.example.org' },
-  from: { example: 'user@example.org' },
-  receiver: { example: 'mx.example.com' },
-  ...dnsOptions,
-  explain: 'flag',
-  json: 'flag',
-  header: 'flag',
-  'exit-code': 'flag',
-  batch: 'flag',
-};
 
 /** The codes of Mail::SPF's spfquery, for --exit-code; ours for what goes wrong begin at 64. */
 const exitOfResult: Readonly<Record<SpfResultCode, number>> = {
@@ -41,22 +27,20 @@ const exitOfResult: Readonly<Record<SpfResultCode, number>> = {
 };
 
 /** Exit code 0 whatever the result is, unless --exit-code asks for that of the result. */
-export async function spfCheck({ argv, env }: CommandLine): Promise<number> {
-  const read = readWords(argv, checkOptions);
-  if (!read.ok) return failed(spfExit.usage, [`spf check: ${read.problem}`]);
-  const problem = misfit(read);
-  if (problem !== undefined) return failed(spfExit.usage, [`spf check: ${problem}`]);
-  const dns = dnsOf(read.options);
+export async function spfCheck(given: Given): Promise<number> {
+  const { options, env } = given;
+  const problem = misfit(given);
+  if (problem !== undefined) return misused(given, problem);
+  const dns = dnsOf(options);
   if (!dns.ok) return failed(dns.problem.code, [`spf check: ${dns.problem.text}`]);
-  return read.options.has('batch') ? batch(read, dns.value) : single(read, dns.value, terminalOf(process.stdout, env));
+  return options.has('batch') ? batch(given, dns.value) : single(given, dns.value, terminalOf(process.stdout, env));
 }
 
 /** What a line of a batch says by itself, and what is made of one mail alone. */
 const saidByLines = ['ip', 'helo', 'from'];
 const ofOneMail = ['header', 'exit-code'];
 
-function misfit({ options, words: [word] }: Words): string | undefined {
-  if (word !== undefined) return `"${shown(word, 60)}" belongs to no option; postern spf --help shows how to write it`;
+function misfit({ options }: Given): string | undefined {
   const given = (names: readonly string[]): string | undefined => names.find((name) => options.has(name));
   if (!options.has('batch'))
     return given(['json']) && given(['header']) && '--header prints a field, --json an object: give one of them';
@@ -65,7 +49,7 @@ function misfit({ options, words: [word] }: Words): string | undefined {
   return alone === undefined ? undefined : `--${alone} is for one mail, not for --batch`;
 }
 
-function batch({ options }: Words, { resolver, totalMs }: Dns): Promise<number> {
+function batch({ options }: Given, { resolver, totalMs }: Dns): Promise<number> {
   return runBatch({
     input: process.stdin,
     output: process.stdout,
@@ -76,13 +60,14 @@ function batch({ options }: Words, { resolver, totalMs }: Dns): Promise<number> 
   });
 }
 
-async function single({ options }: Words, { resolver, totalMs }: Dns, terminal: Terminal): Promise<number> {
+async function single(given: Given, { resolver, totalMs }: Dns, terminal: Terminal): Promise<number> {
+  const { options } = given;
   const option = (name: string): string | undefined => options.get(name);
   const asked = queryOf(
     { ip: option('ip'), helo: option('helo'), from: option('from'), receiver: option('receiver') },
     (name) => `--${name}`,
   );
-  if (!asked.ok) return failed(spfExit.usage, [`spf check: ${asked.problem}`]);
+  if (!asked.ok) return misused(given, asked.problem);
   const query = asked.value;
   const explain = options.has('explain');
   const outcome = await checkHost(query, { resolver, limits: { totalMs }, trace: explain });

@@ -22,12 +22,6 @@ export interface DnsProblem {
   readonly text: string;
 }
 
-export const dnsOptions = {
-  zone: { example: 'zone.json' },
-  server: { example: '127.0.0.1:5353' },
-  timeout: { example: '20s' },
-} as const;
-
 /** RFC 7208 §4.6.4: "at least 20 seconds". */
 const usualTimeout = '20s';
 const timeoutKind = duration(1, 3_600_000);

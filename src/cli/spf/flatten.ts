@@ -6,21 +6,14 @@ import { networkTerm } from '../../spf/flatten/networks.js';
 import { differenceFromPublished, type FlatDifference, type TermChange } from '../../spf/flatten/published.js';
 import type { Line, Style } from '../../text/line.js';
 import { failed } from '../complain.js';
-import type { CommandLine } from '../load.js';
-import { type OptionTable, readWords, type Words } from '../options.js';
+import { type Given, misused } from '../command/command.js';
+import type { Words } from '../command/options.js';
 import { render, shown, terminalOf } from '../terminal.js';
-import { dnsOf, dnsOptions } from './dns.js';
+import { dnsOf } from './dns.js';
 import { spfExit } from './exit.js';
 import { spfJsonObject } from './json.js';
 import { domainOf, stringsOfRecord } from './subject.js';
 import { commentLine, recordLines } from './zone-lines.js';
-
-export const flattenOptions: OptionTable = {
-  record: { example: "'v=spf1 include:_spf.example.net -all'" },
-  diff: 'flag',
-  ...dnsOptions,
-  json: 'flag',
-};
 
 interface Flattened {
   readonly domain: string;
@@ -31,27 +24,24 @@ interface Flattened {
 }
 
 /** Exit code 0; with --diff 1 where something would change, as of diff(1). */
-export async function spfFlatten({ argv, env }: CommandLine): Promise<number> {
-  const read = readWords(argv, flattenOptions);
-  if (!read.ok) return failed(spfExit.usage, [`spf flatten: ${read.problem}`]);
-  const subject = subjectOf(read);
-  if (!subject.ok) return failed(spfExit.usage, [`spf flatten: ${subject.problem}`]);
-  const dns = dnsOf(read.options);
+export async function spfFlatten(given: Given): Promise<number> {
+  const { options: asked, env } = given;
+  const subject = subjectOf(given);
+  if (!subject.ok) return misused(given, subject.problem);
+  const dns = dnsOf(asked);
   if (!dns.ok) return failed(dns.problem.code, [`spf flatten: ${dns.problem.text}`]);
   const { domain } = subject.value;
   const options = { resolver: dns.value.resolver, signal: AbortSignal.timeout(dns.value.totalMs) };
   const flat = await flatten(subject.value, options);
   if (!flat.ok) return gaveUp(flat.problem, domain);
   const made = flatRecords(domain, flat.value);
-  const difference = read.options.has('diff')
+  const difference = asked.has('diff')
     ? await differenceFromPublished(domain, { flat: flat.value, records: made.records }, options)
     : undefined;
   if (difference?.ok === false) return gaveUp(difference.problem, domain);
   const flattened = { domain, flat: flat.value, made, difference: difference?.value };
   const terminal = terminalOf(process.stdout, env);
-  process.stdout.write(
-    read.options.has('json') ? spfJsonObject(asJson(flattened)) : render(asText(flattened), terminal),
-  );
+  process.stdout.write(asked.has('json') ? spfJsonObject(asJson(flattened)) : render(asText(flattened), terminal));
   if (made.problem !== undefined) return failed(spfExit.dataError, [`spf flatten: ${made.problem}`]);
   return (difference?.value.records.length ?? 0) > 0 ? spfExit.notAll : spfExit.ok;
 }

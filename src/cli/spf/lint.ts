@@ -2,57 +2,44 @@
 import { lint, type LintMail, type LintReport, type LintSubject } from '../../spf/lint/lint.js';
 import { type Result, wrong } from '../../mail/result.js';
 import { BrokenMarker } from '../../srv/folder.js';
-import { type CommandLine, load } from '../load.js';
-import { dnsOf, dnsOptions, type DnsProblem } from './dns.js';
+import { type Given, misused } from '../command/command.js';
+import type { Words } from '../command/options.js';
+import { load } from '../load.js';
+import { dnsOf, type DnsProblem } from './dns.js';
 import { spfExit } from './exit.js';
 import { spfJsonObject } from './json.js';
 import { lintText } from './lint-text.js';
-import { type OptionTable, readWords, type Words } from '../options.js';
 import { queryOf } from './query.js';
 import { domainOf, stringsOfRecord } from './subject.js';
 import { render, shown, terminalOf } from '../terminal.js';
 import { failed } from '../complain.js';
 
-export const lintOptions: OptionTable = {
-  record: { example: "'v=spf1 mx -all'" },
-  all: 'flag',
-  strict: 'flag',
-  ip: { example: '192.0.2.1' },
-  helo: { example: 'mail.example.org' },
-  from: { example: 'user@example.org' },
-  ...dnsOptions,
-  json: 'flag',
-};
-
 /** Exit code 0 when there are warnings at most, EX_DATAERR when there is an error; with --strict also for warnings. */
-export async function spfLint(command: CommandLine): Promise<number> {
-  if (command.argv.includes('--all')) return lintAll(command);
-  const read = readWords(command.argv, lintOptions);
-  if (!read.ok) return failed(spfExit.usage, [`spf lint: ${read.problem}`]);
-  const subject = subjectOf(read);
-  if (!subject.ok) return failed(spfExit.usage, [`spf lint: ${subject.problem}`]);
-  const linter = linterOf(read, command);
+export async function spfLint(given: Given): Promise<number> {
+  const subject = given.options.has('all') ? undefined : subjectOf(given);
+  if (subject?.ok === false) return misused(given, subject.problem);
+  const mail = mailOf(given.options);
+  if (!mail.ok) return misused(given, mail.problem);
+  const linter = linterOf(given, mail.value);
   if (!linter.ok) return failed(linter.problem.code, [`spf lint: ${linter.problem.text}`]);
-  return linter.value(subject.value);
+  return subject ? linter.value(subject.value) : lintAll(given, linter.value);
 }
 
 /** Judges a record, prints what is found, and says with which code the command ends. */
 type Linter = (subject: LintSubject) => Promise<number>;
 
-function linterOf(words: Words, { env }: CommandLine): Result<Linter, DnsProblem> {
-  const { options } = words;
+function linterOf(given: Given, mail: LintMail | undefined): Result<Linter, DnsProblem> {
+  const { options, env } = given;
   const dns = dnsOf(options);
   if (!dns.ok) return dns;
-  const mail = mailOf(options);
-  if (!mail.ok) return wrong({ code: spfExit.usage, text: mail.problem });
-  const resolver = asksDns(words) ? dns.value.resolver : undefined;
+  const resolver = asksDns(given) ? dns.value.resolver : undefined;
   const terminal = terminalOf(process.stdout, env);
   const form = options.has('all') ? 'findings' : 'whole';
   return {
     ok: true,
     value: async (subject) => {
       const signal = AbortSignal.timeout(dns.value.totalMs);
-      const report = await lint(subject, { resolver, signal, ...(mail.value && { mail: mail.value }) });
+      const report = await lint(subject, { resolver, signal, ...(mail && { mail }) });
       process.stdout.write(
         options.has('json')
           ? spfJsonObject(asJson(subject, report))
@@ -65,24 +52,17 @@ function linterOf(words: Words, { env }: CommandLine): Result<Linter, DnsProblem
 }
 
 /** Every hosted domain, by the settings of `postern serve`; the worst code of all. */
-async function lintAll(command: CommandLine): Promise<number> {
-  const loaded = load(command, Object.keys(lintOptions));
+async function lintAll(given: Given, linter: Linter): Promise<number> {
+  if (given.words.length > 0 || given.options.has('record'))
+    return misused(given, '--all judges what every domain of /srv publishes: name none, and no record');
+  const loaded = load(given, [...given.options.keys()]);
   if (!loaded.ok) return failed(spfExit.config, loaded.problem);
-  const rest = loaded.value.rest.filter((word) => word !== '--trial');
-  const read = readWords(rest, lintOptions);
-  if (!read.ok) return failed(spfExit.usage, [`spf lint: ${read.problem}`]);
-  if (read.words.length > 0 || read.options.has('record'))
-    return failed(spfExit.usage, [
-      'spf lint: --all judges what every domain of /srv publishes: name none, and no record',
-    ]);
-  const linter = linterOf(read, command);
-  if (!linter.ok) return failed(linter.problem.code, [`spf lint: ${linter.problem.text}`]);
   const { srvOf } = await import('../wire.js');
   let code: number = spfExit.ok;
   try {
     for (const name of srvOf(loaded.value.settings).domains()) {
       const domain = domainOf(name);
-      if (domain.ok) code = Math.max(code, await linter.value({ domain: domain.value }));
+      if (domain.ok) code = Math.max(code, await linter({ domain: domain.value }));
     }
   } catch (error) {
     if (!(error instanceof BrokenMarker)) throw error;

@@ -8,24 +8,21 @@ import { defaultLimits } from '../../spf/limits.js';
 import { type MailSource, suggest, type Suggestion, type SuggestionWish } from '../../spf/suggest.js';
 import type { Line } from '../../text/line.js';
 import { failed } from '../complain.js';
-import type { CommandLine } from '../load.js';
-import { type OptionTable, readWords, type Words } from '../options.js';
+import { type Given, misused } from '../command/command.js';
+import type { Words } from '../command/options.js';
 import { render, shown, terminalOf } from '../terminal.js';
-import { dnsOf, dnsOptions } from './dns.js';
+import { dnsOf } from './dns.js';
 import { spfExit } from './exit.js';
 import { spfJsonObject } from './json.js';
 import { domainOf } from './subject.js';
 import { commentLine, recordLines } from './zone-lines.js';
 
-export const suggestOptions: OptionTable = { end: { example: '-all' }, ...dnsOptions, json: 'flag' };
-
 /** Exit code 0; EX_DATAERR where what was named makes no good record. */
-export async function spfSuggest({ argv, env }: CommandLine): Promise<number> {
-  const read = readWords(argv, suggestOptions);
-  if (!read.ok) return failed(spfExit.usage, [`spf suggest: ${read.problem}`]);
-  const wish = wishOf(read);
-  if (!wish.ok) return failed(spfExit.usage, [`spf suggest: ${wish.problem}`]);
-  const dns = dnsOf(read.options);
+export async function spfSuggest(given: Given): Promise<number> {
+  const { options: asked, env } = given;
+  const wish = wishOf(given);
+  if (!wish.ok) return misused(given, wish.problem);
+  const dns = dnsOf(asked);
   if (!dns.ok) return failed(dns.problem.code, [`spf suggest: ${dns.problem.text}`]);
   const options = { resolver: dns.value.resolver, signal: AbortSignal.timeout(dns.value.totalMs) };
   const suggested = await suggest(wish.value, options);
@@ -37,7 +34,7 @@ export async function spfSuggest({ argv, env }: CommandLine): Promise<number> {
   const report = await lint({ domain, strings: stringsOf(suggested.value.record) }, options);
   const terminal = terminalOf(process.stdout, env);
   process.stdout.write(
-    read.options.has('json')
+    asked.has('json')
       ? spfJsonObject(asJson(domain, suggested.value, report))
       : render(asText(domain, suggested.value, report), terminal),
   );

@@ -6,78 +6,24 @@ import { createLogger } from '../../log.js';
 import { openKeptMail, unicode, type KeptMail } from '../../quarantine/look/kept-mail.js';
 import { locate } from '../../quarantine/disk/mail-ref.js';
 import type { Settings } from '../../settings/settings.js';
+import { misused, type SettingsTask } from '../command/command.js';
 import { exit } from '../exit-codes.js';
-import { type CommandLine, load } from '../load.js';
 import { mailsNamed } from '../named-mails.js';
-import { type OptionTable, readWords } from '../options.js';
 import { jsonLine, render, shown, terminalOf } from '../terminal.js';
 import type { Line, Style } from '../../text/line.js';
 import { type MailToTry, type PluginSaid, type Tried, tryMail } from './try-mail.js';
 import { wireToTry } from '../wire.js';
 import { failed } from '../complain.js';
 
-const table: OptionTable = {
-  message: { example: 'mail.eml' },
-  replay: { example: '6AD976HBEEVN63' },
-  ip: { example: '192.0.2.1' },
-  helo: { example: 'mail.example.org' },
-  from: { example: 'user@example.org' },
-  to: { example: 'alice@example.com' },
-  all: 'flag',
-  json: 'flag',
-};
-
-const help = `usage: postern test --message=FILE --ip=IP [--helo=NAME] --from=ADDRESS --to=ADDRESS[,...] [--all] [--json]
-       postern test --replay=MAIL [--ip=IP] [--helo=NAME] [--from=ADDRESS] [--to=ADDRESS] [--all] [--json]
-
-judges a mail as the MX would, by the same settings, plugins and markers, and says what each plugin thinks and what
-would become of it; nothing is sent, archived or remembered
-  --message=FILE   the mail; - reads it from standard input
-  --replay=MAIL    a mail in the quarantine: the ID of its 550, or what "postern quarantine list" prints; its client,
-                   HELO name and envelope are those it came with, where no option says otherwise
-  --ip=IP          the client's address; its name is looked up in the DNS
-  --helo=NAME      what it said at EHLO; without it the address, in brackets
-  --from=ADDRESS   the reverse-path; '' or '<>' is the null one
-  --to=ADDRESS     the recipient; several, with commas between them, as of one transaction
-  --all            show checks that are off, or come behind a rejection, too
-  --json           one JSON object
-
-settings, such as --srv=/srv and --config=FILE, are read as by postern serve; --trial: those of the trial run
-
-exit codes: 0 done, whatever becomes of the mail; 64 wrong usage; 66 no such mail or file; 78 wrong settings
-`;
-
 const noInput = 66; // EX_NOINPUT
 
-export async function test(command: CommandLine): Promise<number> {
-  if (command.argv.some((word) => word === '--help' || word === '-h')) {
-    process.stdout.write(help);
-    return exit.ok;
-  }
-  const loaded = load(command, Object.keys(table));
-  if (!loaded.ok) return failed(exit.config, loaded.problem);
-  const words = readWords(
-    loaded.value.rest.filter((word) => word !== '--trial'),
-    table,
-  );
-  if (!words.ok) return misused(words.problem);
-  const [extra] = words.words;
-  if (extra !== undefined) return misused(`"${shown(extra, 60)}" belongs to no option`);
-  const mail = await mailOf(words.options, loaded.value.settings);
-  if (typeof mail === 'string') return misused(mail);
-  if ('missing' in mail) return failed(noInput, [`test: ${mail.missing}`]);
-  return run(mail, { settings: loaded.value.settings, options: words.options, env: command.env });
+export async function test(task: SettingsTask): Promise<number> {
+  const mail = await mailOf(task.options, task.settings);
+  if (typeof mail === 'string') return misused(task, mail);
+  return 'missing' in mail ? failed(noInput, [`test: ${mail.missing}`]) : run(mail, task);
 }
 
-const misused = (problem: string): number => failed(exit.usage, [`test: ${problem}; postern test --help explains`]);
-
-interface TestRun {
-  readonly settings: Settings;
-  readonly options: ReadonlyMap<string, string>;
-  readonly env: CommandLine['env'];
-}
-
-async function run(mail: MailToTry, { settings, options, env }: TestRun): Promise<number> {
+async function run(mail: MailToTry, { settings, options, env }: SettingsTask): Promise<number> {
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const wired = await wireToTry(settings, createLogger(settings, { stream: silent, isTerminal: false }));
   if (!wired.ok) return failed(exit.config, wired.problem);

@@ -3,6 +3,7 @@ import { quarantineCommands } from './quarantine/commands.js';
 import { spfCommands } from './spf/commands.js';
 import { srvCommands } from './srv/commands.js';
 import { type CommandRow, onSettings } from './command/command.js';
+import { wrongSettings } from './config/report.js';
 
 const json = { doc: 'JSON, one object a line' };
 
@@ -22,16 +23,24 @@ these wins over the one before. HUP reads them again, TERM finishes running tran
   onSettings({
     name: 'check-config',
     doc: 'say everything that is wrong with settings, plugins, certificate and markers',
-    usage: ['[-c FILE] [--SETTING=VALUE ...]'],
+    usage: ['[-c FILE] [--SETTING=VALUE ...] [--json]'],
+    options: { json: { doc: 'one JSON object a line for each problem or warning, then one that sums up' } },
+    details:
+      () => `what is wrong is an error, and a start would fail; markers that can never count are warnings, as in postern srv lint
+`,
     settings: 'listed',
-    run: async (task) => (await import('./check-config.js')).checkConfig(task),
+    wrong: wrongSettings,
+    run: async (task) => (await import('./config/check.js')).checkConfig(task),
   }),
   onSettings({
     name: 'print-config',
     doc: 'print all settings, and where each comes from',
-    usage: ['[-c FILE] [--SETTING=VALUE ...]'],
+    usage: ['[-c FILE] [--SETTING=VALUE ...] [--json]'],
+    options: { json: { doc: 'one JSON object: the file, and of each setting value and source' } },
+    details: () => `passwords are shown as ***
+`,
     settings: 'listed',
-    run: async (task) => (await import('./check-config.js')).printConfigCommand(task),
+    run: async (task) => (await import('./config/print.js')).printConfigCommand(task),
   }),
   onSettings({
     name: 'demo',

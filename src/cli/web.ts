@@ -29,7 +29,7 @@ import { Signals } from './service/signals.js';
 import { isChild, WorkerSide } from './service/worker-side.js';
 import { pageUp } from './serve/page.js';
 import { foldersOf, hasUser, listOf, makeResolver, relayOf, srvOf } from './wire.js';
-import { knownChecks } from './srv/lint.js';
+import { knownChecks } from './srv/findings.js';
 
 export async function web({ settings, options }: SettingsTask): Promise<number> {
   const signals = new Signals();

@@ -3,15 +3,23 @@ import { printable } from '../mail/text.js';
 import { entries, type Settings, type Sources } from './schema.js';
 import type { ValueKind } from './value-kind.js';
 
-/** One `key = value  # source` line a setting; read as a file, they give the same settings again. */
+/** One `key = value  # source` line a setting; read as a file, they give the same settings again, but for passwords. */
 export function printConfig(settings: Settings, sources: Sources): string {
-  return [...entries]
-    .map(
-      ([name, { kind }]) =>
-        `${`${name} = ${shownText(kind, settings[name])}`.trimEnd()}  # ${printable(sources[name])}\n`,
-    )
+  return Object.entries(shownSettings(settings, sources))
+    .map(([name, { value, source }]) => `${`${name} = ${value}`.trimEnd()}  # ${printable(source)}\n`)
     .join('');
 }
+
+export interface ShownSetting {
+  readonly value: string;
+  readonly source: string;
+}
+
+/** Each setting by its name, its value as it would be given, a password hidden. */
+export const shownSettings = (settings: Settings, sources: Sources): Readonly<Record<string, ShownSetting>> =>
+  Object.fromEntries(
+    [...entries].map(([name, { kind }]) => [name, { value: shownText(kind, settings[name]), source: sources[name] }]),
+  );
 
 function shownText(kind: ValueKind<unknown>, value: unknown): string {
   const text = kind.write(value);

@@ -2,7 +2,7 @@
  * Finds everything in the tree that does not do what its name promises: names that can never match, markers that mean
  * nothing, links to nowhere, folders that others may write. It only reads, and is told which checks there are.
  */
-import { lstatSync, opendirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { domainToUnicode } from 'node:url';
 import { parseDomain } from '../mail/domain.js';
@@ -19,6 +19,8 @@ export interface MarkerFinding {
 export interface MarkerLintOptions {
   readonly root: string;
   readonly checks: readonly KnownCheck[];
+  /** Checks by their lists, also those that the operator's list of plugins has left out. */
+  readonly shippedLists?: ReadonlyMap<string, string>;
   /** It tells whether a list may hold the line. */
   readonly isListLine: (list: string, line: string) => boolean;
   /** It says what is wrong with the lines of a domain's file `expire`. */
@@ -29,17 +31,30 @@ export interface MarkerLintOptions {
   readonly mayRead: (stats: Stats) => boolean;
 }
 
+/** What there is in the tree. */
+export interface TreeCounts {
+  domains: number;
+  /** Markers of one valid user each. */
+  users: number;
+  /** Domains whose every user is valid. */
+  open: number;
+}
+
 /** Yields findings in the order of the tree. A root that cannot be read is a finding. */
-export function* lintTree(options: MarkerLintOptions): Generator<MarkerFinding> {
-  yield* new MarkerLint(options).tree();
+export function* lintTree(options: MarkerLintOptions): Generator<MarkerFinding, TreeCounts> {
+  const lint = new MarkerLint(options);
+  yield* lint.tree();
+  return lint.counts;
 }
 
 const markerLists: readonly string[] = ['blacklisted', 'whitelisted'];
 
 class MarkerLint {
   readonly #options: MarkerLintOptions;
-  /** It holds the paths that have been looked at, whose findings are told once. */
+  /** It holds the paths below one entry of the root that have been looked at, whose findings are told once. */
   readonly #seen = new Set<string>();
+  readonly counts: TreeCounts = { domains: 0, users: 0, open: 0 };
+  #realRoot = '';
 
   constructor(options: MarkerLintOptions) {
     this.#options = options;
@@ -48,7 +63,9 @@ class MarkerLint {
   *tree(): Generator<MarkerFinding> {
     const { root } = this.#options;
     if (!this.#stat('')) return yield { path: '', problem: `${root} is not there` };
+    this.#realRoot = realpathSync(root);
     for (const name of yield* this.#names('')) {
+      this.#seen.clear();
       if (name.startsWith('.')) continue;
       if (name === '_global_') yield* this.#lists(name);
       else yield* this.#topEntry(name);
@@ -74,11 +91,12 @@ class MarkerLint {
     const lists = this.#options.checks.flatMap(({ list }) => list ?? []);
     const known = ['users', 'checks', 'expire', 'blacklisted', 'whitelisted', ...lists];
     const names = yield* this.#names(domain);
+    this.counts.domains++;
     for (const name of names) {
       const path = `${domain}/${name}`;
       if (lists.includes(name)) yield* this.#list(path, name);
       else if (name === 'expire') yield* this.#expiry(path);
-      else if (!known.includes(name) && !name.startsWith('.')) yield { path, problem: this.#meaningless(name, known) };
+      else if (!known.includes(name) && !name.startsWith('.')) yield { path, problem: this.#unlisted(name, known) };
     }
     yield* this.#users(`${domain}/users`);
     if (names.includes('checks')) yield* this.#checks(domain, names);
@@ -96,6 +114,7 @@ class MarkerLint {
     if (names.includes('valid')) {
       for (const name of yield* this.#names(`${path}/valid`)) {
         valid++;
+        this.counts[name === '*' ? 'open' : 'users']++;
         if (name === '*') continue;
         yield* this.#named(`${path}/valid`, name, nameRules['users/valid']);
         if (invalid.has(name))
@@ -163,6 +182,7 @@ class MarkerLint {
           yield { path: `${scope}/${name}`, problem: this.#meaningless(name, markerLists) };
     }
     for (const list of markerLists) {
+      if (there?.includes(list) === false) continue;
       const kinds = namedKinds.filter((one) => one.startsWith(`${list}/`));
       for (const kind of yield* this.#names(`${scope}/${list}`)) {
         const path = `${scope}/${list}/${kind}`;
@@ -191,6 +211,13 @@ class MarkerLint {
       const problem = rule(name);
       if (problem) yield { path, problem: problem.why };
     }
+  }
+
+  #unlisted(name: string, known: readonly string[]): string {
+    const check = this.#options.shippedLists?.get(name);
+    return check === undefined
+      ? this.#meaningless(name, known)
+      : `does nothing: no plugin "${check}" is in the list of plugins`;
   }
 
   #meaningless(name: string, known: readonly string[]): string {
@@ -223,11 +250,7 @@ class MarkerLint {
       return [];
     }
     try {
-      const folder = opendirSync(this.#at(path));
-      const names: string[] = [];
-      for (let entry = folder.readSync(); entry; entry = folder.readSync()) names.push(entry.name);
-      folder.closeSync();
-      return names.toSorted();
+      return readdirSync(this.#at(path)).toSorted();
     } catch (error) {
       yield { path, problem: `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})` };
       return [];
@@ -251,7 +274,8 @@ class MarkerLint {
   }
 
   #leadsOut(path: string): boolean {
-    return !`${realpathSync(this.#at(path))}${sep}`.startsWith(`${realpathSync(this.#options.root)}${sep}`);
+    if (!lstatSync(this.#at(path), { throwIfNoEntry: false })?.isSymbolicLink()) return false;
+    return !`${realpathSync(this.#at(path))}${sep}`.startsWith(`${this.#realRoot}${sep}`);
   }
 
   #at(path: string): string {

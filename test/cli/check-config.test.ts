@@ -1,18 +1,17 @@
-/** Markers that switch on nothing are said by check-config and at the start, and stop neither. */
+/** What check-config says of a configuration, and that markers which can never count stop no start. */
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { entries } from '../../src/settings/schema.js';
+import { makeCertificate } from '../support/certificate.js';
 import { makeRoot, PosternProcess } from '../support/child.js';
 import { postern } from './support/postern-command.js';
 
 /** [what, markers, what is said; '' for nothing] */
 const table: readonly (readonly [what: string, markers: readonly string[], said: string])[] = [
-  [
-    'checks that there are',
-    ['d.example/checks/spf', 'd.example/checks/all', 'd.example/zones', 'd.example/checks/dnsbl'],
-    '',
-  ],
+  ['checks that there are', ['d.example/checks/spf', 'd.example/checks/all'], ''],
   [
     'a check that there is not',
     ['d.example/checks/spff'],
@@ -48,10 +47,16 @@ function rootWith(t: TestContext, markers: readonly string[]): string {
 
 for (const [what, markers, said] of table) {
   test(`check-config: ${what}`, async (t) => {
-    const root = rootWith(t, markers);
-    const ran = await postern(['check-config', `--srv=${root}/srv`, `--plugins=${root}/plugins`]);
+    const root = rootWith(t, [...markers, 'd.example/users/valid/a']);
+    writeFileSync(join(root, 'conf'), `srv = ${root}/srv\nplugins = ${root}/plugins\n`);
+    const ran = await postern(['check-config', '-c', `${root}/conf`]);
     assert.equal(ran.code, 0);
-    assert.equal(ran.stderr, said === '' ? '' : `postern: warning: ${said}\n`);
+    assert.equal(
+      ran.stderr.replace('; did you mean spf?', ''),
+      said === '' ? '' : `postern: warning: ${root}/srv/${said}\n`,
+    );
+    const verdict = said === '' ? 'good' : 'good, with 1 warning';
+    assert.equal(ran.stdout, `settings: ${root}/conf\n${verdict}: 1 domain, 1 user, 3 plugins, no TLS\n`);
   });
 }
 
@@ -60,14 +65,99 @@ test('check-config: a time to keep mails that is none', async (t) => {
   writeFileSync(join(root, 'srv/d.example/expire'), 'expire = soon\n');
   const ran = await postern(['check-config', `--srv=${root}/srv`]);
   assert.equal(ran.code, 0);
-  assert.match(ran.stderr, /^postern: warning: d\.example\/expire: expire must be .* until this is mended\n$/);
+  assert.match(ran.stderr, /^postern: warning: \S+\/d\.example\/expire expire must be .* until this is mended\n$/);
 });
 
 test('check-config: a tree that is not there', async (t) => {
   const root = rootWith(t, []);
   const ran = await postern(['check-config', `--srv=${root}/svr`]);
   assert.equal(ran.code, 78);
-  assert.equal(ran.stderr, `postern: srv: ${root}/svr: is no directory\n`);
+  assert.equal(ran.stderr, `postern: srv: ${root}/svr: is no directory\npostern: 1 problem: postern would not start\n`);
+});
+
+test('check-config names the file, finds what srv lint finds, and sums up', async (t) => {
+  const root = rootWith(t, [
+    'a.example/users/valid/anna',
+    'a.example/users/valid/Bob',
+    'b.example/users/valid/*',
+    'b.example/blacklisted/tld/.top',
+    'c.example/user/valid/carl',
+  ]);
+  const { cert, key } = makeCertificate('mx.test.example');
+  writeFileSync(join(root, 'cert.pem'), cert);
+  writeFileSync(join(root, 'key.pem'), key);
+  const until = new Date(new X509Certificate(cert).validTo).toISOString().slice(0, 10);
+  const lines = [
+    `srv = ${root}/srv`,
+    `plugins = ${root}/plugins`,
+    `tls_cert = ${root}/cert.pem`,
+    `tls_key = ${root}/key.pem`,
+  ];
+  writeFileSync(join(root, 'conf'), lines.join('\n'));
+  const lint = await postern(['srv', 'lint', '-c', join(root, 'conf'), '--json']);
+  const found = lint.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { path: string; problem: string });
+  assert.equal(found.length, 4, lint.stdout);
+
+  const said = await postern(['check-config', '-c', join(root, 'conf')]);
+  assert.equal(said.code, 0);
+  assert.equal(
+    said.stderr,
+    found.map(({ path, problem }) => `postern: warning: ${root}/srv/${path} ${problem}\n`).join(''),
+  );
+  assert.equal(
+    said.stdout,
+    `settings: ${root}/conf\n` +
+      `good, with 4 warnings: 3 domains, 2 users and all of 1 domain, 3 plugins, TLS until ${until}\n`,
+  );
+
+  const json = await postern(['check-config', '-c', join(root, 'conf'), '--json']);
+  assert.deepEqual([json.code, json.stderr], [0, '']);
+  assert.deepEqual(
+    json.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown),
+    [
+      ...found.map(({ path, problem }) => ({ severity: 'warning', path, problem })),
+      {
+        good: true,
+        file: join(root, 'conf'),
+        errors: 0,
+        warnings: 4,
+        domains: 3,
+        users: 2,
+        open_domains: 1,
+        plugins: 3,
+        tls_until: until,
+      },
+    ],
+  );
+});
+
+test('check-config --json says what is wrong with settings, and hides their passwords', async () => {
+  const ran = await postern(['check-config', '--json', '--max_size=none', '--store=http://u:S3CRET@h']);
+  assert.deepEqual([ran.code, ran.stderr], [78, '']);
+  const [one, two, end] = ran.stdout.split('\n').map((line) => (line === '' ? {} : (JSON.parse(line) as object)));
+  assert.match(JSON.stringify(one), /^\{"severity":"error","problem":"--max_size: max_size = none: must be a size/);
+  assert.match(JSON.stringify(two), /http:\/\/\*\*\*: must be/);
+  assert.deepEqual(end, { good: false, file: null, errors: 2, warnings: 0 });
+});
+
+test('print-config --json has each value and its source', async (t) => {
+  const root = rootWith(t, []);
+  writeFileSync(join(root, 'conf'), 'max_size = 1048576\nstore = redis://u:S3CRET@h\n');
+  const ran = await postern(['print-config', '--json', '-c', join(root, 'conf'), '--workers=2']);
+  assert.equal(ran.code, 0);
+  const { file, settings } = JSON.parse(ran.stdout) as { file: string; settings: Record<string, unknown> };
+  assert.equal(file, join(root, 'conf'));
+  assert.deepEqual(Object.keys(settings), [...entries.keys()]);
+  assert.deepEqual(settings['max_size'], { value: '1m', source: `${root}/conf:1` });
+  assert.deepEqual(settings['store'], { value: 'redis://u:***@h', source: `${root}/conf:2` });
+  assert.deepEqual(settings['workers'], { value: '2', source: '--workers' });
+  assert.deepEqual(settings['srv'], { value: '/srv', source: 'default' });
 });
 
 test('at the start they are in the log, and mail is taken all the same', async (t) => {
@@ -81,6 +171,8 @@ test('at the start they are in the log, and mail is taken all the same', async (
     settings: [`plugins=${root}/plugins`, 'log_level=info'],
   });
   t.after(() => child.close());
-  const warned = child.log.filter(({ level, check }) => level === 40 && check !== undefined);
-  assert.deepEqual(new Set(warned.map(({ msg }) => msg)), new Set([1, 2, 3].map((row) => table[row]?.[2])));
+  const warned = (): Set<unknown> =>
+    new Set(child.log.filter(({ level, check }) => level === 40 && check !== undefined).map(({ msg }) => msg));
+  await child.until(() => warned().size >= 4);
+  assert.deepEqual(warned(), new Set([1, 2, 3, 4].map((row) => table[row]?.[2])));
 });

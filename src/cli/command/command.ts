@@ -1,4 +1,5 @@
 /** What a command is: a row of the table in cli/commands.ts. How it is found, read and run is beside this. */
+import type { Problems } from '../../mail/result.js';
 import type { Settings, Sources } from '../../settings/settings.js';
 import { failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
@@ -43,18 +44,21 @@ export interface SettingsTask extends Given {
 
 type OnSettings = Omit<CommandRow, 'run' | 'isApart'> & {
   readonly run: (task: SettingsTask) => number | Promise<number>;
+  /** What is done where settings are wrong, in the place of a complaint. */
+  readonly wrong?: (given: Given, problems: Problems) => number;
   /** It takes the defaults of the trial run, whatever is said. */
   readonly isTrial?: true;
 };
 
 /** A command that reads settings, and ends where they are wrong. */
-export const onSettings = ({ run, isTrial, ...row }: OnSettings): CommandRow => ({
+export const onSettings = ({ run, wrong, isTrial, ...row }: OnSettings): CommandRow => ({
   settings: 'named',
   ...row,
   run: (given) => {
     const argv = isTrial ? ['--trial', ...given.argv] : given.argv;
     const loaded = load({ ...given, argv }, Object.keys(row.options ?? {}));
-    return loaded.ok ? run({ ...given, ...loaded.value }) : failed(exit.config, loaded.problem);
+    if (loaded.ok) return run({ ...given, ...loaded.value });
+    return wrong?.(given, loaded.problem) ?? failed(exit.config, loaded.problem);
   },
 });
 

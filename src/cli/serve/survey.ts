@@ -19,7 +19,7 @@ export interface IdleCheck {
 }
 
 /** Lists by what they switch on, also where the operator's own list of plugins has left that out. */
-const shippedLists: readonly (readonly [check: string, list: string])[] = [
+export const shippedLists: readonly (readonly [check: string, list: string])[] = [
   ['dnsbl', 'zones'],
   ['rhsbl', 'domain_zones'],
 ];

@@ -1,0 +1,57 @@
+/** `postern check-config`: everything that is wrong with settings, plugins, certificate and markers. */
+import { X509Certificate } from 'node:crypto';
+import { loadPlugins } from '../../hooks/load.js';
+import type { Plugin } from '../../hooks/plugin.js';
+import { errorText } from '../../mail/error-text.js';
+import { defaultFile } from '../../settings/settings.js';
+import type { TreeCounts } from '../../srv/lint.js';
+import { CheckReport } from './report.js';
+import type { SettingsTask } from '../command/command.js';
+import { readCertificate } from '../service/certificate.js';
+import { findingsIn } from '../srv/findings.js';
+import { foldersOf, listOf, srvOf } from '../wire.js';
+
+/** Exit code 0 when a start would succeed; markers that do nothing are told, but stop nothing. */
+export async function checkConfig(task: SettingsTask): Promise<number> {
+  const { settings, file } = task;
+  const report = new CheckReport(task);
+  report.begin(file ?? (task.options.has('trial') ? 'those of the trial' : `no file: ${defaultFile} is not there`));
+  const plugins = await loadPlugins(listOf(settings), foldersOf(settings));
+  if (!plugins.ok) for (const problem of plugins.problem) report.error(problem);
+  const certificate = readCertificate(settings);
+  if (!certificate.ok) report.error(certificate.problem);
+  const until = certificate.ok && certificate.value ? endOf(certificate.value.cert, report) : undefined;
+  const listed = plugins.ok ? plugins.value : [];
+  const counts = plugins.ok ? lookAround(task, listed, report) : undefined;
+  if (!counts) return report.end(file);
+  const { domains, users, open } = counts;
+  const summary = { domains, users, open_domains: open, plugins: listed.length, tls_until: until ?? null };
+  return report.end(file, summary);
+}
+
+/** Undefined where there is no tree. */
+function lookAround(
+  { settings }: SettingsTask,
+  plugins: readonly Plugin[],
+  report: CheckReport,
+): TreeCounts | undefined {
+  try {
+    srvOf(settings).isHosted('postern.invalid'); // throws where nobody can know
+    const findings = findingsIn(settings, plugins);
+    for (let next = findings.next(); ; next = findings.next()) {
+      if (next.done) return next.value;
+      report.warning(next.value.problem, { root: settings.srv, path: next.value.path });
+    }
+  } catch (error) {
+    report.error(`srv: ${errorText(error)}`);
+    return undefined;
+  }
+}
+
+/** `2027-02-01`; a certificate that has ended is taken, but no client may like it. */
+function endOf(cert: string | Buffer, report: CheckReport): string {
+  const end = new Date(new X509Certificate(cert).validTo);
+  const day = end.toISOString().slice(0, 10);
+  if (end.getTime() < Date.now()) report.warning(`tls_cert: the certificate has ended on ${day}`);
+  return day;
+}

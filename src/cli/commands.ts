@@ -35,8 +35,15 @@ these wins over the one before. HUP reads them again, TERM finishes running tran
   onSettings({
     name: 'print-config',
     doc: 'print all settings, and where each comes from',
-    usage: ['[-c FILE] [--SETTING=VALUE ...] [--json]'],
-    options: { json: { doc: 'one JSON object: the file, and of each setting value and source' } },
+    usage: ['[-c FILE] [--SETTING=VALUE ...] [--json]', '--directory=FILE [--json]'],
+    options: {
+      directory: {
+        label: 'FILE',
+        example: '/etc/postern/users.ldap',
+        doc: 'the settings of a directory instead, as valid_users or own_domains_ldap names them',
+      },
+      json: { doc: 'one JSON object: the file, and of each setting value and source' },
+    },
     details: () => `passwords are shown as ***
 `,
     settings: 'listed',

@@ -6,10 +6,19 @@ import { parseServerUri } from './server-uri.js';
 import type { DirectoryOptions } from './directory.js';
 import { type FilterTemplate, parseFilter, type Placeholder } from './filter.js';
 import type { FailedPart } from './problem.js';
-import type { Problems, Result } from '../mail/result.js';
+import { type Problems, type Result, wrong } from '../mail/result.js';
 import { hidden, withoutPasswords } from '../mail/secret.js';
 import { printable } from '../mail/text.js';
-import { GivenTexts, readLines, type TableRow, TableReader, unknownName } from '../settings/read-table.js';
+import { tryRead } from '../settings/cross-checks.js';
+import type { PrintedRow } from '../settings/print-table.js';
+import {
+  type GivenText,
+  GivenTexts,
+  readLines,
+  type TableRow,
+  TableReader,
+  unknownName,
+} from '../settings/read-table.js';
 import { duration, integer, yesNo } from '../settings/value-kind.js';
 
 export const directoryKeys = [
@@ -113,9 +122,9 @@ function readServers(text: string, blame: Blame): DirectoryOptions['servers'] | 
   const words = text.split(/[\s,]+/).filter((word) => word !== '');
   if (words.length === 0) return blame('is missing: a server, such as ldaps://ldap.example.org');
   const servers = words.map(parseServerUri);
-  const wrong = words.find((_, i) => servers[i] === undefined);
-  if (wrong !== undefined)
-    return blame(`"${wrong}" must be ldap://HOST, ldaps://HOST, with :PORT if need be, or ldapi://%2FPATH`);
+  const bad = words.find((_, i) => servers[i] === undefined);
+  if (bad !== undefined)
+    return blame(`"${bad}" must be ldap://HOST, ldaps://HOST, with :PORT if need be, or ldapi://%2FPATH`);
   return servers.filter((server) => server !== undefined);
 }
 
@@ -154,21 +163,38 @@ export function readDirectoryFile(
   file: string,
   { places, readFile }: Pick<GivenSettings, 'places' | 'readFile'>,
 ): ReadDirectory {
-  let text: string;
-  try {
-    text = readFile(file);
-  } catch (error) {
-    return {
-      ok: false,
-      problem: [`${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'bad file'})`],
-    };
-  }
-  const texts = new GivenTexts(directoryKeys, unknownText);
-  readLines(text, texts, { file, comments: 'line', isSecret: true });
-  if (texts.problems.length > 0) return { ok: false, problem: texts.problems };
-  const values = Object.fromEntries(texts.given.map((given) => [given.name, given.text]));
+  const texts = readTexts(file, readFile);
+  if (!texts.ok) return texts;
+  const values = Object.fromEntries(texts.value.map((given) => [given.name, given.text]));
   return readDirectory({ values, nameOf: (key) => `${file}: ${key}`, places, readFile });
 }
+
+function readTexts(file: string, readFile: GivenSettings['readFile']): Result<readonly GivenText[], Problems> {
+  const read = tryRead(file, readFile);
+  if (!read.ok) return wrong([`${file}: cannot be read (${read.problem})`]);
+  const texts = new GivenTexts(directoryKeys, unknownText);
+  readLines(read.value, texts, { file, comments: 'line', isSecret: true });
+  return texts.problems.length > 0 ? wrong(texts.problems) : { ok: true, value: texts.given };
+}
+
+/** All settings of the file as people may see them, for print-config. */
+export function readDirectoryRows(
+  file: string,
+  readFile: GivenSettings['readFile'],
+): Result<readonly PrintedRow[], Problems> {
+  const texts = readTexts(file, readFile);
+  if (!texts.ok) return texts;
+  const rows = directoryKeys.map((name) => {
+    const given = texts.value.find((one) => one.name === name);
+    const byDefault = (directoryTable as ReadonlyMap<string, TableRow>).get(name)?.default ?? '';
+    return { name, text: shownDirectoryText(name, given?.text || byDefault), place: given?.place ?? 'default' };
+  });
+  return { ok: true, value: rows };
+}
+
+/** What people may see of a setting's text. */
+export const shownDirectoryText = (key: DirectoryKey, text: string): string =>
+  key === 'bind_password' && text !== '' ? hidden : withoutPasswords(text);
 
 const unknownText = (name: string): string =>
   unknownName(name, {

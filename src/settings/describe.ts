@@ -1,25 +1,14 @@
 /** The settings as text: `print-config`, the flags of `--help`, the rows of the manual page. All from the schema. */
-import { printable } from '../mail/text.js';
+import { type PrintedRow, printTable } from './print-table.js';
 import { entries, type Settings, type Sources } from './schema.js';
 import type { ValueKind } from './value-kind.js';
 
 /** One `key = value  # source` line a setting; read as a file, they give the same settings again, but for passwords. */
-export function printConfig(settings: Settings, sources: Sources): string {
-  return Object.entries(shownSettings(settings, sources))
-    .map(([name, { value, source }]) => `${`${name} = ${value}`.trimEnd()}  # ${printable(source)}\n`)
-    .join('');
-}
+export const printConfig = (settings: Settings, sources: Sources): string =>
+  printTable(printedSettings(settings, sources), { equals: ' = ', place: 'behind' });
 
-export interface ShownSetting {
-  readonly value: string;
-  readonly source: string;
-}
-
-/** Each setting by its name, its value as it would be given, a password hidden. */
-export const shownSettings = (settings: Settings, sources: Sources): Readonly<Record<string, ShownSetting>> =>
-  Object.fromEntries(
-    [...entries].map(([name, { kind }]) => [name, { value: shownText(kind, settings[name]), source: sources[name] }]),
-  );
+export const printedSettings = (settings: Settings, sources: Sources): readonly PrintedRow[] =>
+  [...entries].map(([name, { kind }]) => ({ name, text: shownText(kind, settings[name]), place: sources[name] }));
 
 function shownText(kind: ValueKind<unknown>, value: unknown): string {
   const text = kind.write(value);

@@ -160,6 +160,30 @@ test('print-config --json has each value and its source', async (t) => {
   assert.deepEqual(settings['srv'], { value: '/srv', source: 'default' });
 });
 
+test('print-config has the settings of a directory, alone or behind those of the milter, without their password', async (t) => {
+  const root = rootWith(t, []);
+  const ldap = join(root, 'users.ldap');
+  writeFileSync(
+    ldap,
+    'uri = ldaps://ldap.example.org\nbase = dc=x\nfilter = (dc=%d)\nbind_dn = cn=x\nbind_password = S3CRET\n',
+  );
+  const alone = await postern(['print-config', `--directory=${ldap}`]);
+  assert.equal(
+    alone.stdout,
+    `# ${ldap}:1\nuri = ldaps://ldap.example.org\n# ${ldap}:2\nbase = dc=x\n# ${ldap}:3\nfilter = (dc=%d)\n` +
+      `# ${ldap}:4\nbind_dn = cn=x\n# ${ldap}:5\nbind_password = ***\nstart_tls = no\nca_file =\ntimeout = 5s\n` +
+      'cache = 5m\ncache_negative = 1m\nconnections = 4\n',
+  );
+  const json = JSON.parse((await postern(['print-config', '--json', `--directory=${ldap}`])).stdout) as object;
+  assert.match(JSON.stringify(json), /"bind_password":\{"value":"\*\*\*","source":"[^"]*:5"\}/);
+  writeFileSync(join(root, 'milter.conf'), `socket = inet:3000@localhost\nown_domains_ldap = ${ldap}\n`);
+  const milter = await postern(['milter', '-c', join(root, 'milter.conf'), '--print-config']);
+  const above = alone.stdout.replace(/^(?=.)/gm, '#   ');
+  assert.ok(milter.stdout.includes(`\n# ${root}/milter.conf:2\nown_domains_ldap = ${ldap}\n${above}`), milter.stdout);
+  const wrong = await postern(['print-config', `--directory=${root}/none`]);
+  assert.deepEqual([wrong.code, wrong.stderr], [78, `postern: ${root}/none: cannot be read (ENOENT)\n`]);
+});
+
 test('at the start they are in the log, and mail is taken all the same', async (t) => {
   const root = rootWith(
     t,

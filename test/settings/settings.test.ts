@@ -413,6 +413,11 @@ describe('print-config', () => {
     assert.equal(text.split('\n').length, entries.size + 1);
   });
 
+  test('a tab in a path stays one', () => {
+    const first = good(load({ argv: ['--spam=/a\t¡b'] }));
+    assert.deepEqual(good(load({ argv: ['--config=/c'], files: { '/c': printed(first) } })).settings, first.settings);
+  });
+
   const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,8}[a-z0-9]$/);
   const host = fc.oneof(
     fc.tuple(name, name).map((labels) => labels.join('.')),

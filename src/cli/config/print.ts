@@ -1,14 +1,31 @@
 /** `postern print-config`: what would be used, and where each value comes from. */
-import { printConfig, shownSettings } from '../../settings/describe.js';
+import { readFileSync } from 'node:fs';
+import { readDirectoryRows } from '../../directory/settings.js';
+import { printedSettings } from '../../settings/describe.js';
+import { type PrintedRow, printTable } from '../../settings/print-table.js';
 import type { SettingsTask } from '../command/command.js';
+import { failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
 import { jsonLine } from '../terminal.js';
 
 export function printConfigCommand({ settings, sources, file, options }: SettingsTask): number {
+  const isJson = options.has('json');
+  const directory = options.get('directory');
+  if (directory === undefined) {
+    const rows = printedSettings(settings, sources);
+    process.stdout.write(isJson ? asJson(file, rows) : printTable(rows, { equals: ' = ', place: 'behind' }));
+    return exit.ok;
+  }
+  const read = readDirectoryRows(directory, (path) => readFileSync(path, 'utf8'));
+  if (!read.ok) return failed(exit.config, read.problem);
   process.stdout.write(
-    options.has('json')
-      ? jsonLine({ file: file ?? null, settings: shownSettings(settings, sources) })
-      : printConfig(settings, sources),
+    isJson ? asJson(directory, read.value) : printTable(read.value, { equals: ' = ', place: 'above' }),
   );
   return exit.ok;
 }
+
+const asJson = (file: string | undefined, rows: readonly PrintedRow[]): string =>
+  jsonLine({
+    file: file ?? null,
+    settings: Object.fromEntries(rows.map(({ name, text, place }) => [name, { value: text, source: place }])),
+  });

@@ -99,7 +99,7 @@ function expire(task: SettingsTask): number {
   };
   const writer = new MarkerWriter(settings.srv, (name_) => tree.folderName(name_));
   const change = changeExpiry(asked, { tree: writer, domain });
-  if (change.kind === 'wrong') return misused(task, `${shown(change.problem, 300)}`);
+  if (change.kind === 'wrong') return misused(task, shown(change.problem, 300));
   const file = quoted(change.file);
   const command = change.kind === 'removed' ? `rm -f ${file}` : `printf '${change.lines.join('\\n')}\\n' >${file}`;
   say(command);

@@ -2,7 +2,7 @@
  * The environment of `postern milter --policy submission` into one frozen value, or all that is wrong with it, one line
  * each that names the variable. Values of secrets are never shown.
  */
-import { readDirectory, type DirectoryKey } from '../../../directory/settings.js';
+import { readDirectory, shownDirectoryText, type DirectoryKey } from '../../../directory/settings.js';
 import type { DirectoryOptions } from '../../../directory/directory.js';
 import { readZoneFile } from '../../../dns/zone.js';
 import type { Resolver } from '../../../dns/resolver.js';
@@ -12,6 +12,7 @@ import type { Endpoint } from '../../../milter/endpoint.js';
 import type { SubmissionSettings } from '../../../milter/submission/settings.js';
 import { parsePattern } from '../../../milter/submission/pattern.js';
 import { type ReadFile, tryRead } from '../../../settings/cross-checks.js';
+import { printTable } from '../../../settings/print-table.js';
 import { TableReader } from '../../../settings/read-table.js';
 import { directoryVariables, flag, variables, type VariableValues } from './variables.js';
 
@@ -128,9 +129,13 @@ export const variableOf = (key: DirectoryKey): string => directoryVariables[key]
 
 /** All variables as an environment file that gives the same, but for the password. */
 function textOf(env: Environment): string {
-  const own = Object.entries(variables).map(([name, { default: byDefault }]) => [name, env[name]?.trim() || byDefault]);
-  const ldap = Object.values(directoryVariables).map(([name]) => [name, env[name]?.trim() ?? '']);
-  return [...own, ...ldap]
-    .map(([name, text = '']) => `${name}=${name === 'LDAP_BINDPW' && text !== '' ? '***' : printable(text, 1000)}\n`)
-    .join('');
+  const given = (name: string): string => env[name]?.trim() ?? '';
+  const own = Object.entries(variables).map(
+    ([name, { default: byDefault }]) => [name, given(name) || byDefault] as const,
+  );
+  const ldap = Object.entries(directoryVariables).map(
+    ([key, [name]]) => [name, shownDirectoryText(key as DirectoryKey, given(name))] as const,
+  );
+  const rows = [...own, ...ldap].map(([name, text]) => ({ name, text, place: 'environment' }));
+  return printTable(rows, { equals: '=', place: 'nowhere' });
 }

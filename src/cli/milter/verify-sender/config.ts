@@ -6,10 +6,11 @@
  *                    the value
  */
 import type { DirectoryOptions } from '../../../directory/directory.js';
-import { readDirectoryFile } from '../../../directory/settings.js';
+import { readDirectoryFile, readDirectoryRows } from '../../../directory/settings.js';
 import type { Problems, Result } from '../../../mail/result.js';
 import { printable } from '../../../mail/text.js';
 import { type ReadFile, tryRead } from '../../../settings/cross-checks.js';
+import { printTable } from '../../../settings/print-table.js';
 import {
   contentLines,
   type GivenText,
@@ -80,6 +81,9 @@ export function loadMilterConfig({ file, options, readFile, inherited }: ConfigI
   if (draft.problems.length > 0) return { ok: false, problem: draft.problems };
   return { ok: true, value: { config: Object.freeze(draft.config()), text: draft.text() } };
 }
+
+/** In spf-milter.conf(5) a comment has a line of its own. */
+const form = { equals: ' = ', place: 'above' } as const;
 
 /** The parameters as they come together, and what must hold between them. */
 class ConfigDraft {
@@ -208,11 +212,14 @@ class ConfigDraft {
     return this.#reader
       .all()
       .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-      .map(({ name, text, place }) =>
-        `${place === 'default' ? '' : `# ${printable(place)}\n`}${name} = ${text}`.trimEnd(),
-      )
-      .join('\n')
-      .concat('\n');
+      .map((row) => printTable([row], form) + (row.name === 'own_domains_ldap' ? this.#directoryText(row.text) : ''))
+      .join('');
+  }
+
+  /** The settings of the directory, which are a file of their own, as comments. */
+  #directoryText(file: string): string {
+    const rows = file === '' ? undefined : readDirectoryRows(file, this.#readText);
+    return rows?.ok ? printTable(rows.value, form).replace(/^/gm, '#   ').replace(/#   $/, '') : '';
   }
 
   #problem(place: string, what: string): void {

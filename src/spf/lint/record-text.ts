@@ -77,8 +77,8 @@ function readTerms(text: string, findings: Findings): ReadTerms {
     const term = parseTerm(written, index);
     if (term.kind === 'problem') {
       isWhole = false;
-      // `include: example.org`: the word behind is no error of its own.
-      const joined = /[:=]$/.test(written) ? `${written}${words[i + 1]?.[0] ?? ''}` : written;
+      // `include: example.org`, `- all`: the word behind is no error of its own, and no term.
+      const joined = /^[-+?~]$|[:=]$/.test(written) ? `${written}${words[i + 1]?.[0] ?? ''}` : written;
       const isJoined = joined !== written && parseTerm(joined, index).kind !== 'problem';
       if (isJoined) i++;
       const meant = isJoined ? joined : remedyOf(written);
@@ -164,8 +164,8 @@ const mechanisms = ['all', 'include', 'a', 'mx', 'ptr', 'ip4', 'ip6', 'exists'];
 
 /** Receivers ignore a modifier that they do not know, so one that looks like a mechanism does not do what was meant. */
 function lintUnknown({ name, text }: UnknownModifier, findings: Findings): void {
-  if (mechanisms.includes(name)) {
-    const meant = `${name}:${text.slice(name.length + 1)}`;
+  const meant = mechanisms.includes(name) ? `${name}:${text.slice(name.length + 1)}` : remedyOf(text);
+  if (meant !== undefined) {
     findings.error(`${text} is ignored, being an unknown modifier: write ${meant}`, { term: text, section: '6' });
   } else if (Object.hasOwn(reportModifiers, name)) {
     const { form, is } = reportModifiers[name as keyof typeof reportModifiers];

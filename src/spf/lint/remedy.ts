@@ -29,7 +29,7 @@ function meantBy(body: string, qualifier: string): string | undefined {
     return given === undefined ? undefined : qualifier + given;
   }
   if (name === 'redirect' || name === 'exp') return `${name}=${hostIn(value)}`;
-  return sign === '' ? `${qualifier}${name}${value}` : `${qualifier}${name}:${hostIn(value)}`;
+  return sign === '' || value === '' ? `${qualifier}${name}${value}` : `${qualifier}${name}:${hostIn(value)}`;
 }
 
 /** Hyphens and dashes of other kinds: as characters, as the octets of their UTF-8, and those of Windows-1252. */
@@ -58,11 +58,14 @@ function nameMeant(word: string): string | undefined {
   return longNames.find((name) => name === word) ?? longNames.find((name) => isOneSlip(word, name));
 }
 
-/** Does one character more, less or other make the one word of the other? */
+/** Does one character more, less or other, or two in the other order, make the one word of the other? */
 function isOneSlip(one: string, other: string): boolean {
   let start = 0;
   while (start < Math.min(one.length, other.length) && one[start] === other[start]) start++;
   let end = 0;
   while (end < Math.min(one.length, other.length) - start && one.at(-1 - end) === other.at(-1 - end)) end++;
-  return one.length - start - end <= 1 && other.length - start - end <= 1;
+  const [rest, otherRest] = [one.slice(start, one.length - end), other.slice(start, other.length - end)];
+  return (
+    (rest.length <= 1 && otherRest.length <= 1) || (rest.length === 2 && rest === [...otherRest].reverse().join(''))
+  );
 }

@@ -1,7 +1,7 @@
 /** `postern spf flatten`: the record of a domain as addresses, ready to be published, and what that would change. */
 import { type Result, wrong } from '../../mail/result.js';
 import { blocksOf, flatRecords, type FlatRecords, stringsOf } from '../../spf/flatten/flat-records.js';
-import { type Flat, type FlatKept, flatten, type FlattenProblem } from '../../spf/flatten/flatten.js';
+import { type Flat, type FlatKept, type FlatTerm, flatten, type FlattenProblem } from '../../spf/flatten/flatten.js';
 import { networkTerm } from '../../spf/flatten/networks.js';
 import { differenceFromPublished, type FlatDifference, type TermChange } from '../../spf/flatten/published.js';
 import type { Line, Style } from '../../text/line.js';
@@ -91,8 +91,13 @@ function asText({ domain, flat, made, difference }: Flattened): readonly Line[] 
 
 /** Which term of the record became how many networks, and what stays. */
 function headLines({ terms }: Flat, { records, lookups }: FlatRecords): readonly Line[] {
-  const sources = [...new Set(terms.map(({ from }) => from))].map((from) => {
-    const mine = terms.filter((term) => term.from === from);
+  const bySource = new Map<string, FlatTerm[]>();
+  for (const term of terms) {
+    const mine = bySource.get(term.from);
+    if (mine === undefined) bySource.set(term.from, [term]);
+    else mine.push(term);
+  }
+  const sources = [...bySource].map(([from, mine]) => {
     const stays = mine.filter((term) => term.kind === 'kept').map((term) => staysText(term));
     const networks = mine.length - stays.length;
     const isItself = /^[-+?~]?ip[46]:/i.test(from);

@@ -36,23 +36,26 @@ export interface FlatBlock {
 }
 
 export function blocksOf(terms: readonly FlatTerm[]): readonly FlatBlock[] {
-  const blocks: FlatBlock[] = [];
-  for (let from = 0; from < terms.length;) {
-    const result = terms[from]?.result ?? 'neutral';
-    const end = terms.findIndex((term, i) => i > from && term.result !== result);
-    const run = terms.slice(from, end < 0 ? terms.length : end);
-    const decided = blocks.flatMap(({ networks }) => networks);
-    const networks = run.flatMap((term) => (term.kind === 'network' ? [term.network] : []));
-    blocks.push({
-      result,
-      networks: aggregate(networks).filter((one) => !decided.some((wide) => isWithinNetwork(one, wide))),
-      kept: run
-        .filter((term) => term.kind === 'kept')
-        .filter(({ text }, i, all) => all.findIndex((other) => other.text === text) === i),
-    });
-    from += run.length;
+  const decided: Network[] = [];
+  return runsOf(terms).map(({ result, run }) => {
+    const networks = aggregate(run.flatMap((term) => (term.kind === 'network' ? [term.network] : []))).filter(
+      (one) => !decided.some((wide) => isWithinNetwork(one, wide)),
+    );
+    decided.push(...networks);
+    const kept = new Map(run.flatMap((term) => (term.kind === 'kept' ? [[term.text, term] as const] : [])));
+    return { result, networks, kept: [...kept.values()] };
+  });
+}
+
+/** Terms of one result that follow each other. */
+function runsOf(terms: readonly FlatTerm[]): readonly { readonly result: DirectiveResult; readonly run: FlatTerm[] }[] {
+  const runs: { readonly result: DirectiveResult; readonly run: FlatTerm[] }[] = [];
+  for (const term of terms) {
+    const last = runs.at(-1);
+    if (last?.result === term.result) last.run.push(term);
+    else runs.push({ result: term.result, run: [term] });
   }
-  return blocks;
+  return runs;
 }
 
 export function flatRecords(domain: string, { terms, all, modifiers, modifierLookups }: Flat): FlatRecords {

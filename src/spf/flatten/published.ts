@@ -3,7 +3,7 @@ import type { DnsAnswer } from '../../dns/resolver.js';
 import { type Result, wrong } from '../../mail/result.js';
 import { selectRecord } from '../select-record.js';
 import { blocksOf, type FlatRecord, includedName } from './flat-records.js';
-import { flatten, type Flat, type FlattenOptions, type FlattenProblem } from './flatten.js';
+import { flatten, type Flat, type FlatTerm, type FlattenOptions, type FlattenProblem } from './flatten.js';
 import { isWithinNetwork, networkTerm } from './networks.js';
 
 export interface RecordChange {
@@ -84,22 +84,31 @@ async function publishedAt(
 
 /** The terms of `flat` that `other` has not. */
 function missingIn(other: Flat | undefined, flat: Flat): readonly TermChange[] {
-  const known = new Set(other === undefined ? [] : termsOf(other).map(({ term }) => term));
-  return termsOf(flat).filter(({ term }) => !known.has(term));
+  const known = new Set((other === undefined ? [] : writtenTerms(other)).map(({ term }) => term));
+  return writtenTerms(flat)
+    .filter(({ term }) => !known.has(term))
+    .map(({ term, isSource }) => ({ term, from: fromOf(flat.terms.filter(isSource)) }));
 }
 
-function termsOf(flat: Flat): readonly TermChange[] {
-  return blocksOf(flat.terms).flatMap(({ result, networks, kept }): TermChange[] => {
+interface WrittenTerm {
+  /** With its qualifier. */
+  readonly term: string;
+  /** Is the flat term among those that it was made of? */
+  readonly isSource: (term: FlatTerm) => boolean;
+}
+
+function writtenTerms(flat: Flat): readonly WrittenTerm[] {
+  return blocksOf(flat.terms).flatMap(({ result, networks, kept }): WrittenTerm[] => {
     const sign = result === 'pass' ? '' : { fail: '-', softfail: '~', neutral: '?' }[result];
-    const sources = flat.terms.filter((term) => term.result === result);
     return [
       ...networks.map((network) => ({
         term: `${sign}${networkTerm(network)}`,
-        from: fromOf(sources.filter((term) => term.kind === 'network' && isWithinNetwork(term.network, network))),
+        isSource: (one: FlatTerm) =>
+          one.kind === 'network' && one.result === result && isWithinNetwork(one.network, network),
       })),
       ...kept.map(({ text }) => ({
         term: `${sign}${text}`,
-        from: fromOf(sources.filter((term) => term.kind === 'kept' && term.text === text)),
+        isSource: (one: FlatTerm) => one.kind === 'kept' && one.result === result && one.text === text,
       })),
     ];
   });

@@ -33,7 +33,8 @@ export function resultFields(
         insertHeader(receivedSpfName, octetsOf(writeReceivedSpf(outcome, { ...client, receiver }, folded))),
       );
     const localPart = settings.include_mailfrom_local_part;
-    const methods = results.map(({ outcome }) => spfMethod(outcome, { ...client, localPart }));
+    const plain = settings.authentication_results_form === 'plain';
+    const methods = results.map(({ outcome }) => spfMethod(outcome, { ...client, localPart, plain }));
     const input = { authservId: settings.authserv_id ?? receiver, methods };
     return [insertHeader(authenticationResultsName, octetsOf(writeAuthenticationResults(input, folded)))];
   });
@@ -51,7 +52,10 @@ export function consequences({ outcome: { result, domain } }: VerifiedIdentity, 
   return edits;
 }
 
-/** Counts the fields of a header as they come, and remembers which are forgeries of ours (RFC 8601 §5). */
+/**
+ * Counts the fields of a header as they come, and remembers which are forgeries of ours: RFC 8601 §5, and Received-SPF,
+ * which a DMARC filter behind us takes for a result of ours.
+ */
 export class Forgeries {
   readonly #ownId: string;
   readonly #wanted: VerifySettings;
@@ -68,11 +72,17 @@ export class Forgeries {
     if (lower === 'authentication-results' && this.#wanted.delete_incoming_authentication_results) {
       const id = authservIdOf(value);
       this.#count(name, id !== undefined && comparable(id) === comparable(this.#ownId));
-    } else if (this.#wanted.mark_results.size > 0 && lower === this.#wanted.mark_field.toLowerCase()) {
-      this.#count(name, true);
-    } else if (lower === ownField.toLowerCase() && knowsOwnDomains(this.#wanted)) {
+    } else if (this.#isOurs(lower)) {
       this.#count(name, true);
     }
+  }
+
+  /** A field of that name is a forgery whatever is in it. */
+  #isOurs(name: string): boolean {
+    const { delete_incoming_received_spf: received, mark_results: marked, mark_field: mark } = this.#wanted;
+    if (name === 'received-spf') return received;
+    if (marked.size > 0 && name === mark.toLowerCase()) return true;
+    return name === ownField.toLowerCase() && knowsOwnDomains(this.#wanted);
   }
 
   #count(name: string, isForgery: boolean): void {

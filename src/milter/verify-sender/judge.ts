@@ -3,9 +3,10 @@
  * are spf-milter.conf(5)'s): HELO first; unless it is refused or definitive, MAIL FROM behind it.
  */
 import { after, type Eventual } from '../../mail/eventual.js';
+import { parseDomain } from '../../mail/domain.js';
 import type { Ip } from '../../mail/ip.js';
 import { checkHelo, checkHost, type SpfOutcome } from '../../spf/check-host.js';
-import { isCheckable, toALabels, withoutFinalDot } from '../../spf/domain.js';
+import { withoutFinalDot } from '../../spf/domain.js';
 import { matchesAny } from './pattern.js';
 import type { RefusableResult, VerifySettings } from './settings.js';
 import type { VerifyTools } from './tools.js';
@@ -35,6 +36,8 @@ export interface SenderRefusal extends VerifiedIdentity {
 }
 
 export interface Judgement {
+  /** All that was found out, in order. */
+  readonly verified: readonly VerifiedIdentity[];
   /** What is recorded, in order; the last one is final. */
   readonly results: readonly VerifiedIdentity[];
   readonly refusal: SenderRefusal | undefined;
@@ -53,25 +56,27 @@ export interface JudgeContext {
   readonly sessionSignal: AbortSignal;
 }
 
-const nothing: Judgement = { results: [], refusal: undefined };
+const nothing: Judgement = { verified: [], results: [], refusal: undefined };
 
 export function judge(subject: JudgedMail, context: JudgeContext): Eventual<Judgement> {
   const { settings, tools } = context;
   const started = tools.now();
   return after(verifyHelo(subject, context, started), (helo) => {
+    const first = helo ? [helo] : [];
     const refused = helo && refusableIn(settings.reject_helo_results, helo);
-    if (helo && refused) return { results: [], refusal: { ...helo, result: refused } };
+    if (helo && refused) return { verified: first, results: [], refusal: { ...helo, result: refused } };
     if (helo && settings.definitive_helo_results.has(helo.outcome.result))
-      return { results: [helo], refusal: undefined };
-    const earlier = helo && settings.include_all_results ? [helo] : [];
+      return { verified: first, results: first, refusal: undefined };
+    const earlier = settings.include_all_results ? first : [];
     return after(verifyMailFrom(subject, context, { helo, started }), (mailFrom) => {
-      if (!mailFrom) return earlier.length > 0 ? { results: earlier, refusal: undefined } : nothing;
+      if (!mailFrom) return { verified: first, results: earlier, refusal: undefined };
+      const verified = [...first, mailFrom];
       const results = [...earlier, mailFrom];
       const result = refusableIn(settings.reject_results, mailFrom);
-      if (!result) return { results, refusal: undefined };
+      if (!result) return { verified, results, refusal: undefined };
       return after(isExemptClient(subject, context, { helo, started }), (exempt) => {
         if (exempt) tools.log.info({ ip: subject.ip.text, identity: mailFrom.identity }, `not refused: ${exempt}`);
-        return { results, refusal: exempt ? undefined : { ...mailFrom, result } };
+        return { verified, results, refusal: exempt ? undefined : { ...mailFrom, result } };
       });
     });
   });
@@ -92,10 +97,10 @@ export async function judgeProspectively(subject: JudgedMail, context: JudgeCont
     const verified = { outcome, identity: subject.from };
     note(verified, { ...subject, ip }, { tools, milliseconds: tools.now() - started, prospective: true });
     const result = refusableIn(settings.reject_results, verified);
-    if (!result) return nothing;
+    if (!result) return { ...nothing, verified: [verified] };
     worst ??= { ...verified, result };
   }
-  return { results: [], refusal: worst };
+  return { verified: worst ? [worst] : [], results: [], refusal: worst };
 }
 
 const refusableIn = (
@@ -104,8 +109,8 @@ const refusableIn = (
 ): RefusableResult | undefined => (outcome.result !== 'pass' && set.has(outcome.result) ? outcome.result : undefined);
 
 /**
- * Undefined where the HELO name is not verified: it is not asked for, it is exempt, or it is no domain name (RFC 7208
- * §2.3).
+ * Undefined where the HELO name is not verified: it is not asked for, it is exempt, or it is no name of a host: a
+ * single label, an address with brackets or without (RFC 7208 §2.3).
  */
 function verifyHelo(
   subject: JudgedMail,
@@ -116,8 +121,8 @@ function verifyHelo(
   const { helo } = subject;
   if (!settings.verify_helo || helo === undefined) return undefined;
   if (memory.verified?.identity === helo) return memory.verified;
-  if (!isCheckable(withoutFinalDot(toALabels(helo)))) {
-    tools.log.debug({ helo }, 'HELO name not verified: it is no domain name');
+  if (parseDomain(withoutFinalDot(helo))?.includes('.') !== true) {
+    tools.log.debug({ helo }, 'HELO name not verified: it is no full domain name');
     return undefined;
   }
   if (matchesAny(settings.skip_senders, helo)) {

@@ -56,6 +56,10 @@ export interface VerifySettings {
 
   // Beyond spf-milter
 
+  /** Fields that claim to be a result of ours, and that others behind us would believe, are taken out. */
+  readonly delete_incoming_received_spf: boolean;
+  /** `plain`: the result and the identity, as spf-milter writes it; `full`: also why. */
+  readonly authentication_results_form: 'plain' | 'full';
   /** Recipients whose mail is not refused; a refusal waits for RCPT where there are any. */
   readonly skip_recipients: readonly SenderPattern[];
   /** Clients by HELO name, believed where the name's own SPF record or their confirmed host name says so. */

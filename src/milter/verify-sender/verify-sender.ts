@@ -71,6 +71,7 @@ export function verifySender(settings: VerifySettings, tools: VerifyTools): Milt
   const policy = new VerifySender(settings, tools);
   const looksAtHeader =
     settings.delete_incoming_authentication_results ||
+    settings.delete_incoming_received_spf ||
     settings.mark_results.size > 0 ||
     knowsOwnDomains(settings) ||
     settings.forwarding_hosts.length > 0;
@@ -111,7 +112,8 @@ function editsOf(settings: VerifySettings): EditKind[] {
   const edits: EditKind[] = [];
   const marks = settings.mark_results.size > 0 || knowsOwnDomains(settings);
   if (settings.header.length > 0 || marks) edits.push('insert-header');
-  if (settings.delete_incoming_authentication_results || marks) edits.push('delete-header');
+  const deletes = settings.delete_incoming_authentication_results || settings.delete_incoming_received_spf;
+  if (deletes || marks) edits.push('delete-header');
   if (settings.quarantine_results.size > 0) edits.push('quarantine');
   return edits;
 }
@@ -157,25 +159,27 @@ class VerifySender {
       signal: transaction.signal,
     };
     const context = this.#contextOf(session);
-    if (own) return this.#atMail(state, this.#settle(judgeProspectively(state.subject, context), state.subject));
+    if (own) return this.#atMail(transaction, this.#settle(judgeProspectively(state.subject, context), state.subject));
     if (ip && inAny(this.#settings.forwarding_hosts, ip)) {
       state.forwarded = true;
       return proceed;
     }
-    return this.#atMail(state, this.#settle(judge(state.subject, context), state.subject));
+    return this.#atMail(transaction, this.#settle(judge(state.subject, context), state.subject));
   }
 
   /** A refusal that is known waits for the recipients where some of them may be exempt. */
-  #atMail(state: MailState, verdict: Eventual<Settled>): Eventual<Answer> {
+  #atMail(transaction: Verifying, verdict: Eventual<Settled>): Eventual<Answer> {
+    const { state } = transaction;
     state.verdict = after(verdict, (settled) => (state.settled = settled));
-    if (state.settled) return this.#answerAtMail(state);
-    return within(state.verdict, this.#settings.answer_within).then(() => this.#answerAtMail(state));
+    if (state.settled) return this.#answerAtMail(transaction);
+    return within(state.verdict, this.#settings.answer_within).then(() => this.#answerAtMail(transaction));
   }
 
-  #answerAtMail({ settled, subject }: MailState): Answer {
+  #answerAtMail(transaction: Verifying): Answer {
+    const { settled, subject } = transaction.state;
     if (!settled) this.#tools.log.debug({ from: subject?.from }, 'DNS is slow: the result waits for the message');
     if (!settled?.reply || this.#settings.skip_recipients.length > 0) return proceed;
-    return this.#refuse(settled, settled.reply);
+    return this.#refuse(transaction, settled.reply);
   }
 
   rcpt({ state }: Verifying, { address }: EnvelopePath): Answer {
@@ -187,8 +191,8 @@ class VerifySender {
   }
 
   /** A result that came after MAIL, before the message is sent for nothing. */
-  data({ state }: Verifying): Answer {
-    return this.#lateRefusal(state) ?? proceed;
+  data(transaction: Verifying): Answer {
+    return this.#lateRefusal(transaction) ?? proceed;
   }
 
   header(state: MailState, field: HeaderField): void {
@@ -228,13 +232,14 @@ class VerifySender {
     } finally {
       clearInterval(timer);
     }
-    return this.#lateRefusal(state) ?? this.#finish(transaction);
+    return this.#lateRefusal(transaction) ?? this.#finish(transaction);
   }
 
   /** Refuses the message where not all its recipients are exempt. */
-  #lateRefusal({ settled, strict }: MailState): Answer | undefined {
+  #lateRefusal(transaction: Verifying): Answer | undefined {
+    const { settled, strict } = transaction.state;
     if (!settled?.reply || (this.#settings.skip_recipients.length > 0 && !strict)) return undefined;
-    return this.#refuse(settled, settled.reply);
+    return this.#refuse(transaction, settled.reply);
   }
 
   #finish({ state, session, queueId }: Verifying): FinalAnswer {
@@ -250,7 +255,7 @@ class VerifySender {
       if (settled.own) edits.push(ownMark(settled.own));
       if (last) verdict = edits.some(({ kind }) => kind === 'quarantine') ? 'held' : 'passed';
     }
-    this.#tools.observe({ kind: 'message', verdict });
+    this.#tell(state, { verdict, id: queueId });
     if (edits.length === 0) return proceed;
     if (this.#settings.dry_run) {
       this.#tools.log.debug({ id: queueId, edits }, 'dry run: the message is not changed');
@@ -274,16 +279,19 @@ class VerifySender {
     );
   }
 
-  #refuse({ judgement }: Settled, reply: ReplyAnswer): Answer {
-    const { refusal } = judgement;
-    const facts = { identity: refusal?.identity, result: refusal?.result, code: reply.code, reply: reply.text };
+  #refuse({ state, queueId }: Verifying, reply: ReplyAnswer): Answer {
     if (this.#settings.dry_run) {
-      this.#tools.log.debug(facts, 'dry run: not refused');
+      this.#tools.log.info(factsOf(state, { id: queueId }), 'dry run: message not refused');
       return accept;
     }
-    this.#tools.log.debug(facts, 'refused');
-    this.#tools.observe({ kind: 'message', verdict: 'refused' });
+    this.#tell(state, { verdict: 'refused', id: queueId, code: reply.code, reply: reply.text });
     return reply;
+  }
+
+  /** One line at the end of each message that was looked at, whatever came of it. */
+  #tell(state: MailState, { verdict, ...facts }: { readonly verdict: MessageVerdict } & FactsOfMail): void {
+    this.#tools.observe({ kind: 'message', verdict });
+    this.#tools.log.info(factsOf(state, facts), messageTexts[verdict]);
   }
 
   #skip<A extends Answer>(why: string, answer: A): A {
@@ -304,6 +312,27 @@ class VerifySender {
       this.#settings.trust_authenticated_senders && ['auth_authen', 'auth_type'].some((name) => transaction.macro(name))
     );
   }
+}
+
+interface FactsOfMail {
+  /** Postfix has none before the first recipient. */
+  readonly id: string | undefined;
+  readonly code?: number;
+  readonly reply?: ReplyAnswer['text'];
+}
+
+const messageTexts: Readonly<Record<MessageVerdict, string>> = {
+  passed: 'message passed',
+  refused: 'message refused',
+  held: 'message held',
+  skipped: 'message not verified',
+};
+
+/** For the log: a message's queue id, who sent it, and each result. */
+function factsOf({ subject, settled }: MailState, { id, ...more }: FactsOfMail): object {
+  const verified = settled?.judgement.verified ?? [];
+  const results = verified.map(({ outcome: { identity, result } }) => [`spf_${identity}`, result] as const);
+  return { id, ip: subject?.ip.text, from: subject?.from, ...Object.fromEntries(results), ...more };
 }
 
 /** The MTA hands octets over; those of SMTPUTF8 (RFC 6531) are UTF-8. */

@@ -11,7 +11,7 @@
  */
 import type { Ip } from '../../mail/ip.js';
 import type { SpfOutcome } from '../check-host.js';
-import { comment, FieldReader, layOut, quotedString, type FieldFormat } from './lexical.js';
+import { comment, FieldReader, layOut, maxValue, quotedString, type FieldFormat } from './lexical.js';
 import { sentenceOf } from './sentence.js';
 
 export const authenticationResultsName = 'Authentication-Results';
@@ -21,16 +21,15 @@ export interface SpfMethodInput {
   readonly helo: string;
   /** Write the whole sender address, not only its domain; default false. */
   readonly localPart?: boolean;
+  /** Write the result and the identity alone, without a comment and reason=; default false. */
+  readonly plain?: boolean;
   /** The mail is SMTPUTF8: a sender that is not ASCII stands as it is (RFC 6532 §3.2); default false. */
   readonly smtpUtf8?: boolean;
 }
 
 /** The parts of an `spf=` result, to be laid out by `writeAuthenticationResults`. */
 export function spfMethod(outcome: SpfOutcome, input: SpfMethodInput): readonly string[] {
-  const sentence = sentenceOf(outcome, input.clientIp);
-  const parts = [`spf=${outcome.result}`];
-  if (outcome.problem !== sentence) parts.push(comment(sentence));
-  if (outcome.problem !== undefined) parts.push(`reason=${quotedString(outcome.problem)}`);
+  const parts = [`spf=${outcome.result}`, ...(input.plain === true ? [] : explained(outcome, input.clientIp))];
   // RFC 8601 §2.7.2: the identity that was checked.
   if (outcome.identity === 'helo') parts.push(`smtp.helo=${propertyValue(input.helo)}`);
   else {
@@ -38,6 +37,15 @@ export function spfMethod(outcome: SpfOutcome, input: SpfMethodInput): readonly 
     parts.push(`smtp.mailfrom=${propertyValue(sender, input.smtpUtf8)}`);
   }
   return parts;
+}
+
+function explained(outcome: SpfOutcome, clientIp: Ip): string[] {
+  const sentence = sentenceOf(outcome, clientIp);
+  const { problem } = outcome;
+  return [
+    ...(problem === sentence ? [] : [comment(sentence)]),
+    ...(problem === undefined ? [] : [`reason=${quotedString(problem)}`]),
+  ];
 }
 
 export interface AuthenticationResultsInput {
@@ -63,8 +71,12 @@ const token = /^[A-Za-z0-9!#$%&'*+\-.^_`{|}~]{1,400}$/;
 const plainMailbox =
   /^[A-Za-z0-9!#$%&'*+\-^_`{|}~]+(?:\.[A-Za-z0-9!#$%&'*+\-^_`{|}~]+)*@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 
+/** A local-part that is quoted already stands as it is: `pvalue` has a `local-part`, which may be a quoted-string. */
+const quotedMailbox = /^"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*"@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
+
 function propertyValue(value: string, utf8 = false): string {
-  const plain = token.test(value) || (value.length <= 400 && plainMailbox.test(value));
+  const isMailbox = value.length <= maxValue && (plainMailbox.test(value) || quotedMailbox.test(value));
+  const plain = token.test(value) || isMailbox;
   return plain ? value : quotedString(value, utf8);
 }
 

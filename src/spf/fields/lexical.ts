@@ -118,10 +118,14 @@ export class FieldReader {
 
   /**
    * A quoted-string, or a run of what is neither white space nor a separator: wider than the grammars, as others
-   * write.
+   * write. A mailbox whose local-part is a quoted-string comes as it stands, quotes and all.
    */
   value(): string | undefined {
-    return this.#text[this.#at] === '"' ? this.#quotedString() : this.match(/[^\s;()"]+/y);
+    if (this.#text[this.#at] !== '"') return this.match(/[^\s;()"]+/y);
+    const start = this.#at;
+    const text = this.#quotedString();
+    const domain = text === undefined ? undefined : this.match(/@[^\s;()"]+/y);
+    return domain === undefined ? text : this.#text.slice(start, this.#at);
   }
 
   #quotedString(): string | undefined {

@@ -116,6 +116,14 @@ test('the start tells the lines for the MTAs, and each result is a line of the l
     child.stderr,
     /^a\?\[1m@fail\.test \(mailfrom\): fail ip=203\.0\.113\.7 helo=client\.test mechanism=-all$/m,
   );
+  await child.line(
+    /^message refused ip=203\.0\.113\.7 from=a\?\[1m@fail\.test spf_helo=none spf_mailfrom=fail code=550 reply="SPF validation failed"$/m,
+  );
+  await client.mail('a@pass.test');
+  client.abort();
+  await client.mail('a@none.test');
+  await client.message();
+  await child.line(/^message passed id=QUEUEID ip=203\.0\.113\.7 from=a@none\.test spf_helo=none spf_mailfrom=none$/m);
   client.quit();
   await child.stop();
 });

@@ -75,6 +75,10 @@ const forged = [
   [AR, 'mx.test.evil.test; x=y'],
   [AR.toUpperCase(), 'Mx.Test\n\t; a=b'],
 ] as const;
+const forgedSpf = [
+  ['Received-SPF', 'pass (x) identity=mailfrom; envelope-from="a@softfail.test"; client-ip=192.0.2.7'],
+  ['RECEIVED-SPF', 'pass'],
+] as const;
 const arPass = `insert ${AR}: mx.test; spf=pass smtp.mailfrom=pass.test`;
 
 const table: readonly [what: string, config: string, dialogue: Dialogue, expected: string | RegExp][] = [
@@ -175,6 +179,12 @@ const table: readonly [what: string, config: string, dialogue: Dialogue, expecte
     { from: 'a@pass.test', helo: 'localhost' },
     /^[^\n]*identity=mailfrom[^\n]*$/,
   ],
+  [
+    'nor an address without brackets',
+    'include_all_results = yes',
+    { from: 'a@pass.test', helo: '192.0.2.7' },
+    /^[^\n]*identity=mailfrom[^\n]*$/,
+  ],
   ['no HELO at all', '', { from: 'a@pass.test', helo: null }, /helo=unknown/],
   ['HELO temperror is put off', '', { from: 'a@pass.test', helo: 'helo.temp.test' }, /^MAIL: 451 4\.7\.24 /],
 
@@ -208,6 +218,12 @@ const table: readonly [what: string, config: string, dialogue: Dialogue, expecte
     { from: 'a@pass.test' },
     `insert ${AR}: mx.test; spf=pass smtp.mailfrom=a@pass.test`,
   ],
+  [
+    'a quoted local-part is quoted once',
+    `header = ${AR}\ninclude_mailfrom_local_part = yes`,
+    { from: '"a; b@c"@pass.test' },
+    `insert ${AR}: mx.test; spf=pass smtp.mailfrom="a; b@c"@pass.test`,
+  ],
   ['hostname', 'hostname = host.test', { from: 'a@pass.test' }, /receiver=host\.test/],
   [
     'authserv_id',
@@ -240,6 +256,25 @@ const table: readonly [what: string, config: string, dialogue: Dialogue, expecte
     { from: 'a@pass.test', fields: forged.slice(0, 2) },
     `delete ${AR} #1`,
   ],
+  [
+    'Received-SPF that came with a mail goes, whatever we write',
+    `header = ${AR}`,
+    { from: 'a@softfail.test', fields: forgedSpf },
+    `delete RECEIVED-SPF #2\ndelete Received-SPF #1\ninsert ${AR}: mx.test; spf=softfail smtp.mailfrom=softfail.test`,
+  ],
+  [
+    'and where we write one of our own',
+    '',
+    { from: 'a@pass.test', fields: forgedSpf },
+    `delete RECEIVED-SPF #2\ndelete Received-SPF #1\n${passed}`,
+  ],
+  [
+    'and from mail that is exempt',
+    'skip_senders = softfail.test',
+    { from: 'a@softfail.test', fields: forgedSpf.slice(0, 1) },
+    'delete Received-SPF #1',
+  ],
+  ['it stays where it may', 'delete_incoming_received_spf = no', { from: 'a@pass.test', fields: forgedSpf }, passed],
   [
     'a forgery in U-labels',
     `header = ${AR}\nauthserv_id = mx.xn--bcher-kva.test`,
@@ -400,6 +435,19 @@ test('fields are folded by LF and a tab, no line over 78 octets', async () => {
   assert.doesNotMatch(text, /\r/);
   for (const line of text.replaceAll('insert ', '').split('\n'))
     assert.ok(line.replace('\t', '        ').length <= 80, line);
+});
+
+test('Authentication-Results has the result and the identity; authentication_results_form = full also says why', async () => {
+  const written = async (config: string, from: string): Promise<string> =>
+    (await play(`header = ${AR}\nreject_results =\n${config}`, { from })).replace(/\n\t/g, ' ');
+  assert.equal(await written('', 'a@pass.test'), arPass);
+  assert.equal(
+    await written('', 'a@permerror.test'),
+    `insert ${AR}: mx.test; spf=permerror smtp.mailfrom=permerror.test`,
+  );
+  const full = 'authentication_results_form = full';
+  assert.match(await written(full, 'a@pass.test'), /spf=pass \(pass\.test designates .*\) smtp\.mailfrom=pass\.test$/);
+  assert.match(await written(full, 'a@permerror.test'), /spf=permerror reason=".*" smtp\.mailfrom=permerror\.test$/);
 });
 
 test('nothing but header fields goes unanswered: over TCP the packet behind one that is waits 40 ms', async () => {

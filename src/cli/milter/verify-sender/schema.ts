@@ -111,6 +111,16 @@ export const schema = {
     "MAIL is answered within this time; a result that comes later is acted on at DATA or at the end of the message. Keep it below the MTA's own patience: 10 s in Sendmail, 30 s in Postfix",
     '8s',
   ),
+  authentication_results_form: beyond(
+    oneOf('plain', 'full'),
+    'What Authentication-Results says: the result and the identity, or also why',
+    'plain',
+  ),
+  delete_incoming_received_spf: beyond(
+    kinds.flag,
+    'Take out Received-SPF fields of incoming mail that is verified, or exempt from it: a DMARC filter behind us would believe them. Mail of trusted and authenticated clients keeps them',
+    'yes',
+  ),
   dns_servers: beyond(kinds.csv(nameServer), 'Name servers to ask; empty: those of /etc/resolv.conf, as it is now', ''),
   dns_zone: beyond(orEmpty(path), 'A zone file that is answered from instead of asking the DNS, for trials', ''),
   forwarding_hosts: beyond(

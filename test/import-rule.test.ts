@@ -35,8 +35,10 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'relay',
     'type store',
     'type settings',
+    'type journal',
   ],
   digest: ['mail', 'quarantine', 'type relay'],
+  journal: ['mail', 'lines', 'quarantine/disk/regular', 'quarantine/disk/durable', 'quarantine/disk/lock'],
   audit: ['mail', 'lines', 'digest/own-as', 'quarantine/disk/lock', 'quarantine/disk/mail-ref', 'type quarantine'],
   web: [
     'mail',
@@ -44,6 +46,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'audit',
     'spf',
     'quarantine',
+    'journal',
     'digest/links',
     'srv/markers',
     'srv/list-file',

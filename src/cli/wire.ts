@@ -9,6 +9,8 @@ import { readZoneFile } from '../dns/zone.js';
 import { loadPlugins } from '../hooks/load.js';
 import { surroundings } from '../hooks/shown/surroundings.js';
 import { HookTable } from '../hooks/table.js';
+import { journalDir } from '../journal/hours.js';
+import { openJournal } from '../journal/journal.js';
 import { openContentReader } from '../mime/content-reader.js';
 import { type Ip, ip4FromWord } from '../mail/ip.js';
 import { type Quarantine, openQuarantine } from '../quarantine/quarantine.js';
@@ -125,6 +127,8 @@ function services({ settings, log, kept, resolver, plugins, store, refusals, spo
           : new MemoryPool(settings.memory_total),
       spoolDir,
     },
+    // Whoever only tries writes nothing.
+    journal: spoolDir === '' ? undefined : journalOf(settings, log, kept),
     log,
     hookLog: (details) => log.child(details),
   };
@@ -164,6 +168,25 @@ export const quarantineOf = (settings: Settings): Quarantine =>
     indexLink: settings.index_link,
     ownLimits: (domain) => ownLimits(srvOf(settings), domain),
   });
+
+const journalSettings = ['state', 'journal', 'journal_subject', 'journal_mask', 'hostname'] as const;
+
+function journalOf(settings: Settings, log: Logger, kept: Services | undefined): Services['journal'] {
+  if (kept?.journal && same(kept.settings, settings, journalSettings)) return kept.journal;
+  kept?.journal?.close();
+  return openJournal({
+    dir: journalDir(settings.state),
+    subject: settings.journal_subject,
+    node: settings.hostname,
+    keepMs: settings.journal,
+    maskMs: settings.journal_mask,
+    onLoss: (lost, problem) => log.error({ lost, problem }, 'journal: lines are lost'),
+    onCare: ({ removed, masked, problems }) => {
+      if (removed.length > 0 || masked > 0) log.info({ removed, masked }, 'journal expired');
+      for (const problem of problems) log.error({ problem }, 'journal');
+    },
+  });
+}
 
 const relaySettings = [
   'relay',

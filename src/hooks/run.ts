@@ -44,6 +44,8 @@ export interface HookRun<H extends JudgingHook> {
   readonly timeoutMs: number;
   /** Told of each rejection and pardon, in order. */
   readonly note: (said: NotedVerdict) => void;
+  /** Told of each answer, and how long it was waited for, where it was. */
+  readonly tell?: ((plugin: string, verdict: Verdict, ms?: number) => void) | undefined;
 }
 
 const goOn: HookOutcome = { kind: 'go on' };
@@ -112,7 +114,9 @@ function judge<H extends JudgingHook>(running: Running<H>, hooked: HookedPlugin<
     asking.mode = mode;
     nowAsked(hooked.place);
     const answer: unknown = hooked.method.call(hooked.plugin, run.context as never);
-    return answer instanceof Promise ? judgeLater(asking, answer) : believed(asking, answer);
+    if (!(answer instanceof Promise)) return believed(asking, answer);
+    if (asking.since === 0) asking.since = performance.now();
+    return judgeLater(asking, answer);
   } catch (error) {
     return failed(asking, error);
   }
@@ -122,8 +126,8 @@ function judge<H extends JudgingHook>(running: Running<H>, hooked: HookedPlugin<
 interface Asking<H extends JudgingHook> {
   readonly run: HookRun<H>;
   readonly hooked: HookedPlugin<H>;
-  /** By performance.now(), where somebody wants to hear how long it takes. */
-  readonly since: number;
+  /** By performance.now(), where somebody wants to hear how long it takes, or it is waited for. */
+  since: number;
   /** `log`: it is tried out, and whatever it says stops nothing. A marker that cannot be read defers. */
   mode: 'on' | 'log';
 }
@@ -199,7 +203,9 @@ function failed<H extends JudgingHook>({ run, hooked, since, mode }: Asking<H>, 
     said: new Error(problem),
     ms: performance.now() - since,
   });
-  return mode === 'log' ? pass : defer(localProblem.text, problem, localProblem);
+  const verdict = mode === 'log' ? pass : defer(localProblem.text, problem, localProblem);
+  run.tell?.(hooked.name, verdict);
+  return verdict;
 }
 
 /** What is thrown may be anything, and may throw when it is looked at. */
@@ -229,6 +235,10 @@ async function inTime<T, H extends JudgingHook>(answer: Promise<T>, { run, hooke
 /** Writes the plugin's line, and tells whoever listens. */
 function told<H extends JudgingHook>({ run, hooked, since }: Asking<H>, verdict: Verdict): Verdict {
   logVerdict(run, hooked.name, verdict);
+  if (run.tell) {
+    if (since === 0) run.tell(hooked.name, verdict);
+    else run.tell(hooked.name, verdict, performance.now() - since);
+  }
   run.plugins.hear?.({ hook: run.hook, plugin: hooked.name, said: verdict, ms: performance.now() - since });
   return verdict;
 }

@@ -124,6 +124,13 @@ export const schema = {
     'pass',
     'what becomes of a mail that the store is asked about while it is down',
   ),
+  journal: entry(duration(0, century), '14d', 'how long it is kept what became of every mail; 0: not at all'),
+  journal_subject: entry(yesNo, 'yes', 'write subjects into the journal'),
+  journal_mask: entry(
+    duration(0, century),
+    '0',
+    'age at which lines of the journal lose local-parts, subjects and the last part of addresses; 0: never',
+  ),
   user: entry(orEmpty(kinds.account), '', 'user to become when the port is open'),
   group: entry(orEmpty(kinds.account), '', 'group to become when the port is open'),
   log_level: entry(logLevel, 'info', 'least level that is logged'),

@@ -101,7 +101,10 @@ export class Connection implements SocketUser {
   }
 
   #greet(): Eventual<Reply> {
-    const refused = after(this.#admission.enter(this.#session.clientIp), (full) => full ?? this.#session.connect());
+    const refused = after(this.#admission.enter(this.#session.clientIp), (full) => {
+      if (full) this.#session.sentAway(full);
+      return full ?? this.#session.connect();
+    });
     return after(refused, (refusal) => (refusal ? closing(refusal) : this.#greeting()));
   }
 
@@ -124,7 +127,7 @@ export class Connection implements SocketUser {
       return true;
     }
     const line = this.#socket.nextLine(maxCommandOctets);
-    if (line === 'too long') this.#say(reply(421, '5.5.2', 'Line too long'));
+    if (line === 'too long') this.#sendAway(reply(421, '5.5.2', 'Line too long'));
     else if (line) this.#when(this.#answerTo(line), (answer) => this.#answered(answer));
     return line !== undefined;
   }
@@ -175,7 +178,8 @@ export class Connection implements SocketUser {
   #answered(answer: Reply): void {
     if (answer.code >= 500 && answer.code < 600) this.#errors++;
     this.#say(answer);
-    if (this.#errors >= this.#listener.services.settings.max_errors) this.#say(reply(421, '4.7.0', 'Too many errors'));
+    if (this.#errors >= this.#listener.services.settings.max_errors)
+      this.#sendAway(reply(421, '4.7.0', 'Too many errors'));
     this.#expectCommand();
     if (this.#session.receiving) this.#expectText();
     if (answer === readyForTls) this.#shakeHands();
@@ -204,6 +208,12 @@ export class Connection implements SocketUser {
     const problem = error instanceof Error ? error.stack : String(error);
     this.#listener.services.log.error({ session: this.#session.id, problem }, 'command failed');
     return reply(421, '4.3.0', 'Internal error, closing connection');
+  }
+
+  /** The journal is told of it. */
+  #sendAway(answer: Reply): void {
+    this.#session.sentAway(answer);
+    this.#say(answer);
   }
 
   /** The only place where a reply is made octets. */

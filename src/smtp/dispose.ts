@@ -5,13 +5,16 @@
 import type { ClientName, DataContext, SessionFacts } from '../hooks/plugin.js';
 import { type HookOutcome, runHook } from '../hooks/run.js';
 import { dataContext } from '../hooks/shown/views.js';
+import type { JournalLine } from '../journal/line.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { type Header, parseHeader } from '../mail/header.js';
 import { headlineOf } from '../mail/shown/headline.js';
 import { type Reply, isTemporary, localProblem, reply, replyText } from '../mail/reply.js';
 import { asciiText } from '../mail/text.js';
+import { queueIdOf } from '../relay/queue-id.js';
 import type { RelayRequest, RelayResult } from '../relay/relay.js';
 import type { IncomingMessage, IncomingProblem } from './message/incoming.js';
+import { destinationText, mailLine, type RelayedAs } from './journal-lines.js';
 import type { Services } from './services.js';
 import { type TlsFacts, tlsLogText } from './tls-facts.js';
 import { traceFields, withoutOwnFields } from './trace-fields.js';
@@ -34,16 +37,21 @@ interface Disposition {
   readonly reply: Reply;
   readonly plugin?: string;
   readonly reason?: string;
+  /** In the quarantine. */
+  readonly filename?: string;
+  /** Set where the local MTA was asked. */
+  readonly relayed?: RelayedAs;
 }
 
 /**
- * Ends the transaction and logs its one line. May throw or reject where IO broke in a way nobody foresaw: the caller
- * defers.
+ * Ends the transaction, logs its one line and writes that of the journal. May throw or reject where IO broke in a way
+ * nobody foresaw: the caller defers.
  */
 export function dispose(received: ReceivedMail): Eventual<Reply> {
   const mail = readMail(received);
   return after(unacceptable(mail) ?? judgeAndAct(mail), (disposition) => {
     logDisposition(mail, disposition);
+    received.services.journal?.write(() => journalLine(mail, disposition));
     return disposition.reply;
   });
 }
@@ -125,6 +133,7 @@ function run(hook: 'dataPost' | 'queue', mail: ReadMail): Eventual<HookOutcome> 
     debug: services.settings.log_level === 'debug',
     timeoutMs: services.settings.plugin_timeout,
     note: (said) => transaction.note(said),
+    tell: services.journal && ((plugin, verdict, ms) => transaction.hear(plugin, verdict, ms)),
   });
 }
 
@@ -177,6 +186,7 @@ async function archive(mail: ReadMail, objection: Objection, code = 550): Promis
       plugin: objection.plugin,
       reason: log,
       reply: refusal,
+      ...(archived.filenames[0] !== undefined && { filename: archived.filenames[0] }),
     };
   }
   const answer = archived.full ? reply(452, '4.3.1', 'Insufficient system storage') : localProblem;
@@ -224,6 +234,7 @@ function relayFrom(clientName: ClientName, mail: ReadMail): Eventual<Disposition
   const recipients = transaction.envelope;
   if (recipients === undefined)
     return { verdict: 'deferred', reply: localProblem, reason: 'the recipients are not those that were taken at RCPT' };
+  const since = performance.now();
   const request: RelayRequest = {
     clientIp: session.clientIp,
     clientName: clientName.kind === 'confirmed' ? clientName.name : '',
@@ -241,10 +252,20 @@ function relayFrom(clientName: ClientName, mail: ReadMail): Eventual<Disposition
     }),
     message: withoutOwnFields(mail.message, mail.header, services.settings.authserv_id),
   };
-  return after(services.relay.send(request), (result) =>
-    result.kind === 'message refused' ? keepRefused(mail, result.reply) : relayDisposition(result, services),
-  );
+  return after(services.relay.send(request), (result) => {
+    const relayed = relayedAs(result, performance.now() - since, services);
+    const disposition =
+      result.kind === 'message refused' ? keepRefused(mail, result.reply) : relayDisposition(result, services);
+    return after(disposition, (known) => ({ ...known, relayed }));
+  });
 }
+
+const relayedAs = (result: RelayResult, ms: number, { settings }: Services): RelayedAs => ({
+  ms,
+  destination: destinationText(settings),
+  ...(result.kind === 'accepted' && { queue: queueIdOf(result.text) }),
+  ...(result.kind === 'partly' && { refused: result.refused }),
+});
 
 /**
  * What the local MTA will not have for what it holds is kept like what we refuse; mail without a hosted domain has no
@@ -288,6 +309,12 @@ function relayDisposition(result: Exclude<RelayResult, { kind: 'message refused'
 
 const refusedText = (replies: ReadonlyMap<string, Reply>): string =>
   [...replies].map(([to, answer]) => `${to}: ${replyText(answer)}`).join('; ');
+
+function journalLine({ transaction, session, message, tls, header }: ReadMail, disposition: Disposition): JournalLine {
+  const { id, clientIp, knownClientName, helo } = session;
+  const client = { session: id, ip: clientIp.text, name: knownClientName, helo, tls };
+  return mailLine({ ...disposition, client, transaction, header, size: message.size });
+}
 
 function logDisposition({ transaction, services, session, message, tls }: ReadMail, disposition: Disposition): void {
   const { verdict, plugin, reason } = disposition;

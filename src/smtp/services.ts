@@ -5,6 +5,7 @@ import type { ClientName } from '../hooks/plugin.js';
 import type { HookLog } from '../hooks/run.js';
 import type { PluginSurroundings } from '../hooks/shown/surroundings.js';
 import type { HookTable } from '../hooks/table.js';
+import type { Journal } from '../journal/journal.js';
 import type { Ip } from '../mail/ip.js';
 import type { Quarantine } from '../quarantine/quarantine.js';
 import type { Refusals } from '../relay/refusals.js';
@@ -36,6 +37,8 @@ export interface Services {
   readonly store: Store;
   readonly content: ContentReader;
   readonly incoming: IncomingLimits;
+  /** What became of every mail; undefined where nothing may be written. */
+  readonly journal: Journal | undefined;
   readonly log: Log;
   /** A log whose lines carry these details. */
   readonly hookLog: (details: object) => HookLog;

@@ -21,14 +21,18 @@ import {
   type SessionState,
   unknownCommandContext,
 } from '../hooks/shown/views.js';
+import type { JournalStage, JournalVerdict } from '../journal/line.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { deepFreeze } from '../mail/frozen.js';
 import type { Ip } from '../mail/ip.js';
 import { type Reply, localProblem, replyText } from '../mail/reply.js';
 import { printable } from '../mail/text.js';
+import type { Verdict } from '../mail/verdict.js';
 import { BrokenMarker } from '../srv/srv.js';
+import { type AboutTransaction, turnedAwayLine, verdictAt } from './journal-lines.js';
 import type { RecipientJudgement } from './recipient-judgement.js';
 import type { Services } from './services.js';
+import type { TlsFacts } from './tls-facts.js';
 import type { SmtpTransaction } from './transaction.js';
 
 export interface Client {
@@ -43,6 +47,7 @@ export class SessionPlugins {
   readonly #services: Services;
   readonly #state: SessionState;
   readonly #context: SessionContext;
+  #tls: TlsFacts | undefined;
   /** Rejections and pardons from before there was a mail. */
   readonly #said: Record<'connect' | 'helo', readonly NotedVerdict[]> = { connect: [], helo: [] };
 
@@ -67,7 +72,8 @@ export class SessionPlugins {
   }
 
   /** RFC 3207 §4.2: what was said before the handshake is forgotten. */
-  secured(): void {
+  secured(tls: TlsFacts): void {
+    this.#tls = tls;
     this.#state.secure = true;
     this.#state.helo = '';
     this.#said.helo = [];
@@ -82,14 +88,18 @@ export class SessionPlugins {
 
   /** What was said of the connection and of HELO holds for each of its mails. */
   atMail(transaction: SmtpTransaction): Eventual<Reply | undefined> {
-    for (const said of [...this.#said.connect, ...this.#said.helo]) transaction.note(said);
+    for (const said of [...this.#said.connect, ...this.#said.helo]) {
+      transaction.note(said);
+      transaction.hear(said.plugin, said.verdict);
+    }
     const context = mailContext(this.#services.surroundings, this.facts, transaction);
     return this.#run('mail', context, { transaction, note: (said) => transaction.note(said) });
   }
 
   atRcpt(transaction: SmtpTransaction, judgement: RecipientJudgement): Eventual<Reply | undefined> {
     const context = rcptContext(this.#services.surroundings, this.facts, transaction, judgement);
-    return this.#run('rcpt', context, { transaction, note: (said) => judgement.note(said) });
+    const { recipient } = judgement;
+    return this.#run('rcpt', context, { transaction, recipient, note: (said) => judgement.note(said) });
   }
 
   /** `line` as it came. */
@@ -104,6 +114,10 @@ export class SessionPlugins {
   #run<H extends JudgingHook>(hook: H, context: HookContext<H>, part: Part = {}): Eventual<Reply | undefined> {
     const { plugins, settings, hookLog } = this.#services;
     const { transaction, note = () => {} } = part;
+    // Of those that are asked at each recipient only what they object to is worth a word.
+    const tell = (plugin: string, verdict: Verdict): void => {
+      if (verdict.kind !== 'pass') transaction?.hear(plugin, verdict);
+    };
     const { id: session, clientIp } = this.#state;
     const outcome = runHook({
       hook,
@@ -114,30 +128,42 @@ export class SessionPlugins {
       debug: settings.log_level === 'debug',
       timeoutMs: settings.plugin_timeout,
       note,
+      tell: this.#services.journal && transaction && tell,
     });
-    return after(outcome, (settled) => this.#stopped(hook, settled));
+    return after(outcome, (settled) => this.#stopped(hook, settled, part));
   }
 
   /** A refusal before the end of data has no transaction line of its own: it is logged here. */
-  #stopped(hook: string, outcome: HookOutcome): Reply | undefined {
+  #stopped(hook: JudgingHook, outcome: HookOutcome, part: Part): Reply | undefined {
     if (outcome.kind === 'go on') return undefined;
     const { plugin, log, reply: answer } = outcome;
-    this.turnedAway(hook, answer, { plugin, reason: log });
+    this.turnedAway(hook, answer, { plugin, reason: log, ...part });
     return answer;
   }
 
   /** `at` is the command, or the hook. */
-  turnedAway(at: string, answer: Reply, why: { readonly plugin?: string; readonly reason: string }): void {
+  turnedAway(at: JudgingHook, answer: Reply, { plugin, reason, ...about }: WhyTurnedAway): void {
     const { id: session, clientIp, helo } = this.#state;
+    const why = { ...(plugin !== undefined && { plugin }), reason };
     this.#services.log.info({ ip: clientIp.text, session, helo, at, ...why, reply: replyText(answer) }, 'turned away');
+    this.enter(stageOf(at), answer, { plugin, reason, ...about });
+  }
+
+  /** Writes a line into the journal; the log has its own. */
+  enter(stage: JournalStage, answer: Reply, { verdict, ...why }: WhyTurnedAway): void {
+    const { id: session, clientIp, knownClientName, helo } = this.#state;
+    const client = { session, ip: clientIp.text, name: knownClientName, helo, tls: this.#tls };
+    const away = { stage, verdict: verdict ?? verdictAt(stage, answer), reply: answer, ...why };
+    this.#services.journal?.write(() => turnedAwayLine(client, away));
   }
 
   /** Nothing is accepted because something broke. */
-  broken(error: unknown, at: string): Reply {
+  broken(error: unknown, at: 'rcpt' | 'data' | 'disconnect', about: AboutTransaction = {}): Reply {
     const problem =
       error instanceof BrokenMarker ? error.message : error instanceof Error ? error.stack : String(error);
     const { id: session, clientIp } = this.#state;
     this.#services.log.error({ ip: clientIp.text, session, at, problem }, 'cannot be judged now');
+    if (at !== 'disconnect') this.enter(at, localProblem, { reason: 'cannot be judged now', ...about });
     return localProblem;
   }
 
@@ -157,10 +183,20 @@ export class SessionPlugins {
 }
 
 /** What belongs to one hook beside its context. */
-interface Part {
-  readonly transaction?: SmtpTransaction;
+interface Part extends AboutTransaction {
   readonly note?: (said: NotedVerdict) => void;
 }
+
+interface WhyTurnedAway extends AboutTransaction {
+  readonly plugin?: string | undefined;
+  readonly reason: string;
+  /** As the stage has it where it is not given. */
+  readonly verdict?: JournalVerdict;
+}
+
+/** Unknown commands come at any time; most who send them get no further than HELO. */
+const stageOf = (hook: JudgingHook): JournalStage =>
+  hook === 'unknownCommand' ? 'helo' : hook === 'dataPost' || hook === 'queue' ? 'dot' : hook;
 
 function stateOf(id: string, { ip }: Client, name: ClientName | Promise<ClientName>): SessionState {
   const isKnown = !(name instanceof Promise);

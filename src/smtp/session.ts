@@ -87,7 +87,7 @@ export class SmtpSession {
   /** RFC 3207 §4.2: what was said before the handshake is forgotten. */
   secured(tls: TlsFacts): void {
     this.#tls = tls;
-    this.#plugins.secured();
+    this.#plugins.secured(tls);
     this.#transaction = undefined;
   }
 
@@ -201,19 +201,32 @@ export class SmtpSession {
    */
   #local(transaction: SmtpTransaction, address: Address): Eventual<Reply> {
     try {
-      if (!this.#services.srv.isHosted(address.domain)) return this.#relayingDenied(address);
+      if (!this.#services.srv.isHosted(address.domain)) return this.#relayingDenied(transaction, address);
     } catch (error) {
-      return this.#plugins.broken(error, 'rcpt');
+      return this.#plugins.broken(error, 'rcpt', { transaction, recipient: address });
     }
     if (transaction.kind !== undefined && transaction.domain !== address.domain) return otherTransaction;
     const known = this.#services.refusals.recall(address.text);
-    if (known) return known;
+    if (known) return this.#refusedByMta(transaction, address, known);
     return this.#judged(transaction, address);
   }
 
-  #relayingDenied({ text }: Address): Reply {
-    this.#plugins.turnedAway('rcpt', relayingDenied, { reason: `not hosted: ${text}` });
+  #relayingDenied(transaction: SmtpTransaction, recipient: Address): Reply {
+    const reason = `not hosted: ${recipient.text}`;
+    this.#plugins.turnedAway('rcpt', relayingDenied, { reason, verdict: 'turned away', transaction, recipient });
     return relayingDenied;
+  }
+
+  #refusedByMta(transaction: SmtpTransaction, recipient: Address, answer: Reply): Reply {
+    this.#plugins.enter('rcpt', answer, { reason: 'by the local MTA', transaction, recipient });
+    return answer;
+  }
+
+  /** The connection ends this session by a reply of its own. */
+  sentAway(answer: Reply): void {
+    const stage = this.#transaction ? 'rcpt' : this.#plugins.helo === '' ? 'connect' : 'mail';
+    const why = { plugin: 'limits', reason: answer.text, verdict: 'turned away' } as const;
+    this.#plugins.enter(stage, answer, { ...why, transaction: this.#transaction });
   }
 
   #judged(transaction: SmtpTransaction, address: Address): Eventual<Reply> {
@@ -274,12 +287,19 @@ export class SmtpSession {
         tls: this.#tls,
       });
     } catch (error) {
-      return this.#plugins.broken(error, 'data');
+      return this.#plugins.broken(error, 'data', { transaction, recipient: transaction.recipients[0] });
     } finally {
       this.#transaction = undefined;
       const discarded = message.discard();
       if (discarded) await discarded;
     }
+  }
+
+  /** Who asks for the mail is told that it was on its way. */
+  #brokenOff(): void {
+    const transaction = this.#transaction;
+    const reason = 'the connection ended before the mail did';
+    this.#plugins.enter('data', noReply, { reason, transaction, recipient: transaction?.recipients[0] });
   }
 
   #unknown(line: string): Eventual<Reply> {
@@ -288,6 +308,7 @@ export class SmtpSession {
 
   /** The client has gone, or is another one now. A message without its end is dropped. */
   closed(): void {
+    if (this.#message) this.#brokenOff();
     void this.#message?.discard();
     this.#message = undefined;
     this.#plugins.disconnected();
@@ -307,6 +328,8 @@ const ok = reply(250, '2.0.0', 'Ok');
 const bye = closing(reply(221, '2.0.0', 'Bye'));
 const vrfy = reply(252, '2.5.0', 'Send some mail, it will be seen');
 const help = reply(214, '2.0.0', 'See RFC 5321');
+/** Nothing could be said any more. */
+const noReply = reply(451, '', 'Not received');
 const goAhead = reply(354, '', 'End data with <CR><LF>.<CR><LF>');
 const senderOk = reply(250, '2.1.0', 'Sender ok');
 const recipientOk = reply(250, '2.1.5', 'Recipient ok');

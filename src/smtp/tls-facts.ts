@@ -6,12 +6,18 @@ export interface TlsFacts {
   readonly protocol: string;
   /** OpenSSL's name. */
   readonly cipher: string;
+  /** The name that the client asked for (RFC 6066 §3), in lower case. */
+  readonly sni?: string;
 }
 
-export const tlsFactsOf = (socket: TLSSocket): TlsFacts => ({
-  protocol: socket.getProtocol() ?? 'TLS',
-  cipher: socket.getCipher().name,
-});
+export function tlsFactsOf(socket: TLSSocket & { readonly servername?: unknown }): TlsFacts {
+  const { servername } = socket;
+  return {
+    protocol: socket.getProtocol() ?? 'TLS',
+    cipher: socket.getCipher().name,
+    ...(typeof servername === 'string' && servername !== '' && { sni: servername.toLowerCase() }),
+  };
+}
 
 /** For the log: `1.3 TLS_AES_256_GCM_SHA384`. */
 export const tlsLogText = ({ protocol, cipher }: TlsFacts): string => `${protocol.replace(/^TLSv/, '')} ${cipher}`;

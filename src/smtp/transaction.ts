@@ -6,7 +6,8 @@
  */
 import type { AuthenticationResult, Recipient } from '../hooks/plugin.js';
 import type { NotedVerdict } from '../hooks/run.js';
-import type { Pardon, Rejection } from '../mail/verdict.js';
+import type { PluginWord } from '../journal/line.js';
+import type { Pardon, Rejection, Verdict } from '../mail/verdict.js';
 
 /**
  * deliverable and refused: of a hosted domain. postmaster: the domainless one. relay: whatever a client in
@@ -49,6 +50,7 @@ export class SmtpTransaction {
   #kind: RecipientKind | undefined;
   #domain = '';
   #objection: Objection | undefined;
+  readonly #said: PluginWord[] = [];
   #pardon: { readonly plugin: string; readonly pardon: Pardon } | undefined;
 
   constructor(id: string, sender: Sender, startedAt: number) {
@@ -64,6 +66,11 @@ export class SmtpTransaction {
   /** The fields of the archived mail alone. */
   get archivedFields(): readonly (readonly [name: string, value: () => string])[] {
     return this.#archivedFields;
+  }
+
+  /** What plugins said of the mail, in order, for the journal. */
+  get said(): readonly PluginWord[] {
+    return this.#said;
   }
 
   get authentication(): readonly AuthenticationResult[] {
@@ -140,9 +147,37 @@ export class SmtpTransaction {
     this.#isJudged = true;
   }
 
+  /** A plugin that was asked has answered; `ms` where it was waited for. */
+  hear(plugin: string, verdict: Verdict, ms?: number): void {
+    const word = wordOf(plugin, verdict, ms);
+    if (word && this.#said.length < maxSaid) this.#said.push(word);
+  }
+
   /** The first objection stands, later ones are no news; of pardons one that lifts all. */
   note({ plugin, verdict }: NotedVerdict): void {
     if (verdict.kind === 'reject') this.#objection ??= { plugin, rejection: verdict };
     else if (this.#pardon?.pardon.lifts !== 'all') this.#pardon = { plugin, pardon: verdict };
+  }
+}
+
+/** Many recipients may each be objected to. */
+const maxSaid = 100;
+
+/** Nothing where the plugin was not asked. */
+function wordOf(plugin: string, verdict: Verdict, ms: number | undefined): PluginWord | undefined {
+  switch (verdict.kind) {
+    case 'skip':
+      return undefined;
+    case 'pass':
+    case 'accept':
+      return ms === undefined || ms < 1 ? [plugin, 'pass'] : [plugin, 'pass', `${Math.round(ms)} ms`];
+    case 'note':
+    case 'pardon':
+      return [plugin, 'pass', verdict.log];
+    case 'reject':
+    case 'refuse':
+      return [plugin, 'reject', verdict.log];
+    case 'defer':
+      return [plugin, 'defer', verdict.log];
   }
 }

@@ -197,6 +197,9 @@ describe('a bad value of any setting is named with its place, the value, and wha
     spf_forwarders: [['*', /\*\.example.org/]],
     expire: [['1y', /duration/]],
     expire_size: [['10t', /octets/]],
+    journal: [['2w', /duration/]],
+    journal_subject: [['maybe', /yes or no/]],
+    journal_mask: [['-1', /duration/]],
     index_link: [
       ['../index', /file name/],
       ['new', /file name/],

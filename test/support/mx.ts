@@ -225,6 +225,7 @@ function touch(root: string, marker: string): void {
 const readBelow = (folder: string): Archived[] =>
   filesBelow(folder).map((path) => ({ path, text: readFileSync(path, 'latin1') }));
 
-async function closeServices({ relay, quarantine, content, store }: Services): Promise<void> {
+async function closeServices({ relay, quarantine, content, store, journal }: Services): Promise<void> {
+  journal?.close();
   await Promise.all([relay.close(), quarantine.close(), content.close(), store.close()]);
 }

@@ -134,7 +134,8 @@ class Worker implements Service {
     this.#unwatch();
     await this.#reloading;
     await listener.stop(this.stopMs);
-    const { relay, quarantine, content, store } = listener.services;
+    const { relay, quarantine, content, store, journal } = listener.services;
+    journal?.close();
     await Promise.all([relay.close(), quarantine.close(), content.close(), store.close()]);
     this.#log.info({}, 'stopped');
   }

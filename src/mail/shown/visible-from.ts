@@ -12,12 +12,17 @@ const maxOutput = 1_000;
 
 /** '' where there is no field. `raw` and `charset` are as in `decodeField`. */
 export function visibleFrom(raw: string, charset?: string): string {
+  const [, plain] = plainMailbox.exec(raw) ?? [];
+  if (plain !== undefined) return plain;
   const mailboxes = mailboxesIn(raw.slice(0, maxInput)).filter(
     ({ name, addresses }) => name + addresses.join('') !== '',
   );
   const texts = mailboxes.slice(0, maxMailboxes).map((mailbox) => mailboxText(mailbox, charset));
   return shown([...texts, ...(mailboxes.length > maxMailboxes ? ['…'] : [])].join(', '), maxOutput);
 }
+
+/** One address, or words and an address, as nearly all have it: it is shown as it is. */
+const plainMailbox = /^ ?((?=.{1,300}$)(?:[\w.-]+@[\w.-]+|[A-Za-z][\w-]*(?: [A-Za-z][\w-]*)* <[\w.+-]+@[\w.-]+>))$/;
 
 interface Mailbox {
   /** As it stands there, without quotes. */

@@ -1,0 +1,142 @@
+/**
+ * What the journal needs once an hour: days that are too old are removed, lines that are old enough are masked, and
+ * hours that are over get their filter. Several processes may do so at once; one of them does. Mail goes on meanwhile:
+ * the work is done in small pieces.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
+import { codeOf } from '../quarantine/disk/durable.js';
+import { underLock } from '../quarantine/disk/lock.js';
+import { openToRead } from '../quarantine/disk/regular.js';
+import { filterOf, wholeFilter } from './filter.js';
+import { dayMs, daysOf, graceMs, hourMs, hoursOf, type JournalHour } from './hours.js';
+import { itemsIn } from './reader.js';
+import { maskedLine, rewriteHour } from './rewrite.js';
+import { tokensOf } from './tokens.js';
+import { errorText } from '../mail/error-text.js';
+
+export interface CareOptions {
+  readonly dir: string;
+  /** Milliseconds; older days are removed. 0: all. */
+  readonly keepMs: number;
+  /** Milliseconds; older lines are masked. 0: none. */
+  readonly maskMs: number;
+  readonly now: number;
+}
+
+export interface CareResult {
+  readonly removed: readonly string[];
+  readonly masked: number;
+  readonly filters: number;
+  readonly problems: readonly string[];
+}
+
+const nothing: CareResult = { removed: [], masked: 0, filters: 0, problems: [] };
+
+/** Never rejects. */
+export async function careForJournal(options: CareOptions): Promise<CareResult> {
+  try {
+    if (!fs.existsSync(options.dir)) return nothing;
+    return (await underLock(path.join(options.dir, '.care'), () => care(options))) ?? nothing;
+  } catch (error) {
+    return { ...nothing, problems: [errorText(error)] };
+  }
+}
+
+async function care(options: CareOptions): Promise<CareResult> {
+  const { dir, maskMs, now } = options;
+  const problems: string[] = [];
+  const removed = await removeOldDays(options, problems);
+  let masked = 0;
+  let filters = 0;
+  for (const day of daysOf(dir))
+    for (const hour of hoursOf(dir, day)) {
+      if (hour.start + hourMs + overMs > now) continue;
+      const isOld = maskMs > 0 && hour.start + hourMs + graceMs < now - maskMs;
+      try {
+        const head = knownFilter(hour);
+        if (head && head.size === fs.statSync(hour.file).size && (head.masked || !isOld)) continue;
+        if (isOld && !head?.masked) masked += rewriteHour(hour, maskedLine);
+        await writeFilter(hour, isOld);
+        filters++;
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT') problems.push(errorText(error));
+      }
+      await breathe();
+    }
+  return { removed, masked, filters, problems };
+}
+
+/** Everybody has written what was gathered in the hour. */
+const overMs = 60_000;
+
+/**
+ * A clock that is ahead must not remove everything: where by its time all days are too old, none is removed before
+ * there is one that is not.
+ */
+async function removeOldDays({ dir, keepMs, now }: CareOptions, problems: string[]): Promise<readonly string[]> {
+  const days = daysOf(dir);
+  const isOld = (day: string): boolean => keepMs === 0 || Date.parse(day) + dayMs <= now - keepMs;
+  if (keepMs > 0 && days.every(isOld)) return [];
+  const removed: string[] = [];
+  for (const day of days.filter(isOld)) {
+    try {
+      await fs.promises.rm(path.join(dir, day), { recursive: true });
+      removed.push(day);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') problems.push(errorText(error));
+    }
+  }
+  return removed;
+}
+
+/** Filters that were whole when this process looked last, by place and time. */
+const seen = new Map<string, ReturnType<typeof wholeFilter>>();
+
+function knownFilter(hour: JournalHour): ReturnType<typeof wholeFilter> {
+  const stat = fs.statSync(hour.filter, { throwIfNoEntry: false });
+  if (!stat) return undefined;
+  const key = `${hour.filter} ${stat.ino} ${stat.mtimeMs}`;
+  if (!seen.has(key)) {
+    if (seen.size > 10_000) seen.clear();
+    seen.set(key, wholeFilter(hour));
+  }
+  return seen.get(key);
+}
+
+const stretch = 131_072;
+
+/** Takes the place of the one before when it is whole on disk. */
+export async function writeFilter(hour: JournalHour, masked: boolean): Promise<void> {
+  const fd = openToRead(hour.file);
+  if (fd === undefined) return;
+  const tokens = new Set<string>();
+  const { size } = fs.fstatSync(fd);
+  try {
+    for (let from = 0; from < size;) {
+      const octets = Buffer.allocUnsafe(Math.min(stretch, size - from));
+      const read = octets.subarray(0, fs.readSync(fd, octets, 0, octets.length, from));
+      const end = from + read.length >= size ? read.length : read.lastIndexOf(0x0a) + 1;
+      if (end === 0) break;
+      for (const { line } of itemsIn({ octets: read.subarray(0, end), start: from }))
+        for (const token of tokensOf(line)) tokens.add(token);
+      from += end;
+      await breathe();
+    }
+  } finally {
+    fs.closeSync(fd);
+  }
+  await replaceFile(hour.filter, filterOf(tokens, { size, masked }));
+}
+
+async function replaceFile(file: string, octets: Buffer): Promise<void> {
+  const made = `${file}.${process.pid}`;
+  try {
+    await fs.promises.writeFile(made, octets, { flush: true, mode: 0o640 });
+    await fs.promises.rename(made, file);
+  } catch (error) {
+    fs.rmSync(made, { force: true });
+    throw error;
+  }
+}

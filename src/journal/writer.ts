@@ -1,0 +1,193 @@
+/**
+ * Appends to the journal: lines are gathered for a moment and written at once, by one write that nobody else's can get
+ * into, so that several processes may write to the same file. Mail never waits for it and never fails because of it:
+ * on a full disk lines are lost, which is counted and told. What a crash costs are the lines of a fifth of a second.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { openToWrite } from '../quarantine/disk/regular.js';
+import { codeOf } from '../quarantine/disk/durable.js';
+import { Floods, floodMs } from './floods.js';
+import { hourAt, type JournalHour, hourMs } from './hours.js';
+import { type JournalLine, journalText } from './line.js';
+import { OthersLines } from './others.js';
+import { TriesMemory } from './tries.js';
+import { errorText } from '../mail/error-text.js';
+
+export interface JournalOptions {
+  /** `state/journal` */
+  readonly dir: string;
+  /** Is the subject written? */
+  readonly subject: boolean;
+  /** Our name, in each line. */
+  readonly node: string;
+  /** So many lines were lost, and why; told once a minute at most. */
+  readonly onLoss: (lost: number, problem: string) => void;
+  /** Milliseconds, as Date.now() gives them. */
+  readonly now?: () => number;
+}
+
+const gatherMs = 200;
+const maxGathered = 500;
+
+/** In these the process writes what is gathered when it ends. */
+const open = new Set<JournalWriter>();
+
+process.on('exit', () => {
+  for (const journal of open) journal.flush();
+});
+
+interface OpenFile {
+  readonly fd: number;
+  readonly hour: JournalHour;
+}
+
+export class JournalWriter {
+  readonly #options: JournalOptions;
+  readonly #now: () => number;
+  readonly #floods = new Floods();
+  readonly #tries = new TriesMemory();
+  readonly #others: OthersLines;
+  #gathered: string[] = [];
+  /** By the monotonic clock: when we last heard what others have written. */
+  #heardAt = -Infinity;
+  #timer: NodeJS.Timeout | undefined;
+  #floodTimer: NodeJS.Timeout | undefined;
+  #file: OpenFile | undefined;
+  /** A write was cut short: what comes next begins on a line of its own. */
+  #torn = false;
+  #lost = 0;
+  #lostUntold = 0;
+  #toldAt = -Infinity;
+
+  constructor(options: JournalOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#others = new OthersLines(options.dir, (line) => this.#tries.hear(line));
+    open.add(this);
+  }
+
+  /** How many lines could not be written. */
+  get lostLines(): number {
+    return this.#lost;
+  }
+
+  /** Takes the line over. Never throws. */
+  write(line: JournalLine): void {
+    const isMany = line.verdict === 'turned away' || line.stage === 'rcpt';
+    if (isMany && !this.#floods.admits(line)) this.#floodTimer ??= setTimeout(() => this.#drain(), floodMs).unref();
+    else this.#gather(line);
+  }
+
+  #gather(line: JournalLine): void {
+    this.#gathered.push(this.#textOf(line));
+    if (this.#gathered.length >= maxGathered) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), gatherMs).unref();
+  }
+
+  #drain(): void {
+    this.#floodTimer = undefined;
+    for (const line of this.#floods.drain()) this.#gather(line);
+  }
+
+  /** Writes what is gathered. Never throws. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const lines = this.#gathered;
+    if (lines.length === 0) return;
+    this.#gathered = [];
+    try {
+      const { fd, hour } = this.#openFile();
+      this.#others.catchUp(hour);
+      const octets = Buffer.from((this.#torn ? '\n' : '') + lines.join(''));
+      const written = fs.writeSync(fd, octets);
+      this.#torn = written < octets.length;
+      if (this.#torn) this.lose(newlinesIn(octets.subarray(written)), 'the disk is full');
+      this.#others.skipTo(fs.fstatSync(fd).size);
+    } catch (error) {
+      this.#closeFile();
+      this.lose(lines.length, codeOf(error) || errorText(error));
+    }
+  }
+
+  /** What other processes have put off meanwhile is known before a try is counted. */
+  #hearOthers(): void {
+    const now = performance.now();
+    if (now - this.#heardAt < gatherMs) return;
+    this.#heardAt = now;
+    try {
+      this.#others.catchUp(hourAt(this.#options.dir, this.#now()));
+    } catch {
+      // A try that is not known counts as the first.
+    }
+  }
+
+  /** What the journal knows itself is put into the line, which is ours now: a copy costs more than all the rest. */
+  #textOf(line: { -readonly [K in keyof JournalLine]: JournalLine[K] }): string {
+    this.#hearOthers();
+    line.node = this.#options.node;
+    line.tries = this.#tries.next(line);
+    if (!this.#options.subject) line.subject = undefined;
+    return journalText(line);
+  }
+
+  /** The file of this hour. Somebody may have removed the one that is open. */
+  #openFile(): OpenFile {
+    const now = this.#now();
+    const known = this.#file;
+    if (known !== undefined && now >= known.hour.start && now < known.hour.start + hourMs) {
+      if (fs.fstatSync(known.fd).nlink > 0) return known;
+    }
+    this.#closeFile();
+    const hour = hourAt(this.#options.dir, now);
+    this.#file = { fd: openToAppend(hour.file), hour };
+    return this.#file;
+  }
+
+  #closeFile(): void {
+    if (this.#file) fs.closeSync(this.#file.fd);
+    this.#file = undefined;
+    this.#torn = false;
+  }
+
+  /** So many lines are lost. */
+  lose(count: number, problem: string): void {
+    this.#lost += count;
+    this.#lostUntold += count;
+    const now = performance.now();
+    if (now - this.#toldAt < tellAgainMs) return;
+    this.#toldAt = now;
+    this.#options.onLoss(this.#lostUntold, problem);
+    this.#lostUntold = 0;
+  }
+
+  /** Writes the rest. */
+  close(): void {
+    clearTimeout(this.#floodTimer);
+    this.#drain();
+    this.flush();
+    this.#closeFile();
+    open.delete(this);
+  }
+}
+
+const tellAgainMs = 60_000;
+
+function newlinesIn(octets: Buffer): number {
+  let count = 0;
+  for (let at = octets.indexOf(0x0a); at >= 0; at = octets.indexOf(0x0a, at + 1)) count++;
+  return count;
+}
+
+const { O_WRONLY, O_APPEND, O_CREAT } = fs.constants;
+
+function openToAppend(file: string): number {
+  try {
+    return openToWrite(file, O_WRONLY | O_APPEND | O_CREAT, 0o640);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o750 });
+    return openToWrite(file, O_WRONLY | O_APPEND | O_CREAT, 0o640);
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * What the journal says of a mail when it is dealt with, and of a client that is turned away before that. Leaves files,
+ * floods and counting tries to the journal.
+ */
+import type { ClientName } from '../hooks/plugin.js';
+import type { JournalLine, JournalStage, JournalVerdict } from '../journal/line.js';
+import type { Header } from '../mail/header.js';
+import { type Reply, isTemporary, replyText } from '../mail/reply.js';
+import { headlineOf } from '../mail/shown/headline.js';
+import type { Settings } from '../settings/settings.js';
+import { type TlsFacts, tlsLogText } from './tls-facts.js';
+import type { SmtpTransaction } from './transaction.js';
+
+/** What is known of a client at any time. */
+export interface JournalClient {
+  readonly session: string;
+  readonly ip: string;
+  readonly name: ClientName | undefined;
+  readonly helo: string;
+  readonly tls: TlsFacts | undefined;
+}
+
+/** A mail that has been read to its end, and what became of it. */
+export interface EndedMail {
+  readonly client: JournalClient;
+  readonly transaction: SmtpTransaction;
+  readonly header: Header;
+  /** Octets. */
+  readonly size: number;
+  readonly verdict: JournalVerdict;
+  readonly reply: Reply;
+  readonly plugin?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly filename?: string | undefined;
+  /** Set where the local MTA was asked. */
+  readonly relayed?: RelayedAs | undefined;
+}
+
+export interface RelayedAs {
+  readonly ms: number;
+  readonly destination: string;
+  readonly queue?: string | undefined;
+  /** Recipients that the MTA refused by themselves. */
+  readonly refused?: ReadonlyMap<string, Reply> | undefined;
+}
+
+/** All keys are there, in one order: an object made so costs a tenth of one that is put together. */
+export function mailLine(mail: EndedMail): JournalLine {
+  const { transaction, relayed, client } = mail;
+  const ms = performance.now() - transaction.startedAt;
+  const { subject, headerFrom, messageId } = headlineOf(mail.header);
+  const { spf, dkim, dmarc } = transaction.authenticated;
+  return {
+    time: new Date(Date.now() - ms).toISOString(),
+    id: transaction.id,
+    session: client.session,
+    node: undefined,
+    verdict: mail.verdict,
+    stage: 'dot',
+    domain: transaction.domain,
+    from: transaction.sender.reversePath,
+    header_from: headerFrom === '' ? undefined : headerFrom,
+    to: transaction.recipients.map(({ text }) => ({ address: text, reply: rcptReply(relayed?.refused?.get(text)) })),
+    subject: subject === '' ? undefined : subject,
+    'message-id': messageId === '' ? undefined : messageId,
+    ip: client.ip,
+    host: hostOf(client.name),
+    helo: client.helo === '' ? undefined : client.helo,
+    tls: client.tls ? tlsLogText(client.tls) : 'no',
+    sni: client.tls?.sni,
+    plugin: mail.plugin,
+    reason: mail.reason,
+    reply: replyText(mail.reply),
+    said: transaction.said.length === 0 ? undefined : transaction.said,
+    spf,
+    dkim,
+    dmarc,
+    size: mail.size,
+    ms: Math.round(ms),
+    relay_ms: relayed && Math.round(relayed.ms),
+    queue: relayed?.queue,
+    destination: relayed?.destination,
+    tries: undefined,
+    filename: mail.filename,
+  };
+}
+
+const rcptReply = (refused: Reply | undefined): string =>
+  refused === undefined ? '250 2.1.5 Recipient ok' : replyText(refused);
+
+const hostOf = (name: ClientName | undefined): string | undefined =>
+  name?.kind === 'confirmed' ? name.name : undefined;
+
+/** Whom the words were about, where there is somebody. */
+export interface AboutTransaction {
+  readonly transaction?: SmtpTransaction | undefined;
+  readonly recipient?: { readonly text: string; readonly domain: string } | undefined;
+}
+
+export interface TurnedAway extends AboutTransaction {
+  readonly stage: JournalStage;
+  readonly verdict: JournalVerdict;
+  readonly reply: Reply;
+  readonly plugin?: string | undefined;
+  readonly reason: string;
+}
+
+export function turnedAwayLine(client: JournalClient, away: TurnedAway): JournalLine {
+  const { stage, verdict, transaction, recipient, plugin, reason } = away;
+  const reply = replyText(away.reply);
+  return {
+    time: new Date().toISOString(),
+    id: transaction?.id,
+    session: client.session,
+    node: undefined,
+    verdict,
+    stage,
+    // Where we are no server for the domain, it is nobody's here.
+    domain: recipient && (verdict === 'turned away' ? '' : recipient.domain),
+    from: transaction?.sender.reversePath,
+    to: recipient && [{ address: recipient.text, reply }],
+    ip: client.ip,
+    host: hostOf(client.name),
+    helo: client.helo === '' ? undefined : client.helo,
+    tls: client.tls ? tlsLogText(client.tls) : 'no',
+    sni: client.tls?.sni,
+    plugin,
+    reason,
+    reply,
+    said: transaction?.said,
+    tries: undefined,
+  };
+}
+
+/** At RCPT the mail is one of ours, and is put off or refused; whoever does not come that far is turned away. */
+export function verdictAt(stage: JournalStage, answer: Reply): JournalVerdict {
+  if (stage !== 'rcpt' && stage !== 'data') return 'turned away';
+  return isTemporary(answer) ? 'deferred' : 'refused';
+}
+
+/** Where accepted mail goes, as the settings write it. */
+export const destinationText = ({ relay }: Pick<Settings, 'relay'>): string =>
+  relay.kind === 'unix'
+    ? `unix:${relay.path}`
+    : `${relay.host.includes(':') ? `[${relay.host}]` : relay.host}:${relay.port}`;

@@ -1,0 +1,195 @@
+/** What became of each mail stands in the journal, and so does who was turned away before there was one. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { JournalLine } from '../../src/journal/line.js';
+import { found } from '../journal/support.js';
+import { ScriptedMta, type Step } from '../relay/support/scripted-mta.js';
+import { makeCertificate } from '../support/certificate.js';
+import { Mx, type MxOptions } from '../support/mx.js';
+import { RawClient } from '../support/raw-client.js';
+import { patience } from '../support/until.js';
+
+const markers = ['example.com/users/valid/alice', 'example.com/users/valid/bob'];
+const hello = 'EHLO client.test.example';
+const mail = (from = '<anna@sender.example>'): string[] => [hello, `MAIL FROM:${from}`];
+const to = (...names: readonly string[]): string[] => names.map((name) => `RCPT TO:<${name}>`);
+const text = 'From: Anna <anna@sender.example>\r\nSubject: Angebot\r\nMessage-ID: <1@sender.example>\r\n\r\nx\r\n.';
+
+/** The lines, oldest first, when there are so many. */
+async function linesOf(mx: Mx, count: number): Promise<readonly JournalLine[]> {
+  for (const late = Date.now() + patience; ; await sleep(20)) {
+    const lines = (await found(join(mx.root, 'state/journal'))).map(({ line }) => line).toReversed();
+    if (lines.length >= count || Date.now() > late) return lines;
+  }
+}
+
+async function withMx(options: MxOptions, run: (mx: Mx) => Promise<void>): Promise<void> {
+  const mx = await Mx.start({ markers, ...options });
+  try {
+    await run(mx);
+  } finally {
+    await mx.close();
+  }
+}
+
+test('a relayed mail: who, to whom, what was said of it, where it went, and how long it took', () =>
+  withMx({ markers: [...markers, 'example.com/checks/date=log'] }, async (mx) => {
+    await mx.say(...mail(), ...to('alice@example.com', 'Bob@Example.COM'), 'DATA', text);
+    const [line, ...more] = await linesOf(mx, 1);
+    assert.ok(line);
+    assert.deepEqual(more, []);
+    const { time, id, session, reply, queue, ms, relay_ms, size, said, destination, tries, tls, ...rest } = line;
+    assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000);
+    assert.match(id ?? '', /^[0-9A-Z]{14}$/);
+    assert.match(session ?? '', /^[0-9A-Z]{14}$/);
+    assert.ok(queue !== undefined && reply?.includes(queue), reply);
+    assert.ok(ms !== undefined && relay_ms !== undefined && ms >= relay_ms);
+    assert.ok(size !== undefined && size > 50);
+    assert.match(destination ?? '', /^127\.0\.0\.1:\d+$/);
+    assert.equal(tries?.n, 1);
+    assert.equal(tls, 'no');
+    const date = said?.find(([plugin]) => plugin === 'date');
+    assert.deepEqual(date, ['date', 'pass', 'log only, would reject: Missing header - Date:']);
+    assert.deepEqual(rest, {
+      node: 'mx.test.example',
+      verdict: 'relayed',
+      stage: 'dot',
+      domain: 'example.com',
+      from: 'anna@sender.example',
+      header_from: 'Anna <anna@sender.example>',
+      to: [
+        { address: 'alice@example.com', reply: '250 2.1.5 Recipient ok' },
+        { address: 'Bob@example.com', reply: '250 2.1.5 Recipient ok' },
+      ],
+      subject: 'Angebot',
+      'message-id': '<1@sender.example>',
+      ip: '127.0.0.1',
+      host: 'localhost',
+      helo: 'client.test.example',
+    });
+  }));
+
+test('a rejected mail names the plugin, the reason, the reply and the file', () =>
+  withMx({ markers: [...markers, 'example.com/checks/date'] }, async (mx) => {
+    await mx.say(...mail(), ...to('alice@example.com'), 'DATA', text);
+    const [line] = await linesOf(mx, 1);
+    assert.equal(line?.verdict, 'rejected');
+    assert.equal(line.plugin, 'date');
+    assert.equal(line.reason, 'Missing header - Date:');
+    assert.equal(line.reply, `550 5.7.1 Missing header - Date: (${line.id})`);
+    assert.ok(mx.archived().some(({ path }) => path.endsWith(line.filename ?? 'none')));
+    assert.deepEqual(
+      line.said?.find(([plugin]) => plugin === 'date'),
+      ['date', 'reject', 'Missing header - Date:'],
+    );
+  }));
+
+test('greylisting: the tries of one mail have a key in common, and are counted', () =>
+  withMx({ markers: [...markers, 'example.com/checks/greylisting'] }, async (mx) => {
+    for (let i = 0; i < 2; i++) await mx.say(...mail(), ...to('alice@example.com'), 'DATA', text);
+    await mx.say(...mail('<other@sender.example>'), ...to('alice@example.com'), 'DATA', text);
+    const lines = await linesOf(mx, 3);
+    assert.deepEqual(
+      lines.map(({ verdict, plugin, tries }) => [verdict, plugin, tries?.n]),
+      [
+        ['deferred', 'greylisting', 1],
+        ['deferred', 'greylisting', 2],
+        ['deferred', 'greylisting', 1],
+      ],
+    );
+    assert.equal(lines[0]?.tries?.key, lines[1]?.tries?.key);
+    assert.notEqual(lines[0]?.tries?.key, lines[2]?.tries?.key);
+    assert.equal(lines[1]?.tries?.first, lines[0]?.time);
+  }));
+
+test('what the local MTA refuses, for each recipient and for all', async () => {
+  const no: Record<string, string> = { 'RCPT TO:<bob@example.com>': '550 5.1.1 unknown' };
+  const script = ({ line }: Step): string | undefined =>
+    Object.entries(no).find(([begin]) => line.startsWith(begin))?.[1];
+  const mta = await ScriptedMta.start({ extensions: ['PIPELINING'], script });
+  try {
+    await withMx({ relayPort: mta.port }, async (mx) => {
+      await mx.say(...mail(), ...to('alice@example.com', 'bob@example.com'), 'DATA', text);
+      await mx.say(...mail(), ...to('alice@example.com', 'bob@example.com'), 'RSET', 'QUIT');
+      no['MAIL'] = '552 5.3.4 too large';
+      await mx.say(...mail(), ...to('alice@example.com'), 'DATA', text);
+      const [partly, recalled, refused] = await linesOf(mx, 3);
+      assert.deepEqual([partly?.verdict, recalled?.verdict, refused?.verdict], ['deferred', 'refused', 'refused']);
+      assert.deepEqual(partly?.to, [
+        { address: 'alice@example.com', reply: '250 2.1.5 Recipient ok' },
+        { address: 'bob@example.com', reply: '550 5.1.1 unknown' },
+      ]);
+      assert.deepEqual(
+        [recalled?.stage, recalled?.to, recalled?.domain],
+        ['rcpt', [{ address: 'bob@example.com', reply: '550 5.1.1 unknown' }], 'example.com'],
+      );
+      assert.equal(refused?.reply, '552 5.3.4 too large');
+      assert.equal(refused.destination, `127.0.0.1:${mta.port}`);
+    });
+  } finally {
+    await mta.stop();
+  }
+});
+
+test('turned away before there was a mail: relaying, too many errors, too many connections', () =>
+  withMx({ settings: ['max_connections_per_ip=1', 'max_errors=2'] }, async (mx) => {
+    const replies = await mx.say(...mail(), ...to('x@other.example'));
+    assert.match(replies.at(-1) ?? '', /^550 5\.7\.1 /);
+    const client = await mx.connect();
+    await mx.connect().catch(() => undefined);
+    await client.say('NONSENSE');
+    await client.say('NONSENSE');
+    const lines = await linesOf(mx, 3);
+    assert.deepEqual(
+      new Set(lines.map(({ verdict, stage, plugin, reply }) => `${verdict}, ${stage}, ${plugin}: ${reply}`)),
+      new Set([
+        'turned away, connect, limits: 421 4.7.0 Too many connections from your address',
+        'turned away, connect, limits: 421 4.7.0 Too many errors',
+        'turned away, rcpt, undefined: 550 5.7.1 Relaying denied',
+      ]),
+    );
+    const foreign = lines.find(({ stage }) => stage === 'rcpt');
+    assert.equal(foreign?.domain, '');
+    assert.equal(foreign.from, 'anna@sender.example');
+    assert.deepEqual(foreign.to, [{ address: 'x@other.example', reply: '550 5.7.1 Relaying denied' }]);
+  }));
+
+test('a client that leaves in the middle of its mail', async () => {
+  await withMx({}, async (mx) => {
+    const client = await mx.connect();
+    for (const line of [...mail(), ...to('alice@example.com'), 'DATA']) await client.say(line);
+    client.end();
+    const [line] = await linesOf(mx, 1);
+    assert.deepEqual(
+      [line?.verdict, line?.stage, line?.reason, line?.to?.[0]?.address],
+      ['deferred', 'data', 'the connection ended before the mail did', 'alice@example.com'],
+    );
+  });
+});
+
+test('the encryption of the session', () =>
+  withMx({ certificate: makeCertificate('mx.test.example') }, async (mx) => {
+    const client = await RawClient.open({ port: mx.port });
+    await client.sayAll(hello, 'STARTTLS');
+    await client.handshake();
+    await client.sayAll(...mail(), ...to('alice@example.com'), 'DATA', text);
+    client.end();
+    const [line] = await linesOf(mx, 1);
+    assert.equal(line?.tls, '1.3 TLS_AES_256_GCM_SHA384');
+  }));
+
+test('journal_subject = no leaves subjects out; journal = 0 leaves all out', async () => {
+  await withMx({ settings: ['journal_subject=no'] }, async (mx) => {
+    await mx.say(...mail(), ...to('alice@example.com'), 'DATA', text);
+    const [line] = await linesOf(mx, 1);
+    assert.equal(line?.subject, undefined);
+    assert.equal(line?.header_from, 'Anna <anna@sender.example>');
+  });
+  await withMx({ settings: ['journal=0'] }, async (mx) => {
+    const replies = await mx.say(...mail(), ...to('alice@example.com'), 'DATA', text);
+    assert.match(replies.at(-1) ?? '', /^250 /);
+    assert.equal(mx.listener.services.journal, undefined);
+  });
+});

@@ -1,7 +1,8 @@
 /**
  * The connections to the local MTA: at most so many at once, first come first served, and kept open for a moment for
- * the next mail (Postfix' own client caches connections on demand, for 2 s, too). What is said on them is
- * transaction.ts.
+ * the next mail (Postfix' own client caches connections on demand, for 2 s, too). Once no client is there, none is
+ * kept: an MTA that says 421 to new sessions is heard, and sessions cost Exim and OpenSMTPD a process. What is said on
+ * them is transaction.ts.
  */
 import type { MailDeadline } from './deadline.js';
 import { ConnectionLost, MtaConnection, type MtaTarget } from './mta-connection.js';
@@ -27,6 +28,9 @@ interface IdleConnection {
 }
 
 const resetMs = 5_000;
+
+/** The next client of a queue that is being emptied comes sooner than that. */
+const restMs = 10;
 
 export class MtaPool {
   readonly #options: MtaPoolOptions;
@@ -107,13 +111,24 @@ export class MtaPool {
   #keepOrRetire(connection: MtaConnection): void {
     const { idleMs, mailsPerConnection } = this.#options;
     if (connection.uses >= mailsPerConnection) return this.retire(connection);
-    const timer = setTimeout(() => {
-      removeFrom(this.#idle, idle);
-      this.retire(connection);
-    }, idleMs);
-    const idle: IdleConnection = { connection, timer: timer.unref() };
-    this.#idle.push(idle);
+    this.#idle.push({ connection, timer: this.#retireAfter(idleMs, connection) });
     return undefined;
+  }
+
+  #retireAfter(ms: number, connection: MtaConnection): NodeJS.Timeout {
+    return setTimeout(() => {
+      const at = this.#idle.findIndex((idle) => idle.connection === connection);
+      if (at >= 0) this.#idle.splice(at, 1);
+      this.retire(connection);
+    }, ms).unref();
+  }
+
+  /** Unused connections are kept a moment longer only, in which the next mail may still take them. */
+  rest(): void {
+    for (const [i, { connection, timer }] of this.#idle.entries()) {
+      clearTimeout(timer);
+      this.#idle[i] = { connection, timer: this.#retireAfter(Math.min(restMs, this.#options.idleMs), connection) };
+    }
   }
 
   /** Ends a session that is not to be used again. */

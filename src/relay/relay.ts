@@ -57,6 +57,8 @@ export interface Relay {
    * within 5 s.
    */
   probe(recipient: string): Promise<Probe>;
+  /** Ends unused connections in a moment: no client is there who might send a mail. */
+  rest(): void;
   /** Waits for the mails under way, then ends all sessions. Later mails are `unreachable`. */
   close(): Promise<void>;
 }
@@ -69,7 +71,7 @@ export interface RelayOptions {
   readonly connections: number;
   /** For one mail in all: turn, connection, envelope, message and reply. */
   readonly timeoutMs: number;
-  /** How long an unused connection is kept; 2 s unless told. */
+  /** How long an unused connection is kept while clients are there; 2 s unless told. */
   readonly idleMs?: number;
   /** A connection is ended after so many; 100 unless told. */
   readonly mailsPerConnection?: number;
@@ -161,6 +163,10 @@ class PooledRelay implements Relay {
     } finally {
       this.#pool.release(connection);
     }
+  }
+
+  rest(): void {
+    this.#pool.rest();
   }
 
   async close(): Promise<void> {

@@ -24,7 +24,6 @@ export interface Owner {
   readonly limits: ConnectionLimits;
   /** How long a client may pause in the middle of its message. */
   readonly idleMs: number;
-  readonly connections: Set<Connection>;
   readonly hasCertificate: boolean;
   readonly stopping: boolean;
   /** Mails read to their end and not answered yet. */
@@ -33,6 +32,8 @@ export interface Owner {
   /** Makes the handshake; returns what ends it early. */
   startTls(socket: net.Socket, done: (secured: TLSSocket | undefined) => void): () => void;
   failed(error: Error): void;
+  /** The connection is closed; may be said twice. */
+  left(connection: Connection): void;
 }
 
 export class Connection implements SocketUser {
@@ -223,7 +224,7 @@ export class Connection implements SocketUser {
   }
 
   #close(): void {
-    this.#listener.connections.delete(this);
+    this.#listener.left(this);
     this.#socket.close();
   }
 
@@ -290,7 +291,7 @@ export class Connection implements SocketUser {
   }
 
   gone(): void {
-    this.#listener.connections.delete(this);
+    this.#listener.left(this);
     this.#admission.leave();
     this.#session.closed();
   }

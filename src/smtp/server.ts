@@ -52,6 +52,10 @@ export class Listener implements Owner {
     connection.open();
   }
 
+  left(connection: Connection): void {
+    if (this.connections.delete(connection) && this.connections.size === 0) this.services.relay.rest();
+  }
+
   /** What went wrong with a socket is its client's business. */
   failed(error: Error): void {
     this.services.log.debug({ problem: error.message }, 'connection error');

@@ -184,6 +184,18 @@ test('connections that nobody uses are ended with QUIT', async () => {
   });
 });
 
+test('once no client is there connections are ended soon; the mails of one that comes at once still use them', async () => {
+  await withRelay({ mta: { extensions: usual }, relay: { idleMs: 3_600_000 } }, async ({ mta, relay }) => {
+    await relay.send(request());
+    relay.rest();
+    assert.equal((await relay.send(request())).kind, 'accepted');
+    assert.equal(mta.lines.length, 1);
+    relay.rest();
+    await until(() => mta.open === 0);
+    assert.equal(mta.said.filter((line) => line === 'QUIT').length, 1);
+  });
+});
+
 test('close lets mails under way finish, ends every session and takes no more mail', async () => {
   await withRelay({ mta: { extensions: usual }, relay: { connections: 2 } }, async ({ mta, relay }) => {
     const under = mails(10).map(() => relay.send(request()));

@@ -50,6 +50,7 @@ export async function tryMail(mail: MailToTry, services: Services): Promise<Trie
     plugins: new HookTable(services.plugins.listed, (heard) => said.push(saidOf(heard))),
     relay: {
       probe: (recipient) => services.relay.probe(recipient),
+      rest: () => undefined,
       send: () => {
         acts.push('handed over');
         return Promise.resolve({ kind: 'accepted', text: 'the local MTA would have it now' });

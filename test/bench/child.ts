@@ -51,15 +51,8 @@ export class Child {
     throw new Error(this.#gone ?? `no greeting within ${startMs} ms`);
   }
 
-  /** Seconds of the process and all its children, those included that have ended and were waited for. */
   cpuSeconds(): number {
-    const all = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? statOf(name) : []));
-    const tree = new Set([this.#process.pid ?? -1]);
-    for (let before = 0; before < tree.size;) {
-      before = tree.size;
-      for (const { pid, parent } of all) if (tree.has(parent)) tree.add(pid);
-    }
-    return all.filter(({ pid }) => tree.has(pid)).reduce((sum, { cpu }) => sum + cpu, 0);
+    return cpuSecondsOf(this.#process.pid ?? -1);
   }
 
   async stop(): Promise<void> {
@@ -70,6 +63,17 @@ export class Child {
     await exited;
     clearTimeout(timer);
   }
+}
+
+/** Seconds of the process and all its children, those included that have ended and were waited for. */
+export function cpuSecondsOf(root: number): number {
+  const all = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? statOf(name) : []));
+  const tree = new Set([root]);
+  for (let before = 0; before < tree.size;) {
+    before = tree.size;
+    for (const { pid, parent } of all) if (tree.has(parent)) tree.add(pid);
+  }
+  return all.filter(({ pid }) => tree.has(pid)).reduce((sum, { cpu }) => sum + cpu, 0);
 }
 
 interface Stat {

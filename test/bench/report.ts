@@ -18,10 +18,11 @@ export interface Baselines {
 
 export const legend = [
   'mails/s: median of the rounds. of bare, of own: the same as a share of the bare line and of postern, median of each round’s ratio.',
+  'CPU/bare: CPU seconds a mail as a share of the bare line, median of each round’s ratio.',
   'CPU: seconds of the server’s processes for 1,000 mails, all rounds together. p50, p99: ms from MAIL to the last reply, all mails.',
 ].join('\n');
 
-const columns = ['mails/s', 'of bare', 'of own', 'CPU s', 'p50', 'p99'] as const;
+const columns = ['mails/s', 'of bare', 'CPU/bare', 'of own', 'CPU s', 'p50', 'p99'] as const;
 const nameWidth = 28;
 const width = 10;
 
@@ -42,12 +43,14 @@ function line({ name, samples }: Row, references: readonly (readonly Sample[])[]
   return `  ${name.padEnd(nameWidth)}${' '.repeat(8)}${cells.map((cell) => cell.padStart(width)).join('')}${said}`;
 }
 
-function cellsOf(samples: readonly Sample[], references: readonly (readonly Sample[])[]): string[] {
+function cellsOf(samples: readonly Sample[], [bare = [], own = []]: readonly (readonly Sample[])[]): string[] {
   const latencies = samples.flatMap((sample) => sample.latencies).toSorted((a, b) => a - b);
   const mails = sum(samples.map((sample) => sample.mails));
   return [
     figure(median(samples.map(({ perSecond }) => perSecond))),
-    ...references.map((reference) => ratio(samples, reference)),
+    ratio(samples, bare, ({ perSecond }) => perSecond),
+    ratio(samples, bare, ({ cpuSeconds, mails: count }) => cpuSeconds / count),
+    ratio(samples, own, ({ perSecond }) => perSecond),
     figure((sum(samples.map(({ cpuSeconds }) => cpuSeconds)) / mails) * 1000),
     figure(latencies[Math.floor(mails * 0.5)] ?? NaN),
     figure(latencies[Math.floor(mails * 0.99)] ?? NaN),
@@ -55,10 +58,10 @@ function cellsOf(samples: readonly Sample[], references: readonly (readonly Samp
 }
 
 /** `-` where there is nothing to compare with. */
-function ratio(samples: readonly Sample[], reference: readonly Sample[]): string {
-  const ratios = samples.flatMap(({ perSecond }, round) => {
+function ratio(samples: readonly Sample[], reference: readonly Sample[], of: (sample: Sample) => number): string {
+  const ratios = samples.flatMap((sample, round) => {
     const other = reference[round];
-    return other ? [perSecond / other.perSecond] : [];
+    return other ? [of(sample) / of(other)] : [];
   });
   return ratios.length === 0 ? '-' : median(ratios).toFixed(2);
 }

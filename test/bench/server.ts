@@ -1,14 +1,15 @@
-/** What is measured: a server under a name, and how each of them is started. Peers are in haraka.ts and qpsmtpd.ts. */
+/** What is measured: a server under a name, and how each of them is started. Peers have files of their own. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filesBelow } from '../support/files-below.js';
 import { freePort } from '../support/free-port.js';
+import { shippedPlugins } from '../support/shipped-plugins.js';
 import { Child } from './child.js';
 
 export interface Server {
   readonly port: number;
-  readonly child: Child;
+  readonly child: Pick<Child, 'greeting' | 'cpuSeconds' | 'stop'>;
   /** Refuses what it should: unknown recipients, foreign domains, mail without a Date: field. */
   readonly judges: boolean;
   /** How many refused mails it has kept; undefined where it keeps none. */
@@ -34,14 +35,31 @@ export const hostname = 'mx.bench.example';
 
 const compiled = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** As shipped, with its own list of plugins and a domain that has four checks on. */
-export const postern = (workers: number): Candidate => ({
-  name: workers === 1 ? 'postern' : `postern, ${workers} workers`,
+/** Five checks, and lists with an entry each. */
+const typicalMarkers = [
+  ...['helo', 'date', 'sender', 'address', 'spf'].map((check) => `${domain}/checks/${check}`),
+  ...['blacklisted', 'whitelisted'].flatMap((list) => [
+    `${domain}/${list}/ips/192.0.2.1`,
+    `${domain}/${list}/senders/somebody@elsewhere.example`,
+    `${domain}/${list}/domains/elsewhere.example`,
+  ]),
+  `${domain}/whitelisted/recipients/sales`,
+  '_global_/blacklisted/ips/198.51.100.0_24',
+  '_global_/blacklisted/senders/bad@spam.example',
+];
+
+const zone = {
+  'client.example': { A: ['127.0.0.1'], TXT: ['v=spf1 ip4:127.0.0.0/8 include:_spf.client.example -all'] },
+  '_spf.client.example': { TXT: ['v=spf1 ip4:192.0.2.0/24 -all'] },
+};
+
+/** With the plugins as shipped, and a domain that has typical checks and lists, or just its mailbox. */
+export const postern = (kind: 'typical' | 'bare domain', workers = 1): Candidate => ({
+  name: `postern, ${kind}${workers === 1 ? '' : `, ${workers} workers`}`,
   async start({ dir, sinkPort }) {
     const port = await freePort();
-    const own = join(dir, 'srv', domain);
-    for (const check of ['helo', 'date', 'sender', 'address']) put(join(own, 'checks', check), '');
-    put(join(own, 'users', 'valid', mailbox), '');
+    const markers = [`${domain}/users/valid/${mailbox}`, ...(kind === 'typical' ? typicalMarkers : [])];
+    for (const marker of markers) put(join(dir, 'srv', marker), '');
     const settings = {
       listen: `127.0.0.1:${port}`,
       relay: `127.0.0.1:${sinkPort}`,
@@ -50,12 +68,15 @@ export const postern = (workers: number): Candidate => ({
       state: join(dir, 'state'),
       hostname,
       workers,
+      max_connections_per_ip: 500,
+      dns_zone: put(join(dir, 'zone.json'), JSON.stringify(zone)),
+      plugins: put(join(dir, 'plugins'), shippedPlugins()),
       config: put(join(dir, 'postern.conf'), ''),
     };
     const flags = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
     const words = [compiled('../../src/main.js'), 'serve', ...flags];
     const child = await new Child({ program: process.execPath, words, log: join(dir, 'log') }).listening(port);
-    return { port, child, judges: true, archived: () => filesIn(join(dir, 'spam'), 'new') };
+    return { port, child, judges: kind === 'typical', archived: () => filesIn(join(dir, 'spam'), 'new') };
   },
 });
 

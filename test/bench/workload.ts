@@ -3,7 +3,7 @@ import { SmtpClient } from '../../src/trial/smtp-client.js';
 import { type Load, runLoad } from './load.js';
 import { type Server, domain, mailbox } from './server.js';
 
-export interface Workload extends Pick<Load, 'connections' | 'mailsPerConnection' | 'size' | 'answer'> {
+export interface Workload extends Pick<Load, 'connections' | 'mailsPerConnection' | 'size' | 'answer' | 'pipelined'> {
   readonly name: string;
 }
 
@@ -15,6 +15,15 @@ export const workloads: readonly Workload[] = [
   { name: 'accepted 5 KB, c1 m10', connections: 1, mailsPerConnection: 10, size: small, answer: 'accepted' },
   { name: 'accepted 5 KB, c20 m1', connections: 20, mailsPerConnection: 1, size: small, answer: 'accepted' },
   { name: 'accepted 5 KB, c20 m10', connections: 20, mailsPerConnection: 10, size: small, answer: 'accepted' },
+  { name: 'accepted 5 KB, c200 m10', connections: 200, mailsPerConnection: 10, size: small, answer: 'accepted' },
+  {
+    name: 'the same pipelined, c20 m10',
+    connections: 20,
+    mailsPerConnection: 10,
+    size: small,
+    answer: 'accepted',
+    pipelined: true,
+  },
   { name: 'accepted 1 MB, c4 m5', connections: 4, mailsPerConnection: 5, size: large, answer: 'accepted' },
   {
     name: 'rejected and archived 5 KB, c20 m10',
@@ -25,7 +34,8 @@ export const workloads: readonly Workload[] = [
   },
 ];
 
-/** Before the first sample: enough for the compilers to know what is hot. */
+/** Before the first sample each server has so many mails of these: its compilers know what is hot then. */
+export const warmUpMails = 4_000;
 export const warmUp = workloads.filter(({ connections, size }) => connections === 20 && size === small);
 
 /** Only what keeps refused mail can be asked to. */

@@ -51,6 +51,11 @@ export class Postfix {
     }
   }
 
+  /** Of its first process, whose children all others are. */
+  get pid(): number {
+    return this.#master?.pid ?? -1;
+  }
+
   /** Starts it, again after `down`. */
   async up(): Promise<void> {
     const env = { ...process.env, LD_LIBRARY_PATH: '/usr/lib/postfix', LANG: 'C' };

@@ -5,6 +5,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { errorText } from './mail/error-text.js';
 
 /** Octets that wait for a reader. */
 const maxPendingOctets = 1_048_576;
@@ -153,7 +154,7 @@ export function reopenLogFiles(): readonly string[] {
       output.use(openToAppend(path));
       return [];
     } catch (error) {
-      return [`log_file = ${path}: ${(error as Error).message}`];
+      return [`log_file = ${path}: ${errorText(error)}`];
     }
   });
 }

@@ -9,6 +9,7 @@ import { prettyFactory } from 'pino-pretty';
 import { fileOutput, type LineOutput, standardOutput } from './log-output.js';
 import { printable } from './mail/text.js';
 import type { Settings } from './settings/settings.js';
+import { errorText } from './mail/error-text.js';
 
 export type { Logger } from 'pino';
 
@@ -68,7 +69,7 @@ function openFile(path: string): { readonly file?: LineOutput; readonly problem?
   try {
     return { file: fileOutput(path) };
   } catch (error) {
-    return { problem: (error as Error).message };
+    return { problem: errorText(error) };
   }
 }
 

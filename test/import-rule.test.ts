@@ -58,7 +58,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   trial: ['mail', 'settings'],
   settings: ['mail'],
   log: ['mail', 'log-output', 'type settings'],
-  'log-output': [],
+  'log-output': ['mail'],
   cli: 'everything',
   main: 'everything',
   plugins: ['hooks/plugin', 'hooks/check', 'hooks/arguments', 'mail'],

@@ -4,7 +4,7 @@
  */
 import { cut, lineStart, objectOf, safeLine } from '../lines/json-line.js';
 
-export const auditActions = [
+const auditActions = [
   'log-in',
   'log-in failed',
   'log-out',

@@ -116,7 +116,7 @@ function dayBounds(now: Date): { readonly after: number; readonly before: number
 }
 
 /** `2026-11-24` */
-export function dayOf(now: Date): string {
+function dayOf(now: Date): string {
   const day = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1, 12);
   return [day.getFullYear(), day.getMonth() + 1, day.getDate()].map((n) => String(n).padStart(2, '0')).join('-');
 }

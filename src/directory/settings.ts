@@ -21,7 +21,7 @@ import {
 } from '../settings/read-table.js';
 import { duration, integer, yesNo } from '../settings/value-kind.js';
 
-export const directoryKeys = [
+const directoryKeys = [
   'uri',
   'base',
   'filter',

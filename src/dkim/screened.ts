@@ -9,7 +9,7 @@ import { areReadable } from '../mail/mailboxes.js';
 import type { MessageSource } from '../mail/message.js';
 import { bodyOf, canonicalLength } from './body.js';
 
-export const limits = {
+const limits = {
   /** Newest first; more are not looked at (RFC 6376 §6.1 leaves it to the verifier). */
   signatures: 8,
   /** Octets; of a signature, or a field of an ARC set. */

@@ -17,7 +17,7 @@ const asked = <Context>(): Hook<Context, HookAnswer> => ({});
 const told = <Context>(): Hook<Context, void | Promise<void>> => ({});
 
 /** Every hook, with what a plugin sees at it. A new hook is one line here. */
-export const hooks = {
+const hooks = {
   /** Before the greeting. */
   connect: asked<SessionContext>(),
   helo: asked<SessionContext>(),

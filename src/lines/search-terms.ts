@@ -12,7 +12,7 @@ export interface SearchTerm<K extends string> {
 }
 
 /** A longer search is refused. */
-export const maxSearch = 1_000;
+const maxSearch = 1_000;
 
 /**
  * Yields words with an optional `-` and `key:`, whose value may stand in quotes; or a text that says what is wrong.

@@ -165,6 +165,6 @@ function clientAt({ name, family, port, address }: Whence): MilterClient | undef
 }
 
 /** An address as MTAs write it: IPv6 with or without `IPv6:`, in any case, with or without a zone. */
-export function macroIp(text: string): Ip | undefined {
+function macroIp(text: string): Ip | undefined {
   return parseIp(text.replace(/^IPv6:/i, '').replace(/%.*$/s, ''));
 }

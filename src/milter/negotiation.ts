@@ -18,7 +18,7 @@ export interface Agreement extends Offer {
   readonly lists: readonly (readonly [stage: number, names: string])[];
 }
 
-export const ownVersion = 6;
+const ownVersion = 6;
 /** Version 1 has other flags, and no MTA in use speaks it. */
 const oldestVersion = 2;
 
@@ -145,7 +145,7 @@ function wantedOfEvent(filter: FilterWithWishes, event: MilterEvent): number {
 }
 
 /** Is the event seen only, and never answered? */
-export function isSilent(filter: FilterWithWishes, event: MilterEvent): boolean {
+function isSilent(filter: FilterWithWishes, event: MilterEvent): boolean {
   return filter[event] !== undefined && event !== 'eom' && event !== 'data' && (filter.silent ?? []).includes(event);
 }
 

@@ -14,7 +14,7 @@ export interface MilterServerOptions {
   /** Connections at a time; one more is closed at once. Default 4,000. */
   readonly maxConnections?: number;
   /** A connection that is silent for so long is closed. Default 7,210,000 ms, as libmilter. */
-  readonly idleMilliseconds?: number;
+  readonly idleMs?: number;
   /** Octets a frame may announce. Default 65,536. */
   readonly frameLimit?: number;
   /** What went wrong; nothing of it concerns other connections. */
@@ -77,7 +77,7 @@ export class MilterServer<S = undefined, T = undefined> {
 
   /** Serves a connection, wherever it comes from. */
   accept(socket: net.Socket): void {
-    const { maxConnections = defaultMaxConnections, idleMilliseconds = defaultIdle } = this.#options;
+    const { maxConnections = defaultMaxConnections, idleMs = defaultIdle } = this.#options;
     socket.on('error', () => {}); // 'close' follows
     if (this.#connections.size >= maxConnections) {
       this.#report({ kind: 'full', connections: this.#connections.size });
@@ -91,7 +91,7 @@ export class MilterServer<S = undefined, T = undefined> {
       frameLimit,
     );
     this.#connections.set(socket, session);
-    socket.setTimeout(idleMilliseconds, () => socket.destroy());
+    socket.setTimeout(idleMs, () => socket.destroy());
     socket.on('data', (octets) => this.#guarded(socket, () => receive(socket, session, octets)));
     socket.on('drain', () => resume(socket, session.backlog));
     socket.on('end', () => this.#guarded(socket, () => session.end()));
@@ -138,13 +138,13 @@ export class MilterServer<S = undefined, T = undefined> {
    * Stops listening (a socket file goes), closes the connections without a message under way, and waits for the
    * others' messages, at most so long; then they are closed too.
    */
-  async stop(graceMilliseconds = 5_000): Promise<void> {
+  async stop(graceMs = 5_000): Promise<void> {
     this.#isStopping = true;
     const closed = this.#listeners.splice(0).map((listener) => new Promise((settle) => listener.close(settle)));
     this.#closeIdle();
-    await this.#emptied(graceMilliseconds);
+    await this.#emptied(graceMs);
     for (const socket of this.#connections.keys()) socket.destroy();
-    await Promise.all([...closed, this.#emptied(graceMilliseconds)]);
+    await Promise.all([...closed, this.#emptied(graceMs)]);
   }
 
   #closeIdle(): void {

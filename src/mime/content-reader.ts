@@ -35,7 +35,7 @@ export type FromThread =
   | { readonly kind: 'more'; readonly job: number }
   | { readonly kind: 'done'; readonly job: number; readonly content: Content };
 
-export const usualLimits: ReaderLimits = { threads: 2, timeMs: 10_000, memoryMb: 256 };
+const usualLimits: ReaderLimits = { threads: 2, timeMs: 10_000, memoryMb: 256 };
 
 export function openContentReader(limits: ReaderLimits = usualLimits): ContentReader {
   return new Threads(limits);

@@ -12,10 +12,10 @@ import type { Keep } from './content-reader.js';
 import { zipNames } from './zip-names.js';
 
 /** Our choices; Haraka takes 1000 parts, Postfix a depth of 100, and real mail stays far below. */
-export const limits = { parts: 1000, depth: 50, attachedMails: 5, headerSize: 1 << 20 } as const;
+const limits = { parts: 1000, depth: 50, attachedMails: 5, headerSize: 1 << 20 } as const;
 
 /** Octets of pictures that are kept where they are asked for: of one, of all. */
-export const pictures = { each: 2 << 20, all: 8 << 20 } as const;
+const pictures = { each: 2 << 20, all: 8 << 20 } as const;
 
 export async function readContent(octets: Readable, keep?: Keep): Promise<Content> {
   try {

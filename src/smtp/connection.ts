@@ -17,6 +17,7 @@ import type { Services } from './services.js';
 import { type Client, SmtpSession } from './session.js';
 import { tlsFactsOf } from './tls-facts.js';
 import { type XclientAttributes, xclientNames } from './command/xclient.js';
+import { errorStack } from '../mail/error-text.js';
 
 /** What a connection sees of the listener it came by (server.ts). */
 export interface Owner {
@@ -206,8 +207,7 @@ export class Connection implements SocketUser {
   }
 
   #broken(error: unknown): Reply {
-    const problem = error instanceof Error ? error.stack : String(error);
-    this.#listener.services.log.error({ session: this.#session.id, problem }, 'command failed');
+    this.#listener.services.log.error({ session: this.#session.id, problem: errorStack(error) }, 'command failed');
     return reply(421, '4.3.0', 'Internal error, closing connection');
   }
 

@@ -34,6 +34,7 @@ import type { RecipientJudgement } from './recipient-judgement.js';
 import type { Services } from './services.js';
 import type { TlsFacts } from './tls-facts.js';
 import type { SmtpTransaction } from './transaction.js';
+import { errorStack } from '../mail/error-text.js';
 
 export interface Client {
   readonly ip: Ip;
@@ -159,8 +160,7 @@ export class SessionPlugins {
 
   /** Nothing is accepted because something broke. */
   broken(error: unknown, at: 'rcpt' | 'data' | 'disconnect', about: AboutTransaction = {}): Reply {
-    const problem =
-      error instanceof BrokenMarker ? error.message : error instanceof Error ? error.stack : String(error);
+    const problem = error instanceof BrokenMarker ? error.message : errorStack(error);
     const { id: session, clientIp } = this.#state;
     this.#services.log.error({ ip: clientIp.text, session, at, problem }, 'cannot be judged now');
     if (at !== 'disconnect') this.enter(at, localProblem, { reason: 'cannot be judged now', ...about });

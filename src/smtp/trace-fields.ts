@@ -110,7 +110,7 @@ function received(facts: TraceFacts): string {
 }
 
 /** RFC 5322 §3.3 date-time in local time; the mails of one second share its text. */
-export function dateTime(time: Date): string {
+function dateTime(time: Date): string {
   const second = Math.floor(time.getTime() / 1000);
   if (second !== last.second) last = { second, text: writeDateTime(time) };
   return last.text;

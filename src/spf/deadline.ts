@@ -5,6 +5,7 @@
  * to be waited for, and the signal for the resolver is made when the resolver first asks for it.
  */
 import type { DnsAnswer, LookupOptions } from '../dns/resolver.js';
+import { errorText } from '../mail/error-text.js';
 
 /** The longest time a timer can be set for. */
 const maxTimerMs = 2 ** 31 - 1;
@@ -85,7 +86,7 @@ interface RunningClock {
 
 /** A resolver does not throw or reject; one that does has failed. */
 export function failedAnswer(error: unknown): DnsAnswer<never> {
-  return { kind: 'failed', problem: error instanceof Error ? error.message : 'the resolver failed' };
+  return { kind: 'failed', problem: errorText(error) };
 }
 
 const secondsText = (ms: number): string => `${ms / 1000} ${ms === 1000 ? 'second' : 'seconds'}`;

@@ -3,7 +3,7 @@
  */
 
 /** RFC 1035 §2.3.4: the longest name in presentation form, and the longest label. */
-export const maxNameLength = 253;
+const maxNameLength = 253;
 const maxLabelLength = 63;
 
 const dot = 0x2e;

@@ -192,7 +192,7 @@ function valueOf(letter: MacroLetter, values: MacroValues, context: MacroContext
 }
 
 /** RFC 7208 §7.3: `%{i}` of an IPv6 address is its 32 nibbles with dots between. */
-export function dottedNibbles(ip: Ip): string {
+function dottedNibbles(ip: Ip): string {
   let nibbles = '';
   for (const word of ip.words) nibbles += word.toString(16).padStart(8, '0');
   return [...nibbles].join('.');

@@ -10,7 +10,7 @@ import { schema } from '../settings/schema.js';
 import type { TreeFolder } from './inside-tree.js';
 import { writeLines } from './write-lines.js';
 
-export const expiryFile = 'expire';
+const expiryFile = 'expire';
 
 export interface ExpiryLimits {
   readonly kind: 'limits';

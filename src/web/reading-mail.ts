@@ -15,6 +15,11 @@ import { maySee } from './login/sessions.js';
 import { queryOf, spfPage } from './pages/spf-part.js';
 
 export function readingMail(app: Hono<Vars>, parts: WebParts): void {
+  pages(app, parts);
+  downloads(app, parts);
+}
+
+function pages(app: Hono<Vars>, parts: WebParts): void {
   app.get('/mail/:yday/:domain/:file', async (c) => {
     const ref = refFor(c);
     if (!ref) return c.notFound();
@@ -53,6 +58,10 @@ export function readingMail(app: Hono<Vars>, parts: WebParts): void {
     const outcome = await parts.checkSpf(query);
     return c.html(spfPage({ session: c.get('session'), facts, query, outcome, address }));
   });
+}
+
+/** What a browser saves: no browser may show or run it. */
+function downloads(app: Hono<Vars>, parts: WebParts): void {
   app.get('/mail/:yday/:domain/:file/raw', async (c) => {
     const ref = refFor(c);
     const kept = ref && (await keptMail(parts, ref));
@@ -75,7 +84,7 @@ export function readingMail(app: Hono<Vars>, parts: WebParts): void {
     const { octets, names } = (content.kind === 'read' && content.attachments[at]) || {};
     if (!octets) return c.notFound();
     return c.body(new Uint8Array(octets), 200, {
-      // Whatever type the sender gave it, it is saved: no browser may show or run it.
+      // Whatever type the sender gave it.
       'Content-Type': 'application/octet-stream',
       'Content-Disposition': contentDisposition(downloadName(idOf(ref.filename), names?.[0] ?? '')),
       'Content-Security-Policy': "sandbox; default-src 'none'",

@@ -105,7 +105,7 @@ test('4 GB announced: closed at once', async (t) => {
 });
 
 test('a silent connection is closed after its time', async (t) => {
-  const { mta } = await serve(t, editing, { idleMilliseconds: 100 });
+  const { mta } = await serve(t, editing, { idleMs: 100 });
   const one = mta();
   one.send(opening);
   await one.ended();

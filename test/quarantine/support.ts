@@ -13,7 +13,7 @@ import {
 } from '../../src/quarantine/quarantine.js';
 import { ydayOf } from '../../src/quarantine/disk/day.js';
 import { type IndexEntry, indexLine } from '../../src/quarantine/disk/index-entry.js';
-import { readIndex } from '../../src/quarantine/disk/index-lines.js';
+import { readPieces } from '../../src/quarantine/disk/index-lines.js';
 
 export const day = 86_400_000;
 
@@ -64,7 +64,7 @@ export function request({ text: octets = text, about: known = {}, ...rest }: Req
 
 export async function entriesIn(folder: string): Promise<readonly IndexEntry[]> {
   const entries = [];
-  for await (const entry of readIndex(path.join(folder, 'index'))) entries.push(entry);
+  for await (const { entry } of readPieces(path.join(folder, 'index'))) if (entry) entries.push(entry);
   return entries;
 }
 

@@ -1,7 +1,7 @@
 /** `postern print-config`: what would be used, and where each value comes from. */
 import { readFileSync } from 'node:fs';
 import { readDirectoryRows } from '../../directory/settings.js';
-import { printedSettings } from '../../settings/describe.js';
+import { printConfig, printedSettings } from '../../settings/describe.js';
 import { type PrintedRow, printTable } from '../../settings/print-table.js';
 import type { SettingsTask } from '../command/command.js';
 import { failed } from '../complain.js';
@@ -12,8 +12,8 @@ export function printConfigCommand({ settings, sources, file, options }: Setting
   const isJson = options.has('json');
   const directory = options.get('directory');
   if (directory === undefined) {
-    const rows = printedSettings(settings, sources);
-    process.stdout.write(isJson ? asJson(file, rows) : printTable(rows, { equals: ' = ', place: 'behind' }));
+    const text = isJson ? asJson(file, printedSettings(settings, sources)) : printConfig(settings, sources);
+    process.stdout.write(text);
     return exit.ok;
   }
   const read = readDirectoryRows(directory, (path) => readFileSync(path, 'utf8'));

@@ -190,7 +190,7 @@ export class Primary implements Service {
 }
 
 /** Sockets that were handed over take the place of `listen`. */
-export function endpointsOf({ listen }: Settings): readonly ListenEndpoint[] {
+function endpointsOf({ listen }: Settings): readonly ListenEndpoint[] {
   const given = handedOver();
   return given.length > 0 && listen.every(({ kind }) => kind !== 'fd')
     ? given.map((fd) => ({ kind: 'fd', fd }))

@@ -4,6 +4,7 @@ import { chownSync, closeSync, existsSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { accountNumber } from './accounts.js';
 import type { Settings } from '../../settings/settings.js';
+import { errorText } from '../../mail/error-text.js';
 
 /**
  * What is wrong, or undefined once the process is who it should be. `user` without `group` takes the user's own group
@@ -20,7 +21,7 @@ export function dropPrivileges({ user, group }: Account): string | undefined {
     if (user !== '') process.setuid?.(account);
   } catch (error) {
     const given = [user && `user = ${user}`, group && `group = ${group}`].filter((text) => text !== '').join(', ');
-    return `${given}: ${(error as Error).message}; name one that exists; only root can become another`;
+    return `${given}: ${errorText(error)}; name one that exists; only root can become another`;
   }
   return user !== '' && process.getuid?.() === 0 && user !== 'root' && user !== '0'
     ? `user = ${user}: the process is still root`
@@ -51,7 +52,7 @@ export function makeLogFile({ log_file, user, group }: Settings): string | undef
     if (ids) chownSync(log_file, ...ids);
     return undefined;
   } catch (error) {
-    return `log_file = ${log_file}: ${(error as Error).message}; its folder must be there, and postern may write there`;
+    return `log_file = ${log_file}: ${errorText(error)}; its folder must be there, and postern may write there`;
   }
 }
 

@@ -7,7 +7,7 @@ import { jsonLine, render, shown, type Terminal } from '../terminal.js';
 import type { Line } from '../../text/line.js';
 import { findingsIn } from './findings.js';
 
-export const dataError = 65; // EX_DATAERR
+const dataError = 65; // EX_DATAERR
 
 interface LintTask {
   readonly settings: Settings;

@@ -21,13 +21,9 @@ export interface Piece {
 /** A line of more octets is none of ours and is not looked at. */
 const maxForeignLine = 1_048_576;
 
-/** The good entries in order; none when there is no index. Broken IO throws. */
-export async function* readIndex(path: string): AsyncGenerator<IndexEntry> {
-  for await (const { entry } of readPieces(path)) if (entry) yield entry;
-}
-
 /**
- * Every non-empty line in pieces; a last line without newline too if it is whole, for then only the newline is missing.
+ * Every non-empty line in pieces; none when there is no index. A last line without its newline counts where it is
+ * whole otherwise. Broken IO throws.
  */
 export async function* readPieces(path: string): AsyncGenerator<Piece> {
   let held: Buffer[] = [];

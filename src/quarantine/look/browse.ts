@@ -123,7 +123,7 @@ export const daysAsked = ({ root, query }: BrowseOptions, now: Date): readonly D
   daysIn(root, now).filter(({ start, end }) => start < (query.before ?? Infinity) && end > (query.after ?? -Infinity));
 
 /** The whole search, step by step. */
-export async function* search(options: BrowseOptions): AsyncGenerator<BrowseStep> {
+async function* search(options: BrowseOptions): AsyncGenerator<BrowseStep> {
   const { root, query, domains, now = new Date() } = options;
   const from = options.cursor === undefined ? undefined : placeOf(options.cursor);
   let breath = performance.now();

@@ -7,7 +7,7 @@
 const particulars =
   /"[^"]*"(?:@[^\s<>()"',;:]+)?|[^\s<>()"',;:]+@[^\s<>()"',;:]+|\b(?:[0-9a-f]{0,4}:){2,7}[0-9a-f.]*|\b\d{1,3}(?:\.\d{1,3}){3}\b|\b(?:[\w-]+\.)+[a-z][\w-]*\b|\b\d+(?:\.\d+)?\b/gi;
 
-export const leftOut = '…';
+const leftOut = '…';
 
 /** `spf: SPF fail: … does not permit … to send its mail by -all` */
 export function reasonKind(plugin: string, reason: string): string {

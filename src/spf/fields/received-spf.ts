@@ -99,7 +99,7 @@ const resultCodes: ReadonlySet<string> = new Set<SpfResultCode>([
 ]);
 
 /** A result in any case (RFC 7208 §9.1 writes it in lower case, older software did not). */
-export function resultCode(text: string | undefined): SpfResultCode | undefined {
+function resultCode(text: string | undefined): SpfResultCode | undefined {
   const lower = text?.toLowerCase();
   return lower !== undefined && resultCodes.has(lower) ? (lower as SpfResultCode) : undefined;
 }

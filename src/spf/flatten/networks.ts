@@ -16,7 +16,7 @@ export function aggregate(networks: readonly Network[]): readonly Network[] {
 export const isWithinNetwork = (narrow: Network, wide: Network): boolean =>
   narrow.prefix >= wide.prefix && contains(wide, narrow.base);
 
-export const networkText = ({ base, prefix }: Network): string =>
+const networkText = ({ base, prefix }: Network): string =>
   prefix === (base.family === 4 ? 32 : 128) ? base.text : `${base.text}/${prefix}`;
 
 /** As a term without its qualifier. */

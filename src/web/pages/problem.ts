@@ -7,7 +7,7 @@ export interface ProblemPage {
   readonly text: string;
 }
 
-export const problemPage = ({ title, text }: ProblemPage): Html =>
+const problemPage = ({ title, text }: ProblemPage): Html =>
   document(
     `${title} – postern`,
     html`<main class="login digest">

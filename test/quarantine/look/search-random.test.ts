@@ -9,10 +9,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { browse } from '../../../src/quarantine/look/browse.js';
 import { type IndexEntry, indexLine } from '../../../src/quarantine/disk/index-entry.js';
-import { readIndex } from '../../../src/quarantine/disk/index-lines.js';
 import { parseQuery } from '../../../src/quarantine/look/query.js';
 import { collectStats } from '../../../src/quarantine/look/stats.js';
-import { folderOf, spamFolder } from '../support.js';
+import { entriesIn, folderOf, spamFolder } from '../support.js';
 
 const now = new Date(2026, 10, 26, 12);
 const domains = ['a.example', 'b.example'];
@@ -81,7 +80,7 @@ test('a search finds what its predicate finds, and counts it', async (t) => {
   fill(root, 400, seed);
   const there: { readonly entry: IndexEntry; readonly domain: string }[] = [];
   for (const domain of domains)
-    for await (const entry of readIndex(path.join(folderOf(root, now, domain), 'index'))) there.push({ entry, domain });
+    for (const entry of await entriesIn(folderOf(root, now, domain))) there.push({ entry, domain });
   assert.ok(there.length > 600);
   let hits = 0;
   const check = fc.asyncProperty(searches, async (text) => {

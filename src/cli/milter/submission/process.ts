@@ -23,6 +23,7 @@ import { permissionsOf } from '../socket-permissions.js';
 import { announce, logProblem } from '../verify-sender/process.js';
 import { version } from '../../package-root.js';
 import { type SubmissionConfig, variableOf } from './config.js';
+import { errorText } from '../../../mail/error-text.js';
 
 const topDomains = 10;
 
@@ -82,7 +83,7 @@ class SubmissionService implements Service {
       if (metrics) await serveMetrics(metrics, numbers, () => this.#isReady);
       announce(this.#log, bound);
     } catch (error) {
-      return unavailable((error as Error).message);
+      return unavailable(errorText(error));
     }
     return undefined;
   }

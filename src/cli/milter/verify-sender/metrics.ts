@@ -101,7 +101,7 @@ export function sum(all: readonly Numbers[]): Numbers {
 
 const familyOf = (series: string): string => series.replace(/\{.*$/, '').replace(/_(?:bucket|sum|count)$/, '');
 
-export function exposition(numbers: Numbers): string {
+function exposition(numbers: Numbers): string {
   const build = `postern_build_info{version="${version}"}`;
   const rows = Object.entries({ [build]: 1, ...numbers });
   return Object.entries(families)

@@ -20,6 +20,7 @@ import { changedForRestart, type LoadedConfig, type MilterConfig } from './confi
 import { openMilterLog } from '../log.js';
 import { Counters, type Numbers, serveMetrics } from './metrics.js';
 import { version } from '../../package-root.js';
+import { errorText } from '../../../mail/error-text.js';
 
 export interface MilterProcessOptions {
   readonly config: MilterConfig;
@@ -103,7 +104,7 @@ class RunningMilter {
       announce(this.#log, bound);
       return undefined;
     } catch (error) {
-      return (error as Error).message;
+      return errorText(error);
     }
   }
 

@@ -58,7 +58,7 @@ export const facilityCodes = {
 const facilities = Object.keys(facilityCodes) as (keyof typeof facilityCodes)[];
 
 /** Durations of ours are milliseconds. */
-export const schema = {
+const schema = {
   authserv_id: entry(kinds.name, 'Our name in Authentication-Results; none: the hostname'),
   definitive_helo_results: entry(
     kinds.resultSet(...all),

@@ -15,6 +15,7 @@ import { permissionsOf } from '../socket-permissions.js';
 import type { MilterConfig } from './config.js';
 import { lasting, type Numbers, serveMetrics, sum } from './metrics.js';
 import { announce, counting, type MilterProcessOptions, reloading } from './process.js';
+import { errorText } from '../../../mail/error-text.js';
 
 /** Runs until it is stopped, or until workers cannot even start; the exit code. */
 export async function superviseMilter({ config }: MilterProcessOptions, signals: Signals): Promise<number> {
@@ -51,7 +52,7 @@ class MilterPrimary implements Service {
       if (socket.kind === 'unix') await setPermissions(socket.path, permissions);
       return undefined;
     } catch (error) {
-      return { code: exit.unavailable, problems: [(error as Error).message] };
+      return { code: exit.unavailable, problems: [errorText(error)] };
     }
   }
 

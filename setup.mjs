@@ -60,7 +60,7 @@ function install() {
   run(byNpm ? process.execPath : 'npm', byNpm ? [npm, ...words] : words, 'the packages could not be installed');
 }
 
-/** Of each source what tells one version from another: time and size. The packages count as one. */
+/** What tells one version of a source from another: its time and size. The packages count as one source. */
 function sources() {
   const files = sourceFolders.flatMap((folder) =>
     readdirSync(folder, { recursive: true })

@@ -6,14 +6,14 @@
  *                                   p=none: taken
  *     dmarc quarantine=archive      p=quarantine: rejected, too, and so archived
  *
- * SPF and the signatures are evaluated for it where no other check has done so. If DNS does not answer, and the
- * answer would have decided, the mail is deferred. pct= is obeyed: what it spares is treated one step milder
- * (§6.6.4). The result is recorded in Authentication-Results and log. A mail with several From: fields is nobody's
- * (RFC 5322 §3.6): neither SPF nor DKIM stands for it. Of several domains in the field each is judged, and the
- * hardest policy holds.
+ * SPF and the signatures are evaluated for it where no other check has done so. If DNS does not answer, and the answer
+ * would have decided, the mail is deferred. pct= is obeyed: what it spares is treated one step milder (§6.6.4). The
+ * result is recorded in Authentication-Results and log. A mail with several From: fields is nobody's (RFC 5322 §3.6):
+ * neither SPF nor DKIM stands for it. Where the field has several domains, each is judged, and the hardest policy
+ * holds.
  *
- * Not asked: hosts in spf_forwarders, and whitelisted mail. Not part of checks/all: mailing lists and forwarding
- * break both SPF and DKIM, and an ARC chain that says they were fine before is recorded, not believed.
+ * Not asked: hosts in spf_forwarders, and whitelisted mail. Not part of checks/all: mailing lists and forwarding break
+ * both SPF and DKIM, and an ARC chain that says they were fine before is recorded, not believed.
  */
 import { type DmarcOutcome, type DmarcPolicy, evaluateDmarc } from '../src/dkim/dmarc.js';
 import { type Mail, type Plugin, type Verdict, defer, defineCheck, pass, reject, skip } from '../src/hooks/check.js';

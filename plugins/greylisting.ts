@@ -1,6 +1,6 @@
 /**
- * greylisting — defers (450) the first try of a client's network, a sender and a recipient; who comes again after a
- * while is taken, and remembered (RFC 6647). Most of what sends spam does not come again. Left out of checks/all.
+ * greylisting — defers (450) the first try of a client's network, a sender and a recipient; whoever comes again after a
+ * while is accepted, and remembered (RFC 6647). Most of what sends spam does not come again. Left out of checks/all.
  *
  *     greylisting delay=5m window=2d life=36d clients=5
  *
@@ -11,8 +11,8 @@
  *
  * A network is an IPv4 /24 or an IPv6 /64. Where SPF passes (asked here if checks/spf is off), the sender's domain
  * takes the network's place, so that a domain with many hosts is known by all of them, and it is known once one of its
- * tries has come again. Mail that is rejected or whitelisted is not put off. Stands behind all that rejects: what is
- * deferred is not archived.
+ * tries has come again. Mail that is rejected or whitelisted is not put off. It has to stand behind all plugins that
+ * reject: what is deferred is not archived.
  *
  * The memory is the setting `store`, shared by all processes, and with Redis by all hosts. While it is down the mail
  * passes, and the log says so, or is deferred: the setting `store_down`.
@@ -58,18 +58,18 @@ async function judge(mail: Mail, times: Times): Promise<Verdict> {
 
 interface GreylistIdentity {
   readonly text: string;
-  /** Tries that must have come again before it is known. */
+  /** How many first tries must have been repeated before it is known. */
   readonly enough: number;
 }
 
-/** Who an SPF pass vouches for is the domain (RFC 7208 §2.6.3). */
+/** An SPF pass vouches for the domain (RFC 7208 §2.6.3). */
 function identityOf({ session, senderDomain }: Mail, isVouched: boolean, { clients }: Times): GreylistIdentity {
   return isVouched
     ? { text: `domain ${senderDomain}`, enough: 1 }
     : { text: `network ${networkText(session.clientIp)}`, enough: clients };
 }
 
-/** Asked here where checks/spf is off. A null reverse-path has no domain; a forwarder sends mail of others. */
+/** SPF is asked here where checks/spf is off. A null reverse-path has no domain; a forwarder sends mail of others. */
 async function isVouchedFor(mail: Mail): Promise<boolean> {
   if (mail.reversePath === '') return false;
   const known = mail.authenticated()['spf'];

@@ -25,8 +25,8 @@ export class LineOutput {
   whenBack: (dropped: number) => void = () => {};
 
   /**
-   * `unblock` makes that a write does not block, and is called before each: whoever shares the output can change it
-   * back, as Node does at the start and the end of every child.
+   * `unblock` is called before each write, and sees to it that the write does not block: whoever shares the output can
+   * change that back, as Node does at the start and the end of every child.
    */
   constructor(fd: number, unblock: () => void = () => {}) {
     this.#fd = fd;
@@ -67,7 +67,7 @@ export class LineOutput {
     this.#isWaiting = true;
   }
 
-  /** As much as is taken now; octets. */
+  /** Writes as much as is taken now; returns the number of octets. */
   #flush(): number {
     let all = 0;
     for (let first = this.#pending[0]; first !== undefined; first = this.#pending[0]) {
@@ -85,7 +85,7 @@ export class LineOutput {
     return all;
   }
 
-  /** Octets that were taken; undefined: nobody will take them. */
+  /** Returns how many octets were taken; undefined where nobody will ever take them. */
   #try(line: string | Buffer): number | undefined {
     try {
       this.#unblock();
@@ -122,12 +122,12 @@ export function standardOutput(fd: 1 | 2 = 1): LineOutput {
   return new LineOutput(fd, () => handle?.setBlocking(false));
 }
 
-/** Of node:net's internals: Node itself has no fcntl(2). */
+/** A part of node:net's internals, for Node has no fcntl(2). */
 interface StreamHandle {
   setBlocking(isBlocking: boolean): void;
 }
 
-/** The shell shares a terminal: it is opened once more. */
+/** Opens the terminal once more: the descriptor that we have is the shell's as well. */
 function terminal(fd: 1 | 2): number {
   try {
     return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
@@ -147,7 +147,7 @@ export function fileOutput(path: string): LineOutput {
   return output;
 }
 
-/** Log files were rotated. What cannot be opened again is gone on with as it is; why. */
+/** Opens the log files anew after they were rotated. Where that fails, the old file stays in use; returns why. */
 export function reopenLogFiles(): readonly string[] {
   return [...files].flatMap(([output, path]) => {
     try {

@@ -248,20 +248,31 @@ test('only the rooms that other programs may import have a list of their names',
 /** Code is held to that width by the formatter, as far as it can be cut. */
 const maxColumns = 120;
 
-test(`no comment goes beyond ${maxColumns} columns`, () => {
+/** Lines of our sources that are a comment, or end in one. */
+const isComment = (line: string): boolean => /^\s*(?:\/\/|\/?\*)| \/\/ /.test(line);
+
+function commentedFiles(): readonly string[] {
   const below = (folder: string): readonly string[] =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`);
-  const files = ['setup.mjs', ...['src', 'plugins', 'test'].flatMap(below)].filter((file) =>
-    /\.(?:ts|mjs)$/.test(file),
-  );
-  const long = files.flatMap((file) =>
+  return ['setup.mjs', ...['src', 'plugins', 'test'].flatMap(below)].filter((file) => /\.(?:ts|mjs)$/.test(file));
+}
+
+test(`no comment goes beyond ${maxColumns} columns`, () => {
+  const long = commentedFiles().flatMap((file) =>
     read(file)
       .split('\n')
-      .flatMap((line, i) =>
-        [...line].length > maxColumns && /^\s*(?:\/\/|\/?\*)| \/\/ /.test(line) ? [`${file}:${i + 1}`] : [],
-      ),
+      .flatMap((line, i) => ([...line].length > maxColumns && isComment(line) ? [`${file}:${i + 1}`] : [])),
   );
   assert.deepEqual(long, []);
+});
+
+test('no sentence of a comment begins with “Of”: whoever reads it would have to read it twice', () => {
+  const riddles = commentedFiles().flatMap((file) =>
+    read(file)
+      .split('\n')
+      .flatMap((line, i) => (isComment(line) && /(?:\*|\/\/|[.!?]) Of /.test(line) ? [`${file}:${i + 1}`] : [])),
+  );
+  assert.deepEqual(riddles, []);
 });
 
 test('a type’s name stands for one type: no two rooms declare the same', () => {

@@ -8,7 +8,7 @@ export interface DnsListCheck {
   readonly name: string;
   /** The file of zones, below /srv/DOMAIN/. */
   readonly list: string;
-  /** Arguments of the plugin: at most the seconds that all look-ups of a mail may take. */
+  /** Arguments of the plugin. There is one at most: how many seconds all look-ups of a mail may take. */
   readonly args: readonly string[];
   /** What is looked up, without the zone; undefined where there is nothing to ask for. */
   readonly subject: (mail: Mail) => ListSubject | undefined;
@@ -70,7 +70,7 @@ type ListAnswer =
   | { readonly kind: 'not listed' }
   | { readonly kind: 'problem'; readonly problem: string };
 
-/** All zones at once; the first that lists it, in the order of the file, is named. */
+/** Asks all zones at once; names the first that lists it, in the order of the file. */
 async function judge(
   { dns }: Mail,
   { labels, text }: ListSubject,
@@ -112,7 +112,7 @@ function reasonOf(answer: Awaited<ReturnType<Mail['dns']['lookup']>>): string {
   return asciiText(first?.join('') ?? '', 200).trim();
 }
 
-/** Without what looks like the operator's own key, as in KEY.zen.dq.spamhaus.net. */
+/** The zone without what looks like the operator's own key, as in KEY.zen.dq.spamhaus.net. */
 const publicName = (zone: string): string => zone.replace(/^(?=[a-z0-9]*\d)[a-z0-9]{20,}\./, '');
 
 export const isLoopback = (ip: Ip): boolean => ip.text === '::1' || (ip.family === 4 && inAny(listed, ip));

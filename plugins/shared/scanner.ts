@@ -1,6 +1,6 @@
 /**
- * What the plugins have in common that ask a scanner (clamav, rspamd, spamassassin): its place, its limits, and what
- * happens when it is not there; no plugin itself. Arguments, behind the place:
+ * Shared by the plugins that ask a scanner (clamav, rspamd, spamassassin): its place, its limits, and what happens when
+ * it is not there. It is no plugin itself. Arguments, behind the place:
  *
  *     down=defer     no scanner, no answer in time, or one that makes no sense: the mail is deferred (the default),
  *     down=pass      or goes on unscanned, and the log says so
@@ -25,7 +25,7 @@ interface ScannerCheck {
   readonly inAll: boolean;
   /** The list's arguments, without those that only this scanner knows. */
   readonly args: readonly string[];
-  /** Throws ScannerDown; anything else that it throws is no fault of the scanner's. */
+  /** Throws ScannerDown where the scanner is at fault, and other errors where it is not. */
   scan(mail: Mail, scanner: Scanner): Promise<Verdict>;
 }
 
@@ -98,14 +98,14 @@ function placeOf(text: string): NetConnectOpts {
 export interface ScannerExchange {
   readonly scanner: Scanner;
   readonly request: () => AsyncIterable<Buffer>;
-  /** Is the answer complete? Otherwise it is when the scanner hangs up. */
+  /** Is the answer complete? Without this function it is complete when the scanner hangs up. */
   readonly isWhole?: (answer: Buffer) => boolean;
 }
 
 const maxAnswer = 1 << 20; // octets
 
 /**
- * Says the request, and hears the answer, which may come before all is said. Throws ScannerDown, or what reading the
+ * Sends the request, and reads the answer, which may come before all is sent. Throws ScannerDown, or what reading the
  * request throws.
  */
 export async function exchange({ scanner, request, isWhole = () => false }: ScannerExchange): Promise<Buffer> {
@@ -135,7 +135,7 @@ export async function exchange({ scanner, request, isWhole = () => false }: Scan
   }
 }
 
-/** Ends quietly when the socket is gone: the answer knows why. */
+/** Ends quietly when the socket is gone: whoever reads the answer learns why. */
 async function say(socket: Socket, request: AsyncIterable<Buffer>): Promise<void> {
   for await (const part of request) {
     if (socket.destroyed || !socket.writable) return;
@@ -143,7 +143,7 @@ async function say(socket: Socket, request: AsyncIterable<Buffer>): Promise<void
   }
 }
 
-/** Until more may be written, or nothing ever will be. */
+/** Resolves when more may be written, or the stream is closed. */
 export const drained = (socket: Writable): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {

@@ -79,7 +79,7 @@ export class Links {
       if (Number(/^(\d+)-/.exec(name)?.[1] ?? Infinity) < now) fs.rmSync(path.join(this.#spent, name), { force: true });
   }
 
-  /** By the mail and the time, not by the link's octets, of which several might mean the same. */
+  /** The file that marks a link as spent. It is named by mail and time: several texts of a link might mean the same. */
   #spentPath({ ref, expires }: Link): string {
     const hash = createHash('sha256').update(refText(ref)).digest('hex');
     return path.join(this.#spent, `${expires}-${hash}`);

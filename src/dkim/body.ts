@@ -8,7 +8,7 @@ import type { MessageSource } from '../mail/message.js';
 /** Hashing this much takes about a millisecond. */
 const pieceOctets = 65_536;
 
-/** Behind the header section, whose octets are `headerSize`, and the empty line. */
+/** The body: what follows the header section of `headerSize` octets and the empty line. */
 export async function* bodyOf(message: MessageSource, headerSize: number): AsyncIterable<Buffer> {
   let skip = headerSize + 2;
   for await (const part of message.parts()) {

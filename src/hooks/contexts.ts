@@ -139,8 +139,8 @@ export interface DataContext extends MailContext {
    */
   readonly content: () => Promise<Content>;
   /**
-   * The results recorded so far, by method: `spf: 'pass'`. Of several of a method, as of signatures, one that passed
-   * counts.
+   * The results recorded so far, by method: `spf: 'pass'`. Where a method has several, as signatures do, one that
+   * passed counts.
    */
   readonly authenticated: () => Readonly<Record<string, string>>;
   /** One more result in Authentication-Results and in the log; that of SPF is in the index, too. */

@@ -1,7 +1,7 @@
 /**
- * What plugins write to the console becomes lines of the log, each with the plugin's name. Whose it is the call stack
- * says, so that a hook costs nothing for it, and what is written later on, or when the file is read, has its name as
- * well. What a library writes on a plugin's behalf, with none of its frames on the stack, is said to be of `plugin`.
+ * What plugins write to the console becomes lines of the log, each with the plugin's name. The call stack tells which
+ * plugin wrote it. So hooks cost nothing more, and what a plugin writes later on, or while its file is loaded, bears
+ * its name as well. Where no frame of a plugin is on the stack, as with some libraries, the name is `plugin`.
  */
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
@@ -13,10 +13,10 @@ export interface ConsoleLog {
   warn(details: object, text: string): void;
 }
 
-/** By file, as modules are: a file that is read once is not read again. */
+/** Names by file: Node loads a file once, so it has one name. */
 const names = new Map<string, string>();
 
-/** From now on what this file (a URL) writes is that plugin's. */
+/** From now on, what this file (a URL) writes is logged under that plugin's name. */
 export function namePlugin(url: string, name: string): void {
   names.set(url, name).set(fileURLToPath(url), name);
 }

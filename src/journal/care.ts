@@ -72,8 +72,8 @@ async function care(options: CareOptions): Promise<CareResult> {
 const overMs = 60_000;
 
 /**
- * A clock that is ahead must not remove everything: where by its time all days are too old, none is removed before
- * there is one that is not.
+ * Removes days that are too old. Where all of them are, the clock may be ahead, so nothing is removed until there is a
+ * newer one.
  */
 async function removeOldDays({ dir, keepMs, now }: CareOptions, problems: string[]): Promise<readonly string[]> {
   const days = daysOf(dir);
@@ -107,7 +107,7 @@ function knownFilter(hour: JournalHour): ReturnType<typeof wholeFilter> {
 
 const stretch = 131_072;
 
-/** Takes the place of the one before when it is whole on disk. */
+/** Writes the filter of an hour, which replaces the earlier one once it is whole on disk. */
 export async function writeFilter(hour: JournalHour, masked: boolean): Promise<void> {
   const fd = openToRead(hour.file);
   if (fd === undefined) return;

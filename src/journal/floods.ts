@@ -6,13 +6,16 @@ import type { JournalLine } from './line.js';
 
 interface Flood {
   written: number;
-  /** What was not written, as the last of them was. */
+  /** It is the last of the lines that were held back. */
   held: JournalLine | undefined;
   count: number;
 }
 
 export const floodMs = 60_000;
-/** Of clients, places and reasons in a minute; what goes beyond that is counted without its client. */
+/**
+ * Floods that are counted in a minute, each of one client, place and reason; those beyond are counted without their
+ * client.
+ */
 const maxFloods = 5_000;
 
 export class Floods {

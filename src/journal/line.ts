@@ -41,7 +41,7 @@ export interface JournalLine {
   readonly time: string;
   readonly verdict: JournalVerdict;
   readonly stage: JournalStage;
-  /** Of the transaction. */
+  /** It is the transaction's. */
   readonly id?: string | undefined;
   readonly session?: string | undefined;
   /** The host that writes it. */
@@ -85,7 +85,7 @@ export interface JournalLine {
   readonly tries?: MailTries | undefined;
   /** In the quarantine. */
   readonly filename?: string | undefined;
-  /** So many others were alike in the same minute. */
+  /** How many others like this one were held back in the same minute. */
   readonly count?: number | undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Which try of a mail is this? The tries of one mail have their client's network, sender and recipients in common.
- * Those that were put off are remembered for three days; a memory, not a truth: without it a try counts as the first.
+ * Those that were put off are remembered for three days; without this memory a try counts as the first.
  */
 import { parseIp } from '../mail/ip.js';
 import { hash64 } from './hash.js';
@@ -11,7 +11,7 @@ interface RememberedTries {
   n: number;
   /** RFC 3339. */
   readonly first: string;
-  /** Of the last one, in milliseconds. */
+  /** It is when the last one was, in milliseconds. */
   last: number;
 }
 

@@ -30,7 +30,7 @@ export interface JournalOptions {
 const gatherMs = 200;
 const maxGathered = 500;
 
-/** In these the process writes what is gathered when it ends. */
+/** The journals whose gathered lines are written when the process ends. */
 const open = new Set<JournalWriter>();
 
 process.on('exit', () => {

@@ -25,7 +25,7 @@ export function fittingLine(json: (maxValue: number) => string): Buffer {
 export const safeLine = (json: string): string =>
   /^[ -~]*$/.test(json) ? json : json.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
 
-/** Cuts never between the two halves of a surrogate pair; what is cut ends in `…`. */
+/** Never cuts between the two halves of a surrogate pair; a text that was cut ends in `…`. */
 export function cut(value: string, maxValue: number): string {
   if (value.length <= maxValue) return value;
   const kept = value.slice(0, maxValue - 1);
@@ -51,6 +51,6 @@ export function objectOf(json: string): Readonly<Record<string, unknown>> | unde
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** JSON has numbers that are no count of octets: 1e999 is read as Infinity, which has no JSON. */
+/** Is this number a count of octets? JSON's 1e999 is read as Infinity, which could not be written again. */
 export const octetsOf = (size: unknown): number =>
   typeof size === 'number' && Number.isSafeInteger(size) && size > 0 ? size : 0;

@@ -1,6 +1,6 @@
 /**
- * What one term of a search asks of an entry: a part of a text, a whole word, an address, a size. `of` is where the
- * entry has it.
+ * What one term of a search asks of an entry: a part of a text, a whole word, an address, a size. `of` takes it out of
+ * the entry.
  */
 import { inAny, parseIp, parseNetwork } from '../mail/ip.js';
 
@@ -21,14 +21,14 @@ export function partTest<E>(value: string, of: (entry: E) => string, separator =
 /** The stretches of a value that stand in a line's JSON as they are, whatever their case. */
 export const runsOf = (value: string): readonly string[] => value.match(/[ !#-[\]-~]{2,}/g) ?? [];
 
-/** `key` is what the line calls it. */
+/** `key` is its name in the line. */
 export function exactTest<E>(key: string, value: string, of: (entry: E) => string | undefined): SearchTest<E> {
   const whole = value.toLowerCase();
   const needles = /^[\w-]+$/.test(whole) ? [`"${key}":"${whole}"`] : [];
   return { test: (entry) => of(entry)?.toLowerCase() === whole, needles };
 }
 
-/** Over this size. */
+/** Finds what is larger than this. */
 export function sizeTest<E>(value: string, of: (entry: E) => number): SearchTest<E> | string {
   const [, digits = '', unit = ''] = /^(\d{1,12})([kmg]?)b?$/i.exec(value) ?? [];
   if (digits === '') return 'larger: needs a size, such as larger:500k';
@@ -36,7 +36,7 @@ export function sizeTest<E>(value: string, of: (entry: E) => number): SearchTest
   return { test: (entry) => of(entry) > minSize, needles: [] };
 }
 
-/** An address, its beginning, or a network. */
+/** Finds an address by itself, by its beginning, or by its network. */
 export function ipTest<E>(value: string, of: (entry: E) => string): SearchTest<E> | string {
   const ip = parseIp(value);
   if (ip) return { test: (entry) => of(entry) === ip.text, needles: [`"ip":"${ip.text}"`] };

@@ -9,7 +9,7 @@ import net from 'node:net';
 import { dirname } from 'node:path';
 import { type Endpoint, endpointText } from './endpoint.js';
 
-/** Whose the file of a UNIX socket is, and who may connect to it. */
+/** Who owns the file of a UNIX socket, and who may connect to it. */
 export interface SocketPermissions {
   /** Default 0660. */
   readonly mode?: number;

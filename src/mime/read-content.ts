@@ -1,7 +1,7 @@
 /**
  * A mail's octets → its content, on npm mailparser. Runs in a thread of its own (thread.ts): mailparser's worst inputs
- * take seconds and hundreds of megabytes. Of what it offers only the decoding is used; text is never made of HTML,
- * links are not looked for. Never throws: what cannot be read is `unreadable`.
+ * take seconds and hundreds of megabytes. Only its decoding is used; text is never made of HTML, links are not looked
+ * for. Never throws: what cannot be read is `unreadable`.
  */
 import { Readable } from 'node:stream';
 import { type AttachmentStream, type Headers, MailParser, type MailParserOptions, type MessageText } from 'mailparser';

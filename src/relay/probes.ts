@@ -1,6 +1,6 @@
 /**
- * What the MTA said of recipients when it was asked ahead, for a while: a memory, not a truth. Each recipient is
- * asked once, whoever waits for it, and while the MTA does not answer none is.
+ * Remembers for a while what the MTA said of recipients when it was asked ahead. Nothing is lost when this memory is.
+ * Each recipient is asked once, whoever waits for it, and while the MTA does not answer none is.
  */
 import { errorText } from '../mail/error-text.js';
 import { asciiText } from '../mail/text.js';
@@ -18,7 +18,7 @@ export interface ProbesOptions {
 }
 
 const takenMs = 3_600_000;
-/** Shorter: a mailbox that was just made shall not wait long. */
+/** It is shorter, so that a mailbox that was just made need not wait long. */
 const refusedMs = 300_000;
 const quietMs = 5_000;
 

@@ -1,7 +1,6 @@
 /**
- * One mail over one connection to the MTA: who the client was, the envelope, the message, and what became of it. All
- * recipients or none: the end of data is never sent when one was refused. Connections and second tries are
- * relay.ts's.
+ * One mail over one connection to the MTA: who the client was, the envelope, the message, and the outcome. All
+ * recipients or none: the end of data is never sent when one was refused. Connections and second tries are relay.ts's.
  */
 import { errorText } from '../mail/error-text.js';
 import type { MessageSource } from '../mail/message.js';
@@ -115,7 +114,7 @@ class Handover {
     return { commands, forwards, length, isPipelined };
   }
 
-  /** In one go, or one by one without PIPELINING. */
+  /** Sends the commands in one go, or one by one where the MTA has no PIPELINING. */
   #converse({ commands, forwards }: Opening): Promise<readonly MtaReply[]> {
     const connection = this.#connection;
     this.#mailAnswered = connection.heard + forwards + 1;

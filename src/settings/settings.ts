@@ -1,7 +1,7 @@
 /**
- * From what the operator gave (file < environment < flags) to one frozen, typed value, or to all that is wrong with
- * it. The settings themselves are a table in settings/schema.ts; what they are for is the business of whoever is
- * handed them.
+ * Makes one frozen, typed value of what the operator gave (file < environment < flags), or says all that is wrong with
+ * it. The settings themselves are a table in settings/schema.ts; what they are for is the business of whoever is handed
+ * them.
  */
 import { hostname as systemHostname } from 'node:os';
 import type { Problems, Result } from '../mail/result.js';

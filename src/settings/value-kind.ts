@@ -155,7 +155,7 @@ function readAmount(text: string, units: readonly Unit[]): number | undefined {
   return m && factor !== undefined ? Number(m[1]) * factor : undefined;
 }
 
-/** In the largest unit that leaves no remainder. */
+/** Writes it in the largest unit that leaves no remainder. */
 function writeAmount(value: number, units: readonly Unit[]): string {
   const [unit, factor] = units.findLast(([, f]) => value % f === 0 && value >= f) ?? ['', 1];
   return `${value / factor}${unit}`;

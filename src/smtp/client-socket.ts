@@ -6,7 +6,7 @@
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
-/** Whoever makes something of the octets. */
+/** What a socket needs of whoever reads its octets. */
 export interface SocketUser {
   /** Does it take octets now? */
   readonly ready: boolean;
@@ -87,7 +87,7 @@ export class ClientSocket {
     this.#user.gone();
   };
 
-  /** Has what is unread dealt with, as far as that goes without waiting, and writes what was said to it. */
+  /** Deals with the unread octets as far as that goes without waiting, and writes the replies. */
   work(): void {
     let steps = 0;
     while (this.#goesOn && this.#unread.length > 0 && this.#user.step()) if (++steps === maxSteps) this.#yield();
@@ -121,14 +121,14 @@ export class ClientSocket {
     return line;
   }
 
-  /** All that is unread. */
+  /** Takes all that is unread. */
   take(): Buffer {
     const taken = this.#unread;
     this.#unread = nothing;
     return taken;
   }
 
-  /** What was taken and belongs to somebody else: it is read next. */
+  /** Puts back octets that were taken and belong to somebody else: they are read next. */
   putBack(octets: Buffer): void {
     this.#unread = octets;
   }

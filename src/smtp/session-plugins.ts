@@ -80,7 +80,7 @@ export class SessionPlugins {
     this.#said.helo = [];
   }
 
-  /** Like all of these: the reply that is due now, undefined where the session goes on. */
+  /** Like all of these methods, it returns the reply that is due now; undefined where the session goes on. */
   atSession(hook: 'connect' | 'helo'): Eventual<Reply | undefined> {
     const said: NotedVerdict[] = [];
     this.#said[hook] = said;
@@ -115,7 +115,7 @@ export class SessionPlugins {
   #run<H extends JudgingHook>(hook: H, context: HookContext<H>, part: Part = {}): Eventual<Reply | undefined> {
     const { plugins, settings, hookLog } = this.#services;
     const { transaction, note = () => {} } = part;
-    // Of those that are asked at each recipient only what they object to is worth a word.
+    // Plugins are asked at each recipient, so only their objections are recorded.
     const tell = (plugin: string, verdict: Verdict): void => {
       if (verdict.kind !== 'pass') transaction?.hear(plugin, verdict);
     };
@@ -172,7 +172,7 @@ export class SessionPlugins {
     for (const { plugin, method } of this.#services.plugins.of('disconnect')) void this.#disconnect(plugin, method);
   }
 
-  /** Nobody waits for it, yet a plugin that waits for something may fail later on. */
+  /** Nobody waits for the plugin; a promise of it that rejects later on is logged. */
   async #disconnect(plugin: Plugin, method: HookMethod<'disconnect'>): Promise<void> {
     try {
       await method.call(plugin, this.#context);

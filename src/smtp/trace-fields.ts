@@ -150,7 +150,7 @@ function keptFields(header: Header, authservId: string): Buffer[] | undefined {
   return kept.length === header.fields.length ? undefined : kept.map((field) => field.raw);
 }
 
-/** Also where the rest of the field is malformed: whoever reads it might be content with its beginning. */
+/** It is true even where the rest of the field is malformed: a reader might be content with its beginning. */
 const isFrom = (authservId: string, value: string): boolean =>
   authservIdOf(value)?.toLowerCase() === authservId.toLowerCase();
 

@@ -45,7 +45,7 @@ export class SmtpTransaction {
   readonly #authentication: AuthenticationResult[] = [];
   #isJudged = false;
   readonly #recipients: TransactionRecipient[] = [];
-  /** Whose RCPT was answered 250: text, which nothing can change. */
+  /** The recipients whose RCPT was answered 250, as text, which nothing can change. */
   readonly #taken = new Set<string>();
   #kind: RecipientKind | undefined;
   #domain = '';

@@ -1,6 +1,6 @@
 /**
  * What a domain could publish: from its MX and what its owner names as sending its mail. It asks DNS whether a name is
- * to be included or has addresses, and leaves it to `lint` to judge what comes of it.
+ * to be included or has addresses, and leaves it to `lint` to judge the record.
  */
 import { type Network } from '../mail/ip.js';
 import { type Result, wrong } from '../mail/result.js';

@@ -39,7 +39,7 @@ export interface LineReader {
 export type ExpiryChange =
   /** `old`: what the file held before. */
   | { readonly kind: 'written'; readonly file: string; readonly old: string; readonly lines: readonly string[] }
-  /** Nothing is left to say: the settings count. */
+  /** The file said nothing any more, so the settings count. */
   | { readonly kind: 'removed'; readonly file: string; readonly old: string }
   | { readonly kind: 'wrong'; readonly problem: string };
 

@@ -25,7 +25,7 @@ export type EntryKind = 'directory' | 'file';
 /** Octets of a directory above which its entries are asked for one by one. */
 const maxDirectoryOctets = 16_384;
 const maxNames = 2_000;
-/** Folders that are remembered; beyond it all are forgotten. */
+/** How many folders are remembered; with one more all are forgotten. */
 const maxFolders = 20_000;
 /**
  * Times of a file system tick: a change in the same tick as the one before does not show. A listing is remembered if
@@ -81,7 +81,7 @@ export class MarkerFolders {
 export class MarkerFolder {
   readonly path: string;
   readonly #folders: MarkerFolders;
-  /** Those below it that were asked for, so that a path need not be put together and looked up again. */
+  /** The folders below it that were asked for, so that no path need be put together and looked up again. */
   readonly #children = new Map<string, MarkerFolder>();
   #turn = -1;
   /** What was listed and asked about in this turn. */
@@ -215,7 +215,7 @@ type Stamp = Pick<Stats, 'ino' | 'mtimeMs' | 'ctimeMs'>;
 const sameStamp = (a: Stamp, b: Stamp): boolean =>
   a.ino === b.ino && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs;
 
-/** Undefined where there are too many, or where the folder may be entered but not listed. */
+/** Returns undefined where there are too many names, or where the folder may be entered but not listed. */
 function namesIn(path: string): ReadonlySet<string> | undefined {
   try {
     const names = readdirSync(path);

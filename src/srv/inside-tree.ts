@@ -88,7 +88,7 @@ export function readInside(folder: TreeFolder, name: string): string | undefined
   return inFolder(folder, (at) => {
     const file = `${at}/${name}`;
     if (!fs.lstatSync(file, { throwIfNoEntry: false })) return undefined;
-    // A FIFO must hang nobody.
+    // A FIFO must not make us wait.
     const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
     try {
       const real = fs.existsSync(descriptors) ? fs.readlinkSync(`${descriptors}/${fd}`) : fs.realpathSync(file);
@@ -150,7 +150,7 @@ export function replaceInside(folder: TreeFolder, name: string, text: string): v
       const half = `${at}/.${name}.${randomBytes(6).toString('hex')}`;
       try {
         fs.writeFileSync(half, text, { flag: 'wx', flush: true });
-        // Whatever the umask of whoever writes it: the listener is to read it.
+        // The listener must be able to read it, whatever the writer's umask.
         fs.chmodSync(half, 0o644);
         fs.renameSync(half, `${at}/${name}`);
       } finally {

@@ -16,7 +16,7 @@ export interface CheckRules {
   readonly hasList: (domain: string, list: string) => boolean;
 }
 
-/** Why a marker of that name would do nothing for the domain; undefined: it counts. */
+/** Says why a marker of that name would do nothing for the domain; undefined where it counts. */
 export function checkProblem(domain: string, name: string, { checks, hasList }: CheckRules): string | undefined {
   if (name === 'all') return undefined;
   const check = checks.find((one) => one.name === name);

@@ -16,7 +16,7 @@ export interface ListFile {
 
 const maxOctets = 65_536;
 
-/** Nothing but white space takes the file away. Broken IO and OutsideTree throw, and nothing is changed. */
+/** A text of white space alone removes the file. Throws on broken IO, and OutsideTree; then nothing is changed. */
 export function changeList(typed: string, { folder, list, isLine }: ListFile): ListChange {
   const file = path.join(folder.root, ...folder.names, list);
   const old = readInside(folder, list);

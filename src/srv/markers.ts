@@ -167,7 +167,7 @@ export class MarkerWriter {
     return text ?? '';
   }
 
-  /** At most `max` names below a kind. */
+  /** Returns at most `max` names below a kind. */
   names(scope: string, kind: MarkerKind, max: number): MarkerNames {
     try {
       const names = inFolder(this.treeFolder(scope, kind), (at) => namesIn(at, max + 1)) ?? [];

@@ -4,7 +4,10 @@ import { type Ip, networkBase } from '../mail/ip.js';
 /** A client's address is asked about at each of its mails. */
 const known = new WeakMap<Ip, readonly string[]>();
 
-/** From the longest prefix to the shortest, /0 included; the base has no host bits set and is in canonical form. */
+/**
+ * Returns the names from the longest prefix to the shortest, /0 included. Their addresses are canonical and have no
+ * host bits set.
+ */
 export function networkNames(ip: Ip): readonly string[] {
   const names = known.get(ip) ?? namesAround(ip);
   known.set(ip, names);

@@ -140,7 +140,7 @@ export class Embedded implements Backend {
 const lineOf = ({ key, value, ends, settled }: StoreEntry): string =>
   `${JSON.stringify([key, value, ends, settled ? 1 : 0])}\n`;
 
-/** undefined: a line that was not written to its end, or is none of ours. */
+/** Returns undefined for a line that was cut short, or that we did not write. */
 function entryOf(line: string): StoreEntry | undefined {
   if (!line.startsWith('[') || !line.endsWith(']')) return undefined;
   try {

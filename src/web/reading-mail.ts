@@ -92,7 +92,7 @@ function downloads(app: Hono<Vars>, parts: WebParts): void {
   });
 }
 
-/** The mail in the address; undefined when this session may not see it. */
+/** The mail that the address names; undefined when this session may not see it. */
 function refFor(c: Context<Vars, '/mail/:yday/:domain/:file'>): MailRef | undefined {
   const ref = parseRef([c.req.param('yday'), c.req.param('domain'), c.req.param('file')].join('/'));
   return ref && maySee(c.get('session'), ref.domain) ? ref : undefined;

@@ -18,7 +18,7 @@ import type { WebParts } from './parts.js';
 import { maySee } from './login/sessions.js';
 
 const pageSize = 50;
-/** A search may take so many milliseconds for its first page, and for one that goes on where another ended. */
+/** Milliseconds that a search may take for its first page, and for each further one. */
 const budget = { first: 120, further: 1_000 };
 
 export function reading(app: Hono<Vars>, parts: WebParts): void {
@@ -74,7 +74,7 @@ export function reading(app: Hono<Vars>, parts: WebParts): void {
   });
 }
 
-/** The entries of one page, and one more where there is another page. */
+/** Returns the entries of one page, and one more where another page follows. */
 function auditFor(state: string, search: string, skipped: number): readonly AuditEntry[] {
   const words = search.split(/\s+/).filter((word) => word !== '');
   const found: AuditEntry[] = [];
@@ -87,7 +87,7 @@ function auditFor(state: string, search: string, skipped: number): readonly Audi
   return found;
 }
 
-/** The counts, if they are there within a moment; otherwise the page is shown without them and asks again. */
+/** Returns the counts if they are there within a moment; otherwise the page is shown without them, and asks again. */
 const soon = (stats: Promise<Stats>): Promise<Stats | undefined> =>
   Promise.race([stats, new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 250))]);
 

@@ -51,7 +51,7 @@ export class Postfix {
     }
   }
 
-  /** Of its first process, whose children all others are. */
+  /** The process number of its first process, whose children all others are. */
   get pid(): number {
     return this.#master?.pid ?? -1;
   }

@@ -16,17 +16,17 @@ export interface CommandRow {
   /** What its own help says besides. */
   readonly details?: () => string;
   readonly options?: OptionTable;
-  /** Does it take words? `search`: also those that begin with a dash. */
+  /** Does it take words? `search`: even those that begin with a dash. */
   readonly words?: 'any' | 'search';
   /** Are settings read as by serve? `listed`: its help lists them all. */
   readonly settings?: 'named' | 'listed';
-  /** They are read only where this flag is given. */
+  /** It is a flag without which no settings are read. */
   readonly settingsWith?: string;
-  /** How it ends, beside 0, wrong usage and wrong settings. */
+  /** Its exit codes, beside those for success, wrong usage and wrong settings. */
   readonly exits?: Readonly<Record<number, string>>;
-  /** None where the name is only the first word of others. */
+  /** It is absent where the name is only the first word of others. */
   readonly run?: (given: Given) => number | Promise<number>;
-  /** It reads its own words, and has a help of its own. */
+  /** It is true where the command reads its own words, and has a help of its own. */
   readonly isApart?: true;
 }
 
@@ -38,15 +38,15 @@ export interface Given extends CommandLine, Words {
 export interface SettingsTask extends Given {
   readonly settings: Settings;
   readonly sources: Sources;
-  /** What was read; undefined: no file. */
+  /** It is the file that was read; undefined where there was none. */
   readonly file: string | undefined;
 }
 
 type OnSettings = Omit<CommandRow, 'run' | 'isApart'> & {
   readonly run: (task: SettingsTask) => number | Promise<number>;
-  /** What is done where settings are wrong, in the place of a complaint. */
+  /** It is called where settings are wrong, in the place of a complaint. */
   readonly wrong?: (given: Given, problems: Problems) => number;
-  /** It takes the defaults of the trial run, whatever is said. */
+  /** It is true where the command always takes the defaults of the trial run. */
   readonly isTrial?: true;
 };
 

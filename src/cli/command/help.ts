@@ -1,4 +1,4 @@
-/** The help of all commands, and of each, from their rows. */
+/** Makes the help of all commands, and of each, from their rows. */
 import { settingsHelp } from '../../settings/describe.js';
 import { exit } from '../exit-codes.js';
 import type { CommandRow } from './command.js';
@@ -13,7 +13,7 @@ postern COMMAND --help says more of each, and postern serve --help lists the set
 `;
 }
 
-/** Those whose names begin with its own have a line each in it. */
+/** Commands whose names begin with this one's have a line each in it. */
 export function helpOf(command: CommandRow, commands: readonly CommandRow[]): string {
   const below = commands.filter(({ name }) => name.startsWith(`${command.name} `));
   const usage = (command.run ? [command] : below).flatMap(({ name, usage: forms = [''] }) =>

@@ -1,4 +1,4 @@
-/** From the words of a command line to the command that they name, its options, and its exit code. */
+/** Finds the command that the words of a command line name, reads its options, and runs it. */
 import { type Result, wrong } from '../../mail/result.js';
 import { withoutPasswords } from '../../mail/secret.js';
 import { printable } from '../../mail/text.js';
@@ -11,7 +11,7 @@ import { helpOf, helpOfAll } from './help.js';
 import type { CommandLine } from '../load.js';
 import { readWords, type Words } from './options.js';
 
-/** The exit code. */
+/** Returns the exit code. */
 export async function runCommand({ argv, env }: CommandLine, commands: readonly CommandRow[]): Promise<number> {
   const [first = 'help', ...more] = argv;
   if (first === '--version' || first === '-V') return print(`postern ${version}\n`);
@@ -35,11 +35,11 @@ const unread: Words = { options: new Map(), words: [] };
 
 interface FoundCommand {
   readonly command: CommandRow;
-  /** The words behind its name. */
+  /** It is the words behind the command's name. */
   readonly rest: readonly string[];
 }
 
-/** The one with the longest name that the words begin with. */
+/** Finds the command with the longest name that the words begin with. */
 function find(argv: readonly string[], commands: readonly CommandRow[]): FoundCommand | undefined {
   for (const length of [2, 1]) {
     const command = commands.find(({ name }) => name === argv.slice(0, length).join(' '));
@@ -58,7 +58,7 @@ function asksHelp(argv: readonly string[]): boolean {
 const secondWords = (first: string, commands: readonly CommandRow[]): readonly string[] =>
   commands.map(({ name }) => name.split(' ')).flatMap(([one, other]) => (one === first ? (other ?? []) : []));
 
-/** `postern help quarantine list` */
+/** Answers `postern help quarantine list`. */
 function helpFor(argv: readonly string[], commands: readonly CommandRow[]): number | Promise<number> {
   const found = find(argv, commands);
   if (found === undefined) return misused({ name: '' }, noCommand(argv[0] ?? '', commands));
@@ -67,7 +67,7 @@ function helpFor(argv: readonly string[], commands: readonly CommandRow[]): numb
   return print(helpOf(found.command, commands));
 }
 
-/** Settings first, then the command's own options. */
+/** Reads settings first, then the command's own options. */
 function readCommand(
   argv: readonly string[],
   { options = {}, settings, settingsWith, words }: CommandRow,

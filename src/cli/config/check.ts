@@ -29,7 +29,7 @@ export async function checkConfig(task: SettingsTask): Promise<number> {
   return report.end(file, summary);
 }
 
-/** Undefined where there is no tree. */
+/** Returns undefined where there is no tree. */
 function lookAround(
   { settings }: SettingsTask,
   plugins: readonly Plugin[],
@@ -48,7 +48,7 @@ function lookAround(
   }
 }
 
-/** `2027-02-01`; a certificate that has ended is taken, but no client may like it. */
+/** The day, as `2027-02-01`. A start accepts a certificate that has ended, though hardly a client does. */
 function endOf(cert: string | Buffer, report: CheckReport): string {
   const end = new Date(new X509Certificate(cert).validTo);
   const day = end.toISOString().slice(0, 10);

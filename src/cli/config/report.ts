@@ -12,7 +12,7 @@ export interface Summary {
   /** Domains whose every user is valid. */
   readonly open_domains: number;
   readonly plugins: number;
-  /** The day on which the certificate ends; null: none is set. */
+  /** The day on which the certificate ends; null where none is set. */
   readonly tls_until: string | null;
 }
 
@@ -25,7 +25,7 @@ export class CheckReport {
     this.#given = given;
   }
 
-  /** Which file was read. */
+  /** Says which file was read. */
   begin(text: string): void {
     if (!this.#isJson) process.stdout.write(render([[['settings: ', 'dim'], [text]]], this.#terminal));
   }
@@ -43,7 +43,7 @@ export class CheckReport {
     else complain([`warning: ${path === undefined ? '' : `${root}/${path} `}${problem}`]);
   }
 
-  /** The exit code: a warning stops no start. */
+  /** Says the summary and returns the exit code: warnings alone are success. */
   end(file: string | undefined, summary?: Summary): number {
     const [errors, warnings] = [this.#errors, this.#warnings];
     if (this.#isJson)
@@ -75,7 +75,7 @@ export class CheckReport {
   }
 }
 
-/** Where settings are wrong nothing else can be looked at. */
+/** Reports wrong settings; then nothing else can be looked at. */
 export function wrongSettings(given: Given, problems: Problems): number {
   const report = new CheckReport(given);
   for (const problem of problems) report.error(problem);

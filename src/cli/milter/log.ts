@@ -67,7 +67,7 @@ export function plainLine(json: string): string {
 const wordOf = (value: unknown): string =>
   typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
 
-/** Waiting for a syslog that has stopped reading, this much is kept; then lines are dropped. */
+/** Octets that are kept while the syslog does not read; beyond them lines are dropped. */
 const maxPendingOctets = 1_048_576;
 const restartAfterMs = 1000;
 const closeWithinMs = 1000;
@@ -83,7 +83,7 @@ class Syslog {
     this.#facility = facilityCodes[facility];
   }
 
-  /** False where nobody takes the line. */
+  /** Returns false where nobody takes the line. */
   write(severity: number, text: string): boolean {
     const stdin = this.#running()?.stdin;
     if (!stdin?.writable) return false;

@@ -22,7 +22,7 @@ import { complain, failed } from '../complain.js';
 
 const defaultFile = '/etc/spf-milter.conf';
 
-/** Runs until it is stopped; the exit code. */
+/** Runs until it is stopped; returns the exit code. */
 export async function milter({ argv, env }: CommandLine): Promise<number> {
   const signals = new Signals();
   const read = readMilterOptions(argv);

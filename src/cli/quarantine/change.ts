@@ -1,5 +1,6 @@
 /**
- * `postern quarantine release` and `delete`: for each mail that is named or found, what became of it, one line each.
+ * `postern quarantine release` and `delete`: they print one line for each mail that is named or found, which says what
+ * was done with it.
  */
 import { userInfo } from 'node:os';
 import { deleteRecord, releaseRecord } from '../../audit/mail-records.js';

@@ -16,7 +16,7 @@ ${Object.entries(queryKeys)
 
 type QuarantineRow = Omit<CommandRow, 'run'> & { readonly run: (task: Task) => Promise<number> };
 
-/** With the codes that all of them have. */
+/** Adds the exit codes that all of them share. */
 const row = ({ run, exits = {}, ...more }: QuarantineRow): CommandRow =>
   onSettings({
     exits: { 1: 'not all could be done, or nothing was found', 74: 'reading or writing failed', ...exits },

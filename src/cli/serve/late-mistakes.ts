@@ -7,7 +7,7 @@ import type { Logger } from '../../log.js';
 import { failPending } from '../../hooks/watched/pending.js';
 import { pluginIn } from '../../hooks/plugin-console.js';
 
-/** From now on; `retire` is called for each. */
+/** Handles late mistakes from now on; calls `retire` for each. */
 export function outliveLateMistakes(log: Logger, retire: () => void): void {
   process.on('uncaughtException', (thrown: unknown) => {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));

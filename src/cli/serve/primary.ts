@@ -107,7 +107,7 @@ export class Primary implements Service {
     return undefined;
   }
 
-  /** A worker's questions. */
+  /** Answers a worker's questions. */
   #serve(worker: Child): void {
     worker.channel.answer(orders, () => ({
       settings: this.#settings,
@@ -123,7 +123,7 @@ export class Primary implements Service {
     passOnRefusals(worker, () => this.#workers?.all ?? []);
   }
 
-  /** What is wrong leaves the old settings in place. */
+  /** Where something is wrong, the old settings stay. */
   async reload(): Promise<void> {
     const loaded = load(this.#command);
     if (!loaded.ok) return this.#log.error({ problems: loaded.problem }, 'not reloaded: the old settings stay');
@@ -138,7 +138,7 @@ export class Primary implements Service {
     void this.#survey();
   }
 
-  /** What does nothing in /srv is said once more at each reload. */
+  /** Each reload says once more which entries of /srv do nothing. */
   async #survey(): Promise<void> {
     const [worker] = this.#workers?.all ?? [];
     const plugins = await worker?.channel.ask(listing, undefined, { otherwise: [] });
@@ -175,7 +175,7 @@ export class Primary implements Service {
     return undefined;
   }
 
-  /** Mail is taken also where the page cannot be had. */
+  /** Where the page's port cannot be opened, mail is taken all the same. */
   async #openPage(): Promise<Port | undefined> {
     const { web } = this.#settings;
     if (web === undefined) return undefined;

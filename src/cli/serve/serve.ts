@@ -21,7 +21,7 @@ import { foldersOf, listOf } from '../wire.js';
 import { Primary } from './primary.js';
 import { runWorker } from './worker.js';
 
-/** Runs until it is stopped; the exit code. */
+/** Runs until it is stopped; returns the exit code. */
 export async function serve(command: CommandLine): Promise<number> {
   const signals = new Signals();
   if (isChild) return runWorker(signals);

@@ -7,7 +7,7 @@ export interface DomainSurvey {
   readonly domain: string;
   /** What is switched on, by its marker or by its list. */
   readonly checks: readonly string[];
-  /** What does nothing: one line each, for the log and for check-config. */
+  /** It is what does nothing: one line each, for the log and for check-config. */
   readonly idle: readonly IdleCheck[];
   /** What is wrong with its file `expire`. */
   readonly brokenExpiry: string | undefined;

@@ -7,14 +7,14 @@ import { randomBytes } from 'node:crypto';
 import { type Channel, news } from '../service/channel.js';
 import type { Child } from '../service/child.js';
 
-/** As base64. */
+/** It tells workers the new keys, as base64. */
 const replacing = news<string>('ticket keys');
 
-/** As tls.createSecureContext() takes them. */
+/** tls.createSecureContext() takes keys of this length. */
 const keysOctets = 48;
 const replaceEveryMs = 8 * 3_600_000;
 
-/** In the primary. */
+/** Makes the keys; used in the primary. */
 export class TicketKeys {
   #current = newKeys();
   readonly #timer: NodeJS.Timeout;
@@ -27,7 +27,7 @@ export class TicketKeys {
     this.#timer.unref();
   }
 
-  /** Those of now, as base64. */
+  /** The keys of now, as base64. */
   get current(): string {
     return this.#current;
   }
@@ -39,6 +39,6 @@ export class TicketKeys {
 
 const newKeys = (): string => randomBytes(keysOctets).toString('base64');
 
-/** In a worker. */
+/** Hears of new keys; used in a worker. */
 export const hearTicketKeys = (channel: Channel, heard: (keys: Buffer) => void): void =>
   channel.hear(replacing, (keys) => heard(Buffer.from(keys, 'base64')));

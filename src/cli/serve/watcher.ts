@@ -14,7 +14,7 @@ interface Watch {
 const beatEveryMs = 250;
 const lookEveryMs = 500;
 
-/** Until the process ends; resolves when somebody looks. */
+/** Watches until the process ends; resolves once the thread looks. */
 export function watchLoop(): Promise<void> {
   const given: Watch = { watched: doingMemory };
   const resourceLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2, stackSizeMb: 1 };
@@ -25,7 +25,7 @@ export function watchLoop(): Promise<void> {
       thread.unref();
       resolve();
     });
-    thread.once('error', () => resolve()); // then it is killed without a word
+    thread.once('error', () => resolve()); // then a worker that hangs is killed, and nobody can say what it did
   });
 }
 

@@ -20,7 +20,7 @@ export const maxOf = (settings: Settings): MaxConnections => ({
   perAddress: settings.max_connections_per_ip,
 });
 
-/** In a worker. Where the primary does not answer, there is room for one more. */
+/** The limits as a worker has them: it asks the primary. Where that does not answer, there is room for one more. */
 export function primaryLimits(channel: Channel): ConnectionLimits {
   const held = new Map<string, number[]>();
   let last = 0;
@@ -43,7 +43,7 @@ export function primaryLimits(channel: Channel): ConnectionLimits {
   };
 }
 
-/** In the primary: returns what answers a worker, and what forgets the connections of one that is gone. */
+/** Counts in the primary: returns what answers a worker, and what forgets the connections of one that is gone. */
 export function countForWorkers(max: () => MaxConnections): {
   readonly answer: (worker: Child) => void;
   readonly forget: (worker: Child) => void;

@@ -17,5 +17,7 @@ export interface Orders {
 export const orders = question<undefined, Orders | undefined>('orders');
 /** The plugins that it has loaded. */
 export const listing = question<undefined, readonly SurveyedPlugin[]>('plugins');
-/** Do these settings serve? What is wrong leaves the old ones in place, and is logged. */
+/**
+ * Asks whether a worker can serve with these settings. Where it cannot, the old ones stay, and the reason is logged.
+ */
 export const reloading = question<Settings, boolean>('reload');

@@ -9,7 +9,10 @@ import type { Child } from '../service/child.js';
 
 const refusing = news<readonly (readonly [recipient: string, reply: Reply])[]>('refused');
 
-/** In a worker: tells of what it is told, and hears of what others were. */
+/**
+ * The refusals as a worker has them: it tells the primary those that it hears from the MTA, and hears those of the
+ * others.
+ */
 export function sharedRefusals(channel: Channel, own: Refusals): Pick<Refusals, 'remember' | 'recall'> {
   channel.hear(refusing, (refused) => own.remember(new Map(refused)));
   return {
@@ -21,7 +24,7 @@ export function sharedRefusals(channel: Channel, own: Refusals): Pick<Refusals, 
   };
 }
 
-/** In the primary. */
+/** Passes refusals on, in the primary. */
 export function passOnRefusals(from: Child, workers: () => readonly Child[]): void {
   from.channel.hear(refusing, (refused) => {
     for (const worker of workers()) if (worker !== from) worker.channel.tell(refusing, refused);

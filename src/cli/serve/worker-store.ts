@@ -6,14 +6,14 @@ import type { Child } from '../service/child.js';
 
 const remembering = question<Operation, StoreAnswer<Value>>('store');
 
-/** In a worker. Where the primary does not answer, the store is down. */
+/** The store as a worker has it: it asks the primary. Where that does not answer, the store is down. */
 export const primaryStore = (channel: Channel): Backend => ({
   run: (operation) =>
     channel.ask(remembering, operation, { otherwise: { ok: false, problem: 'the primary does not answer' } }),
   close: () => Promise.resolve(),
 });
 
-/** In the primary: opened when a worker first asks. */
+/** Answers workers, in the primary; the store is opened when one first asks. */
 export function storeForWorkers(open: () => Embedded): {
   readonly answer: (worker: Child) => void;
   close(): Promise<void>;

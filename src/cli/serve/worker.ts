@@ -30,7 +30,7 @@ const ordersWithinMs = 10_000;
 /** After its stop a worker has so long to close what it has; the primary would kill it a little later. */
 const endMs = 800;
 
-/** Also where nobody is left to kill it. */
+/** Ends the process after so long, even where no primary is left to kill it. */
 function endInAnyCase(mayEnd: () => void, ms: number): void {
   setTimeout(() => {
     mayEnd();
@@ -38,7 +38,7 @@ function endInAnyCase(mayEnd: () => void, ms: number): void {
   }, ms).unref();
 }
 
-/** Serves until it is stopped; the exit code. */
+/** Serves until it is stopped; returns the exit code. */
 export async function runWorker(signals: Signals): Promise<number> {
   const side = new WorkerSide(signals);
   const given = await side.channel.ask(orders, undefined, { withinMs: ordersWithinMs, otherwise: undefined });
@@ -93,7 +93,10 @@ class Worker implements Service {
     side.channel.answer(reloading, (settings) => this.#reloadInTurn(settings));
   }
 
-  /** Whom a plugin made retire, nobody waits for: each of its sessions may come to its end. */
+  /**
+   * A worker that retires because of a plugin has time: nobody waits for it, so each of its sessions may come to its
+   * end.
+   */
   get stopMs(): number {
     const { stop_timeout, session_timeout, data_timeout } = this.#listener?.services.settings ?? this.#orders.settings;
     return this.#isRetired ? session_timeout + data_timeout : stop_timeout;
@@ -152,7 +155,7 @@ class Worker implements Service {
     return reloaded;
   }
 
-  /** Settings, plugins and certificate anew; what is wrong leaves the old ones in place. */
+  /** Reads settings, plugins and certificate anew; where something is wrong, the old ones stay. */
   async #reload(settings: Settings): Promise<boolean> {
     const log = this.#log;
     const listener = this.#listener;
@@ -184,7 +187,7 @@ class Worker implements Service {
   }
 }
 
-/** As it is on disk now; as the primary read it where the worker may not. */
+/** Returns the certificate as it is on disk now, or as the primary read it where the worker may not. */
 function certificateOf({ settings, certificate }: Orders): { cert: Buffer; key: Buffer } | undefined {
   const read = readCertificate(settings);
   if (read.ok && read.value) return read.value;

@@ -1,7 +1,9 @@
 /** The system's users and groups by name: Node has no getpwnam(3). */
 import { spawnSync } from 'node:child_process';
 
-/** The number of a user or group; a number is its own. Throws where there is none of that name. */
+/**
+ * The number of a user or group; a name that is a number stands for itself. Throws where there is none of that name.
+ */
 export function accountNumber(database: 'passwd' | 'group', name: string): number {
   if (/^\d+$/.test(name)) return Number(name);
   const { status, stdout } = spawnSync('getent', [database, name], { encoding: 'utf8' });

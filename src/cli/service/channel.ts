@@ -21,9 +21,9 @@ export const question = <V, A>(name: string): ChannelQuestion<V, A> => ({ name }
 export const news = <V = undefined>(name: string): News<V> => ({ name });
 
 export interface AskOptions<A> {
-  /** 1,000 unless told. */
+  /** It is 1,000 by default. */
   readonly withinMs?: number;
-  /** The answer where none comes: the other process is gone, stopped, or busy with something else. */
+  /** It is taken for the answer where none comes: the other process is gone, stopped, or busy. */
   readonly otherwise: A;
 }
 
@@ -53,7 +53,7 @@ export class Channel {
     end.on('message', (message) => void this.#take(message as ChannelMessage));
   }
 
-  /** Never rejects; comes to `otherwise` where no answer comes in time. */
+  /** Never rejects; resolves with `otherwise` where no answer comes in time. */
   ask<V, A>(
     { name }: ChannelQuestion<V, A>,
     value: V,
@@ -75,7 +75,10 @@ export class Channel {
     this.#send({ postern: 'tell', name, value }, () => {});
   }
 
-  /** From now on these questions are answered so; one that nobody answers is answered by nothing. */
+  /**
+   * Answers these questions from now on. A question without an answerer gets no answer, so whoever asked goes on with
+   * `otherwise`.
+   */
   answer<V, A>({ name }: ChannelQuestion<V, A>, answerOf: (value: V) => A | Promise<A>): void {
     this.#answers.set(name, answerOf);
   }
@@ -100,7 +103,7 @@ export class Channel {
     }
   }
 
-  /** A process that is gone hears nothing; a message that cannot be sent is no error of the sender's. */
+  /** Never throws: `failed` is called where the other process is gone or the message cannot be sent. */
   #send(message: ChannelMessage, failed: () => void): void {
     if (!this.#end.connected || this.#end.send === undefined) return failed();
     try {

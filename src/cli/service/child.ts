@@ -16,18 +16,18 @@ export const turning = news('turning');
 export const retiring = news('retiring');
 /** Log files were rotated. */
 export const rotated = news('rotated');
-/** The other one does: it may go. */
+/** Another child serves: this one may go. */
 export const leave = news('leave');
 
-/** The environment variable that makes a process a child of a service; its value is nothing but a sign. */
+/** The environment variable that makes a process a child of a service; its value means nothing. */
 export const childSign = 'SERVICE_CHILD';
 
-/** Descriptors of a child: 3 is its channel, from 4 it says what it does, its ports follow. */
+/** Descriptors of a child: 3 is its channel, on 4 it says what it is doing, and its ports follow. */
 export const doingFd = 4;
 export const firstPortFd = 5;
 
 export interface ChildProgram {
-  /** The words behind the program. */
+  /** The command-line words behind the program's name. */
   readonly argv: readonly string[];
   readonly ports: readonly Port[];
 }
@@ -44,7 +44,7 @@ export class Child {
   isServing = false;
   isRetiring = false;
   isGone = false;
-  /** By performance.now(). */
+  /** When the child last said that its loop turns, by performance.now(). */
   heardAt = performance.now();
   /** What it was doing when its loop had not turned for a second, as JSON of its own. */
   doing = '';

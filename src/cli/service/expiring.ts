@@ -8,7 +8,7 @@ import type { Quarantine } from '../../quarantine/quarantine.js';
 
 const hourMs = 3_600_000;
 
-/** The clock is this process's: once it could be believed, it goes on from there. */
+/** True once this process has found that its clock can be believed; it is believed from then on. */
 let isClockBelieved = false;
 
 export async function expireAndTell(quarantine: Quarantine, log: Logger): Promise<void> {
@@ -20,7 +20,7 @@ export async function expireAndTell(quarantine: Quarantine, log: Logger): Promis
   for (const problem of problems) log.error({ problem }, 'quarantine not expired');
 }
 
-/** Until the timer is cleared. */
+/** Expires every hour until the timer is cleared. */
 export function expireHourly(quarantine: () => Quarantine, log: Logger): NodeJS.Timeout {
   return setInterval(() => void expireAndTell(quarantine(), log), hourMs).unref();
 }

@@ -16,21 +16,24 @@ export interface Failure {
 }
 
 export interface Service {
-  /** What may need rights: ports, folders, log files. */
+  /** Opens what may need root's rights: ports, folders, log files. */
   open(): Promise<Failure | undefined>;
-  /** Who it becomes then. */
+  /** It is the account that the process changes to after `open`. */
   readonly account?: Account;
-  /** What needs none; it serves when this is over. */
+  /** Starts what needs no such rights; when this is over, the service serves. */
   start?(): Promise<Failure | undefined>;
   reload?(): void | Promise<void>;
   reopen?(): void;
-  /** It cannot go on: the exit code. */
+  /** It settles when the service cannot go on, with the exit code. */
   readonly over?: Promise<number>;
-  /** Finishes what is under way, and closes all; also after a failure, what is open by then. `why`: the signal. */
+  /**
+   * Finishes what is under way, and closes everything. After a failure it closes what is open by then. `why` is the
+   * signal.
+   */
   close(why: string | undefined): Promise<void>;
 }
 
-/** Lives it to its end; the exit code. */
+/** Runs the service to its end; returns the exit code. */
 export async function live(service: Service, signals: Signals): Promise<number> {
   const stopped = signals.stop.then(() => exit.ok);
   const failure = await Promise.race([rise(service), stopped.then(() => undefined)]);

@@ -6,7 +6,10 @@ import { spawn } from 'node:child_process';
 
 let told = Promise.resolve();
 
-/** In the order of the calls: RELOADING behind READY would be believed. Nothing where systemd did not start us. */
+/**
+ * Tells systemd in the order of the calls: it would believe a RELOADING that came late. Does nothing where systemd did
+ * not start us.
+ */
 export function notifySystemd(state: string): void {
   if (process.env['NOTIFY_SOCKET']) told = told.then(() => tell(state));
 }

@@ -14,13 +14,16 @@ export interface Port {
   readonly fd: number;
   /** Where it is, `host:port`; undefined where that is not known. */
   readonly address: string | undefined;
-  /** Of the first process; a socket file that was made goes. One that was handed over stays with who opened it. */
+  /** Called in the first process. Removes the socket file where we made it; one that was handed over stays. */
   close(): void;
 }
 
 export type PortTarget = ListenTarget | { readonly path: string };
 
-/** Of node:net's internals what node:cluster uses: a bound handle that does not listen yet, or a negative errno. */
+/**
+ * What node:cluster uses of node:net's internals: it returns a bound handle that does not listen yet, or a negative
+ * errno.
+ */
 interface NetInternals {
   _createServerHandle(
     address: string | null,

@@ -7,8 +7,8 @@ import type { Settings } from '../../settings/settings.js';
 import { errorText } from '../../mail/error-text.js';
 
 /**
- * What is wrong, or undefined once the process is who it should be. `user` without `group` takes the user's own group
- * too.
+ * Returns what is wrong; undefined once the process is who it should be. `user` without `group` takes the user's own
+ * group too.
  */
 export function dropPrivileges({ user, group }: Account): string | undefined {
   if (user === '' && group === '') return undefined;
@@ -37,7 +37,7 @@ export type Account = Pick<Settings, 'user' | 'group'>;
 export function giveFolders(last: string, first: string, { user, group }: Account): void {
   if (process.getuid?.() !== 0 || user === '') return;
   const ids = idsOf({ user, group });
-  if (!ids) return; // who it is that there is not, dropPrivileges says
+  if (!ids) return; // dropPrivileges says which account there is not
   const top = resolve(first);
   for (let folder = resolve(last); folder.startsWith(top); folder = dirname(folder)) chownSync(folder, ...ids);
 }

@@ -5,7 +5,7 @@ import { reopenLogFiles } from '../../log-output.js';
 import { complain } from '../complain.js';
 import type { Signals } from './signals.js';
 
-/** Is this process a child of a service? Its own children are not. */
+/** Is this process a child of a service? What it starts itself is none. */
 export const isChild = process.env[childSign] !== undefined && process.send !== undefined;
 delete process.env[childSign];
 

@@ -10,22 +10,24 @@ export interface WorkersToKeep {
   readonly count: number;
   readonly program: ChildProgram;
   readonly log: Logger;
-  /** So long a worker may be silent before it is killed. */
+  /** It is how long a worker may be silent before it is killed. */
   readonly silentMs: () => number;
-  /** A worker is there, and will ask. */
+  /** It is called when a worker has been started, before it asks anything. */
   readonly started: (worker: Child) => void;
   readonly ended?: (worker: Child) => void;
 }
 
 const checkEveryMs = 1000;
-/** One that did not come to serve is followed after so long, twice as long each time. */
+/** How long to wait before a worker that never served is replaced; each time it is twice as long. */
 const firstPauseMs = 1000;
 const maxPauseMs = 30_000;
-/** So many for each that serves may still have mails: a plugin that fails at every mail must not fill the machine. */
+/**
+ * So many retiring workers are kept for each that serves: a plugin that fails at every mail must not fill the machine.
+ */
 const maxRetiring = 3;
 
 export class Workers {
-  /** The first of them serves; or the exit code that says why it cannot. */
+  /** It resolves with undefined when the first worker serves, or with the exit code that says why none can. */
   readonly ready: Promise<number | undefined>;
   readonly #kept: WorkersToKeep;
   readonly #all = new Set<Child>();
@@ -52,7 +54,7 @@ export class Workers {
     return this.all.filter(({ isRetiring }) => !isRetiring);
   }
 
-  /** Ends all; what has not ended after so long is killed. */
+  /** Ends all workers; those that have not ended after so long are killed. */
   async stop(withinMs: number): Promise<void> {
     this.#isStopping = true;
     clearInterval(this.#watch);
@@ -121,7 +123,7 @@ export class Workers {
   }
 }
 
-/** A child's own words; whatever it is. */
+/** Reads a child's own words, which may be anything. */
 function readDoing(text: string): object {
   try {
     const value: unknown = JSON.parse(text);

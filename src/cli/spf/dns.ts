@@ -1,4 +1,6 @@
-/** Whom `postern spf` asks: a zone file, a name server, or those of the system; and for how long. */
+/**
+ * Where `postern spf` looks names up, and for how long: in a zone file, at a name server, or at those of the system.
+ */
 import { readFileSync } from 'node:fs';
 import { cachingResolver } from '../../dns/cache.js';
 import type { Resolver } from '../../dns/resolver.js';

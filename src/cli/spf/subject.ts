@@ -4,7 +4,7 @@ import { parseIp } from '../../mail/ip.js';
 import { type Result, wrong } from '../../mail/result.js';
 import { shown } from '../terminal.js';
 
-/** In A-labels, without a final dot. */
+/** Returns the domain in A-labels, without a final dot. */
 export function domainOf(word: string): Result<string> {
   const domain = withoutFinalDot(toALabels(word));
   return isHostLike.test(domain) && isCheckable(domain) && parseIp(domain) === undefined

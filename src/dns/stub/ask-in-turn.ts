@@ -1,6 +1,6 @@
 /**
- * One question to server after server, and to the silent ones again in each further round. A server that was given
- * up for the next may still answer: the first answer of any counts.
+ * Asks one server after the other, and those that were silent again in each further round. A server that was given up
+ * for the next may still answer: the first answer of any counts.
  */
 import { abortProblem } from '../deadline.js';
 import type { RecordType } from '../resolver.js';
@@ -21,7 +21,7 @@ export interface HowToAsk {
 }
 
 export interface AskedFor {
-  /** Wire form. */
+  /** It is in wire form. */
   readonly name: Buffer;
   readonly type: RecordType;
 }
@@ -92,7 +92,7 @@ class Inquiry {
     );
   }
 
-  /** When the gate is full, nobody waits for a second place: the server that was asked first is not listened to. */
+  /** When the gate is full, nobody waits for a second place: we stop listening to the server that was asked first. */
   #makePlace(): void {
     const [first] = this.#listening;
     if (!first || this.#listening.size < this.#places) return;
@@ -108,7 +108,7 @@ class Inquiry {
   #hear(server: Server, answer: ServerAnswer): void {
     this.#listening.delete(server);
     const isCurrent = server === this.#current;
-    // One that answers late stays among the silent ones: to wait for it would cost each look-up that time.
+    // A server that answers late stays among the silent ones: otherwise each look-up would wait for it.
     if (isCurrent) this.#asking.list.note(server, outcomeOf(answer));
     if (answer.kind === 'answered') return this.#finish(answer);
     if (!answer.silent) this.#refused.add(server);
@@ -135,7 +135,7 @@ class Inquiry {
 
 interface ServerTurn {
   readonly server: Server;
-  /** In the last of several rounds. */
+  /** It is true in the last of several rounds. */
   readonly last: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * One question to one server, until it gave an answer or is known not to: EDNS first, without it for servers
- * that do not know it, TCP for answers that were cut. How long to wait is left to `ask-in-turn`.
+ * Asks one server one question, until it has answered or is known to give no answer: with EDNS first, without it where
+ * the server does not know it, over TCP where an answer was cut. How long to wait is left to `ask-in-turn`.
  */
 import { randomInt } from 'node:crypto';
 import { decodeMessage, encodeQuery, rcode, type Message } from '../wire/message.js';
@@ -11,7 +11,7 @@ import { askUdp, type Exchanged, type Transport } from './udp.js';
 
 export interface ServerQuestion {
   readonly server: Server;
-  /** Wire form. */
+  /** It is in wire form. */
   readonly name: Buffer;
   readonly type: RecordType;
   /** Whether to begin with EDNS. */
@@ -22,7 +22,7 @@ export interface ServerQuestion {
   readonly heard: () => void;
 }
 
-/** answered: a whole message with RCODE 0 or 3. silent: worth another try later. */
+/** answered: it sent a whole message with RCODE 0 or 3. silent: another try later may help. */
 export type ServerAnswer =
   | {
       readonly kind: 'answered';

@@ -28,7 +28,7 @@ const maxAttempts = 5;
 
 /** Reads the text of the file; lines and options that are unknown or malformed do not count. */
 export function parseResolvConf(text: string): ResolvConf {
-  // A keyword begins its line: what is indented, or behind # or ;, is none.
+  // A keyword stands at the beginning of its line, not behind spaces, # or ;.
   const lines = text.split('\n').map((line) => line.split(/[ \t\r]+/));
   const wordsOf = (keyword: string): string[][] => lines.filter(([first]) => first === keyword);
   const servers = wordsOf('nameserver').map(([, address = '']) => parseServer(address));
@@ -56,8 +56,8 @@ const local: Server = { family: 4, address: '127.0.0.1', port: 53 };
 const lookEveryMs = 1000;
 
 /**
- * What `make` makes of the file, as it is now. The file is looked at when somebody asks, and once a second at most:
- * one stat, of whatever has the name now, so that a file put in its place counts. One that cannot be read or has no
+ * Returns a function that gives what `make` makes of the file as it is now. When it is called, and once a second at
+ * most, it looks at the file by one stat, so that a file put in its place counts. A file that cannot be read or has no
  * name server may be in the middle of a change: then what was read before still holds.
  */
 export function followResolvConf<T>(
@@ -83,7 +83,7 @@ export function followResolvConf<T>(
   };
 }
 
-/** Differs once the file is written to or another takes its place. */
+/** A text that changes when the file is written to, or another takes its place. */
 function stateOf(path: string): string | undefined {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });

@@ -6,7 +6,7 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { answersQuery } from '../wire/message.js';
 import type { Server } from './servers.js';
 
-/** A question that a server was asked, until `tell` was called with what came of it. */
+/** A question that a server was asked; it is over when `tell` has been called with the outcome. */
 export interface Exchange {
   /** Sends `query`, the same question under the same id, once more: the answer to either counts. */
   again(query: Buffer): void;

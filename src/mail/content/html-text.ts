@@ -41,7 +41,7 @@ function withoutTags(html: string): string {
   return parts.join('');
 }
 
-/** Behind the next `end`; the end of the text when there is none. */
+/** Returns the place behind the next `end`, or the end of the text. */
 function after(html: string, end: string, from: number): number {
   const at = html.indexOf(end, from);
   return at < 0 ? html.length : at + end.length;

@@ -288,7 +288,7 @@ class VerifySender {
     return reply;
   }
 
-  /** One line at the end of each message that was looked at, whatever came of it. */
+  /** Logs one line at the end of each message that was looked at, whatever its end. */
   #tell(state: MailState, { verdict, ...facts }: { readonly verdict: MessageVerdict } & FactsOfMail): void {
     this.#tools.observe({ kind: 'message', verdict });
     this.#tools.log.info(factsOf(state, facts), messageTexts[verdict]);

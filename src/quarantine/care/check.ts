@@ -1,6 +1,6 @@
 /**
  * Puts an index and its maildir in agreement again: mails without a line get one from their own fields, broken lines
- * go, good lines stay. Safe beside running archives. Leaves the mails as they are, and old mails to expire.ts.
+ * go, good lines stay. Safe beside running archives. Changes no mail, and leaves removing old ones to expire.ts.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -31,7 +31,7 @@ export interface CheckResult {
   readonly foreign: number;
 }
 
-/** For so many milliseconds a mail without a line may still be on its way to one. */
+/** Milliseconds for which a mail without a line may still be about to get one. */
 const underWay = 60_000;
 
 /** `day` is /spam/YDAY/DOMAIN. Broken IO throws. */
@@ -56,8 +56,9 @@ export async function checkDay(day: string, now: Date = new Date()): Promise<Che
 }
 
 /**
- * A file system that does not keep names and contents in order may have kept the line of a mail and lost its way from
- * tmp/ to new/ in a crash. The octets were on disk before: whole is whole. Was it so?
+ * Moves a mail that has a line, but stands in tmp/, into new/; false where there is nothing to move. After a crash a
+ * file system may have kept the line and lost the rename. The octets were on disk before both, so a file of the right
+ * size is whole.
  */
 function finish(folder: Folder, file: string | undefined, entry: IndexEntry, now: Date): boolean {
   if (file === undefined || !isSettled(file, now)) return false;
@@ -67,7 +68,7 @@ function finish(folder: Folder, file: string | undefined, entry: IndexEntry, now
   return true;
 }
 
-/** Whatever a reader has made of a name, it is the same mail. */
+/** A mail's key stays the same when a mail reader renames its file. */
 const keyOf = (name: string): string => mailKey(name) ?? baseName(name);
 
 interface Contents {
@@ -91,7 +92,7 @@ async function mailsIn(folder: Folder): Promise<Contents> {
   return { mails, waiting, foreign };
 }
 
-/** Counts what stands in the folder itself and is neither the maildir nor the index nor a link to that. */
+/** Counts what stands in the folder itself beside the maildir, the index, and a link to the index. */
 function strangersBeside(folder: Folder): number {
   const isOurs = (entry: fs.Dirent): boolean => {
     if (entry.isDirectory()) return ['tmp', 'new', 'cur'].includes(entry.name);
@@ -101,7 +102,7 @@ function strangersBeside(folder: Folder): number {
   return fs.readdirSync(folder.path, { withFileTypes: true }).filter((entry) => !isOurs(entry)).length;
 }
 
-/** Its keys are those of mails. */
+/** What an index says, by the keys of mails. */
 interface Survey {
   readonly listed: ReadonlyMap<string, IndexEntry>;
   readonly deleted: ReadonlySet<string>;

@@ -72,7 +72,7 @@ async function newestIn(folder: Folder): Promise<number | undefined> {
   return lastLine(folder.index) ?? (await newestMail(folder));
 }
 
-/** After so many stretches without a good line the mails' names are looked at instead. */
+/** How many stretches without a good line are read before the mails' names are looked at instead. */
 const maxReads = 8;
 
 function lastLine(file: string): number | undefined {

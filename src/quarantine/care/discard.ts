@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import { addMark, dispositionOf } from '../look/disposition.js';
 import { locate, type MailRef } from '../disk/mail-ref.js';
 
-/** `gone`: there was no such mail. Broken IO throws. */
+/** Returns `gone` where there was no such mail. Broken IO throws. */
 export async function discard(root: string, ref: MailRef, by: string): Promise<'deleted' | 'gone'> {
   const file = await locate(root, ref);
   const known = dispositionOf(root, ref);

@@ -6,7 +6,7 @@ export function ydayOf(time: Date): number {
   return (day - Date.UTC(time.getFullYear(), 0, 1)) / 86_400_000 + 1;
 }
 
-/** Returns the day with its year: two days that share a folder's name differ in it. */
+/** Returns the day with its year, which tells two days with the same folder name apart. */
 export const dateKey = (time: Date): string => `${time.getFullYear()}-${ydayOf(time)}`;
 
 /** Is this a name that a day's folder has? */

@@ -65,7 +65,7 @@ async function removeOld(dir: string, { before, goOn }: EmptyingOptions): Promis
   return kept;
 }
 
-/** By its name, which no copying or reading changes; else by the file's. */
+/** Tells when a mail came: by its name, which no copying changes, or else by the file's own time. */
 function timeOf(file: string): number {
   return mailTime(path.basename(file)) ?? fs.lstatSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
 }

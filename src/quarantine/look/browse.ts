@@ -102,7 +102,7 @@ interface ListPosition {
 const cursorOf = ({ time, file, start }: ListPosition): string =>
   Buffer.from(JSON.stringify([time, file, start])).toString('base64url');
 
-/** A cursor comes back from a client; one that is none of ours begins at the beginning. */
+/** Reads a cursor, which a client sends back; one that we did not make stands for the beginning. */
 function placeOf(cursor: string): ListPosition {
   try {
     const [time, file, start]: unknown[] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
@@ -219,7 +219,7 @@ function readerOf(file: IndexFile, day: Day, query: Query): Reader {
   };
 }
 
-/** On to the next entry in memory that matches. Deleted mails are passed over unless they are asked for. */
+/** Goes on to the next entry in memory that matches; passes over deleted mails unless they are asked for. */
 function advance(reader: Reader, day: Day, query: Query): void {
   for (let found = reader.index.take(); found; found = reader.index.take()) {
     if (!isWanted(found.entry, reader, query)) continue;

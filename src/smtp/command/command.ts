@@ -85,5 +85,5 @@ function withPath(kind: 'mail' | 'rcpt', argument: string): Command {
   return { kind, argument: isAscii(path) ? parsePathText(path) : parsePathArgument(Buffer.from(path, 'latin1')) };
 }
 
-/** Of octets as latin1: are they the same as UTF-8? */
+/** Are these octets (given as latin1) the same text in UTF-8? */
 const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text);

@@ -20,8 +20,8 @@ export const xclientNames = ['NAME', 'ADDR', 'PORT', 'PROTO', 'HELO', 'LOGIN'] a
 const syntax = { ok: false, problem: 'Bad XCLIENT attribute' } as const;
 
 /**
- * Reads what stands behind `XCLIENT`: `NAME=value` pairs, each value in xtext. Of an attribute given twice the first
- * counts.
+ * Reads what stands behind `XCLIENT`: `NAME=value` pairs, each value in xtext. Where an attribute is given twice, the
+ * first counts.
  */
 export function parseXclient(argument: string): Result<XclientAttributes> {
   const given = new Map<string, string>();

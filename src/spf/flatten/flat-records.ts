@@ -74,7 +74,7 @@ export function flatRecords(domain: string, { terms, all, modifiers, modifierLoo
   return judged([recordOf(domain, [...main, ...end]), ...included], kept + included.length);
 }
 
-/** In the strings of a TXT record (RFC 7208 §3.3), broken at spaces. */
+/** Cuts a record into the strings of a TXT record (RFC 7208 §3.3), after spaces. */
 export function stringsOf(text: string): readonly string[] {
   const strings: string[] = [];
   for (let rest = text; rest !== '';) {

@@ -65,7 +65,7 @@ const includedIn = (record: string, domain: string): readonly string[] =>
     .filter(([, , below = '']) => below.toLowerCase() === domain.toLowerCase())
     .map(([, number]) => includedName(domain, Number(number)));
 
-/** By name; nothing where there is no record, or several. */
+/** Reads the records, by name; leaves out names with no record or with several. */
 async function publishedAt(
   names: readonly string[],
   { resolver, signal }: FlattenOptions,

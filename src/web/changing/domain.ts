@@ -1,4 +1,4 @@
-/** What is done by POST to a domain: markers, its files of zones, how long its refused mail is kept. */
+/** Changes a domain by POST: its markers, its files of zones, how long its refused mail is kept. */
 import type { Context, Hono } from 'hono';
 import { fileRecord } from '../../audit/file-records.js';
 import { parseDomain } from '../../mail/domain.js';
@@ -128,14 +128,14 @@ function removeMarker(c: Context<Vars>, parts: WebParts, form: Form): Notice {
   });
 }
 
-/** Undo would lose what the marker held, unless the page can write it: then undo is not offered. */
+/** The button that undoes a removal; none where the page could not write again what the marker held. */
 function undoFor(marker: Marker, old: string): Partial<Notice> {
   const isLog = marker.kind === 'checks' && old.trim().toLowerCase() === 'log';
   if (old !== '' && !isLog) return {};
   return { marker: markerText(marker), action: 'create', label: 'Undo', isLog };
 }
 
-/** Broken IO, and links that lead out of the tree, are told; the log has all of it. */
+/** Does the change. Broken IO, and links that lead out of the tree, become a notice, and the log has the details. */
 function tried(parts: WebParts, failure: string, change: () => Notice): Notice {
   try {
     return change();

@@ -1,4 +1,4 @@
-/** What is done by POST to mails: releasing and deleting, several at once. Leaves domains to domain.ts. */
+/** Releases and deletes mails, several at once, by POST. Changes to domains are in domain.ts. */
 import type { Context, Hono } from 'hono';
 import { deleteRecord, releaseRecord } from '../../audit/mail-records.js';
 import { discard } from '../../quarantine/care/discard.js';
@@ -11,7 +11,7 @@ import type { WebParts } from '../parts.js';
 import { recordOf } from './recorder.js';
 import { maySee, type Notice } from '../login/sessions.js';
 
-/** So many mails are taken from one form. */
+/** The largest number of mails in one form. */
 const maxAtOnce = 500;
 
 export function changingMails(app: Hono<Vars>, parts: WebParts): void {

@@ -32,7 +32,7 @@ interface SubmissionRun {
   readonly warnings: readonly string[];
 }
 
-/** Serves until it is stopped; the exit code. */
+/** Serves until it is stopped; returns the exit code. */
 export async function runSubmission({ config, warnings }: SubmissionRun, signals: Signals): Promise<number> {
   const log = createLogger({
     log_level: config.log_level,
@@ -188,7 +188,7 @@ class Summary {
     }
   };
 
-  /** Of the time since the last one; nothing where nothing happened. */
+  /** Logs a summary of the time since the last one; nothing where no mail came. */
   write(): void {
     if (this.#messages === 0) return;
     const top = this.#tally.top(topDomains);

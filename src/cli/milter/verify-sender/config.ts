@@ -56,7 +56,7 @@ export type MilterConfig = VerifySettings & { readonly [N in ServiceNames]: NonN
 
 export interface ConfigInput {
   readonly file: string;
-  /** Of the command line; each name is a parameter's. */
+  /** What the command line gives; each name is a parameter's. */
   readonly options: readonly GivenText[];
   /** Text of a file; throws as `node:fs` does. */
   readonly readFile: ReadFile;

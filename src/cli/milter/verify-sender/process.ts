@@ -34,7 +34,7 @@ export const reloading = news('reload');
 /** What a worker has counted. */
 export const counting = question<undefined, Numbers>('counters');
 
-/** Serves until it is stopped, alone or as one of several workers; the exit code. */
+/** Serves until it is stopped, alone or as one of several workers; returns the exit code. */
 export async function runMilter({ config, file, load }: MilterProcessOptions, signals: Signals): Promise<number> {
   const output = openMilterLog(config);
   const side = isChild ? new WorkerSide(signals) : undefined;

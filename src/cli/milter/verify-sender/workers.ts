@@ -17,7 +17,7 @@ import { lasting, type Numbers, serveMetrics, sum } from './metrics.js';
 import { announce, counting, type MilterProcessOptions, reloading } from './process.js';
 import { errorText } from '../../../mail/error-text.js';
 
-/** Runs until it is stopped, or until workers cannot even start; the exit code. */
+/** Runs until it is stopped, or until workers cannot even start; returns the exit code. */
 export async function superviseMilter({ config }: MilterProcessOptions, signals: Signals): Promise<number> {
   const output = openMilterLog(config);
   const code = await live(new MilterPrimary(config, output.log), signals);

@@ -68,7 +68,8 @@ async function run(settings: Settings, at: { host: string; port: number }): Prom
 async function send(mail: DemoMail, at: { host: string; port: number }): Promise<string> {
   const client = new SmtpClient(at.host, at.port);
   try {
-    await client.reply();
+    const greeting = await client.reply();
+    if (!greeting.startsWith('220')) return greeting;
     await client.say('EHLO demo.invalid');
     await client.say(`XCLIENT ADDR=${mail.clientIp}`);
     const lines = [`EHLO ${mail.helo}`, `MAIL FROM:<${mail.from}>`, `RCPT TO:<${mail.to}>`, 'DATA'];

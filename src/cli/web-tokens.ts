@@ -4,11 +4,13 @@ import { errorText } from '../mail/error-text.js';
 import { printable } from '../mail/text.js';
 import { nearest } from '../settings/nearest.js';
 import type { Settings } from '../settings/settings.js';
+import { BrokenMarker } from '../srv/srv.js';
 import { addToken, readTokens, revokeTokens, type Token } from '../web/login/tokens.js';
 import { misused, type SettingsTask } from './command/command.js';
-import { failed, say } from './complain.js';
+import { complain, failed, say } from './complain.js';
 import { exit } from './exit-codes.js';
 import { recordCommand } from './record.js';
+import { srvOf } from './wire.js';
 import { jsonLine, render, shown, terminalOf } from './terminal.js';
 
 export const makeToken = (task: SettingsTask): number => onTokens(() => make(task));
@@ -35,6 +37,7 @@ function make(task: SettingsTask): number {
   if (!/^[\w.@-]{1,60}$/.test(name) || more.length > 0)
     return misused(task, 'whose is it? name somebody, such as anna');
   const { web_tokens: file } = settings;
+  for (const domain of given ?? []) warnOfStranger(domain, settings);
   const token = addToken(file, name, scope);
   recordCommand(settings, { what: 'token made', target: name, detail: scope, result: 'done' });
   const page = pageAddress(settings);
@@ -42,6 +45,16 @@ function make(task: SettingsTask): number {
   const where = page === undefined ? 'the page asks for it; ' : 'open this link, which nobody else is to see; ';
   say(`${where}added to ${file}; postern web revoke ${name} ends it`, process.stderr);
   return exit.ok;
+}
+
+/** The token is made all the same: the domain may be added later, and a tree that cannot be read says nothing. */
+function warnOfStranger(domain: string, settings: Settings): void {
+  try {
+    if (srvOf(settings).isHosted(parseDomain(domain) ?? '')) return;
+    complain([`warning: ${printable(domain, 100)} is not hosted: the page has nothing of it until it is`]);
+  } catch (error) {
+    if (!(error instanceof BrokenMarker)) throw error;
+  }
 }
 
 /** The address at which browsers find the page; undefined when the settings do not say. */

@@ -73,7 +73,9 @@ export class Srv {
   #needTree(): void {
     const { root } = this.#options;
     const found = attempt(root, () => statSync(root, { throwIfNoEntry: false }));
-    if (found?.isDirectory() !== true) throw new BrokenMarker(root, 'is no directory');
+    if (found === undefined)
+      throw new BrokenMarker(root, 'is not there; mkdir makes it, the setting srv names another');
+    if (!found.isDirectory()) throw new BrokenMarker(root, 'is no directory');
   }
 
   /** Names of all hosted domains, sorted. */

@@ -72,7 +72,10 @@ test('check-config: a tree that is not there', async (t) => {
   const root = rootWith(t, []);
   const ran = await postern(['check-config', `--srv=${root}/svr`]);
   assert.equal(ran.code, 78);
-  assert.equal(ran.stderr, `postern: srv: ${root}/svr: is no directory\npostern: 1 problem: postern would not start\n`);
+  assert.equal(
+    ran.stderr,
+    `postern: srv: ${root}/svr: is not there; mkdir makes it, the setting srv names another\npostern: 1 problem: postern would not start\n`,
+  );
 });
 
 test('check-config names the file, finds what srv lint finds, and sums up', async (t) => {

@@ -1,13 +1,15 @@
 /** The first minute: what `npm start` runs, and `npm run demo` beside it, in a folder of their own. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../support/free-port.js';
+import { shippedPlugins } from '../support/shipped-plugins.js';
 import { until } from '../support/until.js';
 import { inherited } from '../support/environment.js';
 import { demoMails, marker } from '../../src/trial/demo-mails.js';
@@ -22,7 +24,9 @@ let printed = '';
 
 before(async () => {
   cpSync(example, join(folder, 'srv'), { recursive: true });
+  writeFileSync(join(folder, 'plugins'), shippedPlugins());
   flags.push(
+    `--plugins=${folder}/plugins`,
     `--srv=${folder}/srv`,
     `--listen=127.0.0.1:${await freePort()}`,
     `--relay=127.0.0.1:${await freePort()}`,
@@ -78,6 +82,31 @@ test('in the demo every mail meets the fate it was meant to, and each is where t
   assert.deepEqual(readdirSync(join(folder, 'var')).toSorted(), ['sink', 'spam', 'state']);
 });
 
+test('where the MX greets with a 421, the demo shows that reply', async (t) => {
+  const server = net.createServer((socket) => socket.end('421 4.3.2 Too busy, try again later\r\n'));
+  t.after(() => server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as net.AddressInfo;
+  const words = [`--srv=${folder}/srv`, `--listen=127.0.0.1:${port}`];
+  const child = spawn(process.execPath, [program, 'demo', ...words], { cwd: folder, env });
+  let said = '';
+  child.stdout.on('data', (octets: Buffer) => (said += octets.toString()));
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  assert.equal(code, 70);
+  assert.match(said, / {2}421 4\.3\.2 Too busy, try again later\n/);
+});
+
+test('the commands that it says to type next are there, and do what it says', () => {
+  const [, command = ''] = /^ {4}npx postern (.+?) {3}/m.exec(printed) ?? [];
+  const { status, stdout } = spawnSync(process.execPath, [program, ...command.split(' '), ...flags], {
+    cwd: folder,
+    env,
+    encoding: 'utf8',
+  });
+  assert.deepEqual([command, status], ['quarantine list --trial', 0]);
+  assert.match(stdout, /demo 7: from a forger/);
+});
+
 test('the demo leaves no marker behind, and can be run again', () => {
   assert.ok(!existsSync(join(folder, 'srv', marker)));
   assert.equal(demo().status, 0);
@@ -85,6 +114,7 @@ test('the demo leaves no marker behind, and can be run again', () => {
 
 test('with several workers the trial has its local MTA too, and says what it says once', async () => {
   const own = [
+    `--plugins=${folder}/plugins`,
     `--srv=${folder}/srv`,
     '--workers=2',
     `--listen=127.0.0.1:${await freePort()}`,

@@ -1,5 +1,7 @@
 /** `postern check-config`: everything that is wrong with settings, plugins, certificate and markers. */
 import { X509Certificate } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { loadPlugins } from '../../hooks/load.js';
 import type { Plugin } from '../../hooks/plugin.js';
 import { errorText } from '../../mail/error-text.js';
@@ -20,6 +22,8 @@ export async function checkConfig(task: SettingsTask): Promise<number> {
   if (!plugins.ok) for (const problem of plugins.problem) report.error(problem);
   const certificate = readCertificate(settings);
   if (!certificate.ok) report.error(certificate.problem);
+  const logFolder = logFolderProblem(settings.log_file);
+  if (logFolder !== undefined) report.error(logFolder);
   const until = certificate.ok && certificate.value ? endOf(certificate.value.cert, report) : undefined;
   const listed = plugins.ok ? plugins.value : [];
   const counts = plugins.ok ? lookAround(task, listed, report) : undefined;
@@ -27,6 +31,12 @@ export async function checkConfig(task: SettingsTask): Promise<number> {
   const { domains, users, open } = counts;
   const summary = { domains, users, open_domains: open, plugins: listed.length, tls_until: until ?? null };
   return report.end(file, summary);
+}
+
+/** Says what a start would stumble over: it makes the file, but not its folder. */
+function logFolderProblem(file: string): string | undefined {
+  if (file === '' || existsSync(dirname(file))) return undefined;
+  return `log_file = ${file}: its folder is not there; mkdir makes it`;
 }
 
 /** Returns undefined where there is no tree. */

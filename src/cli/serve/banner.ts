@@ -27,8 +27,9 @@ export function banner({ settings, plugins, bound, page }: BannerParts): string 
   const port = first.slice(first.lastIndexOf(':') + 1);
   const next = [
     ['npm run demo', 'sends a set of mails and shows what became of them'],
-    [`touch ${near(settings.srv)}/example.com/users/valid/yourname`, 'makes a mailbox, from the next command on'],
-    [`swaks -s ${host} -p ${port} -t yourname@example.com`, 'if you have swaks'],
+    ['npx postern quarantine list --trial', 'what was refused; show and release take an ID'],
+    [`touch ${near(settings.srv)}/example.net/users/valid/yourname`, 'makes a mailbox, from the next command on'],
+    [`swaks -s ${host} -p ${port} -t yourname@example.net`, 'sends it a mail, if you have swaks'],
   ];
   const width = Math.max(...next.map(([command = '']) => command.length));
   return `

@@ -62,6 +62,7 @@ function addDomain(task: SettingsTask): number {
   const { words, options } = task;
   const [domain, ...users] = words;
   if (domain === undefined) return misused(task, 'name a domain');
+  srvOf(task.settings).isHosted('postern.invalid'); // throws where there is no tree
   return made(task, domainMarkers(domain, options.has('all-users') ? [...users, '*'] : users));
 }
 

@@ -21,14 +21,17 @@ export interface FilterTemplate {
 export type ParsedFilter = Result<FilterTemplate>;
 
 const maxDepth = 40;
-/** Reads a filter in which at least one of `places` stands; a percent sign before any other letter is itself. */
-export function parseFilter(given: string, places: readonly Placeholder[]): ParsedFilter {
+/**
+ * Reads a filter in which at least one of `places` stands, or none where it may be constant; a percent sign before any
+ * other letter is itself.
+ */
+export function parseFilter(given: string, places: readonly Placeholder[], mayBeConstant = false): ParsedFilter {
   const text = withoutSpaces(given.startsWith('(') ? given : `(${given})`);
   const depth = depthOf(text);
   if (depth === undefined) return wrong('has unbalanced parentheses');
   if (depth > maxDepth) return wrong(`has parentheses more than ${maxDepth} deep`);
   const parts = text.split(new RegExp(`%([${places.join('')}])`));
-  if (parts.length < 2)
+  if (parts.length < 2 && !mayBeConstant)
     return wrong(`must hold ${places.map((place) => `%${place}`).join(' or ')}, where the address goes`);
   const template = { text, expand: (values: FilterValues) => expand(parts, values) };
   try {

@@ -44,6 +44,8 @@ export interface GivenSettings {
   readonly nameOf: (key: DirectoryKey) => string;
   /** What may stand in the filter. */
   readonly places: readonly Placeholder[];
+  /** The filter may do without, so that all questions are one; default false. */
+  readonly constantFilter?: boolean;
   /** Throws as node:fs does. */
   readonly readFile: (path: string) => string;
 }
@@ -77,7 +79,7 @@ export function readDirectory(given: GivenSettings): ReadDirectory {
     reader.take({ name, text: text(name) || byDefault, place: '' });
   const servers = readServers(text('uri'), (problem) => blame('uri', problem));
   if (text('base') === '') blame('base', 'is missing: where in the directory to look, such as dc=example,dc=org');
-  const filter = readFilter(text('filter'), given.places, (problem) => blame('filter', problem));
+  const filter = readFilter(text('filter'), given, (problem) => blame('filter', problem));
   const bind = readBind(text('bind_dn'), given.values.bind_password ?? '', blame);
   const ca = readCa(text('ca_file'), given.readFile, (problem) => blame('ca_file', problem));
   if (reader.problems.length > 0 || !servers || !filter) return { ok: false, problem: reader.problems };
@@ -128,10 +130,14 @@ function readServers(text: string, blame: Blame): DirectoryOptions['servers'] | 
   return servers.filter((server) => server !== undefined);
 }
 
-function readFilter(text: string, places: readonly Placeholder[], blame: Blame): FilterTemplate | undefined {
+function readFilter(
+  text: string,
+  { places, constantFilter = false }: GivenSettings,
+  blame: Blame,
+): FilterTemplate | undefined {
   const example = places.includes('d') && places.length === 1 ? '(dc=%d)' : '(mail=%s)';
   if (text === '') return blame(`is missing: what to look for, such as ${example}`);
-  const parsed = parseFilter(text, places);
+  const parsed = parseFilter(text, places, constantFilter);
   return parsed.ok ? parsed.value : blame(`"${text}" ${parsed.problem}`);
 }
 

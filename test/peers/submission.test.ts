@@ -205,6 +205,16 @@ test('fault: the directory was asked for the filter as a value, and said no', as
   await child.stop();
 });
 
+test('values that sos-milter’s own documents have are taken, with a warning each', async (t) => {
+  if (!needPeer(t, ...peers)) return;
+  const env = { LDAP_ENABLED: 'yepp', LOG_LEVEL: 'trace', MILTER_MODE: 'testing', MILTER_NAME: 'SOS Milter' };
+  const { child, socket } = await start(env);
+  assert.equal(await miltertest(socket, [{ from: 'a@own.test', end: 'marked' }]), 'done');
+  await child.stop();
+  const warnings = [...child.stdout.matchAll(/"level":40.*"msg":"(\w+): /g)].map(([, name]) => name);
+  assert.deepEqual(warnings, ['LDAP_ENABLED', 'LOG_LEVEL', 'MILTER_MODE']);
+});
+
 test('slapd is killed and started again in the middle: no mail is lost, and own domains are known again', async (t) => {
   if (!needPeer(t, ...peers)) return;
   const { child, socket } = await start({ LDAP_CACHE: '0', LDAP_CACHE_NEGATIVE: '0' });
@@ -231,7 +241,7 @@ const badStarts: readonly [what: string, env: () => Env, expected: RegExp][] = [
     /^postern: LDAP_SERVER_URI: .*ECONNREFUSED/,
   ],
   ['a CA that is not theirs', () => ({ LDAP_CA_FILE: '' }), /^postern: LDAP_CA_FILE: ldaps:/],
-  ['a filter without %d', () => ({ LDAP_QUERY_FILTER: '(dc=x)' }), /^postern: LDAP_QUERY_FILTER: /],
+  ['half a filter', () => ({ LDAP_QUERY_FILTER: '(dc=x' }), /^postern: LDAP_QUERY_FILTER: /],
   ['a bad expression', () => ({ SPF_REGEX: '*' }), /^postern: SPF_REGEX: /],
 ];
 for (const [what, env, expected] of badStarts)
@@ -301,7 +311,8 @@ async function submit(port: number, from: string, to: readonly string[]): Promis
 
 test('Postfix: every recipient’s {rcpt_host} as its transport sets it, the queue id, refusal and mark', async (t) => {
   if (!needPeer(t, ...peers, 'postfix')) return;
-  const reject = await start({ MILTER_MODE: 'reject' });
+  const words = 'Ask your provider. '.repeat(30);
+  const reject = await start({ MILTER_MODE: 'reject', MILTER_REJECT_MESSAGE: words });
   const marks = await start();
   const transport = join(folder, 'transport');
   writeFileSync(transport, 'relayed.test relay:[127.0.0.1]:26\nlocal.test virtual:\n');
@@ -319,16 +330,21 @@ test('Postfix: every recipient’s {rcpt_host} as its transport sets it, the que
   const marking = await postfix(marks.socket);
   try {
     const refused = await submit(refusing.port, 'a@foreign.test', ['x@local.test']);
-    const id = /^550 5\.7\.1 sos-milter: ([0-9A-F]+) SPF-record \(-all\) of 5321_from_domain=foreign\.test /.exec(
+    const id = /^550-5\.7\.1 sos-milter: ([0-9A-F]+) SPF-record \(-all\) of 5321_from_domain=foreign\.test /.exec(
       refused,
     )?.[1];
     assert.ok(id !== undefined && refusing.log.includes(`${id}: milter-reject`), refused);
+    const lines = refused.split(/\r?\n/);
+    assert.ok(
+      lines.every((line) => line.length <= 510) && refused.match(/Ask your provider\./g)?.length === 30,
+      refused,
+    );
     assert.match(await submit(refusing.port, 'a@own-good.test', ['x@local.test']), /^250 /);
     assert.match(await submit(refusing.port, 'a@byip.test', ['x@local.test']), /^250 /);
     assert.match(await submit(refusing.port, '', ['x@local.test']), /^250 /);
     assert.match(await submit(refusing.port, 'a@foreign.test', ['x@relayed.test']), /^250 /);
-    assert.match(await submit(refusing.port, 'a@foreign.test', ['x@local.test', 'x@relayed.test']), /^550 /);
-    assert.match(await submit(refusing.port, 'a@foreign.test', ['x@relayed.test', 'x@local.test']), /^550 /);
+    assert.match(await submit(refusing.port, 'a@foreign.test', ['x@local.test', 'x@relayed.test']), /^550-/);
+    assert.match(await submit(refusing.port, 'a@foreign.test', ['x@relayed.test', 'x@local.test']), /^550-/);
     assert.match(await submit(marking.port, 'a@own.test', ['marked@local.test']), /^250 /);
     assert.match(await submit(marking.port, 'a@foreign.test', ['plain@local.test']), /^250 /);
     await marking.until(() => marking.delivered.length === 2);

@@ -13,6 +13,7 @@ import { isCheckable } from '../../spf/domain.js';
 import { mailFromIdentity } from '../../spf/identity.js';
 import { type Edit, type FinalAnswer, type MilterPolicy, proceed, replyWith, type Transaction } from '../policy.js';
 import { type Published, published } from './record.js';
+import { replyLines } from './reply-lines.js';
 import type { DomainKind, SubmissionSettings, SubmissionTools, ViolationAction } from './settings.js';
 
 /** What DNS says of a sender. */
@@ -212,7 +213,7 @@ class Submission {
       case 'marked':
         return { kind: 'continue', edits: [mark] };
       case 'refused':
-        return replyWith(550, '5.7.1', `${this.#settings.name}: ${id} ${text} ${this.#settings.rejectMessage}`.trim());
+        return this.#told(550, '5.7.1', `${id} ${text} ${this.#settings.rejectMessage}`);
       case 'deferred':
         return this.#comeAgain(id);
     }
@@ -240,7 +241,11 @@ class Submission {
   }
 
   #comeAgain(id: string): FinalAnswer {
-    return replyWith(450, '4.7.1', `${this.#settings.name}: ${id} ${this.#settings.tmpfailMessage}`.trim());
+    return this.#told(450, '4.7.1', `${id} ${this.#settings.tmpfailMessage}`);
+  }
+
+  #told(code: number, enhanced: string, text: string): FinalAnswer {
+    return replyWith(code, enhanced, replyLines(`${this.#settings.name}: ${text}`.trim()));
   }
 }
 

@@ -14,6 +14,7 @@ import { parsePattern } from '../../../milter/submission/pattern.js';
 import { type ReadFile, tryRead } from '../../../settings/cross-checks.js';
 import { printTable } from '../../../settings/print-table.js';
 import { TableReader } from '../../../settings/read-table.js';
+import { type Environment, understand } from './understood.js';
 import { directoryVariables, flag, variables, type VariableValues } from './variables.js';
 
 export interface SubmissionConfig extends SubmissionSettings {
@@ -29,8 +30,6 @@ export interface SubmissionConfig extends SubmissionSettings {
   readonly summaryEvery: number;
   readonly stopTimeout: number;
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface ReadSubmission {
   readonly config: SubmissionConfig;
@@ -48,7 +47,8 @@ export interface SubmissionInput {
   readonly inherited?: string;
 }
 
-export function loadSubmission({ env, readFile, inherited }: SubmissionInput): LoadedSubmission {
+export function loadSubmission({ env: given, readFile, inherited }: SubmissionInput): LoadedSubmission {
+  const { env, warnings } = understand(given);
   const reader = new TableReader({
     table: new Map(Object.entries(variables)),
     complaint: ({ name, text }, problem) => `${name}: ${shown(text)} ${printable(problem, 400)}`,
@@ -83,8 +83,8 @@ export function loadSubmission({ env, readFile, inherited }: SubmissionInput): L
     summaryEvery: values.SUMMARY_EVERY,
     stopTimeout: values.STOP_TIMEOUT,
   };
-  const warnings = config.pattern === everything ? [permitsAll] : [];
-  return { ok: true, value: { config: Object.freeze(config), text: textOf(env), warnings } };
+  const all = config.pattern === everything ? [...warnings, permitsAll] : warnings;
+  return { ok: true, value: { config: Object.freeze(config), text: textOf(env), warnings: all } };
 }
 
 /** sos-milter's default. */
@@ -119,7 +119,7 @@ function directoryOf(env: Environment, readFile: ReadFile): Result<DirectoryOpti
     if (!read.ok) return wrong([`${passwordFile}: ${shown(file)} cannot be read (${read.problem})`]);
     values.bind_password = read.value.replace(/\r?\n$/, '');
   }
-  return readDirectory({ values, nameOf: variableOf, places: ['d'], readFile });
+  return readDirectory({ values, nameOf: variableOf, places: ['d'], constantFilter: true, readFile });
 }
 
 const passwordFile = 'LDAP_BINDPW_FILE';

@@ -73,6 +73,7 @@ class SubmissionService implements Service {
 
   async open(): Promise<Failure | undefined> {
     const { socket, metrics, socketMode } = this.#config;
+    for (const warning of this.#warnings) this.#log.warn({}, warning);
     const wrong = await this.#directory?.probe();
     if (wrong) return unavailable(`${variableOf(keyOf[wrong.part])}: ${printable(wrong.message, 400)}`);
     try {
@@ -100,7 +101,6 @@ class SubmissionService implements Service {
       },
       'ready',
     );
-    for (const warning of this.#warnings) this.#log.warn({}, warning);
     this.#timer = setInterval(() => this.#summary.write(), summaryEvery);
     this.#isReady = true;
     return Promise.resolve(undefined);

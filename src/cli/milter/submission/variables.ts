@@ -30,8 +30,10 @@ export const flag: ValueKind<boolean> = valueKind('true|false', 'true or false (
   /^(?:true|yes|on|1)$/i.test(text) ? true : /^(?:false|no|off|0|)$/i.test(text) ? false : undefined,
 );
 
-const message = valueKind('TEXT', 'one line of at most 400 characters', (text) =>
-  text.length <= 400 && !/\p{Cc}/u.test(text) ? text : undefined,
+export const logLevels = word('debug', 'info', 'warning', 'warn', 'error');
+
+const message = valueKind('TEXT', 'one line of at most 2000 characters', (text) =>
+  text.length <= 2000 && !/\p{Cc}/u.test(text) ? text : undefined,
 );
 
 const pattern: ValueKind<RecordPattern | undefined> = {
@@ -80,10 +82,12 @@ export const directoryVariables = {
 } as const;
 
 export const variables = {
-  LOG_LEVEL: variable(word('debug', 'info', 'warning', 'warn', 'error'), 'info', 'least level that is logged'),
+  LOG_LEVEL: variable(logLevels, 'info', 'least level that is logged'),
   MILTER_MODE: variable(word('test', 'reject'), 'test', 'test: log and mark; reject: refuse'),
   MILTER_NAME: variable(
-    valueKind('NAME', 'letters, digits, . _ and -', (text) => (/^[\w.-]{1,64}$/.test(text) ? text : undefined)),
+    valueKind('NAME', 'letters, digits, spaces, . _ and -', (text) =>
+      /^[\w. -]{1,64}$/.test(text) ? text : undefined,
+    ),
     'sos-milter',
     'stands before what clients are told',
   ),

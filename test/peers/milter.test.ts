@@ -206,6 +206,23 @@ for (const mta of mtas) {
       assert.equal(words(await client.say('MAIL FROM:<a@pass.test>')), '550 5.7.23 SPF validation failed');
     }));
 
+  test(`${mta.name}: or at HELO, where reject_helo_at says so`, async (t) => {
+    if (!needPeer(t, mta.peer)) return;
+    const peer = await mta.start('reject_helo_at = helo');
+    t.after(() => leave(peer));
+    const client = await connected(peer.port);
+    const replies = [
+      words(await client.say('EHLO helo.fail.test')),
+      words(await client.say('MAIL FROM:<a@pass.test>')),
+    ];
+    assert.ok(replies.includes('550 5.7.23 SPF validation failed'), String(replies));
+    await peer.milter.line(
+      /^HELO name refused: helo\.fail\.test ip=127\.1\.2\.3 result=fail code=550 reply="SPF validation failed"$/m,
+    );
+    const good = await hello(peer.port);
+    assert.match((await send(good, { from: 'a@pass.test' }))[0], /^250/);
+  });
+
   test(`${mta.name}: a null sender is judged as postmaster at its HELO name`, (t) =>
     withMta(t, mta, async (peer) => {
       const client = await hello(peer.port, ownClient, 'mail.host.test');

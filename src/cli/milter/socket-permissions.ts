@@ -8,11 +8,16 @@ interface SocketSettings {
   /** '' for whoever runs the milter; likewise the group. */
   readonly socket_owner: string;
   readonly socket_group: string;
+  /** Who the milter becomes; '' for nobody else. */
+  readonly user: string;
+  readonly group: string;
 }
 
 /** Our choice: what spf-milter's socket would have by the umask, and open to owner and group in any case. */
 export function permissionsOf(config: SocketSettings): SocketPermissions | string {
-  const { socket_mode, socket_owner, socket_group } = config;
+  const { socket_mode, user, group } = config;
+  const socket_owner = config.socket_owner || user;
+  const socket_group = config.socket_group || group;
   const umask = process.umask();
   try {
     return {
@@ -21,7 +26,10 @@ export function permissionsOf(config: SocketSettings): SocketPermissions | strin
       ...(socket_group !== '' && { gid: accountNumber('group', socket_group) }),
     };
   } catch (error) {
-    const given = [socket_owner && `socket_owner = ${socket_owner}`, socket_group && `socket_group = ${socket_group}`];
+    const given = [
+      socket_owner && `${config.socket_owner ? 'socket_owner' : 'user'} = ${socket_owner}`,
+      socket_group && `${config.socket_group ? 'socket_group' : 'group'} = ${socket_group}`,
+    ];
     return `${given.filter((text) => text !== '').join(', ')}: ${errorText(error)}; name one that exists`;
   }
 }

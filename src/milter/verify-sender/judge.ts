@@ -82,6 +82,15 @@ export function judge(subject: JudgedMail, context: JudgeContext): Eventual<Judg
   });
 }
 
+/** The refusal of a HELO name, before there is any mail. */
+export function judgeHelo(subject: JudgedMail, context: JudgeContext): Eventual<SenderRefusal | undefined> {
+  const { settings, tools } = context;
+  return after(verifyHelo(subject, context, tools.now()), (helo) => {
+    const result = helo && refusableIn(settings.reject_helo_results, helo);
+    return helo && result && { ...helo, result };
+  });
+}
+
 /**
  * Judges mail of our own clients as the next hop will see it, which may be from any of our addresses. The mail gets no
  * field of it.

@@ -58,6 +58,8 @@ export interface VerifySettings {
 
   /** Fields that claim to be a result of ours, and that others behind us would believe, are taken out. */
   readonly delete_incoming_received_spf: boolean;
+  /** Where a HELO name is refused. */
+  readonly reject_helo_at: 'helo' | 'mail';
   /** `plain`: the result and the identity, as spf-milter writes it; `full`: also why. */
   readonly authentication_results_form: 'plain' | 'full';
   /** Recipients whose mail is not refused; a refusal waits for RCPT where there are any. */

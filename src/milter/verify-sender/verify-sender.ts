@@ -29,6 +29,7 @@ import { consequences, Forgeries, resultFields } from './fields.js';
 import {
   type HeloMemory,
   judge,
+  judgeHelo,
   type JudgeContext,
   type Judgement,
   judgeProspectively,
@@ -94,6 +95,9 @@ export function verifySender(settings: VerifySettings, tools: VerifyTools): Milt
       strict: false,
     }),
     connect: (session) => policy.connect(session),
+    ...(settings.reject_helo_at === 'helo' && {
+      helo: (session: Session<HeloMemory>) => policy.helo(session),
+    }),
     mail: (transaction) => policy.mail(transaction),
     ...(settings.skip_recipients.length > 0 && {
       rcpt: (transaction: Verifying, recipient: EnvelopePath) => policy.rcpt(transaction, recipient),
@@ -145,17 +149,46 @@ class VerifySender {
     return accept;
   }
 
+  /** What is not known in time is acted on at MAIL. */
+  async helo(session: Session<HeloMemory>): Promise<SessionAnswer> {
+    const { ip } = session.client;
+    if (!ip || this.#isTrusted(ip) || inAny(this.#settings.forwarding_hosts, ip)) return proceed;
+    let answer: SessionAnswer = proceed;
+    const refused = this.#heloRefusal(session).then((reply) => {
+      if (reply) answer = reply;
+    });
+    await within(refused, this.#settings.answer_within);
+    return answer;
+  }
+
+  async #heloRefusal(session: Session<HeloMemory>): Promise<ReplyAnswer | undefined> {
+    const subject = { ...this.#subjectOf(session), from: '', smtpUtf8: false, signal: session.signal };
+    const refusal = await judgeHelo(subject, this.#contextOf(session));
+    if (!refusal || this.#settings.dry_run) return undefined;
+    const reply = await refusalReply(refusal, subject, { settings: this.#settings, tools: this.#tools });
+    const facts = { ip: subject.ip.text, result: refusal.result, code: reply.code, reply: reply.text };
+    this.#tools.log.info(facts, `HELO name refused: ${refusal.identity}`);
+    return reply;
+  }
+
+  /** What is known of whoever is connected. */
+  #subjectOf(session: Session<HeloMemory>): Pick<JudgedMail, 'ip' | 'helo' | 'receiver'> {
+    return {
+      ip: session.client.ip ?? noAddress,
+      helo: session.helo === undefined ? undefined : textOf(session.helo),
+      receiver: receiverOf(this.#settings, session),
+    };
+  }
+
   mail(transaction: Verifying): Eventual<Answer> {
     const { session, state, sender } = transaction;
     const { ip } = session.client;
     const own = !ip || this.#isTrusted(ip) || this.#isAuthenticated(transaction);
     if (own && this.#settings.prospective_ip.length === 0) return this.#skip('a trusted client or sender', accept);
     state.subject = {
-      ip: ip ?? noAddress,
-      helo: session.helo === undefined ? undefined : textOf(session.helo),
+      ...this.#subjectOf(session),
       from: textOf(sender.address),
       smtpUtf8: isSmtpUtf8(sender),
-      receiver: receiverOf(this.#settings, session),
       signal: transaction.signal,
     };
     const context = this.#contextOf(session);

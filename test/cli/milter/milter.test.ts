@@ -1,7 +1,7 @@
 /** `postern milter` from outside: its options, what it refuses to start with, reload, workers, metrics, stop. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../support/free-port.js';
 import { MilterClient } from '../../milter/verify-sender/client.js';
 import { MilterChild, MilterFolder, startMilter } from '../support/milter-child.js';
+import { needPeer } from '../../support/peers.js';
 import { inTime, until } from '../../support/until.js';
 
 const folders: MilterFolder[] = [];
@@ -158,15 +159,67 @@ for (const signal of ['SIGHUP', 'SIGUSR1'] as const) {
   });
 }
 
+const modeByUmask = (): number => (0o777 & ~process.umask()) | 0o660;
+
+const idOf = (database: 'passwd' | 'group', name: string): number =>
+  Number(spawnSync('getent', [database, name], { encoding: 'utf8' }).stdout.split(':')[2]);
+
 test('the socket’s mode is as the umask says, for owner and group in any case, or as it is set', async () => {
   const folder = folderWith();
   const child = await startMilter(folder);
-  assert.equal(statSync(folder.socket).mode & 0o777, (0o777 & ~process.umask()) | 0o660);
+  assert.equal(statSync(folder.socket).mode & 0o777, modeByUmask());
   await child.stop();
   folder.configure('socket_mode = 0600');
   const next = await startMilter(folder);
   assert.equal(statSync(folder.socket).mode & 0o777, 0o600);
   await next.stop();
+});
+
+for (const workers of [1, 2]) {
+  test(`started as root, with workers = ${workers}, it opens its socket and becomes another user`, async (t) => {
+    if (!needPeer(t, 'root')) return;
+    const folder = folderWith();
+    chmodSync(folder.path, 0o755);
+    const account = `user = nobody\ngroup = mail\nsocket_group = daemon\nworkers = ${workers}`;
+    folder.configure(account);
+    const child = await startMilter(folder);
+    const { uid, gid, mode } = statSync(folder.socket);
+    assert.deepEqual([uid, gid, mode & 0o777], [idOf('passwd', 'nobody'), idOf('group', 'daemon'), modeByUmask()]);
+    const pids = [child.pid, ...childrenOf(child.pid)];
+    assert.equal(pids.length, workers === 1 ? 1 : 3);
+    for (const pid of pids) {
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      const ids = ['Uid', 'Gid'].map((key) => new RegExp(`^${key}:\\s+(\\d+)\\s+(\\d+)`, 'm').exec(status)?.slice(1));
+      const [user, group] = [String(uid), String(idOf('group', 'mail'))];
+      assert.deepEqual(ids, [
+        [user, user],
+        [group, group],
+      ]);
+    }
+    const client = await open(folder);
+    assert.equal(await mailOf(client, 'a@fail.test'), refused);
+    folder.configure(`${account}\nreject_results =`);
+    child.kill('SIGHUP');
+    await child.line(/configuration reloaded/);
+    client.quit();
+    assert.equal(await child.stop(), 0);
+  });
+}
+
+test('a user that there is not stops the start', async (t) => {
+  if (!needPeer(t, 'root')) return;
+  const folder = folderWith('user = no-such-user');
+  const { code, child } = await run(['-c', folder.file]);
+  assert.equal(code, 69);
+  assert.match(child.stderr, /user = no-such-user: there is no such user/);
+});
+
+test('idle_timeout closes a connection that says nothing', async () => {
+  const folder = folderWith('idle_timeout = 1s');
+  const child = await startMilter(folder);
+  const client = await open(folder);
+  await until(() => client.closed, 'the connection is closed');
+  assert.equal(await child.stop(), 0);
 });
 
 test('TERM lets a running message finish', async () => {

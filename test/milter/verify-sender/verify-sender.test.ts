@@ -138,6 +138,30 @@ const table: readonly [what: string, config: string, dialogue: Dialogue, expecte
 
   ['HELO fail is refused, at MAIL', '', { from: 'a@pass.test', helo: 'helo.fail.test' }, refused],
   [
+    'reject_helo_at = helo',
+    'reject_helo_at = helo',
+    { from: 'a@pass.test', helo: 'helo.fail.test', auth: 'joe' },
+    'HELO: 550 5.7.23 SPF validation failed',
+  ],
+  [
+    'there a good HELO name passes, and MAIL FROM is judged',
+    'reject_helo_at = helo',
+    { from: 'a@fail.test', helo: 'helo.soft.test' },
+    refused,
+  ],
+  [
+    'a forwarding host’s HELO name is not judged there',
+    'reject_helo_at = helo\nforwarding_hosts = 192.0.2.7',
+    { from: 'a@pass.test', helo: 'helo.fail.test' },
+    '',
+  ],
+  [
+    'nor is anybody refused in a dry run',
+    'reject_helo_at = helo\ndry_run = yes',
+    { from: 'a@pass.test', helo: 'helo.fail.test' },
+    'MAIL: accept',
+  ],
+  [
     'verify_helo off',
     'verify_helo = no',
     { from: 'a@pass.test', helo: 'helo.fail.test' },

@@ -29,6 +29,7 @@ export interface SubmissionConfig extends SubmissionSettings {
   readonly directory: DirectoryOptions | undefined;
   readonly summaryEvery: number;
   readonly stopTimeout: number;
+  readonly idleTimeout: number;
 }
 
 export interface ReadSubmission {
@@ -82,6 +83,7 @@ export function loadSubmission({ env: given, readFile, inherited }: SubmissionIn
     directory: directory?.value,
     summaryEvery: values.SUMMARY_EVERY,
     stopTimeout: values.STOP_TIMEOUT,
+    idleTimeout: values.IDLE_TIMEOUT,
   };
   const all = config.pattern === everything ? [...warnings, permitsAll] : warnings;
   return { ok: true, value: { config: Object.freeze(config), text: textOf(env), warnings: all } };

@@ -77,7 +77,13 @@ class SubmissionService implements Service {
     const wrong = await this.#directory?.probe();
     if (wrong) return unavailable(`${variableOf(keyOf[wrong.part])}: ${printable(wrong.message, 400)}`);
     try {
-      const permissions = permissionsOf({ socket_mode: socketMode, socket_owner: '', socket_group: '' });
+      const permissions = permissionsOf({
+        socket_mode: socketMode,
+        socket_owner: '',
+        socket_group: '',
+        user: '',
+        group: '',
+      });
       if (typeof permissions === 'string') return unavailable(permissions);
       const bound = await this.#server.listen(socket, permissions);
       const numbers = (): Promise<Numbers> => Promise.resolve(this.#counters.numbers);
@@ -128,7 +134,10 @@ class SubmissionService implements Service {
 }
 
 const serverOf = (config: SubmissionConfig, tools: SubmissionTools, log: Logger) =>
-  new MilterServer(submission(config, tools), { onProblem: (problem) => logProblem(log, problem) });
+  new MilterServer(submission(config, tools), {
+    idleMs: config.idleTimeout,
+    onProblem: (problem) => logProblem(log, problem),
+  });
 
 const unavailable = (problem: string): Failure => ({ code: exit.unavailable, problems: [problem] });
 

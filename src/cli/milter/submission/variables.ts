@@ -111,6 +111,7 @@ export const variables = {
   SUMMARY_EVERY: variable(duration(1000, 604_800_000), '1h', 'a line with the top domains'),
   DNS_SERVERS: variable(csv(nameServer), '', 'those of /etc/resolv.conf, as it is now, where empty'),
   DNS_ZONE: variable(orEmpty(path), '', 'a zone file that answers in the place of the DNS'),
+  IDLE_TIMEOUT: variable(duration(1000, 86_400_000), '7210s', 'after which a silent connection is closed'),
   STOP_TIMEOUT: variable(duration(1, 600_000), '10s', 'for sessions at a stop'),
 } as const;
 

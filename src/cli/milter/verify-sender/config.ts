@@ -41,6 +41,9 @@ type ServiceNames =
   | 'log_format'
   | 'syslog_facility'
   | 'socket_group'
+  | 'user'
+  | 'group'
+  | 'idle_timeout'
   | 'socket_owner'
   | 'dns_servers'
   | 'stop_timeout'
@@ -238,6 +241,7 @@ const unknownText = (name: string): string =>
 const needRestart = [
   ...(['socket', 'log_destination', 'log_level', 'syslog_facility'] as const),
   ...(['log_format', 'socket_mode', 'socket_owner', 'socket_group', 'metrics', 'workers', 'stop_timeout'] as const),
+  ...(['user', 'group', 'idle_timeout'] as const),
 ] satisfies readonly (keyof MilterConfig)[];
 
 export const changedForRestart = (a: MilterConfig, b: MilterConfig): string[] =>

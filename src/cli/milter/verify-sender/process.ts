@@ -52,6 +52,11 @@ export async function runMilter({ config, file, load }: MilterProcessOptions, si
         side?.serves();
         return undefined;
       },
+      ...(!side && { account: { user: config.user, group: config.group } }),
+      start() {
+        milter.announce();
+        return Promise.resolve(undefined);
+      },
       reload: side ? () => {} : reload,
       reopen: side ? () => {} : reload,
       async close(why) {
@@ -74,6 +79,8 @@ class RunningMilter {
   #config: MilterConfig;
   #resolver: Resolver;
   #directory: Directory | undefined;
+  /** Where it listens, of a process that has opened its socket itself. */
+  #bound: Endpoint | undefined;
 
   constructor(config: MilterConfig, log: Logger) {
     this.#config = config;
@@ -81,6 +88,7 @@ class RunningMilter {
     this.#resolver = this.#makeResolver(config);
     this.#directory = config.own_domains_ldap && new Directory(config.own_domains_ldap);
     this.#server = new MilterServer(verifySender(config, this.#tools()), {
+      idleMs: config.idle_timeout,
       onProblem: (problem) => logProblem(log, problem),
     });
   }
@@ -100,12 +108,16 @@ class RunningMilter {
       if (metrics) await serveMetrics(metrics, () => Promise.resolve(this.#counters.numbers));
       const permissions = permissionsOf(this.#config);
       if (typeof permissions === 'string') return permissions;
-      const bound = await this.#server.listen(socket, permissions);
-      announce(this.#log, bound);
+      this.#bound = await this.#server.listen(socket, permissions);
       return undefined;
     } catch (error) {
       return errorText(error);
     }
+  }
+
+  /** Not before rights are given up: the log may start a process. */
+  announce(): void {
+    if (this.#bound) announce(this.#log, this.#bound);
   }
 
   reload(loaded: LoadedConfig, file: string): void {

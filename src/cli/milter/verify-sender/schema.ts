@@ -128,6 +128,12 @@ const schema = {
     'Hosts that pass mail on to us and write honest Received fields: the client named there is verified, at the end of the message',
     '',
   ),
+  group: beyond(orEmpty(account), 'Group to become when the socket is open; empty: that of user', ''),
+  idle_timeout: beyond(
+    duration(1000, 86_400_000),
+    'A connection of the MTA that is silent for so long is closed; 7210 s is what libmilter has',
+    '7210s',
+  ),
   log_format: beyond(oneOf('plain', 'json'), 'One readable line an entry, or one JSON object', 'plain'),
   mark_field: beyond(kinds.fieldNameOfOurs, 'The field for mark_results', 'X-SPF-Mark'),
   mark_results: beyond(
@@ -156,6 +162,11 @@ const schema = {
     '',
   ),
   quarantine_results: beyond(kinds.resultSet(...all), "Results whose messages go into the MTA's hold queue", ''),
+  reject_helo_at: beyond(
+    oneOf('helo', 'mail'),
+    'Where a HELO name is refused: at MAIL, when it is known whether the sender has authenticated, or at HELO itself, whoever sends',
+    'mail',
+  ),
   skip_forwarders: beyond(
     kinds.domainPatterns,
     'Hosts that pass mail on: clients whose confirmed host name is one of these, or that the SPF record of one of these permits, are not refused for their MAIL FROM',
@@ -167,10 +178,15 @@ const schema = {
     '',
   ),
   skip_recipients: beyond(kinds.senderPatterns, 'Mail to these is not refused; a refusal waits for RCPT then', ''),
-  socket_group: beyond(orEmpty(account), 'Group of a UNIX socket; empty: unchanged', ''),
+  socket_group: beyond(orEmpty(account), 'Group of a UNIX socket; empty: that of group, where it is set', ''),
   socket_mode: beyond(kinds.octalMode, 'Mode of a UNIX socket; none: by the umask, but open to owner and group'),
-  socket_owner: beyond(orEmpty(account), 'Owner of a UNIX socket; empty: unchanged', ''),
+  socket_owner: beyond(orEmpty(account), 'Owner of a UNIX socket; empty: user, where it is set', ''),
   stop_timeout: beyond(duration(1, 600_000), 'How long running sessions may go on after TERM', '10s'),
+  user: beyond(
+    orEmpty(account),
+    'User to become when the socket is open: started as root, the milter can have its socket where only root may write; the configuration must be readable for that user, or HUP cannot read it again',
+    '',
+  ),
   workers: beyond(kinds.whole(1, 256), 'Processes that serve the socket together', '1'),
 } as const;
 

@@ -8,6 +8,7 @@ import { exit } from '../../exit-codes.js';
 import type { Child } from '../../service/child.js';
 import { type Failure, live, type Service } from '../../service/life.js';
 import { openPort, type Port } from '../../service/ports.js';
+import type { Account } from '../../service/privileges.js';
 import type { Signals } from '../../service/signals.js';
 import { Workers } from '../../service/workers.js';
 import { openMilterLog } from '../log.js';
@@ -36,8 +37,11 @@ class MilterPrimary implements Service {
   #port: Port | undefined;
   #workers: Workers | undefined;
 
+  readonly account: Account;
+
   constructor(config: MilterConfig, log: Logger) {
     this.#config = config;
+    this.account = { user: config.user, group: config.group };
     this.#log = log;
   }
 

@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { needPeer } from './support/peers.js';
 import { packageRoot } from '../src/cli/package-root.js';
+import { loadMilterConfig } from '../src/cli/milter/verify-sender/config.js';
+import { entries } from '../src/cli/milter/verify-sender/schema.js';
 import { loadSubmission } from '../src/cli/milter/submission/config.js';
 import { directoryVariables, variables } from '../src/cli/milter/submission/variables.js';
 
@@ -68,6 +70,30 @@ test('the container file sets what there is, and copies what is there', () => {
   assert.ok(sources.length >= 3);
   for (const path of sources) assert.ok(existsSync(join(packageRoot, path)), path);
   assert.match(text, /dist\/src\/main\.js/);
+});
+
+test('the sample of spf-milter.conf can be used, and what it has behind # is the default', () => {
+  const sample = readFileSync(join(packageRoot, 'packaging', 'spf-milter.conf'), 'utf8');
+  const readAs = (text: string) => loadMilterConfig({ file: 'sample', options: [], readFile: () => text });
+  const used = readAs(sample);
+  assert.ok(used.ok);
+  assert.deepEqual(used.value.config.socket, { kind: 'unix', path: '/var/spool/postfix/postern/milter.sock' });
+  const commented = [...sample.matchAll(/^#([a-z_]+) =(.*)$/gm)].filter(([, name]) => name !== 'hostname');
+  assert.ok(commented.length >= 5);
+  for (const [, name = '', text] of commented) assert.equal(entries.get(name)?.default, text?.trim(), name);
+  assert.ok(readAs(sample.replaceAll(/^#(?=[a-z_]+ =)/gm, '')).ok);
+});
+
+test('one socket path: the sample, the unit, the README and the manual', () => {
+  const path = '/var/spool/postfix/postern/milter.sock';
+  const page = (name: string): string => readFileSync(join(packageRoot, name), 'utf8').replaceAll('\\-', '-');
+  assert.match(page('packaging/postern-milter.socket'), new RegExp(`^ListenStream=${path}$`, 'm'));
+  for (const name of ['README.md', 'man/postern-milter.8']) {
+    assert.match(page(name), /smtpd_milters = unix:postern\/milter\.sock$/m, name);
+    assert.match(page(name), new RegExp(`S=local:${path},`), name);
+  }
+  for (const name of ['README.md', 'man/postern-milter.8', 'man/postern-milter.conf.5'])
+    assert.doesNotMatch(page(name), /\/run\/postern-milter/, name);
 });
 
 const units = readdirSync(join(packageRoot, 'packaging')).filter((name) => /\.(?:service|socket|timer)$/.test(name));

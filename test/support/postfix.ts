@@ -4,7 +4,16 @@
  * maildirs; everything else would go to the transport `discard`, whose log lines show it.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +26,10 @@ export interface PostfixOptions {
   readonly recipients?: readonly string[];
   /** Further lines of main.cf. */
   readonly settings?: readonly string[];
+  /** Its queue directory, to be made; in its own folder where none is named. */
+  readonly queue?: string;
+  /** Its smtpd runs in the queue directory, as Debian's does; default false. */
+  readonly chroot?: boolean;
 }
 
 export interface Delivered {
@@ -121,8 +134,13 @@ export function belowPostfix(text: string): string {
   return text.slice(fields.length);
 }
 
-function prepare(folder: string, port: number, { domains, recipients, settings = [] }: PostfixOptions): void {
+function prepare(folder: string, port: number, options: PostfixOptions): void {
+  const { domains, recipients, settings = [], chroot = false } = options;
   const path = (...names: string[]): string => join(folder, ...names);
+  if (options.queue !== undefined) {
+    mkdirSync(options.queue, { recursive: true });
+    symlinkSync(options.queue, path('queue'));
+  }
   const queues = [
     'active',
     'bounce',
@@ -157,7 +175,7 @@ function prepare(folder: string, port: number, { domains, recipients, settings =
   );
   writeFileSync(path('conf/mailboxes'), mailboxes.join(''));
   writeFileSync(path('conf/main.cf'), mainCf({ path, domains, map }).concat(settings, '').join('\n'));
-  writeFileSync(path('conf/master.cf'), masterCf(port));
+  writeFileSync(path('conf/master.cf'), masterCf(port, chroot));
 }
 
 const idOf = (flag: string): string => run('id', [flag, 'postfix']).trim();
@@ -210,8 +228,8 @@ function mainCf({
   ];
 }
 
-const masterCf = (port: number): string => `
-127.0.0.1:${port} inet n - n - - smtpd
+const masterCf = (port: number, chroot: boolean): string => `
+127.0.0.1:${port} inet n - ${chroot ? 'y' : 'n'} - - smtpd
 postlog   unix-dgram n - n - 1 postlogd
 cleanup   unix  n - n - 0 cleanup
 qmgr      unix  n - n 300 1 qmgr

@@ -1,7 +1,8 @@
 /** `postern milter` from outside: its options, what it refuses to start with, reload, workers, metrics, stop. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, existsSync, linkSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -374,6 +375,48 @@ test('without a syslog the log goes to standard error, and says so', async () =>
   });
   log.info({}, 'hello');
   assert.match(written.join(''), /^(<4>)?there is no \/no\/log: the log goes to standard error\n(<6>)?hello\n$/);
+});
+
+test('HUP in the moment in which the socket opens is a reload, and no end', async () => {
+  const folder = folderWith();
+  const child = new MilterChild(['-c', folder.file]);
+  await until(() => existsSync(folder.socket), 'the socket is there');
+  child.kill('SIGHUP');
+  await child.line(/configuration reloaded from/);
+  const client = await open(folder);
+  assert.equal(await mailOf(client, 'a@fail.test'), refused);
+  client.quit();
+  assert.equal(await child.stop(), 0);
+});
+
+/** As systemd does: it keeps the socket, and starts the service again when it has ended. */
+const restarting = `for n in 1 2; do sh -c 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"' sh "$@"; done`;
+
+test('who comes while the service is restarted waits in a socket that was handed over', async (t) => {
+  const folder = folderWith();
+  const server = net.createServer().listen(join(folder.path, 'handed'));
+  await once(server, 'listening');
+  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+  const program = new URL('../../../src/main.js', import.meta.url).pathname;
+  const words = [process.execPath, program, 'milter', '-c', folder.file];
+  const shell = spawn('/bin/sh', ['-c', restarting, 'sh', ...words], { stdio: ['ignore', 'ignore', 'pipe', fd] });
+  t.after(() => shell.kill('SIGKILL'));
+  linkSync(join(folder.path, 'handed'), folder.socket);
+  server.close(); // this process is not to take connections; Node removes the name that it knows
+  let log = '';
+  shell.stderr?.on('data', (octets: Buffer) => (log += octets.toString()));
+  const gone = once(shell, 'close');
+  const starts = (): number => log.match(/ starting /g)?.length ?? 0;
+  const end = (): void => childrenOf(shell.pid ?? 0).forEach((pid) => process.kill(pid, 'SIGTERM'));
+  await until(() => starts() === 1, 'it serves');
+  end();
+  await until(() => log.includes('shut down'), 'it has stopped');
+  const client = await open(folder);
+  assert.equal(await mailOf(client, 'a@fail.test'), refused);
+  assert.equal(starts(), 2);
+  client.quit();
+  end();
+  await inTime(gone, 'all have ended');
 });
 
 test(

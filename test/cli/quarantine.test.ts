@@ -61,6 +61,32 @@ async function keep(
   assert.equal(result.kind, 'archived');
 }
 
+/** What `show` writes on a terminal, which script(1) makes. */
+function shownOnTerminal(root: string, words: string, pager: string): string {
+  const main = path.join(packageRoot, 'dist/src/main.js');
+  const command = `'${process.execPath}' '${main}' quarantine show ${words} '--spam=${root}'`;
+  const env = { ...inherited(), NO_COLOR: '1', PAGER: pager };
+  return spawnSync('script', ['-qec', command, '/dev/null'], { env, encoding: 'utf8' }).stdout;
+}
+
+test('on a terminal show goes through $PAGER, but not with --pager=no', async (t) => {
+  if (!needPeer(t, 'script')) return;
+  const root = spamFolder(t);
+  await keep(root, 'PAGED');
+  const pager = 'sed s/^/paged:/';
+  assert.match(shownOnTerminal(root, 'PAGED', pager), /^paged:.*No such user/m);
+  const unpaged = shownOnTerminal(root, 'PAGED --pager=no', pager);
+  assert.match(unpaged, /No such user/);
+  assert.doesNotMatch(unpaged, /paged:/);
+});
+
+test('show goes on without a pager that is not there', async (t) => {
+  if (!needPeer(t, 'script')) return;
+  const root = spamFolder(t);
+  await keep(root, 'PAGED');
+  assert.match(shownOnTerminal(root, 'PAGED', 'no-such-pager'), /No such user/);
+});
+
 test('show tells SPF term by term, as it was archived, before the mail', async (t) => {
   const root = spamFolder(t);
   const trace = 'X-SPF-TRACE: example.net  v=spf1 a -all\r\n\t|- a  no match\r\n\t`- -all  match -> fail\r\n';

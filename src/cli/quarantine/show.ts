@@ -60,6 +60,9 @@ async function writeRaw(file: string | undefined): Promise<number> {
   return exit.ok;
 }
 
+/** A shell's exit code where there is no such program (POSIX). */
+const notFound = 127;
+
 /** False when there is no pager. */
 function throughPager(text: string, env: Task['env']): Promise<boolean> {
   const pager = env['PAGER'] ?? '';
@@ -69,7 +72,7 @@ function throughPager(text: string, env: Task['env']): Promise<boolean> {
       : spawn(pager, { shell: true, stdio: ['pipe', 'inherit', 'inherit'] });
   return new Promise((resolve) => {
     child.on('error', () => resolve(false));
-    child.on('close', () => resolve(true));
+    child.on('close', (code) => resolve(code !== notFound));
     child.stdin.on('error', () => undefined);
     child.stdin.end(text);
   });

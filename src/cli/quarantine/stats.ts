@@ -6,6 +6,7 @@ import { fit } from './list.js';
 import { bar, progressLine, queryOf, searchText, type Task } from './task.js';
 import { jsonLine, render } from '../terminal.js';
 import type { Line } from '../../text/line.js';
+import { sizeText } from '../../text/size.js';
 
 export async function stats({ settings, options, words, terminal }: Task): Promise<number> {
   const query = queryOf(searchText(words));
@@ -43,12 +44,4 @@ function group(title: string, counts: readonly Count[]): readonly Line[] {
       ['▇'.repeat(Math.ceil((count / max) * 30)), 'cyan'],
     ]),
   ];
-}
-
-/** `1.2 MB` */
-export function sizeText(octets: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, octets)) / 3)));
-  const value = octets / 1000 ** power;
-  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`;
 }

@@ -5,7 +5,8 @@ import { html } from 'hono/html';
 import { searchForKind } from '../../quarantine/look/reason-kind.js';
 import type { Count, Stats } from '../../quarantine/look/stats.js';
 import { dayChart } from './day-chart.js';
-import { type Html, page, say, sizeText } from './layout.js';
+import { type Html, page, say } from './layout.js';
+import { sizeText } from '../../text/size.js';
 import { listAddress } from './list.js';
 import type { WebSession } from '../login/sessions.js';
 

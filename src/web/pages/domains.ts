@@ -4,7 +4,8 @@ import { html } from 'hono/html';
 import { errorText } from '../../mail/error-text.js';
 import type { ExpiryWords, OwnLimits } from '../../srv/expiry.js';
 import { type MarkerKind, type MarkerWriter, markerKinds, mayBeGlobal, neverMatches } from '../../srv/markers.js';
-import { csrf, type Html, page, say, sizeText } from './layout.js';
+import { csrf, type Html, page, say } from './layout.js';
+import { sizeText } from '../../text/size.js';
 import { listAddress } from './list.js';
 import type { WebSession } from '../login/sessions.js';
 

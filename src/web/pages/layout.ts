@@ -107,14 +107,6 @@ export const csrf = ({ csrf: token }: WebSession): Html => html`<input type="hid
 /** Makes one harmless line of a client's text. */
 export const say = (text: string, max = 300): string => shown(text, max);
 
-/** Writes `1.2 MB`. */
-export function sizeText(octets: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, octets)) / 3)));
-  const value = octets / 1000 ** power;
-  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`;
-}
-
 /** Writes `22:03` for today, else `25 Nov 22:03`, in the zone that the index has. */
 export function timeText(time: string, now = new Date()): string {
   const [, year, month = '', day, clock] = /^(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d)/.exec(time) ?? [];

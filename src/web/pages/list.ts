@@ -4,7 +4,8 @@ import type { ListItem, Page } from '../../quarantine/look/browse.js';
 import { refText } from '../../quarantine/disk/mail-ref.js';
 import { senderOf, senderText } from '../../quarantine/look/sender.js';
 import { queryKeys } from '../../quarantine/look/query.js';
-import { csrf, type Html, page, say, sizeText, timeText } from './layout.js';
+import { csrf, type Html, page, say, timeText } from './layout.js';
+import { sizeText } from '../../text/size.js';
 import type { WebSession } from '../login/sessions.js';
 
 export interface ListView {

@@ -38,7 +38,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'type journal',
   ],
   digest: ['mail', 'quarantine', 'type relay'],
-  journal: ['mail', 'lines', 'quarantine/disk/regular', 'quarantine/disk/durable', 'quarantine/disk/lock'],
+  journal: ['mail', 'text', 'lines', 'quarantine/disk/regular', 'quarantine/disk/durable', 'quarantine/disk/lock'],
   audit: ['mail', 'lines', 'digest/own-as', 'quarantine/disk/lock', 'quarantine/disk/mail-ref', 'type quarantine'],
   web: [
     'mail',

@@ -20,6 +20,16 @@ test('postern-spf(8) has every option', () => {
   for (const option of rows) assert.ok(page.includes(`--${option}`), option);
 });
 
+test('postern-track(8) has every option and key of postern track --help', () => {
+  const page = readFileSync(`${packageRoot}/man/postern-track.8`, 'utf8').replaceAll('\\-', '-');
+  const { stdout } = spawnSync(process.execPath, [`${packageRoot}/dist/src/main.js`, 'track', '--help'], {
+    encoding: 'utf8',
+  });
+  const words = new Set(stdout.match(/--[a-z]+|^ {2}[a-z-]+:/gm));
+  assert.ok(words.size > 25);
+  for (const word of words) assert.ok(page.includes(word.trim()), word);
+});
+
 test('postern-milter.conf(5) has every parameter, as the table has it', () => {
   const page = readFileSync(`${packageRoot}/man/postern-milter.conf.5`, 'utf8');
   for (const which of ['of spf-milter', 'beyond'] as const)

@@ -15,6 +15,7 @@ const auditActions = [
   'released',
   'deleted',
   'expired',
+  'journal erased',
   'token made',
   'token revoked',
 ] as const;

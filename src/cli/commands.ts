@@ -2,6 +2,7 @@
 import { quarantineCommands } from './quarantine/commands.js';
 import { spfCommands } from './spf/commands.js';
 import { srvCommands } from './srv/commands.js';
+import { trackCommands } from './track/commands.js';
 import { type CommandRow, onSettings } from './command/command.js';
 import { wrongSettings } from './config/report.js';
 
@@ -57,6 +58,7 @@ these wins over the one before. HUP reads them again, TERM finishes running tran
     run: async (task) => (await import('./demo.js')).demo(task),
   }),
   ...quarantineCommands(() => commands),
+  ...trackCommands,
   ...srvCommands,
   onSettings({
     name: 'test',

@@ -18,6 +18,8 @@ export interface CommandRow {
   readonly options?: OptionTable;
   /** Does it take words? `search`: even those that begin with a dash. */
   readonly words?: 'any' | 'search';
+  /** The keys of its search; those of the quarantine where none are given. */
+  readonly keys?: readonly string[];
   /** Are settings read as by serve? `listed`: its help lists them all. */
   readonly settings?: 'named' | 'listed';
   /** It is a flag without which no settings are read. */

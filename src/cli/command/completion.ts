@@ -49,9 +49,9 @@ function firstCases(commands: readonly CommandRow[]): string {
     .join('');
 }
 
-function wordsOf({ options = {}, words, settings }: Omit<CommandRow, 'name'>): string {
+function wordsOf({ options = {}, words, settings, keys = Object.keys(queryKeys) }: Omit<CommandRow, 'name'>): string {
   const own = Object.entries(options).map(([name, { label }]) => `--${name}${label === undefined ? '' : '='}`);
-  const searches = words === 'search' ? Object.keys(queryKeys).map((key) => `${key}:`) : [];
+  const searches = words === 'search' ? keys.map((key) => `${key}:`) : [];
   const usual = settings === undefined ? [] : ['--srv=', '--spam=', '--config=', '--trial'];
   return [...own, ...searches, ...usual, '--help'].join(' ');
 }

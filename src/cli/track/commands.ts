@@ -1,0 +1,56 @@
+/** The commands on the journal: what became of every mail. */
+import { journalKeys } from '../../journal/query.js';
+import { type CommandRow, onSettings } from '../command/command.js';
+
+const forms = {
+  json: { doc: 'JSON, one object a line' },
+  csv: { doc: 'a table for spreadsheets' },
+  utc: { doc: "times in UTC, not in this machine's zone" },
+};
+const keys = Object.keys(journalKeys);
+
+const searchHelp =
+  (): string => `SEARCH is words and KEY:VALUE; -KEY:VALUE finds what is not so. A whole address, or @domain, finds just that
+${Object.entries(journalKeys)
+  .map(([key, doc]) => `  ${`${key}:`.padEnd(13)} ${doc}\n`)
+  .join('')}`;
+
+export const trackCommands: readonly CommandRow[] = [
+  onSettings({
+    name: 'track',
+    doc: 'what became of mails, the newest first; with an ID the story of one, over all its tries',
+    usage: ['[SEARCH ...] [--limit=N | --all] [--json | --csv] [--utc]', 'ID [--json] [--utc]'],
+    options: {
+      limit: { label: 'N', example: '50', doc: 'so many lines, not the newest 50' },
+      all: { doc: 'all lines' },
+      ...forms,
+    },
+    details: searchHelp,
+    words: 'search',
+    keys,
+    exits: { 1: 'nothing found', 74: 'the journal cannot be read' },
+    run: async (task) => (await import('./track.js')).track(task),
+  }),
+  onSettings({
+    name: 'tail',
+    doc: 'what becomes of mails from now on, over all workers, until INT or TERM',
+    usage: ['[SEARCH ...] [--json | --csv] [--utc]'],
+    options: forms,
+    details: searchHelp,
+    words: 'search',
+    keys,
+    exits: { 74: 'the journal cannot be read' },
+    run: async (task) => (await import('./tail.js')).tail(task),
+  }),
+  { name: 'journal', doc: 'what the journal is to forget' },
+  onSettings({
+    name: 'journal erase',
+    doc: 'take an address out of each line that names it, and the subject with it; postern audit says that it was done',
+    usage: ['ADDRESS'],
+    details: () => `logs and the quarantine are not looked at
+`,
+    words: 'any',
+    exits: { 1: 'no line names it', 74: 'the journal cannot be read or written' },
+    run: async (task) => (await import('./erase.js')).erase(task),
+  }),
+];

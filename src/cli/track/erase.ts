@@ -1,0 +1,36 @@
+/** `postern journal erase ADDRESS`: what somebody may ask for. The audit says that it was done, not for whom. */
+import { daysOf, hoursOf } from '../../journal/hours.js';
+import { writeFilter } from '../../journal/care.js';
+import { erasedLine, rewriteHour } from '../../journal/rewrite.js';
+import { misused, type SettingsTask } from '../command/command.js';
+import { exit } from '../exit-codes.js';
+import { bar, progressLine } from '../quarantine/task.js';
+import { recordCommand } from '../record.js';
+import { onJournal, type TrackTask } from './words.js';
+
+export const erase = (task: SettingsTask): Promise<number> => onJournal(task, eraseAddress);
+
+async function eraseAddress(task: TrackTask): Promise<number> {
+  const [address = '', ...more] = task.words;
+  if (!/^[^@\s]+@[^@\s]+$/.test(address) || more.length > 0)
+    return misused(task, 'name one mail address, such as anna@sender.example');
+  const progress = progressLine();
+  const hours = daysOf(task.dir).flatMap((day) => hoursOf(task.dir, day));
+  let count = 0;
+  try {
+    for (const [i, hour] of hours.entries()) {
+      progress.show(bar(i, hours.length));
+      const changed = rewriteHour(hour, (line) => erasedLine(line, address));
+      count += changed;
+      // Its filter would still tell that the address was there.
+      if (changed > 0) await writeFilter(hour, false);
+    }
+  } finally {
+    progress.end();
+    const target = address.slice(address.lastIndexOf('@'));
+    const result = count === 0 ? 'not found' : 'done';
+    recordCommand(task.settings, { what: 'journal erased', target, detail: `${count} lines`, result });
+  }
+  process.stdout.write(`${count} ${count === 1 ? 'line' : 'lines'} erased\n`);
+  return count === 0 ? exit.notAll : exit.ok;
+}

@@ -1,0 +1,28 @@
+/** `postern tail`: what becomes of mails while one looks on, whichever process takes them. */
+import { csvHead, csvRow } from '../../journal/shown/csv.js';
+import { followJournal } from '../../journal/follow.js';
+import type { JournalLine } from '../../journal/line.js';
+import type { SettingsTask } from '../command/command.js';
+import { exit } from '../exit-codes.js';
+import { jsonLine, render } from '../terminal.js';
+import { tailRow } from './rows.js';
+import { onJournal, searchOf, type TrackTask } from './words.js';
+
+export const tail = (task: SettingsTask): Promise<number> => onJournal(task, follow);
+
+async function follow({ dir, options, words, terminal }: TrackTask): Promise<number> {
+  const query = searchOf(words);
+  if (typeof query === 'number') return query;
+  const zone = { utc: options.has('utc') };
+  const row = options.has('json')
+    ? jsonLine
+    : options.has('csv')
+      ? csvRow
+      : (line: JournalLine): string => render([tailRow(line, zone)], terminal);
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  if (options.has('csv')) process.stdout.write(csvHead);
+  for await (const line of followJournal({ dir, signal: stop.signal }))
+    if (query.matches(line)) process.stdout.write(row(line));
+  return exit.ok;
+}

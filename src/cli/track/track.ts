@@ -1,0 +1,113 @@
+/** `postern track`: what became of mails, newest first; or with an ID the story of one. */
+import { csvHead, csvRow } from '../../journal/shown/csv.js';
+import { daysOf } from '../../journal/hours.js';
+import type { JournalLine } from '../../journal/line.js';
+import type { JournalQuery } from '../../journal/query.js';
+import { searchJournal } from '../../journal/reader.js';
+import { storyOf } from '../../journal/shown/story.js';
+import { durationWords, storyLines, timeWords } from '../../journal/shown/story-text.js';
+import { shown } from '../../mail/text.js';
+import { idTime } from '../../smtp/transaction-id.js';
+import { misused, type SettingsTask } from '../command/command.js';
+import { failed } from '../complain.js';
+import { exit } from '../exit-codes.js';
+import { progressLine, bar } from '../quarantine/task.js';
+import { jsonLine, render } from '../terminal.js';
+import { closestTo } from './closest.js';
+import { listRows } from './rows.js';
+import { onJournal, searchOf, type TrackTask } from './words.js';
+
+const usualLimit = 50;
+
+export const track = (given: SettingsTask): Promise<number> =>
+  onJournal(given, (task) => {
+    const [word = '', ...more] = task.words;
+    const madeAt = more.length === 0 ? idTime(word.toUpperCase()) : undefined;
+    return madeAt === undefined ? list(task) : story(task, word.toUpperCase(), madeAt);
+  });
+
+const write = async (text: string): Promise<void> => {
+  if (!process.stdout.write(text)) await new Promise((resolve) => process.stdout.once('drain', resolve));
+};
+
+async function story({ dir, options, terminal }: TrackTask, id: string, madeAt: number): Promise<number> {
+  const found = await storyOf({ dir, id, madeAt });
+  if (!found)
+    return failed(exit.notAll, [`the journal has no mail ${id}; ${sinceWhen(dir, { utc: options.has('utc') })}`]);
+  if (options.has('json')) for (const line of found) await write(jsonLine(line));
+  else await write(render(storyLines(found, { utc: options.has('utc') }), terminal));
+  return exit.ok;
+}
+
+async function list(task: TrackTask): Promise<number> {
+  const { dir, options, terminal } = task;
+  const query = searchOf(task.words);
+  if (typeof query === 'number') return query;
+  const limit = options.has('all') ? Infinity : Number(options.get('limit') ?? usualLimit);
+  if (!(limit >= 1)) return misused(task, '--limit needs a number, such as --limit=50');
+  const zone = { utc: options.has('utc') };
+  const isTable = !options.has('json') && !options.has('csv');
+  const row = options.has('json')
+    ? jsonLine
+    : options.has('csv')
+      ? csvRow
+      : (line: JournalLine): string => render(listRows(line, zone), terminal);
+  const began = performance.now();
+  const counts = new Map<string, number>();
+  const progress = progressLine();
+  let count = 0;
+  if (options.has('csv')) await write(csvHead);
+  for await (const step of searchJournal({ dir, query })) {
+    if (!('line' in step)) {
+      progress.show(bar(Math.round(step.done / 1_000_000), Math.round(step.all / 1_000_000)));
+      continue;
+    }
+    if (count === limit) {
+      progress.end();
+      process.stderr.write(`… and more: --limit=${limit * 10}, --all, or a narrower search\n`);
+      return exit.ok;
+    }
+    count++;
+    counts.set(step.line.verdict, (counts.get(step.line.verdict) ?? 0) + 1);
+    progress.end();
+    await write(row(step.line));
+  }
+  progress.end();
+  if (count === 0) return nothing(query, task);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  if (isTable) {
+    const each = [...counts].map(([verdict, n]) => `${n} ${verdict}`).join(', ');
+    await write(`${count} ${count === 1 ? 'mail' : 'mails'} in ${spanWords(query, dir)}, ${each} (${seconds} s).\n`);
+  }
+  return exit.ok;
+}
+
+/** `14 days`: what was asked for, or what there is. */
+function spanWords({ after, before = Date.now() }: JournalQuery, dir: string): string {
+  const begin = Math.max(after ?? -Infinity, firstDay(dir) ?? before);
+  const days = Math.ceil((before - begin) / 86_400_000);
+  return before - begin < 86_400_000 ? durationWords(before - begin) : `${days} days`;
+}
+
+const firstDay = (dir: string): number | undefined => {
+  const day = daysOf(dir).at(-1);
+  return day === undefined ? undefined : Date.parse(day);
+};
+
+async function nothing(query: JournalQuery, { dir, options }: TrackTask): Promise<number> {
+  process.stderr.write(`nothing found; ${sinceWhen(dir, { utc: options.has('utc') }, query.after)}\n`);
+  const closest = await closestTo(query, dir);
+  if (closest) {
+    const count = closest.isMore ? `${closest.count} and more` : String(closest.count);
+    const only = closest.verdicts.length === 1 ? `, all ${closest.verdicts[0]}` : '';
+    process.stderr.write(shown(`closest: ${count} by postern track ${closest.search}${only}`, 400) + '\n');
+  }
+  return exit.notAll;
+}
+
+function sinceWhen(dir: string, zone: { readonly utc: boolean }, after = -Infinity): string {
+  const first = firstDay(dir);
+  if (first === undefined) return 'the journal is empty';
+  const since = new Date(Math.max(first, after)).toISOString();
+  return `looked back to ${timeWords(since, zone).trim()}`;
+}

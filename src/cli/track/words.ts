@@ -1,0 +1,43 @@
+/** What the commands on the journal share: a journal that is there, their search, and broken IO told in a line. */
+import { existsSync } from 'node:fs';
+import { journalDir } from '../../journal/hours.js';
+import { type JournalQuery, parseJournalQuery } from '../../journal/query.js';
+import { errorText } from '../../mail/error-text.js';
+import type { SettingsTask } from '../command/command.js';
+import { failed } from '../complain.js';
+import { exit } from '../exit-codes.js';
+import { searchText } from '../quarantine/task.js';
+import { type Terminal, terminalOf } from '../terminal.js';
+
+export interface TrackTask extends SettingsTask {
+  /** `state/journal` */
+  readonly dir: string;
+  readonly terminal: Terminal;
+}
+
+/** The exit code. */
+export async function onJournal(task: SettingsTask, run: (task: TrackTask) => Promise<number>): Promise<number> {
+  const { settings, env } = task;
+  const dir = journalDir(settings.state);
+  if (!existsSync(dir))
+    return failed(exit.notAll, [
+      settings.journal === 0
+        ? 'no journal is kept: the setting journal is 0'
+        : `${dir} is not there: no mail has come yet, or --state names another folder`,
+    ]);
+  // A reader that goes away early (`| head`) is no error of ours.
+  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) =>
+    process.exit(code === 'EPIPE' ? exit.ok : exit.ioError),
+  );
+  try {
+    return await run({ ...task, dir, terminal: terminalOf(process.stdout, env) });
+  } catch (error) {
+    return failed(exit.ioError, [errorText(error)]);
+  }
+}
+
+/** Returns the exit code where the search is wrong. */
+export function searchOf(words: readonly string[]): JournalQuery | number {
+  const parsed = parseJournalQuery(searchText(words));
+  return parsed.ok ? parsed.value : failed(exit.usage, [parsed.problem]);
+}

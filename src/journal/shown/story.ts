@@ -1,0 +1,71 @@
+/** The story of one mail: its tries, which are lines with one key, from the first to the one that ended it. */
+import { dayMs, hourMs } from '../hours.js';
+import type { JournalLine } from '../line.js';
+import { type JournalQuery, queryOf } from '../query.js';
+import { type JournalSearch, searchJournal } from '../reader.js';
+
+/** Oldest first; one at least. */
+export type MailStory = readonly JournalLine[];
+
+export interface StoryOptions extends Pick<JournalSearch, 'dir' | 'show'> {
+  /** The ID that the client was told. */
+  readonly id: string;
+  /** When the ID was made, in milliseconds, where that is known: it is looked for there first. */
+  readonly madeAt?: number | undefined;
+}
+
+/** undefined where the journal does not have it, or it may not be seen. */
+export async function storyOf({ id, madeAt, ...where }: StoryOptions): Promise<MailStory | undefined> {
+  const parsed = queryOf([{ key: 'id', value: id, not: false }]);
+  if (!parsed.ok) return undefined;
+  const query = parsed.value;
+  const around = madeAt === undefined ? {} : { after: madeAt - hourMs, before: madeAt + hourMs };
+  const near = madeAt === undefined ? [] : await linesFor({ ...where, query: { ...query, ...around } });
+  const ofId = near.length > 0 ? near : await linesFor({ ...where, query });
+  const last = ofId.at(-1);
+  if (!last) return undefined;
+  const others = last.tries && last.tries.key !== '' ? await triesOf(last.tries.key, last, where) : [];
+  return joined(ofId, others);
+}
+
+/** Tries are three days apart at most. */
+async function triesOf(
+  key: string,
+  { time }: JournalLine,
+  where: Omit<JournalSearch, 'query'>,
+): Promise<JournalLine[]> {
+  const at = Date.parse(time);
+  const query: JournalQuery = {
+    after: at - 3 * dayMs,
+    before: at + 3 * dayMs,
+    all: false,
+    prefilter: new RegExp(`"key":"${key.replace(/\W/g, '\\$&')}"`, 'g'),
+    tokens: [key],
+    terms: [],
+    matches: ({ tries }) => tries?.key === key,
+  };
+  return linesFor({ ...where, query });
+}
+
+/** Oldest first. */
+async function linesFor(search: JournalSearch): Promise<JournalLine[]> {
+  const lines: JournalLine[] = [];
+  for await (const step of searchJournal(search)) if ('line' in step) lines.push(step.line);
+  return lines.toReversed();
+}
+
+/** Another mail of the same two begins with a first try of its own. */
+function joined(ofId: readonly JournalLine[], others: readonly JournalLine[]): MailStory {
+  const ids = new Set(ofId.map(({ id }) => id));
+  const at = others.findIndex(({ id }) => ids.has(id));
+  if (at < 0) return ofId;
+  let from = at;
+  while (from > 0 && (others[from]?.tries?.n ?? 1) > 1) from--;
+  let end = at + 1;
+  while (end < others.length && (others[end]?.tries?.n ?? 1) > 1) end++;
+  const tries = others.slice(from, end);
+  return [
+    ...ofId.filter((line) => !tries.some(({ time, id }) => time === line.time && id === line.id)),
+    ...tries,
+  ].toSorted((a, b) => Date.parse(a.time) - Date.parse(b.time));
+}

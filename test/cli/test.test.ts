@@ -27,9 +27,11 @@ before(async () => {
 after(() => mx.close());
 
 const settings = (): string[] => {
-  const { srv, spam, state, relay, dns_zone, hostname } = mx.listener.services.settings;
+  const { srv, spam, state, relay, dns_zone, hostname, plugins } = mx.listener.services.settings;
   const at = relay.kind === 'tcp' ? `${relay.host}:${relay.port}` : '';
-  return Object.entries({ srv, spam, state, relay: at, dns_zone, hostname }).map(([name, text]) => `--${name}=${text}`);
+  return Object.entries({ srv, spam, state, relay: at, dns_zone, hostname, plugins }).map(
+    ([name, text]) => `--${name}=${text}`,
+  );
 };
 
 /** Every file below the MX's folder, with its octets. */

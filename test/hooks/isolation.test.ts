@@ -42,7 +42,7 @@ before(async () => {
   writeFileSync(join(folder, 'witness.mjs'), witness);
   mx = await Mx.start({
     markers: ['example.com/users/valid/alice', 'example.com/users/valid/bob', 'example.com/checks/date'],
-    settings: [`plugin_dirs=${folder}`, 'plugin_timeout=1s', 'dns_timeout=1s'],
+    settings: [`plugin_dirs=${folder}`, 'plugin_timeout=30s', 'dns_timeout=30s'],
     zone: { 'sender.example': { TXT: ['v=spf1 ip4:127.0.0.1 -all'] } },
     plugins: ['valid_users', 'meddler', 'spf', 'date', 'witness'],
   });

@@ -155,7 +155,7 @@ function many(count: number): string[] {
 }
 
 test('a mail that takes too long or too much is unreadable, the thread that serves goes on, and so does the next mail', async () => {
-  const own = openContentReader({ threads: 1, timeMs: 1500, memoryMb: 64 });
+  const own = openContentReader({ threads: 1, timeMs: 6000, memoryMb: 64 });
   const slow = part(['Content-Type: text/plain; charset=utf-7'], '+AGE-'.repeat(2_000_000));
   let longest = 0;
   let last = mainThreadCpuMs();
@@ -168,7 +168,7 @@ test('a mail that takes too long or too much is unreadable, the thread that serv
     own.read(inMemory(part(['Subject: x']))),
   ]);
   clearInterval(watch);
-  assert.match(gist(first).join(), /takes longer than 1500 ms|memory/);
+  assert.match(gist(first).join(), /takes longer than 6000 ms|memory/);
   assert.equal(second.kind, 'read');
   assert.ok(longest < 1000, `held up for ${longest} ms`);
   await own.close();

@@ -31,7 +31,7 @@ async function start(
   const mx = await Mx.start({
     markers: ['example.com/users/valid/alice'],
     ...options,
-    settings: [`plugin_dirs=${own}`, 'plugin_timeout=200ms', ...(options.settings ?? [])],
+    settings: [`plugin_dirs=${own}`, 'plugin_timeout=2s', ...(options.settings ?? [])],
     plugins: ['valid_users', ...list],
   });
   t.after(() => mx.close());

@@ -44,7 +44,7 @@ before(async () => {
   writeFileSync(join(folder, 'spy.mjs'), plugin);
   mx = await Mx.start({
     markers: ['example.com/users/valid/alice', 'example.com/users/valid/bob'],
-    settings: [`plugin_dirs=${folder}`, 'plugin_timeout=300ms', 'relay_networks=127.0.0.20/32'],
+    settings: [`plugin_dirs=${folder}`, 'plugin_timeout=2s', 'relay_networks=127.0.0.20/32'],
     plugins: ['spy', 'valid_users'],
   });
 });

@@ -164,7 +164,7 @@ export const quarantineOf = (settings: Settings): Quarantine =>
     root: settings.spam,
     hostname: settings.hostname,
     expireDays: settings.expire / dayMs,
-    expireBytes: settings.expire_size,
+    expireOctets: settings.expire_size,
     indexLink: settings.index_link,
     ownLimits: (domain) => ownLimits(srvOf(settings), domain),
   });

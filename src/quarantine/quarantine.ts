@@ -71,7 +71,7 @@ export interface QuarantineOptions {
   readonly hostname: string;
   readonly expireDays: number;
   /** Octets; 0: no limit. */
-  readonly expireBytes: number;
+  readonly expireOctets: number;
   /** It is the name of a link to the index in each folder; '' for none, `index.json` where it is not given. */
   readonly indexLink?: string;
   readonly ownLimits?: NonNullable<ExpireOptions['ownLimits']>;

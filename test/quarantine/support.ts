@@ -25,7 +25,7 @@ export function spamFolder(t: TestContext): string {
 }
 
 export const quarantineIn = (root: string, options: Partial<QuarantineOptions> = {}): Quarantine =>
-  openQuarantine({ root, hostname: 'mx.example', expireDays: 30, expireBytes: 0, ...options });
+  openQuarantine({ root, hostname: 'mx.example', expireDays: 30, expireOctets: 0, ...options });
 
 export const about: AboutMail = {
   from: 'a@example.net',

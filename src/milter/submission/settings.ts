@@ -6,6 +6,7 @@ import type { Directory } from '../../directory/directory.js';
 import type { Resolver } from '../../dns/resolver.js';
 import type { Ip } from '../../mail/ip.js';
 import type { RecordPattern } from './pattern.js';
+import type { PolicyLog } from '../policy-log.js';
 
 export interface SubmissionSettings {
   /** `test` never refuses: it logs, and marks mail of own domains. */
@@ -29,13 +30,11 @@ export interface SubmissionSettings {
   readonly directoryFailure: 'tempfail' | 'foreign';
 }
 
-type LogLine = (facts: object, text: string) => void;
-
 export interface SubmissionTools {
   readonly resolver: Resolver;
   /** Knows our own domains; undefined: none is known. */
   readonly directory: Pick<Directory, 'has'> | undefined;
-  readonly log: { readonly debug: LogLine; readonly info: LogLine; readonly warn: LogLine };
+  readonly log: PolicyLog;
   readonly observe: (event: SubmissionEvent) => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;

@@ -3,6 +3,7 @@ import type { Directory } from '../../directory/directory.js';
 import type { Ip } from '../../mail/ip.js';
 import type { Resolver } from '../../dns/resolver.js';
 import type { SpfResultCode } from '../../spf/record.js';
+import type { PolicyLog } from '../policy-log.js';
 
 export interface VerifyTools {
   readonly resolver: Resolver;
@@ -10,20 +11,12 @@ export interface VerifyTools {
   readonly clientName: (ip: Ip, signal: AbortSignal) => Promise<string | undefined>;
   /** Knows own domains; none where there is no such directory. */
   readonly directory?: Pick<Directory, 'has'> | undefined;
-  readonly log: VerifyLog;
+  readonly log: PolicyLog;
   readonly observe: (event: Observation) => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Log how each result came about, at debug. */
   readonly trace: boolean;
-}
-
-type LogLine = (facts: object, text: string) => void;
-
-export interface VerifyLog {
-  readonly debug: LogLine;
-  readonly info: LogLine;
-  readonly warn: LogLine;
 }
 
 /** How a message left us; `skipped`: nothing was verified. */

@@ -71,7 +71,7 @@ function finish(folder: Folder, file: string | undefined, entry: IndexEntry, now
 /** A mail's key stays the same when a mail reader renames its file. */
 const keyOf = (name: string): string => mailKey(name) ?? baseName(name);
 
-interface Contents {
+interface FolderContents {
   /** Key → path. */
   readonly mails: ReadonlyMap<string, string>;
   /** Key → path, of the files in tmp/. */
@@ -79,7 +79,7 @@ interface Contents {
   readonly foreign: number;
 }
 
-async function mailsIn(folder: Folder): Promise<Contents> {
+async function mailsIn(folder: Folder): Promise<FolderContents> {
   const mails = new Map<string, string>();
   const waiting = new Map<string, string>();
   let foreign = strangersBeside(folder);

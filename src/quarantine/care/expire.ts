@@ -22,7 +22,7 @@ export interface ExpireOptions extends KeepingOptions {
   /** /spam */
   readonly root: string;
   /** Octets; 0: no limit. */
-  readonly expireBytes: number;
+  readonly expireOctets: number;
   readonly now: Date;
   /** It is told how many folders have been looked at, of how many. */
   readonly progress?: (done: number, all: number) => void;
@@ -90,8 +90,8 @@ async function expireOld(folder: Folder, run: ExpireRun): Promise<void> {
  * another.
  */
 async function expireBySize(run: ExpireRun): Promise<void> {
-  const { root, expireBytes } = run.options;
-  const wanted = allFolders(root).filter((folder) => expireBytes > 0 || run.limits.octets(domainIn(folder)) > 0);
+  const { root, expireOctets } = run.options;
+  const wanted = allFolders(root).filter((folder) => expireOctets > 0 || run.limits.octets(domainIn(folder)) > 0);
   const sized: Sized[] = [];
   for (const [i, folder] of wanted.entries()) {
     run.options.progress?.(i, wanted.length);
@@ -107,9 +107,9 @@ async function expireBySize(run: ExpireRun): Promise<void> {
       await removeUntil(maxOctets, ofDomain, run);
     }
   }
-  if (expireBytes > 0) {
+  if (expireOctets > 0) {
     const left = sized.filter(({ folder }) => fs.existsSync(folder.path));
-    await removeUntil(expireBytes, left, run);
+    await removeUntil(expireOctets, left, run);
   }
 }
 

@@ -59,14 +59,14 @@ export function mailFile({ folder, filename, beginning, message }: MailFileOptio
   };
 }
 
-interface Contents {
+interface FileContents {
   readonly beginning: Buffer;
   readonly message: MessageSource;
   readonly path: string;
 }
 
 /** Fills, syncs and closes the descriptor. */
-async function filled(fd: number, contents: Contents): Promise<void> {
+async function filled(fd: number, contents: FileContents): Promise<void> {
   let open = true;
   try {
     await fill(fd, contents);
@@ -78,7 +78,7 @@ async function filled(fd: number, contents: Contents): Promise<void> {
   }
 }
 
-async function fill(fd: number, { beginning, message, path }: Contents): Promise<void> {
+async function fill(fd: number, { beginning, message, path }: FileContents): Promise<void> {
   const parts = message.parts();
   if (Array.isArray(parts) && message.size <= smallMail) {
     const whole = Buffer.concat([beginning, ...parts]);

@@ -78,7 +78,7 @@ export async function lint(subject: LintSubject, options: LintOptions): Promise<
 }
 
 /** A record in the tree: whose it is, and what led to it. */
-interface RecordPlace {
+interface VisitedRecord {
   readonly domain: string | undefined;
   readonly role: Role;
   /** The domains that led here, itself among them, in lower case. */
@@ -106,7 +106,7 @@ class RecordLint {
 
   async run({ domain, strings }: LintSubject): Promise<LintReport> {
     const path = domain === undefined ? [] : [domain.toLowerCase()];
-    const place: RecordPlace = { domain, role: 'own', path, by: undefined, isRepeated: false };
+    const place: VisitedRecord = { domain, role: 'own', path, by: undefined, isRepeated: false };
     const read = strings === undefined ? await this.#readRecord(place) : this.#givenRecord(place, strings);
     const tree = await this.#recordBranch(place, undefined, read);
     // A loop is over every limit, which says nothing new.
@@ -118,13 +118,13 @@ class RecordLint {
     return new Findings(domain, this.#findings);
   }
 
-  #givenRecord({ domain }: RecordPlace, strings: readonly string[]): Result<string> {
+  #givenRecord({ domain }: VisitedRecord, strings: readonly string[]): Result<string> {
     lintTexts([strings], { domain, isPublished: false }, this.#in(domain));
     return { ok: true, value: strings.join('') };
   }
 
   /** Reads the text of the domain's record, or says why there is none. */
-  async #readRecord({ domain, role, by }: RecordPlace): Promise<Result<string>> {
+  async #readRecord({ domain, role, by }: VisitedRecord): Promise<Result<string>> {
     const name = domain ?? '';
     const answer = await this.#lookup(name, 'TXT');
     const findings = this.#in(domain);
@@ -149,7 +149,7 @@ class RecordLint {
   }
 
   /** `term` is the one that led here, and counts as a look-up itself. */
-  async #recordBranch(place: RecordPlace, term: string | undefined, read: Result<string>): Promise<LintBranch> {
+  async #recordBranch(place: VisitedRecord, term: string | undefined, read: Result<string>): Promise<LintBranch> {
     const { domain } = place;
     const own = term === undefined ? 0 : 1;
     if (!read.ok) {
@@ -170,7 +170,7 @@ class RecordLint {
     };
   }
 
-  async #termBranch(term: LintQuestion, place: RecordPlace): Promise<LintBranch> {
+  async #termBranch(term: LintQuestion, place: VisitedRecord): Promise<LintBranch> {
     const { text, kind } = term;
     if (++this.#terms > maxTerms) return simple(text, { note: 'not counted any further', lookups: 0 });
     if (isNoHostName(term)) return simple(text, { note: 'no domain name' });
@@ -205,7 +205,7 @@ class RecordLint {
   }
 
   /** Undefined where it depends on the mail, and '' where DNS cannot be asked for it. */
-  #targetOf({ target }: LintQuestion, { domain }: RecordPlace): string | undefined {
+  #targetOf({ target }: LintQuestion, { domain }: VisitedRecord): string | undefined {
     const { mail } = this.#options;
     if (target === undefined) return domain;
     if (target.name !== undefined || mail === undefined || target.macro.usesPtr) return target.name;
@@ -217,7 +217,7 @@ class RecordLint {
     return text === undefined ? undefined : (fitQueryName(text) ?? '');
   }
 
-  async #follow(following: Following, { domain, role, path, isRepeated }: RecordPlace): Promise<LintBranch> {
+  async #follow(following: Following, { domain, role, path, isRepeated }: VisitedRecord): Promise<LintBranch> {
     const { text, kind, target } = following;
     const name = target.toLowerCase();
     if (path.includes(name)) {
@@ -229,7 +229,7 @@ class RecordLint {
     const earlier = this.#followed.get(name);
     if (earlier === undefined) this.#followed.set(name, following);
     else if (!isRepeated) this.#tellRepeated(following, earlier);
-    const place: RecordPlace = {
+    const place: VisitedRecord = {
       domain: target,
       role: kind === 'redirect' ? role : 'included',
       path: [...path, name],
@@ -247,7 +247,7 @@ class RecordLint {
     this.#in(from).warning(problem, { term: text });
   }
 
-  async #mxBranch(text: string, target: string, place: RecordPlace): Promise<LintBranch> {
+  async #mxBranch(text: string, target: string, place: VisitedRecord): Promise<LintBranch> {
     const answer = await this.#lookup(target, 'MX');
     const findings = this.#in(place.domain);
     if (answer.kind === 'failed') return this.#failedBranch(text, `the MX look-up of ${target}`, { answer, place });
@@ -270,7 +270,7 @@ class RecordLint {
    * `a`, or the hosts of an `mx`: each is asked for the addresses of the client's family. However many of them have
    * none, it is one term that finds nothing (RFC 7208 §4.6.4).
    */
-  async #hostsBranch(text: string, hosts: readonly string[], place: RecordPlace): Promise<LintBranch> {
+  async #hostsBranch(text: string, hosts: readonly string[], place: VisitedRecord): Promise<LintBranch> {
     let [ip4, ip6, addresses] = [0, 0, 0];
     for (const host of hosts) {
       const a = await this.#lookup(host, 'A');
@@ -300,7 +300,7 @@ class RecordLint {
     return simple(text, { note: 'matches every client' });
   }
 
-  #tellVoid(text: string, what: string, { domain, role }: RecordPlace): void {
+  #tellVoid(text: string, what: string, { domain, role }: VisitedRecord): void {
     if (role === 'own') this.#in(domain).warning(`${text} finds nothing: ${what}`, { term: text, section: '4.6.4' });
   }
 
@@ -358,14 +358,14 @@ interface Following {
 }
 
 interface ExistsPlace {
-  readonly place: RecordPlace;
+  readonly place: VisitedRecord;
   /** Are there macros in the name? */
   readonly isOfMail: boolean;
 }
 
 interface FailedIn {
   readonly answer: Extract<DnsAnswer<unknown>, { kind: 'failed' }>;
-  readonly place: RecordPlace;
+  readonly place: VisitedRecord;
 }
 
 /** Our choice: from so many look-ups on, the operator is warned that the limit is near. */

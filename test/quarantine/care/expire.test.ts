@@ -35,9 +35,9 @@ test('too much: the oldest days go first, until it fits; never today', async (t)
     const folder = oldFolder(root, ago(days), { count: 1 });
     fs.writeFileSync(path.join(folder, 'new', namesIn(folder, 'new')[0] ?? ''), 'x'.repeat(10_000));
   }
-  const fit = await quarantineIn(root, { expireBytes: 25_000 }).expire(now);
+  const fit = await quarantineIn(root, { expireOctets: 25_000 }).expire(now);
   assert.deepEqual(fit.removed, [name(ago(3)), name(ago(2))]);
-  const tiny = await quarantineIn(root, { expireBytes: 1 }).expire(now);
+  const tiny = await quarantineIn(root, { expireOctets: 1 }).expire(now);
   assert.deepEqual(tiny.removed, [name(ago(1))]);
   assert.deepEqual(namesIn(root), ['324', 'today']);
 });
@@ -82,7 +82,7 @@ test('the size of all takes the oldest days, whatever a domain has of its own', 
   oldFolder(root, ago(40), { domain: 'own.example' });
   oldFolder(root, ago(2), { domain: 'other.example' });
   const ownLimits = (): OwnLimits => ({ kind: 'limits', days: 0 });
-  const { removed } = await quarantineIn(root, { ownLimits, expireBytes: 1000 }).expire(now);
+  const { removed } = await quarantineIn(root, { ownLimits, expireOctets: 1000 }).expire(now);
   assert.deepEqual(removed, [`${ydayOf(ago(40))}/own.example`]);
 });
 
@@ -90,7 +90,7 @@ test('it says how far it is', async (t) => {
   const root = spamFolder(t);
   for (const days of [1, 2, 3]) oldFolder(root, ago(days));
   const said: string[] = [];
-  await quarantineIn(root, { expireBytes: 100_000 }).expire(now, (done, all) => said.push(`${done}/${all}`));
+  await quarantineIn(root, { expireOctets: 100_000 }).expire(now, (done, all) => said.push(`${done}/${all}`));
   assert.deepEqual(said, ['0/3', '1/3', '2/3', '0/3', '1/3', '2/3']);
 });
 
@@ -103,7 +103,7 @@ for (const [what, at, spared] of [
     oldFolder(root, new Date(2026, 10, 20, 12));
     oldFolder(root, new Date(2025, 10, 21, 12));
     oldFolder(root, new Date(2026, 10, 19, 12));
-    const { removed } = await quarantineIn(root, { expireBytes: 1 }).expire(at);
+    const { removed } = await quarantineIn(root, { expireOctets: 1 }).expire(at);
     assert.deepEqual(removed, ['323/example.com']);
     assert.deepEqual(
       namesIn(root).filter((entry) => /^\d/.test(entry)),
@@ -201,11 +201,11 @@ test('yesterday of the first of January is the last of December', (t) => {
 
 test('expiry beside running archives loses none of them', async (t) => {
   const root = spamFolder(t);
-  const quarantine = quarantineIn(root, { expireBytes: 1 });
+  const quarantine = quarantineIn(root, { expireOctets: 1 });
   const time = new Date();
   for (let i = 2; i < 20; i++) oldFolder(root, new Date(time.getTime() - i * day), { count: 20 });
   const archives = Array.from({ length: 50 }, () => quarantine.archive(request({ time })));
-  const [first, second] = await Promise.all([quarantine.expire(), quarantineIn(root, { expireBytes: 1 }).expire()]);
+  const [first, second] = await Promise.all([quarantine.expire(), quarantineIn(root, { expireOctets: 1 }).expire()]);
   const results = await Promise.all(archives);
   assert.ok(results.every((result) => result.kind === 'archived'));
   assert.equal(namesIn(folderOf(root, time), 'new').length, 50);

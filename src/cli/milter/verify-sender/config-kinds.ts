@@ -2,7 +2,7 @@
  * The kinds of value in spf-milter.conf(5), its syntax to the letter: comma-separated sets, yes or true, texts with
  * macros.
  */
-import type { Result } from '../../../mail/result.js';
+import { type Result, wrong } from '../../../mail/result.js';
 import { parseDomain } from '../../../mail/domain.js';
 import { type Ip, type Network, parseIp, parseNetwork } from '../../../mail/ip.js';
 import { type Endpoint, endpointSpellings, endpointText, parseEndpoint } from '../../../milter/endpoint.js';
@@ -181,10 +181,8 @@ export function replyText(token: '' | '%{exp}' | '%{reason}'): ValueKind<ReplyTe
   };
 }
 
-const misread = (problem: string | undefined, right: string): { readonly ok: false; readonly problem: string } => ({
-  ok: false,
-  problem: `${problem ?? 'cannot be read'}; must be ${right}`,
-});
+const misread = (problem: string | undefined, right: string): Result<never> =>
+  wrong(`${problem ?? 'cannot be read'}; must be ${right}`);
 
 /** `%%{exp}` is no token: its percent sign belongs to the one before. */
 function indexOfToken(text: string, token: string): number {

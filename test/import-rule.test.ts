@@ -55,7 +55,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'type mime',
   ],
   milter: ['mail', 'spf', 'dns/resolver', 'directory'],
-  trial: ['mail', 'settings'],
+  trial: ['mail', 'settings', 'smtp/library/sink-server'],
   settings: ['mail'],
   log: ['mail', 'log-output', 'type settings'],
   'log-output': ['mail'],
@@ -84,7 +84,7 @@ const withoutNode = [
 
 /** The rooms that know an npm package; to all others it does not exist. */
 const packages: Readonly<Record<string, readonly string[]>> = {
-  'smtp-server': ['smtp/library', 'trial'],
+  'smtp-server': ['smtp/library'],
   nodemailer: ['digest'],
   'dns-packet': ['dns'],
   '@redis/client': ['store'],

@@ -9,11 +9,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
-import type net from 'node:net';
 import path from 'node:path';
-import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
-import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server';
-import { parsePathArgument, type Path } from '../mail/address.js';
+import { SinkServer, type SMTPServerDataStream, type SMTPServerSession } from '../smtp/library/sink-server.js';
 
 export interface SinkOptions {
   readonly host: string;
@@ -34,89 +31,26 @@ const maxSize = 64 * 1024 * 1024;
 
 export async function startSink({ host, port, dir, log }: SinkOptions): Promise<Sink> {
   for (const folder of ['tmp', 'new', 'cur']) await mkdir(path.join(dir, folder), { recursive: true });
-  const server = new SinkServer(dir, log);
+  const server = new SinkServer({
+    name: 'sink.localhost',
+    size: maxSize,
+    onRcptTo: (_address, _session, done) => void answerOf(dir, 'rcpt').then(done, done),
+    onData: (stream, session, done) =>
+      void receive(dir, stream, session).then(
+        (id) => {
+          log(`sink queued ${id}`);
+          done(null, `2.0.0 Ok: queued as ${id}`);
+        },
+        (problem: Error) => done('responseCode' in problem ? problem : cannotKeep(problem, log)),
+      ),
+    onError: (error) => log(`sink: ${error.message}`),
+  });
   await new Promise<void>((resolve, reject) => {
     server.server.once('error', reject).listen(port, host, resolve);
   });
   const bound = (server.server.address() as AddressInfo).port;
   log(`sink listens on ${host}:${bound}, keeps mail in ${dir}`);
-  return { port: bound, close: () => closed(server) };
-}
-
-function closed(server: SMTPServer): Promise<void> {
-  const done = new Promise<void>((resolve) => server.close(() => resolve()));
-  for (const connection of server.connections) if (!connection._dataStream) connection.send(421, 'sink is stopping');
-  return done;
-}
-
-class SinkServer extends SMTPServer {
-  constructor(dir: string, log: (line: string) => void) {
-    super({
-      name: 'sink.localhost',
-      banner: 'postern trial sink',
-      size: maxSize,
-      useXForward: true,
-      // Neither passwords nor the library's published certificate.
-      authOptional: true,
-      disabledCommands: ['AUTH', 'STARTTLS', 'WIZ', 'SHELL', 'KILL'],
-      hideSTARTTLS: true,
-      disableReverseLookup: true,
-      noDelay: true, // replies to a pipelined envelope are several writes
-      logger: false,
-      closeTimeout: 2_000,
-      onRcptTo: (_address, _session, done) => void answerOf(dir, 'rcpt').then(done, done),
-      onData: (stream, session, done) =>
-        void receive(dir, stream, session).then(
-          (id) => {
-            log(`sink queued ${id}`);
-            done(null, `2.0.0 Ok: queued as ${id}`);
-          },
-          (problem: Error) => done('responseCode' in problem ? problem : cannotKeep(problem, log)),
-        ),
-    });
-    // A client that goes away without QUIT is no news, and without a listener it would end the process.
-    this.on('error', (error: Error) => log(`sink: ${error.message}`));
-  }
-
-  override connect(socket: net.Socket, options?: SMTPConnectionOptions): void {
-    const connection = new SinkConnection(this, socket, options);
-    this.connections.add(connection);
-    connection.on('error', (error: Error) => this.emit('error', error));
-    connection.init();
-  }
-}
-
-class SinkConnection extends SMTPConnection {
-  /** npm smtp-server 3.21.6 waits 100 ms before its greeting, without an option. */
-  override init(): void {
-    this._setListeners(() => this.connectionReady());
-  }
-
-  /**
-   * npm smtp-server 3.21.6 cuts at spaces, so it has no `"a b"@example.com`, and decodes domains. We show what came
-   * over the wire.
-   */
-  override _parseAddressCommand(name: string, command: Buffer): ReturnType<SMTPConnection['_parseAddressCommand']> {
-    const colon = command.indexOf(':') + 1;
-    const parsed = parsePathArgument(Buffer.from(command.subarray(colon).toString('latin1').trim(), 'latin1'));
-    const verb = command
-      .subarray(0, Math.max(0, colon - 1))
-      .toString('latin1')
-      .trim();
-    if (!parsed.ok || verb.toUpperCase() !== name.toUpperCase()) return false;
-    return { address: pathText(parsed.value.path), args: Object.fromEntries(parsed.value.parameters) };
-  }
-}
-
-function pathText(parsed: Path): string {
-  switch (parsed.kind) {
-    case 'null':
-      return '';
-    case 'postmaster':
-      return 'postmaster';
-    case 'mailbox':
-      return parsed.address.text;
-  }
+  return { port: bound, close: () => server.stop() };
 }
 
 /** What the operator's file says for this place, as npm smtp-server wants errors; undefined is yes. */

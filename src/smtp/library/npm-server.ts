@@ -1,6 +1,6 @@
 /**
- * npm smtp-server (3.21.6), and all of it that postern uses: the listener, PROXY headers, TLS contexts and the
- * handshake behind STARTTLS. This is the only place that touches the library's private members;
+ * npm smtp-server (3.21.6), and all of it that the listener uses: the listener, PROXY headers, TLS contexts and the
+ * handshake behind STARTTLS. This folder is the only place that touches the library's private members;
  * test/smtp/library.test.ts names each of them and fails when an update changes one. The library's own connections
  * are not used (smtp/connection.ts has the sockets):
  *

@@ -118,6 +118,12 @@ for (const unit of services)
     assert.ok(units.includes(unit.replace('.service', '.socket')));
   });
 
+test('the service may write the log file where README has it', () => {
+  const unit = readFileSync(join(packageRoot, 'packaging/postern.service'), 'utf8');
+  assert.match(unit, /^LogsDirectory=postern$/m);
+  assert.match(readFileSync(join(packageRoot, 'README.md'), 'utf8'), /`\/var\/log\/postern`/);
+});
+
 test('three services are watched so', () => assert.equal(services.length, 3));
 
 test('units start commands that there are', () => {

@@ -36,6 +36,7 @@ test('the package has the program, its plugins and their list, its manual pages,
     'packaging/postern.service',
     'srv-example/example.com/checks/spf',
     'README.md',
+    'src/hooks/README.md', // plugins/README.md sends authors there
     'LICENSE',
   ];
   for (const path of needed) assert.ok(paths.has(path), path);

@@ -46,6 +46,22 @@ interface Gathered {
   readonly keep: Keep | undefined;
 }
 
+/**
+ * mailparser reads each field by what its name promises, addresses in seconds where they are made to hurt; so it is
+ * shown only fields that say something of content, in every part. Its types leave out what reads them.
+ */
+function contentParser(): MailParser {
+  const parser = new MailParser(options) as MailParser & { processHeaders: (fields: readonly NamedField[]) => Headers };
+  const readFields = parser.processHeaders.bind(parser);
+  parser.processHeaders = (fields) => readFields(fields.filter(({ key }) => key.startsWith('content-')));
+  return parser;
+}
+
+interface NamedField {
+  /** Its name in lower case. */
+  readonly key: string;
+}
+
 /** What mailparser keeps of a part; its types leave it out. */
 interface MimePart {
   readonly children: readonly MimePart[];
@@ -58,7 +74,7 @@ interface MimePart {
 
 async function read(octets: Readable, found: Gathered, attachedTo: number): Promise<void> {
   if (attachedTo > limits.attachedMails) throw new Error(`mails in mails, deeper than ${limits.attachedMails}`);
-  const parser = new MailParser(options);
+  const parser = contentParser();
   const start = { text: '' };
   await new Promise<void>((resolve, reject) => {
     let taken = Promise.resolve();

@@ -1,12 +1,14 @@
 /** What the threads find in mails, and what they do with mails that are made to hurt. */
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import type { Content } from '../../src/mail/content/content.js';
 import type { MessageSource } from '../../src/mail/message.js';
 import { type ContentReader, openContentReader } from '../../src/mime/content-reader.js';
+import { readContent } from '../../src/mime/read-content.js';
 import { attached, encoded, multipart, part, zip } from './mails.js';
-import { mainThreadCpuMs } from '../support/cpu.js';
+import { cpuMs, mainThreadCpuMs } from '../support/cpu.js';
 
 let reader: ContentReader;
 before(() => {
@@ -152,6 +154,21 @@ function nested(depth: number): string {
 }
 function many(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `name-${i}`);
+}
+
+/** Half a megabyte that a reader of addresses needs many seconds for. */
+const bomb = `${'g:'.repeat(450)}\r\n `.repeat(550);
+for (const name of ['From', 'To', 'Return-Path', 'List-Unsubscribe', 'Subject', 'References']) {
+  test(`${name}: is not read, of the mail or of a part, so it takes no time`, async () => {
+    const field = `${name}: ${bomb}x@y.example`;
+    const mails = [part([field], 'Hello.'), multipart([part([field, 'Content-Type: text/plain'], 'Hello.')])];
+    const startMs = cpuMs();
+    for (const text of mails) {
+      const content = await readContent(Readable.from([Buffer.from(text, 'latin1')]));
+      assert.equal(content.kind === 'read' && content.text.trim(), 'Hello.');
+    }
+    assert.ok(cpuMs() - startMs < 2000, `${cpuMs() - startMs} ms of CPU time`);
+  });
 }
 
 test('a mail that takes too long or too much is unreadable, the thread that serves goes on, and so does the next mail', async () => {

@@ -18,9 +18,9 @@ const limits = {
   arcFields: 60,
   /** Lines and octets of the header section. */
   headerLines: 5000,
-  headerSize: 512 * 1024,
+  headerSize: 256 * 1024,
   /** Names in all h= tags together, times fields of the header. */
-  signedNames: 2_000_000,
+  signedNames: 500_000,
   /** Octets of a body line (RFC 5322 §2.1.1: 998). */
   line: 512 * 1024,
 } as const;

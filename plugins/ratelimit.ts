@@ -1,14 +1,14 @@
 /**
  * ratelimit — at most so many mails in so much time: of a client's network (421 at MAIL, and the connection ends), and
- * of a sender's domain (450 at the end of the mail). Nothing is archived; who keeps to it is not held up. In the list
- * of plugins, and for all domains:
+ * of a sender's domain (450 at the end of the mail). Nothing is archived, and whoever stays below the limit is not held
+ * up. In the list of plugins, and for all domains:
  *
  *     ratelimit client=200/1h                 an IPv4 /24 or IPv6 /64 sends at most 200 mails an hour
  *     ratelimit client=200/1h sender=500/1d   … and a sender's domain 500 a day
  *
- * The time begins with the first mail, and the count anew when it is over. A domain is counted over all clients where
- * SPF passes (checks/spf is on, before this plugin), else by client network: a forger uses up his own share only. Not
- * counted: clients in relay_networks, in _global_/whitelisted/ips, and, for the domain, mail that is rejected or
+ * The time begins with the first mail; when it is over, counting begins anew. A domain is counted over all clients
+ * where SPF passes (checks/spf is on, before this plugin), else by client network: a forger uses up his own share only.
+ * Not counted: clients in relay_networks, in _global_/whitelisted/ips, and, for the domain, mail that is rejected or
  * whitelisted.
  *
  * Counts are kept in the setting `store`, for all processes, and with Redis for all hosts. While it is down the mail

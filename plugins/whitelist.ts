@@ -8,7 +8,8 @@
  *     recipients/LOCAL                   any recipient
  *
  * A whitelisted sender, domain or address creates no mailboxes: a refused recipient is lifted by recipients/LOCAL only.
- * Stands last in the list; asked at RCPT already, so that no check works in vain, and again at the end of the mail.
+ * It has to stand last in the list. It is asked at RCPT, so that no check works in vain, and again at the end of the
+ * mail.
  */
 import type { MailContext, Plugin, RcptContext, Recipient } from '../src/hooks/plugin.js';
 import { type Verdict, pardon, pass, skip } from '../src/mail/verdict.js';
@@ -34,7 +35,7 @@ function judge(context: Context, recipients: readonly Recipient[]): Verdict {
   return marker === undefined ? pass : pardon(`whitelisted: ${marker}`);
 }
 
-/** Refused recipients stand together: each of them has an entry, or none is lifted. */
+/** Finds the entry of a recipient. Where recipients were refused, each of them must have one. */
 function byRecipient({ markers, domain, rejection }: Context, recipients: readonly Recipient[]): string | undefined {
   const found = recipients.map(({ localPart }) => markers.recipientWhitelisted(domain, localPart));
   if (rejection?.about === 'recipient' && found.includes(undefined)) return undefined;

@@ -1,7 +1,7 @@
 /**
- * What a plugin does with mail whose content cannot be read (see src/mail/content/content.ts); no plugin itself. It
- * is an argument, `unreadable=reject` or `unreadable=pass`. What may be read at the next try is deferred, but where
- * it would pass.
+ * What a plugin does with mail whose content cannot be read (see src/mail/content/content.ts); no plugin itself. It is
+ * an argument, `unreadable=reject` or `unreadable=pass`. Mail that might be readable at the next try is deferred,
+ * unless unreadable mail passes.
  */
 import { type Verdict, defer, pass, reject } from '../../src/hooks/check.js';
 import type { Content } from '../../src/mail/content/content.js';

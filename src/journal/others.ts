@@ -1,6 +1,6 @@
 /**
- * What other processes have written to the journal since we last looked, as far as it tells of mails that were put off:
- * they come again, perhaps to us. After a start, what we have written ourselves.
+ * Reads what other processes have written to the journal since we last looked, as far as it tells of mails that were
+ * put off, for they may come again to us. After a start it reads what we wrote before, too.
  */
 import fs from 'node:fs';
 import { linesIn } from '../lines/backward-lines.js';

@@ -14,7 +14,7 @@ import type { JournalQuery } from './query.js';
 
 export interface JournalItem {
   readonly line: JournalLine;
-  /** It names the line's place; what comes behind it in the list is older. */
+  /** It names the place of the line in the list; the lines behind it are older. */
   readonly cursor: string;
 }
 
@@ -22,7 +22,7 @@ export interface JournalSearch {
   /** `state/journal` */
   readonly dir: string;
   readonly query: JournalQuery;
-  /** What the reader may see of a line; undefined: nothing. All of every line where it is not given. */
+  /** It makes of a line what its reader may see; undefined hides the line. Without it, everything is shown. */
   readonly show?: (line: JournalLine) => JournalLine | undefined;
   /** The search goes on behind this place. */
   readonly cursor?: string;

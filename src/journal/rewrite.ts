@@ -1,7 +1,7 @@
 /**
- * Takes out of lines what is nobody's business any more: what is older than `journal_mask` loses local-parts, subjects
- * and addresses of hosts, and `erase` takes out one address. A line is written over in its place, filled up with
- * spaces, so that nobody who appends or reads is disturbed. Leaves when to do so to care.ts and the command.
+ * Takes out of lines what must not be kept: what is older than `journal_mask` loses local-parts, subjects and addresses
+ * of hosts, and `erase` takes out one address. A line is written over in its place, filled up with spaces, so that
+ * nobody who appends or reads is disturbed. Leaves when to do so to care.ts and the command.
  */
 import fs from 'node:fs';
 import { networkBase, parseIp } from '../mail/ip.js';
@@ -11,7 +11,7 @@ import { type JournalLine, journalText } from './line.js';
 import { itemsIn } from './reader.js';
 import { addressesIn, domainIn } from './tokens.js';
 
-/** Domains, verdict and network stay. */
+/** The line without what names people: domains, verdict and network stay. */
 export function maskedLine(line: JournalLine): JournalLine {
   const { tries, ...known } = line;
   const kept: { -readonly [K in keyof JournalLine]?: JournalLine[K] | undefined } = known;

@@ -21,7 +21,7 @@ export interface JournalOptions {
   readonly subject: boolean;
   /** Our name, in each line. */
   readonly node: string;
-  /** So many lines were lost, and why; told once a minute at most. */
+  /** Called once a minute at most, with the number of lines that were lost, and why. */
   readonly onLoss: (lost: number, problem: string) => void;
   /** Milliseconds, as Date.now() gives them. */
   readonly now?: () => number;

@@ -61,7 +61,7 @@ export class Admission {
     this.#limits = limits;
   }
 
-  /** Why there is no place; undefined where there is. */
+  /** Returns why there is no place; undefined where there is one. */
   enter(ip: Ip): Eventual<Reply | undefined> {
     this.#release();
     return after(this.#limits.admit(ip), (full) => (full ? this.#enterLater(ip) : this.#take(ip)));

@@ -1,4 +1,4 @@
-/** What a session works with, wired together in main.ts. Renewed as a whole on HUP; running sessions keep theirs. */
+/** What a session works with; made by cli/wire.ts. Renewed as a whole on HUP; running sessions keep theirs. */
 import type { ContentReader } from '../mime/content-reader.js';
 import type { Resolver } from '../dns/resolver.js';
 import type { ClientName } from '../hooks/plugin.js';

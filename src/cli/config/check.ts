@@ -13,7 +13,7 @@ import { readCertificate } from '../service/certificate.js';
 import { findingsIn } from '../srv/findings.js';
 import { foldersOf, listOf, srvOf } from '../wire.js';
 
-/** Exit code 0 when a start would succeed; markers that do nothing are told, but stop nothing. */
+/** Returns exit code 0 when a start would succeed. Markers that do nothing are warnings. */
 export async function checkConfig(task: SettingsTask): Promise<number> {
   const { settings, file } = task;
   const report = new CheckReport(task);

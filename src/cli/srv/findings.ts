@@ -16,7 +16,7 @@ export function knownChecks(plugins: readonly Plugin[]): readonly KnownCheck[] {
     .map(({ name, list }) => ({ name, ...(list !== undefined && { list }) }));
 }
 
-/** One after the other, as the tree is walked; at the end, what there is in it. */
+/** Yields one finding after the other as it walks the tree; returns what there is in it. */
 export const findingsIn = ({ srv, user }: Settings, plugins: readonly Plugin[]): Generator<MarkerFinding, TreeCounts> =>
   lintTree({
     root: srv,

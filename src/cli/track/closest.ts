@@ -1,24 +1,27 @@
-/** What comes closest to a search that found nothing: the same without one of its terms, or with half an address. */
+/**
+ * Looks for what comes closest to a search that found nothing: the same without one of its terms, or with half an
+ * address.
+ */
 import { type JournalQuery, queryOf } from '../../journal/query.js';
 import { searchJournal } from '../../journal/reader.js';
 
 export interface Closest {
-  /** What was looked for instead, as somebody would write it. */
+  /** It is what was looked for instead, as somebody would write it. */
   readonly search: string;
-  /** So many were found before it was given up. */
+  /** How many were found before the search stopped. */
   readonly count: number;
   readonly isMore: boolean;
-  /** They are the verdicts of those. */
+  /** They are the verdicts of the lines that were found. */
   readonly verdicts: readonly string[];
 }
 
 const enough = 100;
-/** Milliseconds for each search: whoever found nothing has waited already. */
+/** Milliseconds for each further search: not much, because the first one took its time. */
 const patienceMs = 3_000;
 
 type Terms = JournalQuery['terms'];
 
-/** The first of the likely searches that finds something. */
+/** Returns the first of the likely searches that finds something. */
 export async function closestTo(query: JournalQuery, dir: string): Promise<Closest | undefined> {
   for (const terms of likely(query.terms)) {
     const parsed = queryOf(terms);
@@ -29,7 +32,10 @@ export async function closestTo(query: JournalQuery, dir: string): Promise<Close
   return undefined;
 }
 
-/** Without the verdict; the same person elsewhere; anybody of the same domain; without each of the terms. */
+/**
+ * The searches to try, in this order: without the verdict; the same local-part anywhere; anybody of the same domain;
+ * without each of the terms.
+ */
 function likely(terms: Terms): readonly Terms[] {
   const without = (i: number): Terms => terms.toSpliced(i, 1);
   const changed = terms.flatMap((term, i): readonly Terms[] => {

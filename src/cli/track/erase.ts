@@ -1,4 +1,7 @@
-/** `postern journal erase ADDRESS`: what somebody may ask for. The audit says that it was done, not for whom. */
+/**
+ * `postern journal erase ADDRESS`: takes an address out of the journal, as its owner may ask. The audit says that it
+ * was done, not for whom.
+ */
 import { daysOf, hoursOf } from '../../journal/hours.js';
 import { writeFilter } from '../../journal/care.js';
 import { erasedLine, rewriteHour } from '../../journal/rewrite.js';
@@ -22,7 +25,7 @@ async function eraseAddress(task: TrackTask): Promise<number> {
       progress.show(bar(i, hours.length));
       const changed = rewriteHour(hour, (line) => erasedLine(line, address));
       count += changed;
-      // Its filter would still tell that the address was there.
+      // The hour's filter would still tell that the address was there.
       if (changed > 0) await writeFilter(hour, false);
     }
   } finally {

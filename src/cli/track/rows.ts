@@ -10,10 +10,10 @@ const indent = 17;
 const verdictWidth = 12;
 const idWidth = 14;
 
-/** The share of who and to whom in what time, verdict and ID leave over. */
+/** Sender and recipients share the columns that time, verdict and ID leave over; this is the sender's part. */
 const whoShare = 0.73;
 
-/** Two rows: who, to whom, what about; and below it why, or where it went. */
+/** Writes two rows: sender, recipients and subject; below them the reason, or where the mail went. */
 export function listRows(line: JournalLine, zone: TimeZone): readonly Line[] {
   const rest = columns - indent - verdictWidth - idWidth - 2;
   const who = Math.floor(rest * whoShare);
@@ -28,7 +28,7 @@ export function listRows(line: JournalLine, zone: TimeZone): readonly Line[] {
   ];
 }
 
-/** As many texts in a row as there is room for; a longer one is cut. */
+/** Puts as many texts in a row as there is room for; cuts one that is longer than a row. */
 function packed(texts: readonly string[]): readonly string[] {
   const rows: string[] = [];
   for (const text of texts.map((one) => shown(one, columns - indent))) {
@@ -40,7 +40,7 @@ function packed(texts: readonly string[]): readonly string[] {
   return rows;
 }
 
-/** One row, as it happens. */
+/** Writes one row. */
 export function tailRow(line: JournalLine, zone: TimeZone): Line {
   const { verdict, queue, ms, id, plugin, reason, reply = '', count } = line;
   const why =

@@ -82,7 +82,7 @@ async function list(task: TrackTask): Promise<number> {
   return exit.ok;
 }
 
-/** `14 days`: what was asked for, or what there is. */
+/** Writes the span that was searched, such as `14 days`: the one that was asked for, or else all there is. */
 function spanWords({ after, before = Date.now() }: JournalQuery, dir: string): string {
   const begin = Math.max(after ?? -Infinity, firstDay(dir) ?? before);
   const days = Math.ceil((before - begin) / 86_400_000);

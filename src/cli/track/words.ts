@@ -1,4 +1,7 @@
-/** What the commands on the journal share: a journal that is there, their search, and broken IO told in a line. */
+/**
+ * Shared by the commands on the journal: making sure that there is one, reading the search, and saying broken IO in a
+ * line.
+ */
 import { existsSync } from 'node:fs';
 import { journalDir } from '../../journal/hours.js';
 import { type JournalQuery, parseJournalQuery } from '../../journal/query.js';
@@ -15,7 +18,7 @@ export interface TrackTask extends SettingsTask {
   readonly terminal: Terminal;
 }
 
-/** The exit code. */
+/** Returns the exit code. */
 export async function onJournal(task: SettingsTask, run: (task: TrackTask) => Promise<number>): Promise<number> {
   const { settings, env } = task;
   const dir = journalDir(settings.state);

@@ -11,7 +11,7 @@ import { traceLines } from '../trace/tree.js';
 
 export const spfTraceName = 'X-SPF-TRACE';
 
-/** The tree is drawn for so many columns; a line that needs more may have up to `maxWidth`. */
+/** The columns for which the tree is drawn; a line that needs more may have up to `maxWidth`. */
 const width = 160;
 const maxWidth = 400;
 const maxLines = 100;

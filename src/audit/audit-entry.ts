@@ -40,6 +40,12 @@ export interface AuditEntry {
   readonly result: string;
 }
 
+/** Why nothing was changed, for people: `what` names it as done. Undefined where it was. */
+export function undoneText({ what, result }: Pick<AuditEntry, 'what' | 'result'>): string | undefined {
+  if (result === 'done') return undefined;
+  return what === 'log-in failed' ? result : `not done: ${result}`;
+}
+
 const maxText = 1_000;
 
 export function auditLine(entry: AuditEntry): string {

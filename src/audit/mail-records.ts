@@ -17,7 +17,7 @@ export function releaseRecord(ref: MailRef, result: ReleaseResult): MailRecord {
     case 'gone':
       return { ...record, result: 'gone' };
     case 'routed':
-      return { ...record, result: `not released: there is no marker ${result.marker}` };
+      return { ...record, result: `there is no marker ${result.marker}` };
     case 'refused':
       return { ...record, result: `refused: ${result.reply}` };
     case 'unreachable':

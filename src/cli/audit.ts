@@ -3,7 +3,7 @@
  * it is.
  */
 import { errorText } from '../mail/error-text.js';
-import { type AuditEntry } from '../audit/audit-entry.js';
+import { type AuditEntry, undoneText } from '../audit/audit-entry.js';
 import { holdsWords, readAudit } from '../audit/audit.js';
 import type { Line, Style } from '../text/line.js';
 import { misused, type SettingsTask } from './command/command.js';
@@ -33,8 +33,10 @@ export function audit(task: SettingsTask): number {
   return count === 0 ? exit.notAll : exit.ok;
 }
 
-function lineOf({ time, from, who, what, target, old, detail, result }: AuditEntry): Line {
-  const style: Style = result === 'done' ? 'green' : 'yellow';
+function lineOf(entry: AuditEntry): Line {
+  const { time, from, who, what, target, old, detail } = entry;
+  const undone = undoneText(entry);
+  const style: Style = undone === undefined ? 'green' : 'yellow';
   const more = [
     ...(old === undefined || old === '' ? [] : [`it was: ${old}`]),
     ...(detail === undefined || detail === '' ? [] : [detail]),
@@ -45,7 +47,7 @@ function lineOf({ time, from, who, what, target, old, detail, result }: AuditEnt
     [`(${shown(from, 80)})  `, 'dim'],
     [`${what} `, style],
     [shown(target, 300)],
-    [result === 'done' ? '' : `: ${shown(result, 300)}`, style],
+    [undone === undefined ? '' : `: ${shown(undone, 300)}`, style],
     [more.map((text) => `  ${shown(text, 300)}`).join(''), 'dim'],
   ];
 }

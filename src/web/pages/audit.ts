@@ -1,6 +1,6 @@
 /** Who changed what, for those who run the server: the audit, newest first, a page at a time. */
 import { html } from 'hono/html';
-import type { AuditEntry } from '../../audit/audit-entry.js';
+import { type AuditEntry, undoneText } from '../../audit/audit-entry.js';
 import type { WebSession } from '../login/sessions.js';
 import { type Html, page, say } from './layout.js';
 
@@ -54,16 +54,17 @@ export const auditPage = ({ session, search, entries, skipped, hasMore }: AuditV
       </nav>`,
   });
 
-function row({ time, from, who, what, target, old = '', detail = '', result }: AuditEntry): Html {
-  const isDone = result === 'done';
+function row(entry: AuditEntry): Html {
+  const { time, from, who, what, target, old = '', detail = '' } = entry;
+  const undone = undoneText(entry);
   const isVisit = what === 'log-in' || what === 'log-out';
-  return html`<li class="${isDone ? '' : 'undone'}${isVisit ? ' visit' : ''}">
+  return html`<li class="${undone === undefined ? '' : 'undone'}${isVisit ? ' visit' : ''}">
     <time datetime="${say(time, 40)}">${say(time.slice(0, 19).replace('T', ' '), 19)}</time>
     <span class="by"><b>${say(who, 80) || 'somebody'}</b> <small>${say(from, 80)}</small></span>
     <span class="what">${what}</span>
     <span class="target"
       ><code>${say(target, 300)}</code
-      >${detail === '' ? '' : html` <small>${say(detail, 300)}</small>`}${old === '' ? '' : html` <small>it was: ${say(old, 300)}</small>`}${isDone ? '' : html` <b>${say(result, 300)}</b>`}</span
+      >${detail === '' ? '' : html` <small>${say(detail, 300)}</small>`}${old === '' ? '' : html` <small>it was: ${say(old, 300)}</small>`}${undone === undefined ? '' : html` <b>${say(undone, 300)}</b>`}</span
     >
   </li>`;
 }

@@ -59,8 +59,6 @@ export const journalKeys = {
 export type JournalKey = keyof typeof journalKeys;
 type JournalTerm = SearchTerm<JournalKey>;
 
-export const allLines: JournalQuery = { all: true, tokens: [], terms: [], matches: () => true };
-
 export function parseJournalQuery(text: string, now: Date = new Date()): Result<JournalQuery> {
   const terms: JournalTerm[] = [];
   for (const term of termsOf(text, journalKeys)) {

@@ -73,7 +73,7 @@ function keyOf({ verdict, from, to = [], ip = '' }: JournalLine): string | undef
 }
 
 /** An IPv4 /24 or an IPv6 /64, as greylisting takes them. */
-export function networkText(ip: string): string {
+function networkText(ip: string): string {
   if (!ip.includes(':')) return ip.slice(0, ip.lastIndexOf('.'));
   return parseIp(ip)?.words.slice(0, 2).join(':') ?? ip;
 }

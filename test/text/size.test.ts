@@ -7,6 +7,7 @@ const sizes: readonly [octets: number, text: string][] = [
   [999, '999 B'],
   [1000, '1.0 kB'],
   [1_234_567, '1.2 MB'],
+  [48_200, '48 kB'],
   [123_456_789, '123 MB'],
   [5e15, '5000 TB'],
 ];

@@ -3,6 +3,7 @@ import { shown } from '../../mail/text.js';
 import type { Line, Style } from '../../text/line.js';
 import type { JournalLine, JournalVerdict, PluginWord } from '../line.js';
 import type { MailStory } from './story.js';
+import { sizeText } from '../../text/size.js';
 
 export const verdictStyles: Readonly<Record<JournalVerdict, Style>> = {
   relayed: 'green',
@@ -34,7 +35,7 @@ interface TimeParts {
   readonly tenths: string;
 }
 
-export function partsOf(time: string, { utc }: TimeZone): TimeParts {
+function partsOf(time: string, { utc }: TimeZone): TimeParts {
   const date = new Date(time);
   const local = utc ? date : new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
   const text = local.toISOString();
@@ -61,12 +62,6 @@ export function durationWords(ms: number): string {
     .filter(([count]) => count > 0)
     .map(([count, unit]) => `${count} ${unit}`)
     .join(' ');
-}
-
-/** `48 kB` */
-export function sizeWords(octets: number): string {
-  if (octets < 1000) return `${octets} octets`;
-  return octets < 1_000_000 ? `${Math.round(octets / 1000)} kB` : `${(octets / 1_000_000).toFixed(1)} MB`;
 }
 
 const ordinal = (n: number): string => {
@@ -137,7 +132,7 @@ function headLine(line: JournalLine): Line {
   const { subject, size, header_from } = line;
   const facts = [
     subject === undefined ? '' : `"${subject}"`,
-    size === undefined ? '' : sizeWords(size),
+    size === undefined ? '' : sizeText(size),
     line['message-id'] ?? '',
     header_from === undefined || header_from === line.from ? '' : `From: ${header_from}`,
   ].filter((text) => text !== '');

@@ -72,10 +72,11 @@ export function pluginIn(stack: string): string | undefined {
   return undefined;
 }
 
+/** A plugin, or what it uses, may have put something else in the place of stacks as Node writes them. */
 function caller(): string {
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 40;
+  const { stackTraceLimit, prepareStackTrace } = Error;
+  Object.assign(Error, { stackTraceLimit: 40, prepareStackTrace: undefined });
   const { stack = '' } = new Error('where');
-  Error.stackTraceLimit = stackTraceLimit;
+  Object.assign(Error, { stackTraceLimit, prepareStackTrace });
   return pluginIn(stack) ?? 'plugin';
 }

@@ -61,3 +61,22 @@ test('each line has the name by which the plugin is listed, whenever it is writt
   await new Promise((resolve) => setTimeout(resolve, 10));
   assert.deepEqual(log.splice(0), ['info plugin: by nobody']);
 });
+
+test('where a plugin makes stacks otherwise, it is named all the same', async () => {
+  const { prepareStackTrace } = Error;
+  try {
+    for (const make of [
+      (_: unknown, frames: unknown) => frames,
+      () => {
+        throw new Error('no stacks');
+      },
+    ]) {
+      Error.prepareStackTrace = make;
+      await plugin?.connect?.(testMail({}));
+      Error.prepareStackTrace = prepareStackTrace;
+      assert.equal(log.splice(0)[0], 'info talker: now 1');
+    }
+  } finally {
+    Object.assign(Error, { prepareStackTrace });
+  }
+});

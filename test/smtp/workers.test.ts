@@ -198,6 +198,30 @@ for (const [what, code] of mistakes)
     });
   });
 
+/** What cannot be looked at; some of it hides the plugin's name as well. */
+const unshowable: readonly (readonly [what: string, code: string])[] = [
+  ['a value without text', `setTimeout(() => { throw Object.create(null); }, 20);`],
+  ['a value that throws when it is looked at', `setTimeout(() => { throw new Proxy({}, { get() { throw 1; }, getPrototypeOf() { throw 1; } }); }, 20);`],
+  ['an error whose stack is no text', `setTimeout(() => { throw Object.assign(new Error('late'), { stack: 7 }); }, 20);`],
+  ['an error whose message throws', `setTimeout(() => { throw Object.defineProperty(new Error(), 'message', { get() { throw 1; } }); }, 20);`],
+  ['an error, where stacks are made otherwise', `Error.prepareStackTrace = (error, frames) => frames; setTimeout(() => { throw new Error('late'); }, 20);`],
+  ['an error, where no stack can be made', `Error.prepareStackTrace = () => { throw 1; }; setTimeout(() => { throw new Error('late'); }, 20);`],
+]; // prettier-ignore
+for (const [what, code] of unshowable)
+  test(`${what}, thrown in a timer, cuts nobody’s mail either`, async () => {
+    await withOdd({ plugin: `if (subject === 'ODD') { ${code} }` }, async (child) => {
+      const other = await RawClient.open(child);
+      await other.sayAll(...opening);
+      other.write('Subject: other\r\n');
+      await send(child.port, 'ODD');
+      await child.until(() => child.log.some(({ msg }) => msg === 'a late mistake'));
+      assert.match(await other.say('\r\nbody\r\n.'), /^250 /);
+      other.end();
+      await child.until(() => child.listening.length === 2);
+      assert.equal(await child.stop(), 0);
+    });
+  });
+
 test('a plugin that fails behind its back while it is asked: its mail is deferred at once', async () => {
   const plugin = `if (subject === 'ODD') await new Promise(() => setTimeout(() => { throw new Error('late'); }, 20));`;
   await withOdd({ plugin, settings: ['plugin_timeout=1h'] }, async (child, mta) => {

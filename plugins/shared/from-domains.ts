@@ -13,21 +13,39 @@ export interface FromDomains {
   readonly isReadable: boolean;
 }
 
+/** More are no proper mail: each is a question to the DNS. */
+const maxDomains = 100;
+
 export function fromDomainsOf({ header }: Pick<Mail, 'header'>): FromDomains {
   const fields = header.all('from');
-  const isReadable = areReadable(fields);
-  const addresses = isReadable ? fields.flatMap(addressesOf) : [];
-  const domains = addresses.flatMap((address) => domainOf(address) ?? []);
-  return { domains: [...new Set(domains)], isOneField: fields.length === 1, isReadable };
+  const addresses = areReadable(fields) ? fields.flatMap(addressesOf) : [];
+  const domains = [...new Set(addresses.flatMap(domainsOf))];
+  const isReadable = areReadable(fields) && domains.length <= maxDomains;
+  return { domains: isReadable ? domains : [], isOneField: fields.length === 1, isReadable };
 }
 
 /**
- * Internationalized domains stand in the field as UTF-8 (RFC 6532). White space inside an address is obsolete, not
- * forbidden (RFC 5322 §4.4), and readers pass over it, and over control characters.
+ * Behind each @ of what stands where an address should: the members of a group, addresses between semicolons, or what
+ * has one bracket only, are shown by some readers. Internationalized domains stand there as UTF-8 (RFC 6532), and
+ * readers take full-width forms and invisible characters as IDNA does.
  */
-function domainOf(address: string): string | undefined {
+function domainsOf(address: string): readonly string[] {
   const text = decodeUtf8(Buffer.from(address, 'latin1')) ?? address;
-  const at = text.lastIndexOf('@');
-  const domain = text.slice(at + 1).replace(/[\s\p{Cc}]/gu, '');
-  return at < 0 ? undefined : parseDomain(domain.replace(/\.$/, ''));
+  const plain = text
+    .normalize('NFKC')
+    .replaceAll('\u3002', '.')
+    .replace(/(?!\s)[\p{Cc}\p{Cf}]/gu, '');
+  return [...plain.matchAll(/@([^@,;:<>]*)/g)].flatMap(([, given = '']) => readings(given));
+}
+
+/**
+ * White space inside an address is obsolete, not forbidden (RFC 5322 §4.4), and readers pass over it; what is behind it
+ * may also be text beside the address.
+ */
+function readings(given: string): readonly string[] {
+  const [first = ''] = given
+    .trim()
+    .replace(/\s*\.\s*/g, '.')
+    .split(/\s/, 1);
+  return [given.replace(/\s/g, ''), first].flatMap((domain) => parseDomain(domain.replace(/\.$/, '')) ?? []);
 }

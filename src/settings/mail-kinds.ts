@@ -171,11 +171,11 @@ export const storeUrl: ValueKind<string> = {
   shown: (text) => (text === '' || isStoreUrl(text) ? withoutPasswords(text) : wrongUrlShown(text)),
 };
 
-/** Where nobody knows what is a password, only the scheme is shown. */
-const wrongUrlShown = (text: string): string => {
+/** Where nobody knows what is a password, only the scheme is shown; `signs`: there may be one. */
+function wrongUrlShown(text: string, signs = /[:@?]/): string {
   const [, scheme = '', rest = ''] = /^([a-z]+:\/\/)?(.*)$/is.exec(text) ?? [];
-  return /[:@?]/.test(rest) ? `${scheme}${hidden}` : text;
-};
+  return signs.test(rest) ? `${scheme}${hidden}` : text;
+}
 
 function isStoreUrl(text: string): boolean {
   if (!/^(?:redis|valkey)s?:\/\//.test(text) || !URL.canParse(text)) return false;
@@ -185,11 +185,14 @@ function isStoreUrl(text: string): boolean {
 }
 
 /** `https://mail.example.com`, or ''; without the slash behind it. */
-export const pageUrl: ValueKind<string> = valueKind(
-  'URL',
-  'empty, or http:// or https:// and a host, without a path, such as https://mail.example.com',
-  (text) => (text === '' ? '' : originOf(text)),
-);
+export const pageUrl: ValueKind<string> = {
+  ...valueKind(
+    'URL',
+    'empty, or http:// or https:// and a host, without a path, such as https://mail.example.com',
+    (text) => (text === '' ? '' : originOf(text)),
+  ),
+  shown: (text) => wrongUrlShown(text, /[@?#]/),
+};
 
 function originOf(text: string): string | undefined {
   if (!/^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) || !URL.canParse(text)) return undefined;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { readZone } from '../../plugins/shared/dns-list-check.js';
 import { Audit, type AuditRecord } from '../audit/audit.js';
 import { Links } from '../digest/links.js';
+import { journalDir } from '../journal/hours.js';
 import { createLogger, type Logger } from '../log.js';
 import { type Result, wrong } from '../mail/result.js';
 import { openContentReader } from '../mime/content-reader.js';
@@ -86,6 +87,7 @@ export async function openPage(
     const listener = await openWeb(fd === undefined ? at : { fd }, (port) => ({
       root: settings.spam,
       state: settings.state,
+      journal: journalDir(settings.state),
       hostname: settings.hostname,
       relay,
       markers,

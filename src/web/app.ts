@@ -9,6 +9,7 @@ import { login } from './login/login.js';
 import { brokenPage, notFoundPage, tooMuchPage } from './pages/problem.js';
 import type { WebParts } from './parts.js';
 import { reading } from './reading.js';
+import { readingJournal } from './reading-journal.js';
 import { readingMail } from './reading-mail.js';
 
 export function webApp(parts: WebParts): Hono<Vars> {
@@ -32,6 +33,7 @@ export function webApp(parts: WebParts): Hono<Vars> {
   app.use(authenticated(parts.sessions, parts.tokens));
   reading(app, parts);
   readingMail(app, parts);
+  readingJournal(app, parts);
   changingMails(app, parts);
   changingDomain(app, parts);
   return app;

@@ -19,6 +19,8 @@ export interface WebParts {
   readonly root: string;
   /** It is the state folder, which holds the audit. */
   readonly state: string;
+  /** It is the folder of the journal. */
+  readonly journal: string;
   readonly hostname: string;
   readonly relay: Relay;
   readonly markers: MarkerWriter;

@@ -79,10 +79,13 @@ export function whoText({ from, to = [], ip = '', verdict }: JournalLine): strin
 }
 
 /** Why, or where it went: `2nd try, 5 min 13 s after the first`, `queued as 4WxY at 127.0.0.1:10025`. */
-export const detailTexts = (line: JournalLine): readonly string[] =>
-  [triesText(line), countText(line), outcomeText(line), line.filename === undefined ? '' : showHint(line)].filter(
-    (text) => text !== '',
-  );
+export const detailTexts = (line: JournalLine, { hint = true } = {}): readonly string[] =>
+  [
+    triesText(line),
+    countText(line),
+    outcomeText(line),
+    hint && line.filename !== undefined ? showHint(line) : '',
+  ].filter((text) => text !== '');
 
 function triesText({ time, tries }: JournalLine): string {
   if (!tries || tries.n < 2) return '';
@@ -143,7 +146,7 @@ function tryLines(line: JournalLine, n: number, zone: TimeZone): readonly Line[]
   const { clock, tenths } = partsOf(line.time, zone);
   const { ip = '', host = '', tls = 'no', helo = '', stage, reason, reply, plugin } = line;
   const client = `${ip} ${host === '' ? `(HELO ${helo})` : host}   ${tls === 'no' ? 'no TLS' : `TLS ${tls}`}`;
-  const why = `${plugin === undefined ? '' : `${plugin}: `}${reason ?? ''}`;
+  const why = [plugin, reason].filter((text) => text !== undefined && text !== '').join(': ');
   const asked = line.destination !== undefined && line.relay_ms !== undefined;
   return [
     [

@@ -78,7 +78,7 @@ function press(key) {
 const keys = {
   j: () => (one('#rows') ? goTo(at + 1) : turn(1)),
   k: () => (one('#rows') ? goTo(at - 1) : turn(-1)),
-  x: () => rows()[at]?.querySelector('input').click(),
+  x: () => rows()[at]?.querySelector('input')?.click(),
   o: () => linkOf(rows()[at])?.click(),
   r: () => press('r'),
   '#': () => press('#'),
@@ -122,7 +122,7 @@ async function lookForNew() {
   const box = one('#rows');
   if (!box || document.hidden || (box.dataset.first === '' && rows().length > 0)) return;
   const asked = new URLSearchParams({ q: box.dataset.search, until: box.dataset.first });
-  const answer = await fetch(`/part/new?${asked}`);
+  const answer = await fetch(`${box.dataset.part ?? '/part/new'}?${asked}`);
   if (answer.status === 401) location.reload();
   if (!answer.ok) return;
   const { count, first, rows: markup } = await answer.json();
@@ -140,7 +140,7 @@ async function lookForNew() {
   }
 }
 
-if (one('#rows')) setInterval(() => lookForNew().catch(() => undefined), 3000);
+if (one('#rows')) setInterval(() => lookForNew().catch(() => undefined), one('#rows').dataset.part ? 2000 : 3000);
 
 /** A search that needs more time than one page may take goes on by itself until it has found something. */
 const next = one('#next[data-goes-on]');

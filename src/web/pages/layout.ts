@@ -8,7 +8,7 @@ export type Html = ReturnType<typeof html>;
 export interface PageFrame {
   readonly title: string;
   readonly session: WebSession;
-  readonly here: 'mails' | 'charts' | 'domains' | 'audit';
+  readonly here: 'mails' | 'journal' | 'charts' | 'domains' | 'audit';
   readonly body: Html;
 }
 
@@ -23,7 +23,7 @@ export function page({ title, session, here, body }: PageFrame): Html {
       <header>
         <a class="brand" href="/">postern<span> quarantine</span></a>
         <nav aria-label="Pages">
-          ${link('mails', '/', 'Mails')}${link('charts', '/charts', 'Charts')}${link('domains', '/domains', 'Domains')}${session.token.domains ? '' : link('audit', '/audit', 'Audit')}
+          ${link('mails', '/', 'Refused')}${link('journal', '/journal', 'All mail')}${link('charts', '/charts', 'Charts')}${link('domains', '/domains', 'Domains')}${session.token.domains ? '' : link('audit', '/audit', 'Audit')}
         </nav>
         <form method="post" action="/logout">
           ${csrf(session)}<span class="who">${who(session)}</span>

@@ -13,6 +13,7 @@ import { smtpReply } from '../../quarantine/look/smtp-reply.js';
 import { csrf, type Html, page, say } from './layout.js';
 import { sizeText } from '../../text/size.js';
 import { mailAddress } from './list.js';
+import { listButtons } from './list-buttons.js';
 import type { WebSession } from '../login/sessions.js';
 import { spfRow } from './spf-part.js';
 
@@ -71,7 +72,7 @@ export function mailPage(view: MailView): Html {
     title: `${subject} – postern`,
     session,
     here: 'mails',
-    body: html`<p class="back"><a href="/" data-key="u">← Mails</a></p>
+    body: html`<p class="back"><a href="/" data-key="u">← Refused</a></p>
       <h1 class="subject">${subject}</h1>
       <section class="why" aria-label="Why it was refused">
         <p class="verdict"><span class="plugin">${say(facts.plugin, 40)}</span> ${say(facts.reason, 1000)}</p>
@@ -114,16 +115,10 @@ const markNotice = ({ kind, time, by, detail }: Mark): Html =>
   </p>`;
 
 function actions(view: MailView, facts: MailFacts): Html {
+  const { session, ref, hasMarker } = view;
+  const { from, ip } = facts;
   return html`${mailForm(view)}
-    <div class="lists">
-      ${(['whitelisted', 'blacklisted'] as const).map(
-        (list) =>
-          html`<div>
-            <span>${list === 'whitelisted' ? 'Always take from' : 'Never take from'}</span>
-            ${listKeys(facts).map((key) => markerForm(view, list, key))}
-          </div>`,
-      )}
-    </div>`;
+  ${listButtons({ session, domain: ref.domain, from, ip, back: mailAddress(refText(ref)), hasMarker })}`;
 }
 
 /** What can be done with the mail itself; nothing where it is gone. */
@@ -154,35 +149,6 @@ function mailForm({ session, ref, disposition, kept }: MailView): Html {
             </button>`
         : ''
     }
-  </form>`;
-}
-
-interface ListKey {
-  readonly what: string;
-  /** The folder of its markers. */
-  readonly kind: string;
-  readonly key: string;
-}
-
-/** What of the mail can be put onto a list. */
-const listKeys = ({ from, ip }: MailFacts): readonly ListKey[] =>
-  [
-    { what: 'sender', kind: 'senders', key: from },
-    { what: 'domain', kind: 'domains', key: from.slice(from.lastIndexOf('@') + 1) },
-    { what: 'client', kind: 'ips', key: ip },
-  ].filter(({ key }) => key !== '');
-
-/** A button that makes a marker, or removes it where it is there. */
-function markerForm({ session, ref, hasMarker }: MailView, list: string, { what, kind, key }: ListKey): Html {
-  const marker = `${ref.domain}/${list}/${kind}/${key.toLowerCase()}`;
-  const there = hasMarker(marker);
-  return html`<form method="post" action="/marker/${there ? 'remove' : 'create'}">
-    ${csrf(session)}<input type="hidden" name="marker" value="${marker}" /><input
-      type="hidden"
-      name="back"
-      value="${mailAddress(refText(ref))}"
-    />
-    <button title="${marker}" class="${there ? 'on' : ''}">${what} <small>${say(key, 60)}</small></button>
   </form>`;
 }
 

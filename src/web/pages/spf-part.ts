@@ -102,8 +102,10 @@ function comparison(then: string, now: string): Html {
 /** The text, with `?` for everything that is not safe within a shell's quotes. */
 const word = (text: string): string => text.replace(/[^\w.@+=:[\]-]/g, '?');
 
-const styled = (line: Line): Html =>
+/** A line of text in styles, each a class. */
+export const styled = (line: Line): Html =>
   html`${line.map(([text, style]) => (style === undefined ? text : html`<span class="${style}">${text}</span>`))}`;
 
-const drawing = (lines: readonly Html[]): Html =>
-  html`<pre class="trace" tabindex="0" aria-label="Evaluation">${lines.map((line) => [line, '\n'])}</pre>`;
+/** Lines in a box that can be scrolled by keys. */
+export const drawing = (lines: readonly Html[], label = 'Evaluation'): Html =>
+  html`<pre class="trace" tabindex="0" aria-label="${label}">${lines.map((line) => [line, '\n'])}</pre>`;

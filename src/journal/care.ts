@@ -11,9 +11,8 @@ import { underLock } from '../quarantine/disk/lock.js';
 import { openToRead } from '../quarantine/disk/regular.js';
 import { filterOf, wholeFilter } from './filter.js';
 import { dayMs, daysOf, graceMs, hourMs, hoursOf, type JournalHour } from './hours.js';
-import { itemsIn } from './reader.js';
 import { maskedLine, rewriteHour } from './rewrite.js';
-import { tokensOf } from './tokens.js';
+import { addTokens } from './tokens.js';
 import { errorText } from '../mail/error-text.js';
 
 export interface CareOptions {
@@ -119,8 +118,7 @@ export async function writeFilter(hour: JournalHour, masked: boolean): Promise<v
       const read = octets.subarray(0, fs.readSync(fd, octets, 0, octets.length, from));
       const end = from + read.length >= size ? read.length : read.lastIndexOf(0x0a) + 1;
       if (end === 0) break;
-      for (const { line } of itemsIn({ octets: read.subarray(0, end), start: from }))
-        for (const token of tokensOf(line)) tokens.add(token);
+      addTokens(read.subarray(0, end), tokens);
       from += end;
       await breathe();
     }

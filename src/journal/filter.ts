@@ -40,20 +40,28 @@ export function filterOf(tokens: ReadonlySet<string>, { size, masked: isMasked }
   octets.writeDoubleLE(size, 12);
   octets.writeUInt32LE(sumOf(octets, 0, 60, 0), 60);
   for (const token of tokens) {
-    const { at, bits } = placeOf(token, blocks);
-    for (const bit of bits) octets[at + (bit >> 3)] = (octets[at + (bit >> 3)] ?? 0) | (1 << (bit & 7));
+    const { at, first, step } = placeOf(token, blocks);
+    for (let i = 0, bit = first; i < looks; i++, bit = (bit + step) % bitsInBlock)
+      octets[at + (bit >> 3)] = (octets[at + (bit >> 3)] ?? 0) | (1 << (bit & 7));
   }
   for (let i = 1; i <= blocks; i++) octets.writeUInt32LE(sumOf(octets, i * block, 60, i), i * block + 60);
   return octets;
 }
 
-function placeOf(token: string, blocks: number): { readonly at: number; readonly bits: readonly number[] } {
+interface TokenPlace {
+  /** Where its block begins in the file. */
+  readonly at: number;
+  /** Its first bit in the block, and how far it is to the next. */
+  readonly first: number;
+  readonly step: number;
+}
+
+function placeOf(token: string, blocks: number): TokenPlace {
   const { high, low } = hash64(token);
-  const step = 1 + (low % (bitsInBlock - 1));
-  const first = low >>> 16;
   return {
     at: block * (1 + (high % blocks)),
-    bits: Array.from({ length: looks }, (_, i) => (first + i * step) % bitsInBlock),
+    first: (low >>> 16) % bitsInBlock,
+    step: 1 + (low % (bitsInBlock - 1)),
   };
 }
 
@@ -85,10 +93,13 @@ export function mayHold(hour: JournalHour, tokens: readonly string[]): boolean {
 }
 
 function holds(fd: number, token: string, blocks: number): boolean {
-  const { at, bits } = placeOf(token, blocks);
+  const { at, first, step } = placeOf(token, blocks);
   const octets = read(fd, at);
   const isTorn = octets.length < block || octets.readUInt32LE(60) !== sumOf(octets, 0, 60, at / block);
-  return isTorn || bits.every((bit) => ((octets[bit >> 3] ?? 0) & (1 << (bit & 7))) !== 0);
+  if (isTorn) return true;
+  for (let i = 0, bit = first; i < looks; i++, bit = (bit + step) % bitsInBlock)
+    if (((octets[bit >> 3] ?? 0) & (1 << (bit & 7))) === 0) return false;
+  return true;
 }
 
 function read(fd: number, at: number): Buffer {

@@ -82,6 +82,7 @@ export interface JournalLine {
   readonly queue?: string | undefined;
   /** The MTA that was asked. */
   readonly destination?: string | undefined;
+  /** Only where the mail was put off, or has been before. */
   readonly tries?: MailTries | undefined;
   /** In the quarantine. */
   readonly filename?: string | undefined;

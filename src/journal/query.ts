@@ -20,7 +20,7 @@ export interface JournalQuery {
   /** It is true where every line of the days matches. */
   readonly all: boolean;
   readonly prefilter?: RegExp;
-  /** Every matching line has them (`tokensOf`). */
+  /** The filter of an hour with a matching line has them (tokens.ts). */
   readonly tokens: readonly string[];
   readonly terms: readonly SearchTerm<JournalKey>[];
   matches(line: JournalLine): boolean;

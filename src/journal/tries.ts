@@ -19,38 +19,40 @@ const maxRemembered = 20_000;
 const lifeMs = 3 * dayMs;
 
 export class TriesMemory {
+  /** By who, where from and to whom: the hash is made for those alone that have tries. */
   readonly #tries = new Map<string, RememberedTries>();
 
-  /** A line that is to be written; undefined where it is no mail's. */
+  /** A line that is to be written; undefined where the mail is no second try, and there will be none. */
   next(line: JournalLine): MailTries | undefined {
-    const key = keyOf(line);
-    if (key === undefined) return undefined;
-    const known = this.#recall(key, line.time);
+    if (this.#tries.size === 0 && line.verdict !== 'deferred') return undefined;
+    const who = whoOf(line);
+    if (who === undefined) return undefined;
+    const known = this.#recall(who, line.time);
+    if (known === undefined && line.verdict !== 'deferred') return undefined;
+    const key = keyOf(who);
     const tries = known === undefined ? { key, n: 1 } : { key, n: known.n + 1, first: known.first };
-    this.#hear(line, tries);
+    this.#hear(who, line, tries);
     return tries;
   }
 
-  #recall(key: string, time: string): RememberedTries | undefined {
-    const known = this.#tries.get(key);
+  #recall(who: string, time: string): RememberedTries | undefined {
+    const known = this.#tries.get(who);
     return known !== undefined && Math.abs(Date.parse(time) - known.last) < lifeMs ? known : undefined;
   }
 
   /** A line that has been written, by whichever process. */
   hear(line: JournalLine): void {
-    if (line.tries !== undefined) this.#hear(line, line.tries);
+    const who = line.tries && whoOf(line);
+    if (line.tries !== undefined && who !== undefined) this.#hear(who, line, line.tries);
   }
 
-  #hear({ time, verdict }: JournalLine, tries: MailTries): void {
-    const known = this.#tries.get(tries.key);
+  #hear(who: string, { time, verdict }: JournalLine, tries: MailTries): void {
+    const known = this.#tries.get(who);
     if (known !== undefined && known.n > tries.n) return; // heard late
+    this.#tries.delete(who); // a Map keeps the place of a key, and the oldest shall stand first
     // What has been taken or refused for good does not come again.
-    if (verdict !== 'deferred') {
-      if (known !== undefined) this.#tries.delete(tries.key);
-      return;
-    }
-    this.#tries.delete(tries.key); // a Map keeps the place of a key, and the oldest shall stand first
-    this.#tries.set(tries.key, { n: tries.n, first: tries.first ?? time, last: Date.parse(time) });
+    if (verdict !== 'deferred') return;
+    this.#tries.set(who, { n: tries.n, first: tries.first ?? time, last: Date.parse(time) });
     if (this.#tries.size <= maxRemembered) return;
     for (const oldest of this.#tries.keys()) {
       this.#tries.delete(oldest);
@@ -59,16 +61,22 @@ export class TriesMemory {
   }
 }
 
-function keyOf({ verdict, from, to = [], ip = '' }: JournalLine): string | undefined {
-  if (from === undefined || to.length === 0 || verdict === 'turned away') return undefined;
-  let recipients = '';
-  if (to.length === 1) recipients = to[0]?.address.toLowerCase() ?? '';
-  else
-    recipients = to
-      .map(({ address }) => address.toLowerCase())
-      .toSorted()
-      .join(' ');
-  const { high, low } = hash64(`${networkText(ip)} ${from.toLowerCase()} ${recipients}`);
+/** Network, sender and recipients; undefined for what is no mail. */
+function whoOf({ verdict, from, to = [], ip = '' }: JournalLine): string | undefined {
+  const [first] = to;
+  if (from === undefined || first === undefined || verdict === 'turned away') return undefined;
+  const recipients =
+    to.length === 1
+      ? first.address
+      : to
+          .map(({ address }) => address)
+          .toSorted()
+          .join(' ');
+  return `${networkText(ip)} ${from} ${recipients}`.toLowerCase();
+}
+
+function keyOf(who: string): string {
+  const { high, low } = hash64(who);
   return high.toString(36) + low.toString(36);
 }
 

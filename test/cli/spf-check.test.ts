@@ -257,7 +257,8 @@ describe('octets of others', () => {
 describe('nonsense', () => {
   const table: readonly [what: string, words: readonly string[], code: number, expected: RegExp][] = [
     ['nothing', [], 64, /say what to do: check, lint, flatten, suggest; see postern spf --help/],
-    ['another word', ['chekc'], 64, /no "spf chekc"; there are check, lint, flatten, suggest; see/],
+    ['a mistyped word', ['chekc'], 64, /no "spf chekc"; did you mean check\?/],
+    ['another word', ['publish'], 64, /no "spf publish"; there are check, lint, flatten, suggest; see/],
     ['no address', ['check', '--from=u@example.org'], 64, /--ip is missing/],
     ['no sender', ['check', '--ip=192.0.2.1'], 64, /give --from, --helo or both/],
     ['null reverse-path alone', ['check', '--ip=192.0.2.1', '--from=<>'], 64, /null reverse-path.*give --helo/],

@@ -73,6 +73,7 @@ export function queryOf(terms: readonly JournalTerm[], now: Date = new Date()): 
   const span: SearchSpan = {};
   const tests: JournalTest['test'][] = [];
   const needles: string[] = [];
+  const common: string[] = [];
   const tokens: string[] = [];
   for (const { key, value, not } of terms) {
     const found = key === 'after' || key === 'before' ? takeDate(span, { key, value, not }, now) : testOf(key, value);
@@ -80,10 +81,10 @@ export function queryOf(terms: readonly JournalTerm[], now: Date = new Date()): 
     if (found === undefined) continue;
     tests.push(not ? (line, domain) => !found.test(line, domain) : found.test);
     if (not) continue;
-    needles.push(...found.needles);
+    (commonKeys.has(key) ? common : needles).push(...found.needles);
     tokens.push(...found.tokens);
   }
-  const prefilter = prefilterOf(needles);
+  const prefilter = prefilterOf(needles) ?? prefilterOf(common);
   const query: JournalQuery = {
     ...span,
     all: tests.length === 0,
@@ -94,6 +95,21 @@ export function queryOf(terms: readonly JournalTerm[], now: Date = new Date()): 
   };
   return { ok: true, value: query };
 }
+
+/** Many lines meet them: where there is another term, its text tells more lines apart. */
+const commonKeys: ReadonlySet<string> = new Set<JournalKey>([
+  'verdict',
+  'plugin',
+  'reply',
+  'tls',
+  'spf',
+  'dkim',
+  'dmarc',
+  'score',
+  'tries',
+  'destination',
+  'node',
+]);
 
 function isWithin({ time }: JournalLine, { after = -Infinity, before = Infinity }: SearchSpan): boolean {
   if (after === -Infinity && before === Infinity) return true;

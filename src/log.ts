@@ -114,7 +114,39 @@ function withSyslogLevel(json: string, text: string): string {
 /** One line an entry, but for the frames of an error's stack. */
 function prettyForm(colorize: boolean): (line: string) => string {
   const prettify = prettyFactory({ colorize, singleLine: true, ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l' });
-  return (line) => prettify(printableValue(JSON.parse(line)));
+  return (line) => {
+    const value = printableValue(JSON.parse(line)) as Entry;
+    return mailLine(value, colorize) ?? prettify(value);
+  };
+}
+
+type Entry = Readonly<Record<string, unknown>>;
+
+/** SGR parameters of the words that end a mail. */
+const colours: Readonly<Record<string, number>> = {
+  relayed: 32,
+  rejected: 31,
+  refused: 31,
+  deferred: 33,
+  discarded: 35,
+  'turned away': 35,
+};
+
+/**
+ * What became of a mail, or of a client that was turned away before there was one, as a person reads it:
+ * `21:36:27 rejected anna@sender.example → alice@example.com spf: … (ID)`. Returns undefined for all other entries.
+ */
+function mailLine(entry: Entry, colorize: boolean): string | undefined {
+  const { msg, time, from, rcpts, plugin, reason, reply, id, session, ip } = entry;
+  const colour = typeof msg === 'string' ? colours[msg] : undefined;
+  if (colour === undefined || typeof time !== 'string') return undefined;
+  const isMail = Array.isArray(rcpts) && typeof from === 'string';
+  if (!isMail && msg !== 'turned away') return undefined;
+  const who = isMail ? `${from === '' ? '<>' : from} → ${rcpts.join(', ')}` : String(ip);
+  const why = [plugin, reason ?? reply].filter((part) => typeof part === 'string').join(': ');
+  const clock = new Date(time).toTimeString().slice(0, 8);
+  const word = colorize ? `\x1b[${colour}m${msg as string}\x1b[39m` : (msg as string);
+  return `${clock} ${word} ${who}  ${why} (${String(id ?? session)})\n`;
 }
 
 /** The same value, every string and key in it fit for a terminal. */

@@ -135,6 +135,43 @@ describe('the form', () => {
     test(what, () => assert.match(written(info, settings, isTerminal), expected));
   }
 
+  const ended: readonly [what: string, entry: Record<string, unknown>, word: string, expected: RegExp][] = [
+    [
+      'a rejected mail',
+      { id: '6B2', from: 'anna@sender.example', rcpts: ['alice@example.com'], plugin: 'spf', reason: 'not permitted' },
+      'rejected',
+      /^\d\d:\d\d:\d\d rejected anna@sender\.example → alice@example\.com {2}spf: not permitted \(6B2\)\n$/,
+    ],
+    [
+      'a bounce to two that was relayed',
+      { id: '6B3', from: '', rcpts: ['a@example.com', 'b@example.com'], reply: '250 2.0.0 Ok: queued as 4WxY' },
+      'relayed',
+      /^[\d:]+ relayed <> → a@example\.com, b@example\.com {2}250 2\.0\.0 Ok: queued as 4WxY \(6B3\)\n$/,
+    ],
+    [
+      'a client that was turned away',
+      { ip: '192.0.2.1', session: '6B4', plugin: 'system_load', reason: 'too busy', reply: '421 4.3.2 Too busy' },
+      'turned away',
+      /^[\d:]+ turned away 192\.0\.2\.1 {2}system_load: too busy \(6B4\)\n$/,
+    ],
+    [
+      'hostile octets',
+      { id: '6B5', from: '\u001b[2J\n\u202e', rcpts: ['\u0007\r\n'], reason: '\u009b31m' },
+      'deferred',
+      /^[\d:]+ deferred [^\p{Cc}\p{Cf}]+ → [^\p{Cc}\p{Cf}]+ \(6B5\)\n$/u,
+    ],
+  ];
+  for (const [what, entry, word, expected] of ended) {
+    test(`${what} is one line that a person reads`, () => {
+      assert.match(
+        written((log) => log.info(entry, word), { log_format: 'pretty' }),
+        expected,
+      );
+      const coloured = written((log) => log.info(entry, word), { log_format: 'pretty' }, true);
+      assert.match(coloured, new RegExp(`^[\\d:]+ \\u001b\\[3[1-5]m${word}\\u001b\\[39m `));
+    });
+  }
+
   test('each level has its syslog level', () => {
     const text = written(
       (log) => (['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const).forEach((level) => log[level]('x')),

@@ -116,11 +116,15 @@ function prettyForm(colorize: boolean): (line: string) => string {
   const prettify = prettyFactory({ colorize, singleLine: true, ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l' });
   return (line) => {
     const value = printableValue(JSON.parse(line)) as Entry;
-    return mailLine(value, colorize) ?? prettify(value);
+    return isToldByItsMail(value) ? '' : (mailLine(value, colorize) ?? prettify(value));
   };
 }
 
 type Entry = Readonly<Record<string, unknown>>;
+
+/** Why a plugin objects stands in the line of its mail, too. */
+const isToldByItsMail = ({ msg, plugin, hook }: Entry): boolean =>
+  msg === 'fail' && plugin !== undefined && hook !== undefined;
 
 /** SGR parameters of the words that end a mail. */
 const colours: Readonly<Record<string, number>> = {

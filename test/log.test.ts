@@ -172,6 +172,17 @@ describe('the form', () => {
     });
   }
 
+  test('what a plugin objects to is told once: by the line of its mail', () => {
+    const text = written(
+      (log) => {
+        log.info({ plugin: 'spf', hook: 'dataPost', why: 'not permitted' }, 'fail');
+        log.info({ plugin: 'helo', hook: 'dataPost', why: 'log only, would reject: underscore' }, 'note');
+      },
+      { log_format: 'pretty' },
+    );
+    assert.match(text, /^\[[\d:.]+\] INFO: note \{.*underscore.*\}\n$/);
+  });
+
   test('each level has its syslog level', () => {
     const text = written(
       (log) => (['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const).forEach((level) => log[level]('x')),

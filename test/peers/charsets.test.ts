@@ -29,6 +29,8 @@ single = ['windows-1250', 'windows-1251', 'windows-1252', 'windows-1253', 'windo
           'iso-8859-10', 'iso-8859-13', 'iso-8859-14', 'iso-8859-15', 'koi8-r', 'koi8-u', 'cp866', 'cp874', 'mac-roman']
 for name in single:
     charsets[name] = ''.join(c for c in (bytes([o]).decode(name, 'ignore') for o in range(128, 256)) if c.isprintable())
+# WHATWG, and Node 24 with it, reads two box drawings of RFC 2319 as the Belarusian letters that browsers show.
+charsets['koi8-u'] = charsets['koi8-u'].replace('╝', '').replace('╬', '')
 charsets['iso-8859-1'] = ''.join(map(chr, range(0xa1, 0x100)))
 
 def word(charset, octets):

@@ -8,6 +8,7 @@ import { senderOf } from '../../quarantine/look/sender.js';
 import type { WebSession } from '../login/sessions.js';
 import { sizeText } from '../../text/size.js';
 import { type Html, page, say, timeText } from './layout.js';
+import { searchForm } from './search-form.js';
 
 export interface JournalView {
   readonly session: WebSession;
@@ -62,20 +63,7 @@ export const journalPage = ({ session, search, problem, found, older }: JournalV
     session,
     here: 'journal',
     body: html`<h1 class="unseen">All mail</h1>
-      <form class="search" method="get" action="/journal" role="search">
-        <input
-          id="q"
-          name="q"
-          type="search"
-          value="${search}"
-          placeholder="Search: anna@sender.example verdict:relayed after:2h …"
-          aria-label="Search"
-          maxlength="1000"
-          autocomplete="off"
-          spellcheck="false"
-        />
-        <button class="main">Search</button>
-      </form>
+      ${searchForm({ action: '/journal', search, placeholder: 'Search: anna@sender.example verdict:relayed after:2h …' })}
       <nav class="chips" aria-label="Verdicts">${chips(search, ['verdict'], verdicts)}</nav>
       <nav class="chips" aria-label="Times and more">
         ${chips(search, ['after', 'before'], times)}

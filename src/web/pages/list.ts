@@ -7,6 +7,7 @@ import { queryKeys } from '../../quarantine/look/query.js';
 import { csrf, type Html, page, say, timeText } from './layout.js';
 import { sizeText } from '../../text/size.js';
 import type { WebSession } from '../login/sessions.js';
+import { searchForm } from './search-form.js';
 
 export interface ListView {
   readonly session: WebSession;
@@ -42,20 +43,7 @@ export function listPage({ session, search, problem, found, older }: ListView): 
     session,
     here: 'mails',
     body: html`<h1 class="unseen">Refused mails</h1>
-      <form class="search" method="get" action="/" role="search">
-        <input
-          id="q"
-          name="q"
-          type="search"
-          value="${search}"
-          placeholder="Search: from:anna plugin:spf after:7d …"
-          aria-label="Search"
-          maxlength="1000"
-          autocomplete="off"
-          spellcheck="false"
-        />
-        <button class="main">Search</button>
-      </form>
+      ${searchForm({ action: '/', search, placeholder: 'Search: from:anna plugin:spf after:7d …' })}
       <nav class="chips" aria-label="Filters">
         ${quick.map(([text, filter]) => html`<a href="${listAddress(filter)}" ${filter === search ? html`aria-current="true"` : ''}>${text}</a>`)}
         <details>

@@ -21,6 +21,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { filesBelow } from './files-below.js';
 import { freePort } from './free-port.js';
 import { greets } from './postfix.js';
+import { ended } from './daemon.js';
 
 /** Where .ci/run unpacks the packages. */
 export const unpacked = (name: string): string => join('/usr/local/lib/postern-peers', name);
@@ -161,13 +162,7 @@ export class OwnSystem {
   async close(): Promise<void> {
     const daemon = this.#daemon;
     this.#daemon = undefined;
-    if (daemon && daemon.exitCode === null && daemon.signalCode === null) {
-      const gone = new Promise((resolve) => daemon.once('exit', resolve));
-      daemon.kill('SIGTERM');
-      const late = setTimeout(() => daemon.kill('SIGKILL'), 10_000);
-      await gone;
-      clearTimeout(late);
-    }
+    if (daemon) await ended(daemon);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

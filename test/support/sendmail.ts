@@ -19,6 +19,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from './free-port.js';
 import { greets } from './postfix.js';
+import { ended } from './daemon.js';
 
 /** Where .ci/run unpacks it; '' is an installed one. */
 const places = ['/usr/local/lib/postern-peers/sendmail', ''];
@@ -101,13 +102,7 @@ export class Sendmail {
   async close(): Promise<void> {
     const daemon = this.#daemon;
     this.#daemon = undefined;
-    if (daemon && daemon.exitCode === null && daemon.signalCode === null) {
-      const gone = new Promise((resolve) => daemon.once('exit', resolve));
-      daemon.kill('SIGTERM');
-      const late = setTimeout(() => daemon.kill('SIGKILL'), 10_000);
-      await gone;
-      clearTimeout(late);
-    }
+    if (daemon) await ended(daemon);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

@@ -76,6 +76,8 @@ export class Evaluation implements MacroValues {
   readonly #explain: boolean;
   /** The first 32 bits of the client's address, signed. */
   readonly #word: number;
+  /** Octets of the records that were read. */
+  #text = 0;
   #exp: TargetModifier | undefined = undefined;
   /** Is the term that is evaluated among `voids` already? Those below an include are terms of their own. */
   #isCountedVoid = false;
@@ -142,6 +144,13 @@ export class Evaluation implements MacroValues {
     if (selected.kind === 'none') return this.#ends('none', `${domain} has no SPF record`);
     if (selected.kind === 'several') return this.#ends('permerror', `${domain} has several SPF records`);
     if (trace !== undefined) trace.record = selected.text;
+    this.#text += selected.text.length;
+    if (this.#text > this.#limits.text) {
+      return this.#ends(
+        'permerror',
+        `${domain}: with its record there are more than ${this.#limits.text} octets to read`,
+      );
+    }
     const parsed = parsedRecord(selected.text);
     if (parsed.kind === 'record') return parsed.record;
     return this.#ends('permerror', `${quoted(parsed.term)} in the record of ${domain}: ${parsed.problem}`); // §4.6

@@ -7,6 +7,8 @@ import { ParseCache } from './parse-cache.js';
 
 /** Our choice: the RFC sets no limit; this is four full strings of a TXT record. */
 const maxExplanation = 1020;
+/** Our choice, too: a longer template is as one with a syntax error. Each of its macros may stand for a whole name. */
+const maxTemplate = 4096;
 
 const explainStrings = new ParseCache<MacroString | MacroProblem>(512, (text) => parseMacroString(text, 'explanation'));
 
@@ -18,7 +20,9 @@ const explainStrings = new ParseCache<MacroString | MacroProblem>(512, (text) =>
 export function explainStringIn(records: readonly (readonly string[])[]): MacroString | undefined {
   const [strings] = records;
   if (records.length !== 1 || !strings) return undefined;
-  const parsed = explainStrings.get(strings.join(''));
+  const template = strings.join('');
+  if (template.length > maxTemplate) return undefined;
+  const parsed = explainStrings.get(template);
   return 'kind' in parsed ? undefined : parsed;
 }
 

@@ -6,7 +6,7 @@ import { ip4FromWord, parseIp, type Ip } from '../../src/mail/ip.js';
 import type { DnsAnswer, RecordType, Resolver } from '../../src/dns/resolver.js';
 import { checkHost, type SpfOutcome, type SpfQuery } from '../../src/spf/check-host.js';
 import { defaultLimits } from '../../src/spf/limits.js';
-import { cpuMs } from '../support/cpu.js';
+import { cpuMs, mainThreadCpuMs } from '../support/cpu.js';
 
 const results = new Set(['none', 'neutral', 'pass', 'fail', 'softfail', 'temperror', 'permerror']);
 const names = ['a.example', 'b.example', 'c.example', 'd.example', 'example.org'];
@@ -177,11 +177,67 @@ describe('on any zone', () => {
         const text = head + filler.repeat(65_000 / filler.length);
         const resolver: Resolver = { lookup: () => ({ kind: 'found', records: [[text]] }) as never };
         const started = cpuMs();
-        assert.ok(
-          results.has((checkHost({ ip, helo: 'h', from: 'a@example.org' }, { resolver }) as SpfOutcome).result),
-        );
+        const limits = { text: Infinity };
+        const outcome = checkHost({ ip, helo: 'h', from: 'a@example.org' }, { resolver, limits }) as SpfOutcome;
+        assert.ok(results.has(outcome.result));
         assert.ok(cpuMs() - started < 1000, `${head}${filler}…`);
       }
+    }
+  });
+
+  /** Record 0 includes record 1, and so on; each has its number of octets. */
+  const chain = (sizes: readonly number[], filler: string): Resolver => ({
+    lookup(asked, type) {
+      const at = Number(/^d(\d+)\.example$/.exec(asked)?.[1]);
+      const size = type === 'TXT' ? sizes[at] : undefined;
+      if (size === undefined) return { kind: 'void', why: 'nxdomain' };
+      const head = 'v=spf1 ';
+      const end = at + 1 < sizes.length ? `include:d${at + 1}.example ?all` : '?all';
+      const room = size - head.length - end.length;
+      const text = head + filler.repeat(room / filler.length).padEnd(room) + end;
+      return { kind: 'found', records: [[text]] } as never;
+    },
+  });
+  const judge = (resolver: Resolver): SpfOutcome =>
+    checkHost({ ip, helo: 'h', from: `${'x-'.repeat(32)}@d0.example` }, { resolver }) as SpfOutcome;
+
+  it('records of 16,384 octets together are judged, and one octet more is permerror', () => {
+    const fair = [10_000, 6_000, 384];
+    assert.equal(judge(chain(fair, 'ip4:192.0.2.77 ')).result, 'neutral');
+    const { result, problem } = judge(chain([...fair.slice(0, -1), 385], 'ip4:192.0.2.77 '));
+    assert.deepEqual(
+      [result, problem],
+      ['permerror', 'd2.example: with its record there are more than 16384 octets to read'],
+    );
+  });
+
+  it('no records and no explanation hold up the event loop', () => {
+    for (const filler of ['ip4:1.1.1.1 ', 'ip6:1::1 ', 'x= ', 'x=%{S} ', ' ']) {
+      for (const sizes of [
+        [16_384],
+        Array.from({ length: 11 }, () => 1489),
+        Array.from({ length: 11 }, () => 57_000),
+      ]) {
+        const started = mainThreadCpuMs();
+        judge(chain(sizes, filler));
+        const spent = mainThreadCpuMs() - started;
+        assert.ok(spent < 150, `${sizes.length} of ${sizes[0]} octets, ${filler}: ${spent} ms`);
+      }
+    }
+    for (const unit of ['%{s}', '%{S}', '%{S9r-+}']) {
+      const explained = (length: number): string | undefined => {
+        const template = unit.repeat(length / unit.length);
+        const resolver: Resolver = {
+          lookup: (asked) =>
+            ({ kind: 'found', records: [[asked === 'e.example' ? template : 'v=spf1 -all exp=e.example']] }) as never,
+        };
+        return judge(resolver).explanation;
+      };
+      const started = mainThreadCpuMs();
+      assert.equal(explained(4096)?.length, 1020);
+      assert.equal(explained(60_000), undefined);
+      const spent = mainThreadCpuMs() - started;
+      assert.ok(spent < 150, `an explanation of ${unit}: ${spent} ms`);
     }
   });
 });

@@ -3,42 +3,38 @@
  * `serve` starts it.
  */
 import { join } from 'node:path';
-import { readZone } from '../../plugins/shared/dns-list-check.js';
-import { Audit, type AuditRecord } from '../audit/audit.js';
-import { Links } from '../digest/links.js';
-import { journalDir } from '../journal/hours.js';
 import { createLogger, type Logger } from '../log.js';
 import { type Result, wrong } from '../mail/result.js';
-import { openContentReader } from '../mime/content-reader.js';
 import type { Settings } from '../settings/settings.js';
-import { checkHost } from '../spf/check-host.js';
-import { checkProblem } from '../srv/known-check.js';
-import { MarkerWriter } from '../srv/markers.js';
 import { hostCheck } from '../web/guard.js';
 import { Sessions } from '../web/login/sessions.js';
-import { StatsCache } from '../web/stats-cache.js';
 import { newToken, Tokens } from '../web/login/tokens.js';
-import { openWeb, readAssets, type WebListener } from '../web/web.js';
-import { loadPlugins } from '../hooks/load.js';
-import { exit } from './exit-codes.js';
-import { listenProblem } from './service/listen-problem.js';
-import { changeExpiry, dayMs, ownLimits, readableWords } from '../srv/expiry.js';
+import { WrongTokens } from '../web/login/wrong-tokens.js';
+import type { WebParts } from '../web/parts.js';
+import { openWeb, readAssets } from '../web/web.js';
 import type { SettingsTask } from './command/command.js';
+import { exit } from './exit-codes.js';
+import { load } from './load.js';
 import { packageRoot } from './package-root.js';
+import { newSettings, pageUp } from './serve/page.js';
 import { live } from './service/life.js';
+import { listenProblem } from './service/listen-problem.js';
 import { Signals } from './service/signals.js';
 import { isChild, WorkerSide } from './service/worker-side.js';
-import { pageUp } from './serve/page.js';
-import { foldersOf, hasUser, listOf, makeResolver, relayOf, srvOf } from './wire.js';
-import { knownChecks } from './srv/findings.js';
+import { closeParts, type KeptParts, type PageParts, partsOf } from './web-parts.js';
+import { changed } from './wire.js';
 
-export async function web({ settings, options }: SettingsTask): Promise<number> {
+export async function web({ settings, options, argv, env }: SettingsTask): Promise<number> {
   const signals = new Signals();
   const log = createLogger(settings);
   const side = isChild ? new WorkerSide(signals) : undefined;
   const oneTime = options.has('trial') ? newToken() : undefined;
   const [fd] = side?.portFds(1) ?? [];
-  let opened: WebListener | undefined;
+  let opened: OpenedPage | undefined;
+  let reloading = Promise.resolve();
+  side?.channel.hear(newSettings, (given) => {
+    reloading = reloading.then(() => opened?.reload(given));
+  });
   const code = await live(
     {
       account: settings,
@@ -51,7 +47,11 @@ export async function web({ settings, options }: SettingsTask): Promise<number> 
         side?.channel.tell(pageUp, oneTime === undefined ? url : `${url}login#token=${oneTime}`);
         return undefined;
       },
-      reload: () => log.warn({}, 'the quarantine page takes its settings at its start: not reloaded'),
+      async reload() {
+        const loaded = load({ argv, env });
+        if (loaded.ok) return opened?.reload(loaded.value.settings);
+        return log.error({ problems: loaded.problem }, notReloaded);
+      },
       close: async () => opened?.close(),
     },
     signals,
@@ -67,82 +67,65 @@ interface OpenPageOptions {
   readonly fd?: number | undefined;
 }
 
+export interface OpenedPage {
+  readonly port: number;
+  /**
+   * Requests under way finish with the settings before. Whoever is logged in stays so where the new `web_tokens` has
+   * his token. Where something is wrong, the old settings stay, and the log says so.
+   */
+  reload(settings: Settings): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** Fails where the page has no address or cannot be opened there, and where the plugins or the zone file are wrong. */
 export async function openPage(
   settings: Settings,
   log: Logger,
   { oneTime, fd }: OpenPageOptions = {},
-): Promise<Result<WebListener>> {
+): Promise<Result<OpenedPage>> {
   const at = settings.web;
   if (at === undefined) return wrong('web: say where the page is to be, such as --web=127.0.0.1:8025');
-  const plugins = await loadPlugins(listOf(settings), foldersOf(settings));
-  if (!plugins.ok) return wrong(plugins.problem.join('; '));
-  const resolver = makeResolver(settings);
-  if (!resolver.ok) return resolver;
-  const srv = srvOf(settings);
-  const markers = new MarkerWriter(settings.srv, (domain) => srv.folderName(domain));
-  const reader = openContentReader();
-  const relay = relayOf(settings, (problem) => log.warn({ problem }, 'local MTA'));
+  const kept: KeptParts = {
+    tokens: new Tokens(settings.web_tokens, oneTime),
+    sessions: new Sessions(),
+    wrongTokens: new WrongTokens(),
+    assets: readAssets(join(packageRoot, 'src/web/assets')),
+  };
+  const first = await partsOf(settings, log, kept);
+  if (!first.ok) return first;
+  const partsAt = (parts: PageParts, port: number): WebParts => ({
+    ...parts,
+    isOurHost: hostCheck({ host: at.host, port }, namesOf(parts.settings)),
+  });
   try {
-    const listener = await openWeb(fd === undefined ? at : { fd }, (port) => ({
-      root: settings.spam,
-      state: settings.state,
-      journal: journalDir(settings.state),
-      hostname: settings.hostname,
-      relay,
-      markers,
-      hosted: srv,
-      hasUser: hasUser(settings),
-      checkProblem: (domain, name) =>
-        checkProblem(domain, name, {
-          checks: knownChecks(plugins.value),
-          hasList: (_, list) => srv.lines(domain, list) !== undefined,
-        }),
-      isListLine: (_list, line) => readZone(line) !== undefined,
-      checks: plugins.value.flatMap(({ name, inAll, list }) =>
-        inAll === undefined ? [] : [{ name, inAll, ...(list !== undefined && { list }) }],
-      ),
-      expiryOf: (domain) => ({
-        days: settings.expire / dayMs,
-        octets: settings.expire_size,
-        own: ownLimits(markers, domain),
-        words: readableWords(markers, domain),
-      }),
-      changeExpiry: (domain, words) => changeExpiry(words, { tree: markers, domain }),
-      reader,
-      checkSpf: async (query) => checkHost(query, { resolver: resolver.value, trace: true }),
-      stats: new StatsCache(settings.spam),
-      tokens: new Tokens(settings.web_tokens, oneTime),
-      sessions: new Sessions(),
-      ...(settings.digest_url !== '' && { links: new Links(settings.state) }),
-      proxies: settings.web_proxies,
-      audit: new Audit({
-        state: settings.state,
-        onRecord: (record) => logRecord(log, record),
-        onProblem: (problem) => log.error({ problem }, 'audit'),
-      }),
-      isOurHost: hostCheck({ host: at.host, port }, namesOf(settings)),
-      assets: readAssets(join(packageRoot, 'src/web/assets')),
-      onError: (error) => log.error({ err: error }, 'quarantine page'),
-    }));
+    const listener = await openWeb(fd === undefined ? at : { fd }, (port) => partsAt(first.value, port));
+    let parts = first.value;
+    const reload = async (given: Settings): Promise<void> => {
+      const wired = await partsOf(given, log, kept);
+      if (!wired.ok) return log.error({ problems: [wired.problem] }, notReloaded);
+      const old = parts;
+      parts = wired.value;
+      kept.tokens.readFrom(given.web_tokens);
+      void listener.use(partsAt(parts, listener.port)).then(() => closeParts(old));
+      return log.info({ restart_for: changed(settings, given, needRestart) }, 'reloaded');
+    };
     const close = async (): Promise<void> => {
       await listener.close();
-      await Promise.all([reader.close(), relay.close()]);
+      await closeParts(parts);
     };
-    return { ok: true, value: { port: listener.port, close } };
+    return { ok: true, value: { port: listener.port, reload, close } };
   } catch (error) {
-    await Promise.all([reader.close(), relay.close()]);
+    await closeParts(first.value);
     return wrong(`web = ${hostOf(settings)}:${at.port}: ${listenProblem(error)}`);
   }
 }
+
+const notReloaded = 'not reloaded: the old settings stay';
+
+const needRestart = ['web', 'user', 'group', 'log_level', 'log_file', 'log_format', 'syslog_prefix'] as const;
 
 /** The names that a proxy knows us by; digest mails lead to one of them. */
 const namesOf = ({ web_hosts, digest_url }: Settings): readonly string[] =>
   digest_url === '' ? web_hosts : [...web_hosts, new URL(digest_url).hostname];
 
 const hostOf = ({ web: at }: Settings): string => (at?.host.includes(':') ? `[${at.host}]` : (at?.host ?? ''));
-
-/** `ip` comes first: fail2ban looks for it, and for `log-in failed`. */
-function logRecord(log: Logger, { from, what, ...more }: AuditRecord): void {
-  log[what === 'log-in failed' ? 'warn' : 'info']({ ip: from, ...more }, what);
-}

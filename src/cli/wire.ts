@@ -226,7 +226,11 @@ export const embeddedOf = (settings: Settings, log: Logger): Embedded =>
   new Embedded({ file: join(settings.state, 'store'), onProblem: (problem) => log.warn({ problem }, 'store') });
 
 const same = (a: Settings, b: Settings, names: readonly (keyof Settings)[]): boolean =>
-  names.every((name) => JSON.stringify(a[name]) === JSON.stringify(b[name]));
+  changed(a, b, names).length === 0;
+
+/** Those of the settings that are not the same in both. */
+export const changed = (a: Settings, b: Settings, names: readonly (keyof Settings)[]): readonly string[] =>
+  names.filter((name) => JSON.stringify(a[name]) !== JSON.stringify(b[name]));
 
 /** It fails where the zone file is wrong. */
 export function makeResolver(settings: Settings): Result<Resolver> {

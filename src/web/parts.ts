@@ -47,5 +47,5 @@ export interface WebParts {
   readonly isOurHost: (host: string) => boolean;
   readonly assets: ReadonlyMap<string, { readonly type: string; readonly octets: Buffer }>;
   readonly onError: (error: unknown) => void;
-  readonly wrongTokens?: WrongTokens;
+  readonly wrongTokens: WrongTokens;
 }

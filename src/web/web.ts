@@ -8,6 +8,8 @@ import type { WebParts } from './parts.js';
 
 export interface WebListener {
   readonly port: number;
+  /** Requests meet these parts from now on; it resolves when those that met the parts before are answered. */
+  use(parts: WebParts): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -16,9 +18,9 @@ export function openWeb(
   at: { readonly host: string; readonly port: number } | { readonly fd: number },
   partsFor: (port: number) => WebParts,
 ): Promise<WebListener> {
-  let app: ReturnType<typeof webApp> | undefined;
+  let serving: Serving | undefined;
   const server = createAdaptorServer({
-    fetch: (request, env) => app?.fetch(request, env) ?? new Response('', { status: 503 }),
+    fetch: (request, env) => serving?.answer(request, env) ?? new Response('', { status: 503 }),
   }) as Server;
   server.headersTimeout = 20_000;
   server.requestTimeout = 60_000;
@@ -27,10 +29,39 @@ export function openWeb(
     server.once('error', reject);
     server.listen(at, () => {
       const { port } = server.address() as AddressInfo;
-      app = webApp(partsFor(port));
-      resolve({ port, close: () => closeServer(server) });
+      serving = new Serving(partsFor(port));
+      const use = async (parts: WebParts): Promise<void> => {
+        const old = serving;
+        serving = new Serving(parts);
+        await old?.finished();
+      };
+      resolve({ port, use, close: () => closeServer(server) });
     });
   });
+}
+
+/** The page with the parts of one time, and the requests that meet them. */
+class Serving {
+  readonly #app: ReturnType<typeof webApp>;
+  readonly #underWay = new Set<Promise<Response>>();
+
+  constructor(parts: WebParts) {
+    this.#app = webApp(parts);
+  }
+
+  async answer(request: Request, env: object): Promise<Response> {
+    const answer = Promise.resolve(this.#app.fetch(request, env));
+    this.#underWay.add(answer);
+    try {
+      return await answer;
+    } finally {
+      this.#underWay.delete(answer);
+    }
+  }
+
+  async finished(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
+  }
 }
 
 function closeServer(server: Server): Promise<void> {

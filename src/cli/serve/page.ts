@@ -2,6 +2,7 @@
  * The quarantine page's process as `serve` keeps it: started when privileges are gone, started anew when it dies.
  */
 import type { Logger } from '../../log.js';
+import type { Settings } from '../../settings/settings.js';
 import { exit } from '../exit-codes.js';
 import { news } from '../service/channel.js';
 import { Child, rotated } from '../service/child.js';
@@ -9,10 +10,13 @@ import type { Port } from '../service/ports.js';
 
 /** The page is up: its address, in a trial with a one-time token. */
 export const pageUp = news<string>('page');
+/** The settings as they were read anew. */
+export const newSettings = news<Settings>('page settings');
 
 export interface PageChild {
   /** The page's address, once it is up; undefined when it will not be. */
   readonly url: Promise<string | undefined>;
+  reload(settings: Settings): void;
   /** Log files were rotated. */
   reopen(): void;
   stop(withinMs: number): Promise<void>;
@@ -42,6 +46,7 @@ export function startPage(argv: readonly string[], port: Port, log: Logger): Pag
   start();
   return {
     url,
+    reload: (settings) => child?.channel.tell(newSettings, settings),
     reopen: () => child?.channel.tell(rotated, undefined),
     async stop(withinMs) {
       isStopping = true;

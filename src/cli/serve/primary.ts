@@ -135,6 +135,7 @@ export class Primary implements Service {
     if (!(await Promise.all(asked)).includes(true)) return;
     this.#settings = settings;
     if (certificate.ok) this.#certificate = certificate.value;
+    this.#page?.reload(settings);
     void this.#survey();
   }
 

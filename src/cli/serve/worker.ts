@@ -17,7 +17,7 @@ import { listenProblem } from '../service/listen-problem.js';
 import { live } from '../service/life.js';
 import type { Signals } from '../service/signals.js';
 import { WorkerSide } from '../service/worker-side.js';
-import { type SharedParts, wire } from '../wire.js';
+import { changed, type SharedParts, wire } from '../wire.js';
 import { hearTicketKeys } from './ticket-keys.js';
 import { maxOf, primaryLimits } from './worker-limits.js';
 import { listing, type Orders, orders, reloading } from './worker-orders.js';
@@ -171,7 +171,7 @@ class Worker implements Service {
     this.#unwatch();
     this.#renewCertificate();
     this.#unwatch = watchCertificate(settings, () => this.#renewCertificate());
-    log.info({ restart_for: changedForRestart(old.settings, settings) }, 'reloaded');
+    log.info({ restart_for: changed(old.settings, settings, needRestart) }, 'reloaded');
     return true;
   }
 
@@ -210,10 +210,6 @@ const needRestart = [
   'state',
   'workers',
   'web',
-  'web_hosts',
-  'web_proxies',
-  'web_tokens',
-  'digest_url',
   'user',
   'group',
   'log_level',
@@ -221,6 +217,3 @@ const needRestart = [
   'log_format',
   'syslog_prefix',
 ] as const;
-
-const changedForRestart = (a: Settings, b: Settings): string[] =>
-  needRestart.filter((name) => JSON.stringify(a[name]) !== JSON.stringify(b[name]));

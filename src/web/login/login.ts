@@ -5,12 +5,11 @@ import { authenticated, cookieName, ownAddress, type Vars } from '../guard.js';
 import { loginPage } from '../pages/login.js';
 import type { WebParts } from '../parts.js';
 import { tokenIn } from './tokens.js';
-import { WrongTokens } from './wrong-tokens.js';
 
 /** Somebody may paste the whole link, which is longer than its token. */
 const maxTokenText = 1_000;
 
-export function login(app: Hono<Vars>, { tokens, sessions, audit, wrongTokens = new WrongTokens() }: WebParts): void {
+export function login(app: Hono<Vars>, { tokens, sessions, audit, wrongTokens }: WebParts): void {
   app.get('/login', (c) => c.html(loginPage('', ownAddress(c.req.query('to')))));
   app.post('/login', async (c) => {
     const { token, to: wanted } = await c.req.parseBody();

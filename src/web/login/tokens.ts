@@ -48,7 +48,7 @@ export const tokenLine = (name: string, scope: string, token: string): string =>
   `${name} ${scope} ${hashOf(token)} ${new Date().toISOString().slice(0, 10)}\n`;
 
 export class Tokens {
-  readonly #file: string;
+  #file: string;
   /** It belongs to a trial, lets somebody in once, and is in no file. */
   readonly #oneTime: Token | undefined;
   #isSpent = false;
@@ -56,6 +56,11 @@ export class Tokens {
   constructor(file: string, oneTime?: string) {
     this.#file = file;
     this.#oneTime = oneTime === undefined ? undefined : { name: 'trial', hash: hashOf(oneTime), made: '' };
+  }
+
+  /** From now on this file counts; what was spent stays spent. */
+  readFrom(file: string): void {
+    this.#file = file;
   }
 
   /** Whose token is it? A one-time token is spent by asking. Broken IO throws. */

@@ -1,0 +1,81 @@
+/** Everything that the page needs, made of the settings: anew at each reload. Opening the page is web.ts's. */
+import { readZone } from '../../plugins/shared/dns-list-check.js';
+import { Audit, type AuditRecord } from '../audit/audit.js';
+import { Links } from '../digest/links.js';
+import { loadPlugins } from '../hooks/load.js';
+import { journalDir } from '../journal/hours.js';
+import type { Logger } from '../log.js';
+import { type Result, wrong } from '../mail/result.js';
+import { openContentReader } from '../mime/content-reader.js';
+import type { Settings } from '../settings/settings.js';
+import { checkHost } from '../spf/check-host.js';
+import { changeExpiry, dayMs, ownLimits, readableWords } from '../srv/expiry.js';
+import { checkProblem } from '../srv/known-check.js';
+import { MarkerWriter } from '../srv/markers.js';
+import type { WebParts } from '../web/parts.js';
+import { StatsCache } from '../web/stats-cache.js';
+import { knownChecks } from './srv/findings.js';
+import { foldersOf, hasUser, listOf, makeResolver, relayOf, srvOf } from './wire.js';
+
+/** What outlives a reload. */
+export type KeptParts = Pick<WebParts, 'tokens' | 'sessions' | 'wrongTokens' | 'assets'>;
+
+export type PageParts = Omit<WebParts, 'isOurHost'> & { readonly settings: Settings };
+
+export const closeParts = ({ reader, relay }: PageParts): Promise<unknown> =>
+  Promise.all([reader.close(), relay.close()]);
+
+/** Fails where the plugins or the zone file are wrong. */
+export async function partsOf(settings: Settings, log: Logger, kept: KeptParts): Promise<Result<PageParts>> {
+  const plugins = await loadPlugins(listOf(settings), foldersOf(settings));
+  if (!plugins.ok) return wrong(plugins.problem.join('; '));
+  const resolver = makeResolver(settings);
+  if (!resolver.ok) return resolver;
+  const srv = srvOf(settings);
+  const markers = new MarkerWriter(settings.srv, (domain) => srv.folderName(domain));
+  const parts: PageParts = {
+    ...kept,
+    settings,
+    root: settings.spam,
+    state: settings.state,
+    journal: journalDir(settings.state),
+    hostname: settings.hostname,
+    relay: relayOf(settings, (problem) => log.warn({ problem }, 'local MTA')),
+    markers,
+    hosted: srv,
+    hasUser: hasUser(settings),
+    checkProblem: (domain, name) =>
+      checkProblem(domain, name, {
+        checks: knownChecks(plugins.value),
+        hasList: (_, list) => srv.lines(domain, list) !== undefined,
+      }),
+    isListLine: (_list, line) => readZone(line) !== undefined,
+    checks: plugins.value.flatMap(({ name, inAll, list }) =>
+      inAll === undefined ? [] : [{ name, inAll, ...(list !== undefined && { list }) }],
+    ),
+    expiryOf: (domain) => ({
+      days: settings.expire / dayMs,
+      octets: settings.expire_size,
+      own: ownLimits(markers, domain),
+      words: readableWords(markers, domain),
+    }),
+    changeExpiry: (domain, words) => changeExpiry(words, { tree: markers, domain }),
+    reader: openContentReader(),
+    checkSpf: async (query) => checkHost(query, { resolver: resolver.value, trace: true }),
+    stats: new StatsCache(settings.spam),
+    ...(settings.digest_url !== '' && { links: new Links(settings.state) }),
+    proxies: settings.web_proxies,
+    audit: new Audit({
+      state: settings.state,
+      onRecord: (record) => logRecord(log, record),
+      onProblem: (problem) => log.error({ problem }, 'audit'),
+    }),
+    onError: (error) => log.error({ err: error }, 'quarantine page'),
+  };
+  return { ok: true, value: parts };
+}
+
+/** `ip` comes first: fail2ban looks for it, and for `log-in failed`. */
+function logRecord(log: Logger, { from, what, ...more }: AuditRecord): void {
+  log[what === 'log-in failed' ? 'warn' : 'info']({ ip: from, ...more }, what);
+}

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { milterManual } from '../src/cli/milter/verify-sender/manual.js';
-import { milterHelp } from '../src/cli/milter/verify-sender/options.js';
+import { milterHelp } from '../src/cli/milter/options.js';
 import { packageRoot } from '../src/cli/package-root.js';
 import { spfCommands } from '../src/cli/spf/commands.js';
 import { settingsManual } from '../src/settings/describe.js';

@@ -144,7 +144,7 @@ these wins over the one before. HUP reads them again, TERM finishes running tran
   ...spfCommands,
   {
     name: 'milter',
-    doc: 'verify senders for Postfix or Sendmail by SPF, or judge what they send on, in the place of spf-milter and sos-milter',
+    doc: 'verify senders for Postfix or Sendmail by SPF, judge what they send on, or run a filter of your own',
     isApart: true,
     run: async (given) => (await import('./milter/milter.js')).milter(given),
   },

@@ -21,6 +21,7 @@ import {
   type Reaction,
   type Session,
   type Skip,
+  type Transaction,
   proceed,
   tempfail,
 } from './policy.js';
@@ -37,7 +38,15 @@ export interface Floor {
   failed(event: string, error: unknown): void;
   close(): void;
   drop(problem: string): void;
+  readonly observe?: ((event: MilterObservation) => void) | undefined;
 }
+
+/** What is worth counting of every filter. */
+export type MilterObservation =
+  /** An SMTP session has begun, or is over. */
+  | { readonly kind: 'session'; readonly change: 1 | -1 }
+  /** The filter has settled a message; where a handler threw, the answer is `tempfail`. */
+  | { readonly kind: 'message'; readonly transaction: Transaction; readonly answer: FinalAnswer };
 
 /** A piece of the body that comes with the end of the message is a step of its own, without an answer of its own. */
 export type DialogueStep = MilterCommand | { readonly kind: 'last-chunk'; readonly chunk: Uint8Array };
@@ -148,6 +157,7 @@ export class Dialogue<S, T> implements ContextConnection {
     try {
       if (this.#filter.newSession) session.state = this.#filter.newSession();
       session.made = true;
+      this.#floor.observe?.({ kind: 'session', change: 1 });
     } catch (error) {
       session.failed = true;
       this.#floor.failed('newSession', error);
@@ -240,9 +250,11 @@ export class Dialogue<S, T> implements ContextConnection {
     } catch (error) {
       return this.#fail(question, error);
     }
+    const settles = about && endsMessage(event, answer);
+    if (settles) this.#floor.observe?.({ kind: 'message', transaction: about, answer });
     if (event === 'eom') return this.#finish(said);
     const [frame = frames.tempfail] = said;
-    if (about && endsMessage(event, answer)) about.settled = frame;
+    if (settles) about.settled = frame;
     this.#say(event, frame);
   }
 
@@ -256,8 +268,10 @@ export class Dialogue<S, T> implements ContextConnection {
   /** Where the MTA does not wait for this answer, it is told of the failure with the next answer that it waits for. */
   #fail({ event, about }: FilterQuestion<S, T>, error: unknown): void {
     this.#floor.failed(event, error);
+    const ends = event !== 'rcpt' || this.#isSilent(event);
+    if (about && ends) this.#floor.observe?.({ kind: 'message', transaction: about, answer: tempfail });
     if (event === 'eom') return this.#finish([frames.tempfail]);
-    if (about && (event !== 'rcpt' || this.#isSilent(event))) about.settled = frames.tempfail;
+    if (about && ends) about.settled = frames.tempfail;
     if (!about && this.#isSilent(event) && this.#session) this.#session.failed = true;
     this.#say(event, frames.tempfail);
   }
@@ -307,6 +321,7 @@ export class Dialogue<S, T> implements ContextConnection {
     this.#session = undefined;
     if (!session) return;
     session.end();
+    if (session.made) this.#floor.observe?.({ kind: 'session', change: -1 });
     if (session.made) this.#tell('close', () => this.#filter.close?.(session));
   }
 
@@ -321,6 +336,7 @@ export class Dialogue<S, T> implements ContextConnection {
 
 /** A refusal at RCPT concerns that recipient. */
 function endsMessage(event: AskedEvent, { kind }: AnyAnswer): boolean {
+  if (event === 'eom') return true;
   if (kind === 'continue') return false;
   return event !== 'rcpt' || kind === 'accept' || kind === 'discard';
 }

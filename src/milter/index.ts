@@ -30,6 +30,7 @@ export {
   tempfail,
   type Transaction,
 } from './policy.js';
+export type { MilterObservation } from './dialogue.js';
 export { type MilterProblem, MilterServer, type MilterServerOptions } from './server.js';
 export {
   type Endpoint,

@@ -6,7 +6,7 @@ import net from 'node:net';
 import { defaultFrameLimit } from './codec.js';
 import type { Endpoint } from './endpoint.js';
 import type { MilterPolicy } from './policy.js';
-import { type PreparedPolicy, preparePolicy } from './dialogue.js';
+import { type MilterObservation, type PreparedPolicy, preparePolicy } from './dialogue.js';
 import { MilterSession, type Outlet } from './session.js';
 import { type SocketPermissions, openSocket } from './socket.js';
 
@@ -19,6 +19,8 @@ export interface MilterServerOptions {
   readonly frameLimit?: number;
   /** What went wrong; nothing of it concerns other connections. */
   readonly onProblem?: (problem: MilterProblem) => void;
+  /** Sessions and messages, to be counted; it must not throw. */
+  readonly observe?: (event: MilterObservation) => void;
 }
 
 export type MilterProblem =
@@ -118,6 +120,7 @@ export class MilterServer<S = undefined, T = undefined> {
       },
       failed: (event, error) => this.#report({ kind: 'handler', event, error }),
       resumed: () => resume(socket, backlog()),
+      observe: this.#options.observe,
     };
   }
 

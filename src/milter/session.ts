@@ -7,7 +7,7 @@
  */
 import { FrameReader } from './codec.js';
 import { parseCommand } from './command.js';
-import { Dialogue, type Floor, type PreparedPolicy, type DialogueStep } from './dialogue.js';
+import { Dialogue, type DialogueStep, type Floor, type MilterObservation, type PreparedPolicy } from './dialogue.js';
 
 /** What a session does to the outside. */
 export interface Outlet {
@@ -21,6 +21,7 @@ export interface Outlet {
   failed(event: string, error: unknown): void;
   /** A pending answer has come, and the commands that `backlog` counts were handled. */
   resumed(): void;
+  readonly observe?: ((event: MilterObservation) => void) | undefined;
 }
 
 /** Octets that a waiting command is counted for, beside its data. */
@@ -40,8 +41,11 @@ export class MilterSession<S, T> implements Floor {
   #collecting = false;
   #over = false;
 
+  readonly observe: Floor['observe'];
+
   constructor(policy: PreparedPolicy<S, T>, outlet: Outlet, frameLimit?: number) {
     this.#outlet = outlet;
+    this.observe = outlet.observe;
     this.#reader = new FrameReader(frameLimit);
     this.#dialogue = new Dialogue(policy, this);
   }

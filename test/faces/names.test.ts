@@ -24,7 +24,7 @@ const golden: Readonly<Record<string, string>> = {
     StubResolver StubSettings TimedAnswer Upstream ZoneResolver cachingResolver clientName parseIp readZone readZoneFile
     reverseName stubResolver zoneResolver`,
   milter: `Answer Edit EditKind Endpoint EnvelopePath FinalAnswer HeaderField Ip MacroStage MacroWishes MilterClient MilterEvent
-    MilterHandlers MilterPolicy MilterProblem MilterServer MilterServerOptions MilterWishes MtaLines ParsedEndpoint Reaction
+    MilterHandlers MilterObservation MilterPolicy MilterProblem MilterServer MilterServerOptions MilterWishes MtaLines ParsedEndpoint Reaction
     ReplyAnswer Session SessionAnswer SilentEvent Skip SocketPermissions SocketProblem Transaction accept deleteHeader discard
     endpointText insertHeader parseEndpoint proceed reject replyWith skip smtpdMilters tempfail`,
 };

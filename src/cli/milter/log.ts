@@ -7,10 +7,10 @@ import { existsSync } from 'node:fs';
 import { createLogger, type Logger } from '../../log.js';
 import { standardOutput } from '../../log-output.js';
 import { printable } from '../../mail/text.js';
-import type { MilterConfig } from './verify-sender/config.js';
+import type { ServiceConfig } from './service-config.js';
 import { facilityCodes } from './verify-sender/schema.js';
 
-export type LogConfig = Pick<MilterConfig, 'log_destination' | 'log_level' | 'log_format' | 'syslog_facility'>;
+export type LogConfig = Pick<ServiceConfig, 'log_destination' | 'log_level' | 'log_format' | 'syslog_facility'>;
 
 export interface MilterLog {
   readonly log: Logger;
@@ -78,7 +78,7 @@ class Syslog {
   #child: ChildProcess | undefined;
   #startedAt = -Infinity;
 
-  constructor(program: string, facility: MilterConfig['syslog_facility']) {
+  constructor(program: string, facility: ServiceConfig['syslog_facility']) {
     this.#program = program;
     this.#facility = facilityCodes[facility];
   }

@@ -23,7 +23,7 @@ import { maxOf, primaryLimits } from './worker-limits.js';
 import { listing, type Orders, orders, reloading } from './worker-orders.js';
 import { sharedRefusals } from './worker-refusals.js';
 import { primaryStore } from './worker-store.js';
-import { keepAlive, outliveLateMistakes } from './late-mistakes.js';
+import { keepAlive, outliveLateMistakes } from '../service/late-mistakes.js';
 import { watchLoop } from './watcher.js';
 
 const ordersWithinMs = 10_000;

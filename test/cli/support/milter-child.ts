@@ -15,7 +15,7 @@ const zone = {
   'fail.test': { TXT: ['v=spf1 -all'] },
 };
 
-const waitMs = 20_000;
+const waitMs = 60_000;
 
 export class MilterFolder {
   readonly path = mkdtempSync(join(tmpdir(), 'postern-milter-'));

@@ -6,7 +6,7 @@ import {
   loadMilterConfig,
   type MilterConfig,
 } from '../../../../src/cli/milter/verify-sender/config.js';
-import { milterHelp, readMilterOptions } from '../../../../src/cli/milter/verify-sender/options.js';
+import { milterHelp, readMilterOptions } from '../../../../src/cli/milter/options.js';
 import { entries } from '../../../../src/cli/milter/verify-sender/schema.js';
 
 const file = '/etc/spf-milter.conf';

@@ -2,10 +2,10 @@
  * The command line of `postern milter`: the options of spf-milter(8), each a parameter of the file, and a few of its
  * own.
  */
-import { printable } from '../../../mail/text.js';
-import { nearest } from '../../../settings/nearest.js';
-import type { GivenText } from '../../../settings/read-table.js';
-import type { Problems, Result } from '../../../mail/result.js';
+import { printable } from '../../mail/text.js';
+import { nearest } from '../../settings/nearest.js';
+import type { GivenText } from '../../settings/read-table.js';
+import type { Problems, Result } from '../../mail/result.js';
 
 export interface MilterOptions {
   /** undefined: where nobody says otherwise. */
@@ -13,6 +13,8 @@ export interface MilterOptions {
   readonly given: readonly GivenText[];
   readonly action: 'run' | 'help' | 'version' | 'check' | 'print';
   readonly policy: string;
+  /** What stands behind `--`: the words of a filter of one's own. */
+  readonly words: readonly string[];
 }
 
 export type ReadOptions = Result<MilterOptions, Problems>;
@@ -50,10 +52,15 @@ const options: readonly Option[] = [
   { long: 'version', short: 'V', doc: 'print version information' },
   { long: 'check-config', doc: 'say everything that is wrong with the configuration, and stop' },
   { long: 'print-config', doc: 'print all parameters, and where each comes from, and stop' },
-  { long: 'policy', label: 'NAME', doc: 'verify: SPF of incoming mail (default); submission: SPF of mail sent on' },
+  {
+    long: 'policy',
+    label: 'NAME|FILE',
+    doc: 'verify: SPF of incoming mail (default); submission: SPF of mail sent on; ./my.mjs: a filter of your own',
+  },
 ];
 
 export const milterHelp = `usage: postern milter [options]
+       postern milter --policy FILE -p SOCKET [options] [-- WORDS]
 
 Verifies senders by SPF for an MTA that speaks the milter protocol. Reads spf-milter.conf(5): the file of -c, else that
 of the environment's SPF_MILTER_CONFIG_FILE, else /etc/spf-milter.conf.
@@ -71,7 +78,7 @@ export function readMilterOptions(argv: readonly string[]): ReadOptions {
   const problems: string[] = [];
   const given: GivenText[] = [];
   const held = new Map<string, string>();
-  for (let word = words.shift(); word !== undefined; word = words.shift()) {
+  for (let word = words.shift(); word !== undefined && word !== '--'; word = words.shift()) {
     const { option, spelt, inline } = optionOf(word);
     if (!option) problems.push(unknown(word));
     else if (option.label === undefined && inline !== undefined) problems.push(`${spelt} takes no value`);
@@ -86,7 +93,7 @@ export function readMilterOptions(argv: readonly string[]): ReadOptions {
   const actions = { help: 'help', version: 'version', 'check-config': 'check', 'print-config': 'print' } as const;
   const [, action] = Object.entries(actions).find(([name]) => held.has(name)) ?? ['', 'run' as const];
   const file = held.get('config-file');
-  return { ok: true, value: { file, given, action, policy: held.get('policy') ?? 'verify' } };
+  return { ok: true, value: { file, given, action, policy: held.get('policy') ?? 'verify', words } };
 }
 
 interface Spelling {

@@ -1,25 +1,25 @@
 /** The primary process of several milter workers: holds the socket, adds up their numbers. */
-import type { Logger } from '../../../log.js';
-import type { Endpoint } from '../../../milter/endpoint.js';
-import { endpointText } from '../../../milter/endpoint.js';
-import { parseIp } from '../../../mail/ip.js';
-import { passedSocket, removeStale, setPermissions, socketProblem } from '../../../milter/socket.js';
-import { exit } from '../../exit-codes.js';
-import type { Child } from '../../service/child.js';
-import { type Failure, live, type Service } from '../../service/life.js';
-import { openPort, type Port } from '../../service/ports.js';
-import type { Account } from '../../service/privileges.js';
-import type { Signals } from '../../service/signals.js';
-import { Workers } from '../../service/workers.js';
-import { openMilterLog } from '../log.js';
-import { permissionsOf } from '../socket-permissions.js';
-import type { MilterConfig } from './config.js';
+import type { Logger } from '../../log.js';
+import type { Endpoint } from '../../milter/endpoint.js';
+import { endpointText } from '../../milter/endpoint.js';
+import { parseIp } from '../../mail/ip.js';
+import { passedSocket, removeStale, setPermissions, socketProblem } from '../../milter/socket.js';
+import { exit } from '../exit-codes.js';
+import type { Child } from '../service/child.js';
+import { type Failure, live, type Service } from '../service/life.js';
+import { openPort, type Port } from '../service/ports.js';
+import type { Account } from '../service/privileges.js';
+import type { Signals } from '../service/signals.js';
+import { Workers } from '../service/workers.js';
+import { openMilterLog } from './log.js';
+import { permissionsOf } from './socket-permissions.js';
+import type { ServiceConfig } from './service-config.js';
 import { lasting, type Numbers, serveMetrics, sum } from './metrics.js';
-import { announce, counting, type MilterProcessOptions, reloading } from './process.js';
-import { errorText } from '../../../mail/error-text.js';
+import { announce, counting, reloading } from './process.js';
+import { errorText } from '../../mail/error-text.js';
 
 /** Runs until it is stopped, or until workers cannot even start; returns the exit code. */
-export async function superviseMilter({ config }: MilterProcessOptions, signals: Signals): Promise<number> {
+export async function superviseMilter(config: ServiceConfig, signals: Signals): Promise<number> {
   const output = openMilterLog(config);
   const code = await live(new MilterPrimary(config, output.log), signals);
   await output.close();
@@ -31,7 +31,7 @@ const closeMs = 1000;
 const silentMs = 15_000;
 
 class MilterPrimary implements Service {
-  readonly #config: MilterConfig;
+  readonly #config: ServiceConfig;
   readonly #log: Logger;
   readonly #numbers = new WorkersNumbers();
   #port: Port | undefined;
@@ -39,7 +39,7 @@ class MilterPrimary implements Service {
 
   readonly account: Account;
 
-  constructor(config: MilterConfig, log: Logger) {
+  constructor(config: ServiceConfig, log: Logger) {
     this.#config = config;
     this.account = { user: config.user, group: config.group };
     this.#log = log;

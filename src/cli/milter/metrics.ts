@@ -3,11 +3,14 @@
  * added. Labels are words of ours only, so no client can make their number grow.
  */
 import { createServer, type Server } from 'node:http';
-import type { Observation } from '../../../milter/verify-sender/tools.js';
-import type { TimedAnswer, Upstream } from '../../../dns/upstream.js';
-import { listenTarget, type ListenEndpoint, writeListenEndpoint } from '../../../settings/mail-kinds.js';
-import { listenProblem } from '../../service/listen-problem.js';
-import { version } from '../../package-root.js';
+import type { Observation } from '../../milter/verify-sender/tools.js';
+import type { TimedAnswer, Upstream } from '../../dns/upstream.js';
+import { listenTarget, type ListenEndpoint, writeListenEndpoint } from '../../settings/mail-kinds.js';
+import { listenProblem } from '../service/listen-problem.js';
+import { version } from '../package-root.js';
+
+/** What any filter may be counted for: its messages by what became of them, in words of its own. */
+type CountedEvent = Exclude<Observation, { kind: 'message' }> | { readonly kind: 'message'; readonly verdict: string };
 
 /** By series: `postern_spf_results_total{identity="helo",result="pass"}`. */
 export type Numbers = Readonly<Record<string, number>>;
@@ -22,6 +25,7 @@ const families: Readonly<Record<string, Family>> = {
   postern_milter_sessions: { type: 'gauge', help: 'SMTP sessions under way.' },
   postern_milter_sessions_total: { type: 'counter', help: 'SMTP sessions begun.' },
   postern_milter_messages_total: { type: 'counter', help: 'Messages by what became of them.' },
+  postern_milter_problems_total: { type: 'counter', help: 'Faults of the MTA, of the filter, or of postern, by kind.' },
   postern_submission_messages_total: { type: 'counter', help: 'Mails sent on by what their domain publishes.' },
   postern_submission_violations_total: { type: 'counter', help: 'Mails their domain does not permit us to send on.' },
   postern_directory_answers_total: { type: 'counter', help: 'Answers of the LDAP directory.' },
@@ -49,7 +53,7 @@ export class Counters {
     this.add(`${family}_count`);
   }
 
-  readonly observe = (event: Observation): void => {
+  readonly observe = (event: CountedEvent): void => {
     switch (event.kind) {
       case 'session':
         this.add('postern_milter_sessions', event.change);

@@ -65,6 +65,8 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   'plugins/dkim*': ['hooks/plugin', 'hooks/check', 'mail', 'dkim', 'spf/fields/lexical'],
   'plugins/dmarc*': ['hooks/plugin', 'hooks/check', 'mail', 'dkim', 'spf/fields/lexical'],
   'plugins/shared/dkim*': ['hooks/plugin', 'hooks/check', 'hooks/once-per-mail', 'mail', 'dkim', 'spf/fields/lexical'],
+  'plugins/milter*': ['hooks/plugin', 'hooks/arguments', 'mail', 'milter/client', 'milter/endpoint', 'type milter'],
+  'plugins/shared/filter*': ['hooks/plugin', 'mail', 'type milter'],
   'plugins/valid_users*': ['hooks/plugin', 'hooks/check', 'mail', 'directory'],
   'plugins/spf*': ['hooks/plugin', 'hooks/check', 'mail', 'spf'],
   'plugins/shared/spf*': ['hooks/plugin', 'hooks/check', 'hooks/once-per-mail', 'mail', 'spf'],
@@ -80,6 +82,10 @@ const withoutNode = [
   'milter/command',
   'milter/response',
   'milter/session',
+  'milter/client/answer',
+  'milter/client/commands',
+  'milter/client/conversation',
+  'milter/client/filter-session',
 ];
 
 /** The rooms that know an npm package; to all others it does not exist. */

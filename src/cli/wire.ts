@@ -106,6 +106,7 @@ function services({ settings, log, kept, resolver, plugins, store, refusals, spo
         spfForwarders: settings.spf_forwarders,
         spfVoids: settings.spf_voids,
         storeDown: settings.store_down,
+        maxSize: settings.max_size,
       },
     }),
     clientName: (ip: Ip) =>

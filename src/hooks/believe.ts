@@ -33,6 +33,16 @@ function verdictOf(answer: PluginAnswer): Verdict {
         enhanced: rejectionCode(answer),
         reason: text(answer, kind, 'reason'),
         log: text(answer, kind, 'log'),
+        ...(answer['further'] !== undefined && { further: texts(answer, kind, 'further') }),
+        ...(answer['discards'] === true && { discards: true }),
+      };
+    case 'rewrite':
+      return {
+        kind,
+        log: text(answer, kind, 'log'),
+        ...(answer['recipients'] !== undefined && { recipients: texts(answer, kind, 'recipients') }),
+        ...(answer['reversePath'] !== undefined && { reversePath: text(answer, kind, 'reversePath') }),
+        ...(answer['body'] !== undefined && { body: octets(answer, kind, 'body') }),
       };
     case 'pardon':
       return { kind, lifts: word(answer, kind, 'lifts', ['mail', 'all']), log: text(answer, kind, 'log') };
@@ -54,6 +64,19 @@ function text(of: PluginAnswer, kind: string, name: string): string {
       ? `returned a ${kind} without a ${name}`
       : `returned a ${kind} whose ${name} is ${shown(value)}, not a text`,
   );
+}
+
+function texts(of: PluginAnswer, kind: string, name: string): readonly string[] {
+  const value = of[name];
+  const all: unknown[] = Array.isArray(value) ? [...(value as unknown[])] : [undefined];
+  if (all.every((one) => typeof one === 'string')) return Object.freeze(all);
+  throw new TypeError(`returned a ${kind} whose ${name} is ${shown(value)}, not a list of texts`);
+}
+
+function octets(of: PluginAnswer, kind: string, name: string): Uint8Array {
+  const value = of[name];
+  if (value instanceof Uint8Array) return Buffer.from(value);
+  throw new TypeError(`returned a ${kind} whose ${name} is ${shown(value)}, not octets`);
 }
 
 function word<W extends string>(of: PluginAnswer, kind: string, name: string, words: readonly W[]): W {
@@ -79,13 +102,17 @@ function replyOf(answer: PluginAnswer, kind: 'refuse' | 'defer'): Reply {
     const what = given === undefined ? `without a reply` : `whose reply is ${shown(given)}, not a reply`;
     throw new TypeError(`returned a ${kind} ${what}`);
   }
-  const { code, enhanced, close, text: words } = given as PluginAnswer;
+  const { code, enhanced, close, text: words, further } = given as PluginAnswer;
   const max = kind === 'defer' ? 499 : 599;
   if (typeof code !== 'number' || !Number.isInteger(code) || code < 400 || code > max)
     throw new TypeError(`returned a ${kind} whose reply has the code ${shown(code)}, not 400 to ${max}`);
   if (typeof words !== 'string') throw new TypeError(`returned a ${kind} whose reply has no text`);
   const made = reply(code, enhancedOf(kind, enhanced), words);
-  return close === true && !made.close ? { ...made, close } : made;
+  return {
+    ...made,
+    ...(close === true && { close }),
+    ...(further !== undefined && { further: texts(given as PluginAnswer, `${kind}'s reply`, 'further') }),
+  };
 }
 
 /** RFC 3463 §2, a failure; '' for none. */

@@ -5,6 +5,7 @@
 import type { Resolver } from '../dns/resolver.js';
 import type { Content } from '../mail/content/content.js';
 import type { Header } from '../mail/header.js';
+import type { HeaderEdit, ShownField } from '../mail/edits/header-edits.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
 import type { Rejection } from '../mail/verdict.js';
@@ -24,8 +25,26 @@ export interface SessionFacts {
   readonly helo: string;
   /** Is the connection encrypted? */
   readonly secure: boolean;
+  /** How it is encrypted; undefined in the clear. */
+  readonly tls: TlsSeen | undefined;
+  /** Where the client has reached us; undefined where there is no connection. */
+  readonly localAddress: LocalAddress | undefined;
   /** How many unknown commands there have been, this one included. */
   readonly unknownCommands: number;
+}
+
+export interface TlsSeen {
+  /** For example `TLSv1.3`. */
+  readonly protocol: string;
+  /** OpenSSL's name. */
+  readonly cipher: string;
+  /** The name that the client asked for (RFC 6066 §3), in lower case. */
+  readonly sni?: string;
+}
+
+export interface LocalAddress {
+  readonly ip: Ip;
+  readonly port: number;
 }
 
 export interface Recipient {
@@ -73,6 +92,8 @@ export interface Host {
   readonly spfVoids: number;
   /** What is to become of a mail while the store cannot be asked. */
   readonly storeDown: 'pass' | 'defer';
+  /** Octets that a message may have. */
+  readonly maxSize: number;
 }
 
 export type PluginStore = Omit<Store, 'close'>;
@@ -98,6 +119,8 @@ export interface MailContext extends SessionContext {
   readonly reversePath: string;
   /** The domain of the reverse-path in A-labels; '' for the null reverse-path. */
   readonly senderDomain: string;
+  /** The ESMTP words of MAIL: `SIZE=1000`. */
+  readonly parameters: readonly string[];
 }
 
 export interface RcptContext extends MailContext {
@@ -129,6 +152,13 @@ export interface DataContext extends MailContext {
   readonly pardoned: string | undefined;
   /** Puts a field on top of the mail, archived or relayed; folded by the caller where it is long. */
   readonly addField: (name: string, value: string) => void;
+  /**
+   * Changes the header section, in a mail that is relayed or archived. Returns what is wrong with the change, which is
+   * not made then.
+   */
+  readonly editHeader: (edit: HeaderEdit) => string | undefined;
+  /** The mail as it would be relayed now: with all that was changed so far. */
+  readonly relayed: () => RelayedMail;
   /** Such a field for the quarantine alone; its value is made when the mail is archived. */
   readonly addArchivedField: (name: string, value: () => string) => void;
   /** Is it one of our domains (A-labels)? May throw: leave that to the runner, which defers. */
@@ -145,6 +175,17 @@ export interface DataContext extends MailContext {
   readonly authenticated: () => Readonly<Record<string, string>>;
   /** One more result in Authentication-Results and in the log; that of SPF is in the index, too. */
   readonly recordAuthentication: (result: AuthenticationResult) => void;
+}
+
+/** A mail as others have changed it. */
+export interface RelayedMail {
+  /** Without those that only postern may write, but with what checks have found (Received-SPF, for example). */
+  readonly fields: readonly ShownField[];
+  readonly body: MessageSource;
+  /** In wire form. */
+  readonly recipients: readonly string[];
+  /** In wire form; '' is the null reverse-path. */
+  readonly reversePath: string;
 }
 
 /** RFC 8601 §2.2: a resinfo. */

@@ -29,6 +29,8 @@ const hooks = {
   /** The mail is about to be relayed. */
   queue: asked<DataContext>(),
   unknownCommand: asked<UnknownCommandContext>(),
+  /** The transaction is over, whatever became of it; nobody waits for an answer. */
+  reset: told<MailContext>(),
   /** The connection is gone; nobody waits for an answer. */
   disconnect: told<SessionContext>(),
 };
@@ -52,6 +54,8 @@ export interface Plugin extends HookMethods {
   readonly inAll?: boolean;
   /** The file `/srv/DOMAIN/LIST` that switches the check on, in the place of its marker. */
   readonly list?: string;
+  /** How long its answers are waited for, in milliseconds; the setting `plugin_timeout` where it is not given. */
+  readonly timeoutMs?: number;
   /** At `dataPost` it is not asked about a mail that is rejected or pardoned already. */
   readonly skipsSettled?: boolean;
   /** The markers below `checks/` of which any switches it on at `dataPost`; the word `log` in one only tries it out. */

@@ -6,7 +6,7 @@
 import { errorText } from '../mail/error-text.js';
 import type { Eventual } from '../mail/eventual.js';
 import { type Reply, localProblem } from '../mail/reply.js';
-import { type Pardon, type Rejection, type Verdict, defer, note, pass, skip } from '../mail/verdict.js';
+import { type Pardon, type Rejection, type Rewrite, type Verdict, defer, note, pass, skip } from '../mail/verdict.js';
 import { believe } from './believe.js';
 import { nowAsked, nowAt } from './watched/doing.js';
 import { whilePending } from './watched/pending.js';
@@ -21,7 +21,7 @@ export type HookOutcome =
 /** A verdict that counts for the transaction, and whose it is. */
 export interface NotedVerdict {
   readonly plugin: string;
-  readonly verdict: Rejection | Pardon;
+  readonly verdict: Rejection | Pardon | Rewrite;
 }
 
 export interface HookLog {
@@ -42,7 +42,7 @@ export interface HookRun<H extends JudgingHook> {
   /** Are lines of the level debug written? */
   readonly debug: boolean;
   readonly timeoutMs: number;
-  /** Told of each rejection and pardon, in order. */
+  /** Told of each rejection, pardon and rewrite, in order. */
   readonly note: (said: NotedVerdict) => void;
   /** Told of each answer, and how long it was waited for, where it was. */
   readonly tell?: ((plugin: string, verdict: Verdict, ms?: number) => void) | undefined;
@@ -95,6 +95,7 @@ function outcomeOf<H extends JudgingHook>(
       return undefined;
     case 'reject':
     case 'pardon':
+    case 'rewrite':
       tell({ plugin: name, verdict });
       return undefined;
     case 'accept':
@@ -188,6 +189,7 @@ function tried(verdict: Verdict): Verdict {
     case 'reject':
     case 'refuse':
     case 'defer':
+    case 'rewrite':
       return note(`log only, would ${verdict.kind}: ${verdict.log}`);
     default:
       return verdict;
@@ -220,8 +222,9 @@ function problemOf(error: unknown): string {
 async function inTime<T, H extends JudgingHook>(answer: Promise<T>, { run, hooked }: Asking<H>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   let forget = (): void => {};
+  const { timeoutMs = run.timeoutMs } = hooked;
   const late = new Promise<never>((_, fail) => {
-    timer = setTimeout(() => fail(new Error(`no verdict within ${run.timeoutMs} ms`)), run.timeoutMs);
+    timer = setTimeout(() => fail(new Error(`no verdict within ${timeoutMs} ms`)), timeoutMs);
     forget = whilePending(hooked.name, fail);
   });
   try {
@@ -255,6 +258,7 @@ function logVerdict<H extends JudgingHook>({ hook, debug, log }: HookRun<H>, plu
     case 'note':
       return log().info({ plugin, hook, why: verdict.log }, 'note');
     case 'pardon':
+    case 'rewrite':
       return log().info({ plugin, hook, why: verdict.log }, 'pass');
     case 'reject':
     case 'refuse':

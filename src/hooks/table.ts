@@ -14,6 +14,7 @@ export interface HookedPlugin<H extends HookName> {
   readonly method: HookMethod<H>;
   /** It is what the author calls the method. */
   readonly methodName: string;
+  readonly timeoutMs: number | undefined;
   readonly skipsSettled: boolean;
   readonly switches: Plugin['switches'];
   readonly inAll: boolean;
@@ -50,7 +51,7 @@ export class HookTable {
 function hookedTo<H extends HookName>(hook: H, plugin: Plugin): HookedPlugin<H>[] {
   const method: HookMethod<H> | undefined = plugin[hook];
   if (typeof method !== 'function') return [];
-  const { name, inAll = false, list } = plugin;
+  const { name, inAll = false, list, timeoutMs } = plugin;
   const atData = hook === 'dataPost';
   const switches = atData ? plugin.switches : undefined;
   const skipsSettled = atData && plugin.skipsSettled === true;
@@ -62,6 +63,7 @@ function hookedTo<H extends HookName>(hook: H, plugin: Plugin): HookedPlugin<H>[
       place: placeOf(name),
       method,
       methodName,
+      timeoutMs,
       skipsSettled,
       switches,
       inAll,

@@ -55,6 +55,8 @@ export function testMail(given: TestMail = {}): DataContext {
       knownClientName: given.client ?? { kind: 'none' },
       helo: given.helo ?? 'client.example',
       secure: false,
+      tls: undefined,
+      localAddress: undefined,
       unknownCommands: given.unknownCommands ?? 0,
     },
     markers: {
@@ -76,10 +78,12 @@ export function testMail(given: TestMail = {}): DataContext {
       spfForwarders: [],
       spfVoids: 2,
       storeDown: 'pass',
+      maxSize: 50_000_000,
     },
     id: 'TRANSACTION',
     reversePath,
     senderDomain: parseAddress(reversePath)?.domain ?? '',
+    parameters: [],
     domain: 'example.com',
     recipients: (given.to ?? ['alice@example.com']).map(recipient),
     header: parseHeader(head),
@@ -89,6 +93,16 @@ export function testMail(given: TestMail = {}): DataContext {
     pardoned: given.pardoned,
     addField: () => {},
     addArchivedField: () => {},
+    editHeader: () => undefined,
+    relayed: () => ({
+      fields: (given.header ?? []).map((field) => {
+        const colon = field.indexOf(':');
+        return { name: field.slice(0, colon), text: field.slice(colon + 1).replaceAll('\r\n', '\n') };
+      }),
+      body: { size: octets.length - head.length - 2, parts: () => [octets.subarray(head.length + 2)] },
+      recipients: given.to ?? ['alice@example.com'],
+      reversePath,
+    }),
     content: () => Promise.resolve(given.content ?? { kind: 'read', text: 'Hello.', html: '', attachments: [] }),
     authenticated: () => ({}),
     recordAuthentication: () => {},

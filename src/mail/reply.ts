@@ -21,10 +21,10 @@ export function reply(code: number, enhanced: string, text: string): Reply {
 /** The same reply, after which the connection is closed. */
 export const closing = (answer: Reply): Reply => ({ ...answer, close: true });
 
-/** `550 5.7.1 text`, for logs. */
-export function replyText({ code, enhanced, text }: Reply): string {
+/** `550 5.7.1 text` in one line, for logs. */
+export function replyText({ code, enhanced, text, further = [] }: Reply): string {
   const coded = enhanced === '' ? `${code}` : `${code} ${enhanced}`;
-  return text === '' ? coded : `${coded} ${text}`;
+  return [coded, text, ...further].filter((part) => part !== '').join(' ');
 }
 
 /**

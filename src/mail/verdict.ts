@@ -15,6 +15,7 @@ export type Verdict =
   | { readonly kind: 'accept' }
   | Rejection
   | Pardon
+  | Rewrite
   | { readonly kind: 'refuse'; readonly reply: Reply; readonly log: string }
   | { readonly kind: 'defer'; readonly reply: Reply; readonly log: string };
 
@@ -26,7 +27,26 @@ export interface Rejection {
   readonly enhanced: string;
   /** Public: goes into the 550 and into X-REJECT-REASON; says nothing of the configuration. */
   readonly reason: string;
+  /** The lines of the 550 behind the reason, where it has several; the ID stands on the last. */
+  readonly further?: readonly string[];
   /** For the operator: which marker, which value. */
+  readonly log: string;
+  /** The mail is archived as any that is rejected, but the client is told 250. */
+  readonly discards?: boolean;
+}
+
+/** Changes what is relayed, and nothing of what is archived: a release hands on what came. Later ones count. */
+export interface Rewrite {
+  readonly kind: 'rewrite';
+  /**
+   * All recipients, in wire form without brackets. New ones must be of the mail's domain and deliverable; the others
+   * are left out, and the log says so. Where nobody is left, the mail is discarded.
+   */
+  readonly recipients?: readonly string[];
+  /** In wire form without brackets; '' is the null reverse-path. */
+  readonly reversePath?: string;
+  /** Its lines end in CRLF. */
+  readonly body?: Uint8Array;
   readonly log: string;
 }
 
@@ -48,6 +68,23 @@ export const reject = (reason: string, log: string = reason): Verdict => ({
   about: 'mail',
   enhanced: '5.7.1',
   reason,
+  log,
+});
+
+/** The mail is archived, and its sender believes it was delivered. */
+export const discard = (reason: string, log: string = reason): Verdict => ({
+  kind: 'reject',
+  about: 'mail',
+  enhanced: '5.7.1',
+  reason,
+  log,
+  discards: true,
+});
+
+/** Changes what is relayed. */
+export const rewrite = (what: Omit<Rewrite, 'kind' | 'log'>, log: string): Verdict => ({
+  kind: 'rewrite',
+  ...what,
   log,
 });
 

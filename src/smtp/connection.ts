@@ -7,7 +7,8 @@ import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Result } from '../mail/result.js';
 import { type Eventual, after } from '../mail/eventual.js';
-import type { Ip } from '../mail/ip.js';
+import type { LocalAddress } from '../hooks/plugin.js';
+import { type Ip, parseIp } from '../mail/ip.js';
 import { type Reply, closing, reply, wireText } from '../mail/reply.js';
 import { ClientSocket, type SocketUser } from './client-socket.js';
 import { type Command, parseCommand } from './command/command.js';
@@ -63,7 +64,7 @@ export class Connection implements SocketUser {
     this.#peer = peer;
     this.#socket = new ClientSocket(socket, this);
     this.#admission = new Admission(listener.limits);
-    this.#session = this.#newSession({ ip: peer, name: undefined });
+    this.#session = this.#newSession({ ip: peer, name: undefined, local: () => localAddressOf(socket) });
     this.#sessionEnd = performance.now() + settings.session_timeout;
     this.#deadline = performance.now() + settings.command_timeout;
   }
@@ -240,6 +241,7 @@ export class Connection implements SocketUser {
     this.#session = this.#newSession({
       ip: ip ?? client.ip,
       name: name === undefined ? undefined : name === '' ? { kind: 'none' } : { kind: 'confirmed', name },
+      ...(client.local && { local: client.local }),
     });
     return this.#greet();
   }
@@ -295,6 +297,11 @@ export class Connection implements SocketUser {
     this.#admission.leave();
     this.#session.closed();
   }
+}
+
+function localAddressOf(socket: net.Socket): LocalAddress | undefined {
+  const ip = parseIp(socket.localAddress ?? '');
+  return ip && { ip, port: socket.localPort ?? 0 };
 }
 
 const shuttingDown = reply(421, '4.3.2', 'Shutting down');

@@ -11,13 +11,16 @@ import { type Header, parseHeader } from '../mail/header.js';
 import { headlineOf } from '../mail/shown/headline.js';
 import { type Reply, isTemporary, localProblem, reply, replyText } from '../mail/reply.js';
 import { asciiText } from '../mail/text.js';
+import type { Rejection } from '../mail/verdict.js';
 import { queueIdOf } from '../relay/queue-id.js';
 import type { RelayRequest, RelayResult } from '../relay/relay.js';
+import { MailEdits } from './mail-edits.js';
+import { recipientsToRelay } from './new-recipients.js';
 import type { IncomingMessage, IncomingProblem } from './message/incoming.js';
 import { destinationText, mailLine, type RelayedAs } from './journal-lines.js';
 import type { Services } from './services.js';
 import { type TlsFacts, tlsLogText } from './tls-facts.js';
-import { traceFields, withoutOwnFields } from './trace-fields.js';
+import { traceFields } from './trace-fields.js';
 import type { Objection, SmtpTransaction, TransactionRecipient } from './transaction.js';
 
 /** A mail that has been received to its end. */
@@ -33,7 +36,7 @@ export interface ReceivedMail {
 
 /** What became of the mail, for the log. */
 interface Disposition {
-  readonly verdict: 'relayed' | 'rejected' | 'deferred' | 'refused';
+  readonly verdict: 'relayed' | 'rejected' | 'discarded' | 'deferred' | 'refused';
   readonly reply: Reply;
   readonly plugin?: string;
   readonly reason?: string;
@@ -60,18 +63,22 @@ export function dispose(received: ReceivedMail): Eventual<Reply> {
 interface ReadMail extends ReceivedMail {
   readonly header: Header;
   readonly context: DataContext;
+  readonly edits: MailEdits;
 }
 
 function readMail(received: ReceivedMail): ReadMail {
   const { transaction, services, message, session, sawBareNewline, protocol, tls } = received;
   const header = parseHeader(message.header);
+  const edits = new MailEdits({ transaction, header, message, authservId: services.settings.authserv_id });
   const context = dataContext(services.surroundings, session, transaction, {
     header,
     message,
+    editHeader: (edit) => edits.edit(edit),
+    relayed: () => edits.shown(),
     isHosted: (domain) => services.srv.isHosted(domain),
     content: () => services.content.read(message),
   });
-  return { transaction, services, message, session, sawBareNewline, protocol, tls, header, context };
+  return { transaction, services, message, session, sawBareNewline, protocol, tls, header, context, edits };
 }
 
 /** RFC 5321 §6.3: a mail that has been through this many servers is in a loop. */
@@ -149,13 +156,14 @@ function stopDisposition(outcome: HookOutcome): Disposition | undefined {
 
 /** One copy a recipient; the 550 is not said before all of it is on disk. */
 async function archive(mail: ReadMail, objection: Objection, code = 550): Promise<Disposition> {
-  const { transaction, services, session, header } = mail;
+  const { transaction, services, session, header, edits } = mail;
   const clientName = session.knownClientName ?? (await session.clientName());
   const time = new Date();
-  const { reason, enhanced, log } = objection.rejection;
+  const { reason, log, discards = false } = objection.rejection;
   const { spf } = transaction.authenticated;
-  // A long reason does not cost the sender the ID.
-  const refusal = reply(code, enhanced, `${asciiText(reason, maxReason)} (${transaction.id})`);
+  const said = discards
+    ? reply(250, '2.0.0', `Ok (${transaction.id})`)
+    : refusal(objection.rejection, code, transaction.id);
   // Once for all copies.
   const archivedOnly = transaction.archivedFields.map(([name, value]) => [name, value()] as const);
   const added = [...transaction.fields, ...archivedOnly];
@@ -167,7 +175,7 @@ async function archive(mail: ReadMail, objection: Objection, code = 550): Promis
       recipient: recipient.text,
       head: topFields(mail, { added, time, clientName, recipient, objection: recipient.objection ?? objection }),
     })),
-    message: withoutOwnFields(mail.message, mail.header, services.settings.authserv_id),
+    message: edits.archived(),
     about: {
       from: transaction.sender.reversePath,
       ...headlineOf(header),
@@ -176,21 +184,29 @@ async function archive(mail: ReadMail, objection: Objection, code = 550): Promis
       helo: session.helo,
       reason,
       plugin: objection.plugin,
-      reply: replyText(refusal),
+      reply: replyText(said),
       ...(spf !== undefined && { spf }),
     },
   });
   if (archived.kind === 'archived') {
     return {
-      verdict: 'rejected',
+      verdict: discards ? 'discarded' : 'rejected',
       plugin: objection.plugin,
       reason: log,
-      reply: refusal,
+      reply: said,
       ...(archived.filenames[0] !== undefined && { filename: archived.filenames[0] }),
     };
   }
   const answer = archived.full ? reply(452, '4.3.1', 'Insufficient system storage') : localProblem;
   return { verdict: 'deferred', plugin: objection.plugin, reason: `not archived: ${archived.problem}`, reply: answer };
+}
+
+/** A long reason does not cost the sender the ID, which stands at the end. */
+function refusal({ enhanced, reason, further = [] }: Rejection, code: number, id: string): Reply {
+  const lines = [reason, ...further].map((line) => asciiText(line, maxReason));
+  const [first = '', ...more] = lines.map((line, i) => (i === further.length ? `${line} (${id})` : line));
+  const answer = reply(code, enhanced, first);
+  return more.length === 0 ? answer : { ...answer, further: more };
 }
 
 /** It leaves room for the ID behind it. */
@@ -205,8 +221,8 @@ interface Top {
   readonly objection?: Objection;
 }
 
-function topFields({ transaction, services, session, protocol, tls }: ReadMail, top: Top): Buffer {
-  return traceFields({
+function topFields({ transaction, services, session, protocol, tls, edits }: ReadMail, top: Top): Buffer {
+  const own = traceFields({
     id: transaction.id,
     time: top.time,
     hostname: services.settings.hostname,
@@ -223,34 +239,55 @@ function topFields({ transaction, services, session, protocol, tls }: ReadMail, 
     recipient: top.recipient,
     rejection: top.objection && { plugin: top.objection.plugin, reason: top.objection.rejection.reason },
   });
+  const { above } = edits;
+  return above.length === 0 ? own : Buffer.concat([above, own]);
 }
 
 const relay = (mail: ReadMail): Eventual<Disposition> =>
   after(mail.session.knownClientName ?? mail.session.clientName(), (clientName) => relayFrom(clientName, mail));
 
 function relayFrom(clientName: ClientName, mail: ReadMail): Eventual<Disposition> {
-  const { transaction, services, session } = mail;
+  return after(recipientsToRelay(mail), (known) => {
+    switch (known.kind) {
+      case 'recipients':
+        return relayTo(known.recipients, clientName, mail);
+      case 'nobody':
+        return archive(mail, nobodyLeft(known.plugin));
+      case 'unknown':
+        return { verdict: 'deferred', reply: known.reply, reason: known.problem };
+    }
+  });
+}
+
+const nobodyLeft = (plugin: string): Objection => {
+  const reason = 'No recipient is left';
+  return {
+    plugin,
+    rejection: { kind: 'reject', about: 'mail', enhanced: '5.7.1', reason, log: reason, discards: true },
+  };
+};
+
+function relayTo(recipients: readonly string[], clientName: ClientName, mail: ReadMail): Eventual<Disposition> {
+  const { transaction, services, session, edits } = mail;
   const [only, ...others] = transaction.recipients;
-  const recipients = transaction.envelope;
-  if (recipients === undefined)
-    return { verdict: 'deferred', reply: localProblem, reason: 'the recipients are not those that were taken at RCPT' };
+  const { reversePath = transaction.sender.reversePath, body } = transaction.rewritten;
   const since = performance.now();
   const request: RelayRequest = {
     clientIp: session.clientIp,
     clientName: clientName.kind === 'confirmed' ? clientName.name : '',
     helo: session.helo,
     protocol: mail.protocol === 'SMTP' ? 'SMTP' : 'ESMTP',
-    reversePath: transaction.sender.reversePath,
+    reversePath,
     recipients,
     smtputf8: transaction.sender.smtpUtf8,
-    eightBit: transaction.sender.eightBit,
+    eightBit: transaction.sender.eightBit || (body?.some((octet) => octet > 127) ?? false),
     head: topFields(mail, {
       added: transaction.fields,
       time: new Date(),
       clientName,
       recipient: others.length === 0 ? only : undefined,
     }),
-    message: withoutOwnFields(mail.message, mail.header, services.settings.authserv_id),
+    message: edits.relayed(),
   };
   return after(services.relay.send(request), (result) => {
     const relayed = relayedAs(result, performance.now() - since, services);

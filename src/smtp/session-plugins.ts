@@ -6,9 +6,8 @@
 import type {
   ClientName,
   HookContext,
-  HookMethod,
   JudgingHook,
-  Plugin,
+  LocalAddress,
   SessionContext,
   SessionFacts,
 } from '../hooks/plugin.js';
@@ -40,6 +39,8 @@ export interface Client {
   readonly ip: Ip;
   /** Told by a trusted proxy (XCLIENT NAME); undefined: ask DNS. */
   readonly name: ClientName | undefined;
+  /** Where it has reached us, where there is a connection. */
+  readonly local?: () => LocalAddress | undefined;
 }
 
 export class SessionPlugins {
@@ -48,7 +49,6 @@ export class SessionPlugins {
   readonly #services: Services;
   readonly #state: SessionState;
   readonly #context: SessionContext;
-  #tls: TlsFacts | undefined;
   /** Rejections and pardons from before there was a mail. */
   readonly #said: Record<'connect' | 'helo', readonly NotedVerdict[]> = { connect: [], helo: [] };
 
@@ -69,13 +69,12 @@ export class SessionPlugins {
   }
 
   get secure(): boolean {
-    return this.#state.secure;
+    return this.#state.tls !== undefined;
   }
 
   /** RFC 3207 §4.2: what was said before the handshake is forgotten. */
   secured(tls: TlsFacts): void {
-    this.#tls = tls;
-    this.#state.secure = true;
+    this.#state.tls = Object.freeze({ ...tls });
     this.#state.helo = '';
     this.#said.helo = [];
   }
@@ -153,31 +152,40 @@ export class SessionPlugins {
   /** Writes a line into the journal; the log has its own. */
   enter(stage: JournalStage, answer: Reply, { verdict, ...why }: WhyTurnedAway): void {
     const { id: session, clientIp, knownClientName, helo } = this.#state;
-    const client = { session, ip: clientIp.text, name: knownClientName, helo, tls: this.#tls };
+    const client = { session, ip: clientIp.text, name: knownClientName, helo, tls: this.#state.tls };
     const away = { stage, verdict: verdict ?? verdictAt(stage, answer), reply: answer, ...why };
     this.#services.journal?.write(() => turnedAwayLine(client, away));
   }
 
   /** Nothing is accepted because something broke. */
-  broken(error: unknown, at: 'rcpt' | 'data' | 'disconnect', about: AboutTransaction = {}): Reply {
+  broken(error: unknown, at: 'rcpt' | 'data' | 'reset' | 'disconnect', about: AboutTransaction = {}): Reply {
     const problem = error instanceof BrokenMarker ? error.message : errorStack(error);
     const { id: session, clientIp } = this.#state;
     this.#services.log.error({ ip: clientIp.text, session, at, problem }, 'cannot be judged now');
-    if (at !== 'disconnect') this.enter(at, localProblem, { reason: 'cannot be judged now', ...about });
+    if (at === 'rcpt' || at === 'data') this.enter(at, localProblem, { reason: 'cannot be judged now', ...about });
     return localProblem;
+  }
+
+  /** The transaction is over. */
+  reset(transaction: SmtpTransaction): void {
+    const hooked = this.#services.plugins.of('reset');
+    if (hooked.length === 0) return;
+    const context = mailContext(this.#services.surroundings, this.facts, transaction);
+    for (const { plugin, method } of hooked) void this.#tell(() => method.call(plugin, context), 'reset');
   }
 
   /** The client has gone. */
   disconnected(): void {
-    for (const { plugin, method } of this.#services.plugins.of('disconnect')) void this.#disconnect(plugin, method);
+    for (const { plugin, method } of this.#services.plugins.of('disconnect'))
+      void this.#tell(() => method.call(plugin, this.#context), 'disconnect');
   }
 
   /** Nobody waits for the plugin; a promise of it that rejects later on is logged. */
-  async #disconnect(plugin: Plugin, method: HookMethod<'disconnect'>): Promise<void> {
+  async #tell(act: () => void | Promise<void>, hook: 'reset' | 'disconnect'): Promise<void> {
     try {
-      await method.call(plugin, this.#context);
+      await act();
     } catch (error) {
-      this.broken(error, 'disconnect');
+      this.broken(error, hook);
     }
   }
 }
@@ -198,7 +206,7 @@ interface WhyTurnedAway extends AboutTransaction {
 const stageOf = (hook: JudgingHook): JournalStage =>
   hook === 'unknownCommand' ? 'helo' : hook === 'dataPost' || hook === 'queue' ? 'dot' : hook;
 
-function stateOf(id: string, { ip }: Client, name: ClientName | Promise<ClientName>): SessionState {
+function stateOf(id: string, { ip, local }: Client, name: ClientName | Promise<ClientName>): SessionState {
   const isKnown = !(name instanceof Promise);
   const state: SessionState = {
     id,
@@ -206,7 +214,8 @@ function stateOf(id: string, { ip }: Client, name: ClientName | Promise<ClientNa
     clientName: Object.freeze(isKnown ? Promise.resolve(deepFreeze(name)) : name.then(deepFreeze)),
     knownClientName: isKnown ? name : undefined,
     helo: '',
-    secure: false,
+    tls: undefined,
+    localAddress: () => local && deepFreeze(local()),
     unknownCommands: 0,
   };
   if (!isKnown) void state.clientName.then((found) => (state.knownClientName = found));

@@ -34,6 +34,9 @@ export class SmtpSession {
   #transaction: SmtpTransaction | undefined;
   /** The message that is being received: 354 has been said, its end has not come. */
   #message: IncomingMessage | undefined;
+  /** The message is whole, and is judged, relayed or archived, whether its client is there or not. */
+  #isDisposing = false;
+  #isGone = false;
   #refusedRecipients = 0;
   /** The turn of /srv in which the client was last replied to. */
   #repliedIn = -1;
@@ -87,8 +90,8 @@ export class SmtpSession {
   /** RFC 3207 §4.2: what was said before the handshake is forgotten. */
   secured(tls: TlsFacts): void {
     this.#tls = tls;
+    this.#endTransaction();
     this.#plugins.secured(tls);
-    this.#transaction = undefined;
   }
 
   answer(command: SessionCommand): Eventual<Reply> {
@@ -102,7 +105,7 @@ export class SmtpSession {
       case 'data':
         return this.#data();
       case 'rset':
-        this.#transaction = undefined;
+        this.#endTransaction();
         return ok;
       case 'noop':
         return ok;
@@ -121,7 +124,7 @@ export class SmtpSession {
 
   /** RFC 5321 §4.1.4: it ends a transaction, also where a plugin refuses it. */
   #greet(name: string, extended: boolean): Eventual<Reply> {
-    this.#transaction = undefined;
+    this.#endTransaction();
     this.#plugins.helo = name;
     this.#extended = extended;
     return after(this.#relaying ? undefined : this.#plugins.atSession('helo'), (stopped) => {
@@ -150,13 +153,22 @@ export class SmtpSession {
     const address = path.kind === 'mailbox' ? path.address : undefined;
     if (address && needsSmtpUtf8(address) && !smtpUtf8)
       return reply(553, '5.6.7', 'Non-ASCII sender address without SMTPUTF8');
-    return this.#begin({ reversePath: address?.text ?? '', domain: address?.domain ?? '', smtpUtf8, eightBit });
+    return this.#begin({
+      reversePath: address?.text ?? '',
+      domain: address?.domain ?? '',
+      smtpUtf8,
+      eightBit,
+      parameters: parameters.size === 0 ? undefined : wordsOf(parameters),
+    });
   }
 
   #begin(sender: Sender): Eventual<Reply> {
     const transaction = new SmtpTransaction(newId(), sender, performance.now());
     return after(this.#relaying ? undefined : this.#plugins.atMail(transaction), (stopped) => {
-      if (stopped) return stopped;
+      if (stopped) {
+        this.#plugins.reset(transaction);
+        return stopped;
+      }
       this.#transaction = transaction;
       this.#refusedRecipients = 0;
       return senderOk;
@@ -276,6 +288,7 @@ export class SmtpSession {
     this.#message = undefined;
     if (!transaction || !message) return localProblem;
     message.end();
+    this.#isDisposing = true;
     try {
       return await dispose({
         transaction,
@@ -289,7 +302,9 @@ export class SmtpSession {
     } catch (error) {
       return this.#plugins.broken(error, 'data', { transaction, recipient: transaction.recipients[0] });
     } finally {
-      this.#transaction = undefined;
+      this.#isDisposing = false;
+      if (this.#isGone) this.#leave();
+      else this.#endTransaction();
       const discarded = message.discard();
       if (discarded) await discarded;
     }
@@ -311,7 +326,18 @@ export class SmtpSession {
     if (this.#message) this.#brokenOff();
     void this.#message?.discard();
     this.#message = undefined;
+    if (this.#isDisposing) this.#isGone = true;
+    else this.#leave();
+  }
+
+  #leave(): void {
+    this.#endTransaction();
     this.#plugins.disconnected();
+  }
+
+  #endTransaction(): void {
+    if (this.#transaction) this.#plugins.reset(this.#transaction);
+    this.#transaction = undefined;
   }
 
   /** RFC 3848, RFC 6531 §4.3. */
@@ -320,6 +346,9 @@ export class SmtpSession {
     return `${transaction.sender.smtpUtf8 ? 'UTF8SMTP' : 'ESMTP'}${this.secure ? 'S' : ''}`;
   }
 }
+
+const wordsOf = (parameters: PathArgument['parameters']): readonly string[] =>
+  [...parameters].map(([keyword, value]) => (value === true ? keyword : `${keyword}=${value}`));
 
 /** STARTTLS and XCLIENT change the session itself: they are the connection's. */
 type SessionCommand = Exclude<Command, { readonly kind: 'starttls' | 'xclient' }>;

@@ -3,7 +3,8 @@
  * of those names that came with it.
  */
 import type { AuthenticationResult, ClientName } from '../hooks/plugin.js';
-import type { Header } from '../mail/header.js';
+import type { Field, Header } from '../mail/header.js';
+import type { ShownField } from '../mail/edits/header-edits.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
 import { fieldText } from '../mail/text.js';
@@ -26,6 +27,7 @@ const ownFields = new Set([
   'x-dkim-result',
   'x-dmarc-result',
   'x-spam-result',
+  'x-quarantine',
   'x-reject-reason',
   'x-reject-plugin',
   'received-spf',
@@ -78,7 +80,25 @@ export function traceFields(facts: TraceFacts): Buffer {
 
 const fieldLine = (name: string, value: string): string => `${name}: ${oneField(value)}\r\n`;
 
-function authentication({ authservId, authentication: results }: TraceFacts): string {
+/** Those of ours that filters are shown: what checks found. The others are none of their business. */
+export function shownOwnFields(
+  facts: Pick<TraceFacts, 'added' | 'authservId' | 'authentication'>,
+): readonly ShownField[] {
+  const found: TraceField[] = facts.added.filter(([name]) => !/^x-/i.test(name));
+  if (facts.authentication.length > 0) found.push([authenticationResultsName, authentication(facts)]);
+  return found.map(([name, value]) => ({
+    name,
+    text: Buffer.from(` ${oneField(value).replaceAll('\r\n', '\n')}`).toString('latin1'),
+  }));
+}
+
+/** Authentication-Results is none: filters write it, too. */
+export const isOwnField = (name: string): boolean => ownFields.has(name.toLowerCase());
+
+function authentication({
+  authservId,
+  authentication: results,
+}: Pick<TraceFacts, 'authservId' | 'authentication'>): string {
   const methods = results.map(({ method, result, details }) => [`${method}=${result}`, ...details]);
   return writeAuthenticationResults({ authservId, methods }, { folded: true });
 }
@@ -135,19 +155,45 @@ function writeDateTime(time: Date): string {
 export function withoutOwnFields(message: MessageSource, header: Header, authservId: string): MessageSource {
   const kept = keptFields(header, authservId);
   const first = header.fields[0]?.raw[0];
-  if (first === 0x20 || first === 0x09) return join(Buffer.from('\r\n'), message, 0);
+  if (first === 0x20 || first === 0x09) return withHead(Buffer.from('\r\n'), message, 0);
   if (kept === undefined) return message;
   const skipped = header.fields.reduce((sum, field) => sum + field.raw.length, 0);
-  return join(Buffer.concat(kept), message, skipped);
+  return withHead(Buffer.concat(kept), message, skipped);
 }
 
 /** undefined when all fields stay. */
 function keptFields(header: Header, authservId: string): Buffer[] | undefined {
-  const kept = header.fields.filter(
-    (field) =>
-      !ownFields.has(field.name) && !(field.name === 'authentication-results' && isFrom(authservId, field.value)),
-  );
+  const kept = header.fields.filter((field) => isKept(field, authservId));
   return kept.length === header.fields.length ? undefined : kept.map((field) => field.raw);
+}
+
+const isKept = ({ name, value }: Field, authservId: string): boolean =>
+  !ownFields.has(name) && !(name === 'authentication-results' && isFrom(authservId, value));
+
+/** The header section of the message, as others will read it. */
+export interface HeaderSplit {
+  /** Without those that only we may write, up to the first line that is none. */
+  readonly fields: readonly Field[];
+  /** That line and what stands behind it in the header section: for an MTA, the body begins there. */
+  readonly rest: Buffer;
+  /** It goes before the rest, where that would continue the field before it. */
+  readonly separator: string;
+  /** Those of the header section in all, without the empty line that ends it. */
+  readonly octets: number;
+}
+
+export function fieldsBelow(header: Header, authservId: string): HeaderSplit {
+  const kept = header.fields.filter((field) => isKept(field, authservId));
+  const end = kept.findIndex(({ name }) => name === '');
+  const fields = end < 0 ? kept : kept.slice(0, end);
+  const lines = end < 0 ? [] : kept.slice(end).map(({ raw }) => raw);
+  const continues = lines[0]?.[0] === 0x20 || lines[0]?.[0] === 0x09;
+  return {
+    fields,
+    rest: Buffer.concat(lines),
+    separator: continues ? '\r\n' : '',
+    octets: header.fields.reduce((sum, { raw }) => sum + raw.length, 0),
+  };
 }
 
 /** It is true even where the rest of the field is malformed: a reader might be content with its beginning. */
@@ -155,7 +201,7 @@ const isFrom = (authservId: string, value: string): boolean =>
   authservIdOf(value)?.toLowerCase() === authservId.toLowerCase();
 
 /** `head`, then the message from `skip` on. */
-function join(head: Buffer, message: MessageSource, skip: number): MessageSource {
+export function withHead(head: Buffer, message: MessageSource, skip: number): MessageSource {
   return {
     size: head.length + message.size - skip,
     parts() {

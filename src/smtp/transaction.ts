@@ -7,7 +7,7 @@
 import type { AuthenticationResult, Recipient } from '../hooks/plugin.js';
 import type { NotedVerdict } from '../hooks/run.js';
 import type { PluginWord } from '../journal/line.js';
-import type { Pardon, Rejection, Verdict } from '../mail/verdict.js';
+import type { Pardon, Rejection, Rewrite, Verdict } from '../mail/verdict.js';
 
 /**
  * deliverable and refused: of a hosted domain. postmaster: the domainless one. relay: whatever a client in
@@ -26,6 +26,8 @@ export interface Sender {
   readonly domain: string;
   readonly smtpUtf8: boolean;
   readonly eightBit: boolean;
+  /** The ESMTP words of MAIL, as given. */
+  readonly parameters?: readonly string[] | undefined;
 }
 
 export interface TransactionRecipient extends Recipient {
@@ -51,6 +53,7 @@ export class SmtpTransaction {
   #domain = '';
   #objection: Objection | undefined;
   readonly #said: PluginWord[] = [];
+  #rewritten: Rewritten = {};
   #pardon: { readonly plugin: string; readonly pardon: Pardon } | undefined;
 
   constructor(id: string, sender: Sender, startedAt: number) {
@@ -81,7 +84,25 @@ export class SmtpTransaction {
     return this.#recipients;
   }
 
-  /** Whom to name to the local MTA: those that were taken at RCPT. undefined: they are not the same any more. */
+  /** What plugins have changed of that which is relayed. */
+  get rewritten(): Rewritten {
+    return this.#rewritten;
+  }
+
+  /** Nothing that a plugin adds or changes counts any more. */
+  get isJudged(): boolean {
+    return this.#isJudged;
+  }
+
+  /** Was that recipient, in wire form, answered 250? */
+  hasTaken(recipient: string): boolean {
+    return this.#taken.has(recipient);
+  }
+
+  /**
+   * Whom to name to the local MTA where no plugin has changed it: those that were taken at RCPT. undefined: they are
+   * not the same any more.
+   */
   get envelope(): readonly string[] | undefined {
     const texts = this.#recipients.map(({ text }) => text);
     return texts.length === this.#taken.size && texts.every((text) => this.#taken.has(text)) ? texts : undefined;
@@ -153,11 +174,31 @@ export class SmtpTransaction {
     if (word && this.#said.length < maxSaid) this.#said.push(word);
   }
 
+  #rewrite(plugin: string, { recipients, reversePath, body }: Rewrite): void {
+    if (this.#isJudged) return;
+    this.#rewritten = {
+      ...this.#rewritten,
+      ...(recipients !== undefined && { recipients, plugin }),
+      ...(reversePath !== undefined && { reversePath }),
+      ...(body !== undefined && { body: Buffer.from(body) }),
+    };
+  }
+
   /** The first objection stands, later ones are no news; of pardons one that lifts all. */
   note({ plugin, verdict }: NotedVerdict): void {
     if (verdict.kind === 'reject') this.#objection ??= { plugin, rejection: verdict };
+    else if (verdict.kind === 'rewrite') this.#rewrite(plugin, verdict);
     else if (this.#pardon?.pardon.lifts !== 'all') this.#pardon = { plugin, pardon: verdict };
   }
+}
+
+/** What is not there is as it came. */
+export interface Rewritten {
+  readonly recipients?: readonly string[];
+  readonly reversePath?: string;
+  readonly body?: Buffer;
+  /** The one who changed the recipients. */
+  readonly plugin?: string;
 }
 
 /** Many recipients may each be objected to. */
@@ -174,6 +215,8 @@ function wordOf(plugin: string, verdict: Verdict, ms: number | undefined): Plugi
     case 'note':
     case 'pardon':
       return [plugin, 'pass', verdict.log];
+    case 'rewrite':
+      return [plugin, 'mark', verdict.log];
     case 'reject':
     case 'refuse':
       return [plugin, 'reject', verdict.log];

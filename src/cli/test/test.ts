@@ -116,6 +116,7 @@ const styles: Readonly<Record<PluginSaid['verdict'], Style>> = {
   reject: 'red',
   refuse: 'red',
   pardon: 'green',
+  rewrite: 'green',
   pass: 'green',
   accept: 'green',
 };

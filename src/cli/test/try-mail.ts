@@ -123,6 +123,7 @@ function reasonOf(verdict: Verdict): string {
       return verdict.why;
     case 'note':
     case 'pardon':
+    case 'rewrite':
       return verdict.log;
     case 'reject':
       return verdict.log === verdict.reason ? verdict.reason : `${verdict.reason} (${verdict.log})`;

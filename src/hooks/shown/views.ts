@@ -6,6 +6,7 @@
 import type { Content } from '../../mail/content/content.js';
 import { deepFreeze } from '../../mail/frozen.js';
 import type { Field, Header } from '../../mail/header.js';
+import type { HeaderEdit } from '../../mail/edits/header-edits.js';
 import type { Ip } from '../../mail/ip.js';
 import type { MessageSource } from '../../mail/message.js';
 import type { Rejection } from '../../mail/verdict.js';
@@ -15,13 +16,16 @@ import type {
   ClientName,
   DataContext,
   Host,
+  LocalAddress,
   MailContext,
   Markers,
   PluginStore,
   RcptContext,
   Recipient,
+  RelayedMail,
   SessionContext,
   SessionFacts,
+  TlsSeen,
   UnknownCommandContext,
 } from '../contexts.js';
 import type { PluginSurroundings } from './surroundings.js';
@@ -33,14 +37,19 @@ export interface SessionState {
   readonly clientName: Promise<ClientName>;
   knownClientName: ClientName | undefined;
   helo: string;
-  secure: boolean;
+  tls: TlsSeen | undefined;
+  readonly localAddress: () => LocalAddress | undefined;
   unknownCommands: number;
 }
 
 /** What plugins see of a transaction, and may add to it. */
 export interface SeenTransaction {
   readonly id: string;
-  readonly sender: { readonly reversePath: string; readonly domain: string };
+  readonly sender: {
+    readonly reversePath: string;
+    readonly domain: string;
+    readonly parameters?: readonly string[] | undefined;
+  };
   readonly domain: string;
   readonly recipients: readonly Recipient[];
   readonly objection: { readonly rejection: Rejection } | undefined;
@@ -66,6 +75,8 @@ export interface SeenMail {
   isHosted(domain: string): boolean;
   /** Asked once. */
   content(): Promise<Content>;
+  editHeader(edit: HeaderEdit): string | undefined;
+  relayed(): RelayedMail;
 }
 
 export const sessionFacts = (state: SessionState): SessionFacts => Object.freeze(new SessionView(state));
@@ -122,7 +133,13 @@ class SessionView implements SessionFacts {
     return this.#state.helo;
   }
   get secure(): boolean {
-    return this.#state.secure;
+    return this.#state.tls !== undefined;
+  }
+  get tls(): TlsSeen | undefined {
+    return this.#state.tls;
+  }
+  get localAddress(): LocalAddress | undefined {
+    return this.#state.localAddress();
   }
   get unknownCommands(): number {
     return this.#state.unknownCommands;
@@ -185,7 +202,12 @@ class MailContextView extends SessionContextView implements MailContext {
   get senderDomain(): string {
     return this.#transaction.sender.domain;
   }
+  get parameters(): readonly string[] {
+    return this.#transaction.sender.parameters ?? noParameters;
+  }
 }
+
+const noParameters: readonly string[] = Object.freeze([]);
 
 class RcptContextView extends MailContextView implements RcptContext {
   readonly #seen: SeenRecipient;
@@ -256,6 +278,15 @@ class DataContextView extends MailContextView implements DataContext {
     return (name, value) =>
       this.#transaction.addArchivedField(fieldName(name), () => textOf(value(), `the field ${name}`));
   }
+  get editHeader(): DataContext['editHeader'] {
+    return (edit) => this.#seen.editHeader(editOf(edit));
+  }
+  get relayed(): DataContext['relayed'] {
+    return () => {
+      const mail = this.#seen.relayed();
+      return deepFreeze({ ...mail, body: new MessageView(mail.body) });
+    };
+  }
   get isHosted(): DataContext['isHosted'] {
     return (domain) => this.#seen.isHosted(domain);
   }
@@ -276,6 +307,25 @@ class DataContextView extends MailContextView implements DataContext {
 }
 
 const copyOf = ({ text, localPart, domain }: Recipient): Recipient => Object.freeze({ text, localPart, domain });
+
+function editOf(edit: HeaderEdit): HeaderEdit {
+  const name = textOf(edit.name, 'the name of a field');
+  const text = textOf(edit.text, `the field ${name}`);
+  switch (edit.kind) {
+    case 'add':
+      return { kind: 'add', name, text };
+    case 'insert':
+    case 'change':
+      return { kind: edit.kind, index: indexOf(edit), name, text };
+    default:
+      throw new TypeError('no change of a header section');
+  }
+}
+
+function indexOf({ kind, index }: HeaderEdit & { readonly index: number }): number {
+  if (Number.isSafeInteger(index) && index >= (kind === 'change' ? 1 : 0)) return index;
+  throw new TypeError(`${String(index)} is no place of a field`);
+}
 
 /** RFC 5322 §2.2. */
 function fieldName(name: unknown): string {

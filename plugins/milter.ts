@@ -1,0 +1,381 @@
+/**
+ * milter — asks a filter that speaks the milter protocol: OpenDKIM, OpenDMARC, rspamd's proxy, clamav-milter, and any
+ * other that Postfix or Sendmail could ask. One line a filter, in the order in which they are asked; each sees the mail
+ * as the one before has left it. It belongs behind valid_users, and behind the checks whose fields the filter reads.
+ *
+ *     milter unix:/run/opendkim/opendkim.sock name=opendkim
+ *     milter inet:127.0.0.1:11332 name=rspamd down=pass
+ *
+ *     name        what log, journal and replies call it: milter-NAME
+ *     down        the filter cannot be asked, is late, or makes no sense: the mail is deferred (defer, the default), or
+ *                 goes on without it (pass)
+ *     timeout     for an answer to connection, HELO, MAIL, RCPT and DATA (30s)
+ *     content     for an answer to header, body and end of the mail (5m)
+ *     quarantine  what the filter wants held back is relayed with X-Quarantine: (mark, the default), or rejected and so
+ *                 archived (archive)
+ *     discard     what the filter wants to vanish is archived, and its sender told 250 (archive, the default), or it is
+ *                 relayed with X-Quarantine: (relay)
+ *
+ * What the filter rejects is read to its end, archived as it came, with the fields that the filter adds, and answered
+ * 550 in the filter's words. In a mail that goes on it may change fields, body, sender and recipients (new ones must be
+ * deliverable, and of the same domain). A whitelisted mail is not shown to it.
+ *
+ * The list switches it on, for all domains. Where /srv/DOMAIN/checks/milter-NAME holds the word log, it is only tried
+ * out: what it would do to the domain's mail is logged, and not done.
+ */
+import { type ArgumentKind, readArguments, time } from '../src/hooks/arguments.js';
+import type {
+  DataContext,
+  MailContext,
+  Markers,
+  Plugin,
+  RcptContext,
+  SessionContext,
+  SessionFacts,
+} from '../src/hooks/plugin.js';
+import { type Reply, reply, replyText } from '../src/mail/reply.js';
+import { asciiText } from '../src/mail/text.js';
+import {
+  defer,
+  discard,
+  note,
+  pass,
+  type Rejection,
+  rewrite as rewriteMail,
+  skip,
+  type Verdict,
+} from '../src/mail/verdict.js';
+import { Availability } from '../src/milter/client/availability.js';
+import { type Filter, FilterSession, type FilterVerdict } from '../src/milter/client/filter-session.js';
+import type { FilterMacros } from '../src/milter/client/commands.js';
+import { type Endpoint, parseEndpoint } from '../src/milter/endpoint.js';
+import { editHeader, quarantineReason, rewriting } from './shared/filter-edits.js';
+
+interface FilterOptions {
+  readonly name: string;
+  readonly down: 'defer' | 'pass';
+  readonly timeout: number;
+  readonly content: number;
+  readonly quarantine: 'mark' | 'archive';
+  readonly discard: 'archive' | 'relay';
+}
+
+const oneOf = <W extends string>(...words: readonly W[]): ArgumentKind<W> => ({
+  right: words.join(' or '),
+  read: (text) => words.find((word) => word === text),
+});
+
+const filterName: ArgumentKind<string> = {
+  right: 'a name of letters, digits, - and _',
+  read: (text) => (/^[A-Za-z0-9][\w-]{0,31}$/.test(text) ? text : undefined),
+};
+
+const kinds: { readonly [K in keyof FilterOptions]: ArgumentKind<FilterOptions[K]> } = {
+  name: filterName,
+  down: oneOf('defer', 'pass'),
+  timeout: time,
+  content: time,
+  quarantine: oneOf('mark', 'archive'),
+  discard: oneOf('archive', 'relay'),
+};
+
+const usual: FilterOptions = {
+  name: '',
+  down: 'defer',
+  timeout: 30_000,
+  content: 300_000,
+  quarantine: 'mark',
+  discard: 'archive',
+};
+
+/** For all filters of a mail: its client waits ten minutes (RFC 5321 §4.5.3.2.6), and the local MTA is yet to come. */
+const allFiltersMs = 480_000;
+
+export default function milter([place, ...args]: readonly string[]): Plugin {
+  if (place === undefined) throw new Error('needs the place of a filter, such as unix:/run/opendkim/opendkim.sock');
+  const endpoint = endpointOf(place);
+  const options = readArguments(args, kinds, usual);
+  if (options.name === '') throw new Error('needs a name, such as name=opendkim');
+  if (options.timeout > options.content) throw new Error('content must not be shorter than timeout');
+  return new MilterPlugin(endpoint, options);
+}
+
+function endpointOf(text: string): Endpoint {
+  const read = parseEndpoint(text);
+  if (!read.ok) throw new Error(`"${text}" ${read.problem}`);
+  if (read.value.kind === 'fd') throw new Error(`"${text}": a filter is asked at a path, or at a host and a port`);
+  return read.value;
+}
+
+class MilterPlugin implements Plugin {
+  readonly name: string;
+  readonly inAll = false;
+  readonly skipsSettled = true;
+  readonly timeoutMs = allFiltersMs + 10_000;
+  readonly #options: FilterOptions;
+  readonly #endpoint: Endpoint;
+  readonly #availability = new Availability();
+  readonly #sessions = new WeakMap<SessionFacts, FilterSession>();
+  /** Those that are shown a message: no recipient that is added meanwhile is a question to them. */
+  readonly #ending = new WeakSet<FilterSession>();
+
+  constructor(endpoint: Endpoint, options: FilterOptions) {
+    this.name = `milter-${options.name}`;
+    this.#endpoint = endpoint;
+    this.#options = options;
+  }
+
+  async mail(context: MailContext): Promise<Verdict> {
+    const session = await this.#sessionOf(context);
+    const { helo, tls } = context.session;
+    const values = sessionMacros(context);
+    const verdict = await session.mail(
+      {
+        address: context.reversePath,
+        parameters: context.parameters,
+        macros: { ...values, ...mailMacros(context) },
+      },
+      { name: helo, macros: { ...values, ...(tls && { tls_version: tls.protocol, cipher: tls.cipher }) } },
+    );
+    // An objection to the mail counts with its first recipient: his domain may only try the filter out.
+    return verdict.kind === 'reject' || verdict.kind === 'discard' ? pass : this.#early(verdict);
+  }
+
+  async rcpt(context: RcptContext): Promise<Verdict> {
+    const session = this.#sessions.get(context.session);
+    if (!session?.isInMail || this.#ending.has(session)) return pass;
+    const { settled } = session;
+    if (settled) return this.#ofMail(settled, context);
+    const { rejection, recipient } = context;
+    const macros = { ...sessionMacros(context), ...mailMacros(context) };
+    if (rejection) {
+      if (rejection.about === 'recipient' && session.wantsRefusedRecipients && !session.hasRecipients)
+        await session.rcpt({
+          address: recipient.text,
+          parameters: [],
+          macros: { ...macros, ...refusedMacros(rejection) },
+        });
+      return skip('refused already');
+    }
+    const told = { rcpt_addr: recipient.text, rcpt_host: recipient.domain, rcpt_mailer: 'smtp' };
+    const verdict = await session.rcpt({ address: recipient.text, parameters: [], macros: { ...macros, ...told } });
+    if (session.settled) return this.#ofMail(verdict, context);
+    if (verdict.kind === 'reject') return this.#tried(context, rejectionOf(verdict, 'recipient'));
+    return this.#tried(context, this.#early(verdict));
+  }
+
+  async dataPost(context: DataContext): Promise<Verdict> {
+    const session = this.#sessions.get(context.session);
+    if (!session?.isInMail) return skip('it was not asked at MAIL');
+    if (session.settled) return this.#ofMail(session.settled, context);
+    this.#ending.add(session);
+    try {
+      return await this.#message(session, context);
+    } finally {
+      this.#ending.delete(session);
+    }
+  }
+
+  reset({ session }: MailContext): void {
+    this.#sessions.get(session)?.abort();
+  }
+
+  disconnect({ session }: SessionContext): void {
+    this.#sessions.get(session)?.quit();
+    this.#sessions.delete(session);
+  }
+
+  async #sessionOf({ session, host }: MailContext): Promise<FilterSession> {
+    const known = this.#sessions.get(session);
+    if (known) return known;
+    const name = await session.clientName();
+    const made = new FilterSession(this.#filterFor(host.maxSize), {
+      host: name.kind === 'confirmed' ? name.name : `[${session.clientIp.text}]`,
+      ip: session.clientIp,
+      macros: sessionMacros({ session, host }),
+    });
+    this.#sessions.set(session, made);
+    return made;
+  }
+
+  #filterFor(maxBody: number): Filter {
+    const { name, timeout, content } = this.#options;
+    return {
+      name,
+      endpoint: this.#endpoint,
+      limits: { timeoutMs: timeout, contentMs: content, maxBody },
+      availability: this.#availability,
+      changed: (problem) => {
+        if (problem === undefined) console.info(`${name} works again`);
+        else console.warn(`${name} is down: ${problem}`);
+      },
+    };
+  }
+
+  async #message(session: FilterSession, context: DataContext): Promise<Verdict> {
+    const mail = context.relayed();
+    const verdict = await inTime(context, session, () =>
+      session.message({
+        fields: mail.fields.map(({ name, text }) => ({ name, value: text })),
+        body: mail.body,
+        macros: { ...sessionMacros(context), ...mailMacros(context) },
+      }),
+    );
+    if (isTriedOut(this.name, context)) return this.#tried(context, this.#wouldBe(verdict));
+    return this.#act(verdict, context, mail);
+  }
+
+  /** What is only tried out changes nothing. */
+  #wouldBe(verdict: FilterVerdict): Verdict {
+    switch (verdict.kind) {
+      case 'go on':
+        return verdict.edits.length === 0 ? pass : note(`log only, would make ${verdict.edits.length} changes`);
+      case 'reject':
+        return rejectionOf(verdict, 'mail');
+      case 'discard':
+        return this.#discard();
+      default:
+        return this.#early(verdict);
+    }
+  }
+
+  #act(verdict: FilterVerdict, context: DataContext, before: ReturnType<DataContext['relayed']>): Verdict {
+    if (verdict.kind === 'defer' || verdict.kind === 'down') return this.#early(verdict);
+    const { edits } = verdict;
+    const refused = editHeader(context, edits);
+    if (verdict.kind === 'reject') return rejectionOf(verdict, 'mail');
+    if (verdict.kind === 'discard') {
+      if (this.#options.discard === 'archive') return this.#discard();
+      context.addField('X-Quarantine', `Discarded by ${this.#options.name}`);
+    }
+    const held = quarantineReason(edits);
+    if (held !== undefined) {
+      const reason = held === '' ? `Quarantined by ${this.#options.name}` : held;
+      if (this.#options.quarantine === 'archive') return rejectionOf({ text: [reason], enhanced: '5.7.1' }, 'mail');
+      context.addField('X-Quarantine', reason);
+    }
+    const { what, problems } = rewriting(edits, before, context);
+    const log = [
+      ...Object.keys(what).map((part) => `changes ${part === 'reversePath' ? 'the sender' : `the ${part}`}`),
+      ...[...refused, ...problems].map((problem) => `not changed: ${asciiText(problem, 200)}`),
+      ...(verdict.kind === 'discard' ? ['would discard it'] : []),
+      ...(held === undefined ? [] : [`would quarantine it: ${held}`]),
+    ].join('; ');
+    if (Object.keys(what).length > 0) return rewriteMail(what, log);
+    return log === '' ? pass : note(log);
+  }
+
+  #discard(): Verdict {
+    return discard(`Discarded by ${this.#options.name}`);
+  }
+
+  /** What was said of the mail as a whole before its message was shown. */
+  #ofMail(verdict: FilterVerdict, context: RcptContext | DataContext): Verdict {
+    if (verdict.kind === 'discard' && this.#options.discard === 'relay') return this.#marked(context);
+    if (verdict.kind === 'down' && this.#options.down === 'pass') return skip(`not asked: ${verdict.problem}`);
+    return verdict.kind === 'go on' ? pass : this.#tried(context, this.#wouldBe(verdict));
+  }
+
+  /** At RCPT there is no field to write yet. */
+  #marked(context: RcptContext | DataContext): Verdict {
+    if (!('addField' in context) || isTriedOut(this.name, context)) return note('would discard it');
+    context.addField('X-Quarantine', `Discarded by ${this.#options.name}`);
+    return note('would discard it');
+  }
+
+  /** An answer that is due at once. */
+  #early(verdict: FilterVerdict): Verdict {
+    switch (verdict.kind) {
+      case 'defer':
+        return defer('', replyText(verdict.reply), verdict.reply);
+      case 'down':
+        return this.#options.down === 'pass'
+          ? note(`not asked: ${verdict.problem}`)
+          : defer('', verdict.problem, isDown);
+      default:
+        return pass;
+    }
+  }
+
+  #tried(context: RcptContext | DataContext, verdict: Verdict): Verdict {
+    if (verdict.kind !== 'reject' && verdict.kind !== 'defer') return verdict;
+    return isTriedOut(this.name, context) ? note(`log only, would ${verdict.kind}: ${verdict.log}`) : verdict;
+  }
+}
+
+const isDown: Reply = reply(451, '4.3.0', 'Your mail cannot be filtered now, try again later');
+
+const isTriedOut = (
+  check: string,
+  { markers, domain }: { readonly markers: Markers; readonly domain: string },
+): boolean => markers.checkMode(domain, check, false) === 'log';
+
+function rejectionOf(
+  { text, enhanced }: { readonly text: readonly string[]; readonly enhanced: string },
+  about: Rejection['about'],
+): Rejection {
+  const [reason = '', ...further] = text;
+  const log = text.join(' ');
+  return { kind: 'reject', about, enhanced, reason, log, ...(further.length > 0 && { further }) };
+}
+
+/** When the first filter was shown the message. */
+const shownAt = new WeakMap<DataContext['message'], number>();
+
+async function inTime(
+  { message }: DataContext,
+  session: FilterSession,
+  ask: () => Promise<FilterVerdict>,
+): Promise<FilterVerdict> {
+  const since = shownAt.get(message) ?? performance.now();
+  shownAt.set(message, since);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<FilterVerdict>((resolve) => {
+    timer = setTimeout(
+      () => {
+        session.giveUp();
+        resolve({ kind: 'defer', reply: isDown });
+      },
+      Math.max(0, since + allFiltersMs - performance.now()),
+    );
+  });
+  try {
+    return await Promise.race([ask(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Macros of the session, by the names that Postfix and Sendmail have for them. */
+function sessionMacros({ session, host }: Pick<MailContext, 'session' | 'host'>): FilterMacros {
+  const { clientIp, knownClientName: name, localAddress } = session;
+  const named = name?.kind === 'confirmed' ? name.name : 'unknown';
+  const ptr = name?.kind === 'confirmed' || name?.kind === 'unconfirmed' ? name.name : 'unknown';
+  return {
+    j: host.hostname,
+    daemon_name: host.hostname,
+    if_name: host.hostname,
+    v: 'postern',
+    _: `${named} [${clientIp.text}]`,
+    client_addr: prefixed(clientIp),
+    client_name: named,
+    client_ptr: ptr,
+    ...(localAddress && { daemon_addr: localAddress.ip.text, if_addr: prefixed(localAddress.ip) }),
+  };
+}
+
+const prefixed = ({ family, text }: SessionFacts['clientIp']): string => (family === 6 ? `IPv6:${text}` : text);
+
+const mailMacros = ({ id, reversePath, senderDomain }: MailContext): FilterMacros => ({
+  i: id,
+  mail_addr: reversePath,
+  mail_host: senderDomain,
+  mail_mailer: 'smtp',
+});
+
+/** Sendmail's way to show one. */
+const refusedMacros = ({ enhanced, reason }: Rejection): FilterMacros => ({
+  rcpt_mailer: 'error',
+  rcpt_host: enhanced,
+  rcpt_addr: asciiText(reason),
+});

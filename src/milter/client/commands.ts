@@ -1,0 +1,98 @@
+/** What a client says to a filter, as frames: the other side of `command`. Text becomes octets here. */
+import type { Ip } from '../../mail/ip.js';
+import { frame, u32 } from '../codec.js';
+import { listedName } from '../macros.js';
+import type { Offer } from '../negotiation.js';
+import type { MacroStage } from '../policy.js';
+
+/** SMFIC_OPTNEG */
+export const encodeOffer = ({ version, actions, protocol }: Offer): Buffer =>
+  frame('O', u32(version), u32(actions), u32(protocol));
+
+/** Octets of a text, one to a character; NUL would end it. */
+const wire = (text: string): string =>
+  (isAscii.test(text) ? text : Buffer.from(text).toString('latin1')).replaceAll('\0', '?');
+const isAscii = /^[\x01-\x7f]*$/;
+
+const nul = (texts: readonly string[]): string => texts.map((text) => `${wire(text)}\0`).join('');
+
+/** SMFIC_CONNECT; `host` is a confirmed name, or the address in brackets. */
+export function encodeConnect(host: string, ip: Ip, port: number): Buffer {
+  const family = ip.family === 6 ? '6' : '4'; // SMFIA_INET6, SMFIA_INET
+  return frame('C', nul([host]), family, Uint8Array.of(port >>> 8, port), nul([ip.text]));
+}
+
+/** SMFIC_HELO */
+export const encodeHelo = (name: string): Buffer => frame('H', nul([name]));
+
+/** SMFIC_MAIL, SMFIC_RCPT: the address without brackets, and the words behind it. */
+export const encodePath = (code: 'M' | 'R', address: string, parameters: readonly string[]): Buffer =>
+  frame(code, nul([`<${address}>`, ...parameters]));
+
+/** Postfix cuts a field for its filters; libmilter hangs up at 65,536 octets. */
+const maxField = 60_000;
+
+/** SMFIC_HEADER; name and value are octets, one to a character, the value's lines end in LF. */
+export function encodeHeader(name: string, value: string): Buffer {
+  const shownName = name.slice(0, maxField);
+  return frame('L', shownName, '\0', value.slice(0, maxField - shownName.length).replaceAll('\0', '?'), '\0');
+}
+
+/** MILTER_MAX_DATA_SIZE: libmilter hangs up at one octet more. */
+export const maxChunk = 65_535;
+
+/** SMFIC_BODY */
+export const encodeChunk = (octets: Uint8Array): Buffer => frame('B', octets);
+
+export const commands = {
+  data: frame('T'), // SMFIC_DATA
+  eoh: frame('N'), // SMFIC_EOH
+  eom: frame('E'), // SMFIC_BODYEOB
+  abort: frame('A'), // SMFIC_ABORT
+  quit: frame('Q'), // SMFIC_QUIT
+  /** Macros for the end of the message, of which there are none: it is sent to be acknowledged. */
+  nudge: frame('D', 'E'),
+} as const;
+
+/** The code of the command that the macros of a stage come with, and the stage's number (SMFIM_*). */
+const stages: Readonly<Record<MacroStage, readonly [code: string, number: number]>> = {
+  connect: ['C', 0],
+  helo: ['H', 1],
+  mail: ['M', 2],
+  rcpt: ['R', 3],
+  data: ['T', 4],
+  eom: ['E', 5],
+  eoh: ['N', 6],
+};
+
+/** What Postfix sends; {if_addr} and {if_name} are Sendmail's, and milter-greylist's. */
+const usual: Readonly<Record<MacroStage, readonly string[]>> = {
+  connect: ['j', 'daemon_name', 'daemon_addr', 'if_name', 'if_addr', 'v', '_'],
+  helo: ['tls_version', 'cipher'],
+  mail: ['i', 'mail_addr', 'mail_host', 'mail_mailer'],
+  rcpt: ['i', 'rcpt_addr', 'rcpt_host', 'rcpt_mailer'],
+  data: ['i'],
+  eoh: ['i'],
+  eom: ['i'],
+};
+
+/** Values by name, without braces. */
+export type FilterMacros = Readonly<Record<string, string>>;
+
+/**
+ * SMFIC_MACRO: the macros of a stage that have a value, those that the filter asked for or the usual ones; undefined
+ * where there are none. Each name has its value: some filters die of one that has not.
+ */
+export function encodeMacros(
+  stage: MacroStage,
+  lists: ReadonlyMap<number, readonly string[]>,
+  values: FilterMacros,
+): Buffer | undefined {
+  const [code, number] = stages[stage];
+  let text = '';
+  for (const name of lists.get(number) ?? usual[stage]) {
+    const value = values[name.replace(/^\{(.*)\}$/, '$1')];
+    if (value !== undefined) text += nul([listedName(name), value]);
+  }
+  return text === '' ? undefined : frame('D', code, text);
+}

@@ -1,0 +1,75 @@
+/**
+ * Whom a mail is relayed to: the recipients that were taken, or those that a plugin wants instead. A new one is judged
+ * as any at RCPT; no plugin can send a mail where no client could have.
+ */
+import type { SessionFacts } from '../hooks/plugin.js';
+import { runHook } from '../hooks/run.js';
+import { rcptContext } from '../hooks/shown/views.js';
+import { type Address, needsSmtpUtf8, parseAddress } from '../mail/address.js';
+import type { Eventual } from '../mail/eventual.js';
+import { type Reply, isTemporary, localProblem } from '../mail/reply.js';
+import { RecipientJudgement } from './recipient-judgement.js';
+import type { Services } from './services.js';
+import type { SmtpTransaction } from './transaction.js';
+
+export interface AddressedMail {
+  readonly transaction: SmtpTransaction;
+  readonly services: Services;
+  readonly session: SessionFacts;
+}
+
+export type RelayRecipients =
+  | { readonly kind: 'recipients'; readonly recipients: readonly string[] }
+  /** The plugin has taken all away. */
+  | { readonly kind: 'nobody'; readonly plugin: string }
+  /** It cannot be told now. */
+  | { readonly kind: 'unknown'; readonly reply: Reply; readonly problem: string };
+
+export function recipientsToRelay(mail: AddressedMail): Eventual<RelayRecipients> {
+  const { envelope: taken, rewritten } = mail.transaction;
+  if (taken === undefined) {
+    const problem = 'the recipients are not those that were taken at RCPT';
+    return { kind: 'unknown', reply: localProblem, problem };
+  }
+  const { recipients: wanted, plugin = '' } = rewritten;
+  return wanted === undefined ? { kind: 'recipients', recipients: taken } : judged(mail, wanted, plugin);
+}
+
+async function judged(mail: AddressedMail, wanted: readonly string[], plugin: string): Promise<RelayRecipients> {
+  const { transaction, services } = mail;
+  const recipients = new Set<string>();
+  for (const text of wanted) {
+    const address = parseAddress(text);
+    const stopped = address === undefined ? 'no address' : await problemOf(mail, address, recipients.size);
+    if (typeof stopped === 'object') return stopped;
+    if (stopped === undefined) recipients.add(address?.text ?? text);
+    else services.log.info({ id: transaction.id, plugin, recipient: text, why: stopped }, 'recipient not added');
+  }
+  return recipients.size > 0 ? { kind: 'recipients', recipients: [...recipients] } : { kind: 'nobody', plugin };
+}
+
+/** Why it may not be a recipient; undefined where it may. */
+async function problemOf(
+  { transaction, services, session }: AddressedMail,
+  address: Address,
+  before: number,
+): Promise<string | RelayRecipients | undefined> {
+  if (transaction.hasTaken(address.text)) return undefined;
+  if (before >= services.settings.max_recipients) return 'too many recipients';
+  if (address.domain !== transaction.domain) return `not of ${transaction.domain}`;
+  if (needsSmtpUtf8(address) && !transaction.sender.smtpUtf8) return 'it needs SMTPUTF8';
+  const judgement = new RecipientJudgement(transaction, address, () => services.relay.probe(address.text));
+  const outcome = await runHook({
+    hook: 'rcpt',
+    plugins: services.plugins,
+    id: transaction.id,
+    context: rcptContext(services.surroundings, session, transaction, judgement),
+    log: () => services.hookLog({ ip: session.clientIp.text, session: session.id, id: transaction.id }),
+    debug: services.settings.log_level === 'debug',
+    timeoutMs: services.settings.plugin_timeout,
+    note: (said) => judgement.note(said),
+  });
+  if (outcome.kind === 'go on') return judgement.objection?.rejection.log;
+  if (!isTemporary(outcome.reply)) return outcome.log;
+  return { kind: 'unknown', reply: outcome.reply, problem: `${address.text}: ${outcome.log}` };
+}

@@ -42,7 +42,7 @@ export interface SpfOptions {
   readonly trace?: boolean;
   /** Fetch the domain's explanation of a fail; default true. */
   readonly explain?: boolean;
-  /** Ends the evaluation with temperror when aborted. */
+  /** Ends the evaluation with temperror when aborted; it is looked at when there is something to wait for. */
   readonly signal?: AbortSignal;
 }
 
@@ -85,7 +85,7 @@ function check(identity: Identity, query: SpfQuery, options: SpfOptions): SpfOut
     totalMs: limits.totalMs,
     spentMs: options.spentMs ?? 0,
     now,
-    signal: options.signal,
+    caller: options,
   });
   const evaluation = new Evaluation({
     identity,

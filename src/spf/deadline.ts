@@ -15,8 +15,8 @@ export interface DeadlineSettings {
   /** How much of it is gone already. */
   readonly spentMs: number;
   readonly now: () => number;
-  /** Cancels the evaluation from outside. */
-  readonly signal: AbortSignal | undefined;
+  /** Whose `signal` cancels the evaluation from outside: it is looked at when there is something to wait for. */
+  readonly caller: { readonly signal?: AbortSignal | undefined };
 }
 
 export class EvaluationDeadline implements LookupOptions {
@@ -48,11 +48,12 @@ export class EvaluationDeadline implements LookupOptions {
   stop(): void {
     if (!this.#running) return;
     clearTimeout(this.#running.timer);
-    this.#settings.signal?.removeEventListener('abort', this.#running.cancel);
+    this.#settings.caller.signal?.removeEventListener('abort', this.#running.cancel);
   }
 
   #start(): RunningClock {
-    const { now, totalMs, spentMs, signal } = this.#settings;
+    const { now, totalMs, spentMs, caller } = this.#settings;
+    const { signal } = caller;
     const leftMs = Math.max(0, totalMs - spentMs);
     let giveUp: (answer: DnsAnswer<never>) => void = () => {};
     const over = new Promise<DnsAnswer<never>>((resolve) => {

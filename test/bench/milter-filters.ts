@@ -18,6 +18,8 @@ export interface Filter {
   readonly where: Where;
   /** Resident memory in KB. */
   memory(): number;
+  /** Seconds of CPU time that it and its workers have used. */
+  cpuSeconds(): number;
   close(): Promise<void>;
 }
 
@@ -26,6 +28,8 @@ export type Missing = string;
 
 export interface Setting {
   readonly folder: string;
+  /** Processes of postern; the others have threads. */
+  readonly workers: number;
   readonly transport: Transport;
   /** `ip:port` for postern; the others ask port 53 of `ip`. */
   readonly dns: { readonly host: string; readonly port: number };
@@ -72,6 +76,7 @@ async function started(name: string, where: Where, child: ChildProcess): Promise
   return {
     name,
     where,
+    cpuSeconds: () => cpuOf(child.pid ?? -1),
     memory: () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]),
     close: async () => {
       child.kill('SIGTERM');
@@ -82,13 +87,21 @@ async function started(name: string, where: Where, child: ChildProcess): Promise
   };
 }
 
+/** proc(5): user and system time are behind the name in brackets, in ticks of 10 ms. */
+function cpuOf(pid: number): number {
+  const [, rest = ''] = /\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, 'latin1')) ?? [];
+  const [user, system] = rest.split(' ').slice(11, 13).map(Number);
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean);
+  return ((user ?? NaN) + (system ?? NaN)) / 100 + children.reduce((sum, child) => sum + cpuOf(Number(child)), 0);
+}
+
 export const startPostern: Start = async (setting) => {
   const { where, spelt } = await place(setting, 'postern');
   const file = join(setting.folder, 'postern.conf');
   const { host, port } = setting.dns;
   writeFileSync(
     file,
-    `socket = ${spelt}\nlog_destination = stderr\nstop_timeout = 1s\ndns_servers = ${host}:${port}\n`,
+    `socket = ${spelt}\nlog_destination = stderr\nstop_timeout = 1s\ndns_servers = ${host}:${port}\nworkers = ${setting.workers}\n`,
   );
   const child = spawn(process.execPath, [posternProgram, 'milter', '-c', file], { stdio: 'ignore' });
   return started('postern', where, child);

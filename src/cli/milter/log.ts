@@ -1,19 +1,21 @@
 /**
  * Where the milter's log goes: syslog, through one long-lived logger(1), for Node has no unix datagram sockets; or
- * stderr, one line an entry, as spf-milter writes it, or as JSON.
+ * stderr, one line an entry, as spf-milter writes it, or as JSON. Under load a log costs more than what it tells of:
+ * a line is made once, and what one turn of the event loop logs is written at its end.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createLogger, type Logger } from '../../log.js';
+import { createLogger } from '../../log.js';
 import { standardOutput } from '../../log-output.js';
 import { printable } from '../../mail/text.js';
+import type { FactLog, LogEntry } from '../service/fact-log.js';
 import type { ServiceConfig } from './service-config.js';
 import { facilityCodes } from './verify-sender/schema.js';
 
 export type LogConfig = Pick<ServiceConfig, 'log_destination' | 'log_level' | 'log_format' | 'syslog_facility'>;
 
 export interface MilterLog {
-  readonly log: Logger;
+  readonly log: FactLog;
   /** Waits until everything is handed on, but not for ever. */
   close(): Promise<void>;
 }
@@ -28,44 +30,110 @@ export interface LogPlaces {
 const places = (): LogPlaces => ({ stderr: standardOutput(2).write, device: '/dev/log', logger: 'logger' });
 
 export function openMilterLog(config: LogConfig, { stderr, device, logger }: LogPlaces = places()): MilterLog {
-  const form = config.log_format === 'json' ? (line: string) => line.trimEnd() : plainLine;
   const syslog =
     config.log_destination === 'syslog' && existsSync(device) ? new Syslog(logger, config.syslog_facility) : undefined;
-  const toStderr = (line: string): void => stderr(`${journalPrefix(line)}${form(line)}\n`);
-  const write = (line: string): void => {
-    if (!syslog?.write(severityOf(line), form(line))) toStderr(line);
+  const toStderr = new TurnOutput(stderr);
+  const write = (severity: number, line: string): void => {
+    if (!syslog?.write(severity, line)) toStderr.write(`${journalPrefix(severity)}${line}\n`);
   };
-  const output = { stream: { write }, isTerminal: false };
-  const log = createLogger(
-    { log_level: config.log_level, log_format: 'json', syslog_prefix: false, log_file: '' },
-    output,
-  );
+  const log = config.log_format === 'json' ? jsonLog(config, write) : plainLog(config, write);
   if (config.log_destination === 'syslog' && !syslog)
     log.warn({}, `there is no ${device}: the log goes to standard error`);
-  return { log, close: async () => syslog?.close() };
+  return {
+    log,
+    close: async () => {
+      toStderr.flush();
+      await syslog?.close();
+    },
+  };
+}
+
+/** Takes a line without its end. */
+type WriteLine = (severity: number, line: string) => void;
+
+function jsonLog({ log_level }: LogConfig, write: WriteLine): FactLog {
+  const stream = { write: (line: string) => write(severityOf(line), line.trimEnd()) };
+  return createLogger(
+    { log_level, log_format: 'json', syslog_prefix: false, log_file: '' },
+    { stream, isTerminal: false },
+  );
 }
 
 /** RFC 5424 severities of pino's levels. */
 function severityOf(line: string): number {
   const level = Number(/^\{"level":(\d+)/.exec(line)?.[1] ?? 30);
-  return level >= 50 ? 3 : level >= 40 ? 4 : level >= 30 ? 6 : 7;
+  return level >= 50
+    ? severities.error
+    : level >= 40
+      ? severities.warn
+      : level >= 30
+        ? severities.info
+        : severities.debug;
 }
 
+/** RFC 5424 §6.2.1 */
+const severities = { error: 3, warn: 4, info: 6, debug: 7 } as const;
+const noEntry: LogEntry = () => {};
+
+function plainLog({ log_level }: LogConfig, write: WriteLine): FactLog {
+  const entry = (level: keyof typeof severities): LogEntry =>
+    severities[level] > severities[log_level]
+      ? noEntry
+      : (facts, text) => write(severities[level], plainLine(facts, text));
+  return {
+    debug: entry('debug'),
+    info: entry('info'),
+    warn: entry('warn'),
+    error: entry('error'),
+    isLevelEnabled: (level) => severities[level] <= severities[log_level],
+  };
+}
+
+const isUnderJournal = Boolean(process.env['JOURNAL_STREAM']);
+
 /** sd-daemon(3): where standard error is the journal, each line may say how grave it is. */
-const journalPrefix = (line: string): string => (process.env['JOURNAL_STREAM'] ? `<${severityOf(line)}>` : '');
+const journalPrefix = (severity: number): string => (isUnderJournal ? `<${severity}>` : '');
 
 /** What journals and syslog daemons take in one piece. */
 const maxLine = 8000;
 
 /** The sentence, and the facts behind it as `key=value`. */
-export function plainLine(json: string): string {
-  const { level: _, time: __, pid: ___, msg, ...facts } = JSON.parse(json) as Record<string, unknown>;
-  const words = Object.entries(facts).map(([key, value]) => `${key}=${wordOf(value)}`);
-  return printable([String(msg), ...words].join(' '), maxLine);
+function plainLine(facts: object, text: string): string {
+  let line = text;
+  for (const [key, value] of Object.entries(facts)) if (value !== undefined) line += ` ${key}=${wordOf(value)}`;
+  return printable(line, maxLine);
 }
 
-const wordOf = (value: unknown): string =>
-  typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+function wordOf(value: unknown): string {
+  if (typeof value === 'string' && /^[^\s"=]+$/.test(value)) return value;
+  return JSON.stringify(value instanceof Error ? (value.stack ?? value.message) : value);
+}
+
+/** A pipe takes so many octets of one write in one piece, whoever else writes to it (pipe(7): PIPE_BUF). */
+const maxWrite = 4096;
+
+/** Writes the lines of one turn of the event loop together. */
+class TurnOutput {
+  readonly #write: (text: string) => void;
+  #lines = '';
+
+  constructor(write: (text: string) => void) {
+    this.#write = write;
+    process.once('exit', () => this.flush());
+  }
+
+  write(line: string): void {
+    if (this.#lines.length + line.length > maxWrite) this.flush();
+    if (this.#lines === '') setImmediate(() => this.flush());
+    this.#lines += line;
+  }
+
+  flush(): void {
+    const lines = this.#lines;
+    this.#lines = '';
+    if (lines !== '') this.#write(lines);
+  }
+}
 
 /** Octets that are kept while the syslog does not read; beyond them lines are dropped. */
 const maxPendingOctets = 1_048_576;

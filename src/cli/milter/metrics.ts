@@ -39,18 +39,28 @@ const families: Readonly<Record<string, Family>> = {
 /** Seconds. */
 const buckets = [0.001, 0.01, 0.05, 0.25, 1, 5, 20];
 
+interface Histogram {
+  /** Values up to each bound, as `buckets` has them. */
+  readonly upTo: number[];
+  sum: number;
+  count: number;
+}
+
 export class Counters {
   readonly #numbers = new Map<string, number>();
+  readonly #histograms = new Map<string, Histogram>();
 
   add(series: string, by = 1): void {
     this.#numbers.set(series, (this.#numbers.get(series) ?? 0) + by);
   }
 
   #time(family: string, seconds: number): void {
-    for (const bound of buckets) this.add(`${family}_bucket{le="${bound}"}`, seconds <= bound ? 1 : 0);
-    this.add(`${family}_bucket{le="+Inf"}`);
-    this.add(`${family}_sum`, seconds);
-    this.add(`${family}_count`);
+    const kept = this.#histograms.get(family) ?? { upTo: buckets.map(() => 0), sum: 0, count: 0 };
+    if (kept.count === 0) this.#histograms.set(family, kept);
+    const first = buckets.findIndex((bound) => seconds <= bound);
+    for (let i = first; i >= 0 && i < buckets.length; i++) kept.upTo[i] = (kept.upTo[i] ?? 0) + 1;
+    kept.sum += seconds;
+    kept.count++;
   }
 
   readonly observe = (event: CountedEvent): void => {
@@ -89,7 +99,13 @@ export class Counters {
   }
 
   get numbers(): Numbers {
-    return Object.fromEntries(this.#numbers);
+    const histograms = [...this.#histograms].flatMap(([family, { upTo, sum: total, count }]) => [
+      ...buckets.map((bound, i) => [`${family}_bucket{le="${bound}"}`, upTo[i] ?? 0] as const),
+      [`${family}_bucket{le="+Inf"}`, count] as const,
+      [`${family}_sum`, total] as const,
+      [`${family}_count`, count] as const,
+    ]);
+    return Object.fromEntries([...this.#numbers, ...histograms]);
   }
 }
 

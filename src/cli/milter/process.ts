@@ -2,7 +2,6 @@
  * One process of `postern milter`, from open socket to last session: the server, reload and stop. What filter it
  * serves, and how that is read anew, is the business of its policy's folder.
  */
-import type { Logger } from '../../log.js';
 import type { Eventual } from '../../mail/eventual.js';
 import { errorText } from '../../mail/error-text.js';
 import type { Problems, Result } from '../../mail/result.js';
@@ -18,6 +17,7 @@ import { type Failure, live, type Service } from '../service/life.js';
 import type { Signals } from '../service/signals.js';
 import { isChild, WorkerSide } from '../service/worker-side.js';
 import { openMilterLog } from './log.js';
+import type { FactLog } from '../service/fact-log.js';
 import { Counters, type Numbers, serveMetrics } from './metrics.js';
 import type { ServiceConfig } from './service-config.js';
 import { permissionsOf } from './socket-permissions.js';
@@ -33,7 +33,7 @@ export interface ServedFilter<S, T> {
 
 /** What a filter is made with. */
 export interface FilterTools {
-  readonly log: Logger;
+  readonly log: FactLog;
   readonly counters: Counters;
   /** The worker that runs it; undefined where the process serves alone. */
   readonly side: WorkerSide | undefined;
@@ -159,14 +159,14 @@ class MilterService<S, T> implements Service {
 
 const unavailable = (problem: string): Failure => ({ code: exit.unavailable, problems: [problem] });
 
-export function announce(log: Logger, bound: Endpoint): void {
+export function announce(log: FactLog, bound: Endpoint): void {
   log.info({ socket: endpointText(bound) }, `postern ${version} starting`);
   const lines = smtpdMilters(bound);
   if (lines) log.info({}, `for Postfix: ${lines.postfix}`);
   if (lines) log.info({}, `for Sendmail: ${lines.sendmail}`);
 }
 
-export function logProblem(log: Logger, problem: MilterProblem): void {
+export function logProblem(log: FactLog, problem: MilterProblem): void {
   switch (problem.kind) {
     case 'protocol':
       return log.warn({}, `connection closed: the MTA broke the milter protocol: ${problem.text}`);

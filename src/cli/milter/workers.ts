@@ -1,5 +1,4 @@
 /** The primary process of several milter workers: holds the socket, adds up their numbers. */
-import type { Logger } from '../../log.js';
 import type { Endpoint } from '../../milter/endpoint.js';
 import { endpointText } from '../../milter/endpoint.js';
 import { parseIp } from '../../mail/ip.js';
@@ -12,6 +11,7 @@ import type { Account } from '../service/privileges.js';
 import type { Signals } from '../service/signals.js';
 import { Workers } from '../service/workers.js';
 import { openMilterLog } from './log.js';
+import type { FactLog } from '../service/fact-log.js';
 import { permissionsOf } from './socket-permissions.js';
 import type { ServiceConfig } from './service-config.js';
 import { lasting, type Numbers, serveMetrics, sum } from './metrics.js';
@@ -32,14 +32,14 @@ const silentMs = 15_000;
 
 class MilterPrimary implements Service {
   readonly #config: ServiceConfig;
-  readonly #log: Logger;
+  readonly #log: FactLog;
   readonly #numbers = new WorkersNumbers();
   #port: Port | undefined;
   #workers: Workers | undefined;
 
   readonly account: Account;
 
-  constructor(config: ServiceConfig, log: Logger) {
+  constructor(config: ServiceConfig, log: FactLog) {
     this.#config = config;
     this.account = { user: config.user, group: config.group };
     this.#log = log;

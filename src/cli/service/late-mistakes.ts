@@ -3,13 +3,13 @@
  * hears. It cuts no mail: it is logged with the plugin's name, its own mail is deferred, and the worker, whose state
  * nobody knows now, asks to be replaced.
  */
-import type { Logger } from '../../log.js';
+import type { FactLog } from './fact-log.js';
 import { errorText } from '../../mail/error-text.js';
 import { failPending } from '../../hooks/watched/pending.js';
 import { pluginIn } from '../../hooks/plugin-console.js';
 
 /** Handles late mistakes from now on; calls `retire` for each. */
-export function outliveLateMistakes(log: Logger, retire: () => void): void {
+export function outliveLateMistakes(log: Pick<FactLog, 'error'>, retire: () => void): void {
   process.on('uncaughtException', (thrown: unknown) => {
     const error = mistakeOf(thrown);
     const plugin = pluginIn(error.stack ?? '');

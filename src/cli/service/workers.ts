@@ -2,14 +2,14 @@
  * Keeps the worker processes of one service running: the first is started alone, so that what is wrong is said once;
  * one that dies, falls silent or retires is followed by another.
  */
-import type { Logger } from '../../log.js';
+import type { FactLog } from './fact-log.js';
 import { exit } from '../exit-codes.js';
 import { Child, type ChildEnd, type ChildProgram, leave, retiring, serving } from './child.js';
 
 export interface WorkersToKeep {
   readonly count: number;
   readonly program: ChildProgram;
-  readonly log: Logger;
+  readonly log: FactLog;
   /** It is how long a worker may be silent before it is killed. */
   readonly silentMs: () => number;
   /** It is called when a worker has been started, before it asks anything. */

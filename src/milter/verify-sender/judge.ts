@@ -5,7 +5,7 @@
 import { after, type Eventual } from '../../mail/eventual.js';
 import { parseDomain } from '../../mail/domain.js';
 import type { Ip } from '../../mail/ip.js';
-import { checkHelo, checkHost, type SpfOutcome } from '../../spf/check-host.js';
+import { checkHelo, checkHost, type SpfOptions, type SpfOutcome } from '../../spf/check-host.js';
 import { withoutFinalDot } from '../../spf/domain.js';
 import { matchesAny } from './pattern.js';
 import type { RefusableResult, VerifySettings } from './settings.js';
@@ -22,6 +22,11 @@ export interface JudgedMail {
   readonly smtpUtf8: boolean;
   /** This host's name. */
   readonly receiver: string;
+  /** The mail, or the session, whose end ends the judging. Its signal costs something: few need it. */
+  readonly life: Life;
+}
+
+export interface Life {
   readonly signal: AbortSignal;
 }
 
@@ -51,9 +56,9 @@ export interface HeloMemory {
 export interface JudgeContext {
   readonly settings: VerifySettings;
   readonly tools: VerifyTools;
-  /** The session's HELO result and signal, which outlive the message that asked for the result. */
+  /** The session and its HELO result, which outlive the message that asked for the result. */
   readonly memory: HeloMemory;
-  readonly sessionSignal: AbortSignal;
+  readonly session: Life;
 }
 
 const nothing: Judgement = { verified: [], results: [], refusal: undefined };
@@ -102,9 +107,10 @@ export async function judgeProspectively(subject: JudgedMail, context: JudgeCont
   let worst: SenderRefusal | undefined;
   for (const ip of settings.prospective_ip) {
     const query = { ip, helo: subject.receiver, from: subject.from, receiver: subject.receiver };
-    const outcome = await checkHost(query, optionsOf(context, subject.signal, started));
+    const outcome = await checkHost(query, optionsOf(context, subject.life, started));
     const verified = { outcome, identity: subject.from };
-    note(verified, { ...subject, ip }, { tools, milliseconds: tools.now() - started, prospective: true });
+    const prospective = { ip, helo: subject.helo, life: subject.life };
+    note(verified, prospective, { tools, milliseconds: tools.now() - started, waited: true, prospective: true });
     const result = refusableIn(settings.reject_results, verified);
     if (!result) return { ...nothing, verified: [verified] };
     worst ??= { ...verified, result };
@@ -138,10 +144,13 @@ function verifyHelo(
     tools.log.debug({ helo }, 'HELO name not verified: it is in skip_senders');
     return undefined;
   }
-  const query = { ...subject, helo };
-  return after(checkHelo(query, optionsOf(context, context.sessionSignal, started)), (outcome) => {
+  const query = { ip: subject.ip, helo, from: subject.from, receiver: subject.receiver };
+  const checked = checkHelo(query, optionsOf(context, context.session, started));
+  const waited = checked instanceof Promise;
+  return after(checked, (outcome) => {
     const verified = { outcome, identity: helo };
-    note(verified, { ...subject, signal: context.sessionSignal }, { tools, milliseconds: tools.now() - started });
+    const asked = { ip: subject.ip, helo, life: context.session };
+    note(verified, asked, { tools, milliseconds: waited ? tools.now() - started : 0, waited });
     // A DNS failure is for this message; the next one asks again.
     memory.verified = outcome.result === 'temperror' ? undefined : verified;
     return verified;
@@ -170,36 +179,50 @@ function verifyMailFrom(
   }
   const known = from === '' && helo ? helo.outcome : undefined;
   const begun = tools.now();
-  const checked = known ?? checkHost({ ...subject, helo: name }, optionsOf(context, subject.signal, started));
+  const query = { ip: subject.ip, helo: name, from, receiver: subject.receiver };
+  const checked = known ?? checkHost(query, optionsOf(context, subject.life, started));
+  const waited = checked instanceof Promise;
   return after(checked, (outcome) => {
-    const verified = { outcome: { ...outcome, identity: 'mailfrom' as const }, identity };
-    note(verified, subject, { tools, milliseconds: tools.now() - begun });
+    const isOurs = outcome.identity === 'mailfrom';
+    const verified = { outcome: isOurs ? outcome : { ...outcome, identity: 'mailfrom' as const }, identity };
+    note(verified, subject, { tools, milliseconds: waited ? tools.now() - begun : 0, waited });
     return verified;
   });
 }
 
 /** Both identities share the time of one evaluation: the second has what the first has left. */
-function optionsOf({ settings, tools }: JudgeContext, signal: AbortSignal, started: number) {
+function optionsOf({ settings, tools }: JudgeContext, life: Life, started: number): SpfOptions {
   const totalMs = settings.timeout_secs * 1000;
   const limits = { lookups: settings.max_lookups, voids: settings.max_void_lookups, totalMs };
   const spentMs = tools.now() - started;
-  return { resolver: tools.resolver, limits, spentMs, now: tools.now, signal, trace: tools.trace };
+  return {
+    resolver: tools.resolver,
+    limits,
+    spentMs,
+    now: tools.now,
+    trace: tools.trace,
+    get signal() {
+      return life.signal;
+    },
+  };
 }
 
 interface NoteDetails {
   readonly tools: VerifyTools;
   readonly milliseconds: number;
+  /** DNS was asked: the mail may be gone meanwhile. */
+  readonly waited: boolean;
   readonly prospective?: true;
 }
 
 /** One line for each identity, as spf-milter writes it, with the facts behind. */
 function note(
   { outcome, identity }: VerifiedIdentity,
-  { ip, helo, signal }: Pick<JudgedMail, 'ip' | 'helo' | 'signal'>,
-  { tools, milliseconds, prospective }: NoteDetails,
+  { ip, helo, life }: Pick<JudgedMail, 'ip' | 'helo' | 'life'>,
+  { tools, milliseconds, waited, prospective }: NoteDetails,
 ): void {
   const { result, problem, mechanism, trace } = outcome;
-  if (signal.aborted) return; // nobody waits for it any more
+  if (waited && life.signal.aborted) return; // nobody waits for it any more
   tools.observe({ kind: 'result', identity: outcome.identity, result, milliseconds });
   const why = problem === undefined || result === 'none' ? '' : ` (${problem})`;
   const facts = { ip: ip.text, helo, mechanism, ...(prospective && { prospective }) };
@@ -227,14 +250,14 @@ async function exemptByLookup(
   { named, started }: { readonly named: boolean; readonly started: number },
 ): Promise<string | undefined> {
   const { settings, tools } = context;
-  const name = await tools.clientName(subject.ip, subject.signal);
+  const name = await tools.clientName(subject.ip, subject.life.signal);
   if (name !== undefined && named && matchesAny(settings.skip_helo_names, name))
     return `client ${name} is in skip_helo_names`;
   if (name !== undefined && matchesAny(settings.skip_forwarders, name)) return `client ${name} is in skip_forwarders`;
   for (const { domain, below } of settings.skip_forwarders) {
     if (below) continue;
     const query = { ...subject, helo: domain, from: `postmaster@${domain}` };
-    const options = { ...optionsOf(context, subject.signal, started), explain: false, trace: false };
+    const options = { ...optionsOf(context, subject.life, started), explain: false, trace: false };
     const { result } = await checkHost(query, options);
     if (result === 'pass') return `the client may send mail of ${domain}, which is in skip_forwarders`;
   }

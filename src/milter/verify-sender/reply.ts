@@ -52,7 +52,7 @@ function expander(
 }
 
 /** `%{p}` (RFC 7208 §7.2), asked for only where a text has it. */
-function validatedName(text: ReplyText, { ip, signal }: JudgedMail, tools: VerifyTools): Eventual<string> {
+function validatedName(text: ReplyText, { ip, life }: JudgedMail, tools: VerifyTools): Eventual<string> {
   const wanted = text.before.usesPtr || text.after?.usesPtr === true;
-  return wanted ? tools.clientName(ip, signal).then((name) => name ?? 'unknown') : 'unknown';
+  return wanted ? tools.clientName(ip, life.signal).then((name) => name ?? 'unknown') : 'unknown';
 }

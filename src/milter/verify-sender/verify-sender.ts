@@ -162,7 +162,7 @@ class VerifySender {
   }
 
   async #heloRefusal(session: Session<HeloMemory>): Promise<ReplyAnswer | undefined> {
-    const subject = { ...this.#subjectOf(session), from: '', smtpUtf8: false, signal: session.signal };
+    const subject = { ...this.#subjectOf(session), from: '', smtpUtf8: false, life: session };
     const refusal = await judgeHelo(subject, this.#contextOf(session));
     if (!refusal || this.#settings.dry_run) return undefined;
     const reply = await refusalReply(refusal, subject, { settings: this.#settings, tools: this.#tools });
@@ -189,7 +189,7 @@ class VerifySender {
       ...this.#subjectOf(session),
       from: textOf(sender.address),
       smtpUtf8: isSmtpUtf8(sender),
-      signal: transaction.signal,
+      life: transaction,
     };
     const context = this.#contextOf(session);
     if (own) return this.#atMail(transaction, this.#settle(judgeProspectively(state.subject, context), state.subject));
@@ -333,8 +333,8 @@ class VerifySender {
     return answer;
   }
 
-  #contextOf({ state, signal }: Session<HeloMemory>): JudgeContext {
-    return { settings: this.#settings, tools: this.#tools, memory: state, sessionSignal: signal };
+  #contextOf(session: Session<HeloMemory>): JudgeContext {
+    return { settings: this.#settings, tools: this.#tools, memory: session.state, session };
   }
 
   readonly #isTrusted = (ip: Ip): boolean => inAny(this.#settings.trusted_networks, ip);

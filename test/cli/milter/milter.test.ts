@@ -368,13 +368,24 @@ test('without a syslog the log goes to standard error, and says so', async () =>
     log_format: 'plain',
     syslog_facility: 'mail',
   } as const;
-  const { log } = openMilterLog(config, {
+  const { log, close } = openMilterLog(config, {
     stderr: (text) => void written.push(text),
     device: '/no/log',
     logger: 'logger',
   });
-  log.info({}, 'hello');
-  assert.match(written.join(''), /^(<4>)?there is no \/no\/log: the log goes to standard error\n(<6>)?hello\n$/);
+  log.info({ id: undefined, from: '', why: new Error('not so') }, 'hello\nworld');
+  assert.equal(written.length, 0);
+  await new Promise((turn) => setImmediate(turn));
+  const [first = '', second = '', end] = written.join('').split('\n');
+  assert.deepEqual([written.length, end], [1, ''], 'one write for all lines of a turn');
+  assert.match(first, /^(<4>)?there is no \/no\/log: the log goes to standard error$/);
+  assert.match(second, /^(<6>)?hello\?world from="" why="Error: not so\\n {4}at .*"$/);
+  for (let i = 0; i < 3; i++) log.info({ i, text: 'x'.repeat(2000) }, 'long');
+  log.debug({}, 'not seen');
+  await close();
+  const tooLong = written.filter((text) => text.length > 4096);
+  assert.deepEqual(tooLong, [], 'what a pipe takes in one piece');
+  assert.match(written.join(''), /long i=2 text=x{2000}\n$/);
 });
 
 test('HUP in the moment in which the socket opens is a reload, and no end', async () => {

@@ -9,17 +9,20 @@
  *
  * A whitelisted sender, domain or address creates no mailboxes: a refused recipient is lifted by recipients/LOCAL only.
  * It has to stand last in the list. It is asked at RCPT, so that no check works in vain, and again at the end of the
- * mail.
+ * mail where there is something to lift.
  */
 import type { MailContext, Plugin, RcptContext, Recipient } from '../src/hooks/plugin.js';
 import { type Verdict, pardon, pass, skip } from '../src/mail/verdict.js';
+
+const nothingToLift = skip('nothing to lift');
 
 type Context = MailContext & Pick<RcptContext, 'domain' | 'rejection' | 'pardoned'>;
 
 const plugin: Plugin = {
   name: 'whitelist',
   rcpt: (context) => judge(context, [context.recipient]),
-  dataPost: (context) => judge(context, context.recipients),
+  dataPost: (context) => (context.rejection === undefined ? pass : judge(context, context.recipients)),
+  queue: (context) => (context.rejection === undefined ? nothingToLift : judge(context, context.recipients)),
 };
 export default plugin;
 

@@ -4,8 +4,9 @@
  * Where the lines go, and what becomes of them when nobody reads, is log-output.ts.
  */
 import { isatty } from 'node:tty';
-import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Logger, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
+import { isoTime } from './lines/iso-time.js';
 import { fileOutput, type LineOutput, standardOutput } from './log-output.js';
 import { printable } from './mail/text.js';
 import type { Settings } from './settings/settings.js';
@@ -43,7 +44,7 @@ function loggerOn(settings: LogSettings, output: LogOutput): Logger {
     {
       level: settings.log_level,
       base: { pid: process.pid },
-      timestamp: stdTimeFunctions.isoTime,
+      timestamp: () => `,"time":"${isoTime(Date.now())}"`,
       hooks: { streamWrite: settings.syslog_prefix ? (line) => withSyslogLevel(line, form(line)) : form },
     },
     output.stream,

@@ -26,6 +26,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   relay: ['mail'],
   smtp: [
     'mail',
+    'lines/iso-time',
     'spf/fields/authentication-results',
     'dns',
     'srv',
@@ -57,7 +58,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   milter: ['mail', 'spf', 'dns/resolver', 'directory'],
   trial: ['mail', 'settings', 'smtp/library/sink-server'],
   settings: ['mail'],
-  log: ['mail', 'log-output', 'type settings'],
+  log: ['mail', 'lines/iso-time', 'log-output', 'type settings'],
   'log-output': ['mail'],
   cli: 'everything',
   main: 'everything',

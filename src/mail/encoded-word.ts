@@ -97,7 +97,7 @@ function charsetFor(name: string, charsets: Map<string, Charset | undefined>): C
  * knows that.
  */
 export function decodeOctets(text: string, charset: string | undefined): string {
-  if (/[^\x00-\xff]/.test(text)) return text;
+  if (/^[ -~]*$/.test(text) || /[^\x00-\xff]/.test(text)) return text;
   const octets = Buffer.from(text, 'latin1');
   if (/^[\x00-\x7f]*$/.test(text)) return /\x1b\$[@B]/.test(text) ? textOf(charsetNamed('iso-2022-jp'), octets) : text;
   return decodeUtf8(octets) ?? textOf(charset === undefined ? undefined : charsetNamed(charset), octets);

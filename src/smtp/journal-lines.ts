@@ -5,6 +5,7 @@
 import type { ClientName } from '../hooks/plugin.js';
 import type { JournalLine, JournalStage, JournalVerdict } from '../journal/line.js';
 import type { Header } from '../mail/header.js';
+import { isoTime } from '../lines/iso-time.js';
 import { type Reply, isTemporary, replyText } from '../mail/reply.js';
 import { headlineOf } from '../mail/shown/headline.js';
 import type { Settings } from '../settings/settings.js';
@@ -51,7 +52,7 @@ export function mailLine(mail: EndedMail): JournalLine {
   const { subject, headerFrom, messageId } = headlineOf(mail.header);
   const { spf, dkim, dmarc } = transaction.authenticated;
   return {
-    time: new Date(Date.now() - ms).toISOString(),
+    time: isoTime(Date.now() - ms),
     id: transaction.id,
     session: client.session,
     node: undefined,
@@ -109,7 +110,7 @@ export function turnedAwayLine(client: JournalClient, away: TurnedAway): Journal
   const { stage, verdict, transaction, recipient, plugin, reason } = away;
   const reply = replyText(away.reply);
   return {
-    time: new Date().toISOString(),
+    time: isoTime(Date.now()),
     id: transaction?.id,
     session: client.session,
     node: undefined,

@@ -105,7 +105,8 @@ function authentication({
 
 /** Values may be folded by a line break and a tab; every other control character is taken out. */
 function oneField(value: string): string {
-  if (value.length <= maxPlain && plainField.test(value)) return value.replace(/\r?\n/g, '\r\n');
+  if (value.length <= maxPlain && plainField.test(value))
+    return value.includes('\n') ? value.replace(/\r?\n/g, '\r\n') : value;
   return value
     .split(/\r?\n\t/)
     .map((part) => fieldText(part))
@@ -113,7 +114,7 @@ function oneField(value: string): string {
 }
 
 /** Nothing in it has to be looked at more closely. */
-const plainField = /^(?:[\x20-\x7e]|\r?\n\t)*$/;
+const plainField = /^[\x20-\x7e]*(?:\r?\n\t[\x20-\x7e]*)*$/;
 /** No line of it is too long. */
 const maxPlain = 500;
 

@@ -64,27 +64,28 @@ const table: readonly (readonly [plugin: Plugin, what: string, given: TestMail, 
   [
     whitelist,
     'its domain',
-    { ...white('domains/b.example'), from: 'a@b.example' },
+    { ...white('domains/b.example'), from: 'a@b.example', rejected: true },
     'pardon mail whitelisted: x/domains/b.example',
   ],
-  [whitelist, 'the address', white('address'), 'pardon mail whitelisted: x/ips/y'],
+  [whitelist, 'the address', { ...white('address'), rejected: true }, 'pardon mail whitelisted: x/ips/y'],
+  [whitelist, 'the address, and nothing to lift', white('address'), 'pass'],
   [
     whitelist,
     'a recipient',
-    { ...white('recipients/bob'), to: ['alice@example.com', 'bob@example.com'] },
+    { ...white('recipients/bob'), to: ['alice@example.com', 'bob@example.com'], rejected: true },
     'pardon all whitelisted: x/recipients/bob',
   ],
   [
     whitelist,
     'a recipient beats the sender',
-    { ...white('recipients/alice', 'address') },
+    { ...white('recipients/alice', 'address'), rejected: true },
     'pardon all whitelisted: x/recipients/alice',
   ],
-  [whitelist, 'pardoned already', { ...white('address'), pardoned: 'x' }, 'skip'],
+  [whitelist, 'pardoned already', { ...white('address'), pardoned: 'x', rejected: true }, 'skip'],
   [
     whitelist,
     'pardoned already, but a recipient is listed',
-    { ...white('recipients/alice'), pardoned: 'x' },
+    { ...white('recipients/alice'), pardoned: 'x', rejected: true },
     'pardon all whitelisted: x/recipients/alice',
   ],
   [rdns, 'a name', named, 'pass'],
@@ -137,6 +138,15 @@ test('whitelist is asked at RCPT already, for that recipient', async () => {
   );
   assert.equal(textOf(await whitelist.rcpt?.(testRecipient(white('recipients/bob')))), 'pass');
   assert.equal(textOf(await whitelist.rcpt?.(testRecipient(white('address')))), 'pardon mail whitelisted: x/ips/y');
+});
+
+test('whitelist lifts what plugins of the queue hook reject, too', async () => {
+  const given = white('address');
+  assert.equal(
+    textOf(await whitelist.queue?.(testMail({ ...given, rejected: true }))),
+    'pardon mail whitelisted: x/ips/y',
+  );
+  assert.equal(textOf(await whitelist.queue?.(testMail(given))), 'skip');
 });
 
 test('valid_users rejects the recipient that has no marker, and tells the log why', async () => {

@@ -12,8 +12,8 @@ const maxOutput = 1_000;
 
 /** '' where there is no field. `raw` and `charset` are as in `decodeField`. */
 export function visibleFrom(raw: string, charset?: string): string {
-  const [, plain] = plainMailbox.exec(raw) ?? [];
-  if (plain !== undefined) return plain;
+  const [, plain, address = plain] = plainMailbox.exec(raw) ?? [];
+  if (address !== undefined) return address;
   const mailboxes = mailboxesIn(raw.slice(0, maxInput)).filter(
     ({ name, addresses }) => name + addresses.join('') !== '',
   );
@@ -21,8 +21,9 @@ export function visibleFrom(raw: string, charset?: string): string {
   return shown([...texts, ...(mailboxes.length > maxMailboxes ? ['…'] : [])].join(', '), maxOutput);
 }
 
-/** One address, or words and an address, as nearly all have it: it is shown as it is. */
-const plainMailbox = /^ ?((?=.{1,300}$)(?:[\w.-]+@[\w.-]+|[A-Za-z][\w-]*(?: [A-Za-z][\w-]*)* <[\w.+-]+@[\w.-]+>))$/;
+/** One address, or words and an address, as nearly all have it: it is shown as it is, an address without brackets. */
+const plainMailbox =
+  /^ ?(?=.{1,300}$)(?:([\w.-]+@[\w.-]+|[A-Za-z][\w-]*(?: [A-Za-z][\w-]*)* <[\w.+-]+@[\w.-]+>)|<([\w.+-]+@[\w.-]+)>)$/;
 
 interface Mailbox {
   /** As it stands there, without quotes. */

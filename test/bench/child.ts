@@ -17,7 +17,7 @@ export interface Command {
   readonly user?: { readonly uid: number; readonly gid: number };
 }
 
-const startMs = 20_000;
+const startMs = 60_000;
 const stopMs = 5_000;
 
 export class Child {
@@ -39,11 +39,13 @@ export class Child {
     this.#process.once('exit', (code, signal) => (this.#gone = `ended with ${signal ?? code}`));
   }
 
-  /** Resolves when the port greets; rejects when the process ends before, or takes too long. */
-  async listening(port: number): Promise<this> {
+  /**
+   * Resolves when the port greets whoever says `first`; rejects when the process ends before, or takes too long.
+   */
+  async listening(port: number, first = ''): Promise<this> {
     const latest = Date.now() + startMs;
     while (Date.now() < latest && this.#gone === undefined) {
-      this.greeting = await greetingOf(port);
+      this.greeting = await greetingOf(port, first);
       if (this.greeting.startsWith('220')) return this;
       await delay(50);
     }
@@ -51,8 +53,8 @@ export class Child {
     throw new Error(this.#gone ?? `no greeting within ${startMs} ms`);
   }
 
-  cpuSeconds(): number {
-    return cpuSecondsOf(this.#process.pid ?? -1);
+  get pid(): number {
+    return this.#process.pid ?? -1;
   }
 
   async stop(): Promise<void> {
@@ -66,27 +68,34 @@ export class Child {
 }
 
 /** Seconds of the process and all its children, those included that have ended and were waited for. */
-export function cpuSecondsOf(root: number): number {
+export const cpuSecondsOf = (root: number): number => treeOf(root).reduce((sum, { cpu }) => sum + cpu, 0);
+
+/** Which of them has worked hardest. */
+export const busiestOf = (root: number): number => treeOf(root).toSorted((a, b) => b.cpu - a.cpu)[0]?.pid ?? root;
+
+/** The process and all below it. */
+function treeOf(root: number): readonly ProcessStat[] {
   const all = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? statOf(name) : []));
   const tree = new Set([root]);
   for (let before = 0; before < tree.size;) {
     before = tree.size;
     for (const { pid, parent } of all) if (tree.has(parent)) tree.add(pid);
   }
-  return all.filter(({ pid }) => tree.has(pid)).reduce((sum, { cpu }) => sum + cpu, 0);
+  return all.filter(({ pid }) => tree.has(pid));
 }
 
-interface Stat {
+interface ProcessStat {
   readonly pid: number;
   readonly parent: number;
+  /** Seconds. */
   readonly cpu: number;
 }
 
 /** Linux counts CPU time in hundredths of a second there (USER_HZ). */
-const ticks = 100;
+export const ticks = 100;
 
 /** proc(5): the fields behind the name, which may hold anything; none when the process is gone. */
-function statOf(pid: string): Stat[] {
+function statOf(pid: string): ProcessStat[] {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
@@ -97,9 +106,10 @@ function statOf(pid: string): Stat[] {
   }
 }
 
-function greetingOf(port: number): Promise<string> {
+function greetingOf(port: number, first: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = net.connect({ host: '127.0.0.1', port });
+    if (first !== '') socket.write(`${first}\r\n`);
     const settle = (text: string): void => {
       resolve(text);
       socket.destroy();

@@ -48,8 +48,8 @@ function install(folder: string): void {
 }
 
 export const haraka = (workers: number): Candidate => ({
-  name: workers === 1 ? 'Haraka' : `Haraka, ${workers} workers`,
-  async start({ dir, sinkPort }) {
+  name: `Haraka, ${workers} processes`,
+  async start({ dir, sinkPort, node }) {
     const program = find();
     if (program === undefined) return undefined;
     const port = await freePort();
@@ -72,7 +72,7 @@ export const haraka = (workers: number): Candidate => ({
     for (const name of ['connection.ini', 'log.ini'])
       cpSync(join(dirname(real), '../config', name), join(dir, 'config', name));
     const words = [real, '-c', dir];
-    const child = new Child({ program: process.execPath, words, log: join(dir, 'log'), ...userForPeers(dir) });
-    return { port, child: await child.listening(port), judges: true };
+    const child = new Child({ program: node, words, log: join(dir, 'log'), ...userForPeers(dir) });
+    return { port, child: await child.listening(port), judges: true, isSlow: true };
   },
 });

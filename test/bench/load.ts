@@ -1,8 +1,9 @@
 /**
- * The load generator: so many connections at once, each sends so many mails and quits, and another takes its place. To
- * 127.0.0.1 only, and bounded in all. Commands go one by one, or MAIL, RCPT and DATA in one write (RFC 2920).
+ * The load generator: so many mails in all over so many connections at once, each of which sends some and quits, and
+ * another takes its place. To 127.0.0.1 only. Commands go one by one, or MAIL, RCPT and DATA in one write (RFC 2920).
  */
 import net from 'node:net';
+import tls from 'node:tls';
 
 export interface Load {
   readonly port: number;
@@ -11,12 +12,16 @@ export interface Load {
   /** Octets of a mail, its header included. */
   readonly size: number;
   readonly recipient: string;
-  /** No mail is begun later than this; those under way are finished. */
-  readonly seconds: number;
+  /** Mails in all. */
+  readonly count: number;
   /** What the end of data has to be answered with. */
   readonly answer: 'accepted' | 'rejected';
   /** MAIL, RCPT and DATA are one write. */
   readonly pipelined?: boolean;
+  /** Each connection says STARTTLS; all but the first resume its session, or none does. */
+  readonly tls?: 'full' | 'resumed' | undefined;
+  /** A PROXY header says that the connection is from one of these addresses, in turn (IPv4). */
+  readonly from?: readonly string[] | undefined;
 }
 
 export interface LoadResult {
@@ -26,7 +31,7 @@ export interface LoadResult {
   readonly latencies: readonly number[];
 }
 
-const max = { connections: 500, mailsPerConnection: 100_000, size: 16_777_216, seconds: 600 } as const;
+const max = { connections: 500, mailsPerConnection: 100_000, size: 16_777_216, count: 1_000_000 } as const;
 /** Longest wait for a reply. */
 const patienceMs = 30_000;
 
@@ -37,6 +42,7 @@ export async function runLoad(load: Load): Promise<LoadResult> {
     if (!(value > 0 && value <= limit)) throw new RangeError(`${name} must be above 0 and at most ${limit}`);
   }
   const run = new Run(load);
+  if (load.tls === 'resumed') await run.beginSession();
   await Promise.all(Array.from({ length: load.connections }, () => run.keepOneConnection()));
   return { seconds: run.lastReplyAfter(), latencies: run.latencies };
 }
@@ -47,25 +53,46 @@ class Run {
   readonly #start = performance.now();
   readonly #body: Buffer;
   #last = this.#start;
+  #begun = 0;
   #mails = 0;
+  #connections = 0;
   #failed = false;
+  /** The TLS session that connections resume. */
+  session: Buffer | undefined;
 
   constructor(load: Load) {
     this.load = load;
     this.#body = bodyOf(load.size - this.header().length);
   }
 
-  get over(): boolean {
-    return this.#failed || performance.now() - this.#start > this.load.seconds * 1000;
+  /** One more mail; false where there have been enough. */
+  begin(): boolean {
+    if (this.#failed || this.#begun === this.load.count) return false;
+    this.#begun++;
+    return true;
+  }
+
+  /** What a new connection says before all else. */
+  proxyHeader(): string {
+    const { from = [] } = this.load;
+    const address = from[this.#connections++ % from.length];
+    return address === undefined ? '' : `PROXY TCP4 ${address} 127.0.0.1 40000 25\r\n`;
   }
 
   async keepOneConnection(): Promise<void> {
     try {
-      while (!this.over) await new Client(this).done;
+      while (!this.#failed && this.#begun < this.load.count) await new Client(this).done;
     } catch (error) {
       this.#failed = true;
       throw error;
     }
+  }
+
+  /** One connection, whose TLS session those behind it resume. */
+  async beginSession(): Promise<void> {
+    const first = new Client(this);
+    this.session = await first.session;
+    await first.done;
   }
 
   lastReplyAfter(): number {
@@ -107,11 +134,12 @@ function bodyOf(size: number): Buffer {
   return Buffer.from(`${line.repeat(Math.max(1, Math.round(size / line.length)))}.\r\n`, 'latin1');
 }
 
-type Stage = 'greeting' | 'helo' | 'mail' | 'rcpt' | 'data' | 'end' | 'quit';
+type Stage = 'greeting' | 'starttls' | 'helo' | 'mail' | 'rcpt' | 'data' | 'end' | 'quit';
 
 /** What each stage has to be answered with. */
 const expected: Readonly<Record<Stage, RegExp>> = {
   greeting: /^220/,
+  starttls: /^220/,
   helo: /^250/,
   mail: /^250/,
   rcpt: /^250/,
@@ -123,8 +151,12 @@ const expected: Readonly<Record<Stage, RegExp>> = {
 /** One connection, from its greeting to the end of its QUIT. */
 class Client {
   readonly done: Promise<void>;
+  /** Its TLS session, for later ones. */
+  readonly session: Promise<Buffer>;
   readonly #run: Run;
-  readonly #socket: net.Socket;
+  #socket: net.Socket;
+  #secured = false;
+  #keepSession: (session: Buffer) => void = () => undefined;
   #stage: Stage = 'greeting';
   #text = '';
   #left: number;
@@ -138,11 +170,35 @@ class Client {
     this.done = new Promise((resolve, reject) => {
       this.#settle = (error) => (error ? reject(error) : resolve());
     });
-    this.#socket.setEncoding('latin1');
-    this.#socket.setTimeout(patienceMs, () => this.#fail(`no reply within ${patienceMs} ms`));
-    this.#socket.on('data', (text: string) => this.#hear(text));
-    this.#socket.on('error', (error) => this.#fail(error.message));
-    this.#socket.on('close', () => this.#fail('the connection was closed'));
+    this.session = new Promise((resolve, reject) => {
+      this.#keepSession = resolve;
+      this.done.catch(reject);
+    });
+    this.session.catch(() => undefined);
+    const proxy = run.proxyHeader();
+    if (proxy !== '') this.#socket.write(proxy);
+    this.#listen(this.#socket);
+  }
+
+  #listen(socket: net.Socket): void {
+    socket.setEncoding('latin1');
+    socket.setTimeout(patienceMs, () => this.#fail(`no reply within ${patienceMs} ms`));
+    socket.on('data', (text: string) => this.#hear(text));
+    socket.on('error', (error) => this.#fail(error.message));
+    socket.on('close', () => this.#fail('the connection was closed'));
+  }
+
+  #shakeHands(): void {
+    const { session } = this.#run;
+    const plain = this.#socket.removeAllListeners('data').removeAllListeners('close');
+    const secured = tls.connect({ socket: plain, rejectUnauthorized: false, ...(session && { session }) }, () => {
+      if (session !== undefined && !secured.isSessionReused()) return this.#fail('the session was not resumed');
+      this.#secured = true;
+      return this.#say('helo', 'EHLO client.example');
+    });
+    secured.on('session', (fresh: Buffer) => this.#keepSession(fresh));
+    this.#socket = secured;
+    this.#listen(secured);
   }
 
   /** What comes once all is settled changes nothing any more. */
@@ -172,7 +228,9 @@ class Client {
       case 'greeting':
         return this.#say('helo', 'EHLO client.example');
       case 'helo':
-        return this.#nextMail();
+        return this.#run.load.tls && !this.#secured ? this.#say('starttls', 'STARTTLS') : this.#nextMail();
+      case 'starttls':
+        return this.#shakeHands();
       case 'mail':
         return this.#say('rcpt', `RCPT TO:<${this.#run.load.recipient}>`);
       case 'rcpt':
@@ -189,7 +247,7 @@ class Client {
   }
 
   #nextMail(): void {
-    if (this.#left-- <= 0 || this.#run.over) return this.#say('quit', 'QUIT');
+    if (this.#left-- <= 0 || !this.#run.begin()) return this.#say('quit', 'QUIT');
     this.#begun = performance.now();
     this.#say('mail', `MAIL FROM:<${sender}>`);
   }
@@ -206,7 +264,7 @@ class Client {
   #say(stage: Stage, line: string): void {
     this.#stage = stage;
     const { pipelined = false, recipient } = this.#run.load;
-    if (!pipelined || stage === 'helo' || stage === 'quit') this.#socket.write(`${line}\r\n`);
+    if (!pipelined || stage === 'helo' || stage === 'starttls' || stage === 'quit') this.#socket.write(`${line}\r\n`);
     else if (stage === 'mail') this.#socket.write(`${line}\r\nRCPT TO:<${recipient}>\r\nDATA\r\n`);
   }
 }

@@ -1,72 +1,109 @@
 /**
- * postern beside bare npm smtp-server, Postfix' before-queue filter, Haraka and Debian's qpsmtpd doing the same work on
- * loopback, in turn in one run:
+ * postern beside bare npm smtp-server (the line), Postfix' before-queue filter, Haraka, Debian's qpsmtpd and smtp-sink
+ * doing the same work on loopback, in turn in one run:
  *
- *     npm run bench -- [--rounds N] [--seconds S] [--workers N] [--only NAME,...]
+ *     npm run bench -- [CELL ...] [SERVER ...] [--rounds N] [--node PROGRAM] [--quick]
  *
- *     --rounds     how often each workload goes round all servers (3)
- *     --seconds    of one sample (1)
- *     --workers    2 or more: postern and Haraka once more, with so many processes
- *     --only       servers whose names begin so; the bare line too, if it is to be compared with
+ *     npm run bench -- c20m10 typical      one cell, one server beside the line
+ *     npm run bench -- c20m10 calls        the system calls of a mail as well, by strace
+ *
+ * Words name cells (cells.ts) and servers by how they begin; without words it is all of them, and the calls. The
+ * servers that are written for Node run on PROGRAM, or on this Node. --quick: one round, and a tenth of the mails.
+ *
+ * Each server has had 4,000 mails before its first sample; a sample is a fixed number of mails (slow peers: a tenth,
+ * three rounds); another server goes first in each round. Clients of postern and of the line come from 20 addresses by
+ * PROXY headers, with names that DNS confirms and that are cached; the others' names are not looked up.
  *
  * Peers that are not installed are left out; HARAKA and QPSMTPD say where they are, BENCH_PEERS a folder in which
  * Haraka is installed by npm where it is missing; qpsmtpd is a package of Debian's. What is archived goes to the
  * folder for temporary files (TMPDIR), and its disk has a say: ext4, for one, makes files at twice the cost for some
  * minutes after many were removed, as at the end of each run. Generator, sink and server share the machine, and
- * others may use it: compare within a run, and CPU seconds rather than mails/s. Nothing here is a test: it fails when
- * something broke, never because something was slow.
+ * others may use it: compare within a run, and CPU rather than rates. Nothing here is a test: it fails when something
+ * broke, never because something was slow.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { canTrace, countCalls } from './calls.js';
+import {
+  type Cell,
+  type Sample,
+  type SampleOptions,
+  canDo,
+  cells,
+  give,
+  problemOf,
+  takeSample,
+  warmUps,
+} from './cells.js';
 import { haraka } from './haraka.js';
 import { postfix } from './postfix.js';
 import { qpsmtpd } from './qpsmtpd.js';
-import { type Row, legend, table } from './report.js';
-import { type Candidate, type Server, bare, postern } from './server.js';
-import {
-  type Sample,
-  type Workload,
-  canDo,
-  problemOf,
-  takeSample,
-  warmUp,
-  warmUpMails,
-  workloads,
-} from './workload.js';
+import { type CallsRow, type Row, callsTable, cellTable, legend, summary } from './report.js';
+import { type Candidate, type Server, line, postern, smtpSink } from './server.js';
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
+const allCandidates: readonly Candidate[] = [
+  line,
+  postern('bare domain'),
+  postern('typical'),
+  postern('typical', 2),
+  postfix,
+  haraka(2),
+  qpsmtpd,
+  smtpSink,
+];
+
+/** System calls are counted of these, in these cells. */
+const countedServers = [line.name, 'bare domain', 'typical'];
+const countedCells = ['c1m10', 'c20m10', 'c20m10-pipelined', 'c20m10-rejected'];
+
 interface Options {
   readonly rounds: number;
-  readonly seconds: number;
+  readonly node: string;
   readonly candidates: readonly Candidate[];
+  readonly cells: readonly Cell[];
+  readonly counts: boolean;
+  /** So much of each number of mails is given. */
+  readonly share: number;
+}
+
+const allNames: readonly string[] = [...cells, ...allCandidates].map(({ name }) => name);
+
+/** The names that a word means: the one that it is, or those that begin so. */
+function namesOf(word: string): readonly string[] {
+  const exact = allNames.filter((name) => name === word);
+  const names = exact.length > 0 ? exact : allNames.filter((name) => name.toLowerCase().startsWith(word.toLowerCase()));
+  if (names.length === 0) throw new RangeError(`${word}: there are ${allNames.join('; ')}; calls`);
+  return names;
 }
 
 function optionsOf(argv: readonly string[]): Options {
-  const text = { type: 'string' } as const;
-  const { values } = parseArgs({
+  const { values, positionals: words } = parseArgs({
     args: [...argv],
-    options: { rounds: text, seconds: text, workers: text, only: text },
+    options: { rounds: { type: 'string' }, node: { type: 'string' }, quick: { type: 'boolean' } },
+    allowPositionals: true,
   });
-  const number = (name: 'rounds' | 'seconds' | 'workers', byDefault: number): number => {
-    const value = Number(values[name] ?? byDefault);
-    if (!(value > 0 && value <= 100)) throw new RangeError(`--${name} takes a number above 0, at most 100`);
-    return value;
+  const { node = process.execPath, quick = false } = values;
+  const rounds = Number(values.rounds ?? (quick ? 1 : 5));
+  if (!Number.isSafeInteger(rounds) || rounds < 1 || rounds > 100) throw new RangeError('--rounds takes 1 to 100');
+  const names = words.filter((word) => word !== 'calls').flatMap(namesOf);
+  const named = <T extends { readonly name: string }>(all: readonly T[]): readonly T[] => {
+    const some = all.filter(({ name }) => names.includes(name));
+    return some.length === 0 ? all : some;
   };
-  const workers = Math.ceil(number('workers', 1));
-  const several = workers > 1 ? [postern('typical', workers), haraka(workers)] : [];
-  const own = [postern('bare domain'), postern('typical')];
-  const all = [bare('prompt'), bare('stock'), ...own, postfix, haraka(1), ...several, qpsmtpd];
-  const wanted = values.only?.split(',') ?? [''];
-  const candidates = all.filter(({ name }) =>
-    wanted.some((start) => name.toLowerCase().startsWith(start.toLowerCase())),
-  );
-  if (candidates.length === 0) throw new RangeError(`--only: there are ${all.map(({ name }) => name).join('; ')}`);
-  return { rounds: Math.ceil(number('rounds', 3)), seconds: number('seconds', 1), candidates };
+  return {
+    rounds,
+    node,
+    candidates: [line, ...named(allCandidates).filter((one) => one !== line)],
+    cells: named(cells),
+    counts: words.length === 0 || words.includes('calls'),
+    share: quick ? 0.1 : 1,
+  };
 }
 
 /** The local MTA of all servers, in a process of its own. */
@@ -78,6 +115,10 @@ class Sink {
     return this.#port;
   }
 
+  get pid(): number {
+    return this.#process.pid ?? -1;
+  }
+
   async mails(): Promise<number> {
     this.#process.send('mails');
     return (await this.#hear()).mails ?? 0;
@@ -87,10 +128,14 @@ class Sink {
     return new Promise((resolve) => this.#process.once('message', resolve));
   }
 
+  /** Where the terminal has sent it our signal, it has gone already. */
   close(): void {
-    this.#process.disconnect();
+    if (this.#process.connected) this.#process.disconnect();
   }
 }
+
+/** Slow servers are not waited for any longer. */
+const maxSlowRounds = 3;
 
 /** One whole run; `broken` once something did not work. */
 class Bench {
@@ -110,26 +155,28 @@ class Bench {
   }
 
   async run(): Promise<void> {
-    say(`Node ${process.version}, ${cpus().length} cores, ${cpus()[0]?.model ?? ''}`);
+    const { node, rounds, counts } = this.#options;
+    const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim();
+    say(`Node ${version}, ${cpus().length} cores, ${cpus()[0]?.model ?? ''}, ${rounds} rounds`);
     for (const candidate of this.#options.candidates) await this.#start(candidate);
-    await this.#warmUp();
-    for (let round = 1; round <= this.#options.rounds; round++) {
-      for (const workload of workloads) {
-        await this.#round(workload, round, (name, sample) => this.#keep(workload, name, sample));
-      }
-    }
+    for (const [name, server] of this.#servers)
+      for (const cell of warmUps(server)) await this.#try(cell, name, () => give(this.#given(server, cell)));
+    for (let round = 0; round < rounds; round++) for (const cell of this.#options.cells) await this.#round(cell, round);
+    const tables = this.#options.cells.map((cell) => ({ name: cell.name, rows: this.#rows(cell) }));
     say(`\n${legend}\n`);
-    for (const workload of workloads) say(this.#table(workload));
+    for (const { name, rows } of tables) say(cellTable(name, rows, line.name));
+    say(`CPU · rate, as shares of the line:\n\n${summary(tables, line.name)}`);
+    if (counts && canTrace()) say(callsTable(await this.#countCalls()));
   }
 
   async #start({ name, start }: Candidate): Promise<void> {
     const dir = join(this.#root, name.replace(/\W+/g, '-'));
     mkdirSync(dir);
     try {
-      const server = await start({ dir, sinkPort: await this.#sink.port });
+      const server = await start({ dir, sinkPort: await this.#sink.port, node: this.#options.node });
       if (!server) return say(`  ${name}: not installed, left out`);
       this.#servers.set(name, server);
-      const problem = server.judges ? await problemOf(server) : undefined;
+      const problem = server.judges === true ? await problemOf(server) : undefined;
       if (problem !== undefined) throw new Error(problem);
       say(`  ${name}: ${server.child.greeting}`);
     } catch (error) {
@@ -140,36 +187,44 @@ class Bench {
     return undefined;
   }
 
-  /** A fresh process costs twice as much a mail: all have had as many before the first sample. */
-  async #warmUp(): Promise<void> {
-    const mails = new Map<string, number>();
-    const isWarm = ([name]: [string, Server]): boolean => (mails.get(name) ?? 0) >= warmUpMails;
-    for (let round = 0; round < maxWarmUps && ![...this.#servers].every(isWarm); round++) {
-      for (const workload of warmUp)
-        await this.#round(workload, round, (name, sample) => mails.set(name, (mails.get(name) ?? 0) + sample.mails));
-    }
+  #given(server: Server, cell: Cell): SampleOptions {
+    const count = Math.ceil(cell.count * this.#options.share);
+    return { server, cell: { ...cell, count }, delivered: () => this.#sink.mails(), ours: [this.#sink.pid] };
   }
 
   /** Each server once, another one first each time. */
-  async #round(workload: Workload, round: number, keep: (name: string, sample: Sample) => void): Promise<void> {
-    const able = [...this.#servers].filter(([, server]) => canDo(server, workload));
+  async #round(cell: Cell, round: number): Promise<void> {
+    const able = [...this.#servers].filter(
+      ([, server]) => canDo(server, cell) && (server.isSlow !== true || round < maxSlowRounds),
+    );
     const first = round % Math.max(1, able.length);
     for (const [name, server] of [...able.slice(first), ...able.slice(0, first)]) {
-      if (this.#closing) return;
-      if (this.#problems.has(keyOf(workload, name))) continue;
-      const delivered = (): Promise<number> => this.#sink.mails();
-      try {
-        keep(name, await takeSample({ server, workload, seconds: this.#options.seconds, delivered }));
-      } catch (error) {
-        this.#problems.set(keyOf(workload, name), (error as Error).message);
-        this.#break(name, `${workload.name}: ${(error as Error).message}`);
-      }
+      const sample = await this.#try(cell, name, () => takeSample(this.#given(server, cell)));
+      if (sample) this.#samples.set(keyOf(cell, name), [...(this.#samples.get(keyOf(cell, name)) ?? []), sample]);
     }
   }
 
-  #keep(workload: Workload, name: string, sample: Sample): void {
-    const key = keyOf(workload, name);
-    this.#samples.set(key, [...(this.#samples.get(key) ?? []), sample]);
+  /** A server that has failed at a cell is not given it again. */
+  async #try<T>(cell: Cell, name: string, act: () => Promise<T>): Promise<T | undefined> {
+    if (this.#closing || this.#problems.has(keyOf(cell, name))) return undefined;
+    try {
+      return await act();
+    } catch (error) {
+      this.#problems.set(keyOf(cell, name), (error as Error).message);
+      this.#break(name, `${cell.name}: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  async #countCalls(): Promise<readonly CallsRow[]> {
+    const counted: CallsRow[] = [];
+    for (const cell of this.#options.cells.filter(({ name }) => countedCells.includes(name)))
+      for (const [name, server] of this.#servers) {
+        if (!countedServers.includes(name)) continue;
+        const calls = await this.#try(cell, name, () => countCalls(this.#given(server, cell)));
+        if (calls) counted.push({ cell: cell.name, name, calls });
+      }
+    return counted;
   }
 
   #break(name: string, problem: string): void {
@@ -178,13 +233,12 @@ class Bench {
     say(`  ${name}: ${problem}`);
   }
 
-  #table(workload: Workload): string {
-    const rows = [...this.#servers].flatMap(([name, server]): Row[] => {
-      const key = keyOf(workload, name);
-      if (!canDo(server, workload)) return [];
+  #rows(cell: Cell): readonly Row[] {
+    return [...this.#servers].flatMap(([name, server]): Row[] => {
+      if (!canDo(server, cell)) return [];
+      const key = keyOf(cell, name);
       return [{ name, samples: this.#problems.get(key) ?? this.#samples.get(key) ?? [] }];
     });
-    return table(workload.name, rows, { bare: bare('prompt').name, own: postern('typical').name });
   }
 
   async close(): Promise<void> {
@@ -195,10 +249,7 @@ class Bench {
   }
 }
 
-/** The slowest peers are not waited for. */
-const maxWarmUps = 5;
-
-const keyOf = (workload: Workload, name: string): string => `${workload.name}\n${name}`;
+const keyOf = (cell: Cell, name: string): string => `${cell.name}\n${name}`;
 
 function lastLines(log: string): string {
   try {

@@ -4,11 +4,10 @@
  */
 import { existsSync } from 'node:fs';
 import { Postfix } from '../support/postfix.js';
-import { cpuSecondsOf } from './child.js';
 import { type Candidate, domain, mailbox } from './server.js';
 
 export const postfix: Candidate = {
-  name: 'Postfix, before-queue',
+  name: 'Postfix',
   async start({ sinkPort }) {
     if (process.getuid?.() !== 0 || !existsSync('/usr/lib/postfix/sbin/master')) return undefined;
     const server = await Postfix.start({
@@ -18,9 +17,9 @@ export const postfix: Candidate = {
     });
     const child = {
       greeting: '220 Postfix',
-      cpuSeconds: () => cpuSecondsOf(server.pid),
+      pid: server.pid,
       stop: () => server.close(),
     };
-    return { port: server.port, child, judges: false };
+    return { port: server.port, child };
   },
 };

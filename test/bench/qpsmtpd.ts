@@ -54,6 +54,9 @@ sub hook_data_post {
 }
 `;
 
+/** It takes a hundred clients at most. */
+const cells = ['c20m10', 'c1m10', 'c20m1', 'c4m5-1MB', 'c20m10-rejected'];
+
 export const qpsmtpd: Candidate = {
   name: 'qpsmtpd',
   async start({ dir, sinkPort }) {
@@ -85,7 +88,7 @@ export const qpsmtpd: Candidate = {
     const env = { QPSMTPD_CONFIG: join(dir, 'config') };
     const child = new Child({ program, words, env, cwd: dir, log: join(dir, 'log'), ...(user && { user }) });
     const archived = (): number => filesIn(join(dir, 'spam'), 'new') - 1;
-    return { port, child: await child.listening(port), judges: true, archived };
+    return { port, child: await child.listening(port), judges: true, isSlow: true, cells, archived };
   },
 };
 

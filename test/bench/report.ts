@@ -1,70 +1,115 @@
 /**
- * The samples as tables: medians, and ratios taken round by round, so that what disturbed a round disturbs both
- * sides.
+ * The samples as Markdown tables. Ratios are taken round by round, so that what disturbed a round disturbs both sides;
+ * CPU comes first, for it says the same on a busy machine.
  */
-import type { Sample } from './workload.js';
+import type { Calls } from './calls.js';
+import type { Sample } from './cells.js';
 
+/** One server in one cell. */
 export interface Row {
   readonly name: string;
   /** One a round; or why there is none. */
   readonly samples: readonly Sample[] | string;
 }
 
-export interface Baselines {
-  /** Names of rows. */
-  readonly bare: string;
-  readonly own: string;
-}
+/** Rounds in which strangers used more than so many cores are marked. */
+const maxStrangers = 0.3;
 
 export const legend = [
-  'mails/s: median of the rounds. of bare, of own: the same as a share of the bare line and of postern, median of each round’s ratio.',
-  'CPU/bare: CPU seconds a mail as a share of the bare line, median of each round’s ratio.',
-  'CPU: seconds of the server’s processes for 1,000 mails, all rounds together. p50, p99: ms from MAIL to the last reply, all mails.',
+  'CPU, rate: CPU seconds a mail and mails/s as a share of the line: the median of each round’s ratio, and the range over',
+  'the rounds. mails/s: median of the rounds. CPU s: of the server’s processes for 1,000 mails, all rounds together.',
+  'p50, p99: ms from MAIL to the last reply, all mails. strangers: cores that others used, median; * for rounds in which it',
+  `was more than ${maxStrangers}.`,
 ].join('\n');
 
-const columns = ['mails/s', 'of bare', 'CPU/bare', 'of own', 'CPU s', 'p50', 'p99'] as const;
-const nameWidth = 28;
-const width = 10;
+const columns = ['CPU', 'range', 'rate', 'mails/s', 'CPU s', 'p50', 'p99', 'strangers'];
 
-export function table(title: string, rows: readonly Row[], baselines: Baselines): string {
-  const head = title.padEnd(nameWidth + 2 + 8);
-  const titles = columns.map((column) => column.padStart(width)).join('');
-  const samplesOf = (name: string): readonly Sample[] => {
-    const samples = rows.find((row) => row.name === name)?.samples;
-    return typeof samples === 'object' ? samples : [];
-  };
-  const references = [samplesOf(baselines.bare), samplesOf(baselines.own)] as const;
-  return [`${head}${titles}`, ...rows.map((row) => line(row, references)), ''].join('\n');
+/** One cell, a line each server. `line` is the name of the row that all are compared with. */
+export function cellTable(cell: string, rows: readonly Row[], line: string): string {
+  const reference = samplesOf(rows, line);
+  return markdown(
+    [cell, ...columns],
+    rows.map(({ name, samples }) => [name, ...(typeof samples === 'string' ? [samples] : figures(samples, reference))]),
+  );
 }
 
-function line({ name, samples }: Row, references: readonly (readonly Sample[])[]): string {
-  const cells = typeof samples === 'string' ? [] : cellsOf(samples, references);
-  const said = typeof samples === 'string' ? `    ${samples}` : '';
-  return `  ${name.padEnd(nameWidth)}${' '.repeat(8)}${cells.map((cell) => cell.padStart(width)).join('')}${said}`;
-}
-
-function cellsOf(samples: readonly Sample[], [bare = [], own = []]: readonly (readonly Sample[])[]): string[] {
+function figures(samples: readonly Sample[], reference: readonly Sample[]): readonly string[] {
   const latencies = samples.flatMap((sample) => sample.latencies).toSorted((a, b) => a - b);
   const mails = sum(samples.map((sample) => sample.mails));
+  const cpu = ratios(samples, reference, cpuOf);
+  const marks = samples.filter(({ strangers }) => strangers > maxStrangers).length;
   return [
-    figure(median(samples.map(({ perSecond }) => perSecond))),
-    ratio(samples, bare, ({ perSecond }) => perSecond),
-    ratio(samples, bare, ({ cpuSeconds, mails: count }) => cpuSeconds / count),
-    ratio(samples, own, ({ perSecond }) => perSecond),
+    share(cpu),
+    cpu.length < 2 ? '' : `${Math.min(...cpu).toFixed(2)}–${Math.max(...cpu).toFixed(2)}`,
+    share(ratios(samples, reference, rateOf)),
+    figure(median(samples.map(rateOf))),
     figure((sum(samples.map(({ cpuSeconds }) => cpuSeconds)) / mails) * 1000),
-    figure(latencies[Math.floor(mails * 0.5)] ?? NaN),
-    figure(latencies[Math.floor(mails * 0.99)] ?? NaN),
+    figure(latencies[Math.floor(latencies.length * 0.5)] ?? NaN),
+    figure(latencies[Math.floor(latencies.length * 0.99)] ?? NaN),
+    `${median(samples.map(({ strangers }) => strangers)).toFixed(1)} ${'*'.repeat(marks)}`.trim(),
   ];
 }
 
-/** `-` where there is nothing to compare with. */
-function ratio(samples: readonly Sample[], reference: readonly Sample[], of: (sample: Sample) => number): string {
-  const ratios = samples.flatMap((sample, round) => {
+/** A line each cell, a column each server: its CPU and its rate as shares of the line's. */
+export function summary(
+  cells: readonly { readonly name: string; readonly rows: readonly Row[] }[],
+  line: string,
+): string {
+  const names = [...new Set(cells.flatMap(({ rows }) => rows.map(({ name }) => name)))].filter((name) => name !== line);
+  return markdown(
+    ['', `${line}: mails/s · CPU s/1,000`, ...names],
+    cells.map(({ name, rows }) => {
+      const reference = samplesOf(rows, line);
+      const cpu = sum(reference.map(({ cpuSeconds }) => cpuSeconds)) / sum(reference.map(({ mails }) => mails));
+      const own = `${figure(median(reference.map(rateOf)))} · ${figure(cpu * 1000)}`;
+      return [name, reference.length === 0 ? '' : own, ...names.map((one) => short(samplesOf(rows, one), reference))];
+    }),
+  );
+}
+
+const short = (samples: readonly Sample[], reference: readonly Sample[]): string =>
+  samples.length === 0
+    ? ''
+    : `${share(ratios(samples, reference, cpuOf))} · ${share(ratios(samples, reference, rateOf))}`;
+
+export interface CallsRow {
+  readonly cell: string;
+  readonly name: string;
+  readonly calls: Calls;
+}
+
+export const callsTable = (rows: readonly CallsRow[]): string =>
+  markdown(
+    ['system calls a mail', 'server', 'stat', 'write', 'fsync'],
+    rows.map(({ cell, name, calls }) => [
+      cell,
+      name,
+      ...[calls.stats, calls.writes, calls.syncs].map((count) => count.toFixed(1)),
+    ]),
+  );
+
+const samplesOf = (rows: readonly Row[], name: string): readonly Sample[] => {
+  const samples = rows.find((row) => row.name === name)?.samples;
+  return typeof samples === 'object' ? samples : [];
+};
+
+const cpuOf = ({ cpuSeconds, mails }: Sample): number => cpuSeconds / mails;
+const rateOf = ({ perSecond }: Sample): number => perSecond;
+
+/** Round by round. */
+function ratios(
+  samples: readonly Sample[],
+  reference: readonly Sample[],
+  of: (sample: Sample) => number,
+): readonly number[] {
+  return samples.flatMap((sample, round) => {
     const other = reference[round];
     return other ? [of(sample) / of(other)] : [];
   });
-  return ratios.length === 0 ? '-' : median(ratios).toFixed(2);
 }
+
+/** `-` where there is nothing to compare with. */
+const share = (values: readonly number[]): string => (values.length === 0 ? '-' : median(values).toFixed(2));
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
@@ -77,6 +122,14 @@ export function median(values: readonly number[]): number {
 
 /** Three digits, which is more than such a measurement is worth. */
 function figure(value: number): string {
-  if (value >= 100) return String(Math.round(value));
+  if (value >= 100) return Math.round(value).toLocaleString('en-US');
   return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+/** Its columns are as wide as they have to be, so that a terminal shows a table, too. */
+function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((_, i) => Math.max(3, ...[head, ...rows].map((row) => row[i]?.length ?? 0)));
+  const line = (cells: readonly string[]): string =>
+    `| ${widths.map((width, i) => (cells[i] ?? '').padEnd(width)).join(' | ')} |`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line), ''].join('\n');
 }

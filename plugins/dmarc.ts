@@ -10,7 +10,9 @@
  * would have decided, the mail is deferred. pct= is obeyed: what it spares is treated one step milder (§6.6.4). The
  * result is recorded in Authentication-Results and log. A mail with several From: fields is nobody's (RFC 5322 §3.6):
  * neither SPF nor DKIM stands for it. Where the field has several domains, each is judged, and the hardest policy
- * holds.
+ * holds; the log has the result of that domain. What readers show as an address is one here, too: that which an encoded
+ * word in its place hides. A From: field with no domain at all is nobody's to ask, and passes (§6.6.1): the check
+ * `address` rejects it.
  *
  * Not asked: hosts in spf_forwarders, and whitelisted mail. Not part of checks/all: mailing lists and forwarding break
  * both SPF and DKIM, and an ARC chain that says they were fine before is recorded, not believed.
@@ -38,9 +40,11 @@ export default function dmarc([quarantine = 'quarantine=mark', ...more]: readonl
         mail.recordAuthentication({ method: 'dmarc', result: 'permerror', details: [comment(problem)] });
         return domains.length === 0 ? pass : reject('DMARC: too many domains in From:');
       }
-      const verdicts: Verdict[] = [];
-      for (const domain of domains) verdicts.push(await judge(mail, domain, quarantine === 'quarantine=archive'));
-      return verdicts.find(({ kind }) => kind === 'reject') ?? verdicts.find(({ kind }) => kind === 'defer') ?? pass;
+      const judged: Judged[] = [];
+      for (const domain of domains) judged.push(await judge(mail, domain, quarantine === 'quarantine=archive'));
+      judged.sort((a, b) => hardness(a) - hardness(b));
+      for (const each of judged) record(mail, each); // the last one is that of the log
+      return judged.at(-1)?.verdict ?? pass;
     },
   });
 }
@@ -48,7 +52,20 @@ export default function dmarc([quarantine = 'quarantine=mark', ...more]: readonl
 /** Each costs DNS questions. */
 const maxDomains = 5;
 
-async function judge(mail: Mail, from: string, archives: boolean): Promise<Verdict> {
+interface Judged {
+  readonly from: string;
+  readonly outcome: DmarcOutcome;
+  readonly verdict: Verdict;
+}
+
+const results = ['pass', 'none', 'temperror', 'fail'];
+const verdicts = ['defer', 'reject'];
+
+/** The hardest of all is that which decides. */
+const hardness = ({ outcome, verdict }: Judged): number =>
+  (verdicts.indexOf(verdict.kind) + 1) * results.length + results.indexOf(outcome.result);
+
+async function judge(mail: Mail, from: string, archives: boolean): Promise<Judged> {
   const spf = await spfOf(mail);
   const { dkim } = await signaturesOf(mail);
   const { isOneField } = fromDomainsOf(mail);
@@ -61,13 +78,16 @@ async function judge(mail: Mail, from: string, archives: boolean): Promise<Verdi
     dnsMs,
   });
   const isOpen = [spf, ...dkim].some(({ result }) => result === 'temperror');
-  const unsure = outcome.result === 'fail' && outcome.policy !== 'none' && isOpen;
-  record(mail, from, unsure ? { result: 'temperror', problem: 'DNS failure' } : outcome);
-  if (outcome.result === 'temperror' || unsure) {
-    const text = `DMARC temperror: what ${from} has in the DNS cannot be looked up now`;
-    return defer('', text, reply(451, '4.7.5', text));
-  }
-  return outcome.result === 'fail' ? obey(mail, from, sampled(outcome), archives) : pass;
+  const isUnsure = outcome.result === 'fail' && outcome.policy !== 'none' && isOpen;
+  if (outcome.result !== 'temperror' && !isUnsure)
+    return {
+      from,
+      outcome,
+      verdict: outcome.result === 'fail' ? obey(mail, from, sampled(outcome), archives) : pass,
+    };
+  const text = `DMARC temperror: what ${from} has in the DNS cannot be looked up now`;
+  const problem = outcome.result === 'temperror' ? outcome.problem : 'DNS failure';
+  return { from, outcome: { result: 'temperror', problem }, verdict: defer('', text, reply(451, '4.7.5', text)) };
 }
 
 /** RFC 7489 §6.6.4. */
@@ -83,7 +103,7 @@ function obey(mail: Mail, from: string, policy: DmarcPolicy, archives: boolean):
   return pass;
 }
 
-function record(mail: Mail, from: string, outcome: DmarcOutcome): void {
+function record(mail: Mail, { from, outcome }: Judged): void {
   const details = 'policy' in outcome ? [comment(`p=${outcome.policy}`)] : [];
   if (outcome.result === 'temperror') details.push(comment(outcome.problem));
   mail.recordAuthentication({ method: 'dmarc', result: outcome.result, details: [...details, `header.from=${from}`] });

@@ -1,6 +1,7 @@
 /** The domains that a mail says to be from, in its From: field; no plugin itself. */
 import type { Mail } from '../../src/hooks/check.js';
 import { parseDomain } from '../../src/mail/domain.js';
+import { decodeField } from '../../src/mail/encoded-word.js';
 import { addressesOf, areReadable } from '../../src/mail/mailboxes.js';
 import { decodeUtf8 } from '../../src/mail/text.js';
 
@@ -31,7 +32,9 @@ export function fromDomainsOf({ header }: Pick<Mail, 'header'>): FromDomains {
  */
 function domainsOf(address: string): readonly string[] {
   const text = decodeUtf8(Buffer.from(address, 'latin1')) ?? address;
-  const plain = text
+  // RFC 2047 §5: an encoded word is no address. Readers decode it all the same, where an address should stand.
+  const shown = address.includes('=?') ? `${text} ${decodeField(address)}` : text;
+  const plain = shown
     .normalize('NFKC')
     .replaceAll('\u3002', '.')
     .replace(/(?!\s)[\p{Cc}\p{Cf}]/gu, '');

@@ -228,6 +228,7 @@ const asks = (domain: string): RegExp =>
   new RegExp(`^550 5\\.7\\.1 DMARC: neither SPF nor DKIM stands for ${domain}, which asks to reject such mail `);
 type Envelope = Parameters<typeof send>[2];
 type Judged = readonly [what: string, message: string, envelope: Envelope, reply: RegExp, dmarc: string];
+const saying = (from: string): string => text('a.example').replace(/^From: .*$/m, `From: ${from}`);
 const judged: readonly Judged[] = [
   ['p=reject, nothing stands for it', text('reject.example'), {}, asks('reject\\.example'), 'fail'],
   ['p=reject, signed by another', signer.sign(text('reject.example')), {}, asks('reject\\.example'), 'fail'],
@@ -295,21 +296,36 @@ const judged: readonly Judged[] = [
   ...(
     [
       ['Boss: boss@reject.example;', 'fail'],
-      ['boss@reject.example; x@elsewhere.example', 'none'],
+      ['boss@reject.example; x@elsewhere.example', 'fail'],
       ['Boss boss@reject.example>', 'fail'],
-      ['boss@reject.example@elsewhere.example', 'none'],
+      ['boss@reject.example@elsewhere.example', 'fail'],
       ['boss@reject.example the boss', 'fail'],
       ['boss@reject\u3002example', 'fail'],
       ['boss\uff20reject.example', 'fail'],
       ['boss@re\u00adject.exam\u200bple', 'fail'],
+      ['=?utf-8?q?boss=40reject.example?=', 'fail'],
+      ['=?utf-8?b?Ym9zc0ByZWplY3QuZXhhbXBsZQ==?=', 'fail'],
+      ['=?utf-8?q?boss?= =?utf-8?q?=40reject?= =?utf-8?q?.example?=', 'fail'],
+      ['=?utf-8?q?boss@reject.example?=, x@elsewhere.example', 'fail'],
+      ['=?utf-8?q?=22boss=22_=3Cboss=40reject.example=3E?=', 'fail'],
+      ['x@elsewhere.example, boss@reject.example, y@watched.example', 'fail'],
     ] as const
-  ).map(([from, last]): Judged => [
-    from,
-    text('a.example').replace(/^From: .*$/m, `From: ${from}`),
+  ).map(([from, last]): Judged => [from, saying(from), {}, asks('reject\\.example'), last]),
+  ['an encoded word without an address', saying('=?utf-8?q?The_boss?='), {}, /^250 /, 'permerror'],
+  [
+    'p=none for the first, no policy for the second',
+    saying('a@watched.example, b@elsewhere.example'),
     {},
-    asks('reject\\.example'),
-    last,
-  ]),
+    /^250 /,
+    'fail',
+  ],
+  [
+    'DNS is silent for the first, no policy for the second',
+    saying('a@unknown.example, b@elsewhere.example'),
+    {},
+    /^451 /,
+    'temperror',
+  ],
   [
     'a second From: field above the signed one',
     below.sign(text('reject.example')).replace(/^/, 'From: <boss@reject.example>\r\n'),

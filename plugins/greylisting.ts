@@ -17,7 +17,16 @@
  * The memory is the setting `store`, shared by all processes, and with Redis by all hosts. While it is down the mail
  * passes, and the log says so, or is deferred: the setting `store_down`.
  */
-import { type Mail, type Plugin, type Verdict, defer, defineCheck, note, pass } from '../src/hooks/check.js';
+import {
+  type GreylistResult,
+  type Mail,
+  type Plugin,
+  type Verdict,
+  defer,
+  defineCheck,
+  note,
+  pass,
+} from '../src/hooks/check.js';
 import { reply } from '../src/mail/reply.js';
 import { count, readArguments, time, timeText } from '../src/hooks/arguments.js';
 import { networkText } from './shared/client-network.js';
@@ -44,11 +53,15 @@ async function judge(mail: Mail, times: Times): Promise<Verdict> {
   const known = await mail.store.get(knownKey);
   if (!known.ok) return unknown(mail, known.problem);
   const passed = Number(known.value ?? 0);
-  if (passed >= who.enough) return remember(mail, [[knownKey, String(passed)]], times.life);
+  if (passed >= who.enough) {
+    mail.recordGreylisting('known');
+    return remember(mail, [[knownKey, String(passed)]], times.life);
+  }
   const tries = await Promise.all(mail.recipients.map(({ text }) => tryOf(mail, { who, recipient: text, times })));
   const broken = tries.find((one) => one.kind === 'broken');
   if (broken?.kind === 'broken') return unknown(mail, broken.problem);
-  const waits = tries.map((one) => (one.kind === 'early' ? one.leftMs : 0));
+  mail.recordGreylisting(resultOf(tries));
+  const waits = tries.map((one) => (isPutOff(one) ? one.leftMs : 0));
   const leftMs = Math.max(...waits);
   if (leftMs > 0) return putOff(leftMs, who);
   const learned = tries.some((one) => one.kind === 'come again') ? passed + 1 : passed;
@@ -78,10 +91,23 @@ async function isVouchedFor(mail: Mail): Promise<boolean> {
 }
 
 type Try = { readonly key: string } & (
-  | { readonly kind: 'passed' | 'come again' }
-  | { readonly kind: 'early'; readonly leftMs: number }
-  | { readonly kind: 'broken'; readonly problem: string }
+  { readonly kind: 'passed' | 'come again' } | PutOffTry | { readonly kind: 'broken'; readonly problem: string }
 );
+
+interface PutOffTry {
+  readonly kind: 'new' | 'early';
+  readonly leftMs: number;
+}
+
+const isPutOff = (one: Try): one is Try & PutOffTry => one.kind === 'new' || one.kind === 'early';
+
+/** What the tries for all recipients are in all: one that is put off puts off the mail. */
+function resultOf(tries: readonly Try[]): GreylistResult {
+  const has = (kind: Try['kind']): boolean => tries.some((one) => one.kind === kind);
+  if (has('new')) return 'new';
+  if (has('early')) return 'early';
+  return has('come again') ? 'passed' : 'known';
+}
 
 interface Triple {
   readonly who: GreylistIdentity;
@@ -97,7 +123,8 @@ async function tryOf({ store, reversePath }: Mail, { who, recipient, times }: Tr
   if (first.value === 'passed') return { key, kind: 'passed' };
   if (!/^\d{1,15}$/.test(first.value)) return { key, kind: 'broken', problem: 'what is stored is no time' };
   const leftMs = Number(first.value) + times.delay - now;
-  return leftMs > 0 ? { key, kind: 'early', leftMs } : { key, kind: 'come again' };
+  if (leftMs <= 0) return { key, kind: 'come again' };
+  return { key, kind: first.value === String(now) ? 'new' : 'early', leftMs };
 }
 
 /** Senders that count or sign in the local-part (VERP, BATV: prvs=1234abcd56=user@…) are one sender. */

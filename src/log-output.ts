@@ -14,6 +14,11 @@ const againAfterMs = 20;
 const lastWordsMs = 300;
 const lastPauseMs = 5;
 
+let allDropped = 0;
+
+/** How many lines this process has dropped. */
+export const droppedLines = (): number => allDropped;
+
 export class LineOutput {
   #fd: number;
   readonly #unblock: () => void;
@@ -38,11 +43,16 @@ export class LineOutput {
     if (this.#pendingOctets > 0) this.#flush();
     if (this.#pendingOctets > 0) return this.#keep(Buffer.from(line));
     const written = this.#try(line);
-    if (written === undefined) return void this.#dropped++;
+    if (written === undefined) return this.#drop();
     const octets = Buffer.byteLength(line);
     if (written < octets) this.#keep(Buffer.from(line).subarray(written));
     else this.#taken();
   };
+
+  #drop(): void {
+    this.#dropped++;
+    allDropped++;
+  }
 
   /** Goes on with another file. */
   use(fd: number): void {
@@ -52,7 +62,7 @@ export class LineOutput {
   }
 
   #keep(octets: Buffer): void {
-    if (this.#pendingOctets + octets.length > maxPendingOctets) return void this.#dropped++;
+    if (this.#pendingOctets + octets.length > maxPendingOctets) return this.#drop();
     this.#pending.push(octets);
     this.#pendingOctets += octets.length;
     if (!this.#isWaiting) setTimeout(() => this.#again(), againAfterMs).unref();
@@ -72,7 +82,7 @@ export class LineOutput {
     let all = 0;
     for (let first = this.#pending[0]; first !== undefined; first = this.#pending[0]) {
       const written = this.#try(first);
-      if (written === undefined) this.#dropped++;
+      if (written === undefined) this.#drop();
       const done = written ?? first.length;
       all += written ?? 0;
       this.#pendingOctets -= done;

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
  */
 const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   mail: [],
+  metrics: ['mail'],
   text: ['mail'],
   lines: ['mail'],
   spf: ['mail', 'text', 'dns/resolver'],
@@ -32,6 +33,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'srv',
     'hooks',
     'type mime',
+    'type metrics',
     'quarantine',
     'relay',
     'type store',
@@ -76,6 +78,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
 /** Rooms and files that stay free of sockets, files and clocks: `node:` is closed to them. */
 const withoutNode = [
   'mail',
+  'metrics',
   'text',
   'lines',
   'spf',

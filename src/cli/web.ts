@@ -4,7 +4,9 @@
  */
 import { join } from 'node:path';
 import { createLogger, type Logger } from '../log.js';
+import { errorText } from '../mail/error-text.js';
 import { type Result, wrong } from '../mail/result.js';
+import { Registry } from '../metrics/registry.js';
 import type { Settings } from '../settings/settings.js';
 import { hostCheck } from '../web/guard.js';
 import { Sessions } from '../web/login/sessions.js';
@@ -15,6 +17,9 @@ import { openWeb, readAssets } from '../web/web.js';
 import type { SettingsTask } from './command/command.js';
 import { exit } from './exit-codes.js';
 import { load } from './load.js';
+import { addProcessNumbers, LagWatch } from './metrics/process-numbers.js';
+import { ServiceNumbers } from './metrics/service-numbers.js';
+import { tellNumbers } from './metrics/workers-numbers.js';
 import { packageRoot } from './package-root.js';
 import { newSettings, pageUp } from './serve/page.js';
 import { live } from './service/life.js';
@@ -31,6 +36,9 @@ export async function web({ settings, options, argv, env }: SettingsTask): Promi
   const oneTime = options.has('trial') ? newToken() : undefined;
   const [fd] = side?.portFds(1) ?? [];
   let opened: OpenedPage | undefined;
+  const numbers = side
+    ? pageNumbers(side, settings)
+    : new ServiceNumbers(() => (opened ? [] : ['the page is not open']));
   let reloading = Promise.resolve();
   side?.channel.hear(newSettings, (given) => {
     reloading = reloading.then(() => opened?.reload(given));
@@ -42,6 +50,7 @@ export async function web({ settings, options, argv, env }: SettingsTask): Promi
         const page = await openPage(settings, log, { oneTime, fd });
         if (!page.ok) return { code: exit.unavailable, problems: [page.problem] };
         opened = page.value;
+        await openNumbers(numbers, settings, log);
         const url = `http://${hostOf(settings)}:${opened.port}/`;
         log.info({ web: url }, 'quarantine page');
         side?.channel.tell(pageUp, oneTime === undefined ? url : `${url}login#token=${oneTime}`);
@@ -49,15 +58,35 @@ export async function web({ settings, options, argv, env }: SettingsTask): Promi
       },
       async reload() {
         const loaded = load({ argv, env });
-        if (loaded.ok) return opened?.reload(loaded.value.settings);
-        return log.error({ problems: loaded.problem }, notReloaded);
+        if (!loaded.ok) return log.error({ problems: loaded.problem }, notReloaded);
+        await opened?.reload(loaded.value.settings);
+        return openNumbers(numbers, loaded.value.settings, log);
       },
-      close: async () => opened?.close(),
+      async close() {
+        await Promise.all([opened?.close(), numbers?.close()]);
+      },
     },
     signals,
   );
   side?.close();
   return code;
+}
+
+/** What the page tells the gate that it belongs to, which answers monitors. */
+function pageNumbers({ channel }: WorkerSide, { metrics }: Settings): undefined {
+  const registry = new Registry();
+  addProcessNumbers(registry);
+  new LagWatch(registry).turn(metrics !== undefined);
+  tellNumbers(channel, () => registry.snapshot);
+}
+
+/** Where its address is another one, or cannot be opened, the page is shown all the same. */
+async function openNumbers(numbers: ServiceNumbers | undefined, { metrics }: Settings, log: Logger): Promise<void> {
+  try {
+    await numbers?.open(metrics);
+  } catch (error) {
+    log.error({ problem: errorText(error) }, 'the numbers cannot be asked for there');
+  }
 }
 
 interface OpenPageOptions {

@@ -5,6 +5,7 @@ import { cachingResolver } from '../dns/cache.js';
 import { clientName } from '../dns/client-name.js';
 import type { Resolver } from '../dns/resolver.js';
 import { stubResolver } from '../dns/stub/stub-resolver.js';
+import { measured } from '../dns/upstream.js';
 import { readZoneFile } from '../dns/zone.js';
 import { loadPlugins } from '../hooks/load.js';
 import { surroundings } from '../hooks/shown/surroundings.js';
@@ -14,7 +15,9 @@ import { openJournal } from '../journal/journal.js';
 import { openContentReader } from '../mime/content-reader.js';
 import { type Ip, ip4FromWord } from '../mail/ip.js';
 import { type Quarantine, openQuarantine } from '../quarantine/quarantine.js';
+import { GateMetrics } from '../metrics/gate.js';
 import { Refusals } from '../relay/refusals.js';
+import { destinationText } from '../smtp/journal-lines.js';
 import { MemoryPool } from '../smtp/message/memory-pool.js';
 import { type Relay, openRelay } from '../relay/relay.js';
 import type { Settings } from '../settings/settings.js';
@@ -43,10 +46,16 @@ interface WireOptions {
   readonly kept?: Services;
   /** Where there are other processes. */
   readonly shared?: SharedParts;
+  /** What this process counts; something that nobody reads where it is not given. */
+  readonly metrics?: GateMetrics;
 }
 
 /** Makes all services of these settings. */
-export async function wire(settings: Settings, log: Logger, { kept, shared }: WireOptions = {}): Promise<Wired> {
+export async function wire(
+  settings: Settings,
+  log: Logger,
+  { kept, shared, metrics = new GateMetrics() }: WireOptions = {},
+): Promise<Wired> {
   const spoolDir = join(settings.state, 'spool');
   const problem = makeFolder('state', spoolDir, settings);
   if (problem !== undefined) return wrong([problem]);
@@ -55,22 +64,28 @@ export async function wire(settings: Settings, log: Logger, { kept, shared }: Wi
       ? kept.store
       : new BackedStore(await backendOf(settings, log, shared));
   const refusals = kept?.refusals ?? refusalsOf(shared);
-  return wireWith({ settings, log, kept, store, refusals, spoolDir });
+  return wireWith({ settings, log, kept, store, refusals, metrics, spoolDir });
 }
 
 /** As `wire`, but nothing is made on disk, and what is remembered is only read. */
 export async function wireToTry(settings: Settings, log: Logger): Promise<Wired> {
   const store = new BackedStore(new Overlay(await backendOf(settings, log)));
-  return wireWith({ settings, log, kept: undefined, store, refusals: refusalsOf(), spoolDir: '' });
+  const metrics = new GateMetrics();
+  return wireWith({ settings, log, kept: undefined, store, refusals: refusalsOf(), metrics, spoolDir: '' });
 }
 
 async function wireWith(given: Omit<WireParts, 'resolver' | 'plugins'>): Promise<Wired> {
-  const { settings } = given;
-  const resolver = makeResolver(settings);
+  const { settings, metrics } = given;
+  const resolver = makeResolver(settings, (seconds) => metrics.dnsSeconds?.observe(seconds));
   if (!resolver.ok) return wrong([resolver.problem]);
   const loaded = await loadPlugins(listOf(settings), foldersOf(settings));
   if (!loaded.ok) return loaded;
-  return { ok: true, value: services({ ...given, resolver: resolver.value, plugins: new HookTable(loaded.value) }) };
+  metrics.allowPlugins(loaded.value.map(({ name }) => name));
+  metrics.allowDestination(destinationText(settings));
+  // The clock is looked at for each plugin only where somebody reads it.
+  const meterOf = settings.metrics && ((plugin: string) => metrics.meterOf(plugin));
+  const plugins = new HookTable(loaded.value, { meterOf });
+  return { ok: true, value: services({ ...given, resolver: resolver.value, plugins }) };
 }
 
 /** The plugins that the settings name, without anything else. */
@@ -85,10 +100,11 @@ interface WireParts {
   readonly plugins: HookTable;
   readonly store: Store;
   readonly refusals: Services['refusals'];
+  readonly metrics: GateMetrics;
   readonly spoolDir: string;
 }
 
-function services({ settings, log, kept, resolver, plugins, store, refusals, spoolDir }: WireParts): Services {
+function services({ settings, log, kept, resolver, plugins, store, refusals, metrics, spoolDir }: WireParts): Services {
   const srv = srvOf(settings, true);
   return {
     settings,
@@ -117,6 +133,7 @@ function services({ settings, log, kept, resolver, plugins, store, refusals, spo
         ? kept.relay
         : relayOf(settings, (problem) => log.warn({ problem }, 'local MTA')),
     refusals,
+    metrics,
     content: kept?.content ?? openContentReader(),
     incoming: {
       maxSize: settings.max_size,
@@ -129,7 +146,7 @@ function services({ settings, log, kept, resolver, plugins, store, refusals, spo
       spoolDir,
     },
     // Whoever only tries writes nothing.
-    journal: spoolDir === '' ? undefined : journalOf(settings, log, kept),
+    journal: spoolDir === '' ? undefined : journalOf({ settings, log, kept, metrics }),
     log,
     hookLog: (details) => log.child(details),
   };
@@ -172,7 +189,12 @@ export const quarantineOf = (settings: Settings): Quarantine =>
 
 const journalSettings = ['state', 'journal', 'journal_subject', 'journal_mask', 'hostname'] as const;
 
-function journalOf(settings: Settings, log: Logger, kept: Services | undefined): Services['journal'] {
+function journalOf({
+  settings,
+  log,
+  kept,
+  metrics,
+}: Pick<WireParts, 'settings' | 'log' | 'kept' | 'metrics'>): Services['journal'] {
   if (kept?.journal && same(kept.settings, settings, journalSettings)) return kept.journal;
   kept?.journal?.close();
   return openJournal({
@@ -181,6 +203,7 @@ function journalOf(settings: Settings, log: Logger, kept: Services | undefined):
     node: settings.hostname,
     keepMs: settings.journal,
     maskMs: settings.journal_mask,
+    ...(metrics.journalLost && { lost: metrics.journalLost }),
     onLoss: (lost, problem) => log.error({ lost, problem }, 'journal: lines are lost'),
     onCare: ({ removed, masked, problems }) => {
       if (removed.length > 0 || masked > 0) log.info({ removed, masked }, 'journal expired');
@@ -234,11 +257,11 @@ export const changed = (a: Settings, b: Settings, names: readonly (keyof Setting
   names.filter((name) => JSON.stringify(a[name]) !== JSON.stringify(b[name]));
 
 /** It fails where the zone file is wrong. */
-export function makeResolver(settings: Settings): Result<Resolver> {
+export function makeResolver(settings: Settings, heard: Parameters<typeof measured>[1] = () => {}): Result<Resolver> {
   if (settings.dns_zone !== '') return zoneOf(settings.dns_zone);
   const servers = settings.dns_servers;
   const stub = stubResolver({ ...(servers.length > 0 && { servers }), totalMs: settings.dns_timeout });
-  return { ok: true, value: cachingResolver(stub) };
+  return { ok: true, value: cachingResolver(measured(stub, heard)) };
 }
 
 function zoneOf(path: string): Result<Resolver> {

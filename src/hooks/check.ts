@@ -5,7 +5,7 @@
 import { type Verdict, skip } from '../mail/verdict.js';
 import type { DataContext, Plugin } from './plugin.js';
 
-export type { DataContext, Plugin } from './plugin.js';
+export type { DataContext, GreylistResult, Plugin } from './plugin.js';
 export { accept, defer, note, pardon, pass, refuse, reject, skip } from '../mail/verdict.js';
 export type { Verdict } from '../mail/verdict.js';
 

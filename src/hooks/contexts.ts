@@ -175,6 +175,8 @@ export interface DataContext extends MailContext {
   readonly authenticated: () => Readonly<Record<string, string>>;
   /** One more result in Authentication-Results and in the log; that of SPF is in the index, too. */
   readonly recordAuthentication: (result: AuthenticationResult) => void;
+  /** What greylisting says of the mail, for the metrics. */
+  readonly recordGreylisting: (result: GreylistResult) => void;
 }
 
 /** A mail as others have changed it. */
@@ -187,6 +189,9 @@ export interface RelayedMail {
   /** In wire form; '' is the null reverse-path. */
   readonly reversePath: string;
 }
+
+/** A first try, one that comes too early, one that has waited long enough, a sender that is known. */
+export type GreylistResult = 'new' | 'early' | 'passed' | 'known';
 
 /** RFC 8601 §2.2: a resinfo. */
 export interface AuthenticationResult {

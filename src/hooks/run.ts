@@ -114,6 +114,7 @@ function judge<H extends JudgingHook>(running: Running<H>, hooked: HookedPlugin<
     if (typeof mode !== 'string') return told(asking, mode);
     asking.mode = mode;
     nowAsked(hooked.place);
+    if (hooked.meter) asking.since = performance.now();
     const answer: unknown = hooked.method.call(hooked.plugin, run.context as never);
     if (!(answer instanceof Promise)) return believed(asking, answer);
     if (asking.since === 0) asking.since = performance.now();
@@ -180,7 +181,13 @@ function believed<H extends JudgingHook>(asking: Asking<H>, answer: unknown): Ve
     const { name, methodName } = asking.hooked;
     throw error instanceof TypeError ? new TypeError(`${name}: ${methodName} ${error.message}`) : error;
   }
+  measure(asking);
   return told(asking, asking.mode === 'log' ? tried(verdict) : verdict);
+}
+
+/** How long the plugin took, where that is counted. */
+function measure<H extends JudgingHook>({ hooked, since }: Asking<H>): void {
+  if (since > 0) hooked.meter?.seconds.observe((performance.now() - since) / 1000);
 }
 
 /** A marker that holds the word `log`: the check is tried out, and stops nothing. */
@@ -196,8 +203,10 @@ function tried(verdict: Verdict): Verdict {
   }
 }
 
-function failed<H extends JudgingHook>({ run, hooked, since, mode }: Asking<H>, error: unknown): Verdict {
+function failed<H extends JudgingHook>(asking: Asking<H>, error: unknown): Verdict {
+  const { run, hooked, since, mode } = asking;
   const problem = problemOf(error);
+  measure(asking);
   run.log().error({ plugin: hooked.name, hook: run.hook, why: problem }, 'error');
   run.plugins.hear?.({
     hook: run.hook,
@@ -238,6 +247,7 @@ async function inTime<T, H extends JudgingHook>(answer: Promise<T>, { run, hooke
 /** Writes the plugin's line, and tells whoever listens. */
 function told<H extends JudgingHook>({ run, hooked, since }: Asking<H>, verdict: Verdict): Verdict {
   logVerdict(run, hooked.name, verdict);
+  if (verdict.kind === 'note') hooked.meter?.marks.add();
   if (run.tell) {
     if (since === 0) run.tell(hooked.name, verdict);
     else run.tell(hooked.name, verdict, performance.now() - since);

@@ -6,6 +6,13 @@ import type { Verdict } from '../mail/verdict.js';
 import { placeOf } from './watched/doing.js';
 import { type HookMethod, type HookName, hookNames, type JudgingHook, type Plugin } from './plugin.js';
 
+/** Counts a plugin's turns. */
+export interface PluginMeter {
+  readonly seconds: { observe(seconds: number): void };
+  /** Remarks that stop nothing. */
+  readonly marks: { add(): void };
+}
+
 export interface HookedPlugin<H extends HookName> {
   readonly plugin: Plugin;
   readonly name: string;
@@ -20,6 +27,7 @@ export interface HookedPlugin<H extends HookName> {
   readonly inAll: boolean;
   /** A list of the domain's own, not a marker, switches it on. */
   readonly hasList: boolean;
+  readonly meter: PluginMeter | undefined;
 }
 
 /** What one plugin said at one hook. */
@@ -31,16 +39,25 @@ export interface HeardVerdict {
   readonly ms: number;
 }
 
+interface HookTableListeners {
+  /** Told of every answer. */
+  readonly hear?: (heard: HeardVerdict) => void;
+  /** What counts the turns of a plugin. */
+  readonly meterOf?: ((plugin: string) => PluginMeter | undefined) | undefined;
+}
+
 export class HookTable {
   readonly listed: readonly Plugin[];
   /** Told of every answer, where anybody listens. */
   readonly hear: ((heard: HeardVerdict) => void) | undefined;
   readonly #hooked: ReadonlyMap<HookName, readonly HookedPlugin<HookName>[]>;
 
-  constructor(plugins: readonly Plugin[], hear?: (heard: HeardVerdict) => void) {
+  constructor(plugins: readonly Plugin[], { hear, meterOf = () => undefined }: HookTableListeners = {}) {
     this.listed = plugins;
     this.hear = hear;
-    this.#hooked = new Map(hookNames.map((hook) => [hook, plugins.flatMap((plugin) => hookedTo(hook, plugin))]));
+    this.#hooked = new Map(
+      hookNames.map((hook) => [hook, plugins.flatMap((plugin) => hookedTo(hook, plugin, meterOf))]),
+    );
   }
 
   of<H extends HookName>(hook: H): readonly HookedPlugin<H>[] {
@@ -48,7 +65,11 @@ export class HookTable {
   }
 }
 
-function hookedTo<H extends HookName>(hook: H, plugin: Plugin): HookedPlugin<H>[] {
+function hookedTo<H extends HookName>(
+  hook: H,
+  plugin: Plugin,
+  meterOf: (plugin: string) => PluginMeter | undefined,
+): HookedPlugin<H>[] {
   const method: HookMethod<H> | undefined = plugin[hook];
   if (typeof method !== 'function') return [];
   const { name, inAll = false, list, timeoutMs } = plugin;
@@ -68,6 +89,7 @@ function hookedTo<H extends HookName>(hook: H, plugin: Plugin): HookedPlugin<H>[
       switches,
       inAll,
       hasList: list !== undefined,
+      meter: meterOf(name),
     },
   ];
 }

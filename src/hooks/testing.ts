@@ -106,6 +106,7 @@ export function testMail(given: TestMail = {}): DataContext {
     content: () => Promise.resolve(given.content ?? { kind: 'read', text: 'Hello.', html: '', attachments: [] }),
     authenticated: () => ({}),
     recordAuthentication: () => {},
+    recordGreylisting: () => {},
   };
 }
 
@@ -130,7 +131,7 @@ export async function verdictOf(plugin: Plugin, context: DataContext): Promise<V
   const heard: HeardVerdict[] = [];
   await runHook({
     hook: 'dataPost',
-    plugins: new HookTable([plugin], (one) => heard.push(one)),
+    plugins: new HookTable([plugin], { hear: (one) => heard.push(one) }),
     id: 'TEST',
     context,
     log: () => ({ debug: () => {}, info: () => {}, error: () => {} }),

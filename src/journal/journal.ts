@@ -13,6 +13,8 @@ export interface OpenJournalOptions extends JournalOptions, Omit<CareOptions, 'n
 export interface Journal {
   /** Writes what the function makes. Never throws, whatever a client has sent, and waits for nothing. */
   write(line: () => JournalLine): void;
+  /** Seconds that a line has been waiting to be written. */
+  readonly lagSeconds: number;
   /** Writes the rest. */
   close(): void;
 }
@@ -37,6 +39,9 @@ export function openJournal(options: OpenJournalOptions): Journal | undefined {
       } catch (error) {
         writer.lose(1, errorText(error));
       }
+    },
+    get lagSeconds() {
+      return writer.lagSeconds;
     },
     close() {
       clearTimeout(soon);

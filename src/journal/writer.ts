@@ -23,6 +23,8 @@ export interface JournalOptions {
   readonly node: string;
   /** Called once a minute at most, with the number of lines that were lost, and why. */
   readonly onLoss: (lost: number, problem: string) => void;
+  /** Counts each line that is lost. */
+  readonly lost?: { add(lines: number): void };
   /** Milliseconds, as Date.now() gives them. */
   readonly now?: () => number;
 }
@@ -49,6 +51,7 @@ export class JournalWriter {
   readonly #tries = new TriesMemory();
   readonly #others: OthersLines;
   #gathered: string[] = [];
+  #gatheredSince = 0;
   /** By the monotonic clock: when we last heard what others have written. */
   #heardAt = -Infinity;
   #timer: NodeJS.Timeout | undefined;
@@ -67,6 +70,11 @@ export class JournalWriter {
     open.add(this);
   }
 
+  /** Seconds that the oldest of the gathered lines has been waiting. */
+  get lagSeconds(): number {
+    return this.#gathered.length === 0 ? 0 : (performance.now() - this.#gatheredSince) / 1000;
+  }
+
   /** How many lines could not be written. */
   get lostLines(): number {
     return this.#lost;
@@ -80,6 +88,7 @@ export class JournalWriter {
   }
 
   #gather(line: JournalLine): void {
+    if (this.#gathered.length === 0) this.#gatheredSince = performance.now();
     this.#gathered.push(this.#textOf(line));
     if (this.#gathered.length >= maxGathered) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), gatherMs).unref();
@@ -154,6 +163,7 @@ export class JournalWriter {
   /** So many lines are lost. */
   lose(count: number, problem: string): void {
     this.#lost += count;
+    this.#options.lost?.add(count);
     this.#lostUntold += count;
     const now = performance.now();
     if (now - this.#toldAt < tellAgainMs) return;

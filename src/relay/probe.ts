@@ -3,8 +3,10 @@
  * refused one is not used again, for MTAs slow down, or end, sessions with many refusals (Postfix:
  * smtpd_soft_error_limit).
  */
+import { errorText } from '../mail/error-text.js';
+import { asciiText } from '../mail/text.js';
 import { rcptCommand } from './envelope.js';
-import { ConnectionLost, type MtaConnection } from './mta-connection.js';
+import { ConnectionLost, MtaConnection, type MtaTarget } from './mta-connection.js';
 import { mtaReplyText, type MtaReply } from './mta-reply.js';
 
 export type Probe =
@@ -41,4 +43,19 @@ const saysNoSuchMailbox = ({ code, enhanced }: MtaReply): boolean =>
 function unknown(answer: MtaReply | undefined): Probe {
   if (!answer) throw new ConnectionLost('no reply');
   return { kind: 'unknown', problem: mtaReplyText(answer) };
+}
+
+/** Never rejects: what is wrong, or undefined where the MTA has greeted us and heard our EHLO. */
+export async function mtaProblem(target: MtaTarget, hostname: string, timeoutMs: number): Promise<string | undefined> {
+  const connection = new MtaConnection({ target, hostname, timeoutMs });
+  const late = setTimeout(() => connection.drop(`no answer within ${timeoutMs} ms`), timeoutMs).unref();
+  try {
+    await connection.open();
+    await connection.quit();
+    return undefined;
+  } catch (error) {
+    return asciiText(errorText(error));
+  } finally {
+    clearTimeout(late);
+  }
 }

@@ -87,6 +87,14 @@ export function listenTarget(at: ListenEndpoint, all: readonly ListenEndpoint[] 
   return { port: at.port, host: at.host, ...(isShared && { ipv6Only: true }) };
 }
 
+/** `host:port`, `[v6]:port`, `*:port`, `:port`. */
+export const metricsEndpoint: ValueKind<ListenEndpoint> = valueKind(
+  'ENDPOINT',
+  'host:port, [v6]:port or *:port, such as 127.0.0.1:9817',
+  (text) => (text.startsWith('fd:') ? undefined : readListenEndpoint(text)),
+  writeListenEndpoint,
+);
+
 function readRelayEndpoint(text: string): RelayEndpoint | undefined {
   if (text.startsWith('unix:')) return text.startsWith('unix:/') ? { kind: 'unix', path: text.slice(5) } : undefined;
   const at = text.startsWith('fd:') ? undefined : readHostPort(text);

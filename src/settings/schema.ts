@@ -95,6 +95,11 @@ export const schema = {
     '',
     'where links of digest mails lead: the quarantine page as its readers reach it; empty: no digests',
   ),
+  metrics: entry(
+    optional(kinds.metricsEndpoint),
+    '',
+    'where /metrics (Prometheus), /livez and /readyz are answered; empty: nowhere',
+  ),
   relay_networks: entry(kinds.networks, '', 'clients that may relay anywhere and skip the checks'),
   proxy_networks: entry(kinds.networks, '', 'proxies whose PROXY header is believed'),
   xclient_networks: entry(kinds.networks, '', 'clients whose XCLIENT command is believed'),

@@ -10,13 +10,14 @@ import { type Eventual, after } from '../mail/eventual.js';
 import type { LocalAddress } from '../hooks/plugin.js';
 import { type Ip, parseIp } from '../mail/ip.js';
 import { type Reply, closing, reply, wireText } from '../mail/reply.js';
+import type { AwayReason } from '../metrics/gate.js';
 import { ClientSocket, type SocketUser } from './client-socket.js';
 import { type Command, parseCommand } from './command/command.js';
 import { DataReader } from './message/data-reader.js';
 import { Admission, type ConnectionLimits } from './limits.js';
 import type { Services } from './services.js';
 import { type Client, SmtpSession } from './session.js';
-import { tlsFactsOf } from './tls-facts.js';
+import { type TlsFacts, tlsFactsOf } from './tls-facts.js';
 import { type XclientAttributes, xclientNames } from './command/xclient.js';
 import { errorStack } from '../mail/error-text.js';
 
@@ -52,6 +53,7 @@ export class Connection implements SocketUser {
   #errors = 0;
   /** The client waits for us: nothing further is read until the answer is there. */
   #answering = false;
+  #tls: TlsFacts | undefined;
   /** What ends the handshake that is under way. */
   #handshake: (() => void) | undefined;
   /** Until then the client has to say what is due: a time of the monotonic clock, in milliseconds. */
@@ -89,6 +91,11 @@ export class Connection implements SocketUser {
     return !this.#named && this.#listener.isXclientPeer(this.#peer);
   }
 
+  /** A transaction is under way. */
+  get inTransaction(): boolean {
+    return this.#session.busy;
+  }
+
   get busy(): boolean {
     return this.#session.busy || this.#answering;
   }
@@ -105,7 +112,7 @@ export class Connection implements SocketUser {
 
   #greet(): Eventual<Reply> {
     const refused = after(this.#admission.enter(this.#session.clientIp), (full) => {
-      if (full) this.#session.sentAway(full);
+      if (full) this.#session.sentAway(full, 'connections');
       return full ?? this.#session.connect();
     });
     return after(refused, (refusal) => (refusal ? closing(refusal) : this.#greeting()));
@@ -130,7 +137,7 @@ export class Connection implements SocketUser {
       return true;
     }
     const line = this.#socket.nextLine(maxCommandOctets);
-    if (line === 'too long') this.#sendAway(reply(421, '5.5.2', 'Line too long'));
+    if (line === 'too long') this.#sendAway(reply(421, '5.5.2', 'Line too long'), 'line');
     else if (line) this.#when(this.#answerTo(line), (answer) => this.#answered(answer));
     return line !== undefined;
   }
@@ -182,7 +189,7 @@ export class Connection implements SocketUser {
     if (answer.code >= 500 && answer.code < 600) this.#errors++;
     this.#say(answer);
     if (this.#errors >= this.#listener.services.settings.max_errors)
-      this.#sendAway(reply(421, '4.7.0', 'Too many errors'));
+      this.#sendAway(reply(421, '4.7.0', 'Too many errors'), 'errors');
     this.#expectCommand();
     if (this.#session.receiving) this.#expectText();
     if (answer === readyForTls) this.#shakeHands();
@@ -213,8 +220,8 @@ export class Connection implements SocketUser {
   }
 
   /** The journal is told of it. */
-  #sendAway(answer: Reply): void {
-    this.#session.sentAway(answer);
+  #sendAway(answer: Reply, reason: AwayReason): void {
+    this.#session.sentAway(answer, reason);
     this.#say(answer);
   }
 
@@ -254,7 +261,8 @@ export class Connection implements SocketUser {
   #shakeHands(): void {
     this.#handshake = this.#listener.startTls(this.#socket.letGo(), (secured) => {
       this.#handshake = undefined;
-      if (secured) this.#session.secured(tlsFactsOf(secured));
+      this.#tls = secured && tlsFactsOf(secured);
+      if (this.#tls) this.#session.secured(this.#tls);
       this.#expectCommand();
       this.#socket.resume(secured);
     });
@@ -295,6 +303,7 @@ export class Connection implements SocketUser {
   gone(): void {
     this.#listener.left(this);
     this.#admission.leave();
+    this.#listener.services.metrics.disconnected(this.#tls?.protocol);
     this.#session.closed();
   }
 }

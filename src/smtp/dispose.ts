@@ -54,6 +54,7 @@ export function dispose(received: ReceivedMail): Eventual<Reply> {
   const mail = readMail(received);
   return after(unacceptable(mail) ?? judgeAndAct(mail), (disposition) => {
     logDisposition(mail, disposition);
+    count(mail, disposition);
     received.services.journal?.write(() => journalLine(mail, disposition));
     return disposition.reply;
   });
@@ -291,10 +292,25 @@ function relayTo(recipients: readonly string[], clientName: ClientName, mail: Re
   };
   return after(services.relay.send(request), (result) => {
     const relayed = relayedAs(result, performance.now() - since, services);
+    services.metrics.relayed(relayed.destination, relayEnd(result), relayed.ms / 1000);
     const disposition =
       result.kind === 'message refused' ? keepRefused(mail, result.reply) : relayDisposition(result, services);
     return after(disposition, (known) => ({ ...known, relayed }));
   });
+}
+
+/** Where the MTA takes only some recipients the mail is put off, for those it refuses. */
+function relayEnd(result: RelayResult): 'accepted' | 'refused' | 'deferred' | 'unreachable' {
+  switch (result.kind) {
+    case 'refused':
+      return isTemporary(result.reply) ? 'deferred' : 'refused';
+    case 'message refused':
+    case 'partly':
+      return 'refused';
+    case 'accepted':
+    case 'unreachable':
+      return result.kind;
+  }
 }
 
 const relayedAs = (result: RelayResult, ms: number, { settings }: Services): RelayedAs => ({
@@ -351,6 +367,22 @@ function journalLine({ transaction, session, message, tls, header }: ReadMail, d
   const { id, clientIp, knownClientName, helo } = session;
   const client = { session: id, ip: clientIp.text, name: knownClientName, helo, tls };
   return mailLine({ ...disposition, client, transaction, header, size: message.size });
+}
+
+function count(
+  { transaction, services, message }: ReadMail,
+  { verdict, reply: said, plugin, relayed }: Disposition,
+): void {
+  services.metrics.ended({
+    verdict,
+    reply: said,
+    plugin,
+    relayed,
+    size: message.size,
+    authenticated: transaction.authenticated,
+    isNullSender: transaction.sender.reversePath === '',
+    greylisted: transaction.greylisted,
+  });
 }
 
 function logDisposition({ transaction, services, session, message, tls }: ReadMail, disposition: Disposition): void {

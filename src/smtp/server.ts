@@ -49,7 +49,13 @@ export class Listener implements Owner {
   #connected(socket: net.Socket, address: string | undefined): void {
     const connection = new Connection(this, socket, ipOf(address));
     this.connections.add(connection);
+    this.services.metrics.connected();
     connection.open();
+  }
+
+  /** How many transactions are under way. */
+  get transactions(): number {
+    return [...this.connections].filter(({ inTransaction }) => inTransaction).length;
   }
 
   left(connection: Connection): void {

@@ -7,6 +7,7 @@ import type { PluginSurroundings } from '../hooks/shown/surroundings.js';
 import type { HookTable } from '../hooks/table.js';
 import type { Journal } from '../journal/journal.js';
 import type { Ip } from '../mail/ip.js';
+import type { GateMetrics } from '../metrics/gate.js';
 import type { Quarantine } from '../quarantine/quarantine.js';
 import type { Refusals } from '../relay/refusals.js';
 import type { Relay } from '../relay/relay.js';
@@ -39,6 +40,7 @@ export interface Services {
   readonly incoming: IncomingLimits;
   /** What became of every mail; undefined where nothing may be written. */
   readonly journal: Journal | undefined;
+  readonly metrics: GateMetrics;
   readonly log: Log;
   /** A log whose lines carry these details. */
   readonly hookLog: (details: object) => HookLog;

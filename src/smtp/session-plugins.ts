@@ -137,6 +137,7 @@ export class SessionPlugins {
   #stopped(hook: JudgingHook, outcome: HookOutcome, part: Part): Reply | undefined {
     if (outcome.kind === 'go on') return undefined;
     const { plugin, log, reply: answer } = outcome;
+    this.#services.metrics.stopped(plugin, answer);
     this.turnedAway(hook, answer, { plugin, reason: log, ...part });
     return answer;
   }
@@ -162,7 +163,9 @@ export class SessionPlugins {
     const problem = error instanceof BrokenMarker ? error.message : errorStack(error);
     const { id: session, clientIp } = this.#state;
     this.#services.log.error({ ip: clientIp.text, session, at, problem }, 'cannot be judged now');
-    if (at === 'rcpt' || at === 'data') this.enter(at, localProblem, { reason: 'cannot be judged now', ...about });
+    if (at !== 'rcpt' && at !== 'data') return localProblem;
+    this.#services.metrics.broken(at);
+    this.enter(at, localProblem, { reason: 'cannot be judged now', ...about });
     return localProblem;
   }
 

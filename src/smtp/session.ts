@@ -9,6 +9,7 @@ import type { Result } from '../mail/result.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { type Ip, inAny } from '../mail/ip.js';
 import { type Reply, closing, localProblem, reply } from '../mail/reply.js';
+import type { AwayReason } from '../metrics/gate.js';
 import type { Command } from './command/command.js';
 import { dispose } from './dispose.js';
 import { IncomingMessage } from './message/incoming.js';
@@ -225,17 +226,20 @@ export class SmtpSession {
 
   #relayingDenied(transaction: SmtpTransaction, recipient: Address): Reply {
     const reason = `not hosted: ${recipient.text}`;
+    this.#services.metrics.turnedAway('relaying');
     this.#plugins.turnedAway('rcpt', relayingDenied, { reason, verdict: 'turned away', transaction, recipient });
     return relayingDenied;
   }
 
   #refusedByMta(transaction: SmtpTransaction, recipient: Address, answer: Reply): Reply {
+    this.#services.metrics.turnedAway('mta');
     this.#plugins.enter('rcpt', answer, { reason: 'by the local MTA', transaction, recipient });
     return answer;
   }
 
   /** The connection ends this session by a reply of its own. */
-  sentAway(answer: Reply): void {
+  sentAway(answer: Reply, reason: AwayReason): void {
+    this.#services.metrics.turnedAway(reason);
     const stage = this.#transaction ? 'rcpt' : this.#plugins.helo === '' ? 'connect' : 'mail';
     const why = { plugin: 'limits', reason: answer.text, verdict: 'turned away' } as const;
     this.#plugins.enter(stage, answer, { ...why, transaction: this.#transaction });

@@ -4,7 +4,7 @@
  * SMTP gives one reply behind DATA, so all recipients share one disposition: the first one fixes the policy domain and
  * the kind, and whoever differs is told to come again in a transaction of its own (RFC 5321 §4.5.3.1.10).
  */
-import type { AuthenticationResult, Recipient } from '../hooks/plugin.js';
+import type { AuthenticationResult, GreylistResult, Recipient } from '../hooks/plugin.js';
 import type { NotedVerdict } from '../hooks/run.js';
 import type { PluginWord } from '../journal/line.js';
 import type { Pardon, Rejection, Rewrite, Verdict } from '../mail/verdict.js';
@@ -45,6 +45,8 @@ export class SmtpTransaction {
   readonly #fields: (readonly [name: string, value: string])[] = [];
   readonly #archivedFields: (readonly [name: string, value: () => string])[] = [];
   readonly #authentication: AuthenticationResult[] = [];
+  #authenticated: Readonly<Record<string, string>> | undefined;
+  #greylisted: GreylistResult | undefined;
   #isJudged = false;
   readonly #recipients: TransactionRecipient[] = [];
   /** The recipients whose RCPT was answered 250, as text, which nothing can change. */
@@ -131,6 +133,15 @@ export class SmtpTransaction {
 
   /** The results by method, for the log; where there are several, as of signatures, one that passed counts. */
   get authenticated(): Readonly<Record<string, string>> {
+    return (this.#authenticated ??= this.#byMethod());
+  }
+
+  /** What greylisting says of the mail, where it was asked. */
+  get greylisted(): GreylistResult | undefined {
+    return this.#greylisted;
+  }
+
+  #byMethod(): Readonly<Record<string, string>> {
     const [only, ...more] = this.#authentication;
     if (only === undefined) return {};
     if (more.length === 0) return { [only.method]: only.result };
@@ -160,7 +171,13 @@ export class SmtpTransaction {
   }
 
   recordAuthentication(result: AuthenticationResult): void {
-    if (!this.#isJudged) this.#authentication.push(result);
+    if (this.#isJudged) return;
+    this.#authentication.push(result);
+    this.#authenticated = undefined;
+  }
+
+  recordGreylisting(result: GreylistResult): void {
+    if (!this.#isJudged) this.#greylisted = result;
   }
 
   /** What a plugin adds from now on comes too late, as where it was waited for in vain, and is dropped. */

@@ -166,6 +166,10 @@ describe('a bad value of any setting is named with its place, the value, and wha
       ['Auto', /auto, or/],
     ],
     watchdog: [['2s', /from 3s to 1d/]],
+    metrics: [
+      ['9817', /host:port/],
+      ['fd:3', /host:port/],
+    ],
     web: [
       ['*:8025', /host:port/],
       ['8025', /host:port/],

@@ -28,7 +28,7 @@ export interface ChildOptions {
 
 export type LogLine = Readonly<Record<string, unknown>>;
 
-const startMs = 20_000;
+const startMs = 60_000;
 
 export class PosternProcess {
   readonly root: string;

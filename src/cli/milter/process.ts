@@ -6,19 +6,22 @@ import type { Eventual } from '../../mail/eventual.js';
 import { errorText } from '../../mail/error-text.js';
 import type { Problems, Result } from '../../mail/result.js';
 import { type Endpoint, endpointText, smtpdMilters } from '../../milter/endpoint.js';
+import type { Registry } from '../../metrics/registry.js';
 import type { MilterObservation } from '../../milter/dialogue.js';
 import type { MilterPolicy } from '../../milter/policy.js';
 import { type MilterProblem, MilterServer } from '../../milter/server.js';
 import { exit } from '../exit-codes.js';
 import { version } from '../package-root.js';
-import { news, question } from '../service/channel.js';
+import { ServiceNumbers } from '../metrics/service-numbers.js';
+import { tellNumbers } from '../metrics/workers-numbers.js';
+import { news } from '../service/channel.js';
 import { leave } from '../service/child.js';
 import { type Failure, live, type Service } from '../service/life.js';
 import type { Signals } from '../service/signals.js';
 import { isChild, WorkerSide } from '../service/worker-side.js';
 import { openMilterLog } from './log.js';
 import type { FactLog } from '../service/fact-log.js';
-import { Counters, type Numbers, serveMetrics } from './metrics.js';
+import { MilterCounts } from './metrics.js';
 import type { ServiceConfig } from './service-config.js';
 import { permissionsOf } from './socket-permissions.js';
 
@@ -34,7 +37,9 @@ export interface ServedFilter<S, T> {
 /** What a filter is made with. */
 export interface FilterTools {
   readonly log: FactLog;
-  readonly counters: Counters;
+  readonly counts: MilterCounts;
+  /** For what it counts itself. */
+  readonly registry: Registry;
   /** The worker that runs it; undefined where the process serves alone. */
   readonly side: WorkerSide | undefined;
 }
@@ -49,15 +54,13 @@ export interface MilterRun<S, T> {
 
 /** A worker is to read its filter anew. */
 export const reloading = news('reload');
-/** What a worker has counted. */
-export const counting = question<undefined, Numbers>('counters');
 
 /** Serves until it is stopped, alone or as one of several workers; returns the exit code. */
 export async function runMilter<S, T>(run: MilterRun<S, T>, signals: Signals): Promise<number> {
   const output = openMilterLog(run.config);
   const side = isChild ? new WorkerSide(signals) : undefined;
   side?.channel.hear(leave, () => signals.stopFor('retired'));
-  const service = new MilterService(run, { log: output.log, counters: new Counters(), side });
+  const service = new MilterService(run, { log: output.log, side });
   const code = await live(service, signals);
   await output.close();
   side?.close();
@@ -66,7 +69,9 @@ export async function runMilter<S, T>(run: MilterRun<S, T>, signals: Signals): P
 
 class MilterService<S, T> implements Service {
   readonly #run: MilterRun<S, T>;
+  readonly #numbers = new ServiceNumbers(() => (this.#bound ? [] : ['the socket is not open']));
   readonly #tools: FilterTools;
+  readonly #sayLast: (() => void) | undefined;
   #filter: ServedFilter<S, T> | undefined;
   #server: MilterServer<S, T> | undefined;
   /** Where it listens, of a process that has opened its socket itself. */
@@ -75,12 +80,12 @@ class MilterService<S, T> implements Service {
   /** A worker is what its primary has become. */
   readonly account?: NonNullable<Service['account']>;
 
-  constructor(run: MilterRun<S, T>, tools: FilterTools) {
+  constructor(run: MilterRun<S, T>, { log, side }: Pick<FilterTools, 'log' | 'side'>) {
     this.#run = run;
-    this.#tools = tools;
-    const { side, counters } = tools;
+    const { registry } = this.#numbers;
+    this.#tools = { log, side, registry, counts: new MilterCounts(registry) };
     if (!side) this.account = { user: run.config.user, group: run.config.group };
-    side?.channel.answer(counting, () => counters.numbers);
+    this.#sayLast = side && tellNumbers(side.channel, () => registry.snapshot);
     side?.channel.hear(reloading, () => void this.#reloadInTurn());
   }
 
@@ -88,12 +93,12 @@ class MilterService<S, T> implements Service {
     const made = await this.#run.filter(this.#tools);
     if (!made.ok) return { code: exit.config, problems: made.problem };
     this.#filter = made.value;
-    const { log, counters, side } = this.#tools;
+    const { log, counts, side } = this.#tools;
     const observe = this.#run.observe?.(this.#tools);
     this.#server = new MilterServer(made.value.policy, {
       idleMs: this.#run.config.idle_timeout,
       onProblem: (problem) => {
-        counters.add(`postern_milter_problems_total{kind="${problem.kind}"}`);
+        counts.problem(problem.kind);
         logProblem(log, problem);
       },
       ...(observe && { observe }),
@@ -110,14 +115,15 @@ class MilterService<S, T> implements Service {
 
   /** What is wrong. A worker has its socket from the primary, which sees to the rest. */
   async #listen(server: MilterServer<S, T>): Promise<string | undefined> {
-    const { side, counters } = this.#tools;
+    const { side } = this.#tools;
     const { config } = this.#run;
     const [fd] = side?.portFds(1) ?? [];
     if (fd !== undefined) {
+      if (config.metrics) this.#numbers.measureLag();
       await server.listen({ kind: 'fd', fd });
       return undefined;
     }
-    if (config.metrics) await serveMetrics(config.metrics, () => Promise.resolve(counters.numbers));
+    await this.#numbers.open(config.metrics);
     const permissions = permissionsOf(config);
     if (typeof permissions === 'string') return permissions;
     this.#bound = await server.listen(config.socket, permissions);
@@ -152,6 +158,8 @@ class MilterService<S, T> implements Service {
     const { log } = this.#tools;
     if (why !== undefined) log.info({ signal: why }, 'stopping: running messages are finished');
     await this.#server?.stop(this.#run.config.stop_timeout);
+    this.#sayLast?.();
+    await this.#numbers.close();
     this.#filter?.close?.();
     if (why !== undefined) log.info({}, `postern ${version} shut down`);
   }

@@ -4,7 +4,7 @@ import { endpointText } from '../../milter/endpoint.js';
 import { parseIp } from '../../mail/ip.js';
 import { passedSocket, removeStale, setPermissions, socketProblem } from '../../milter/socket.js';
 import { exit } from '../exit-codes.js';
-import type { Child } from '../service/child.js';
+import { ServiceNumbers } from '../metrics/service-numbers.js';
 import { type Failure, live, type Service } from '../service/life.js';
 import { openPort, type Port } from '../service/ports.js';
 import type { Account } from '../service/privileges.js';
@@ -14,8 +14,7 @@ import { openMilterLog } from './log.js';
 import type { FactLog } from '../service/fact-log.js';
 import { permissionsOf } from './socket-permissions.js';
 import type { ServiceConfig } from './service-config.js';
-import { lasting, type Numbers, serveMetrics, sum } from './metrics.js';
-import { announce, counting, reloading } from './process.js';
+import { announce, reloading } from './process.js';
 import { errorText } from '../../mail/error-text.js';
 
 /** Runs until it is stopped, or until workers cannot even start; returns the exit code. */
@@ -33,7 +32,7 @@ const silentMs = 15_000;
 class MilterPrimary implements Service {
   readonly #config: ServiceConfig;
   readonly #log: FactLog;
-  readonly #numbers = new WorkersNumbers();
+  readonly #numbers = new ServiceNumbers(() => this.#unready);
   #port: Port | undefined;
   #workers: Workers | undefined;
 
@@ -51,7 +50,7 @@ class MilterPrimary implements Service {
       const permissions = permissionsOf(this.#config);
       if (typeof permissions === 'string') throw new Error(permissions);
       if (socket.kind === 'unix') await removeStale(socket.path);
-      if (metrics) await serveMetrics(metrics, () => this.#numbers.collect(this.#workers?.all ?? []));
+      await this.#numbers.open(metrics);
       this.#port = await portOf(socket);
       if (socket.kind === 'unix') await setPermissions(socket.path, permissions);
       return undefined;
@@ -67,8 +66,8 @@ class MilterPrimary implements Service {
       program: { argv: process.argv.slice(2), ports: this.#port ? [this.#port] : [] },
       log: this.#log,
       silentMs: () => silentMs,
-      started: () => {},
-      ended: (worker) => this.#numbers.keep(worker),
+      started: (worker) => this.#numbers.workers.started(worker, `${worker.number}`),
+      ended: (worker) => this.#numbers.workers.ended(worker),
     });
     const code = await this.#workers.ready;
     if (code !== undefined) return { code, problems: [] };
@@ -85,9 +84,13 @@ class MilterPrimary implements Service {
     this.reload();
   }
 
+  get #unready(): readonly string[] {
+    return (this.#workers?.all ?? []).some(({ isServing }) => isServing) ? [] : ['no worker takes sessions'];
+  }
+
   async close(): Promise<void> {
     this.#port?.close();
-    await this.#workers?.stop(this.#config.stop_timeout + closeMs);
+    await Promise.all([this.#workers?.stop(this.#config.stop_timeout + closeMs), this.#numbers.close()]);
   }
 }
 
@@ -104,28 +107,4 @@ function boundAt(socket: Endpoint, port: Port | undefined): Endpoint {
   const [, host = '', digits] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(port?.address ?? '') ?? [];
   if (socket.kind === 'unix' || digits === undefined) return socket;
   return { kind: 'tcp', host, port: Number(digits), family: parseIp(host)?.family ?? 4 };
-}
-
-const answerWithinMs = 500;
-
-/** The sum of all workers, those that are gone too; who does not answer in time counts as it did last. */
-class WorkersNumbers {
-  readonly #latest = new Map<Child, Numbers>();
-  #gone: Numbers = {};
-
-  async collect(workers: readonly Child[]): Promise<Numbers> {
-    await Promise.all(workers.map((worker) => this.#ask(worker)));
-    return sum([this.#gone, ...this.#latest.values()]);
-  }
-
-  async #ask(worker: Child): Promise<void> {
-    const otherwise = this.#latest.get(worker) ?? {};
-    const numbers = await worker.channel.ask(counting, undefined, { withinMs: answerWithinMs, otherwise });
-    if (!worker.isGone) this.#latest.set(worker, numbers);
-  }
-
-  keep(worker: Child): void {
-    this.#gone = sum([this.#gone, lasting(this.#latest.get(worker) ?? {})]);
-    this.#latest.delete(worker);
-  }
 }

@@ -4,6 +4,7 @@
 import type { Logger } from '../../log.js';
 import type { Settings } from '../../settings/settings.js';
 import { exit } from '../exit-codes.js';
+import type { WorkersNumbers } from '../metrics/workers-numbers.js';
 import { news } from '../service/channel.js';
 import { Child, rotated } from '../service/child.js';
 import type { Port } from '../service/ports.js';
@@ -24,17 +25,28 @@ export interface PageChild {
 
 const againMs = 5_000;
 
-export function startPage(argv: readonly string[], port: Port, log: Logger): PageChild {
+export interface PageToStart {
+  readonly argv: readonly string[];
+  readonly port: Port;
+  readonly log: Logger;
+  /** They are told what the page counts. */
+  readonly numbers: WorkersNumbers;
+}
+
+export function startPage({ argv, port, log, numbers }: PageToStart): PageChild {
   let isStopping = false;
   let child: Child | undefined;
   let tell: (url: string | undefined) => void = () => {};
   const url = new Promise<string | undefined>((resolve) => (tell = resolve));
   const start = (): void => {
     if (isStopping) return;
-    child = new Child({ argv: ['web', ...argv], ports: [port] });
+    const page = new Child({ argv: ['web', ...argv], ports: [port] });
+    child = page;
+    numbers.started(page, 'page');
     child.channel.hear(pageUp, tell);
     void child.ended.then(({ code, signal }) => {
       child = undefined;
+      numbers.ended(page);
       if (isStopping) return;
       // What its own complaint says will not go away by itself, such as a wrong setting.
       const isHopeless = code !== null && code >= exit.usage;

@@ -12,6 +12,7 @@ import type { Settings } from '../../settings/settings.js';
 import { exit } from '../exit-codes.js';
 import { type CommandLine, load } from '../load.js';
 import { readCertificate } from '../service/certificate.js';
+import { GateMonitor } from '../metrics/gate-monitor.js';
 import { type Child, rotated } from '../service/child.js';
 import { expireAndTell, expireHourly } from '../service/expiring.js';
 import { handedOver } from '../service/handed-over.js';
@@ -50,6 +51,7 @@ export class Primary implements Service {
   #workers: Workers | undefined;
   #expiry: NodeJS.Timeout | undefined;
   #endSurvey: () => void = () => {};
+  readonly #monitor: GateMonitor;
   readonly #limits = countForWorkers(() => maxOf(this.#settings));
   readonly #ticketKeys = new TicketKeys(() => this.#workers?.all ?? []);
   readonly #store = storeForWorkers(() => embeddedOf(this.#settings, this.#log));
@@ -59,6 +61,11 @@ export class Primary implements Service {
     this.#command = command;
     this.#settings = settings;
     this.#log = log;
+    this.#monitor = new GateMonitor({
+      settings: () => this.#settings,
+      log,
+      isServing: () => (this.#workers?.all ?? []).some(({ isServing, isGone }) => isServing && !isGone),
+    });
   }
 
   /** The page's address, once it is up; undefined where there is none. */
@@ -82,6 +89,7 @@ export class Primary implements Service {
     if (!certificate.ok || problems.length > 0) return { code: exit.config, problems };
     this.#certificate = certificate.value;
     this.#pagePort = await this.#openPage();
+    await this.#monitor.open();
     return this.#openPorts(endpointsOf(settings));
   }
 
@@ -89,14 +97,15 @@ export class Primary implements Service {
     const log = this.#log;
     const argv = process.argv.slice(3); // as they were given: secrets are taken out of `command`
     if (process.getuid?.() === 0) log.warn({}, 'running as root: set "user", or let systemd start it as another user');
-    if (this.#pagePort) this.#page = startPage(argv, this.#pagePort, log);
+    if (this.#pagePort) this.#page = startPage({ argv, port: this.#pagePort, log, numbers: this.#monitor.workers });
     const workers = new Workers({
       count: countOf(this.#settings),
       program: { argv: ['serve', ...argv], ports: this.#ports },
       log,
       silentMs: () => this.#settings.watchdog,
       started: (worker) => this.#serve(worker),
-      ended: (worker) => this.#limits.forget(worker),
+      ended: (worker) => this.#forget(worker),
+      replaced: this.#monitor.replaced,
     });
     this.#workers = workers;
     const code = await workers.ready;
@@ -119,8 +128,14 @@ export class Primary implements Service {
       ticketKeys: this.#ticketKeys.current,
     }));
     this.#limits.answer(worker);
+    this.#monitor.workers.started(worker, `${worker.number}`);
     this.#store.answer(worker);
     passOnRefusals(worker, () => this.#workers?.all ?? []);
+  }
+
+  #forget(worker: Child): void {
+    this.#limits.forget(worker);
+    this.#monitor.workers.ended(worker);
   }
 
   /** Where something is wrong, the old settings stay. */
@@ -133,7 +148,9 @@ export class Primary implements Service {
       channel.ask(reloading, settings, { withinMs: reloadWithinMs, otherwise: false }),
     );
     if (!(await Promise.all(asked)).includes(true)) return;
+    const before = this.#settings;
     this.#settings = settings;
+    await this.#monitor.reload(before);
     if (certificate.ok) this.#certificate = certificate.value;
     this.#page?.reload(settings);
     void this.#survey();
@@ -158,7 +175,11 @@ export class Primary implements Service {
     this.#endSurvey();
     this.#ticketKeys.close();
     for (const port of [...this.#ports, ...(this.#pagePort ? [this.#pagePort] : [])]) port.close();
-    await Promise.all([this.#workers?.stop(this.#settings.stop_timeout + closeMs), this.#page?.stop(closeMs)]);
+    await Promise.all([
+      this.#workers?.stop(this.#settings.stop_timeout + closeMs),
+      this.#page?.stop(closeMs),
+      this.#monitor.close(),
+    ]);
     await this.#store.close();
   }
 

@@ -6,6 +6,7 @@ import { createLogger, type Logger } from '../../log.js';
 import { consoleToLog } from '../../hooks/plugin-console.js';
 import type { Settings } from '../../settings/settings.js';
 import { type ConnectionLimits, LocalLimits } from '../../smtp/limits.js';
+import { GateMetrics } from '../../metrics/gate.js';
 import { Listener } from '../../smtp/server.js';
 import type { Services } from '../../smtp/services.js';
 import { failed } from '../complain.js';
@@ -17,6 +18,7 @@ import { listenProblem } from '../service/listen-problem.js';
 import { live } from '../service/life.js';
 import type { Signals } from '../service/signals.js';
 import { WorkerSide } from '../service/worker-side.js';
+import { WorkerNumbers } from '../metrics/worker-numbers.js';
 import { changed, type SharedParts, wire } from '../wire.js';
 import { hearTicketKeys } from './ticket-keys.js';
 import { maxOf, primaryLimits } from './worker-limits.js';
@@ -66,6 +68,8 @@ class Worker implements Service {
   readonly #side: WorkerSide;
   readonly #log: Logger;
   readonly #shared: SharedParts;
+  readonly #metrics = new GateMetrics();
+  readonly #numbers: WorkerNumbers;
   #listener: Listener | undefined;
   #unwatch: () => void = () => {};
   #reloading: Promise<unknown> = Promise.resolve();
@@ -79,6 +83,10 @@ class Worker implements Service {
       store: () => primaryStore(side.channel),
       refusals: (own) => sharedRefusals(side.channel, own),
     };
+    this.#numbers = new WorkerNumbers(this.#metrics, {
+      channel: side.channel,
+      listener: () => this.#listener,
+    });
     side.channel.hear(leave, () => {
       this.#isRetired = true;
       signals.stopFor('retired');
@@ -104,10 +112,16 @@ class Worker implements Service {
 
   async open(): Promise<Failure | undefined> {
     const { settings } = this.#orders;
-    const [wired] = await Promise.all([wire(settings, this.#log, { shared: this.#shared }), watchLoop()]);
+    const [wired] = await Promise.all([
+      wire(settings, this.#log, { shared: this.#shared, metrics: this.#metrics }),
+      watchLoop(),
+    ]);
     if (!wired.ok) return { code: exit.config, problems: wired.problem };
-    const listener = new Listener(wired.value, this.#limits(settings), certificateOf(this.#orders));
+    const certificate = certificateOf(this.#orders);
+    const listener = new Listener(wired.value, this.#limits(settings), certificate);
     this.#listener = listener;
+    this.#numbers.use(settings);
+    if (certificate) this.#numbers.certificate(certificate.cert);
     listener.useTicketKeys(Buffer.from(this.#orders.ticketKeys, 'base64'));
     hearTicketKeys(this.#side.channel, (keys) => listener.useTicketKeys(keys));
     this.#unwatch = watchCertificate(settings, () => this.#renewCertificate());
@@ -140,6 +154,7 @@ class Worker implements Service {
     const { relay, quarantine, content, store, journal } = listener.services;
     journal?.close();
     await Promise.all([relay.close(), quarantine.close(), content.close(), store.close()]);
+    this.#numbers.sayLast();
     this.#log.info({}, 'stopped');
   }
 
@@ -161,12 +176,13 @@ class Worker implements Service {
     const listener = this.#listener;
     if (listener === undefined) return false;
     const old = listener.services;
-    const wired = await wire(settings, log, { kept: old, shared: this.#shared });
+    const wired = await wire(settings, log, { kept: old, shared: this.#shared, metrics: this.#metrics });
     if (!wired.ok) {
       log.error({ problems: wired.problem }, 'not reloaded: the old settings stay');
       return false;
     }
     listener.services = wired.value;
+    this.#numbers.use(settings);
     retire(old, wired.value);
     this.#unwatch();
     this.#renewCertificate();
@@ -183,6 +199,7 @@ class Worker implements Service {
     if (!read.ok) return log.error({ problem: read.problem }, 'certificate not renewed: the old one stays');
     if (!read.value) return undefined;
     listener.useCertificate(read.value);
+    this.#numbers.certificate(read.value.cert);
     return log.info({}, 'certificate read');
   }
 }

@@ -1,4 +1,5 @@
 /** The TLS certificate on disk: read at start, on HUP, and when its files change (certbot renews behind links). */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Settings } from '../../settings/settings.js';
@@ -22,6 +23,9 @@ export function readCertificate({ tls_cert, tls_key }: Settings): ReadCertificat
     return { ok: false, problem: `tls_cert = ${tls_cert}, tls_key = ${tls_key}: ${why}` };
   }
 }
+
+/** Its last second, in seconds since 1970; NaN where it cannot be told. `cert` is PEM, the first of a chain counts. */
+export const certificateEnd = (cert: Buffer): number => Date.parse(new X509Certificate(cert).validTo) / 1000;
 
 const intervalMs = 5000;
 

@@ -39,10 +39,13 @@ export interface ChildEnd {
 }
 
 export class Child {
+  readonly number: number;
   readonly channel: Channel;
   readonly ended: Promise<ChildEnd>;
   isServing = false;
   isRetiring = false;
+  /** It was killed because it did not speak any more. */
+  isSilent = false;
   isGone = false;
   /** When the child last said that its loop turns, by performance.now(). */
   heardAt = performance.now();
@@ -50,7 +53,9 @@ export class Child {
   doing = '';
   readonly #process: ChildProcess;
 
-  constructor({ argv, ports }: ChildProgram) {
+  /** `number` tells it from the others that run. */
+  constructor({ argv, ports }: ChildProgram, number = 1) {
+    this.number = number;
     this.#process = fork(process.argv[1] ?? '', argv, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe', ...ports.map(({ fd }) => fd)],
       env: childEnvironment({ [childSign]: '1' }),

@@ -15,7 +15,13 @@ export interface WorkersToKeep {
   /** It is called when a worker has been started, before it asks anything. */
   readonly started: (worker: Child) => void;
   readonly ended?: (worker: Child) => void;
+  /** Another worker takes the place of one, and why. */
+  readonly replaced?: (cause: ReplacedFor) => void;
 }
+
+/** It has died, it was killed because it did not speak, or a plugin's late mistake made it ask for it. */
+export const replacedFor = ['died', 'silent', 'mistake'] as const;
+export type ReplacedFor = (typeof replacedFor)[number];
 
 const checkEveryMs = 1000;
 /** How long to wait before a worker that never served is replaced; each time it is twice as long. */
@@ -63,12 +69,19 @@ export class Workers {
 
   #start(): void {
     if (this.#isStopping || this.#lasting.length >= this.#kept.count) return;
-    const worker = new Child(this.#kept.program);
+    const worker = new Child(this.#kept.program, this.#freeNumber());
     this.#all.add(worker);
     worker.channel.hear(serving, () => this.#serves(worker));
     worker.channel.hear(retiring, () => this.#retires(worker));
     void worker.ended.then((end) => this.#ended(worker, end));
     this.#kept.started(worker);
+  }
+
+  #freeNumber(): number {
+    const taken = new Set(this.all.map(({ number }) => number));
+    let number = 1;
+    while (taken.has(number)) number++;
+    return number;
   }
 
   #serves(worker: Child): void {
@@ -87,6 +100,7 @@ export class Workers {
     if (worker.isRetiring || retired >= maxRetiring * this.#kept.count) return;
     worker.isRetiring = true;
     this.#kept.log.warn({ worker: worker.pid }, 'worker retires: another one takes its place');
+    this.#kept.replaced?.('mistake');
     this.#start();
   }
 
@@ -99,6 +113,7 @@ export class Workers {
     // Where none has ever served and none was killed, the fault is the start's, and the start's exit code tells it.
     if (!this.#everServed && signal === null) return this.#tellReady(code || exit.software);
     this.#kept.log.error(facts, 'worker died: another one takes its place');
+    this.#kept.replaced?.(worker.isSilent ? 'silent' : 'died');
     if (worker.isServing) return this.#start();
     setTimeout(() => this.#start(), Math.min(firstPauseMs * 2 ** this.#failures++, maxPauseMs));
   }
@@ -119,6 +134,7 @@ export class Workers {
     const seconds = Math.round((performance.now() - worker.heardAt) / 1000);
     this.#kept.log.error({ worker: worker.pid, seconds, ...doing }, 'worker killed: its event loop does not turn');
     worker.heardAt = Infinity;
+    worker.isSilent = true;
     worker.signal('SIGKILL');
   }
 }

@@ -47,7 +47,7 @@ export async function tryMail(mail: MailToTry, services: Services): Promise<Trie
   const acts: ('handed over' | 'archived')[] = [];
   const tried: Services = {
     ...services,
-    plugins: new HookTable(services.plugins.listed, (heard) => said.push(saidOf(heard))),
+    plugins: new HookTable(services.plugins.listed, { hear: (heard) => said.push(saidOf(heard)) }),
     relay: {
       probe: (recipient) => services.relay.probe(recipient),
       rest: () => undefined,

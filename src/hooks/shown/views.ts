@@ -13,6 +13,7 @@ import type { Rejection } from '../../mail/verdict.js';
 import type { Resolver } from '../../dns/resolver.js';
 import type {
   AuthenticationResult,
+  GreylistResult,
   ClientName,
   DataContext,
   Host,
@@ -58,6 +59,7 @@ export interface SeenTransaction {
   addField(name: string, value: string): void;
   addArchivedField(name: string, value: () => string): void;
   recordAuthentication(result: AuthenticationResult): void;
+  recordGreylisting(result: GreylistResult): void;
 }
 
 /** One recipient while it is being judged. */
@@ -295,6 +297,9 @@ class DataContextView extends MailContextView implements DataContext {
   }
   get authenticated(): DataContext['authenticated'] {
     return () => this.#transaction.authenticated;
+  }
+  get recordGreylisting(): DataContext['recordGreylisting'] {
+    return (result) => this.#transaction.recordGreylisting(result);
   }
   get recordAuthentication(): DataContext['recordAuthentication'] {
     return ({ method, result, details }) =>

@@ -30,10 +30,23 @@ export async function writeInBackground(fd: number, octets: Buffer, path: string
   }
 }
 
+let heardSync: (seconds: number) => void = () => {};
+
+/** Tells how long each sync of this process took. */
+export function hearSyncs(heard: (seconds: number) => void): void {
+  heardSync = heard;
+}
+
+async function timed(sync: Promise<void>): Promise<void> {
+  const since = performance.now();
+  await sync;
+  heardSync((performance.now() - since) / 1000);
+}
+
 /** Contents and size are on disk when this resolves; times need not be (fdatasync(2)). */
 export async function syncFile(fd: number, path: string): Promise<void> {
   try {
-    await fdatasync(fd);
+    await timed(fdatasync(fd));
   } catch (error) {
     throw withPath(error, path);
   }
@@ -43,7 +56,7 @@ export async function syncFile(fd: number, path: string): Promise<void> {
 export async function syncFolder(path: string): Promise<void> {
   const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {
-    await fsync(fd);
+    await timed(fsync(fd));
   } catch (error) {
     if (codeOf(error) !== 'EINVAL') throw withPath(error, path);
   } finally {

@@ -31,12 +31,12 @@ function verdictOf(answer: FinalAnswer): MessageEnd {
 
 /** Counts what a server observes, and logs each message. */
 export const countedBy =
-  ({ log, counters }: Pick<FilterTools, 'log' | 'counters'>) =>
+  ({ log, counts }: Pick<FilterTools, 'log' | 'counts'>) =>
   (event: MilterObservation): void => {
-    if (event.kind === 'session') return counters.observe(event);
+    if (event.kind === 'session') return counts.session(event.change);
     const { transaction, answer } = event;
     const verdict = verdictOf(answer);
-    counters.observe({ kind: 'message', verdict });
+    counts.message(verdict);
     const { session, sender, queueId } = transaction;
     const said = answer.kind === 'reply' ? { code: answer.code, reply: answer.text } : {};
     return log.info({ id: queueId, ip: session.client.ip?.text, from: sender.address, ...said }, texts[verdict]);

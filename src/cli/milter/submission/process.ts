@@ -16,7 +16,9 @@ import { submission } from '../../../milter/submission/submission.js';
 import type { SubmissionEvent, SubmissionTools } from '../../../milter/submission/settings.js';
 import { ViolationTally } from '../../../milter/submission/tally.js';
 import { exit } from '../../exit-codes.js';
-import { Counters, type Numbers, serveMetrics } from '../metrics.js';
+import { measured } from '../../../dns/upstream.js';
+import { ServiceNumbers } from '../../metrics/service-numbers.js';
+import { SubmissionCounts } from './metrics.js';
 import { type Failure, live, type Service } from '../../service/life.js';
 import type { Signals } from '../../service/signals.js';
 import { permissionsOf } from '../socket-permissions.js';
@@ -47,7 +49,8 @@ class SubmissionService implements Service {
   readonly #config: SubmissionConfig;
   readonly #warnings: readonly string[];
   readonly #log: Logger;
-  readonly #counters = new Counters();
+  readonly #numbers = new ServiceNumbers(() => (this.#isReady ? [] : ['the milter is starting or stopping']));
+  readonly #counts = new SubmissionCounts(this.#numbers.registry);
   readonly #summary: Summary;
   readonly #directory: CountedDirectory | undefined;
   readonly #server: ReturnType<typeof serverOf>;
@@ -58,10 +61,10 @@ class SubmissionService implements Service {
     this.#config = config;
     this.#warnings = warnings;
     this.#log = log;
-    this.#summary = new Summary(log, this.#counters);
-    this.#directory = config.directory && new CountedDirectory(config.directory, this.#counters);
+    this.#summary = new Summary(log, this.#counts);
+    this.#directory = config.directory && new CountedDirectory(config.directory, this.#counts);
     const tools: SubmissionTools = {
-      resolver: resolverOf(config, this.#counters),
+      resolver: resolverOf(config, this.#counts.dns),
       directory: this.#directory,
       log,
       observe: this.#summary.observe,
@@ -86,8 +89,7 @@ class SubmissionService implements Service {
       });
       if (typeof permissions === 'string') return unavailable(permissions);
       const bound = await this.#server.listen(socket, permissions);
-      const numbers = (): Promise<Numbers> => Promise.resolve(this.#counters.numbers);
-      if (metrics) await serveMetrics(metrics, numbers, () => this.#isReady);
+      await this.#numbers.open(metrics);
       announce(this.#log, bound);
     } catch (error) {
       return unavailable(errorText(error));
@@ -125,7 +127,7 @@ class SubmissionService implements Service {
     this.#isReady = false;
     clearInterval(this.#timer);
     if (why !== undefined) this.#log.info({ signal: why }, 'stopping: running messages are finished');
-    await this.#server.stop(why === undefined ? 0 : this.#config.stopTimeout);
+    await Promise.all([this.#server.stop(why === undefined ? 0 : this.#config.stopTimeout), this.#numbers.close()]);
     this.#directory?.close();
     if (why === undefined) return;
     this.#summary.write();
@@ -141,18 +143,18 @@ const serverOf = (config: SubmissionConfig, tools: SubmissionTools, log: Logger)
 
 const unavailable = (problem: string): Failure => ({ code: exit.unavailable, problems: [problem] });
 
-function resolverOf({ zone, dnsServers }: SubmissionConfig, counters: Counters): Resolver {
+function resolverOf({ zone, dnsServers }: SubmissionConfig, dns: SubmissionCounts['dns']): Resolver {
   if (zone) return zone;
   const stub = stubResolver(dnsServers.length > 0 ? { servers: dnsServers } : {});
-  return cachingResolver(counters.measured(stub));
+  return cachingResolver(measured(stub, dns.asked));
 }
 
 class CountedDirectory extends Directory {
-  readonly #counters: Counters;
+  readonly #counts: SubmissionCounts;
 
-  constructor(options: ConstructorParameters<typeof Directory>[0], counters: Counters) {
+  constructor(options: ConstructorParameters<typeof Directory>[0], counts: SubmissionCounts) {
     super(options);
-    this.#counters = counters;
+    this.#counts = counts;
   }
 
   override has(values: FilterValues): DirectoryAnswer | Promise<DirectoryAnswer> {
@@ -161,7 +163,7 @@ class CountedDirectory extends Directory {
   }
 
   #count(answer: DirectoryAnswer): DirectoryAnswer {
-    this.#counters.add(`postern_directory_answers_total{answer="${answer.kind}"}`);
+    this.#counts.answered(answer);
     return answer;
   }
 }
@@ -169,32 +171,23 @@ class CountedDirectory extends Directory {
 /** What test mode is for: how much of which domains reject mode would refuse. */
 class Summary {
   readonly #log: Logger;
-  readonly #counters: Counters;
+  readonly #counts: SubmissionCounts;
   readonly #tally = new ViolationTally();
   #messages = 0;
   #violations: Record<string, number> = {};
 
-  constructor(log: Logger, counters: Counters) {
+  constructor(log: Logger, counts: SubmissionCounts) {
     this.#log = log;
-    this.#counters = counters;
+    this.#counts = counts;
   }
 
   readonly observe = (event: SubmissionEvent): void => {
-    switch (event.kind) {
-      case 'session':
-        return this.#counters.observe(event);
-      case 'message':
-        this.#messages++;
-        return this.#counters.add(`postern_submission_messages_total{outcome="${event.outcome}"}`);
-      case 'violation': {
-        const { of, action, domain } = event;
-        this.#messages++;
-        this.#violations[of] = (this.#violations[of] ?? 0) + 1;
-        this.#tally.note(domain, of);
-        this.#counters.add('postern_submission_messages_total{outcome="violation"}');
-        return this.#counters.add(`postern_submission_violations_total{domain="${of}",action="${action}"}`);
-      }
-    }
+    this.#counts.observe(event);
+    if (event.kind === 'session') return;
+    this.#messages++;
+    if (event.kind === 'message') return;
+    this.#violations[event.of] = (this.#violations[event.of] ?? 0) + 1;
+    this.#tally.note(event.domain, event.of);
   };
 
   /** Logs a summary of the time since the last one; nothing where no mail came. */

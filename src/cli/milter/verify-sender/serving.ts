@@ -4,10 +4,13 @@ import { cachingResolver } from '../../../dns/cache.js';
 import { clientName } from '../../../dns/client-name.js';
 import type { Resolver } from '../../../dns/resolver.js';
 import { stubResolver } from '../../../dns/stub/stub-resolver.js';
+import { measured } from '../../../dns/upstream.js';
 import type { MilterPolicy } from '../../../milter/policy.js';
 import type { HeloMemory } from '../../../milter/verify-sender/judge.js';
 import { type MailState, verifySender } from '../../../milter/verify-sender/verify-sender.js';
 import type { FilterTools, MilterRun, ServedFilter } from '../process.js';
+import { DnsCounts } from '../metrics.js';
+import { SpfCounts } from './metrics.js';
 import { changedForRestart, type LoadedConfig, type MilterConfig } from './config.js';
 
 export interface VerifyRun {
@@ -22,17 +25,24 @@ export const servedVerification = (run: VerifyRun): MilterRun<HeloMemory, MailSt
   filter: (tools) => ({ ok: true, value: new Verification(run, tools) }),
 });
 
+interface CountingTools {
+  readonly log: FilterTools['log'];
+  readonly spf: SpfCounts;
+  readonly dns: DnsCounts;
+}
+
 class Verification implements ServedFilter<HeloMemory, MailState> {
   readonly policy: MilterPolicy<HeloMemory, MailState>;
   readonly #run: VerifyRun;
-  readonly #tools: FilterTools;
+  readonly #tools: CountingTools;
   #config: MilterConfig;
 
   constructor(run: VerifyRun, tools: FilterTools) {
     this.#run = run;
-    this.#tools = tools;
+    const { log, registry, counts } = tools;
+    this.#tools = { log, spf: new SpfCounts(registry, counts), dns: new DnsCounts(registry) };
     this.#config = run.config;
-    this.policy = policyOf(run.config, tools);
+    this.policy = policyOf(run.config, this.#tools);
   }
 
   reload(): MilterPolicy<HeloMemory, MailState> | undefined {
@@ -53,8 +63,8 @@ class Verification implements ServedFilter<HeloMemory, MailState> {
 }
 
 /** An old one's connections to its directory close when they are idle. */
-function policyOf(config: MilterConfig, { log, counters }: FilterTools): MilterPolicy<HeloMemory, MailState> {
-  const resolver = resolverOf(config, counters);
+function policyOf(config: MilterConfig, { log, spf, dns }: CountingTools): MilterPolicy<HeloMemory, MailState> {
+  const resolver = resolverOf(config, dns);
   return verifySender(config, {
     resolver,
     clientName: async (ip, signal) => {
@@ -63,14 +73,14 @@ function policyOf(config: MilterConfig, { log, counters }: FilterTools): MilterP
     },
     directory: config.own_domains_ldap && new Directory(config.own_domains_ldap),
     log,
-    observe: counters.observe,
+    observe: spf.observe,
     now: Date.now,
     trace: log.isLevelEnabled('debug'),
   });
 }
 
-function resolverOf({ dns_servers, dns_zone }: MilterConfig, counters: FilterTools['counters']): Resolver {
+function resolverOf({ dns_servers, dns_zone }: MilterConfig, dns: DnsCounts): Resolver {
   if (dns_zone) return dns_zone;
   const stub = stubResolver(dns_servers.length > 0 ? { servers: dns_servers } : {});
-  return cachingResolver(counters.measured(stub));
+  return cachingResolver(measured(stub, dns.asked));
 }

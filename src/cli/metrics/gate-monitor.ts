@@ -1,0 +1,148 @@
+/**
+ * What the primary of `postern serve` answers monitors: the sums of all its processes, and whether mail can be taken.
+ * It never stops mail: where its port cannot be opened the log says so, and that is all.
+ */
+import type { Logger } from '../../log.js';
+import { errorText } from '../../mail/error-text.js';
+import { GateMetrics } from '../../metrics/gate.js';
+import type { Snapshot } from '../../metrics/registry.js';
+import { mtaProblem } from '../../relay/probe.js';
+import type { Settings } from '../../settings/settings.js';
+import { writeListenEndpoint, writeRelayEndpoint } from '../../settings/mail-kinds.js';
+import { type ReplacedFor, replacedFor } from '../service/workers.js';
+import { type DiskReport, DiskWatch } from './disk-watch.js';
+import { addBuildInfo, addProcessNumbers } from './process-numbers.js';
+import { type MetricsServer, openMetrics } from './server.js';
+import { WorkersNumbers } from './workers-numbers.js';
+
+export interface GateMonitorParts {
+  readonly settings: () => Settings;
+  readonly log: Logger;
+  /** Does a worker take mail? */
+  readonly isServing: () => boolean;
+}
+
+/** What is known of the MTA is good for so long. */
+const mtaGoodMs = 30_000;
+const mtaWithinMs = 5_000;
+
+export class GateMonitor {
+  readonly #parts: GateMonitorParts;
+  readonly #metrics = new GateMetrics();
+  readonly #replaced;
+  readonly workers = new WorkersNumbers(() => this.#metrics.registry.snapshot);
+  #server: MetricsServer | undefined;
+  #disks: DiskWatch | undefined;
+  #disk: DiskReport = { problems: [], free: {} };
+  #isReady = false;
+  #mta: { readonly askedAt: number; readonly problem: Promise<string | undefined> } | undefined;
+  #isStopping = false;
+
+  constructor(parts: GateMonitorParts) {
+    this.#parts = parts;
+    const { registry } = this.#metrics;
+    const replacedHelp =
+      'Workers that another one took the place of: dead, silent, or after a late mistake of a plugin.';
+    this.#replaced = registry.counter('postern_workers_replaced_total', replacedHelp, {
+      labels: { cause: replacedFor },
+    });
+    const gauge = (name: string, help: string, read: () => number | undefined): void =>
+      registry.asked({ name, help, type: 'gauge' }, read);
+    gauge('postern_quarantine_messages', 'Mails in the quarantine.', () => this.#disk.quarantine?.messages ?? 0);
+    gauge('postern_quarantine_bytes', 'Octets of these mails.', () => this.#disk.quarantine?.octets ?? 0);
+    gauge('postern_quarantine_oldest_seconds', 'Age of the oldest mail in the quarantine.', () => this.#oldestSeconds);
+    const disk = registry.gauge('postern_disk_free_bytes', 'Room for the quarantine, and for the state folder.', {
+      labels: { path: ['spam', 'state'] },
+    });
+    this.#setFree = ({ free }) => {
+      for (const path of ['spam', 'state'] as const) {
+        const member = disk.at(path);
+        if (member) member.value = free[path] ?? NaN;
+      }
+    };
+    gauge('postern_ready', '1 while mail can be taken: what /readyz says.', () => Number(this.#isReady));
+    addBuildInfo(registry);
+    addProcessNumbers(registry);
+  }
+
+  readonly #setFree: (report: DiskReport) => void;
+
+  get #oldestSeconds(): number {
+    const { oldest = Infinity } = this.#disk.quarantine ?? {};
+    return oldest === Infinity ? 0 : Math.max(0, (Date.now() - oldest) / 1000);
+  }
+
+  readonly replaced = (cause: ReplacedFor): void => this.#replaced.at(cause)?.add();
+
+  /** Opens the port; called while the process may still open any. */
+  async open(): Promise<void> {
+    await this.#listen(this.#parts.settings());
+  }
+
+  /** The settings are others: another address, or none any more. */
+  async reload(before: Settings): Promise<void> {
+    const settings = this.#parts.settings();
+    const isOther = JSON.stringify(before.metrics) !== JSON.stringify(settings.metrics);
+    if (isOther && settings.metrics === undefined) return this.#shut();
+    if (isOther) return this.#listen(settings);
+    this.#mta = undefined;
+    this.#disks?.watch(settings);
+  }
+
+  async close(): Promise<void> {
+    this.#isStopping = true;
+    await this.#shut();
+  }
+
+  async #shut(): Promise<void> {
+    this.workers.rest();
+    this.#disks?.close();
+    this.#disks = undefined;
+    await this.#server?.close();
+    this.#server = undefined;
+  }
+
+  /** The old address is given up only when the new one is open. */
+  async #listen({ metrics: at, ...settings }: Settings): Promise<void> {
+    if (at === undefined) return;
+    const { log } = this.#parts;
+    try {
+      const server = await openMetrics(at, { collect: () => this.#collect(), unready: () => this.#unready() });
+      await this.#shut();
+      this.#server = server;
+      this.#disks = new DiskWatch(settings);
+      this.workers.watch();
+      log.info({ metrics: server.address }, 'metrics');
+    } catch (error) {
+      const stays = this.#server === undefined ? 'mail is taken all the same' : 'the old address stays';
+      log.error({ problem: errorText(error) }, `metrics = ${writeListenEndpoint(at)}: ${stays}`);
+    }
+  }
+
+  async #collect(): Promise<Snapshot> {
+    this.#isReady = (await this.#unready()).length === 0;
+    this.#setFree(this.#disk);
+    return this.workers.collect();
+  }
+
+  async #unready(): Promise<readonly string[]> {
+    if (this.#isStopping) return ['postern is stopping'];
+    const [disk, mta] = await Promise.all([this.#disks?.report(), this.#mtaProblem()]);
+    if (disk) this.#disk = disk;
+    return [...(this.#parts.isServing() ? [] : ['no worker takes mail']), ...(disk?.problems ?? []), ...mta];
+  }
+
+  async #mtaProblem(): Promise<readonly string[]> {
+    const { relay, hostname } = this.#parts.settings();
+    const now = performance.now();
+    if (this.#mta === undefined || now - this.#mta.askedAt > mtaGoodMs) {
+      const target = relay.kind === 'unix' ? { path: relay.path } : { host: relay.host, port: relay.port };
+      this.#mta = { askedAt: now, problem: mtaProblem(target, hostname, mtaWithinMs) };
+    }
+    const problem = await this.#mta.problem;
+    if (problem === undefined) return [];
+    // It may be back the next moment: it is asked again by the next who wants to know, a second later at the earliest.
+    if (performance.now() - this.#mta.askedAt > 1000) this.#mta = undefined;
+    return [`the local MTA at ${writeRelayEndpoint(relay)} does not answer: ${problem}`];
+  }
+}

@@ -42,3 +42,21 @@ export {
 } from './endpoint.js';
 export { type SocketPermissions, SocketProblem } from './socket.js';
 export type { Ip } from '../mail/ip.js';
+export { MilterHeader } from './messages/milter-header.js';
+export {
+  filterMessages,
+  type FilterMessagesOptions,
+  type MailAnswer,
+  type MailBody,
+  type MailFilter,
+  quarantine,
+  type WholeMail,
+} from './messages/filter-messages.js';
+export {
+  MilterTester,
+  type TesterAnswer,
+  type TesterEnd,
+  type TesterMail,
+  type TesterOffer,
+} from './testing/tester.js';
+export type { ChangedMail } from './testing/changed.js';

@@ -23,10 +23,12 @@ const golden: Readonly<Record<string, string>> = {
   dns: `CacheSettings ClientName ClientNameOptions DnsAnswer Ip LookupOptions Mx RecordData RecordType Resolver Result
     StubResolver StubSettings TimedAnswer Upstream ZoneResolver cachingResolver clientName parseIp readZone readZoneFile
     reverseName stubResolver zoneResolver`,
-  milter: `Answer Edit EditKind Endpoint EnvelopePath FinalAnswer HeaderField Ip MacroStage MacroWishes MilterClient MilterEvent
-    MilterHandlers MilterObservation MilterPolicy MilterProblem MilterServer MilterServerOptions MilterWishes MtaLines ParsedEndpoint Reaction
-    ReplyAnswer Session SessionAnswer SilentEvent Skip SocketPermissions SocketProblem Transaction accept deleteHeader discard
-    endpointText insertHeader parseEndpoint proceed reject replyWith skip smtpdMilters tempfail`,
+  milter: `Answer ChangedMail Edit EditKind Endpoint EnvelopePath FilterMessagesOptions FinalAnswer HeaderField Ip
+    MacroStage MacroWishes MailAnswer MailBody MailFilter MilterClient MilterEvent MilterHandlers MilterHeader
+    MilterObservation MilterPolicy MilterProblem MilterServer MilterServerOptions MilterTester MilterWishes MtaLines
+    ParsedEndpoint Reaction ReplyAnswer Session SessionAnswer SilentEvent Skip SocketPermissions SocketProblem
+    TesterAnswer TesterEnd TesterMail TesterOffer Transaction WholeMail accept deleteHeader discard endpointText
+    filterMessages insertHeader parseEndpoint proceed quarantine reject replyWith skip smtpdMilters tempfail`,
 };
 
 /** `export { a, type B as C } from '…'` and `export type { … }`: the names as they are seen from outside. */

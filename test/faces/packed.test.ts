@@ -93,11 +93,19 @@ function compile(): void {
   assert.equal(status, 0, stdout);
 }
 
+/** Further programs of a README: blocks whose first line is `// NAME.ts`. */
+function namedExamples(room: string): readonly (readonly [name: string, text: string])[] {
+  const readme = readFileSync(join(packageRoot, 'src', room, 'README.md'), 'utf8');
+  return [...readme.matchAll(/```ts\n\/\/ (\S+\.ts)\n([\s\S]*?)```/g)].map(([, name = '', text = '']) => [name, text]);
+}
+
 test('the examples of all faces compile under strict, types of libraries included', () => {
   for (const room of ['spf', 'dns', 'milter', 'hooks'])
     writeFileSync(join(project, `${room === 'hooks' ? 'no_bulk' : room}.ts`), example(room));
+  for (const [name, text] of namedExamples('milter')) writeFileSync(join(project, name), text);
   compile();
-  assert.deepEqual(readdirSync(join(project, 'out')).toSorted(), ['dns.js', 'milter.js', 'no_bulk.js', 'spf.js']);
+  const compiled = ['dns.js', 'filter-messages.js', 'milter.js', 'no_bulk.js', 'spf.js', 'test-filter.js'];
+  assert.deepEqual(readdirSync(join(project, 'out')).toSorted(), compiled);
 });
 
 const run = (file: string): string =>
@@ -106,6 +114,17 @@ const run = (file: string): string =>
 test('postern/spf and postern/dns judge a mail over a zone', () => {
   assert.equal(run('spf.js'), 'fail: example.org does not permit 203.0.113.9 to send its mail by -all\n');
   assert.equal(run('dns.js'), 'mail.example.org\n');
+});
+
+test('a filter is tested without an MTA', () => {
+  assert.deepEqual(run('test-filter.js').trimEnd().split('\n'), [
+    'continue [',
+    "  { name: 'From', value: 'a@b.example' },",
+    "  { name: 'X-Recipients', value: '1' }",
+    ']',
+    'invoice',
+    'reject',
+  ]);
 });
 
 test('postern/spf needs no package and nothing of Node', () => {

@@ -241,8 +241,15 @@ export class SmtpSession {
   sentAway(answer: Reply, reason: AwayReason): void {
     this.#services.metrics.turnedAway(reason);
     const stage = this.#transaction ? 'rcpt' : this.#plugins.helo === '' ? 'connect' : 'mail';
-    const why = { plugin: 'limits', reason: answer.text, verdict: 'turned away' } as const;
-    this.#plugins.enter(stage, answer, { ...why, transaction: this.#transaction });
+    const why = {
+      plugin: 'limits',
+      reason: answer.text,
+      verdict: 'turned away',
+      transaction: this.#transaction,
+    } as const;
+    // Whoever floods us with connections must not flood the log: the journal counts him.
+    if (reason === 'connections') this.#plugins.enter(stage, answer, why);
+    else this.#plugins.turnedAway(stage, answer, why);
   }
 
   #judged(transaction: SmtpTransaction, address: Address): Eventual<Reply> {

@@ -50,6 +50,7 @@ const made: Readonly<Record<'clamd' | 'spamd' | 'rspamd', (folder: string) => Ma
       'v320.pre': 'loadplugin Mail::SpamAssassin::Plugin::Check\n',
       'local.cf': [
         'util_rb_tld com example',
+        'add_header spam Flag _YESNOCAPS_\nadd_header all Status "_YESNO_, score=_SCORE_ required=_REQD_"',
         `body OWN_SPAM /${words.spam}/\nscore OWN_SPAM 12`,
         `body OWN_ODD /${words.odd}/\nscore OWN_ODD 6`,
         // The trace field that postern puts on top says who the client is.

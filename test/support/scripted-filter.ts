@@ -110,8 +110,9 @@ export class ScriptedFilter {
       .join('');
   }
 
+  /** The data of these commands; `DM` are the macros of MAIL. */
   heardOf(code: string): string[] {
-    return this.heard.filter((one) => one.startsWith(code)).map((one) => one.slice(1));
+    return this.heard.filter((one) => one.startsWith(code)).map((one) => one.slice(code.length));
   }
 
   /** Hangs up on whoever is connected, and listens no more. */

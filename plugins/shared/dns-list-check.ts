@@ -80,7 +80,7 @@ async function judge(
   const ask = async (line: string): Promise<ListAnswer> => {
     const zone = readZone(line);
     if (zone === undefined) return { kind: 'problem', problem: `no zone: ${line}` };
-    return meaning(zone, await dns.lookup(`${labels}.${zone.name}`, 'A', { signal }));
+    return zoneAnswer(zone, await dns.lookup(`${labels}.${zone.name}`, 'A', { signal }));
   };
   const found = await Promise.all(lines.map(ask));
   const hit = found.find((one) => one.kind === 'listed');
@@ -95,7 +95,8 @@ async function judge(
   );
 }
 
-function meaning(zone: Zone, answer: Awaited<ReturnType<Mail['dns']['lookup']>>): ListAnswer {
+/** What the answer to a question for an A record of the zone means. */
+export function zoneAnswer(zone: Zone, answer: Awaited<ReturnType<Mail['dns']['lookup']>>): ListAnswer {
   if (answer.kind === 'void') return { kind: 'not listed' };
   if (answer.kind === 'failed') return { kind: 'problem', problem: `${zone.name}: ${answer.problem}` };
   const codes = answer.records as readonly Ip[];

@@ -24,14 +24,31 @@ these wins over the one before. HUP reads them again, TERM finishes running tran
   onSettings({
     name: 'check-config',
     doc: 'say everything that is wrong with settings, plugins, certificate and markers',
-    usage: ['[-c FILE] [--SETTING=VALUE ...] [--json]'],
-    options: { json: { doc: 'one JSON object a line for each problem or warning, then one that sums up' } },
+    usage: ['[-c FILE] [--SETTING=VALUE ...] [--live] [--json]'],
+    options: {
+      live: { doc: 'look at DNS, local MTA, folders and clock as well: postern doctor' },
+      json: { doc: 'one JSON object a line for each problem or warning, then one that sums up' },
+    },
     details:
       () => `what is wrong is an error, and a start would fail; markers that can never count are warnings, as in postern srv lint
 `,
     settings: 'listed',
     wrong: wrongSettings,
     run: async (task) => (await import('./config/check.js')).checkConfig(task),
+  }),
+  onSettings({
+    name: 'doctor',
+    doc: 'say what is not set up right: settings, DNS, certificate, local MTA, lists, folders; sends no mail',
+    usage: ['[DOMAIN] [-c FILE] [--SETTING=VALUE ...] [--json]'],
+    options: { json: { doc: 'one JSON object a line for each finding, then one that sums up' } },
+    details:
+      () => `one line a finding: good, note (cannot be known from here), warning (works, but could be better), error; with what to do.
+The local MTA is asked by MAIL, RCPT and RSET for an unknown user, a foreign domain and victim%elsewhere.example@DOMAIN
+`,
+    words: 'any',
+    exits: { 1: 'there is an error' },
+    wrong: wrongSettings,
+    run: async (task) => (await import('./doctor/doctor.js')).doctor(task),
   }),
   onSettings({
     name: 'print-config',

@@ -19,6 +19,7 @@ import { GateMetrics } from '../metrics/gate.js';
 import { Refusals } from '../relay/refusals.js';
 import { destinationText } from '../smtp/journal-lines.js';
 import { MemoryPool } from '../smtp/message/memory-pool.js';
+import type { MtaTarget } from '../relay/mta-connection.js';
 import { type Relay, openRelay } from '../relay/relay.js';
 import type { Settings } from '../settings/settings.js';
 import type { Services } from '../smtp/services.js';
@@ -220,10 +221,12 @@ const relaySettings = [
   'relay_timeout',
 ] as const;
 
+export const targetOf = ({ relay }: Pick<Settings, 'relay'>): MtaTarget =>
+  relay.kind === 'unix' ? { path: relay.path } : { host: relay.host, port: relay.port };
+
 export function relayOf(settings: Settings, onError: (problem: string) => void): Relay {
-  const { relay } = settings;
   return openRelay({
-    target: relay.kind === 'unix' ? { path: relay.path } : { host: relay.host, port: relay.port },
+    target: targetOf(settings),
     hostname: settings.hostname,
     connections: settings.relay_connections,
     mailsPerConnection: settings.relay_mails_per_connection,

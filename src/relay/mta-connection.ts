@@ -40,6 +40,7 @@ export class MtaConnection {
   readonly #hostname: string;
   readonly #timeoutMs: number;
   #extensions: ReadonlyMap<string, string> = new Map();
+  #greetingText = '';
   #lost: string | undefined;
   #connected: () => void = () => undefined;
   #waiting: Waiting | undefined;
@@ -69,8 +70,9 @@ export class MtaConnection {
 
   /** Resolves behind the reply to EHLO; rejects with ConnectionLost. */
   async open(): Promise<void> {
-    const [greeting] = await this.#greeting();
+    const [greeting] = await this.#heardGreeting();
     if (greeting?.code !== 220) throw this.drop(`the MTA greeted with ${said(greeting)}`);
+    this.#greetingText = greeting.text;
     const [answer] = await this.ask([`EHLO ${this.#hostname}`]);
     if (answer?.code === 250) return this.#learn(answer);
     // RFC 5321 §3.2: an old server knows HELO.
@@ -80,7 +82,7 @@ export class MtaConnection {
     throw isUnknownCommand(answer) ? new WrongProtocol(`${lost.message}: is it LMTP?`) : lost;
   }
 
-  #greeting(): Promise<readonly MtaReply[]> {
+  #heardGreeting(): Promise<readonly MtaReply[]> {
     const timer = setTimeout(() => this.drop(`no connection within ${connectMs} ms`), connectMs).unref();
     const late = setTimeout(() => this.drop(`no greeting within ${this.#timeoutMs} ms`), this.#timeoutMs).unref();
     this.#connected = () => clearTimeout(timer);
@@ -88,6 +90,11 @@ export class MtaConnection {
       clearTimeout(timer);
       clearTimeout(late);
     });
+  }
+
+  /** What stood behind the 220: printable ASCII. */
+  get greeting(): string {
+    return this.#greetingText;
   }
 
   /** What the MTA offered in its last reply to EHLO. */

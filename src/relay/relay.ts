@@ -12,8 +12,8 @@ import { MailDeadline } from './deadline.js';
 import { malformed } from './envelope.js';
 import { ConnectionLost, type MtaConnection, type MtaTarget, WrongProtocol } from './mta-connection.js';
 import { MtaPool } from './pool.js';
-import { askRecipient, type Probe } from './probe.js';
-import { Probes } from './probes.js';
+import { askRecipient, type Probe } from './asking/probe.js';
+import { Probes } from './asking/probes.js';
 import { handOver, type RelayOutcome } from './transaction.js';
 
 export interface RelayRequest {

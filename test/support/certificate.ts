@@ -5,28 +5,41 @@
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import type { Certificate } from '../../src/smtp/server.js';
 
+export interface CertificateOptions {
+  /** Milliseconds from now on; a day where it is not given. */
+  readonly endsIn?: number;
+  /** Who signs it: its name, and its key in PEM. */
+  readonly by?: { readonly name: string; readonly key: Buffer };
+}
+
 /** A certificate for one host name, good from an hour ago for a day, and its key, both PEM. */
-export function makeCertificate(hostName: string): Certificate {
+export function makeCertificate(hostName: string, { endsIn = dayMs, by }: CertificateOptions = {}): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const algorithm = sequence(oid('2a8648ce3d040302')); // ecdsa-with-SHA256
-  const name = sequence(set(sequence(oid('550403'), value(0x0c, Buffer.from(hostName))))); // commonName, UTF8String
+  const name = nameOf(hostName);
   const hourMs = 3_600_000;
+  const end = Date.now() + endsIn;
   const toBeSigned = sequence(
     value(0xa0, integer(Buffer.from([2]))), // v3
     integer(Buffer.concat([Buffer.from([0x40]), randomBytes(8)])),
     algorithm,
-    name,
-    sequence(utcTime(Date.now() - hourMs), utcTime(Date.now() + 24 * hourMs)),
+    by ? nameOf(by.name) : name,
+    sequence(utcTime(Math.min(Date.now(), end) - hourMs), utcTime(end)),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
   );
-  const signature = sign('sha256', toBeSigned, privateKey);
+  const signature = sign('sha256', toBeSigned, by?.key ?? privateKey);
   const certificate = sequence(toBeSigned, algorithm, value(0x03, Buffer.concat([Buffer.from([0]), signature])));
   return {
     cert: Buffer.from(pem('CERTIFICATE', certificate)),
     key: Buffer.from(privateKey.export({ type: 'pkcs8', format: 'pem' })),
   };
 }
+
+const dayMs = 86_400_000;
+
+/** commonName, UTF8String */
+const nameOf = (text: string): Buffer => sequence(set(sequence(oid('550403'), value(0x0c, Buffer.from(text)))));
 
 function value(tag: number, content: Buffer): Buffer {
   const { length } = content;

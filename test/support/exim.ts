@@ -11,12 +11,17 @@ const files = ['update-exim4.conf.conf', 'exim4.conf.localmacros', 'postern-main
 
 export const isEximThere = (): boolean => existsSync(`${programs}/usr/sbin/exim4`);
 
-export const startExim = (people: readonly string[]): Promise<LocalMta> =>
-  startLocalMta({ programs, services: [service], people }, begin, (system) => system.read('/var/log/exim4/mainlog'));
+/** `trusting`: the port has none of the page's rules, and so Debian's own. */
+export const startExim = (people: readonly string[], { trusting = false } = {}): Promise<LocalMta> =>
+  startLocalMta(
+    { programs, services: [service], people },
+    (system, port) => begin(system, port, trusting ? files.slice(0, 1) : files),
+    (system) => system.read('/var/log/exim4/mainlog'),
+  );
 
-async function begin(system: OwnSystem, port: number): Promise<void> {
+async function begin(system: OwnSystem, port: number, written: readonly string[]): Promise<void> {
   cpSync(`${programs}/etc/exim4`, system.folder('/etc/exim4'), { recursive: true });
-  for (const file of files) system.write(`/etc/exim4/${file}`, recipe(`/etc/exim4/${file}`, port));
+  for (const file of written) system.write(`/etc/exim4/${file}`, recipe(`/etc/exim4/${file}`, port));
   const template = readFileSync(`${programs}/etc/exim4/exim4.conf.template`, 'utf8');
   const include = '.include_if_exists /etc/exim4/postern-main';
   system.write('/etc/exim4/exim4.conf.template', template.replace(/^begin acl$/m, `${include}\n$&`));

@@ -4,10 +4,13 @@ import { type LocalMta, type OwnSystem, hostname, startLocalMta } from './own-sy
 import { recipe } from './recipes.js';
 import { ofAnyLoad, sendmailProgram, sendmailRoot } from './sendmail.js';
 
-export function startSendmailListener(people: readonly string[]): Promise<LocalMta> {
+/** `trusting`: without the page's rules for whom the port takes. */
+export function startSendmailListener(people: readonly string[], { trusting = false } = {}): Promise<LocalMta> {
   const programs = sendmailRoot() ?? '';
   const begin = async (system: OwnSystem, port: number): Promise<void> => {
-    system.write('/etc/mail/sendmail.mc', `${head(programs)}${recipe('/etc/mail/sendmail.mc', port)}`);
+    const page = recipe('/etc/mail/sendmail.mc', port);
+    const wanted = trusting ? page.replace(/^LOCAL_RULESETS[^]*/m, '') : page;
+    system.write('/etc/mail/sendmail.mc', `${head(programs)}${wanted}`);
     system.write('/etc/mail/local-host-names', 'example.com\n');
     system.write('/etc/mail/switch', 'hosts files\naliases files\n');
     system.write('/var/keep.sh', keep, 0o755);

@@ -16,21 +16,39 @@ import { foldersOf, listOf, srvOf } from '../wire.js';
 /** Returns exit code 0 when a start would succeed. Markers that do nothing are warnings. */
 export async function checkConfig(task: SettingsTask): Promise<number> {
   const { settings, file } = task;
+  if (task.options.has('live')) return (await import('../doctor/doctor.js')).doctor(task);
   const report = new CheckReport(task);
   report.begin(file ?? (task.options.has('trial') ? 'those of the trial' : `no file: ${defaultFile} is not there`));
+  const { plugins, counts } = await configurationOf(task, report);
+  const certificate = readCertificate(settings);
+  const until = certificate.ok && certificate.value ? endOf(certificate.value.cert, report) : undefined;
+  if (!counts) return report.end(file);
+  const { domains, users, open } = counts;
+  const summary = { domains, users, open_domains: open, plugins: plugins.length, tls_until: until ?? null };
+  return report.end(file, summary);
+}
+
+export interface Configuration {
+  readonly plugins: readonly Plugin[];
+  /** It is undefined where plugins or /srv cannot be read. */
+  readonly counts: TreeCounts | undefined;
+}
+
+/** Tells everything that is wrong with settings, plugins, certificate and markers. */
+export async function configurationOf(
+  task: SettingsTask,
+  report: Pick<CheckReport, 'error' | 'warning'>,
+): Promise<Configuration> {
+  const { settings } = task;
   const plugins = await loadPlugins(listOf(settings), foldersOf(settings));
   if (!plugins.ok) for (const problem of plugins.problem) report.error(problem);
   const certificate = readCertificate(settings);
   if (!certificate.ok) report.error(certificate.problem);
   const logFolder = logFolderProblem(settings.log_file);
   if (logFolder !== undefined) report.error(logFolder);
-  const until = certificate.ok && certificate.value ? endOf(certificate.value.cert, report) : undefined;
-  const listed = plugins.ok ? plugins.value : [];
-  const counts = plugins.ok ? lookAround(task, listed, report) : undefined;
-  if (!counts) return report.end(file);
-  const { domains, users, open } = counts;
-  const summary = { domains, users, open_domains: open, plugins: listed.length, tls_until: until ?? null };
-  return report.end(file, summary);
+  return plugins.ok
+    ? { plugins: plugins.value, counts: lookAround(task, plugins.value, report) }
+    : { plugins: [], counts: undefined };
 }
 
 /** Says what a start would stumble over: it makes the file, but not its folder. */
@@ -43,7 +61,7 @@ function logFolderProblem(file: string): string | undefined {
 function lookAround(
   { settings }: SettingsTask,
   plugins: readonly Plugin[],
-  report: CheckReport,
+  report: Pick<CheckReport, 'error' | 'warning'>,
 ): TreeCounts | undefined {
   try {
     srvOf(settings).isHosted('postern.invalid'); // throws where nobody can know

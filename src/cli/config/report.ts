@@ -82,4 +82,4 @@ export function wrongSettings(given: Given, problems: Problems): number {
   return report.end(undefined);
 }
 
-const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+export const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;

@@ -6,7 +6,7 @@ import type { Logger } from '../../log.js';
 import { errorText } from '../../mail/error-text.js';
 import { GateMetrics } from '../../metrics/gate.js';
 import type { Snapshot } from '../../metrics/registry.js';
-import { mtaProblem } from '../../relay/probe.js';
+import { mtaProblem } from '../../relay/asking/probe.js';
 import type { Settings } from '../../settings/settings.js';
 import { writeListenEndpoint, writeRelayEndpoint } from '../../settings/mail-kinds.js';
 import { type ReplacedFor, replacedFor } from '../service/workers.js';

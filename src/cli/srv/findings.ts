@@ -31,15 +31,22 @@ export const findingsIn = ({ srv, user }: Settings, plugins: readonly Plugin[]):
     mayRead: readableBy(user),
   });
 
-/** Judges by owner and mode, for the user of the settings, who need not be the one that runs the command. */
 function readableBy(user: string): (stats: Stats) => boolean {
+  const may = rightsOf(user);
+  return (stats) => may(stats, stats.isDirectory() ? 0o5 : 0o4);
+}
+
+/**
+ * Judges by owner and mode, for the user of the settings, who need not be the one that runs the command: has he these
+ * rights, of which 4 is to read, 2 to write, 1 to enter?
+ */
+export function rightsOf(user: string): (stats: Stats, rights: number) => boolean {
   const uid = user === '' ? (process.getuid?.() ?? 0) : idOf('-u', user)[0];
   const gids = user === '' ? [process.getgid?.() ?? 0, ...(process.getgroups?.() ?? [])] : idOf('-G', user);
   if (uid === 0 || uid === undefined) return () => true;
-  return (stats) => {
+  return (stats, rights) => {
     const shift = stats.uid === uid ? 6 : gids.includes(stats.gid) ? 3 : 0;
-    const needed = stats.isDirectory() ? 0o5 : 0o4;
-    return ((stats.mode >> shift) & needed) === needed;
+    return ((stats.mode >> shift) & rights) === rights;
   };
 }
 

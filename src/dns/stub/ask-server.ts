@@ -18,6 +18,7 @@ export interface ServerQuestion {
   readonly edns: boolean;
   /** Whether to ask over TCP alone. */
   readonly overTcp: boolean;
+  readonly wantsValidated?: boolean;
   /** Called when the server has said something, but not yet the answer. */
   readonly heard: () => void;
 }
@@ -41,8 +42,8 @@ export interface Asked {
 }
 
 export function askServer(question: ServerQuestion, tell: (answer: ServerAnswer) => void): Asked {
-  const { server, name, type, heard } = question;
-  const queryOf = (id: number, edns: boolean): Buffer => encodeQuery({ id, name, type, edns });
+  const { server, name, type, heard, wantsValidated = false } = question;
+  const queryOf = (id: number, edns: boolean): Buffer => encodeQuery({ id, name, type, edns, wantsValidated });
   /** Whether EDNS was given up. */
   let plain = !question.edns;
   let id = 0;

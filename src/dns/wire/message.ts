@@ -16,6 +16,7 @@ const recursionDesired = 0x0100;
 const truncated = 0x0200;
 const authoritative = 0x0400;
 const recursionAvailable = 0x0080;
+const authenticData = 0x0020;
 
 /** 1232 octets pass every usual path unfragmented (DNS flag day 2020). */
 const ednsOctets = 1232;
@@ -48,6 +49,8 @@ export interface Message {
   readonly referral: boolean;
   /** Whether there is an OPT record; not known of a truncated message. */
   readonly edns: boolean;
+  /** Whether the server says that it has validated the answer (AD, RFC 4035 §3.2.3). */
+  readonly validated: boolean;
 }
 
 export interface QueryParts {
@@ -56,12 +59,14 @@ export interface QueryParts {
   readonly name: Buffer;
   readonly type: RecordType;
   readonly edns: boolean;
+  /** Whether to ask the server to say if it has validated the answer (RFC 6840 §5.7). */
+  readonly wantsValidated?: boolean;
 }
 
-export function encodeQuery({ id, name, type, edns }: QueryParts): Buffer {
+export function encodeQuery({ id, name, type, edns, wantsValidated = false }: QueryParts): Buffer {
   const header = Buffer.alloc(headerLength);
   header.writeUInt16BE(id, 0);
-  header.writeUInt16BE(recursionDesired, 2);
+  header.writeUInt16BE(recursionDesired | (wantsValidated ? authenticData : 0), 2);
   header.writeUInt16BE(1, 4);
   header.writeUInt16BE(edns ? 1 : 0, 10);
   const tail = Buffer.from([0, typeCode[type], 0, classIn]);
@@ -110,10 +115,11 @@ export function decodeMessage(octets: Buffer): Message | undefined {
     negativeTtl: soa && negativeTtl(octets, soa),
     referral: answers.length === 0 && hasNs && !soa && (flags & (authoritative | recursionAvailable)) === 0,
     edns: opt !== undefined,
+    validated: (flags & authenticData) !== 0,
   };
 }
 
-const nothing = { answers: [], negativeTtl: undefined, referral: false, edns: false } as const;
+const nothing = { answers: [], negativeTtl: undefined, referral: false, edns: false, validated: false } as const;
 
 interface RecordSpan extends Omit<AnswerRecord, 'owner'> {
   readonly at: number;

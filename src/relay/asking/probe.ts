@@ -3,11 +3,11 @@
  * refused one is not used again, for MTAs slow down, or end, sessions with many refusals (Postfix:
  * smtpd_soft_error_limit).
  */
-import { errorText } from '../mail/error-text.js';
-import { asciiText } from '../mail/text.js';
-import { rcptCommand } from './envelope.js';
-import { ConnectionLost, MtaConnection, type MtaTarget } from './mta-connection.js';
-import { mtaReplyText, type MtaReply } from './mta-reply.js';
+import { errorText } from '../../mail/error-text.js';
+import { asciiText } from '../../mail/text.js';
+import { rcptCommand } from '../envelope.js';
+import { ConnectionLost, MtaConnection, type MtaTarget } from '../mta-connection.js';
+import { mtaReplyText, type MtaReply } from '../mta-reply.js';
 
 export type Probe =
   | { readonly kind: 'taken' }

@@ -2,8 +2,8 @@
  * Remembers for a while what the MTA said of recipients when it was asked ahead. Nothing is lost when this memory is.
  * Each recipient is asked once, whoever waits for it, and while the MTA does not answer none is.
  */
-import { errorText } from '../mail/error-text.js';
-import { asciiText } from '../mail/text.js';
+import { errorText } from '../../mail/error-text.js';
+import { asciiText } from '../../mail/text.js';
 import type { Probe } from './probe.js';
 
 export interface ProbesOptions {

@@ -1,0 +1,58 @@
+/**
+ * Asks an MTA who it is, what it offers and whom it takes, without a mail: MAIL, a RCPT for each recipient, RSET. For
+ * whoever looks at a configuration; a recipient that a client names is asked about by probe.ts.
+ */
+import { errorText } from '../../mail/error-text.js';
+import { type Result, wrong } from '../../mail/result.js';
+import { MailDeadline } from '../deadline.js';
+import { rcptCommand } from '../envelope.js';
+import { MtaConnection, type MtaTarget } from '../mta-connection.js';
+import { mtaReplyText, type MtaReply } from '../mta-reply.js';
+
+export interface InterviewOptions {
+  readonly target: MtaTarget;
+  /** Our EHLO name. */
+  readonly hostname: string;
+  /** For all of it together. */
+  readonly timeoutMs: number;
+  /** In wire form, without brackets. */
+  readonly recipients: readonly string[];
+}
+
+export interface Interview {
+  /** What stood behind the 220: printable ASCII, like the text of the answers. */
+  readonly greeting: string;
+  readonly extensions: ReadonlyMap<string, string>;
+  /** One for each recipient, in order. */
+  readonly answers: readonly MtaReply[];
+}
+
+/** Never rejects. */
+export async function interview(options: InterviewOptions): Promise<Result<Interview>> {
+  const connection = new MtaConnection(options);
+  const deadline = new MailDeadline(options.timeoutMs);
+  deadline.watch((problem) => connection.drop(problem));
+  try {
+    await connection.open();
+    const { greeting, extensions } = connection;
+    const answers = await askFor(connection, options.recipients);
+    return { ok: true, value: { greeting, extensions, answers } };
+  } catch (error) {
+    return wrong(errorText(error));
+  } finally {
+    deadline.done();
+    if (connection.alive) await connection.quit();
+  }
+}
+
+async function askFor(connection: MtaConnection, recipients: readonly string[]): Promise<readonly MtaReply[]> {
+  const [mail] = await connection.ask(['MAIL FROM:<>']); // RFC 5321 §4.5.5: whoever takes mail takes this
+  if (mail?.code !== 250) throw connection.drop(`MAIL FROM:<> was answered ${mail ? mtaReplyText(mail) : 'nothing'}`);
+  const answers: MtaReply[] = [];
+  for (const recipient of recipients) {
+    const [answer] = await connection.ask([rcptCommand(recipient)]);
+    if (answer) answers.push(answer);
+  }
+  await connection.ask(['RSET']);
+  return answers;
+}

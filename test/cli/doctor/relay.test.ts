@@ -1,0 +1,148 @@
+/** What `postern doctor` says of the MTA behind: real ones as Debian and as the page have them, and broken ones. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startExim } from '../../support/exim.js';
+import { startOpensmtpd } from '../../support/opensmtpd.js';
+import { needPeer } from '../../support/peers.js';
+import { Postfix } from '../../support/postfix.js';
+import { startSendmailListener } from '../../support/sendmail-listener.js';
+import { installation, linesOf, scriptedMta } from './support.js';
+
+interface StartedMta {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+const people = ['alice'];
+const startPostfix = (...settings: readonly string[]): Promise<StartedMta> =>
+  Postfix.start({ domains: ['example.com'], recipients: ['alice@example.com'], settings });
+const refused = ['good', 'good', 'good'];
+/** foreign, unknown user, victim%elsewhere */
+type Verdicts = readonly string[];
+
+const peers: readonly (readonly [
+  what: string,
+  peer: string,
+  start: () => Promise<StartedMta>,
+  offers: RegExp,
+  verdicts: Verdicts,
+])[] = [
+  [
+    'Postfix',
+    'postfix',
+    () => startPostfix('smtpd_relay_restrictions = reject_unauth_destination'),
+    /^good: .*Postfix.* answers, and offers XFORWARD$/,
+    refused,
+  ],
+  [
+    'Postfix that trusts its own networks',
+    'postfix',
+    () => startPostfix(),
+    /^good: .*Postfix.* answers, and offers XFORWARD$/,
+    ['error', 'good', 'good'],
+  ],
+  ['Exim with the page’s rules', 'exim', () => startExim(people), /^note: .*Exim.* offers no XFORWARD/, refused],
+  [
+    'Exim as Debian has it',
+    'exim',
+    () => startExim(people, { trusting: true }),
+    /^note: .*Exim.* offers no XFORWARD/,
+    ['error', 'warning', 'good'],
+  ],
+  [
+    'Sendmail with the page’s rules',
+    'real-sendmail',
+    () => startSendmailListener(people),
+    /^note: .*Sendmail/,
+    refused,
+  ],
+  [
+    'Sendmail without them',
+    'real-sendmail',
+    () => startSendmailListener(people, { trusting: true }),
+    /^note: .*Sendmail/,
+    ['error', 'good', 'error'],
+  ],
+  ['OpenSMTPD', 'opensmtpd', () => startOpensmtpd(people), /^note: .*OpenSMTPD/, refused],
+];
+
+for (const [what, peer, start, offers, verdicts] of peers) {
+  test(`${what}: what it offers, and whom it takes from 127.0.0.1`, async (t) => {
+    if (!needPeer(t, peer)) return;
+    const mta = await start();
+    t.after(() => mta.close());
+    const { doctor } = await installation(t, { relayPort: mta.port });
+    const found = await doctor();
+    const said = linesOf(found, 'relay').filter((line) => !line.includes('max_size'));
+    assert.match(said[0] ?? '', offers);
+    assert.deepEqual(
+      said.slice(1).map((line) => line.split(':')[0]),
+      verdicts,
+      said.join('\n'),
+    );
+    const open = found.findings.filter(({ area, severity }) => area === 'relay' && severity === 'error');
+    for (const { text, remedy } of open) {
+      assert.match(text, / takes victim\S+: 250 /);
+      assert.match(remedy ?? '', what.startsWith('Postfix') ? /reject_unauth_destination/ : /docs\/in-front-of\.md/);
+    }
+  });
+}
+
+/** [what, greeting, answers, what is said first] */
+const broken: readonly (readonly [
+  what: string,
+  greeting: string | undefined,
+  answer: (line: string) => string | undefined,
+  said: RegExp,
+])[] = [
+  ['nothing at all', undefined, () => undefined, /^error: .*no greeting within|nothing came of it within/],
+  ['nothing behind EHLO', '220 x\r\n', () => undefined, /^error: .*nothing came of it within/],
+  ['no SMTP', 'HTTP/1.1 400 Bad Request\r\n', () => undefined, /^error: .*no SMTP reply/],
+  ['a line that goes on for ever', 'SSH-2.0-x\r\n', () => undefined, /^error: .*nothing came of it within/],
+  ['LMTP', '220 x\r\n', () => '500 5.5.1 Unknown command\r\n', /^error: .*is it LMTP\?$/],
+  ['endless lines', `220-${'x'.repeat(200_000)}`, () => undefined, /^error: .*no SMTP reply/],
+  ['postern itself', '220 mx.test.example ESMTP postern\r\n', () => '250 Ok\r\n', /^error: .*is postern itself/],
+  [
+    'octets that a terminal obeys',
+    '220 x\x1b[2J\x9b\r\n',
+    (line) => (line.startsWith('RCPT') ? '550 \x1b]0;x\x07no\r\n' : '250 Ok\r\n'),
+    /^note: [ -~]* offers no XFORWARD/,
+  ],
+  [
+    'a small limit',
+    '220 x\r\n',
+    (line) => (line.startsWith('EHLO') ? '250-x\r\n250-XFORWARD NAME\r\n250 SIZE 1000\r\n' : '550 no\r\n'),
+    /^error: .*MAIL FROM:<> was answered 550 no$/,
+  ],
+];
+for (const [what, greeting, answer, said] of broken) {
+  test(`an MTA that says: ${what}`, async (t) => {
+    const mta = await scriptedMta(t, greeting, answer);
+    const { doctor } = await installation(t, { relayPort: mta.port });
+    const found = await doctor('--relay_timeout=2s');
+    assert.match(linesOf(found, 'relay')[0] ?? '', said);
+    for (const line of linesOf(found, 'relay')) assert.match(line, /^[ -~]*$/);
+  });
+}
+
+test('a domain that takes everybody is in trouble where its MTA does so as well', async (t) => {
+  const answers = (line: string): string =>
+    line.startsWith('EHLO') ? '250-x\r\n250 SIZE 1000000\r\n' : '250 2.0.0 Ok\r\n';
+  const mta = await scriptedMta(t, '220 x\r\n', answers);
+  const { doctor } = await installation(t, { relayPort: mta.port, markers: ['example.com/users/valid/*'] });
+  const said = linesOf(await doctor(), 'relay').join('\n');
+  assert.match(
+    said,
+    /^error: .*takes postern-doctor-\w+@example\.com: .* unknown users become bounces to forged senders$/m,
+  );
+  assert.match(said, /^warning: .*takes mails of 1000000 octets, and max_size is 26214400/m);
+});
+
+test('it is asked about ten domains, and the rest is named', async (t) => {
+  const mta = await scriptedMta(t, '220 x\r\n', (line) => (line.startsWith('RCPT') ? '450 later\r\n' : '250 Ok\r\n'));
+  const markers = Array.from({ length: 12 }, (_, i) => `d${i}.example/users/valid/alice`);
+  const { doctor } = await installation(t, { relayPort: mta.port, markers });
+  const said = linesOf(await doctor(), 'relay');
+  assert.equal(said.filter((line) => /^warning: .*neither takes nor refuses/.test(line)).length, 21);
+  assert.match(said.at(-1) ?? '', /^note: it was asked about 10 of 12 domains$/);
+});

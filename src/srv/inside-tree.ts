@@ -32,8 +32,8 @@ interface HeldFolder {
   readonly real: string;
 }
 
-function hold(folder: string): HeldFolder {
-  const fd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+function hold(folder: string, more = 0): HeldFolder {
+  const fd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | more);
   if (!fs.existsSync(descriptors)) return { fd, at: fs.realpathSync(folder), real: fs.realpathSync(folder) };
   const at = `${descriptors}/${fd}`;
   return { fd, at, real: fs.readlinkSync(at) };
@@ -135,6 +135,74 @@ export function removeInside(folder: TreeFolder, name: string): boolean {
     return true;
   });
   return removed === true;
+}
+
+/** One entry that was removed. */
+export interface RemovedEntry {
+  /** It is relative to the folder. */
+  readonly name: string;
+  /** It is what a file held, or where a link led (`-> TARGET`); '' for most. */
+  readonly old: string;
+}
+
+/**
+ * Removes what has that name with all that is in it; a link is removed, and what it leads to stays. What is at the top
+ * of the tree is gone at once, whoever looks meanwhile. Undefined where there was nothing.
+ */
+export function removeWhole(folder: TreeFolder, name: string): readonly RemovedEntry[] | undefined {
+  return inFolder(folder, (at) => {
+    const stat = fs.lstatSync(`${at}/${name}`, { throwIfNoEntry: false });
+    if (!stat) return undefined;
+    if (!stat.isDirectory()) return removeEntry(`${at}/${name}`, name);
+    // Half a domain would be judged otherwise than a whole one, or none.
+    const aside = folder.names.length === 0 ? `.${name}.${randomBytes(6).toString('hex')}` : name;
+    if (aside !== name) fs.renameSync(`${at}/${name}`, `${at}/${aside}`);
+    return removeEntry(`${at}/${aside}`, name);
+  });
+}
+
+function removeEntry(file: string, name: string): readonly RemovedEntry[] {
+  const stat = fs.lstatSync(file);
+  if (!stat.isDirectory()) {
+    const old = oldText(file, stat);
+    fs.rmSync(file);
+    return [{ name, old }];
+  }
+  const held = hold(file, fs.constants.O_NOFOLLOW);
+  try {
+    const removed = fs.readdirSync(held.at).map((entry) => removeEntry(`${held.at}/${entry}`, `${name}/${entry}`));
+    fs.rmdirSync(file);
+    return removed.flat();
+  } finally {
+    fs.closeSync(held.fd);
+  }
+}
+
+const maxOld = 1_000;
+
+/** What is there, for the audit: '' for most files, `-> TARGET` for a link. `file` is in a folder that is held. */
+export function oldText(file: string, stat: fs.Stats | undefined): string {
+  if (stat?.isSymbolicLink() === true) return `-> ${fs.readlinkSync(file)}`;
+  if (stat?.isFile() !== true || stat.size === 0) return '';
+  const octets = Buffer.alloc(maxOld);
+  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+  try {
+    return octets.toString('utf8', 0, fs.readSync(fd, octets, 0, maxOld, 0));
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** How many entries there are below a name, itself among them; links count as one. */
+export function countWhole(folder: TreeFolder, name: string): number {
+  return inFolder(folder, (at) => countEntries(`${at}/${name}`)) ?? 0;
+}
+
+function countEntries(file: string): number {
+  const stat = fs.lstatSync(file, { throwIfNoEntry: false });
+  if (!stat) return 0;
+  if (!stat.isDirectory()) return 1;
+  return fs.readdirSync(file).reduce((sum, entry) => sum + countEntries(`${file}/${entry}`), 1);
 }
 
 /**

@@ -6,7 +6,15 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { entryName } from './entry-name.js';
-import { createInside, inFolder, OutsideTree, readInside, removeInside, type TreeFolder } from './inside-tree.js';
+import {
+  createInside,
+  inFolder,
+  oldText,
+  OutsideTree,
+  readInside,
+  removeInside,
+  type TreeFolder,
+} from './inside-tree.js';
 import { type NamedKind, namedKinds, readName } from './marker-names.js';
 import { linesIn } from './write-lines.js';
 
@@ -150,20 +158,9 @@ export class MarkerWriter {
 
   /** What the marker holds: '' for most, `-> TARGET` for a link. */
   contentOf({ scope, kind, key }: Marker): string {
-    const maxOctets = 1_000;
-    const text = inFolder(this.treeFolder(scope, kind), (at) => {
-      const file = `${at}/${key}`;
-      const stat = fs.lstatSync(file, { throwIfNoEntry: false });
-      if (stat?.isSymbolicLink() === true) return `-> ${fs.readlinkSync(file)}`;
-      if (stat?.isFile() !== true || stat.size === 0) return '';
-      const octets = Buffer.alloc(maxOctets);
-      const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
-      try {
-        return octets.toString('utf8', 0, fs.readSync(fd, octets, 0, maxOctets, 0));
-      } finally {
-        fs.closeSync(fd);
-      }
-    });
+    const text = inFolder(this.treeFolder(scope, kind), (at) =>
+      oldText(`${at}/${key}`, fs.lstatSync(`${at}/${key}`, { throwIfNoEntry: false })),
+    );
     return text ?? '';
   }
 

@@ -73,7 +73,10 @@ describe('every command', { concurrency: 2 }, () => {
 });
 
 const wrong: readonly (readonly [words: readonly string[], said: string])[] = [
-  [['srv'], 'srv: say what to do: add-domain, allow, block, enable, expire, lint, explain; see postern srv --help'],
+  [
+    ['srv'],
+    'srv: say what to do: add-domain, allow, block, enable, disable, remove, list, show, expire, lint, explain; see postern srv --help',
+  ],
   [['web', 'tokn', 'anna'], 'web: there is no "web tokn"; did you mean token?'],
   [['serve', '--lisen=*:25'], 'serve: there is no option --lisen; did you mean --listen?'],
   [['audit', '--limt=3'], 'audit: there is no option --limt; did you mean --limit?'],

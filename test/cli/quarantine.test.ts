@@ -138,7 +138,7 @@ const misuses: readonly [what: string, words: readonly string[], code: number, s
   ['nothing named', ['release'], 64, /name mails/],
   ['names and a search', ['delete', 'ONE', '--search=x'], 64, /not both/],
   ['a folder that is none', ['check', '../x'], 64, /must be YDAY\/DOMAIN/],
-  ['a shell that is unknown', ['completion', 'tcsh'], 64, /bash or zsh/],
+  ['a shell that is unknown', ['completion', 'tcsh'], 64, /bash, zsh or fish/],
 ];
 
 for (const [what, words, code, says] of misuses) {
@@ -392,6 +392,35 @@ for (const shell of ['bash', 'zsh'] as const)
       if (!needPeer(t, shell, 'script')) return;
       await typed(t, shell, keys, expected);
     });
+
+/** [what is typed, one of the words that fish offers] */
+const offered: readonly (readonly [line: string, word: string])[] = [
+  ['postern quar', 'quarantine'],
+  ['postern quarantine rel', 'release'],
+  ['postern quarantine list --js', '--json'],
+  ['postern srv dis', 'disable'],
+  ['postern audit --js', '--json'],
+  ['postern check-config --co', '--config'],
+];
+test('fish offers commands, what stands second, and options', { timeout: 60_000 }, async (t) => {
+  if (!needPeer(t, 'fish')) return;
+  const home = spamFolder(t);
+  const { code, out } = await run(home, ['completion', 'fish']);
+  assert.equal(code, 0);
+  fs.writeFileSync(path.join(home, 'rules.fish'), out);
+  for (const [line, word] of offered) {
+    const asked = spawnSync(
+      'fish',
+      ['-c', 'source $argv[1]; complete -C $argv[2]', path.join(home, 'rules.fish'), line],
+      {
+        encoding: 'utf8',
+        env: { PATH: process.env['PATH'], HOME: home, LC_ALL: 'C.UTF-8' },
+      },
+    );
+    assert.equal(asked.stderr, '');
+    assert.deepEqual(asked.stdout.split('\n')[0]?.split('\t')[0], word, line);
+  }
+});
 
 test('every command there is can be completed', async (t) => {
   const { out } = await run(spamFolder(t), ['completion', 'bash']);

@@ -3,11 +3,15 @@ import { queryKeys } from '../../quarantine/look/query.js';
 import { exit } from '../exit-codes.js';
 import { type CommandRow, type Given, misused } from './command.js';
 
-/** For `eval "$(postern quarantine completion bash)"`; zsh reads it by its bashcompinit. */
+/**
+ * For `eval "$(postern quarantine completion bash)"`; zsh reads it by its bashcompinit, and fish, which has rules of
+ * its own, by `postern quarantine completion fish | source`.
+ */
 export function completion(given: Given, commands: readonly CommandRow[]): number {
-  const [shell, ...more] = given.words;
-  if ((shell !== 'bash' && shell !== 'zsh') || more.length > 0)
-    return misused(given, 'for which shell? say bash or zsh');
+  const [shell = '', ...more] = given.words;
+  if (!['bash', 'zsh', 'fish'].includes(shell) || more.length > 0)
+    return misused(given, 'for which shell? say bash, zsh or fish');
+  if (shell === 'fish') return fishCompletion(commands);
   process.stdout.write(`${shell === 'zsh' ? 'autoload -U +X bashcompinit && bashcompinit\n' : ''}_postern() {
   local word=\${COMP_WORDS[COMP_CWORD]} words=
   if [ "$COMP_CWORD" = 1 ]; then
@@ -32,6 +36,33 @@ ${firstCases(commands)}      esac ;;
 }
 complete -F _postern postern
 `);
+  return exit.ok;
+}
+
+/** A rule for each word that may come next; `__fish_seen_subcommand_from` tells which have come. */
+function fishCompletion(commands: readonly CommandRow[]): number {
+  const quoted = (text: string): string => `'${text.replaceAll(/['\\\\]/g, '\\\\$&')}'`;
+  const rule = (condition: string, words: string, doc: string): string =>
+    `complete -c postern -f -n ${quoted(condition)} ${words} -d ${quoted(doc)}\n`;
+  const rules = commands.flatMap(({ name, doc, options = {}, settings }) => {
+    const [first = '', second] = name.split(' ');
+    const seen = `__fish_seen_subcommand_from ${first}${second === undefined ? '' : `; and __fish_seen_subcommand_from ${second}`}`;
+    const below = commands.filter((one) => one.name.startsWith(`${first} `)).map((one) => one.name.split(' ')[1]);
+    const word =
+      second === undefined
+        ? rule('__fish_use_subcommand', `-a ${first}`, doc)
+        : rule(
+            `__fish_seen_subcommand_from ${first}; and not __fish_seen_subcommand_from ${below.join(' ')}`,
+            `-a ${second}`,
+            doc,
+          );
+    const own = Object.entries(options).map(([option, { label, doc: what }]) =>
+      rule(seen, `-l ${option}${label === undefined ? '' : ' -r'}`, what),
+    );
+    const usual = settings === undefined ? [] : [rule(seen, '-s c -l config -r -F', 'settings of this file')];
+    return [word, ...own, ...usual];
+  });
+  process.stdout.write(rules.join(''));
   return exit.ok;
 }
 

@@ -125,7 +125,7 @@ export const quarantineCommands = (all: () => readonly CommandRow[]): readonly C
   onSettings({
     name: 'quarantine completion',
     doc: 'what a shell evaluates to complete all commands of postern: eval "$(postern quarantine completion bash)"',
-    usage: ['bash|zsh'],
+    usage: ['bash|zsh|fish'],
     words: 'any',
     run: async (task) => (await import('../command/completion.js')).completion(task, all()),
   }),

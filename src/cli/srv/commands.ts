@@ -4,11 +4,13 @@ import { type CommandRow, onSettings } from '../command/command.js';
 type SrvRow = Parameters<typeof onSettings>[0];
 
 const exits = { 74: '/srv cannot be read or written' };
+const notThere = { ...exits, 1: 'something was not there' };
 
 const row = (given: Omit<SrvRow, 'run'>, name: SrvCommandName): CommandRow =>
   onSettings({ exits, ...given, run: async (task) => (await import('./srv.js')).srv(name, task) });
 
-export type SrvCommandName = 'addDomain' | 'allow' | 'block' | 'enable' | 'expire' | 'lint' | 'explain';
+export type SrvCommandName =
+  'addDomain' | 'allow' | 'block' | 'enable' | 'disable' | 'expire' | 'remove' | 'list' | 'show' | 'lint' | 'explain';
 
 const undo = 'prints the command that would have made each file; to undo, remove the file\n';
 const recipientDoc = 'WHAT is a user, mail to whom is never rejected';
@@ -16,7 +18,7 @@ const recipientDoc = 'WHAT is a user, mail to whom is never rejected';
 export const srvCommands: readonly CommandRow[] = [
   {
     name: 'srv',
-    doc: 'make markers (add-domain, allow, block, enable), find those that never count (lint), say which decide (explain)',
+    doc: 'make markers (add-domain, allow, block, enable), take them away (disable, remove), look at them (list, show, explain, lint)',
   },
   row(
     {
@@ -65,6 +67,49 @@ export const srvCommands: readonly CommandRow[] = [
       details: () => undo,
     },
     'enable',
+  ),
+  row(
+    {
+      name: 'srv disable',
+      doc: 'the checks are off for the domain: what srv enable made is taken away',
+      usage: ['DOMAIN CHECK ...'],
+      words: 'any',
+      details: () => 'prints the command that would have removed each file, and says where a check stays on\n',
+      exits: notThere,
+    },
+    'disable',
+  ),
+  row(
+    {
+      name: 'srv remove',
+      doc: 'take a domain, a user or any other entry of /srv away, with all that is in it; links are not followed',
+      usage: ['DOMAIN|ADDRESS|DOMAIN/PATH ... [--yes]'],
+      options: { yes: { doc: 'do not ask' } },
+      words: 'any',
+      details: () => `mails in the quarantine stay. What was removed, and what it held, is in postern audit
+`,
+      exits: { ...notThere, 1: 'something was not there, or the answer was no' },
+    },
+    'remove',
+  ),
+  row(
+    {
+      name: 'srv list',
+      doc: 'the hosted domains: how many users each has, its checks, its lists',
+      usage: ['[--json]'],
+      options: { json: { doc: 'one JSON object a line for each domain' } },
+    },
+    'list',
+  ),
+  row(
+    {
+      name: 'srv show',
+      doc: 'what holds for a domain, and which file says so; for an address as srv explain',
+      usage: ['DOMAIN|ADDRESS'],
+      words: 'any',
+      exits: { ...exits, 1: 'it is not hosted' },
+    },
+    'show',
   ),
   row(
     {

@@ -18,7 +18,7 @@ export interface Explained {
   readonly sender: { readonly text: string; readonly domain: string } | undefined;
 }
 
-interface ExplainStep {
+export interface ExplainStep {
   readonly question: string;
   /** It is the marker that answers, relative to the root; undefined when none does. */
   readonly marker: string | undefined;
@@ -62,7 +62,7 @@ function recipientStep({ recipient, client }: Explained, srv: Srv): ExplainStep 
   return { question: 'recipient', marker: place, meaning, style: 'red' };
 }
 
-function checkSteps(
+export function checkSteps(
   domain: string,
   { srv, plugins }: { readonly srv: Srv; readonly plugins: readonly Plugin[] },
 ): ExplainStep[] {
@@ -139,7 +139,7 @@ function verdict({ client, sender }: Explained, { recipient, black, white }: Dec
   return `The checks decide; postern test says how they judge a mail.${more}`;
 }
 
-function written(steps: readonly ExplainStep[]): Line[] {
+export function written(steps: readonly ExplainStep[]): Line[] {
   const width = Math.max(...steps.map(({ question }) => shown(question, 120).length));
   const markers = Math.max(1, ...steps.map(({ marker }) => (marker === undefined ? 1 : shown(marker, 200).length)));
   return steps.map(({ question, marker, meaning, style }): Line => [

@@ -1,4 +1,8 @@
-/** `postern srv`: makes markers under the names that count, finds those that never count, and says which decide. */
+/**
+ * `postern srv`: makes markers under the names that count and takes them away, finds those that never count, and says
+ * which decide.
+ */
+import { join } from 'node:path';
 import { loadPlugins } from '../../hooks/load.js';
 import type { Plugin } from '../../hooks/plugin.js';
 import { createLogger } from '../../log.js';
@@ -9,17 +13,19 @@ import type { Settings } from '../../settings/settings.js';
 import { BrokenMarker } from '../../srv/srv.js';
 import { exit } from '../exit-codes.js';
 import { changeExpiry } from '../../srv/expiry.js';
-import { OutsideTree } from '../../srv/inside-tree.js';
-import { MarkerWriter } from '../../srv/markers.js';
+import { OutsideTree, removeWhole } from '../../srv/inside-tree.js';
+import { exactMarker, MarkerWriter } from '../../srv/markers.js';
 import { misused, type SettingsTask } from '../command/command.js';
 import type { SrvCommandName } from './commands.js';
-import { render, shown, terminalOf } from '../terminal.js';
+import { jsonLine, render, shown, terminalOf } from '../terminal.js';
 import { checkMarkers, domainMarkers, listMarkers, make, type MarkerPaths, quoted } from './change.js';
 import { explain } from './explain.js';
 import { knownChecks } from './findings.js';
 import { srvLint } from './lint.js';
+import { domainRows, domainTable, showDomain } from './overview.js';
+import { entryNamed, hostedOf, isYes, listedEntry, removalQuestion, type TreeEntry } from './removal.js';
 import { foldersOf, listOf, srvOf, wireToTry } from '../wire.js';
-import { failed, say } from '../complain.js';
+import { complain, failed, say } from '../complain.js';
 import { fileRecord } from '../../audit/file-records.js';
 import { recordCommand } from '../record.js';
 
@@ -28,7 +34,11 @@ const subcommands: Readonly<Record<SrvCommandName, (task: SettingsTask) => numbe
   allow: (task) => list(task, 'whitelisted'),
   block: (task) => list(task, 'blacklisted'),
   enable,
+  disable,
   expire,
+  remove,
+  list: listDomains,
+  show,
   lint,
   explain: explainAddress,
 };
@@ -83,6 +93,84 @@ async function enable(task: SettingsTask): Promise<number> {
   if (typeof plugins === 'number') return plugins;
   const markers = checkMarkers(domain.toLowerCase(), names, { srv: srvOf(settings), checks: knownChecks(plugins) });
   return made(task, markers, options.has('log') ? 'log\n' : '');
+}
+
+function disable(task: SettingsTask): number {
+  const { settings, words } = task;
+  const [name, ...checks] = words;
+  if (name === undefined || checks.length === 0) return misused(task, 'name a domain, and checks');
+  const tree = srvOf(settings);
+  const domain = hostedOf(name, tree);
+  if (domain === undefined) return misused(task, `"${shown(name, 300)}" is no hosted domain`);
+  const odd = checks.find((check) => exactMarker(`${domain}/checks/${check}`, () => true) === undefined);
+  if (odd !== undefined) return misused(task, `"${shown(odd, 300)}" can be no check`);
+  const results = checks.map((check) => removeListed(task, listedEntry(tree, domain, ['checks', check])));
+  if (!checks.includes('all') && tree.checkMode(domain, 'all', false) !== 'off')
+    complain([`checks/all is there: what it is for stays on; postern srv disable ${domain} all takes it away`]);
+  return Math.max(...results);
+}
+
+async function remove(task: SettingsTask): Promise<number> {
+  const { settings, words, options } = task;
+  if (words.length === 0) return misused(task, 'name a domain, an address, or what is in /srv');
+  const tree = srvOf(settings);
+  tree.isHosted('postern.invalid'); // throws where there is no tree
+  const entries = words.map((word) => entryNamed(word, tree, settings.srv));
+  const bad = entries.find((entry) => typeof entry === 'string');
+  if (typeof bad === 'string') return misused(task, shown(bad, 300));
+  const there = entries.filter((entry) => typeof entry !== 'string');
+  const question = removalQuestion(there, settings.srv);
+  if (question !== undefined && !options.has('yes')) {
+    if (!process.stdin.isTTY) return misused(task, `${question} say --yes`);
+    if (!(await isYes(question))) return exit.notAll;
+  }
+  return Math.max(...there.map((entry) => removeListed(task, entry)));
+}
+
+/** Takes the entry away, says by which command, and writes each file that held something into the audit. */
+function removeListed({ settings }: SettingsTask, { names, name }: TreeEntry): number {
+  const path = join(settings.srv, ...names, name);
+  const removed = removeWhole({ root: settings.srv, names }, name);
+  if (removed === undefined) {
+    say(`# is not there: ${path}`);
+    return exit.notAll;
+  }
+  const isWhole = removed.length !== 1 || removed[0]?.name !== name;
+  say(`rm ${isWhole ? '-r ' : ''}${quoted(path)}`);
+  for (const { name: entry, old } of removed)
+    if (isWhole && old !== '')
+      recordCommand(settings, {
+        what: 'marker removed',
+        target: join(settings.srv, ...names, entry),
+        old,
+        result: 'done',
+      });
+  const old = isWhole ? removed.map((one) => one.name.slice(name.length + 1)).join(' ') : (removed[0]?.old ?? '');
+  recordCommand(settings, { what: 'marker removed', target: path, ...(old !== '' && { old }), result: 'done' });
+  return exit.ok;
+}
+
+function listDomains({ settings, options, env }: SettingsTask): number {
+  const rows = domainRows(srvOf(settings), settings.srv);
+  if (options.has('json')) for (const one of rows) process.stdout.write(jsonLine(one));
+  else process.stdout.write(render(domainTable([...rows]), terminalOf(process.stdout, env)));
+  return exit.ok;
+}
+
+async function show(task: SettingsTask): Promise<number> {
+  const { settings, words, env } = task;
+  const [word, ...more] = words;
+  if (word === undefined || more.length > 0) return misused(task, 'name one domain, or one address');
+  if (word.includes('@')) return explainAddress(task);
+  const tree = srvOf(settings);
+  const domain = hostedOf(word, tree);
+  if (domain === undefined)
+    return failed(exit.notAll, [`"${shown(word, 300)}" is no hosted domain; postern srv list shows those there are`]);
+  const plugins = await pluginsOf(settings);
+  if (typeof plugins === 'number') return plugins;
+  const lines = showDomain(domain, { srv: tree, root: settings.srv, plugins, settings });
+  process.stdout.write(render(lines, terminalOf(process.stdout, env)));
+  return exit.ok;
 }
 
 function expire(task: SettingsTask): number {

@@ -25,7 +25,8 @@ export class FrameReader {
   /** The stream holds a length that is 0 or over the limit; nothing can be read behind it. */
   broken: string | undefined;
 
-  readonly #limit: number;
+  /** Octets a frame may announce. It may be raised between frames. */
+  limit: number;
   /** What was pushed last, and how far it is read. */
   #chunk: Buffer = nothing;
   #at = 0;
@@ -34,7 +35,7 @@ export class FrameReader {
   #filled = 0;
 
   constructor(limit: number = defaultFrameLimit) {
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   /**
@@ -62,8 +63,8 @@ export class FrameReader {
   /** Octets of the whole frame that begins there; 0 for a broken one. */
   #frameSize(octets: Buffer, at: number): number {
     const length = octets.readUInt32BE(at);
-    if (length >= 1 && length <= this.#limit) return lengthOctets + length;
-    this.broken = length === 0 ? 'a frame of length 0' : `a frame of ${length} octets, over ${this.#limit}`;
+    if (length >= 1 && length <= this.limit) return lengthOctets + length;
+    this.broken = length === 0 ? 'a frame of length 0' : `a frame of ${length} octets, over ${this.limit}`;
     this.#chunk = nothing;
     this.#partial = undefined;
     return 0;

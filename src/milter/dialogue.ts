@@ -8,7 +8,7 @@
 import type { MilterCommand } from './command.js';
 import { type ContextConnection, MilterSessionContext, TransactionContext } from './contexts.js';
 import { Macros } from './macros.js';
-import { type Agreement, agree, editActions, eventFlags, protocol, wishesOf } from './negotiation.js';
+import { type Agreement, agree, editActions, eventFlags, maxDataOf, protocol, wishesOf } from './negotiation.js';
 import {
   type MilterClient,
   type EditKind,
@@ -38,6 +38,8 @@ export interface Floor {
   failed(event: string, error: unknown): void;
   close(): void;
   drop(problem: string): void;
+  /** Octets of data that a frame may hold from now on. */
+  agreedOn(maxData: number): void;
   readonly observe?: ((event: MilterObservation) => void) | undefined;
 }
 
@@ -138,8 +140,10 @@ export class Dialogue<S, T> implements ContextConnection {
     this.endSession();
     this.macros.clear();
     this.#agreed = agree(this.#wished, offer);
-    if (this.#agreed) this.#floor.say(encodeAgreement(this.#agreed));
-    else this.#floor.drop(`protocol version ${offer.version}`);
+    if (this.#agreed) {
+      this.#floor.agreedOn(maxDataOf(this.#agreed));
+      this.#floor.say(encodeAgreement(this.#agreed));
+    } else this.#floor.drop(`protocol version ${offer.version}`);
   }
 
   #connect(client: MilterClient): void {

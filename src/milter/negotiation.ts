@@ -13,6 +13,18 @@ export interface Offer {
   readonly protocol: number;
 }
 
+/** Octets of data that a frame may hold, either way. */
+export function maxDataOf({ protocol: agreed }: Pick<Agreement, 'protocol'>): number {
+  const sizes = Object.values(dataSizes);
+  return sizes.findLast(({ bit }) => bit !== 0 && (agreed & bit) !== 0)?.octets ?? dataSizes.usual.octets;
+}
+
+/** The larger of the sizes that are wished for and offered: one bit, or none. */
+function dataSizeOf(wished: number, offered: number): number {
+  const both = wished & offered;
+  return both & dataSizes['1M'].bit || both & dataSizes['256K'].bit;
+}
+
 /** The answer to an offer, `lists` included: macro names for a stage's number. */
 export interface Agreement extends Offer {
   readonly lists: readonly (readonly [stage: number, names: string])[];
@@ -42,7 +54,14 @@ export const protocol = {
   leadingSpace: 0x100000, // SMFIP_HDR_LEADSPC
 } as const;
 
-/** All flags that are known; others are masked out (SMFIP_MDS_* would change the size of frames). */
+/** Octets of data in a frame: what every MTA takes, and what some take where it is asked for (SMFIP_MDS_*). */
+const dataSizes = {
+  usual: { bit: 0, octets: 65_535 }, // MILTER_MDS_64K
+  '256K': { bit: 0x10000000, octets: 262_143 }, // SMFIP_MDS_256K
+  '1M': { bit: 0x20000000, octets: 1_048_575 }, // SMFIP_MDS_1M
+} as const;
+
+/** All flags that are known; others are masked out. */
 const knownProtocol = 0x1fffff;
 
 /**
@@ -110,7 +129,7 @@ export function agree(wished: Agreement, offer: Offer): Agreement | undefined {
   return {
     version: Math.min(wished.version, offer.version),
     actions,
-    protocol: wished.protocol & offeredProtocol & knownProtocol,
+    protocol: (wished.protocol & offeredProtocol & knownProtocol) | dataSizeOf(wished.protocol, offeredProtocol),
     lists: (actions & action.setMacroLists) === 0 ? [] : wished.lists,
   };
 }
@@ -120,9 +139,16 @@ function wantedProtocol(filter: FilterWithWishes): number {
   return events.reduce(
     (sum, event) => sum | wantedOfEvent(filter, event),
     (filter.body ? protocol.skip : 0) |
+      wantedDataSizes(filter) |
       (filter.refusedRecipients ? protocol.refusedRecipients : 0) |
       (filter.leadingSpace ? protocol.leadingSpace : 0),
   );
+}
+
+/** Who takes 1M takes 256K where an MTA has no more. */
+function wantedDataSizes({ dataSize }: FilterWithWishes): number {
+  if (dataSize === undefined) return 0;
+  return dataSizes['256K'].bit | (dataSize === '1M' ? dataSizes['1M'].bit : 0);
 }
 
 function wantedOfEvent(filter: FilterWithWishes, event: MilterEvent): number {

@@ -56,6 +56,11 @@ export interface MilterWishes {
    * never have it.
    */
   readonly leadingSpace?: boolean;
+  /**
+   * Take larger pieces of a body, and give them, where the MTA offers that (SMFIP_MDS_256K, SMFIP_MDS_1M). It is 64K
+   * otherwise.
+   */
+  readonly dataSize?: '256K' | '1M';
 }
 
 export interface MilterHandlers<S, T> {

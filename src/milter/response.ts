@@ -3,7 +3,7 @@
  * value holds, it ends where it should and cannot begin another.
  */
 import { frame, u32 } from './codec.js';
-import { type Agreement, action, editActions, protocol } from './negotiation.js';
+import { type Agreement, action, editActions, maxDataOf, protocol } from './negotiation.js';
 import type { Answer, Edit, ReplyAnswer, Skip } from './policy.js';
 
 export const frames = {
@@ -67,7 +67,7 @@ function replyLine(text: string): string {
 export function encodeEdits(edits: readonly Edit[], agreed: Agreement): Buffer[] {
   const lead = (agreed.protocol & protocol.leadingSpace) === 0 ? '' : ' '; // no MTA adds one then
   const offered = edits.filter(({ kind }) => (editActions[kind][0] & agreed.actions) !== 0);
-  return offered.sort(inOrder).flatMap((edit) => encodeEdit(edit, agreed.actions, lead));
+  return offered.sort(inOrder).flatMap((edit) => encodeEdit(edit, agreed, lead));
 }
 
 /** Postfix counts fields anew behind a deletion and counts inserted ones too; Sendmail does neither. */
@@ -88,7 +88,7 @@ function inOrder(a: Edit, b: Edit): number {
   return rank[a.kind] - rank[b.kind];
 }
 
-function encodeEdit(edit: Edit, actions: number, lead: string): Buffer | Buffer[] {
+function encodeEdit(edit: Edit, agreed: Agreement, lead: string): Buffer | Buffer[] {
   switch (edit.kind) {
     case 'add-header':
       return bounded('h', fieldName(edit.name), '\0', lead, fieldValue(edit.value), '\0'); // SMFIR_ADDHEADER
@@ -105,14 +105,14 @@ function encodeEdit(edit: Edit, actions: number, lead: string): Buffer | Buffer[
     case 'change-sender':
       return bounded('e', address(edit.sender), '\0', ...parametersOf(edit)); // SMFIR_CHGFROM
     case 'add-recipient': {
-      const parameters = (actions & action.addRecipientWithParameters) === 0 ? [] : parametersOf(edit);
+      const parameters = (agreed.actions & action.addRecipientWithParameters) === 0 ? [] : parametersOf(edit);
       // SMFIR_ADDRCPT_PAR, SMFIR_ADDRCPT
       return bounded(parameters.length > 0 ? '2' : '+', address(edit.recipient), '\0', ...parameters);
     }
     case 'delete-recipient':
       return bounded('-', address(edit.recipient), '\0'); // SMFIR_DELRCPT
     case 'replace-body':
-      return bodyFrames(edit.body);
+      return bodyFrames(edit.body, maxDataOf(agreed));
     case 'quarantine':
       // SMFIR_QUARANTINE
       return bounded('q', edit.reason.replace(/[^\x20-\x7e]/gu, '').slice(0, maxLineOctets) || 'quarantined', '\0');
@@ -129,9 +129,9 @@ function bounded(code: string, ...data: readonly (string | Uint8Array)[]): Buffe
 }
 
 /** SMFIR_REPLBODY; an empty body takes one frame too. */
-function bodyFrames(body: Uint8Array): Buffer[] {
-  const count = Math.max(1, Math.ceil(body.length / maxData));
-  return Array.from({ length: count }, (_, i) => frame('b', body.subarray(i * maxData, (i + 1) * maxData)));
+function bodyFrames(body: Uint8Array, maxPiece: number): Buffer[] {
+  const count = Math.max(1, Math.ceil(body.length / maxPiece));
+  return Array.from({ length: count }, (_, i) => frame('b', body.subarray(i * maxPiece, (i + 1) * maxPiece)));
 }
 
 /** RFC 5322 §2.2: printable ASCII but the colon. */

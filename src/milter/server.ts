@@ -11,8 +11,10 @@ import { MilterSession, type Outlet } from './session.js';
 import { type SocketPermissions, openSocket } from './socket.js';
 
 export interface MilterServerOptions {
-  /** Connections at a time; one more is closed at once. Default 4,000. */
+  /** Connections that are served at a time; one more waits until another ends. Default 4,000. */
   readonly maxConnections?: number;
+  /** Connections that wait; one more is closed at once. Default 1,000. */
+  readonly maxWaiting?: number;
   /** A connection that is silent for so long is closed. Default 7,210,000 ms, as libmilter. */
   readonly idleMs?: number;
   /** Octets a frame may announce. Default 65,536. */
@@ -30,12 +32,15 @@ export type MilterProblem =
   | { readonly kind: 'handler'; readonly event: string; readonly error: unknown }
   /** A bug of this program. */
   | { readonly kind: 'session'; readonly error: unknown }
-  /** One connection too many. */
+  /** All connections are in use: the first one waits since some were free. */
+  | { readonly kind: 'waiting'; readonly connections: number }
+  /** One connection too many, with those that wait. */
   | { readonly kind: 'full'; readonly connections: number }
   /** The listening socket. */
   | { readonly kind: 'listener'; readonly error: unknown };
 
 const defaultMaxConnections = 4_000;
+const defaultMaxWaiting = 1_000;
 const defaultIdle = 7_210_000;
 /** Octets that may wait behind a pending answer before reading pauses. */
 const maxBacklog = 262_144;
@@ -49,6 +54,8 @@ const maxBacklog = 262_144;
 export class MilterServer<S = undefined, T = undefined> {
   readonly #options: MilterServerOptions;
   readonly #connections = new Map<net.Socket, MilterSession<S, T>>();
+  /** Connections beyond the limit, in the order in which they came. */
+  readonly #waiting = new Set<net.Socket>();
   readonly #listeners: net.Server[] = [];
   #prepared: PreparedPolicy<S, T>;
   #whenEmpty: (() => void) | undefined;
@@ -68,6 +75,11 @@ export class MilterServer<S = undefined, T = undefined> {
     return this.#connections.size;
   }
 
+  /** Connections that wait until one of those ends. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** Opens a socket and serves it; answers where it listens. Throws a `SocketProblem`. May be called for several. */
   async listen(endpoint: Endpoint, permissions?: SocketPermissions): Promise<Endpoint> {
     const listener = net.createServer({ noDelay: true }, (socket) => this.accept(socket));
@@ -77,15 +89,32 @@ export class MilterServer<S = undefined, T = undefined> {
     return bound;
   }
 
-  /** Serves a connection, wherever it comes from. */
+  /** Serves a connection, wherever it comes from; at once, or when there is room. */
   accept(socket: net.Socket): void {
-    const { maxConnections = defaultMaxConnections, idleMs = defaultIdle } = this.#options;
+    const { maxConnections = defaultMaxConnections, maxWaiting = defaultMaxWaiting } = this.#options;
     socket.on('error', () => {}); // 'close' follows
-    if (this.#connections.size >= maxConnections) {
-      this.#report({ kind: 'full', connections: this.#connections.size });
+    if (this.#connections.size < maxConnections) return this.#serve(socket);
+    const connections = this.#connections.size + this.#waiting.size;
+    if (this.#waiting.size >= maxWaiting) {
+      this.#report({ kind: 'full', connections });
       socket.destroy();
-      return;
+      return undefined;
     }
+    if (this.#waiting.size === 0) this.#report({ kind: 'waiting', connections });
+    this.#waiting.add(socket);
+    socket.on('close', () => this.#waiting.delete(socket));
+    return undefined;
+  }
+
+  #serveNext(): void {
+    const [next] = this.#waiting;
+    if (!next || this.#isStopping) return;
+    this.#waiting.delete(next);
+    this.#serve(next);
+  }
+
+  #serve(socket: net.Socket): void {
+    const { idleMs = defaultIdle } = this.#options;
     const { frameLimit = defaultFrameLimit } = this.#options;
     const session: MilterSession<S, T> = new MilterSession(
       this.#prepared,
@@ -101,6 +130,7 @@ export class MilterServer<S = undefined, T = undefined> {
       this.#connections.delete(socket);
       this.#guarded(socket, () => session.end());
       if (this.#connections.size === 0) this.#whenEmpty?.();
+      this.#serveNext();
     });
   }
 
@@ -144,6 +174,7 @@ export class MilterServer<S = undefined, T = undefined> {
   async stop(graceMs = 5_000): Promise<void> {
     this.#isStopping = true;
     const closed = this.#listeners.splice(0).map((listener) => new Promise((settle) => listener.close(settle)));
+    for (const socket of this.#waiting) socket.destroy();
     this.#closeIdle();
     await this.#emptied(graceMs);
     for (const socket of this.#connections.keys()) socket.destroy();

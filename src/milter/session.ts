@@ -5,7 +5,7 @@
  * Answers go out in the order of the commands, in one write for all that one read brought. Behind a handler that
  * answers by promise later commands wait; ABORT, QUIT and the end of the connection do not, they cancel it.
  */
-import { FrameReader } from './codec.js';
+import { defaultFrameLimit, FrameReader } from './codec.js';
 import { parseCommand } from './command.js';
 import { Dialogue, type DialogueStep, type Floor, type MilterObservation, type PreparedPolicy } from './dialogue.js';
 
@@ -30,6 +30,7 @@ const waitingOverhead = 100;
 export class MilterSession<S, T> implements Floor {
   readonly #outlet: Outlet;
   readonly #reader: FrameReader;
+  readonly #frameLimit: number;
   readonly #dialogue: Dialogue<S, T>;
   /** A question to the filter that is not answered yet. */
   #pending: { readonly ofMessage: boolean } | undefined;
@@ -43,9 +44,10 @@ export class MilterSession<S, T> implements Floor {
 
   readonly observe: Floor['observe'];
 
-  constructor(policy: PreparedPolicy<S, T>, outlet: Outlet, frameLimit?: number) {
+  constructor(policy: PreparedPolicy<S, T>, outlet: Outlet, frameLimit = defaultFrameLimit) {
     this.#outlet = outlet;
     this.observe = outlet.observe;
+    this.#frameLimit = frameLimit;
     this.#reader = new FrameReader(frameLimit);
     this.#dialogue = new Dialogue(policy, this);
   }
@@ -160,6 +162,11 @@ export class MilterSession<S, T> implements Floor {
 
   failed(event: string, error: unknown): void {
     this.#outlet.failed(event, error);
+  }
+
+  /** With its code, a frame holds one octet more. */
+  agreedOn(maxData: number): void {
+    this.#reader.limit = Math.max(this.#frameLimit, maxData + 1);
   }
 
   close(): void {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { agree, wishesOf } from '../../src/milter/negotiation.js';
+import { agree, maxDataOf, wishesOf } from '../../src/milter/negotiation.js';
 import type { MilterHandlers, MilterWishes } from '../../src/milter/policy.js';
-import { Talk, negotiate } from '../support/milter-mta.js';
+import { MilterTester } from '../../src/milter/testing/tester.js';
+import { Talk, body, connect, mail, negotiate } from '../support/milter-mta.js';
 
 type Filter = MilterWishes & MilterHandlers<undefined, undefined>;
 
@@ -91,6 +92,54 @@ for (const version of [0, 1]) {
     assert.deepEqual([talk.answers, talk.dropped], [[], `protocol version ${version}`]);
   });
 }
+
+const sizes: readonly [wish: '256K' | '1M' | undefined, offered: number, agreed: number, octets: number][] = [
+  [undefined, 0x30000000, 0, 65_535],
+  ['256K', 0x30000000, 0x10000000, 262_143],
+  ['1M', 0x30000000, 0x20000000, 1_048_575],
+  ['1M', 0x10000000, 0x10000000, 262_143],
+  ['1M', 0x40000000, 0, 65_535],
+  ['256K', 0x20000000, 0, 65_535],
+];
+
+for (const [dataSize, offered, bit, octets] of sizes)
+  test(`negotiation of the size of data: ${dataSize ?? 'no'} wish, offered 0x${offered.toString(16)}`, () => {
+    const wished = wishesOf({ ...(dataSize && { dataSize }), body: () => {} });
+    const agreed = agree(wished, { version: 6, actions: 0x1ff, protocol: 0x1fffff | offered });
+    assert.equal((agreed?.protocol ?? 0) & 0x70000000, bit);
+    assert.equal(agreed && maxDataOf(agreed), octets);
+  });
+
+for (const [dataSize, offered, pieces] of [
+  ['1M', 0x20000000, [1_048_575, 300_000]],
+  [undefined, 0x20000000, [65_535, 65_535]],
+] as const)
+  test(`pieces of a body, both ways, where ${dataSize ?? '64K'} are agreed on`, async () => {
+    const seen: number[] = [];
+    const text = Buffer.alloc(1_348_575);
+    const mta = await MilterTester.of(
+      {
+        ...(dataSize && { dataSize }),
+        edits: ['replace-body'],
+        body: (_, chunk) => void seen.push(chunk.length),
+        eom: () => ({ kind: 'continue', edits: [{ kind: 'replace-body', body: text }] }),
+      },
+      { protocol: 0x1fffff | offered },
+    );
+    await mta.connect();
+    const { edits, mail: changed } = await mta.deliver({ body: text });
+    const sent = edits.flatMap((edit) => (edit.kind === 'replace-body' ? [edit.body.length] : []));
+    assert.deepEqual([seen.slice(0, 2), sent.slice(0, 2), changed.body.length], [pieces, pieces, text.length]);
+  });
+
+test('a piece of more than was agreed on breaks the protocol', () => {
+  const talk = new Talk({ dataSize: '256K', body: () => {} });
+  talk.send(negotiate(6, 0x1ff, 0x101fffff), connect(), mail());
+  talk.send(body('x'.repeat(262_143)));
+  assert.equal(talk.dropped, undefined);
+  talk.send(body('x'.repeat(262_144)));
+  assert.match(talk.dropped ?? '', /a frame of 262145 octets, over 262144/);
+});
 
 test('property: nothing is asked for that was not offered', () => {
   const wished = wishesOf({

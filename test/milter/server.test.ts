@@ -112,22 +112,45 @@ test('a silent connection is closed after its time', async (t) => {
   assert.equal((await one.answers(4)).length, 3);
 });
 
-test('one connection too many is closed at once', async (t) => {
-  const { mta, problems, server } = await serve(t, editing, { maxConnections: 2 });
+test('a connection beyond the limit waits until another ends; one beyond those that may wait is closed', async (t) => {
+  const { mta, problems, server } = await serve(t, editing, { maxConnections: 2, maxWaiting: 2 });
   const [first, second] = [mta(), mta()];
   for (const one of [first, second]) {
     one.send(negotiate());
     await one.answers(1);
   }
   const third = mta();
-  await third.ended();
-  assert.deepEqual([problems, server.connections], [[{ kind: 'full', connections: 2 }], 2]);
+  third.send(opening);
+  await until(() => problems.length === 1, 'the third waits');
+  const gone = mta();
+  gone.send(negotiate());
+  await until(() => server.waiting === 2, 'the fourth waits');
+  const fifth = mta();
+  await fifth.ended();
+  assert.deepEqual(problems, [
+    { kind: 'waiting', connections: 2 },
+    { kind: 'full', connections: 4 },
+  ]);
+  assert.equal((await gone.answers(0)).length + (await third.answers(0)).length, 0);
+  gone.socket.destroy();
+  first.send(quit);
+  assert.equal((await third.answers(3)).length, 3);
   second.send(quit);
   await second.ended();
-  await until(() => server.connections === 1);
-  const fourth = mta();
-  fourth.send(negotiate());
-  assert.equal((await fourth.answers(1)).length, 1);
+  await until(() => server.waiting === 0 && server.connections === 1, 'who has gone is not served');
+  third.send(shortMessage);
+  assert.equal((await third.answers(7)).length, 7);
+});
+
+test('who waits is let go at the stop', async (t) => {
+  const { mta, server } = await serve(t, editing, { maxConnections: 1 });
+  const first = mta();
+  first.send(negotiate());
+  await first.answers(1);
+  const second = mta();
+  await until(() => server.waiting === 1, 'the second waits');
+  await server.stop(1000);
+  await second.ended();
 });
 
 test('when the MTA goes away, the filter’s signal is aborted', async (t) => {

@@ -178,6 +178,8 @@ export function logProblem(log: FactLog, problem: MilterProblem): void {
   switch (problem.kind) {
     case 'protocol':
       return log.warn({}, `connection closed: the MTA broke the milter protocol: ${problem.text}`);
+    case 'waiting':
+      return log.warn({ connections: problem.connections }, 'connections wait: there are too many to serve at a time');
     case 'full':
       return log.error({ connections: problem.connections }, 'connection closed: there are too many');
     case 'handler':

@@ -100,6 +100,7 @@ export function filterMessages(
       eom: ['i', ...(macros.eom ?? [])],
     },
     silent: ['header'],
+    dataSize: '1M',
     newTransaction: () => ({ recipients: [], header: new MilterHeader(), body: new KeptBody(limits) }),
     rcpt: ({ state }, recipient) => void state.recipients.push(recipient),
     header: ({ state }, field) => state.header.see(field),

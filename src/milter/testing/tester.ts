@@ -7,7 +7,7 @@ import net from 'node:net';
 import { FrameReader, frame, u32 } from '../codec.js';
 import { preparePolicy } from '../dialogue.js';
 import type { Endpoint } from '../endpoint.js';
-import { eventFlags } from '../negotiation.js';
+import { eventFlags, maxDataOf } from '../negotiation.js';
 import type { Answer, Edit, MacroStage, MilterEvent, MilterPolicy, Skip } from '../policy.js';
 import { MilterSession } from '../session.js';
 import { type FilterFrame, readFilterFrame } from './answers.js';
@@ -68,8 +68,6 @@ const codes: Readonly<Record<MilterEvent, string>> = {
 
 const strings = (...texts: readonly string[]): string => texts.map((text) => `${text}\0`).join('');
 const empty: ChangedMail = { sender: '', recipients: [], header: [], body: Buffer.alloc(0), quarantined: undefined };
-/** What Sendmail and libmilter send of a body in one piece. */
-const maxChunk = 65_535;
 const allActions = 0x1ff;
 const allProtocol = 0x1fffff;
 const patienceMs = 30_000;
@@ -304,7 +302,8 @@ export class MilterTester {
     for (const [name, value] of header) yield () => this.header(name, value);
     yield () => this.eoh();
     const octets = typeof body === 'string' ? Buffer.from(body, 'latin1') : Buffer.from(body);
-    for (let at = 0; at < octets.length; at += maxChunk) yield () => this.body(octets.subarray(at, at + maxChunk));
+    const piece = maxDataOf({ protocol: this.#protocol });
+    for (let at = 0; at < octets.length; at += piece) yield () => this.body(octets.subarray(at, at + piece));
   }
 
   /** Ends the session. */

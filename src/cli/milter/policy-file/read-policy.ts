@@ -29,6 +29,7 @@ const wishes: Readonly<Record<string, readonly [right: string, isRight: (value: 
   silent: ['a list of events', (value) => isListOf(events, value)],
   refusedRecipients: ['true or false', (value) => typeof value === 'boolean'],
   leadingSpace: ['true or false', (value) => typeof value === 'boolean'],
+  dataSize: ["'256K' or '1M'", (value) => value === '256K' || value === '1M'],
 };
 
 export function readPolicy(exported: unknown): Result<AnyPolicy> {

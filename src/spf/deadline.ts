@@ -11,22 +11,23 @@ import { errorText } from '../mail/error-text.js';
 const maxTimerMs = 2 ** 31 - 1;
 
 export interface DeadlineSettings {
-  readonly totalMs: number;
-  /** How much of it is gone already. */
-  readonly spentMs: number;
-  readonly now: () => number;
-  /** Whose `signal` cancels the evaluation from outside: it is looked at when there is something to wait for. */
-  readonly caller: { readonly signal?: AbortSignal | undefined };
+  /** Milliseconds of the limit that are gone already; none by default. */
+  readonly spentMs?: number;
+  readonly now?: () => number;
+  /** It cancels the evaluation from outside, and is looked at when there is something to wait for. */
+  readonly signal?: AbortSignal;
 }
 
 export class EvaluationDeadline implements LookupOptions {
   /** Why the evaluation has to end; undefined while it may go on. */
   problem: string | undefined = undefined;
+  readonly #totalMs: number;
   readonly #settings: DeadlineSettings;
   #controller: AbortController | undefined = undefined;
   #running: RunningClock | undefined = undefined;
 
-  constructor(settings: DeadlineSettings) {
+  constructor(totalMs: number, settings: DeadlineSettings) {
+    this.#totalMs = totalMs;
     this.#settings = settings;
   }
 
@@ -40,7 +41,7 @@ export class EvaluationDeadline implements LookupOptions {
   async wait(answer: Promise<DnsAnswer<unknown>>): Promise<DnsAnswer<unknown>> {
     const running = (this.#running ??= this.#start());
     const settled = await Promise.race([answer.catch(failedAnswer), running.over]);
-    if (this.#settings.now() >= running.end) running.expire();
+    if (this.#now() >= running.end) running.expire();
     return settled;
   }
 
@@ -48,13 +49,16 @@ export class EvaluationDeadline implements LookupOptions {
   stop(): void {
     if (!this.#running) return;
     clearTimeout(this.#running.timer);
-    this.#settings.caller.signal?.removeEventListener('abort', this.#running.cancel);
+    this.#settings.signal?.removeEventListener('abort', this.#running.cancel);
+  }
+
+  #now(): number {
+    return (this.#settings.now ?? Date.now)();
   }
 
   #start(): RunningClock {
-    const { now, totalMs, spentMs, caller } = this.#settings;
-    const { signal } = caller;
-    const leftMs = Math.max(0, totalMs - spentMs);
+    const { spentMs = 0, signal } = this.#settings;
+    const leftMs = Math.max(0, this.#totalMs - spentMs);
     let giveUp: (answer: DnsAnswer<never>) => void = () => {};
     const over = new Promise<DnsAnswer<never>>((resolve) => {
       giveUp = resolve;
@@ -65,12 +69,12 @@ export class EvaluationDeadline implements LookupOptions {
       this.#controller?.abort();
       giveUp({ kind: 'failed', problem });
     };
-    const expire = (): void => end(`no result within ${secondsText(totalMs)}`);
+    const expire = (): void => end(`no result within ${secondsText(this.#totalMs)}`);
     const cancel = (): void => end('the evaluation was cancelled');
     signal?.addEventListener('abort', cancel);
     if (signal?.aborted) cancel();
     const timer = setTimeout(expire, Math.min(leftMs, maxTimerMs));
-    return { end: now() + leftMs, timer, over, expire, cancel };
+    return { end: this.#now() + leftMs, timer, over, expire, cancel };
   }
 }
 

@@ -13,11 +13,25 @@ const dot = 0x2e;
  * Any octet may stand in a label (RFC 2181 §11); what is no octet may not.
  */
 export function isQueryName(name: string): boolean {
-  return labelsOf(name) > 0;
+  return labelsOf(name, anyOctet) > 0;
 }
 
-/** The number of labels; 0 for a name DNS cannot carry. */
-function labelsOf(name: string): number {
+/**
+ * RFC 7208 §4.3: check_host() answers "none" for a domain that is malformed or is not a
+ * multi-label name. An underscore is fine; an address literal is not a domain at all.
+ */
+export function isCheckable(domain: string): boolean {
+  return labelsOf(domain, printable) > 1 && !isAddressLiteral(domain);
+}
+
+const anyOctet = { from: 0, to: 0xff };
+const printable = { from: 0x20, to: 0x7e };
+
+/**
+ * The number of labels; 0 for a name that DNS cannot carry, or with characters outside a range. A loop, for each name
+ * is asked about: no regular expression is as quick on a short one.
+ */
+function labelsOf(name: string, { from, to }: typeof printable): number {
   const length = name.length;
   if (length === 0 || length > maxNameLength) return 0;
   let labels = 1;
@@ -28,28 +42,11 @@ function labelsOf(name: string): number {
       if (i === start || i - start > maxLabelLength) return 0;
       start = i + 1;
       labels++;
-    } else if (code > 0xff) {
+    } else if (code < from || code > to) {
       return 0;
     }
   }
   return length === start || length - start > maxLabelLength ? 0 : labels;
-}
-
-/**
- * RFC 7208 §4.3: check_host() answers "none" for a domain that is malformed or is not a
- * multi-label name. An underscore is fine; an address literal is not a domain at all.
- */
-export function isCheckable(domain: string): boolean {
-  return labelsOf(domain) > 1 && !isAddressLiteral(domain) && isPrintable(domain);
-}
-
-/** A loop, for it is asked of every record: no regular expression is as quick on a short name. */
-function isPrintable(name: string): boolean {
-  for (let i = 0; i < name.length; i++) {
-    const code = name.charCodeAt(i);
-    if (code < 0x20 || code > 0x7e) return false;
-  }
-  return true;
 }
 
 const isAddressLiteral = (domain: string): boolean => domain.charCodeAt(0) === 0x5b && domain.endsWith(']');
@@ -74,7 +71,6 @@ export function fitQueryName(expanded: string): string | undefined {
   return isQueryName(name) ? name : undefined;
 }
 
-const ascii = /^[\x00-\x7f]*$/;
 const internationalName = /^[\p{L}\p{M}\p{N}._-]+$/u;
 
 /**
@@ -84,7 +80,7 @@ const internationalName = /^[\p{L}\p{M}\p{N}._-]+$/u;
  * another one than the domain that is shown. Anything else comes back as it is, to be found malformed.
  */
 export function toALabels(domain: string): string {
-  if (ascii.test(domain)) return domain;
+  if (isAscii(domain)) return domain;
   if (!internationalName.test(domain) || domain.normalize('NFKC') !== domain) return domain;
   try {
     return new URL(`http://${domain}`).hostname;
@@ -93,7 +89,10 @@ export function toALabels(domain: string): string {
   }
 }
 
-export const isAscii = (text: string): boolean => ascii.test(text);
+export function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
+}
 
 /** Is `name` the domain itself or below it? Without case, on label borders (RFC 7208 §5.5). */
 export function isWithin(name: string, domain: string): boolean {

@@ -2,15 +2,12 @@
  * The explanation a domain publishes for a fail (RFC 7208 §6.2): someone else's words, which are about to
  * enter an SMTP reply, a header field and a log (RFC 7208 §11.5).
  */
-import { parseMacroString, type MacroProblem, type MacroString } from './macro.js';
-import { ParseCache } from './parse-cache.js';
+import { parseMacroString, type MacroString } from './macro.js';
 
 /** Our choice: the RFC sets no limit; this is four full strings of a TXT record. */
 const maxExplanation = 1020;
 /** Our choice, too: a longer template is as one with a syntax error. Each of its macros may stand for a whole name. */
 const maxTemplate = 4096;
-
-const explainStrings = new ParseCache<MacroString | MacroProblem>(512, (text) => parseMacroString(text, 'explanation'));
 
 /**
  * The template in the answer to the look-up of an `exp` target. Undefined when it may not be used: "if more
@@ -22,7 +19,7 @@ export function explainStringIn(records: readonly (readonly string[])[]): MacroS
   if (records.length !== 1 || !strings) return undefined;
   const template = strings.join('');
   if (template.length > maxTemplate) return undefined;
-  const parsed = explainStrings.get(template);
+  const parsed = parseMacroString(template, 'explanation');
   return 'kind' in parsed ? undefined : parsed;
 }
 

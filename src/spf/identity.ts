@@ -8,19 +8,24 @@ export interface Identity {
   /** The domain to check, in A-labels, without a final dot. */
   readonly domain: string;
   readonly localPart: string;
+  /** Local-part and domain: the sender as `%{s}` has it. */
+  readonly sender: string;
 }
+
+const postmaster = 'postmaster';
 
 /** The HELO name, as the sender postmaster@HELO. */
 export function heloIdentity(helo: string): Identity {
-  return { kind: 'helo', domain: withoutFinalDot(toALabels(helo)), localPart: 'postmaster' };
+  const domain = withoutFinalDot(toALabels(helo));
+  return { kind: 'helo', domain, localPart: postmaster, sender: `${postmaster}@${domain}` };
 }
 
 /** The last "@" separates, also with a quoted local-part; without a local-part it is postmaster (RFC 7208 §4.3). */
 export function mailFromIdentity(from: string): Identity {
   const at = from.lastIndexOf('@');
-  return {
-    kind: 'mailfrom',
-    domain: withoutFinalDot(toALabels(from.slice(at + 1))),
-    localPart: at > 0 ? from.slice(0, at) : 'postmaster',
-  };
+  const written = from.slice(at + 1);
+  const domain = withoutFinalDot(toALabels(written));
+  const localPart = at > 0 ? from.slice(0, at) : postmaster;
+  const sender = at > 0 && domain === written ? from : `${localPart}@${domain}`;
+  return { kind: 'mailfrom', domain, localPart, sender };
 }

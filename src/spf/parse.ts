@@ -4,16 +4,20 @@
  * (RFC 7208 §4.6). A problem carries its place, so that it can be shown with a caret.
  */
 import { parseIp } from '../mail/ip.js';
+import { networksOf } from './address-match.js';
 import { fitQueryName, withoutFinalDot } from './domain.js';
 import { nameOfCharacter, parseMacroString, type MacroString } from './macro.js';
-import { ParseCache } from './parse-cache.js';
 import type {
+  All,
   Directive,
   DirectiveResult,
   DomainSpec,
+  Ip4,
+  Ip6,
   Masks,
   Modifier,
   ParsedRecord,
+  Step,
   SyntaxProblem,
   TargetModifier,
   Term,
@@ -26,13 +30,6 @@ export function isSpfRecord(text: string): boolean {
 
 const versionSection = /^v=spf1(?: |$)/i;
 const versionLength = 'v=spf1'.length;
-
-/** A record by its text, parsed at most once while it is in use. */
-export function parsedRecord(text: string): ParsedRecord {
-  return records.get(text);
-}
-
-const records = new ParseCache<ParsedRecord>(2048, parseRecord);
 
 /** Parses a text for which `isSpfRecord` holds. */
 export function parseRecord(text: string): ParsedRecord {
@@ -79,7 +76,25 @@ function assemble(text: string, terms: readonly Term[]): ParsedRecord {
   }
   // RFC 7208 §5.1: "Any "redirect" modifier MUST be ignored when there is an "all" mechanism in the record."
   const hasAll = directives.some((directive) => directive.kind === 'all');
-  return { kind: 'record', record: { text, terms, directives, redirect: hasAll ? undefined : redirect, exp } };
+  const steps = stepsOf(directives);
+  return { kind: 'record', record: { text, terms, directives, steps, redirect: hasAll ? undefined : redirect, exp } };
+}
+
+/** RFC 7208 §5.1: "Mechanisms after "all" will never be tested." */
+function stepsOf(directives: readonly Directive[]): readonly Step[] {
+  const steps: Step[] = [];
+  let quiet: (Ip4 | Ip6 | All)[] = [];
+  for (const directive of directives) {
+    if (directive.kind === 'ip4' || directive.kind === 'ip6' || directive.kind === 'all') {
+      quiet.push(directive);
+      if (directive.kind === 'all') break;
+    } else {
+      if (quiet.length > 0) steps.push(networksOf(quiet));
+      quiet = [];
+      steps.push(directive);
+    }
+  }
+  return quiet.length > 0 ? [...steps, networksOf(quiet)] : steps;
 }
 
 /** RFC 7208 §6: "redirect" and "exp" "MUST NOT appear in a record more than once each". */
@@ -232,7 +247,7 @@ function parseAddressDirective(kind: 'a' | 'mx', base: Base, from: number): Dire
   if (prefix6 === undefined) return problem('an IPv6 prefix length is a number from 0 to 128', at + cidrAt, text);
   const target = parseTarget(base, from, cidrAt);
   if (target?.kind === 'problem') return target;
-  const masks = { masks4: masksOf(prefix4, 1), masks6: masksOf(prefix6, 4) };
+  const masks = { mask4: maskOf(prefix4), masks6: masks6Of(prefix6) };
   return { kind, ...base, target: target && target.spec, prefix4, prefix6, ...masks };
 }
 
@@ -254,7 +269,7 @@ function parseIp4Directive(base: Base, from: number): Directive | SyntaxProblem 
   }
   const prefix = prefixLength(digits, 32);
   if (prefix === undefined) return problem('an IPv4 prefix length is a number from 0 to 32', slashAt(base), text);
-  const [mask = 0] = masksOf(prefix, 1);
+  const mask = maskOf(prefix);
   return { kind: 'ip4', ...base, base: (ip.words[0] ?? 0) & mask, mask, prefix };
 }
 
@@ -268,7 +283,7 @@ function parseIp6Directive(base: Base, from: number): Directive | SyntaxProblem 
   // A mapped address reads as its IPv4 address; here it is a network of IPv6 all the same, which no
   // mapped client matches (RFC 7208 §5: such a client is IPv4).
   const words = ip.family === 6 ? ip.words : [0, 0, 0xffff, ip.words[0] ?? 0];
-  const masks = masksOf(prefix, 4);
+  const masks = masks6Of(prefix);
   return { kind: 'ip6', ...base, base: words.map((word, i) => word & (masks[i] ?? 0)), masks, prefix };
 }
 
@@ -280,13 +295,10 @@ function networkOf(text: string, from: number): { address: string; digits: strin
 
 const slashAt = ({ text, at }: Base): number => at + text.indexOf('/');
 
-/** Signed 32-bit masks for a prefix over `words` words. */
-function masksOf(prefix: number, words: number): Masks {
-  return Array.from({ length: words }, (_, i) => {
-    const bits = Math.min(32, Math.max(0, prefix - 32 * i));
-    return bits === 0 ? 0 : -1 << (32 - bits);
-  });
-}
+/** The signed 32-bit mask that keeps so many bits; all or none of them where there are not so many. */
+const maskOf = (bits: number): number => (bits <= 0 ? 0 : bits >= 32 ? -1 : -1 << (32 - bits));
+
+const masks6Of = (prefix: number): Masks => [0, 32, 64, 96].map((before) => maskOf(prefix - before));
 
 function parseModifier(text: string, at: number, name: string): Modifier | SyntaxProblem {
   const from = name.length + 1;

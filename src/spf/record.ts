@@ -10,7 +10,8 @@
  *     modifier   = redirect / explanation / unknown-modifier
  *
  * Everything an evaluation needs again and again is worked out once, at parsing: masks of
- * networks, the name a domain-spec without macros stands for, the result of a qualifier.
+ * networks, the name a domain-spec without macros stands for, the result of a qualifier, and which
+ * directives are decided by the client's address alone.
  */
 import type { MacroString } from './macro.js';
 
@@ -64,7 +65,7 @@ export interface AddressDirective extends DirectiveBase {
   readonly target: DomainSpec | undefined;
   readonly prefix4: number;
   readonly prefix6: number;
-  readonly masks4: Masks;
+  readonly mask4: number;
   readonly masks6: Masks;
 }
 
@@ -100,6 +101,22 @@ export interface Exists extends DirectiveBase {
 
 export type Directive = All | Include | AddressDirective | Ptr | Ip4 | Ip6 | Exists;
 
+/** The directives that ask DNS. */
+export type AskingDirective = Include | AddressDirective | Ptr | Exists;
+
+/** Directives that stand side by side and are decided by the client's address, as numbers to compare it with. */
+export interface Networks {
+  readonly kind: 'networks';
+  readonly directives: readonly (Ip4 | Ip6 | All)[];
+  /** For each directive its base and its mask, for clients of IPv4. */
+  readonly words4: Int32Array;
+  /** For each directive its four bases and its four masks, for clients of IPv6; undefined where no such client fits. */
+  readonly words6: Int32Array | undefined;
+}
+
+/** What an evaluation takes in one step. */
+export type Step = Networks | AskingDirective;
+
 /**
  *     redirect    = "redirect" "=" domain-spec                             ; RFC 7208 §6.1
  *     explanation = "exp" "=" domain-spec                                  ; RFC 7208 §6.2
@@ -118,7 +135,7 @@ export interface UnknownModifier extends TermBase {
 export type Modifier = TargetModifier | UnknownModifier;
 export type Term = Directive | Modifier;
 
-/** Signed 32-bit words, most significant first; one for IPv4, four for IPv6. */
+/** Four signed 32-bit words, most significant first. */
 export type Masks = readonly number[];
 
 export interface SpfRecord {
@@ -127,6 +144,8 @@ export interface SpfRecord {
   readonly terms: readonly Term[];
   /** The directives alone, in the order they are evaluated. */
   readonly directives: readonly Directive[];
+  /** The same, as they are evaluated; those behind an `all` are never reached. */
+  readonly steps: readonly Step[];
   /** Undefined also where an `all` anywhere in the record makes it void (RFC 7208 §5.1, §6.1). */
   readonly redirect: TargetModifier | undefined;
   readonly exp: TargetModifier | undefined;

@@ -1,10 +1,28 @@
 /**
  * Which of a domain's TXT records is its SPF record (RFC 7208 §3.2, §3.3, §4.5).
  */
-import { isSpfRecord } from './parse.js';
+import { isSpfRecord, parseRecord } from './parse.js';
+import type { ParsedRecord } from './record.js';
 
 export type Selection =
   { readonly kind: 'none' } | { readonly kind: 'several' } | { readonly kind: 'one'; readonly text: string };
+
+/** A domain's record, parsed when somebody first wants it: not all of it may be wanted (`SpfLimits.text`). */
+class PublishedText {
+  readonly kind = 'one';
+  readonly text: string;
+  #parsed: ParsedRecord | undefined = undefined;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  get parsed(): ParsedRecord {
+    return (this.#parsed ??= parseRecord(this.text));
+  }
+}
+
+export type PublishedRecord = Exclude<Selection, { kind: 'one' }> | PublishedText;
 
 const none: Selection = { kind: 'none' };
 const several: Selection = { kind: 'several' };
@@ -22,4 +40,19 @@ export function selectRecord(records: readonly (readonly string[])[]): Selection
     found = text;
   }
   return found === undefined ? none : { kind: 'one', text: found };
+}
+
+/** What the records of an answer were found to be, for as long as somebody keeps them, as a cache of the DNS does. */
+const published = new WeakMap<readonly (readonly string[])[], PublishedRecord>();
+
+/** The record among the TXT records of an answer: selected and parsed once for one and the same answer. */
+export function publishedRecord(records: readonly (readonly string[])[]): PublishedRecord {
+  return published.get(records) ?? readRecord(records);
+}
+
+function readRecord(records: readonly (readonly string[])[]): PublishedRecord {
+  const selected = selectRecord(records);
+  const read = selected.kind === 'one' ? new PublishedText(selected.text) : selected;
+  published.set(records, read);
+  return read;
 }

@@ -67,6 +67,36 @@ describe('waiting', () => {
     assert.equal((await checkHost(query, { resolver })).result, 'pass');
   });
 
+  it('asks nothing twice that it waited for, and comes to the same outcome, whichever answers are slow', async () => {
+    const zone = zoneResolver({
+      ...record('v=spf1 include:b.example mx:c.example ptr:d.example -all exp=e.example', {
+        'b.example': [{ TXT: 'v=spf1 a:nobody.example exists:%{p}.%{ir}.b.example ?all' }],
+        'c.example': [{ MX: [1, 'h1.example'] }, { MX: [2, 'h2.example'] }],
+        'h1.example': [{ A: '198.51.100.1' }],
+        'h2.example': [{ A: '198.51.100.2' }],
+        'e.example': [{ TXT: '%{i} is not %{p}' }],
+        '1.2.0.192.in-addr.arpa': [{ PTR: 'host.example' }],
+        'host.example': [{ A: '192.0.2.1' }],
+      }),
+    });
+    const options = { trace: true };
+    const expected = await checkHost(query, { resolver: zone, ...options });
+    assert.equal(expected.explanation, '192.0.2.1 is not host.example');
+    for (let slow = 0; slow < 2 ** 12; slow += 37) {
+      const waited: string[] = [];
+      const resolver: Resolver = {
+        lookup: (name, type) => {
+          // Which answers are slow depends on the bits of a number.
+          if (((slow >> (name.length % 12)) & 1) === 0) return zone.lookup(name, type);
+          waited.push(`${type} ${name}`);
+          return Promise.resolve(zone.lookup(name, type));
+        },
+      };
+      assert.deepEqual(await checkHost(query, { resolver, ...options }), expected);
+      assert.deepEqual(waited, [...new Set(waited)]);
+    }
+  });
+
   it('is temperror when the time is over, and aborts what is still asked', async () => {
     const resolver = new SilentResolver();
     const outcome = await checkHost(query, { resolver, limits: { totalMs: 20 } });

@@ -4,8 +4,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parseIp, type Ip } from '../../src/mail/ip.js';
 import { expandMacro, parseMacroString, urlEscape, type MacroValues } from '../../src/spf/macro.js';
-import { isSpfRecord, parsedRecord, parseRecord } from '../../src/spf/parse.js';
-import { ParseCache } from '../../src/spf/parse-cache.js';
+import { isSpfRecord, parseRecord } from '../../src/spf/parse.js';
+import { publishedRecord } from '../../src/spf/select-record.js';
 import type { SpfRecord } from '../../src/spf/record.js';
 
 function parsed(text: string): SpfRecord {
@@ -74,8 +74,15 @@ describe('a record', () => {
     });
   }
 
-  it('is parsed once while it is in use', () => {
-    assert.equal(parsedRecord('v=spf1 -all'), parsedRecord(['v=spf1', '-all'].join(' ')));
+  it('is parsed once for one answer', () => {
+    const parsedOf = (answer: readonly (readonly string[])[]): unknown => {
+      const published = publishedRecord(answer);
+      return published.kind === 'one' && published.parsed;
+    };
+    const answer = [['not SPF'], ['v=spf1 ', '-all']];
+    assert.equal(parsedOf(answer), parsedOf(answer));
+    assert.notEqual(parsedOf(answer), parsedOf([...answer]));
+    assert.deepEqual(parsedOf(answer), parseRecord('v=spf1 -all'));
   });
 
   it('of any octets is a record or a problem inside the text', () => {
@@ -233,26 +240,5 @@ describe('a macro', () => {
         assert.equal(decodeURIComponent(escaped), text);
       }),
     );
-  });
-});
-
-describe('a parse cache', () => {
-  it('remembers what is in use and forgets the rest', () => {
-    let parses = 0;
-    const cache = new ParseCache<string>(2, (text) => {
-      parses++;
-      return text.toUpperCase();
-    });
-    for (let i = 0; i < 50; i++) assert.deepEqual([cache.get('kept'), cache.get(`other${i}`)], ['KEPT', `OTHER${i}`]);
-    assert.equal(parses, 51);
-    assert.equal(cache.get('other0'), 'OTHER0');
-    assert.equal(parses, 52);
-  });
-
-  it('does not keep huge texts', () => {
-    let parses = 0;
-    const cache = new ParseCache<number>(2, () => ++parses);
-    const huge = 'x'.repeat(5000);
-    assert.deepEqual([cache.get(huge), cache.get(huge)], [1, 2]);
   });
 });

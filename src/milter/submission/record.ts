@@ -6,9 +6,8 @@ import type { DnsAnswer, LookupOptions, Resolver } from '../../dns/resolver.js';
 import { isQueryName, withoutFinalDot } from '../../spf/domain.js';
 import { defaultLimits } from '../../spf/limits.js';
 import { expandMacro, type MacroValues } from '../../spf/macro.js';
-import { parsedRecord } from '../../spf/parse.js';
 import type { All, SpfRecord, TargetModifier } from '../../spf/record.js';
-import { selectRecord } from '../../spf/select-record.js';
+import { publishedRecord } from '../../spf/select-record.js';
 
 export type Published =
   | { readonly kind: 'none' }
@@ -59,14 +58,14 @@ type RecordFound =
 
 function recordIn(answer: DnsAnswer<readonly string[]>, name: string): RecordFound {
   if (answer.kind === 'failed') return { kind: 'failed', problem: `TXT of ${name}: ${answer.problem}` };
-  const selected = answer.kind === 'found' ? selectRecord(answer.records) : ({ kind: 'none' } as const);
+  const selected = answer.kind === 'found' ? publishedRecord(answer.records) : ({ kind: 'none' } as const);
   switch (selected.kind) {
     case 'none':
       return selected;
     case 'several':
       return { kind: 'broken', problem: `${name} has several records` };
     case 'one': {
-      const parsed = parsedRecord(selected.text);
+      const { parsed } = selected;
       return parsed.kind === 'record'
         ? { kind: 'one', record: parsed.record }
         : { kind: 'broken', problem: `${name}: ${parsed.problem}` };

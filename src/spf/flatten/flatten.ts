@@ -10,7 +10,7 @@ import { type Result, wrong } from '../../mail/result.js';
 import type { DnsAnswer, RecordData, RecordType, Resolver } from '../../dns/resolver.js';
 import { isQueryName, withoutFinalDot } from '../domain.js';
 import { defaultLimits } from '../limits.js';
-import { isSpfRecord, parsedRecord } from '../parse.js';
+import { isSpfRecord, parseRecord } from '../parse.js';
 import type { AddressDirective, Directive, DirectiveResult, Include, Ip4, Ip6, TargetModifier } from '../record.js';
 import { selectRecord } from '../select-record.js';
 
@@ -113,7 +113,7 @@ class Flattening {
 
   async body(text: string, place: Place): Promise<Body> {
     if (!isSpfRecord(text)) return this.#giveUp('a record begins with "v=spf1", then a space or the end');
-    const parsed = parsedRecord(text);
+    const parsed = parseRecord(text);
     if (parsed.kind === 'problem')
       return this.#giveUp(`"${parsed.term}" in the record of ${place.domain}: ${parsed.problem}`);
     const { directives, redirect, exp } = parsed.record;

@@ -5,7 +5,7 @@ import { type Line, type Span, type Style, widthOf } from '../../text/line.js';
 import { draw, leaf, type TreeNode } from '../../text/tree.js';
 import type { SpfOutcome } from '../check-host.js';
 import { defaultLimits } from '../limits.js';
-import { isSpfRecord, parsedRecord, parseTerm } from '../parse.js';
+import { isSpfRecord, parseRecord, parseTerm } from '../parse.js';
 import type { SpfResultCode } from '../record.js';
 import type { LookupTrace, RecordTrace, TermTrace } from './trace.js';
 
@@ -59,7 +59,7 @@ function recordNode(trace: RecordTrace, { width, decides, reserved = 0 }: Room):
   if (record === undefined) return leaf([...head, ...withoutRecord(trace)], ...rivals(trace));
   const room = Math.max(minRecord, width - widthOf(head) - reserved);
   const line: Line = [...head, [printable(record, room), 'cyan']];
-  const parsed = parsedRecord(record);
+  const parsed = parseRecord(record);
   if (parsed.kind === 'problem') {
     const caret = caretLines({ text: record, at: parsed.at, width: width - indent }, parsed.problem);
     return leaf([...head, ['syntax error: permerror', 'magenta']], ...caret);

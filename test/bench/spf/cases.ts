@@ -1,5 +1,11 @@
 /** What `npm run bench:spf` has every engine judge: records as they are published, and a client for each. */
 
+/** The first line that an engine reads from standard input, as JSON. */
+export interface BenchInput {
+  readonly zone: BenchZone;
+  readonly cases: readonly BenchCase[];
+}
+
 /** In the map form of the RFC suite's zone data. */
 export type BenchZone = Readonly<
   Record<string, { readonly TXT?: string[][]; readonly A?: string[]; readonly MX?: [number, string][] }>
@@ -17,9 +23,9 @@ const helo = 'mail.sender.example';
 
 export const benchCases: readonly BenchCase[] = [
   { name: 'an ip4 hit', ip: '192.0.2.25', helo, from: 'anna@ip4.example', result: 'pass' },
-  { name: '3 includes of 10 networks, fail', ip: '203.0.113.9', helo, from: 'anna@provider.example', result: 'fail' },
-  { name: 'a mx with 3 hosts', ip: '192.0.2.25', helo, from: 'anna@hosts.example', result: 'pass' },
-  { name: 'exists: with macros', ip: '192.0.2.25', helo, from: 'anna@macro.example', result: 'pass' },
+  { name: '3 includes, fail', ip: '203.0.113.9', helo, from: 'anna@provider.example', result: 'fail' },
+  { name: 'a mx', ip: '192.0.2.25', helo, from: 'anna@hosts.example', result: 'pass' },
+  { name: 'exists, macros', ip: '192.0.2.25', helo, from: 'anna@macro.example', result: 'pass' },
 ];
 
 const networks = (first: number): string =>

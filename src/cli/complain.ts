@@ -1,4 +1,5 @@
 /** How commands tell what is wrong: no octet that a terminal obeys, and no password, comes through here. */
+import { ownWrite } from '../hooks/plugin-console.js';
 import { withoutPasswords } from '../mail/secret.js';
 import { shown } from '../mail/text.js';
 
@@ -6,7 +7,8 @@ const maxComplaint = 4000;
 
 /** One line a problem, on stderr. */
 export function complain(problems: readonly string[]): void {
-  for (const problem of problems) process.stderr.write(`postern: ${shown(withoutPasswords(problem), maxComplaint)}\n`);
+  for (const problem of problems)
+    ownWrite(process.stderr)(`postern: ${shown(withoutPasswords(problem), maxComplaint)}\n`);
 }
 
 /** Complains, and passes on the exit code that the command ends with. */

@@ -3,6 +3,7 @@
  * `serve` starts it.
  */
 import { join } from 'node:path';
+import { consoleToLog } from '../hooks/plugin-console.js';
 import { createLogger, type Logger } from '../log.js';
 import { errorText } from '../mail/error-text.js';
 import { type Result, wrong } from '../mail/result.js';
@@ -32,6 +33,7 @@ import { changed } from './wire.js';
 export async function web({ settings, options, argv, env }: SettingsTask): Promise<number> {
   const signals = new Signals();
   const log = createLogger(settings);
+  consoleToLog(log);
   const side = isChild ? new WorkerSide(signals) : undefined;
   const oneTime = options.has('trial') ? newToken() : undefined;
   const [fd] = side?.portFds(1) ?? [];

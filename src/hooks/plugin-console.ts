@@ -32,7 +32,7 @@ export interface Streams {
  * From now on `console`, process.stdout and process.stderr write to the log; what is for errors, as warnings.
  */
 export function consoleToLog(log: ConsoleLog, target: Console = console, { stdout, stderr }: Streams = process): void {
-  const flood = new Flood((lines) => log.warn({ lines }, tooMany));
+  const flood = new ConsoleFlood((lines) => log.warn({ lines }, tooMany));
   const to =
     (level: keyof ConsoleLog): Write =>
     (text) => {
@@ -80,7 +80,7 @@ const secondMs = 1000;
 const tooMany = `lines of plugins were dropped: a second has room for ${maxLines}`;
 
 /** Lets the first lines of each second pass, counts the others, and tells their number when the second is over. */
-class Flood {
+class ConsoleFlood {
   readonly #tell: (lines: number) => void;
   #since = -Infinity;
   #taken = 0;
@@ -117,7 +117,9 @@ const lines = (write: Write): Writable =>
     },
   });
 
-/** Takes what a stream's own `write` takes; nothing at all is left to that, whose callback tells when all is written. */
+/**
+ * Takes what a stream's own `write` takes. An empty part is left to that, for its callback tells when all is written.
+ */
 function writer(stream: Streams['stdout'], write: Write): Streams['stdout']['write'] {
   const own = stream.write.bind(stream);
   ownWrites.set(stream, own);

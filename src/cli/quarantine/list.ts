@@ -5,6 +5,7 @@ import { senderText } from '../../quarantine/look/sender.js';
 import { idOf } from '../../quarantine/disk/mail-ref.js';
 import { exit } from '../exit-codes.js';
 import { render } from '../terminal.js';
+import { dayWords } from '../../text/day.js';
 import type { Line, Span } from '../../text/line.js';
 import { jsonOf, queryOf, searchText, type Task } from './task.js';
 import { complain } from '../complain.js';
@@ -55,13 +56,13 @@ const shares = { plugin: 0.13, from: 0.27, to: 0.25, subject: 0.35 };
 
 function headline(width: number): Line {
   const { plugin, from, to, subject } = widths(width);
-  const [when, id] = [fit('WHEN', 11), fit('ID', 14)];
+  const [when, id] = [fit('WHEN', 12), fit('ID', 14)];
   const rest = [fit('PLUGIN', plugin), fit('FROM', from), fit('TO', to), fit('SUBJECT', subject)];
   return [[[when, id, ...rest].join(' ').trimEnd(), 'dim']];
 }
 
 function widths(width: number): typeof shares {
-  const rest = Math.max(40, width - 11 - 14 - 5);
+  const rest = Math.max(40, width - 12 - 14 - 5);
   return {
     plugin: Math.floor(rest * shares.plugin),
     from: Math.floor(rest * shares.from),
@@ -87,8 +88,8 @@ const tableRow =
 
 /** `25 Nov 22:03`, in the time that the index has. */
 function shortTime(time: string): string {
-  const [, month = '', day = '', clock = ''] = /^\d{4}-(\d\d)-(\d\d)T(\d\d:\d\d)/.exec(time) ?? [];
-  return fit(`${month}-${day} ${clock}`, 11);
+  const [, day = '', clock = ''] = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)/.exec(time) ?? [];
+  return fit(`${dayWords(day).padStart(6)} ${clock}`, 12);
 }
 
 const segments = new Intl.Segmenter();

@@ -1,5 +1,6 @@
 /** What the journal says, in words, for terminals and pages. Every text of a client comes out in one harmless line. */
 import { shown } from '../../mail/text.js';
+import { dayWords } from '../../text/day.js';
 import type { Line, Style } from '../../text/line.js';
 import type { JournalLine, JournalVerdict, PluginWord } from '../line.js';
 import type { MailStory } from './story.js';
@@ -17,8 +18,6 @@ export const verdictStyles: Readonly<Record<JournalVerdict, Style>> = {
 export interface TimeZone {
   readonly utc: boolean;
 }
-
-const months = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
 /** `28 Nov 21:41:40` */
 export function timeWords(time: string, zone: TimeZone): string {
@@ -40,7 +39,7 @@ function partsOf(time: string, { utc }: TimeZone): TimeParts {
   const local = utc ? date : new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
   const text = local.toISOString();
   return {
-    day: `${String(local.getUTCDate()).padStart(2)} ${months[local.getUTCMonth()]}`,
+    day: dayWords(text).padStart(6),
     clock: text.slice(11, 19),
     tenths: text.slice(20, 21),
   };

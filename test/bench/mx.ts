@@ -27,6 +27,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { errorText } from '../../src/mail/error-text.js';
 import { canTrace, countCalls } from './calls.js';
 import {
   type Cell,
@@ -259,7 +260,16 @@ function lastLines(log: string): string {
   }
 }
 
-const bench = new Bench(optionsOf(process.argv.slice(2)));
+function givenOptions(): Options {
+  try {
+    return optionsOf(process.argv.slice(2));
+  } catch (error) {
+    say(`bench: ${errorText(error)}`);
+    return process.exit(64);
+  }
+}
+
+const bench = new Bench(givenOptions());
 const interrupted = new Promise<'interrupted'>((resolve) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('interrupted'));
 });

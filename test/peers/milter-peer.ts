@@ -37,6 +37,7 @@ export interface MilterPeer {
   close(): Promise<void>;
 }
 
+/** What holds where a test says nothing else. */
 const usual = `
 hostname = ${hostname}
 header = Received-SPF, Authentication-Results
@@ -56,7 +57,9 @@ async function attach(socket: string, folder: string, config: string): Promise<A
   const dns = await zoneServer(zone);
   const file = join(folder, 'spf-milter.conf');
   const configure = (text: string): void => {
-    writeFileSync(file, `socket = ${socket}\ndns_servers = ${dns.address}\n${usual}${text}\n`);
+    const given = new Set(text.split('\n').map((line) => line.split(' =')[0]));
+    const rest = usual.split('\n').filter((line) => !given.has(line.split(' =')[0]));
+    writeFileSync(file, [`socket = ${socket}`, `dns_servers = ${dns.address}`, ...rest, text, ''].join('\n'));
   };
   configure(config);
   const milter = new MilterChild(['-c', file]);
@@ -84,13 +87,22 @@ async function reload({ milter, configure }: Attached, config: string): Promise<
   await until(() => reloads() > before, 'the configuration is reloaded');
 }
 
-/** Over a UNIX socket. */
-export async function postfixWithMilter(config = '', settings: readonly string[] = []): Promise<MilterPeer> {
+/** Over a UNIX socket; `behind` is a further filter, that sees what ours has made of a mail. */
+export async function postfixWithMilter(
+  config = '',
+  settings: readonly string[] = [],
+  behind?: string,
+): Promise<MilterPeer> {
   const folder = folderForAll();
   const attached = await attach(`unix:${folder}/socket`, folder, `socket_mode = 0666\nstop_timeout = 2s\n${config}`);
   const postfix = await Postfix.start({
     domains: ['rcpt.test'],
-    settings: [`myhostname = ${hostname}`, `smtpd_milters = unix:${folder}/socket`, 'smtpd_milter_maps =', ...settings],
+    settings: [
+      `myhostname = ${hostname}`,
+      `smtpd_milters = ${[`unix:${folder}/socket`, ...(behind === undefined ? [] : [behind])].join(', ')}`,
+      'smtpd_milter_maps =',
+      ...settings,
+    ],
   });
   return {
     port: postfix.port,

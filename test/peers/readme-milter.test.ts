@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  appendFileSync,
   chmodSync,
   chownSync,
   copyFileSync,
@@ -28,22 +29,26 @@ import { packageRoot } from '../../src/cli/package-root.js';
 import { needPeer } from '../support/peers.js';
 import { Postfix } from '../support/postfix.js';
 import { RawClient } from '../support/raw-client.js';
+import { Sendmail } from '../support/sendmail.js';
 import { until } from '../support/until.js';
 
 const section =
   readFileSync(join(packageRoot, 'README.md'), 'utf8')
     .split(/^## /m)
     .find((text) => text.startsWith('As a milter')) ?? '';
-const [commands = '', mainCf = ''] = [...section.matchAll(/^```\n([^]*?)^```$/gm)].map(([, block = '']) => block);
+const [commands = '', mainCf = '', sendmailMc = ''] = [...section.matchAll(/^```\n([^]*?)^```$/gm)].map(
+  ([, block = '']) => block,
+);
 
 const program = join(packageRoot, 'dist/src/main.js');
 const queue = '/var/spool/postfix';
 
 /** A folder that is / to the commands. */
 class OtherRoot {
-  readonly path = mkdtempSync(join(tmpdir(), 'postern-readme-'));
+  readonly path: string;
 
-  constructor() {
+  constructor(below = tmpdir()) {
+    this.path = mkdtempSync(join(below, 'postern-readme-'));
     chmodSync(this.path, 0o755);
     for (const folder of ['etc/systemd/system', 'bin', 'var/spool'])
       mkdirSync(join(this.path, folder), { recursive: true });
@@ -140,7 +145,8 @@ async function send(port: number): Promise<string> {
   return last;
 }
 
-async function isServed(t: TestContext, root: OtherRoot, socket: net.Server | undefined): Promise<void> {
+/** The milter, started by its unit; what it has said by now. */
+async function starts(t: TestContext, root: OtherRoot, socket: net.Server | undefined): Promise<() => string> {
   const child = startedBy(root.read('etc/systemd/system/postern-milter.service'), root, socket);
   let said = '';
   for (const stream of [child.stdout, child.stderr])
@@ -153,6 +159,11 @@ async function isServed(t: TestContext, root: OtherRoot, socket: net.Server | un
   });
   await until(() => / starting /.test(said) || child.exitCode !== null, 'the milter starts');
   assert.match(said, / starting /);
+  return () => said;
+}
+
+async function isServed(t: TestContext, root: OtherRoot, socket: net.Server | undefined): Promise<void> {
+  const said = await starts(t, root, socket);
   const postfix = await Postfix.start({
     domains: ['rcpt.test'],
     settings: mainCf.trimEnd().split('\n'),
@@ -161,7 +172,7 @@ async function isServed(t: TestContext, root: OtherRoot, socket: net.Server | un
   });
   t.after(() => postfix.close());
   const reply = await send(postfix.port);
-  assert.match(reply, /^250 /, postfix.log + said);
+  assert.match(reply, /^250 /, postfix.log + said());
   await postfix.until(() => postfix.delivered.length === 1);
   const results = postfix.delivered[0]?.text.match(/^Received-SPF: .*$/gm)?.map((line) => line.split(' ')[1]);
   assert.deepEqual(results, ['none']);
@@ -196,6 +207,34 @@ test('as README says, but that the service opens its socket itself, by the sampl
   await isServed(t, root, undefined);
   const { gid } = statSync(join(root.path, queue, 'postern/milter.sock'));
   assert.equal(gid, root.idOf('group', 'postfix'));
+});
+
+test('as README says for Sendmail: the socket of the unit, with SocketGroup=root', async (t) => {
+  if (!needPeer(t, 'real-sendmail', ...peers)) return;
+  const root = new OtherRoot('/run'); // Sendmail uses no socket below a folder where anybody may write
+  t.after(() => root.remove());
+  const { status, said: output } = root.run(commands.replace(/^.*tmpfiles.*\n/m, ''));
+  assert.equal(status, 0, output);
+  mkdirSync(root.path + join(queue, 'postern'), { recursive: true }); // systemd makes a socket's folder
+  appendFileSync(join(root.path, 'etc/spf-milter.conf'), 'trusted_networks =\n'); // Sendmail has no XCLIENT
+  const unit = root.read('etc/systemd/system/postern-milter.socket').replace('SocketGroup=postfix', 'SocketGroup=root');
+  const socket = await openedBy(unit, root);
+  const said = await starts(t, root, socket);
+  const filter = /^INPUT_MAIL_FILTER\(`postern', `(.*)'\)dnl$/m.exec(sendmailMc)?.[1] ?? '';
+  assert.match(filter, /^S=local:\/var\/spool\/postfix\/postern\/milter\.sock, F=T, /);
+  const sendmail = await Sendmail.start({
+    hostname: 'mx.fixture.test',
+    filter: filter.replace('local:', `local:${root.path}`).replace('R:30s', 'R:60s'),
+  });
+  t.after(() => sendmail.close());
+  const client = await RawClient.open({ port: sendmail.port, from: '127.1.2.3' });
+  const mail = 'Subject: x\r\nReceived-SPF: pass (forged)\r\n\r\ntext\r\n.';
+  const reply = await client.sayAll('EHLO localhost', 'MAIL FROM:<>', 'RCPT TO:<u@rcpt.test>', 'DATA', mail);
+  client.end();
+  assert.match(reply, /^250 /, said());
+  await until(() => sendmail.delivered.length === 1, 'the mail is delivered');
+  const results = sendmail.delivered[0]?.match(/^Received-SPF: .*$/gm)?.map((line) => line.split(' ')[1]);
+  assert.deepEqual(results, ['none']);
 });
 
 test('README leaves a configuration file that is there as it is', (t) => {

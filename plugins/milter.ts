@@ -26,6 +26,7 @@
 import { type ArgumentKind, readArguments, time } from '../src/hooks/arguments.js';
 import type {
   DataContext,
+  FilterMeter,
   MailContext,
   Markers,
   Plugin,
@@ -112,9 +113,11 @@ class MilterPlugin implements Plugin {
   readonly inAll = false;
   readonly skipsSettled = true;
   readonly timeoutMs = allFiltersMs + 10_000;
+  readonly filter: NonNullable<Plugin['filter']>;
   readonly #options: FilterOptions;
   readonly #endpoint: Endpoint;
   readonly #availability = new Availability();
+  #meter: FilterMeter | undefined;
   readonly #sessions = new WeakMap<SessionFacts, FilterSession>();
   /** Those that are shown a message: no recipient that is added meanwhile is a question to them. */
   readonly #ending = new WeakSet<FilterSession>();
@@ -123,6 +126,13 @@ class MilterPlugin implements Plugin {
     this.name = `milter-${options.name}`;
     this.#endpoint = endpoint;
     this.#options = options;
+    this.filter = {
+      name: options.name,
+      measuredBy: (meter) => {
+        this.#meter = meter;
+        meter.up.value = 1;
+      },
+    };
   }
 
   async mail(context: MailContext): Promise<Verdict> {
@@ -206,6 +216,7 @@ class MilterPlugin implements Plugin {
       limits: { timeoutMs: timeout, contentMs: content, maxBody },
       availability: this.#availability,
       changed: (problem) => {
+        if (this.#meter) this.#meter.up.value = problem === undefined ? 1 : 0;
         if (problem === undefined) console.info(`${name} works again`);
         else console.warn(`${name} is down: ${problem}`);
       },
@@ -214,6 +225,7 @@ class MilterPlugin implements Plugin {
 
   async #message(session: FilterSession, context: DataContext): Promise<Verdict> {
     const mail = context.relayed();
+    const since = this.#meter && performance.now();
     const verdict = await inTime(context, session, () =>
       session.message({
         fields: mail.fields.map(({ name, text }) => ({ name, value: text })),
@@ -221,6 +233,7 @@ class MilterPlugin implements Plugin {
         macros: { ...sessionMacros(context), ...mailMacros(context) },
       }),
     );
+    if (since !== undefined) this.#meter?.seconds.observe((performance.now() - since) / 1000);
     if (isTriedOut(this.name, context)) return this.#tried(context, this.#wouldBe(verdict));
     return this.#act(verdict, context, mail);
   }

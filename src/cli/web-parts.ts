@@ -50,8 +50,8 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
         hasList: (_, list) => srv.lines(domain, list) !== undefined,
       }),
     isListLine: (_list, line) => readZone(line) !== undefined,
-    checks: plugins.value.flatMap(({ name, inAll, list }) =>
-      inAll === undefined ? [] : [{ name, inAll, ...(list !== undefined && { list }) }],
+    checks: plugins.value.flatMap(({ name, inAll, list, switches }) =>
+      inAll === undefined || switches === undefined ? [] : [{ name, inAll, ...(list !== undefined && { list }) }],
     ),
     expiryOf: (domain) => ({
       days: settings.expire / dayMs,

@@ -82,6 +82,7 @@ async function wireWith(given: Omit<WireParts, 'resolver' | 'plugins'>): Promise
   const loaded = await loadPlugins(listOf(settings), foldersOf(settings));
   if (!loaded.ok) return loaded;
   metrics.allowPlugins(loaded.value.map(({ name }) => name));
+  for (const { filter } of loaded.value) filter?.measuredBy(metrics.filterMeter(filter.name));
   metrics.allowDestination(destinationText(settings));
   // The clock is looked at for each plugin only where somebody reads it.
   const meterOf = settings.metrics && ((plugin: string) => metrics.meterOf(plugin));

@@ -9,6 +9,7 @@ export type {
   Plugin,
   RcptContext,
   Recipient,
+  RelayedMail,
   SessionContext,
   SessionFacts,
   UnknownCommandContext,
@@ -16,18 +17,21 @@ export type {
 export {
   accept,
   defer,
+  discard,
   note,
   pardon,
   pass,
   refuse,
   reject,
   rejectRecipient,
+  rewrite,
   skip,
   type Verdict,
 } from '../mail/verdict.js';
 export { closing, type Reply, reply } from '../mail/reply.js';
 export type { Content } from '../mail/content/content.js';
 export type { Field, Header } from '../mail/header.js';
+export type { HeaderEdit, ShownField } from '../mail/edits/header-edits.js';
 export type { MessageSource } from '../mail/message.js';
 export { contains, type Ip, type Network, parseIp, parseNetwork } from '../mail/ip.js';
 export type { ClientName } from '../dns/client-name.js';

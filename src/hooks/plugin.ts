@@ -48,12 +48,22 @@ export type JudgingHook = {
 
 type HookMethods = { readonly [H in HookName]?: HookMethod<H> };
 
+/** How a program of others does that a plugin asks. */
+export interface FilterMeter {
+  /** Time for one mail. */
+  readonly seconds: { observe(seconds: number): void };
+  /** 1 while it answers, 0 while it does not. */
+  readonly up: { value: number };
+}
+
 export interface Plugin extends HookMethods {
   readonly name: string;
   /** For a check: does `checks/all` switch it on? undefined: it is no check, and no marker belongs to it. */
   readonly inAll?: boolean;
   /** The file `/srv/DOMAIN/LIST` that switches the check on, in the place of its marker. */
   readonly list?: string;
+  /** What it asks, for whoever measures how that does. */
+  readonly filter?: { readonly name: string; measuredBy(meter: FilterMeter): void };
   /** How long its answers are waited for, in milliseconds; the setting `plugin_timeout` where it is not given. */
   readonly timeoutMs?: number;
   /** At `dataPost` it is not asked about a mail that is rejected or pardoned already. */

@@ -3,13 +3,15 @@
  * nothing that a client says becomes one.
  */
 import { isTemporary, type Reply } from '../mail/reply.js';
-import { type Counter, type Histogram, Registry } from './registry.js';
+import { type Counter, Gauge, Histogram, Registry } from './registry.js';
 
 /** Seconds: from a look-up in memory to the default of `plugin_timeout`. */
 const pluginBounds = [0.0001, 0.001, 0.01, 0.05, 0.25, 1, 5, 30];
 /** Seconds: from a local MTA to the default of `relay_timeout`. */
 const relayBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25];
 export const dnsBounds = [0.001, 0.01, 0.05, 0.25, 1, 5, 20];
+/** Seconds: from a filter that looks at names to one that scans what it must fetch first. */
+const filterBounds = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120];
 const syncBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
 const endings = ['relayed', 'rejected', 'discarded', 'deferred', 'refused'] as const;
@@ -63,6 +65,8 @@ export class GateMetrics {
   readonly #marks;
   readonly #defers;
   readonly #pluginSeconds;
+  readonly #filterSeconds;
+  readonly #filterUp;
   readonly #spf;
   readonly #dkim;
   readonly #dmarc;
@@ -108,6 +112,17 @@ export class GateMetrics {
       pluginBounds,
       { labels: { plugin: [] } },
     );
+    this.#filterSeconds = registry.histogram(
+      'postern_milter_client_seconds',
+      'Time for one mail at a filter that speaks the milter protocol.',
+      filterBounds,
+      { labels: { name: [] } },
+    );
+    this.#filterUp = registry.gauge(
+      'postern_milter_client_up',
+      'Does the filter answer? 0 where a worker has found that it does not.',
+      { labels: { name: [] }, joined: 'min' },
+    );
     this.#spf = registry.counter('postern_spf_results_total', 'SPF results by identity.', {
       labels: { identity: ['helo', 'mailfrom'], result: spfResultCodes },
     });
@@ -152,6 +167,12 @@ export class GateMetrics {
   /** Plugins of the list have series from now on. */
   allowPlugins(names: readonly string[]): void {
     for (const family of [this.#rejects, this.#marks, this.#defers, this.#pluginSeconds]) family.allow('plugin', names);
+  }
+
+  /** What is counted of a filter that the list names; it has series from now on. */
+  filterMeter(name: string): { readonly seconds: Histogram; readonly up: Gauge } {
+    for (const family of [this.#filterSeconds, this.#filterUp]) family.allow('name', [name]);
+    return { seconds: this.#filterSeconds.at(name) ?? new Histogram([]), up: this.#filterUp.at(name) ?? new Gauge() };
   }
 
   /** What one plugin's turns count; undefined for one that is not of the list. */

@@ -347,7 +347,7 @@ export class SmtpSession {
   }
 
   #endTransaction(): void {
-    if (this.#transaction) this.#plugins.reset(this.#transaction);
+    if (this.#transaction && !this.#relaying) this.#plugins.reset(this.#transaction);
     this.#transaction = undefined;
   }
 

@@ -9,10 +9,10 @@ import { test } from 'node:test';
 import { packageRoot } from '../../src/cli/package-root.js';
 
 const golden: Readonly<Record<string, string>> = {
-  hooks: `ArgumentKind Check ClientName Content DataContext DnsAnswer Field Header HookContext HookName Ip LookupOptions Mail
-    MailContext Markers MessageSource Network Plugin RcptContext Recipient RecordData RecordType Reply Resolver SessionContext
-    SessionFacts Store StoreAnswer TestMail UnknownCommandContext Verdict accept closing contains count defer defineCheck note
-    oncePerMail pardon parseIp parseNetwork pass readArguments refuse reject rejectRecipient reply skip testMail
+  hooks: `ArgumentKind Check ClientName Content DataContext DnsAnswer Field Header HeaderEdit HookContext HookName Ip LookupOptions Mail
+    MailContext Markers MessageSource Network Plugin RcptContext Recipient RecordData RecordType RelayedMail Reply Resolver
+    SessionContext SessionFacts ShownField Store StoreAnswer TestMail UnknownCommandContext Verdict accept closing contains count defer defineCheck discard note
+    oncePerMail pardon parseIp parseNetwork pass readArguments refuse reject rejectRecipient reply rewrite skip testMail
     testRecipient time timeText verdictOf`,
   spf: `AuthenticationResults AuthenticationResultsInput Directive DnsAnswer Finding Ip LintOptions LintReport LintSubject
     LookupOptions LookupTrace Modifier Network ParsedRecord ReceivedSpf ReceivedSpfInput RecordData RecordTrace RecordType

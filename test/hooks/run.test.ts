@@ -161,6 +161,22 @@ const broken: readonly (readonly [what: string, answer: () => unknown, why: RegE
     /whose about is "all", not "recipient" or "mail"$/,
   ],
   ['pardons who knows what', () => ({ kind: 'pardon', log: 'x' }), /a pardon without a lifts$/],
+  [
+    'rewrites to one word',
+    () => ({ kind: 'rewrite', recipients: 'a@b.example', log: 'x' }),
+    /is "a@b\.example", not a list/,
+  ],
+  [
+    'rewrites to numbers',
+    () => ({ kind: 'rewrite', recipients: [7], log: 'x' }),
+    /whose recipients is \[7\], not a list of/,
+  ],
+  ['rewrites to a text', () => ({ kind: 'rewrite', body: 'Hello.', log: 'x' }), /whose body is "Hello\.", not octets$/],
+  [
+    'rejects in lines that are none',
+    () => ({ ...reject('x'), further: 'y' }),
+    /whose further is "y", not a list of texts$/,
+  ],
   ['refuses without a reply', () => ({ kind: 'refuse', log: 'x' }), /a refuse without a reply$/],
   [
     'refuses with a 250, which would lose the mail',

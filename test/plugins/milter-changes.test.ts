@@ -591,6 +591,23 @@ test('over TCP a verdict that Nagle’s algorithm holds back is fetched', async 
   assert.ok(filters[0]?.heard.length);
 });
 
+test('what filters take, and whether they are there, is counted by their names', async (t) => {
+  const { mx, filters } = await stage(t, [{}, {}]);
+  const numbers = (): Record<string, number> =>
+    Object.fromEntries(
+      mx.listener.services.metrics.registry.snapshot
+        .filter(({ name }) => name.startsWith('postern_milter_client'))
+        .flatMap(({ name, series }) => series.map(([rest, value]) => [`${name}${rest}`, value])),
+    );
+  assert.match(await mx.send(), /^250 /);
+  await filters[1]?.stop();
+  assert.match(await mx.send(), /^451 /);
+  const counted = numbers();
+  assert.equal(counted['postern_milter_client_seconds_count{name="f1"}'], 1);
+  assert.equal(counted['postern_milter_client_up{name="f1"}'], 1);
+  assert.equal(counted['postern_milter_client_up{name="f2"}'], 0);
+});
+
 test('words of the list that make no sense stop the start, and say what would', async () => {
   for (const [words, complaint] of [
     ['', 'needs the place of a filter, such as unix:/run/opendkim/opendkim.sock'],

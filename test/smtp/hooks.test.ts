@@ -34,6 +34,7 @@ export default {
   dataPost: hook('dataPost', ({ recipients, header, message }) => recipients.map((r) => r.text) + ' ' + header.get('subject') + ' ' + (message.size > 0)),
   queue: hook('queue', ({ domain }) => domain),
   unknownCommand: hook('unknownCommand', ({ command, session }) => command + ' ' + session.unknownCommands),
+  reset: hook('reset', ({ reversePath }) => reversePath),
   disconnect: hook('disconnect', ({ session }) => session.helo),
 };
 `;
@@ -89,6 +90,7 @@ test('each hook is called at its moment, in order, and sees what is known by the
     'rcpt bob@example.com',
     'dataPost alice@example.com,bob@example.com test true',
     'queue example.com',
+    'reset A@sender.example',
     'disconnect client.example',
   ]);
 });
@@ -250,4 +252,45 @@ test('pardon of hook connect lifts what is found later', async () => {
     dataPost: () => ({ kind: 'reject', reason: 'bad', enhanced: '5.7.1', log: 'told so', about: 'mail' }),
   };
   assert.match(await mx.send(), /^250 /);
+});
+
+test('reset is called once a transaction, however it ends', async () => {
+  await mx.say('EHLO a', 'MAIL FROM:<one@s.example>', 'RSET', 'RSET', 'MAIL FROM:<two@s.example>', 'EHLO b', 'QUIT');
+  spy.answers = {
+    mail: () => ({ kind: 'defer', reply: { code: 451, enhanced: '4.7.1', text: 'no', close: false }, log: 'x' }),
+  };
+  await mx.say('EHLO a', 'MAIL FROM:<three@s.example>', 'QUIT');
+  spy.answers = {};
+  await mx.send({ from: 'four@s.example' });
+  await mx.say('EHLO a', 'MAIL FROM:<five@s.example>');
+  while (mx.listener.connections.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const resets = spy.seen.filter((one) => one.startsWith('reset'));
+  assert.deepEqual(
+    resets,
+    ['one', 'two', 'three', 'four', 'five'].map((name) => `reset ${name}@s.example`),
+  );
+});
+
+test('a plugin rewrites what is relayed, and a later one more of it', async () => {
+  const body = Buffer.from('Other.\r\n');
+  spy.answers = {
+    dataPost: () => ({ kind: 'rewrite', recipients: ['bob@example.com', 'eve@elsewhere.example'], log: 'x' }),
+    queue: () => ({ kind: 'rewrite', reversePath: 'srs@example.com', body, log: 'x' }),
+  };
+  mx.forget();
+  assert.match(await mx.send(), /^250 /);
+  const [relayed = '', ...others] = mx.delivered();
+  assert.equal(others.length, 0);
+  assert.match(relayed, /^Return-Path: <srs@example\.com>\r\nX-Original-To: bob@example\.com\r\n/);
+  assert.ok(relayed.endsWith('\r\n\r\nOther.\r\n'));
+  assert.ok(mx.log.some(({ recipient, why }) => recipient === 'eve@elsewhere.example' && why === 'not of example.com'));
+});
+
+test('a plugin discards: archived, and told 250', async () => {
+  const verdict = { kind: 'reject', about: 'mail', enhanced: '5.7.1', reason: 'gone', log: 'x', discards: true };
+  spy.answers = { dataPost: () => verdict };
+  const earlier = mx.archived().length;
+  mx.forget();
+  assert.match(await mx.send(), /^250 2\.0\.0 Ok \([0-9A-Z]{14}\)$/);
+  assert.deepEqual([mx.delivered().length, mx.archived().length - earlier], [0, 1]);
 });

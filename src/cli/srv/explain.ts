@@ -70,6 +70,7 @@ export function checkSteps(
     const { name, inAll, list } = plugin;
     if (inAll === undefined) return [];
     const folder = srv.folderName(domain);
+    if (plugin.switches === undefined) return [listedStep(name, srv.checkMode(domain, name, false), folder)];
     if (list !== undefined && srv.lines(domain, list) === undefined) return [];
     const own = srv.checkMode(domain, name, false);
     const mode = srv.checkMode(domain, name, inAll);
@@ -78,6 +79,14 @@ export function checkSteps(
       own !== 'off' ? `${folder}/checks/${name}` : list === undefined ? `${folder}/checks/all` : `${folder}/${list}`;
     return [{ question: `check ${name}`, marker, meaning: mode === 'log' ? 'tried out: logged only' : 'on' }];
   });
+}
+
+/** A filter is switched on by the list of plugins: its marker can only try it out. */
+function listedStep(name: string, mode: 'on' | 'log' | 'off', folder: string): ExplainStep {
+  const question = `check ${name}`;
+  return mode === 'log'
+    ? { question, marker: `${folder}/checks/${name}`, meaning: 'tried out: logged only' }
+    : { question, marker: undefined, meaning: 'on: it is in the list of plugins' };
 }
 
 function blackSteps({ recipient: { domain }, client, name, sender }: Explained, srv: Srv): ExplainStep[] {

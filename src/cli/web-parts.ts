@@ -4,6 +4,7 @@ import { Audit, type AuditRecord } from '../audit/audit.js';
 import { Links } from '../digest/links.js';
 import { loadPlugins } from '../hooks/load.js';
 import { journalDir } from '../journal/hours.js';
+import { MailCounts } from '../journal/sums/mail-sums.js';
 import type { Logger } from '../log.js';
 import { type Result, wrong } from '../mail/result.js';
 import { openContentReader } from '../mime/content-reader.js';
@@ -63,6 +64,7 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
     reader: openContentReader(),
     checkSpf: async (query) => checkHost(query, { resolver: resolver.value, trace: true }),
     stats: new StatsCache(settings.spam),
+    mailCounts: new MailCounts(journalDir(settings.state)),
     ...(settings.digest_url !== '' && { links: new Links(settings.state) }),
     proxies: settings.web_proxies,
     audit: new Audit({

@@ -10,8 +10,9 @@ import { codeOf } from '../quarantine/disk/durable.js';
 import { underLock } from '../quarantine/disk/lock.js';
 import { openToRead } from '../quarantine/disk/regular.js';
 import { filterOf, wholeFilter } from './filter.js';
-import { dayMs, daysOf, graceMs, hourMs, hoursOf, type JournalHour } from './hours.js';
+import { dayMs, daysOf, graceMs, hourMs, hoursOf, type JournalHour, sumsPath } from './hours.js';
 import { maskedLine, rewriteHour } from './rewrite.js';
+import { makeSums } from './sums/sums-file.js';
 import { addTokens } from './tokens.js';
 import { errorText } from '../mail/error-text.js';
 
@@ -55,10 +56,13 @@ async function care(options: CareOptions): Promise<CareResult> {
       const isOld = maskMs > 0 && hour.start + hourMs + graceMs < now - maskMs;
       try {
         const head = knownFilter(hour);
-        if (head && head.size === fs.statSync(hour.file).size && (head.masked || !isOld)) continue;
-        if (isOld && !head?.masked) masked += rewriteHour(hour, maskedLine);
-        await writeFilter(hour, isOld);
-        filters++;
+        const isDone = head && head.size === fs.statSync(hour.file).size && (head.masked || !isOld);
+        if (!isDone) {
+          if (isOld && !head?.masked) masked += rewriteHour(hour, maskedLine);
+          await writeFilter(hour, isOld);
+          filters++;
+        }
+        if (!fs.existsSync(sumsPath(hour))) await makeSums(hour);
       } catch (error) {
         if (codeOf(error) !== 'ENOENT') problems.push(errorText(error));
       }

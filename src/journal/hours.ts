@@ -1,6 +1,6 @@
 /**
  * Where the journal's lines are: `YYYY-MM-DD/HH.ndjson` below its folder, by the hour (UTC) in which they were
- * written. Beside each stands its filter, `HH.bloom`. Leaves what is in the files to others.
+ * written. Beside each stand its filter, `HH.bloom`, and its sums, `HH.sums`. Leaves what is in the files to others.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -14,6 +14,9 @@ export interface JournalHour {
   /** Its first millisecond. */
   readonly start: number;
 }
+
+/** The sums of an hour (sums/sums-file.ts). */
+export const sumsPath = ({ file }: JournalHour): string => file.replace(/\.ndjson$/, '.sums');
 
 export const hourMs = 3_600_000;
 export const dayMs = 86_400_000;

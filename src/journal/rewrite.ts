@@ -6,7 +6,7 @@
 import fs from 'node:fs';
 import { networkBase, parseIp } from '../mail/ip.js';
 import { openToRead, openToWrite } from '../quarantine/disk/regular.js';
-import type { JournalHour } from './hours.js';
+import { type JournalHour, sumsPath } from './hours.js';
 import { type JournalLine, journalText } from './line.js';
 import { itemsIn } from './reader.js';
 import { addressesIn, domainIn } from './tokens.js';
@@ -82,6 +82,7 @@ export function rewriteHour(hour: JournalHour, change: (line: JournalLine) => Jo
   const reading = openToRead(hour.file);
   if (reading === undefined) return 0;
   const writing = openToWrite(hour.file, fs.constants.O_RDWR);
+  fs.rmSync(sumsPath(hour), { force: true }); // it names senders and clients, too
   let count = 0;
   try {
     const { size } = fs.fstatSync(reading);

@@ -3,6 +3,7 @@ import type { Audit } from '../audit/audit.js';
 import type { Links } from '../digest/links.js';
 import type { ContentReader } from '../mime/content-reader.js';
 import type { Network } from '../mail/ip.js';
+import type { MailCounts } from '../journal/sums/mail-sums.js';
 import type { ReleaseOptions } from '../quarantine/care/release.js';
 import type { Relay } from '../relay/relay.js';
 import type { MarkerRules, MarkerWriter } from '../srv/markers.js';
@@ -37,6 +38,7 @@ export interface WebParts {
   readonly reader: ContentReader;
   readonly checkSpf: SpfCheck;
   readonly stats: StatsCache;
+  readonly mailCounts: MailCounts;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
   /** They are the links of digest mails; undefined: none are sent. */

@@ -10,7 +10,8 @@ import { browsePage, type Page } from '../quarantine/look/browse.js';
 import { parseQuery } from '../quarantine/look/query.js';
 import type { Stats } from '../quarantine/look/stats.js';
 import { auditPage, auditPageSize, mayAudit } from './pages/audit.js';
-import { chartsBody, chartsPage } from './pages/charts.js';
+import { chartsBody, chartsPage } from './pages/charts/refused.js';
+import { allChartsPage, spanOf, type SumsView } from './pages/charts/all.js';
 import { domainPage, domainsPage } from './pages/domains.js';
 import type { Vars } from './guard.js';
 import { listPage, row } from './pages/list.js';
@@ -40,6 +41,13 @@ export function reading(app: Hono<Vars>, parts: WebParts): void {
     return c.html(chartsPage(session, await soon(parts.stats.get(session.token.domains))));
   });
   app.get('/part/charts', async (c) => c.html(chartsBody(await parts.stats.get(c.get('session').token.domains))));
+  app.get('/charts/all', async (c) => {
+    const session = c.get('session');
+    const view = viewOf(c.req.query('by'), c.req.query('day'));
+    const now = new Date();
+    const sums = await parts.mailCounts.of({ ...spanOf(view, now), domains: session.token.domains });
+    return c.html(allChartsPage({ session, view, sums, now }));
+  });
   app.get('/audit', (c) => {
     const session = c.get('session');
     if (!mayAudit(session)) return c.notFound();
@@ -115,4 +123,11 @@ async function listFor(
       ...(domains && { domains }),
     }),
   };
+}
+
+/** What is no day of the calendar is none. */
+function viewOf(by: string | undefined, day = ''): SumsView {
+  const isDay = /^\d{4}-\d\d-\d\d$/.test(day) && !Number.isNaN(new Date(`${day}T00:00:00`).getTime());
+  if (isDay) return { by: 'hour', day };
+  return by === 'hour' ? { by: 'hour', day: undefined } : { by: 'day' };
 }

@@ -64,6 +64,7 @@ for (const { colorScheme, width } of looks)
         mail,
         `${mail}/spf`,
         '/charts',
+        '/charts/all',
         '/domains',
         '/domains/example.com',
         '/domains/_global_',

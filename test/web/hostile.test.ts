@@ -350,7 +350,16 @@ const changer = ({ refs, csrf }: Ground, who: Who): fc.Arbitrary<Request> => {
 const withHeaders = ({ refs }: Ground, who: Who): fc.Arbitrary<Request> =>
   fc
     .tuple(
-      fc.constantFrom('/', '/login', '/domains', '/charts', '/audit', `/mail/${refs[1] ?? ''}`, '/delete'),
+      fc.constantFrom(
+        '/',
+        '/login',
+        '/domains',
+        '/charts',
+        '/charts/all',
+        '/audit',
+        `/mail/${refs[1] ?? ''}`,
+        '/delete',
+      ),
       headers(refs),
     )
     .map(([where, all]) => ({

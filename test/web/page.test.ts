@@ -404,6 +404,7 @@ const closed = [
   '/part/new',
   '/mail/1/example.com/1.A_1.mx',
   '/charts',
+  '/charts/all',
   '/part/charts',
   '/domains',
   '/domains/example.com',

@@ -2,13 +2,14 @@
  * Charts of what was refused: each day, and by plugin, reason, domain, sender and client. The server draws them as SVG.
  */
 import { html } from 'hono/html';
-import { searchForKind } from '../../quarantine/look/reason-kind.js';
-import type { Count, Stats } from '../../quarantine/look/stats.js';
+import { searchForKind } from '../../../quarantine/look/reason-kind.js';
+import type { Stats } from '../../../quarantine/look/stats.js';
 import { dayChart } from './day-chart.js';
-import { type Html, page, say } from './layout.js';
-import { sizeText } from '../../text/size.js';
-import { listAddress } from './list.js';
-import type { WebSession } from '../login/sessions.js';
+import { type Html, page } from '../layout.js';
+import { bars, chartTabs, keyed } from './bars.js';
+import { sizeText } from '../../../text/size.js';
+import { listAddress } from '../list.js';
+import type { WebSession } from '../../login/sessions.js';
 
 /** `stats` is undefined while they are being counted. */
 export const chartsPage = (session: WebSession, stats: Stats | undefined): Html =>
@@ -29,8 +30,9 @@ export function chartsBody(stats: Stats): Html {
   const find =
     (key: string) =>
     (name: string): string =>
-      listAddress(`${key}:${/[\s"]/.test(name) ? `"${name.replaceAll('"', '')}"` : name}`);
-  return html`<h1>${stats.total.toLocaleString('en')} ${stats.total === 1 ? 'mail' : 'mails'} refused</h1>
+      listAddress(keyed(key, name));
+  return html`${chartTabs('refused')}
+    <h1>${stats.total.toLocaleString('en')} ${stats.total === 1 ? 'mail' : 'mails'} refused</h1>
     <p class="hint">
       ${sizeText(stats.octets)} in ${days.length} ${days.length === 1 ? 'day' : 'days'}, ${stats.released} released
     </p>
@@ -44,26 +46,4 @@ export function chartsBody(stats: Stats): Html {
       ${bars('By domain', domains, find('domain'))} ${bars('By sender', senders, find('from'))}
       ${bars('By client', clients, find('ip'))}
     </div>`;
-}
-
-function bars(title: string, counts: readonly Count[], address: (name: string) => string): Html {
-  const rows = counts.slice(0, 10);
-  const max = Math.max(1, ...rows.map(({ count }) => count));
-  return html`<section class="chart">
-    <h2>${title}</h2>
-    <table>
-      ${rows.map(
-        ({ name, count }) =>
-          html`<tr>
-            <th scope="row"><a href="${address(name)}" title="${say(name, 500)}">${say(name, 80) || '(none)'}</a></th>
-            <td>
-              <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
-                <rect width="${((100 * count) / max).toFixed(1)}" height="10" rx="1" />
-              </svg>
-            </td>
-            <td class="number">${count.toLocaleString('en')}</td>
-          </tr>`,
-      )}
-    </table>
-  </section>`;
 }

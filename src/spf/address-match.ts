@@ -5,17 +5,6 @@
 import type { Ip } from '../mail/ip.js';
 import type { All, Ip4, Ip6, Masks, Networks } from './record.js';
 
-/** The client as numbers, worked out once an evaluation. */
-export interface ClientWords {
-  readonly family: 4 | 6;
-  /** Its first 32 bits, signed. */
-  readonly first: number;
-  /** All of them, unsigned. */
-  readonly words: readonly number[];
-}
-
-export const clientWords = ({ family, words }: Ip): ClientWords => ({ family, first: (words[0] ?? 0) | 0, words });
-
 /** The bits of an address that are compared, in either family. */
 export interface DualMasks {
   readonly mask4: number;
@@ -60,11 +49,11 @@ function words6Of(directive: Ip4 | Ip6 | All): readonly number[] {
 }
 
 /** The index of the first directive that the client matches; -1 when it matches none. */
-export function firstMatch({ words4, words6 }: Networks, client: ClientWords): number {
+export function firstMatch({ words4, words6 }: Networks, client: Ip): number {
   if (client.family === 6) return words6 === undefined ? -1 : firstMatch6(words6, client.words);
-  const { first } = client;
+  const word = (client.words[0] ?? 0) | 0;
   for (let i = 0; i < words4.length; i += 2) {
-    if ((first & (words4[i + 1] ?? 0)) === words4[i]) return i >> 1;
+    if ((word & (words4[i + 1] ?? 0)) === words4[i]) return i >> 1;
   }
   return -1;
 }
@@ -83,10 +72,10 @@ function firstMatch6(words6: Int32Array, [a = 0, b = 0, c = 0, d = 0]: readonly 
 }
 
 /** Is the client's address among these of its own family's record type, in the bits of the masks? */
-export function isAmong(client: ClientWords, addresses: readonly Ip[], { mask4, masks6 }: DualMasks): boolean {
+export function isAmong(client: Ip, addresses: readonly Ip[], { mask4, masks6 }: DualMasks): boolean {
   for (const address of addresses) {
     if (client.family === 4) {
-      if (address.family === 4 && (((address.words[0] ?? 0) ^ client.first) & mask4) === 0) return true;
+      if (address.family === 4 && (((address.words[0] ?? 0) ^ (client.words[0] ?? 0)) & mask4) === 0) return true;
     } else if (sameUnder(masks6, words6InAaaa(address), client.words)) {
       return true;
     }

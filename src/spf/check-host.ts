@@ -12,7 +12,7 @@ import type { DnsAnswer, LookupOptions, RecordData, RecordType, Resolver } from 
 import { EvaluationDeadline } from './deadline.js';
 import { evaluate, type AwaitedAnswer, type Evaluation, type EvaluationInput } from './evaluate.js';
 import { heloIdentity, mailFromIdentity, type Identity } from './identity.js';
-import { defaultLimits } from './limits.js';
+import { defaultLimits, type SpfLimits } from './limits.js';
 import type { SpfOptions, SpfOutcome, SpfQuery } from './query.js';
 
 export type { SpfLimits } from './limits.js';
@@ -31,24 +31,48 @@ export function checkHelo(query: SpfQuery, options: SpfOptions): SpfOutcome | Pr
 }
 
 function check(identity: Identity, query: SpfQuery, options: SpfOptions): SpfOutcome | Promise<SpfOutcome> {
-  const limits = options.limits ? { ...defaultLimits, ...options.limits } : defaultLimits;
-  const deadline = new EvaluationDeadline(limits.totalMs, options);
-  const input = { identity, query, options, limits, lookupOptions: deadline };
-  const evaluation = evaluate(input, options.resolver);
-  return evaluation.awaited === undefined ? outcomeOf(evaluation, identity) : finish(evaluation, input, deadline);
+  const question = new SpfQuestion(identity, query, options);
+  const evaluation = evaluate(question, options.resolver);
+  return evaluation.awaited === undefined ? outcomeOf(evaluation, identity) : finish(evaluation, question);
+}
+
+/** What is judged, and how long that may take; the clock is made when somebody asks for it. */
+class SpfQuestion implements EvaluationInput {
+  readonly identity: Identity;
+  readonly query: SpfQuery;
+  readonly options: SpfOptions;
+  readonly limits: SpfLimits;
+  #deadline: EvaluationDeadline | undefined = undefined;
+
+  constructor(identity: Identity, query: SpfQuery, options: SpfOptions) {
+    this.identity = identity;
+    this.query = query;
+    this.options = options;
+    this.limits = options.limits ? { ...defaultLimits, ...options.limits } : defaultLimits;
+  }
+
+  get deadline(): EvaluationDeadline {
+    return (this.#deadline ??= new EvaluationDeadline(this.limits.totalMs, this.options));
+  }
+
+  /** For resolvers: aborted when the time is over. */
+  get signal(): AbortSignal {
+    return this.deadline.signal;
+  }
 }
 
 /** Waits for one answer after the other, and evaluates anew with each. */
-async function finish(first: Evaluation, input: EvaluationInput, deadline: EvaluationDeadline): Promise<SpfOutcome> {
-  const answers = new AnswersSoFar(input.options.resolver);
+async function finish(first: Evaluation, question: SpfQuestion): Promise<SpfOutcome> {
+  const { deadline, identity, options } = question;
+  const answers = new AnswersSoFar(options.resolver);
   let evaluation = first;
   while (evaluation.awaited !== undefined) {
     answers.keep(evaluation.awaited, await deadline.wait(evaluation.awaited.answer));
     if (deadline.problem !== undefined) break;
-    evaluation = evaluate(input, answers);
+    evaluation = evaluate(question, answers);
   }
   deadline.stop();
-  return outcomeOf(evaluation, input.identity, deadline.problem);
+  return outcomeOf(evaluation, identity, deadline.problem);
 }
 
 /** A resolver, and the answers that an evaluation has waited for. */

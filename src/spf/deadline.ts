@@ -4,7 +4,7 @@
  * Costs nothing while every answer is known already: the clock starts with the first answer that has
  * to be waited for, and the signal for the resolver is made when the resolver first asks for it.
  */
-import type { DnsAnswer, LookupOptions } from '../dns/resolver.js';
+import type { DnsAnswer } from '../dns/resolver.js';
 import { errorText } from '../mail/error-text.js';
 
 /** The longest time a timer can be set for. */
@@ -18,7 +18,7 @@ export interface DeadlineSettings {
   readonly signal?: AbortSignal;
 }
 
-export class EvaluationDeadline implements LookupOptions {
+export class EvaluationDeadline {
   /** Why the evaluation has to end; undefined while it may go on. */
   problem: string | undefined = undefined;
   readonly #totalMs: number;
@@ -31,7 +31,7 @@ export class EvaluationDeadline implements LookupOptions {
     this.#settings = settings;
   }
 
-  /** For resolvers: aborted when the time is over. */
+  /** It is aborted when the time is over. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     return this.#controller.signal;

@@ -9,7 +9,7 @@
  */
 import { reverseName, type Ip } from '../mail/ip.js';
 import type { DnsAnswer, LookupOptions, Mx, RecordData, RecordType, Resolver } from '../dns/resolver.js';
-import { clientWords, firstMatch, isAmong, wholeAddress, type ClientWords, type DualMasks } from './address-match.js';
+import { firstMatch, isAmong, wholeAddress, type DualMasks } from './address-match.js';
 import { failedAnswer } from './deadline.js';
 import { fitQueryName, isCheckable, isQueryName, isWithin, withoutFinalDot } from './domain.js';
 import type { Identity } from './identity.js';
@@ -40,13 +40,12 @@ export interface AwaitedAnswer {
   readonly answer: Promise<DnsAnswer<unknown>>;
 }
 
-export interface EvaluationInput {
+/** What is judged, and how; resolvers are given it for their options. */
+export interface EvaluationInput extends LookupOptions {
   readonly identity: Identity;
   readonly query: SpfQuery;
   readonly options: SpfOptions;
   readonly limits: SpfLimits;
-  /** What resolvers are told. */
-  readonly lookupOptions: LookupOptions;
 }
 
 /** An evaluation that came to its end, or to an answer that it waits for. */
@@ -72,7 +71,6 @@ export class Evaluation implements MacroValues {
   readonly trace: RecordTrace | undefined;
   readonly #input: EvaluationInput;
   readonly #resolver: Resolver;
-  readonly #client: ClientWords;
   /** Octets of the records that were read. */
   #octets = 0;
   #exp: TargetModifier | undefined = undefined;
@@ -82,7 +80,6 @@ export class Evaluation implements MacroValues {
   constructor(input: EvaluationInput, resolver: Resolver) {
     this.#input = input;
     this.#resolver = resolver;
-    this.#client = clientWords(input.query.ip);
     this.trace = input.options.trace ? recordTrace(input.identity.domain) : undefined;
   }
 
@@ -171,7 +168,7 @@ export class Evaluation implements MacroValues {
   #evaluate(record: SpfRecord, at: RecordPosition): SpfResultCode | 'waiting' {
     for (const step of record.steps) {
       if (step.kind === 'networks') {
-        const index = firstMatch(step, this.#client);
+        const index = firstMatch(step, this.ip);
         if (at.trace !== undefined) traceNetworks(at.trace, step, index);
         const directive = step.directives[index];
         if (directive === undefined) continue;
@@ -292,7 +289,7 @@ export class Evaluation implements MacroValues {
     if (answer === undefined) return 'waiting';
     term?.lookups.push(lookupTrace(target, type, answer));
     if (answer.kind === 'failed') return this.#fails(directive.text, failedText(target, type, answer.problem));
-    if (answer.kind === 'found') return isAmong(this.#client, answer.records, directive) ? 'match' : 'no match';
+    if (answer.kind === 'found') return isAmong(this.ip, answer.records, directive) ? 'match' : 'no match';
     this.#countVoid();
     return 'no match';
   }
@@ -361,7 +358,7 @@ export class Evaluation implements MacroValues {
       lookups?.push(lookupTrace(name, type, addresses));
       if (addresses.kind === 'void') this.#countVoid();
       if (this.voids > this.#input.limits.voids) break;
-      if (addresses.kind === 'found' && isAmong(this.#client, addresses.records, wholeAddress)) validated.push(name);
+      if (addresses.kind === 'found' && isAmong(this.ip, addresses.records, wholeAddress)) validated.push(name);
     }
     return validated;
   }
@@ -430,7 +427,7 @@ export class Evaluation implements MacroValues {
 
   #lookup<T extends RecordType>(name: string, type: T): DnsAnswer<RecordData[T]> | Promise<DnsAnswer<RecordData[T]>> {
     try {
-      return this.#resolver.lookup(name, type, this.#input.lookupOptions);
+      return this.#resolver.lookup(name, type, this.#input);
     } catch (error) {
       return failedAnswer(error);
     }

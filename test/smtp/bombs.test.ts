@@ -101,6 +101,8 @@ const bombs: readonly (readonly [what: string, parts: Parts])[] = [
   ['open brackets', addressed('<')],
   ['quoted names', addressed('"a" <b@c>,')],
   ['encoded words', addressed('=?utf-8?q?=61?= ')],
+  ['encoded words within the bounds', addressed('=?utf-8?q?a=40b.example?= ', 15_000)],
+  ['encoded words of as many domains', { fields: [signature('from'), `From: ${Array.from({ length: 600 }, (_, i) => `=?x${i}?q?a=40b${i}.x?=`).join('\r\n ')}`] }],
   ['encoded words in the subject', { fields: ['From: a@y.example', `Subject: ${folded('=?utf-8?b?YQ==?= ', half)}`] }],
   ['encoded words of charsets that do not exist', { fields: ['From: a@y.example', `Subject: ${folded('=?x?q?a?= ', half)}`] }],
   ['folds', { fields: [signature('from:x'), 'From: a@y.example', `X: ${'a\r\n '.repeat(80_000)}a`] }],

@@ -6,6 +6,8 @@
  *     temperror                        deferred
  *     softfail, neutral, none, pass    taken
  *
+ * permerror is also what has more than 16,384 octets of records: no domain has, and they would hold up others.
+ *
  * The result is recorded in Received-SPF and Authentication-Results, in the quarantine's index and in the log. Not
  * asked: clients in relay_networks, whitelisted mail, and hosts in the setting spf_forwarders, which forward mail of
  * others: such a host must say a HELO name that the setting lists, and have a forward-confirmed reverse name that it

@@ -18,9 +18,21 @@ const endings = ['relayed', 'rejected', 'discarded', 'deferred', 'refused'] as c
 
 /**
  * Why a client or a recipient is turned away before there is a mail: too many connections, too many errors, a line
- * that does not end, a domain that is not ours, the MTA's refusal, a plugin's.
+ * that does not end, a client that is idle, a command that cannot be carried out, a domain that is not ours, the MTA's
+ * refusal, a plugin's; a fault of ours, a stop.
  */
-const awayReasons = ['connections', 'errors', 'line', 'relaying', 'mta', 'plugin'] as const;
+const awayReasons = [
+  'connections',
+  'errors',
+  'line',
+  'idle',
+  'command',
+  'relaying',
+  'mta',
+  'plugin',
+  'fault',
+  'stopping',
+] as const;
 export type AwayReason = (typeof awayReasons)[number];
 
 /** RFC 7208 §2.6. */

@@ -166,7 +166,7 @@ export class Connection implements SocketUser {
   }
 
   #answerTo(line: Buffer): Eventual<Reply> {
-    if (this.#listener.stopping && !this.#session.busy) return shuttingDown;
+    if (this.#listener.stopping && !this.#session.busy) return this.#toldOf(shuttingDown, 'stopping');
     try {
       return this.#dispatch(parseCommand(line));
     } catch (error) {
@@ -216,13 +216,17 @@ export class Connection implements SocketUser {
 
   #broken(error: unknown): Reply {
     this.#listener.services.log.error({ session: this.#session.id, problem: errorStack(error) }, 'command failed');
-    return reply(421, '4.3.0', 'Internal error, closing connection');
+    return this.#toldOf(reply(421, '4.3.0', 'Internal error, closing connection'), 'fault');
   }
 
-  /** The journal is told of it. */
   #sendAway(answer: Reply, reason: AwayReason): void {
+    this.#say(this.#toldOf(answer, reason));
+  }
+
+  /** The journal is told that the session ends by this reply. */
+  #toldOf(answer: Reply, reason: AwayReason): Reply {
     this.#session.sentAway(answer, reason);
-    this.#say(answer);
+    return answer;
   }
 
   /** The only place where a reply is made octets. */
@@ -283,7 +287,8 @@ export class Connection implements SocketUser {
     const idleEnd = this.#text ? this.#socket.lastRead + this.#listener.idleMs : Infinity;
     if (now <= Math.min(this.#deadline, this.#sessionEnd, idleEnd)) return;
     if (this.#handshake) this.#handshake();
-    else this.#say(reply(421, '4.4.2', 'Timeout, closing connection'));
+    else if (this.#session.lingers) this.#say(timeout);
+    else this.#sendAway(timeout, 'idle');
   }
 
   /** Shutting down: whoever is not in a transaction goes now. */
@@ -313,6 +318,7 @@ function localAddressOf(socket: net.Socket): LocalAddress | undefined {
   return ip && { ip, port: socket.localPort ?? 0 };
 }
 
+const timeout = reply(421, '4.4.2', 'Timeout, closing connection');
 const shuttingDown = reply(421, '4.3.2', 'Shutting down');
 const readyForTls = reply(220, '2.0.0', 'Ready to start TLS');
 

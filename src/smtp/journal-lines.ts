@@ -96,6 +96,8 @@ const hostOf = (name: ClientName | undefined): string | undefined =>
 export interface AboutTransaction {
   readonly transaction?: SmtpTransaction | undefined;
   readonly recipient?: { readonly text: string; readonly domain: string } | undefined;
+  /** The reverse-path, where there is no transaction yet. */
+  readonly from?: string | undefined;
 }
 
 export interface TurnedAway extends AboutTransaction {
@@ -118,7 +120,7 @@ export function turnedAwayLine(client: JournalClient, away: TurnedAway): Journal
     stage,
     // Where we are no server for the domain, it is nobody's here.
     domain: recipient && (verdict === 'turned away' ? '' : recipient.domain),
-    from: transaction?.sender.reversePath,
+    from: transaction?.sender.reversePath ?? away.from,
     to: recipient && [{ address: recipient.text, reply }],
     ip: client.ip,
     host: hostOf(client.name),

@@ -5,13 +5,14 @@
  */
 import type { Recipient } from '../hooks/plugin.js';
 import { type Address, type PathArgument, needsSmtpUtf8 } from '../mail/address.js';
-import type { Result } from '../mail/result.js';
+import { type Result, wrong } from '../mail/result.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { type Ip, inAny } from '../mail/ip.js';
-import { type Reply, closing, localProblem, reply } from '../mail/reply.js';
+import { type Reply, closing, isTemporary, localProblem, reply } from '../mail/reply.js';
 import type { AwayReason } from '../metrics/gate.js';
 import type { Command } from './command/command.js';
 import { dispose } from './dispose.js';
+import type { AboutTransaction } from './journal-lines.js';
 import { IncomingMessage } from './message/incoming.js';
 import { readMailParameters } from './command/mail-parameters.js';
 import { RecipientJudgement } from './recipient-judgement.js';
@@ -39,6 +40,7 @@ export class SmtpSession {
   #isDisposing = false;
   #isGone = false;
   #refusedRecipients = 0;
+  #answeredMails = 0;
   /** The turn of /srv in which the client was last replied to. */
   #repliedIn = -1;
 
@@ -66,6 +68,11 @@ export class SmtpSession {
   /** A transaction is under way: what is said now must be allowed to finish. */
   get busy(): boolean {
     return this.#transaction !== undefined;
+  }
+
+  /** Nothing is under way, and a mail was answered before: who lingers now has got what it came for. */
+  get lingers(): boolean {
+    return this.#answeredMails > 0 && this.#transaction === undefined;
   }
 
   /** Are the next octets text of the message? */
@@ -117,7 +124,7 @@ export class SmtpSession {
       case 'help':
         return help;
       case 'malformed':
-        return reply(501, '5.5.4', command.problem);
+        return this.#malformed(command);
       case 'unknown':
         return this.#unknown(command.line);
     }
@@ -143,24 +150,48 @@ export class SmtpSession {
   }
 
   #mail(argument: Result<PathArgument>): Eventual<Reply> {
-    if (this.#plugins.helo === '') return heloFirst;
-    if (this.#transaction) return reply(503, '5.5.1', 'Nested MAIL command');
-    if (!argument.ok) return reply(501, '5.1.7', `Bad sender address: ${argument.problem}`);
+    const sender = this.#senderOf(argument);
+    return sender.ok ? this.#begin(sender.value) : sender.problem;
+  }
+
+  #senderOf(argument: Result<PathArgument>): Result<Sender, Reply> {
+    if (this.#plugins.helo === '') return wrong(this.#declined('mail', heloFirst));
+    if (this.#transaction) return wrong(this.#declined('mail', reply(503, '5.5.1', 'Nested MAIL command')));
+    const no = (code: string, problem: string): Result<never, Reply> =>
+      wrong(this.#declined('mail', reply(501, code, `Bad sender address: ${problem}`)));
+    if (!argument.ok) return no('5.1.7', argument.problem);
     const { path, parameters } = argument.value;
-    if (path.kind === 'postmaster') return reply(501, '5.1.7', 'Bad sender address: no domain');
-    const asked = readMailParameters(parameters, this.#services.settings.max_size);
-    if (!asked.ok) return asked.problem;
-    const { smtpUtf8, eightBit } = asked.value;
+    if (path.kind === 'postmaster') return no('5.1.7', 'no domain');
     const address = path.kind === 'mailbox' ? path.address : undefined;
+    const from = address?.text ?? '';
+    const asked = readMailParameters(parameters, this.#services.settings.max_size);
+    if (!asked.ok) return wrong(this.#declined('mail', asked.problem, { from }));
+    const { smtpUtf8, eightBit } = asked.value;
     if (address && needsSmtpUtf8(address) && !smtpUtf8)
-      return reply(553, '5.6.7', 'Non-ASCII sender address without SMTPUTF8');
-    return this.#begin({
-      reversePath: address?.text ?? '',
-      domain: address?.domain ?? '',
-      smtpUtf8,
-      eightBit,
-      parameters: parameters.size === 0 ? undefined : wordsOf(parameters),
-    });
+      return wrong(this.#declined('mail', reply(553, '5.6.7', 'Non-ASCII sender address without SMTPUTF8'), { from }));
+    return {
+      ok: true,
+      value: {
+        reversePath: from,
+        domain: address?.domain ?? '',
+        smtpUtf8,
+        eightBit,
+        parameters: parameters.size === 0 ? undefined : wordsOf(parameters),
+      },
+    };
+  }
+
+  #malformed({ problem, verb }: Extract<Command, { readonly kind: 'malformed' }>): Reply {
+    const answer = reply(501, '5.5.4', problem);
+    return verb === undefined ? answer : this.#declined(verb, answer, { transaction: this.#transaction });
+  }
+
+  /** Nothing comes of the command: the journal is told, for somebody may ask for the mail. */
+  #declined(stage: 'mail' | 'rcpt', answer: Reply, about: AboutTransaction = {}): Reply {
+    this.#services.metrics.turnedAway('command');
+    const verdict = isTemporary(answer) ? 'deferred' : 'turned away';
+    this.#plugins.enter(stage, answer, { reason: answer.text, verdict, ...about });
+    return answer;
   }
 
   #begin(sender: Sender): Eventual<Reply> {
@@ -179,11 +210,9 @@ export class SmtpSession {
   #rcpt(argument: Result<PathArgument>): Eventual<Reply> {
     const transaction = this.#transaction;
     if (!transaction) return this.#plugins.helo === '' ? heloFirst : mailFirst;
-    if (transaction.recipients.length >= this.#services.settings.max_recipients)
-      return reply(452, '4.5.3', 'Too many recipients');
     const answer = argument.ok
       ? this.#recipient(transaction, argument.value)
-      : reply(501, '5.1.3', `Bad recipient address: ${argument.problem}`);
+      : this.#declined('rcpt', reply(501, '5.1.3', `Bad recipient address: ${argument.problem}`), { transaction });
     return after(answer, (said) => {
       if (said.code !== 250) this.#refusedRecipients++;
       return said;
@@ -191,13 +220,16 @@ export class SmtpSession {
   }
 
   #recipient(transaction: SmtpTransaction, { path, parameters }: PathArgument): Eventual<Reply> {
+    const address = path.kind === 'mailbox' ? path.address : undefined;
+    const no = (answer: Reply): Reply => this.#declined('rcpt', answer, { transaction, recipient: address });
+    if (transaction.recipients.length >= this.#services.settings.max_recipients)
+      return no(reply(452, '4.5.3', 'Too many recipients'));
     const [unknown] = parameters.keys();
-    if (unknown !== undefined) return reply(555, '5.5.4', `Parameter not supported: ${unknown}`);
-    if (path.kind === 'null') return reply(501, '5.1.3', 'Bad recipient address: empty');
-    if (path.kind === 'postmaster') return this.#add(transaction, this.#postmaster(), 'postmaster', '');
-    const { address } = path;
+    if (unknown !== undefined) return no(reply(555, '5.5.4', `Parameter not supported: ${unknown}`));
+    if (path.kind === 'null') return no(reply(501, '5.1.3', 'Bad recipient address: empty'));
+    if (address === undefined) return this.#add(transaction, this.#postmaster(), 'postmaster', '');
     if (needsSmtpUtf8(address) && !transaction.sender.smtpUtf8)
-      return reply(553, '5.6.7', 'Non-ASCII recipient address without SMTPUTF8');
+      return no(reply(553, '5.6.7', 'Non-ASCII recipient address without SMTPUTF8'));
     if (this.#relaying) return this.#add(transaction, address, 'relay', '');
     return this.#local(transaction, address);
   }
@@ -218,7 +250,8 @@ export class SmtpSession {
     } catch (error) {
       return this.#plugins.broken(error, 'rcpt', { transaction, recipient: address });
     }
-    if (transaction.kind !== undefined && transaction.domain !== address.domain) return otherTransaction;
+    if (transaction.kind !== undefined && transaction.domain !== address.domain)
+      return this.#declined('rcpt', otherTransaction, { transaction, recipient: address });
     const known = this.#services.refusals.recall(address.text);
     if (known) return this.#refusedByMta(transaction, address, known);
     return this.#judged(transaction, address);
@@ -237,19 +270,26 @@ export class SmtpSession {
     return answer;
   }
 
-  /** The connection ends this session by a reply of its own. */
-  sentAway(answer: Reply, reason: AwayReason): void {
-    this.#services.metrics.turnedAway(reason);
-    const stage = this.#transaction ? 'rcpt' : this.#plugins.helo === '' ? 'connect' : 'mail';
-    const why = {
-      plugin: 'limits',
-      reason: answer.text,
-      verdict: 'turned away',
-      transaction: this.#transaction,
-    } as const;
+  /** The connection ends this session by a reply of its own. What has come of a message is dropped. */
+  sentAway(answer: Reply, kind: AwayReason): void {
+    this.#services.metrics.turnedAway(kind);
+    const plugin = kind === 'fault' || kind === 'stopping' ? undefined : 'limits';
+    const transaction = this.#transaction;
+    const why = { plugin, reason: answer.text, transaction };
+    if (this.#message) {
+      this.#dropMessage();
+      return this.#plugins.enter('data', answer, { ...why, recipient: transaction?.recipients[0] });
+    }
+    const stage = transaction ? 'rcpt' : this.#plugins.helo === '' ? 'connect' : 'mail';
+    const away = { ...why, verdict: 'turned away' } as const;
     // Whoever floods us with connections must not flood the log: the journal counts him.
-    if (reason === 'connections') this.#plugins.enter(stage, answer, why);
-    else this.#plugins.turnedAway(stage, answer, why);
+    if (kind === 'connections') this.#plugins.enter(stage, answer, away);
+    else this.#plugins.turnedAway(stage, answer, away);
+  }
+
+  #dropMessage(): void {
+    void this.#message?.discard();
+    this.#message = undefined;
   }
 
   #judged(transaction: SmtpTransaction, address: Address): Eventual<Reply> {
@@ -272,7 +312,7 @@ export class SmtpSession {
   ): Reply {
     const { text, localPart, domain: own } = recipient;
     const added = transaction.add({ text, localPart, domain: own, objection }, kind, domain);
-    return added === 'added' ? recipientOk : otherTransaction;
+    return added === 'added' ? recipientOk : this.#declined('rcpt', otherTransaction, { transaction, recipient });
   }
 
   #data(): Reply {
@@ -316,6 +356,7 @@ export class SmtpSession {
       this.#isDisposing = false;
       if (this.#isGone) this.#leave();
       else this.#endTransaction();
+      this.#answeredMails++;
       const discarded = message.discard();
       if (discarded) await discarded;
     }
@@ -335,8 +376,7 @@ export class SmtpSession {
   /** The client has gone, or is another one now. A message without its end is dropped. */
   closed(): void {
     if (this.#message) this.#brokenOff();
-    void this.#message?.discard();
-    this.#message = undefined;
+    this.#dropMessage();
     if (this.#isDisposing) this.#isGone = true;
     else this.#leave();
   }

@@ -156,6 +156,116 @@ test('turned away before there was a mail: relaying, too many errors, too many c
     assert.deepEqual(foreign.to, [{ address: 'x@other.example', reply: '550 5.7.1 Relaying denied' }]);
   }));
 
+/** [what the client says behind EHLO, the lines: verdict, stage, from, to, reply] */
+const declined: readonly (readonly [said: readonly string[], ...lines: (readonly (string | undefined)[])[]])[] = [
+  [['MAIL FRM:<a@b.example>'], ['turned away', 'mail', undefined, undefined, '501 5.5.4 Syntax: MAIL FROM:<address>']],
+  [['MAIL FROM:<a@>'], ['turned away', 'mail', undefined, undefined, '501 5.1.7 Bad sender address: ']],
+  [['MAIL FROM:<postmaster>'], ['turned away', 'mail', undefined, undefined, '501 5.1.7 Bad sender address: ']],
+  [['MAIL FROM:<a@b.example> SIZE=99999999'], ['turned away', 'mail', 'a@b.example', undefined, '552 5.3.4 ']],
+  [['MAIL FROM:<a@b.example> X=1'], ['turned away', 'mail', 'a@b.example', undefined, '555 5.5.4 ']],
+  [
+    ['MAIL FROM:<gr\u00fc\u00df@b.example>'],
+    ['turned away', 'mail', 'gr\u00fc\u00df@b.example', undefined, '553 5.6.7 '],
+  ],
+  [
+    ['MAIL FROM:<a@b.example>', 'MAIL FROM:<c@d.example>'],
+    ['turned away', 'mail', undefined, undefined, '503 5.5.1 Nested MAIL command'],
+  ],
+  [
+    ['MAIL FROM:<a@b.example>', 'RCPT FOR:<alice@example.com>'],
+    ['turned away', 'rcpt', 'a@b.example', undefined, '501 5.5.4 Syntax: RCPT TO:<address>'],
+  ],
+  [
+    ['MAIL FROM:<a@b.example>', 'RCPT TO:<alice@>'],
+    ['turned away', 'rcpt', 'a@b.example', undefined, '501 5.1.3 Bad recipient address: '],
+  ],
+  [
+    ['MAIL FROM:<a@b.example>', 'RCPT TO:<>'],
+    ['turned away', 'rcpt', 'a@b.example', undefined, '501 5.1.3 Bad recipient address: empty'],
+  ],
+  [
+    ['MAIL FROM:<a@b.example>', 'RCPT TO:<alice@example.com> NOTIFY=NEVER'],
+    ['turned away', 'rcpt', 'a@b.example', 'alice@example.com', '555 5.5.4 Parameter not supported: NOTIFY'],
+  ],
+  [
+    [
+      'MAIL FROM:<a@b.example>',
+      'RCPT TO:<alice@example.com>',
+      'RCPT TO:<bob@example.com>',
+      'RCPT TO:<carl@example.com>',
+    ],
+    ['deferred', 'rcpt', 'a@b.example', 'carl@example.com', '452 4.5.3 Too many recipients'],
+  ],
+  [
+    ['MAIL FROM:<a@b.example>', 'RCPT TO:<alice@example.com>', 'RCPT TO:<x@example.net>'],
+    ['deferred', 'rcpt', 'a@b.example', 'x@example.net', '452 4.5.3 Send this recipient in a transaction of its own'],
+  ],
+  [
+    ['MAIL FROM:<a@b.example>', 'RCPT TO:<alice@example.com>', 'RCPT TO:<nobody@example.com>'],
+    [
+      'deferred',
+      'rcpt',
+      'a@b.example',
+      'nobody@example.com',
+      '452 4.5.3 Send this recipient in a transaction of its own',
+    ],
+  ],
+  [[`MAIL FROM:<${'x'.repeat(5000)}`], ['turned away', 'mail', undefined, undefined, '421 5.5.2 Line too long']],
+];
+for (const [said, ...expected] of declined) {
+  test(`the journal has who was told no: ${said.at(-1)?.slice(0, 60)}`, () =>
+    withMx({ markers: [...markers, 'example.net/users/valid/x'], settings: ['max_recipients=2'] }, async (mx) => {
+      await mx.say(hello, ...said);
+      const lines = await linesOf(mx, expected.length);
+      assert.equal(lines.length, expected.length);
+      for (const [i, [verdict, stage, from, recipient, reply = '']] of expected.entries()) {
+        const line = lines[i];
+        assert.deepEqual(
+          [line?.verdict, line?.stage, line?.from, line?.to?.[0]?.address],
+          [verdict, stage, from, recipient],
+        );
+        assert.ok(line?.reply?.startsWith(reply) === true, line?.reply);
+        assert.equal(line?.ip, '127.0.0.1');
+      }
+    }));
+}
+
+test('MAIL without EHLO is in the journal, what follows it is not', () =>
+  withMx({}, async (mx) => {
+    await mx.say('MAIL FROM:<a@b.example>', ...to('alice@example.com'), 'DATA', 'QUIT');
+    await mx.say(hello, 'MAIL FROM:<a@>', ...to('alice@example.com'), 'DATA', 'QUIT');
+    const lines = await linesOf(mx, 2);
+    await sleep(500);
+    assert.deepEqual(
+      (await linesOf(mx, 2)).map(({ stage, reply }) => `${stage} ${reply?.slice(0, 9)}`),
+      ['mail 503 5.5.1', 'mail 501 5.1.7'],
+    );
+    assert.equal(lines.length, 2);
+  }));
+
+test('who is idle for too long: before its mail, in the middle of it, and not behind it', () =>
+  withMx({ settings: ['command_timeout=300ms', 'data_timeout=300ms'] }, async (mx) => {
+    const waiting = await mx.connect();
+    assert.match(await waiting.reply(), /^421 4\.4\.2 /);
+    const halfway = await RawClient.open({ port: mx.port });
+    await halfway.sayAll(...mail(), ...to('alice@example.com'), 'DATA');
+    halfway.write('Subject: half\r\n');
+    assert.match(await halfway.reply(), /^421 4\.4\.2 /);
+    const served = await mx.connect();
+    for (const line of [...mail(), ...to('alice@example.com'), 'DATA', text]) await served.say(line);
+    assert.match(await served.reply(), /^421 4\.4\.2 /);
+    const lines = await linesOf(mx, 3);
+    assert.deepEqual(
+      lines.map(({ verdict, stage, plugin, to: [first] = [] }) => [verdict, stage, plugin, first?.address]),
+      [
+        ['turned away', 'connect', 'limits', undefined],
+        ['deferred', 'data', 'limits', 'alice@example.com'],
+        ['relayed', 'dot', undefined, 'alice@example.com'],
+      ],
+    );
+    assert.match(lines[1]?.reply ?? '', /^421 4\.4\.2 Timeout/);
+  }));
+
 test('a client that leaves in the middle of its mail', async () => {
   await withMx({}, async (mx) => {
     const client = await mx.connect();

@@ -13,7 +13,8 @@ export type Command =
   | { readonly kind: 'data' | 'rset' | 'noop' | 'quit' | 'vrfy' | 'help' }
   | { readonly kind: 'starttls' }
   | { readonly kind: 'xclient'; readonly attributes: Result<XclientAttributes> }
-  | { readonly kind: 'malformed'; readonly problem: string }
+  /** `verb`: what it was to be, where the journal tells of it. */
+  | { readonly kind: 'malformed'; readonly problem: string; readonly verb?: 'mail' | 'rcpt' }
   /** `line` is the whole of it, octets as latin1. */
   | { readonly kind: 'unknown'; readonly line: string };
 
@@ -76,11 +77,12 @@ const helo = (name: string, extended: boolean): Command =>
   heloName.test(name) ? { kind: 'helo', name, extended } : malformed('HELO takes one name of printable ASCII');
 
 /** RFC 5321 §4.1.1.2, §4.1.1.3. White space behind the colon is borne, for many clients send it. */
+const syntax = { mail: 'Syntax: MAIL FROM:<address>', rcpt: 'Syntax: RCPT TO:<address>' } as const;
 const pathPrefix = { mail: /^FROM:[ \t]*/i, rcpt: /^TO:[ \t]*/i } as const;
 
 function withPath(kind: 'mail' | 'rcpt', argument: string): Command {
   const matched = pathPrefix[kind].exec(argument);
-  if (!matched) return malformed(kind === 'mail' ? 'Syntax: MAIL FROM:<address>' : 'Syntax: RCPT TO:<address>');
+  if (!matched) return { kind: 'malformed', verb: kind, problem: syntax[kind] };
   const path = argument.slice(matched[0].length);
   return { kind, argument: isAscii(path) ? parsePathText(path) : parsePathArgument(Buffer.from(path, 'latin1')) };
 }

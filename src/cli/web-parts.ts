@@ -63,6 +63,7 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
     changeExpiry: (domain, words) => changeExpiry(words, { tree: markers, domain }),
     reader: openContentReader(),
     checkSpf: async (query) => checkHost(query, { resolver: resolver.value, trace: true }),
+    replay: replayed(settings),
     stats: new StatsCache(settings.spam),
     mailCounts: new MailCounts(journalDir(settings.state)),
     ...(settings.digest_url !== '' && { links: new Links(settings.state) }),
@@ -75,6 +76,16 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
     onError: (error) => log.error({ err: error }, 'quarantine page'),
   };
   return { ok: true, value: parts };
+}
+
+/** What it takes to judge a mail is loaded when the first one is. */
+function replayed(settings: Settings): WebParts['replay'] {
+  let judge: WebParts['replay'] | undefined;
+  return async (ref) => {
+    const { replaying } = await import('./test/replay.js');
+    judge ??= replaying(settings);
+    return judge(ref);
+  };
 }
 
 /** `ip` comes first: fail2ban looks for it, and for `log-in failed`. */

@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { changingDomain } from './changing/domain.js';
-import { changingMails } from './changing/mails.js';
+import { changingMails, replayingMails } from './changing/mails.js';
 import { digestApp } from './pages/digest.js';
 import { authenticated, checkHost, knowClient, readableForm, sameSite, secureHeaders, type Vars } from './guard.js';
 import { login } from './login/login.js';
@@ -35,6 +35,7 @@ export function webApp(parts: WebParts): Hono<Vars> {
   readingMail(app, parts);
   readingJournal(app, parts);
   changingMails(app, parts);
+  replayingMails(app, parts);
   changingDomain(app, parts);
   return app;
 }

@@ -5,11 +5,13 @@ import type { ContentReader } from '../mime/content-reader.js';
 import type { Network } from '../mail/ip.js';
 import type { MailCounts } from '../journal/sums/mail-sums.js';
 import type { ReleaseOptions } from '../quarantine/care/release.js';
+import type { MailRef } from '../quarantine/disk/mail-ref.js';
 import type { Relay } from '../relay/relay.js';
 import type { MarkerRules, MarkerWriter } from '../srv/markers.js';
 import type { ExpiryChange, ExpiryWords } from '../srv/expiry.js';
 import type { Expiry, CheckSwitch, SwitchFiles } from './pages/domains.js';
 import type { Sessions } from './login/sessions.js';
+import type { Replay } from './replay-page.js';
 import type { SpfCheck } from './pages/spf-part.js';
 import type { StatsCache } from './stats-cache.js';
 import type { Tokens } from './login/tokens.js';
@@ -37,6 +39,8 @@ export interface WebParts {
   readonly changeExpiry: (domain: string, words: ExpiryWords) => ExpiryChange;
   readonly reader: ContentReader;
   readonly checkSpf: SpfCheck;
+  /** It judges a kept mail by today's plugins, markers and DNS; nothing is sent, stored or remembered. */
+  readonly replay: (ref: MailRef) => Promise<Replay>;
   readonly stats: StatsCache;
   readonly mailCounts: MailCounts;
   readonly tokens: Tokens;

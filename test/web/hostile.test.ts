@@ -256,6 +256,7 @@ const reader = (refs: readonly string[], who: Who): fc.Arbitrary<Request> =>
 const actions = [
   '/release',
   '/delete',
+  '/replay',
   '/marker/create',
   '/marker/remove',
   '/zones',

@@ -1,9 +1,7 @@
 /** `postern test`: what would become of a mail, and what each plugin thinks of it. Sends nothing, stores nothing. */
 import { readFileSync } from 'node:fs';
-import { Writable } from 'node:stream';
 import { parseIp } from '../../mail/ip.js';
-import { createLogger } from '../../log.js';
-import { openKeptMail, unicode, type KeptMail } from '../../quarantine/look/kept-mail.js';
+import { openKeptMail, type KeptMail } from '../../quarantine/look/kept-mail.js';
 import { locate } from '../../quarantine/disk/mail-ref.js';
 import type { Settings } from '../../settings/settings.js';
 import { misused, type SettingsTask } from '../command/command.js';
@@ -11,8 +9,8 @@ import { exit } from '../exit-codes.js';
 import { mailsNamed } from '../named-mails.js';
 import { jsonLine, render, shown, terminalOf } from '../terminal.js';
 import type { Line, Style } from '../../text/line.js';
-import { type MailToTry, type PluginSaid, type Tried, tryMail } from './try-mail.js';
-import { wireToTry } from '../wire.js';
+import { keptField, messageOf, tryOnce } from './replay.js';
+import type { MailToTry, PluginSaid, Tried } from './try-mail.js';
 import { failed } from '../complain.js';
 
 const noInput = 66; // EX_NOINPUT
@@ -24,19 +22,12 @@ export async function test(task: SettingsTask): Promise<number> {
 }
 
 async function run(mail: MailToTry, { settings, options, env }: SettingsTask): Promise<number> {
-  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const wired = await wireToTry(settings, createLogger(settings, { stream: silent, isTerminal: false }));
-  if (!wired.ok) return failed(exit.config, wired.problem);
-  const { content, relay, store } = wired.value;
-  try {
-    const tried = await tryMail(mail, wired.value);
-    const terminal = terminalOf(process.stdout, env);
-    const lines = linesOf(tried, { all: options.has('all'), settings, mail });
-    process.stdout.write(options.has('json') ? jsonLine(tried) : render(lines, terminal));
-    return exit.ok;
-  } finally {
-    await Promise.all([content.close(), relay.close(), store.close()]);
-  }
+  const tried = await tryOnce(mail, settings);
+  if ('problems' in tried) return failed(exit.config, tried.problems);
+  const terminal = terminalOf(process.stdout, env);
+  const lines = linesOf(tried, { all: options.has('all'), settings, mail });
+  process.stdout.write(options.has('json') ? jsonLine(tried) : render(lines, terminal));
+  return exit.ok;
 }
 
 type TestOptions = ReadonlyMap<string, string>;
@@ -58,10 +49,7 @@ async function mailOf(options: TestOptions, settings: Settings): Promise<MailToT
 }
 
 function envelopeOf(options: TestOptions, kept: KeptMail | undefined): Omit<MailToTry, 'message'> | string {
-  const field = (name: string): string | undefined => {
-    const value = kept?.header.get(name);
-    return value === undefined ? undefined : unicode(value);
-  };
+  const field = (name: string): string | undefined => kept && keptField(kept, name);
   const address = options.get('ip') ?? field('X-REMOTE-IP');
   const ip = parseIp(address ?? '');
   if (!ip) return address === undefined ? '--ip is missing' : `--ip=${shown(address, 60)} is no address`;
@@ -96,16 +84,6 @@ async function keptMail(word: string, { spam }: Settings): Promise<KeptMail | un
   const [found] = await mailsNamed(word, spam);
   const file = found && (await locate(spam, found.ref));
   return file === undefined ? undefined : openKeptMail(file);
-}
-
-/** As it came: without our fields, of which X-REJECT-PLUGIN is the last (smtp/trace-fields). */
-async function messageOf({ header, message }: KeptMail): Promise<Buffer> {
-  const last = header.fields.findIndex(({ name }) => name === 'x-reject-plugin');
-  const [recipient, ...ours] = header.fields.slice(0, last + 1);
-  const skip = recipient === undefined ? 0 : ours.reduce((sum, { raw }) => sum + raw.length, 0);
-  const parts: Buffer[] = [];
-  for await (const part of message.parts()) parts.push(part);
-  return Buffer.concat(parts).subarray(skip);
 }
 
 const styles: Readonly<Record<PluginSaid['verdict'], Style>> = {

@@ -1,11 +1,15 @@
-/** Releases and deletes mails, several at once, by POST. Changes to domains are in domain.ts. */
+/**
+ * What can be done with mails by POST: they are released and deleted, several at once, and one is judged anew. Changes
+ * to domains are in domain.ts.
+ */
 import type { Context, Hono } from 'hono';
 import { deleteRecord, releaseRecord } from '../../audit/mail-records.js';
 import { discard } from '../../quarantine/care/discard.js';
 import { idOf, type MailRef, parseRef } from '../../quarantine/disk/mail-ref.js';
 import { release, type ReleaseResult } from '../../quarantine/care/release.js';
 import { back, type Form, formOf } from './forms.js';
-import type { Vars } from '../guard.js';
+import { ownAddress, type Vars } from '../guard.js';
+import { replayPage } from '../replay-page.js';
 import { say } from '../pages/layout.js';
 import type { WebParts } from '../parts.js';
 import { recordOf } from './recorder.js';
@@ -50,6 +54,23 @@ export function changingMails(app: Hono<Vars>, parts: WebParts): void {
         ? 'Select mails first.'
         : `Deleted ${mailsText(deleted)}${gone === 0 ? '' : `; ${mailsText(gone)} gone before`}.`;
     return back(c, form, { good: deleted > 0, text });
+  });
+}
+
+/** It changes nothing, but costs what a mail costs, and asks the DNS about it: no other site may ask for it. */
+export function replayingMails(app: Hono<Vars>, parts: WebParts): void {
+  app.post('/replay', async (c) => {
+    const { refs, form } = await mailsIn(c);
+    const [ref] = refs;
+    if (!ref) return c.notFound();
+    const session = c.get('session');
+    const view = {
+      session,
+      id: idOf(ref.filename),
+      replay: await parts.replay(ref),
+      back: ownAddress(form.get('back')),
+    };
+    return c.html(replayPage(view));
   });
 }
 

@@ -136,6 +136,7 @@ function mailForm({ session, ref, disposition, kept }: MailView): Html {
       kept
         ? html`<button class="main" formaction="/release" data-key="r">${again ? 'Release again' : 'Release'}</button>
             <button formaction="/release" name="form" value="attachment">Release as attachment</button>
+            <button formaction="/replay">Replay</button>
             <a class="button" href="${back}/raw" download>Download</a>
             <button
               class="danger"

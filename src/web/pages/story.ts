@@ -40,10 +40,10 @@ export function storyPage({ session, story, kept, back, hasMarker }: StoryView):
                 value="${back}"
               />
               <button class="main" formaction="/release" data-key="r">Release</button>
+              <button formaction="/replay">Replay</button>
               <a class="button" href="${mailAddress(kept)}">Open the refused mail</a>
             </form>`
       }
-      ${domain === '' ? '' : listButtons({ session, domain, from, ip, back, hasMarker })}
-      ${kept === undefined ? '' : html`<p class="hint">To judge it anew: <code>postern test --replay=${say(id, 40)}</code></p>`}`,
+      ${domain === '' ? '' : listButtons({ session, domain, from, ip, back, hasMarker })}`,
   });
 }

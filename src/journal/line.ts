@@ -159,7 +159,8 @@ function wordOf(value: unknown): PluginWord[] {
   const [plugin, given, text, points] = Array.isArray(value) ? (value as unknown[]) : [];
   const word = words.find((one) => one === given);
   if (typeof plugin !== 'string' || word === undefined) return [];
-  if (typeof points === 'number' && Number.isFinite(points)) return [[plugin, word, typeof text === 'string' ? text : '', points]];
+  if (typeof points === 'number' && Number.isFinite(points))
+    return [[plugin, word, typeof text === 'string' ? text : '', points]];
   return [typeof text === 'string' ? [plugin, word, text] : [plugin, word]];
 }
 

@@ -28,12 +28,12 @@ export interface JournalQuery {
 
 /** What may stand before the colon, and what it finds. */
 export const journalKeys = {
-  from: 'the sender: of the envelope, or who the mail says it is from',
+  from: 'the sender: of the envelope, or who the mail says it is from; <> for bounces',
   to: 'a recipient',
   subject: 'the subject',
   verdict: 'relayed, rejected, discarded, deferred, refused or turned away',
-  after: 'this day and later: 2026-11-20, today, yesterday, 7d, 2h',
-  before: 'before this day',
+  after: 'this day or time and later: 2026-11-20, 2026-11-20T14:30, today, yesterday, 7d, 2h',
+  before: 'before this day or time',
   domain: 'the hosted domain, whole',
   plugin: 'the plugin that decided, whole',
   reason: 'the reason',
@@ -133,6 +133,7 @@ const parts = (value: string, of: (line: JournalLine) => readonly (string | unde
 function testOf(key: Exclude<JournalKey, 'after' | 'before'> | 'any', value: string): JournalTest | string {
   switch (key) {
     case 'from':
+      if (value === '<>') return withTokens(exactTest('from', '', ({ from }) => from));
       return addressTest(value, (line) => [line.from, line.header_from]);
     case 'header-from':
       return addressTest(value, (line) => [line.header_from]);

@@ -50,7 +50,8 @@ export function takeDate(
   now: Date,
 ): string | undefined {
   const time = momentOf(value, now);
-  if (time === undefined || not) return `${key}: needs a day, such as ${key}:2026-11-20, ${key}:yesterday or ${key}:7d`;
+  if (time === undefined || not)
+    return `${key}: needs a day, such as ${key}:2026-11-20, ${key}:yesterday or ${key}:7d, or a time: ${key}:2026-11-20T14:30`;
   if (key === 'after') span.after = Math.max(time, span.after ?? -Infinity);
   else span.before = Math.min(time, span.before ?? Infinity);
   return undefined;
@@ -58,16 +59,17 @@ export function takeDate(
 
 const hourMs = 3_600_000;
 
-/** The first moment of a day (local time); with h, so many hours ago. */
+/** The first moment of a day, or of a minute (local time); with h, so many hours ago. */
 function momentOf(text: string, now: Date): number | undefined {
   const word = text.toLowerCase();
   const hours = /^(\d{1,4})h$/.exec(word)?.[1];
   if (hours !== undefined) return now.getTime() - Number(hours) * hourMs;
   const ago = /^(\d{1,4})d$/.exec(word)?.[1] ?? { today: '0', yesterday: '1' }[word];
   if (ago !== undefined) return new Date(now.getFullYear(), now.getMonth(), now.getDate() - Number(ago)).getTime();
-  const [, year, month, day] = /^(\d{4})-(\d{1,2})-(\d{1,2})$/.exec(word) ?? [];
+  const [, year, month, day, hour = 0, minute = 0] =
+    /^(\d{4})-(\d{1,2})-(\d{1,2})(?:t([01]?\d|2[0-3]):([0-5]\d))?$/.exec(word) ?? [];
   if (year === undefined) return undefined;
-  const date = new Date(Number(year), Number(month) - 1, Number(day));
+  const date = new Date(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute));
   return date.getDate() === Number(day) ? date.getTime() : undefined;
 }
 

@@ -24,7 +24,7 @@ export const runsOf = (value: string): readonly string[] => value.match(/[ !#-[\
 /** `key` is its name in the line. */
 export function exactTest<E>(key: string, value: string, of: (entry: E) => string | undefined): SearchTest<E> {
   const whole = value.toLowerCase();
-  const needles = /^[\w-]+$/.test(whole) ? [`"${key}":"${whole}"`] : [];
+  const needles = /^[\w-]*$/.test(whole) ? [`"${key}":"${whole}"`] : [];
   return { test: (entry) => of(entry)?.toLowerCase() === whole, needles };
 }
 

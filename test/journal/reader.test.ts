@@ -67,6 +67,8 @@ const searches: readonly [search: string, isFound: boolean][] = [
   ['from:nna@sender.example', false],
   ['from:@sender.example', true],
   ['from:@example', false],
+  ['from:<>', false],
+  ['-from:<>', true],
   ['anna@sender.example', true],
   ['1@sender.example', true],
   ['2@sender.example', false],
@@ -114,6 +116,30 @@ test('what the keys find', async (t) => {
     await care(dir);
   }
   assert.ok(fs.existsSync(path.join(dir, '2026-11-28/21.bloom')));
+});
+
+test('bounces are found by from:<>, and a time of the day by after: and before:', async (t) => {
+  const dir = folderFor(t);
+  write(dir, '2026-11-28/21', journalText({ ...relayed }) + journalText({ ...relayed, from: '', subject: 'bounce' }));
+  for (const state of ['without a filter', 'with one']) {
+    assert.deepEqual(subjects(await found(dir, 'from:<>')), ['bounce'], state);
+    assert.deepEqual(subjects(await found(dir, '-from:<>')), ['Angebot'], state);
+    await care(dir);
+  }
+  const minute = (ms: number): string => {
+    const at = new Date(Date.parse(relayed.time) + ms);
+    const two = (number: number): string => String(number).padStart(2, '0');
+    return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}`;
+  };
+  for (const [search, count] of [
+    [`after:${minute(0)}`, 2],
+    [`after:${minute(60_000)}`, 0],
+    [`before:${minute(60_000)}`, 2],
+    [`before:${minute(0)}`, 0],
+  ] as const)
+    assert.equal((await found(dir, search)).length, count, search);
+  for (const wrong of ['after:2026-11-28T24:00', 'after:2026-11-28T10', 'before:2026-11-28T10:60'])
+    assert.ok(!parseJournalQuery(wrong).ok, wrong);
 });
 
 test('a wrong search says what is wrong', () => {

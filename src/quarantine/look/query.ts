@@ -28,11 +28,11 @@ export type ParsedQuery = Result<Query>;
 
 /** What may stand before the colon, and what it finds. */
 export const queryKeys = {
-  from: 'the sender: of the envelope, or who the mail says it is from',
+  from: 'the sender: of the envelope, or who the mail says it is from; <> for bounces',
   to: 'the recipient',
   subject: 'the subject',
-  after: 'this day and later: 2026-11-20, today, yesterday, 7d, 2h',
-  before: 'before this day',
+  after: 'this day or time and later: 2026-11-20, 2026-11-20T14:30, today, yesterday, 7d, 2h',
+  before: 'before this day or time',
   larger: 'mails over this size: 500k, 2m',
   reason: 'the reason',
   plugin: 'the plugin that refused it, whole',
@@ -107,6 +107,7 @@ function testOf(key: Exclude<Key, 'after' | 'before' | 'is'> | 'any', value: str
     case 'any':
       return partTest(value, (entry) => textOf(entry), '\n');
     case 'from':
+      if (value === '<>') return exactTest('from', '', ({ from }) => from);
       return partTest(value, ({ from, headerFrom = '' }) => `${from}\n${headerFrom}`, '\n');
     case 'header-from':
       return partTest(value, ({ headerFrom = '' }) => headerFrom);

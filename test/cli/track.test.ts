@@ -10,6 +10,7 @@ import type { JournalLine } from '../../src/journal/line.js';
 import { newId } from '../../src/smtp/transaction-id.js';
 import { deferred, relayed, writerIn } from '../journal/support.js';
 import { inherited } from '../support/environment.js';
+import { needPeer } from '../support/peers.js';
 import { until } from '../support/until.js';
 
 const main = join(packageRoot, 'dist/src/main.js');
@@ -110,6 +111,16 @@ test('where nothing is found it says how far it looked and what comes closest, a
     assert.deepEqual([out, code], ['', 1], words.join(' '));
     assert.match(err, says);
   }
+});
+
+test('on a terminal a search says how far it has come, and leaves nothing of that behind', (t) => {
+  if (!needPeer(t, 'script')) return;
+  const command = `${process.execPath} ${main} track nothing-has-this-word --state=${state}`;
+  const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], {
+    encoding: 'utf8',
+    env: { ...inherited(), TERM: 'xterm' },
+  });
+  assert.match(stdout, /\r\[#+\.*\] \d+ % [^\r]*\x1b\[K\r\x1b\[Knothing found/);
 });
 
 test('what is wrong is said: keys, options, a journal that is not kept or not there', () => {

@@ -59,8 +59,9 @@ test('where all is well it says so, one line a finding, and ends with 0; nothing
       (recipient) => `RCPT TO:<${recipient}>`,
     ),
   );
-  // Nobody listens at 127.0.0.99, port 25.
-  assert.match(ran.stdout, /^(?:note|error) +port 25 /m);
+  // It is no address of this machine by name, and whoever has port 25 there is not ours.
+  assert.match(ran.stdout, /^(?:note|warning) +port 25 /m);
+  assert.equal(ran.code, 0);
 });
 
 test('check-config --live is the same, and its last line of JSON sums up', async (t) => {

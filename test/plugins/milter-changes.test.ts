@@ -558,6 +558,33 @@ test('a filter that is started anew is asked from its first moment on', async (t
   assert.match(await mx.send(), /^250 /);
 });
 
+test('a filter that is restarted under load loses no mail, doubles none, and lets none pass unseen', async (t) => {
+  const { mx, filters } = await stage(t, [{ tcp: true, answers: { E: [say.add('X-Seen', 'yes'), say.continue] } }]);
+  const [filter] = filters;
+  const port = filter?.port ?? 0;
+  const over = new AbortController();
+  const replies: string[] = [];
+  const clients = Array.from({ length: 4 }, async () => {
+    while (!over.signal.aborted) replies.push(await mx.send({ message: simple }));
+  });
+  for (let restart = 1; restart <= 3; restart++) {
+    await until(() => replies.filter((reply) => reply.startsWith('250 ')).length >= 5 * restart);
+    await filter?.stop();
+    await until(() => replies.at(-1)?.startsWith('451 4.3.0 ') === true);
+    await filter?.listen(port);
+  }
+  await until(() => replies.at(-1)?.startsWith('250 ') === true);
+  over.abort();
+  await Promise.all(clients);
+  const taken = replies.filter((reply) => reply.startsWith('250 '));
+  assert.deepEqual(
+    replies.filter((reply) => !/^(?:250|451 4\.3\.0) /.test(reply)),
+    [],
+  );
+  assert.equal(mx.delivered().length, taken.length);
+  assert.ok(mx.delivered().every((mail) => mail.includes('\r\nX-Seen: yes\r\n')));
+});
+
 test('large fields are cut for the filter and kept in the mail, large bodies come in pieces', async (t) => {
   const { mx, filters } = await stage(t, [{ answers: { E: [say.add('X-A', 'a'), say.continue] } }]);
   const long = `X-Long: ${'y'.repeat(70_000)}`;

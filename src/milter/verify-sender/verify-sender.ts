@@ -252,8 +252,8 @@ class VerifySender {
 
   eom(transaction: Verifying): Eventual<FinalAnswer> {
     const { state } = transaction;
-    if (!state.forwarded && (state.settled || !state.verdict)) return this.#finish(transaction);
-    return this.#finishLate(transaction);
+    if (state.forwarded || (state.verdict && !state.settled)) return this.#finishLate(transaction);
+    return this.#lateRefusal(transaction) ?? this.#finish(transaction); // the result may have come behind DATA
   }
 
   async #finishLate(transaction: Verifying): Promise<FinalAnswer> {

@@ -71,6 +71,21 @@ test('a result that comes later is acted on at DATA', () =>
     assert.equal((await client.data()).verdict, '550 5.7.23 SPF validation failed');
   }));
 
+for (const version of [6, 3])
+  test(`or at the end, where it comes between DATA and the end (version ${version} of the protocol)`, () =>
+    slow('fail.test', 'answer_within = 20ms', async (_, dns, { path }) => {
+      const client = await MilterClient.open(path, { version });
+      await client.connect('192.0.2.7');
+      await client.helo('client.test');
+      assert.equal((await client.mail('a@fail.test')).verdict, 'continue');
+      await client.rcpt('u@rcpt.test');
+      if (version > 3) assert.equal((await client.data()).verdict, 'continue');
+      dns.release();
+      await sleep(20);
+      assert.equal((await client.message()).verdict, '550 5.7.23 SPF validation failed');
+      client.destroy();
+    }));
+
 test('or at the end of the message, which waits for it', () =>
   slow('fail.test', 'answer_within = 20ms', async (client, dns) => {
     await client.mail('a@fail.test');

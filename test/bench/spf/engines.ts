@@ -23,8 +23,9 @@ export interface EngineEntry {
 }
 
 const node = (): string => process.execPath;
+const mailauth7 = (): string | undefined => npmPackages('mailauth-7.1.0', ['mailauth@7.1.0', 'node@24']);
 const node24 = (): string | undefined => {
-  const fetched = npmPackages('mailauth-7.1.0', ['mailauth@7.1.0', 'node@24']);
+  const fetched = mailauth7();
   return fetched && join(fetched, 'node_modules/.bin/node');
 };
 const thisNode = `Node ${process.versions.node.split('.')[0]}`;
@@ -38,7 +39,7 @@ export const engines: readonly EngineEntry[] = [
   { name: 'mail-auth 0.15.1', command: () => rust('mail-auth') },
   { name: 'viaspf 0.6.0', command: () => rust('viaspf') },
   { name: 'blitiri 1.6.0', command: go },
-  { name: 'mailauth 7.1.0 strict', command: () => mailauth('mailauth-7.1.0', 'strict', node24()) },
+  { name: 'mailauth 7.1.0 strict', command: () => mailauth(mailauth7(), 'strict', node24()) },
   {
     name: `mailauth 4.13.3, ${thisNode}`,
     command: () => mailauth(npmPackages('mailauth-4.13.3', ['mailauth@4.13.3']), 'default', node()),
@@ -48,8 +49,8 @@ export const engines: readonly EngineEntry[] = [
 const withNode = (program: string | undefined, words: readonly string[]): Command =>
   program === undefined ? undefined : [program, worker, ...words];
 
-function mailauth(name: string | undefined, mode: string, program: string | undefined): Command {
-  return name === undefined ? undefined : withNode(program, [join(folder, name), mode]);
+function mailauth(path: string | undefined, mode: string, program: string | undefined): Command {
+  return path === undefined ? undefined : withNode(program, [path, mode]);
 }
 
 /** The folder with packages of npm, fetched when they are not there yet. */

@@ -1,7 +1,7 @@
-/** postern track, tail and journal erase, as commands. */
+/** postern track, tail, journal stats and journal erase, as commands. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -69,6 +69,27 @@ test('a list: newest first, what became of each, why or where it went, and a sum
   assert.match(sum ?? '', /^3 mails in .*, 1 relayed, 1 deferred, 1 rejected \(\d+\.\d s\)\.$/);
   assert.deepEqual(more, ['']);
   for (const line of out.split('\n')) assert.ok([...line].length <= 100, line);
+});
+
+test('journal stats: all mail in numbers, of all domains or of some, and nothing is written', () => {
+  const files = readdirSync(join(state, 'journal'), { recursive: true });
+  const { out, code } = run('journal', 'stats');
+  assert.equal(code, 0);
+  assert.match(out, /^4 mails\n/);
+  for (const row of ['relayed', 'deferred', 'rejected', 'spf', 'example.com', 'sender.example', '(none)'])
+    assert.ok(
+      out.split('\n').some((line) => line.startsWith(`  ${row} `)),
+      row,
+    );
+  const { verdicts, domains } = JSON.parse(run('journal', 'stats', 'Example.COM', '--json').out) as {
+    readonly verdicts: unknown;
+    readonly domains: unknown;
+  };
+  assert.deepEqual(verdicts, { relayed: 2, deferred: 1, rejected: 1 });
+  assert.deepEqual(domains, [{ name: 'example.com', count: 4 }]);
+  assert.equal(run('journal', 'stats', 'example.org').code, 1);
+  assert.equal(run('journal', 'stats', '--days=none').code, 64);
+  assert.deepEqual(readdirSync(join(state, 'journal'), { recursive: true }), files);
 });
 
 test('the story of one mail, by the ID of any of its tries', () => {

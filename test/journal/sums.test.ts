@@ -125,7 +125,7 @@ test('the hour that is not over is gone on with where the last count ended, and 
 
 test('when time is up it says how far it has come, and goes on with the next question', async (t) => {
   const dir = filled(t);
-  const counts = new MailCounts(dir, 0);
+  const counts = new MailCounts(dir, { budgetMs: 0 });
   const first = await counts.of(everything);
   assert.deepEqual(first.verdicts, { relayed: 1, deferred: 1 });
   assert.equal(first.countedTo, hourAt(dir, hoursAgo(3)).start + hourMs);

@@ -33,7 +33,8 @@ function linesOf(found: Stats): readonly Line[] {
   ];
 }
 
-function group(title: string, counts: readonly Count[]): readonly Line[] {
+/** A title, and a bar for each name. */
+export function group(title: string, counts: readonly Count[]): readonly Line[] {
   const rows = counts.slice(0, title === 'by day' ? 31 : 10);
   const max = Math.max(1, ...rows.map(({ count }) => count));
   return [

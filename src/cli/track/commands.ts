@@ -42,7 +42,19 @@ export const trackCommands: readonly CommandRow[] = [
     exits: { 74: 'the journal cannot be read' },
     run: async (task) => (await import('./tail.js')).tail(task),
   }),
-  { name: 'journal', doc: 'what the journal is to forget' },
+  { name: 'journal', doc: 'the journal as a whole: its numbers, and what it is to forget' },
+  onSettings({
+    name: 'journal stats',
+    doc: 'all mail in numbers: by day, verdict, refusing plugin, domain, sender and client',
+    usage: ['[DOMAIN ...] [--days=N] [--json]'],
+    options: {
+      days: { label: 'N', example: '14', doc: 'so many days, today included, not 14' },
+      json: { doc: 'one JSON object' },
+    },
+    words: 'any',
+    exits: { 1: 'no mail', 74: 'the journal cannot be read' },
+    run: async (task) => (await import('./stats.js')).journalStats(task),
+  }),
   onSettings({
     name: 'journal erase',
     doc: 'take an address out of each line that names it, and the subject with it; postern audit says that it was done',

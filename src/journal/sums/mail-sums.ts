@@ -5,7 +5,7 @@
 import { daysOf, hourMs, hoursOf, type JournalHour } from '../hours.js';
 import type { JournalVerdict } from '../line.js';
 import { type DomainSums, HourCount, type HourSums } from './hour-sums.js';
-import { countLines, makeSums, savedSums } from './sums-file.js';
+import { countHour, countLines, makeSums, savedSums } from './sums-file.js';
 
 export interface VerdictCounts {
   /** The first millisecond of the hour. */
@@ -51,14 +51,16 @@ interface LiveHour {
 export class MailCounts {
   readonly #dir: string;
   readonly #budgetMs: number;
+  readonly #makeSums: (hour: JournalHour) => Promise<HourSums>;
   readonly #live = new Map<string, LiveHour>();
   /** One count at a time: two would count the same lines twice. */
   #last: Promise<unknown> = Promise.resolve();
 
-  /** `budgetMs` is for hours that nobody has counted yet. */
-  constructor(dir: string, budgetMs = 3_000) {
+  /** `budgetMs` is for hours that nobody has counted yet; `writes`: they are kept, so that they are counted once. */
+  constructor(dir: string, { budgetMs = 3_000, writes = true } = {}) {
     this.#dir = dir;
     this.#budgetMs = budgetMs;
+    this.#makeSums = writes ? makeSums : countHour;
   }
 
   /** Rejects when the journal cannot be read. */
@@ -84,7 +86,7 @@ export class MailCounts {
   async #ofHour(hour: JournalHour, isLate: boolean): Promise<HourSums | undefined> {
     if (hour.start + hourMs + overMs > Date.now()) return this.#goOn(hour);
     this.#live.delete(hour.name);
-    return savedSums(hour) ?? (isLate ? undefined : makeSums(hour));
+    return savedSums(hour) ?? (isLate ? undefined : this.#makeSums(hour));
   }
 
   async #goOn(hour: JournalHour): Promise<HourSums> {

@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
+import { codeOf } from '../../quarantine/disk/durable.js';
 import { openToRead } from '../../quarantine/disk/regular.js';
 import { type JournalHour, sumsPath } from '../hours.js';
 import { itemsIn } from '../reader.js';
@@ -11,7 +12,7 @@ import { HourCount, type HourSums, readSums, sumsText } from './hour-sums.js';
 
 /** undefined where there are none, or not of the lines as they are now. */
 export function savedSums(hour: JournalHour): HourSums | undefined {
-  const fd = openToRead(sumsPath(hour));
+  const fd = openIfReadable(sumsPath(hour));
   if (fd === undefined) return undefined;
   try {
     const [head = '', ...rest] = fs.readFileSync(fd, 'utf8').split('\n');
@@ -19,6 +20,16 @@ export function savedSums(hour: JournalHour): HourSums | undefined {
     return head === headOf(hour, text) ? readSums(text) : undefined;
   } finally {
     fs.closeSync(fd);
+  }
+}
+
+/** What another user has left is none of ours, and is replaced. */
+function openIfReadable(path: string): number | undefined {
+  try {
+    return openToRead(path);
+  } catch (error) {
+    if (codeOf(error) === 'EACCES') return undefined;
+    throw error;
   }
 }
 
@@ -30,9 +41,8 @@ function headOf({ file }: JournalHour, text: string): string {
 
 /** Counts the hour and keeps it where that can be written; a file that is whole replaces the one before. */
 export async function makeSums(hour: JournalHour): Promise<HourSums> {
-  const count = new HourCount();
-  await countLines(hour, 0, count);
-  const text = sumsText(count.sums);
+  const sums = await countHour(hour);
+  const text = sumsText(sums);
   const made = `${sumsPath(hour)}.${process.pid}`;
   try {
     await fs.promises.writeFile(made, `${headOf(hour, text)}\n${text}`, { mode: 0o640 });
@@ -40,6 +50,13 @@ export async function makeSums(hour: JournalHour): Promise<HourSums> {
   } catch {
     fs.rmSync(made, { force: true }); // then it is counted anew each time
   }
+  return sums;
+}
+
+/** Counts the hour, and writes nothing. */
+export async function countHour(hour: JournalHour): Promise<HourSums> {
+  const count = new HourCount();
+  await countLines(hour, 0, count);
   return count.sums;
 }
 

@@ -8,7 +8,16 @@
 import type { MilterCommand } from './command.js';
 import { type ContextConnection, MilterSessionContext, TransactionContext } from './contexts.js';
 import { Macros } from './macros.js';
-import { type Agreement, agree, editActions, eventFlags, maxDataOf, protocol, wishesOf } from './negotiation.js';
+import {
+  type Agreement,
+  agree,
+  type MilterTransport,
+  editActions,
+  eventFlags,
+  maxDataOf,
+  protocol,
+  wishesOf,
+} from './negotiation.js';
 import {
   type MilterClient,
   type EditKind,
@@ -59,11 +68,14 @@ export interface PreparedPolicy<S, T> {
   readonly wished: Agreement;
 }
 
+/** A policy as a server uses it, for connections of either kind. */
+export type PreparedPolicies<S, T> = Readonly<Record<MilterTransport, PreparedPolicy<S, T>>>;
+
 type Filter<S, T> = MilterWishes & MilterHandlers<S, T> & { newSession?(): S; newTransaction?(session: Session<S>): T };
 
-export function preparePolicy<S, T>(policy: MilterPolicy<S, T>): PreparedPolicy<S, T> {
+export function preparePolicy<S, T>(policy: MilterPolicy<S, T>, transport?: MilterTransport): PreparedPolicy<S, T> {
   const filter = policy as unknown as Filter<S, T>; // the types of its makers depend on S and T
-  return { filter, wished: wishesOf(filter) };
+  return { filter, wished: wishesOf(filter, transport) };
 }
 
 type AskedEvent = MilterEvent | 'last-chunk';

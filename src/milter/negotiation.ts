@@ -107,14 +107,17 @@ const stageNumber: Readonly<Record<MacroStage, number>> = {
 
 type FilterWithWishes = MilterWishes & Pick<MilterHandlers<never, never>, MilterEvent>;
 
+/** Over TCP, what is not answered can hold up the MTA's next packet by 40 ms; on a UNIX socket it cannot. */
+export type MilterTransport = 'tcp' | 'unix';
+
 /** What a filter would like, before an MTA has made its offer. */
-export function wishesOf(filter: FilterWithWishes): Agreement {
+export function wishesOf(filter: FilterWithWishes, transport: MilterTransport = 'tcp'): Agreement {
   const lists = macroLists(filter);
   const edits = (filter.edits ?? []).flatMap((kind) => editActions[kind]);
   return {
     version: ownVersion,
     actions: edits.reduce((sum, bit) => sum | bit, lists.length > 0 ? action.setMacroLists : 0),
-    protocol: wantedProtocol(filter),
+    protocol: wantedProtocol(filter, transport),
     lists,
   };
 }
@@ -134,10 +137,10 @@ export function agree(wished: Agreement, offer: Offer): Agreement | undefined {
   };
 }
 
-function wantedProtocol(filter: FilterWithWishes): number {
+function wantedProtocol(filter: FilterWithWishes, transport: MilterTransport): number {
   const events = Object.keys(eventFlags) as MilterEvent[];
   return events.reduce(
-    (sum, event) => sum | wantedOfEvent(filter, event),
+    (sum, event) => sum | wantedOfEvent(filter, event, transport),
     (filter.body ? protocol.skip : 0) |
       wantedDataSizes(filter) |
       (filter.refusedRecipients ? protocol.refusedRecipients : 0) |
@@ -151,17 +154,19 @@ function wantedDataSizes({ dataSize }: FilterWithWishes): number {
   return dataSizes['256K'].bit | (dataSize === '1M' ? dataSizes['1M'].bit : 0);
 }
 
-function wantedOfEvent(filter: FilterWithWishes, event: MilterEvent): number {
+function wantedOfEvent(filter: FilterWithWishes, event: MilterEvent, transport: MilterTransport): number {
   const { unsent, unanswered } = eventFlags[event];
+  const isNeeded = filter[event] !== undefined && !(filter.dispensable ?? []).some((one) => one === event);
   switch (event) {
-    // Every session needs to know these, so they are always sent. Our choice: they are answered even without a handler,
-    // since behind an unanswered packet the MTA's next one waits for a delayed acknowledgement, 40 ms over TCP.
+    // Every session needs to know these, so they are always sent. Our choice: over TCP they are answered even without a
+    // handler, since behind an unanswered packet the MTA's next one waits for a delayed acknowledgement, 40 ms.
     case 'connect':
     case 'helo':
     case 'mail':
-      return isSilent(filter, event) ? unanswered : 0;
-    // These are always answered: Postfix hands its socket on behind DATA, with the same wait when macros are under way.
+      return isSilent(filter, event) || (transport === 'unix' && !isNeeded) ? unanswered : 0;
+    // Over TCP it is always answered: Postfix hands its socket on behind it, with the same wait for macros under way.
     case 'data':
+      return transport === 'unix' && !isNeeded ? unsent : 0;
     case 'eom':
       return 0;
     default:

@@ -49,6 +49,11 @@ export interface MilterWishes {
   readonly macros?: MacroWishes;
   /** Events whose handler only looks: what it answers is ignored, and the MTA does not wait for it (SMFIP_NR_*). */
   readonly silent?: readonly SilentEvent[];
+  /**
+   * Events whose handler only saves work, such as `data` for what `eom` would say as well: on a UNIX socket, where
+   * nothing else makes them worth a round trip, they are not asked for.
+   */
+  readonly dispensable?: readonly 'data'[];
   /** Also show recipients that the MTA has refused already (SMFIP_RCPT_REJ). */
   readonly refusedRecipients?: boolean;
   /**

@@ -6,7 +6,7 @@ import net from 'node:net';
 import { defaultFrameLimit } from './codec.js';
 import type { Endpoint } from './endpoint.js';
 import type { MilterPolicy } from './policy.js';
-import { type MilterObservation, type PreparedPolicy, preparePolicy } from './dialogue.js';
+import { type MilterObservation, type PreparedPolicies, preparePolicy } from './dialogue.js';
 import { MilterSession, type Outlet } from './session.js';
 import { type SocketPermissions, openSocket } from './socket.js';
 
@@ -57,18 +57,18 @@ export class MilterServer<S = undefined, T = undefined> {
   /** Connections beyond the limit, in the order in which they came. */
   readonly #waiting = new Set<net.Socket>();
   readonly #listeners: net.Server[] = [];
-  #prepared: PreparedPolicy<S, T>;
+  #prepared: PreparedPolicies<S, T>;
   #whenEmpty: (() => void) | undefined;
   #isStopping = false;
 
   constructor(policy: MilterPolicy<S, T>, options: MilterServerOptions = {}) {
-    this.#prepared = preparePolicy(policy);
+    this.#prepared = prepared(policy);
     this.#options = options;
   }
 
   /** Sets the policy of connections to come; those that are open keep the one they began with. */
   setPolicy(policy: MilterPolicy<S, T>): void {
-    this.#prepared = preparePolicy(policy);
+    this.#prepared = prepared(policy);
   }
 
   get connections(): number {
@@ -117,7 +117,7 @@ export class MilterServer<S = undefined, T = undefined> {
     const { idleMs = defaultIdle } = this.#options;
     const { frameLimit = defaultFrameLimit } = this.#options;
     const session: MilterSession<S, T> = new MilterSession(
-      this.#prepared,
+      this.#prepared[socket.remoteAddress === undefined ? 'unix' : 'tcp'],
       this.#outlet(socket, () => session.backlog),
       frameLimit,
     );
@@ -196,6 +196,11 @@ export class MilterServer<S = undefined, T = undefined> {
     });
   }
 }
+
+const prepared = <S, T>(policy: MilterPolicy<S, T>): PreparedPolicies<S, T> => ({
+  tcp: preparePolicy(policy, 'tcp'),
+  unix: preparePolicy(policy, 'unix'),
+});
 
 function receive(
   socket: net.Socket,

@@ -79,8 +79,9 @@ export function verifySender(settings: VerifySettings, tools: VerifyTools): Milt
   return {
     edits: editsOf(settings),
     macros: macrosOf(settings),
-    // Fields are only read. HELO has no handler, the session remembers it; unanswered, it would hold MAIL up over TCP.
+    // Fields are only read. HELO has no handler: the session remembers it.
     silent: ['header'],
+    dispensable: ['data'],
     newSession: () => {
       tools.observe({ kind: 'session', change: 1 });
       return { verified: undefined };

@@ -86,8 +86,9 @@ export class MilterClient {
     socket.on('error', () => {});
   }
 
-  static async open(path: string, offer: Offer = {}): Promise<MilterClient> {
-    const socket = net.connect(path);
+  /** `where`: the path of a UNIX socket, or a port of this host. */
+  static async open(where: string | number, offer: Offer = {}): Promise<MilterClient> {
+    const socket = typeof where === 'string' ? net.connect(where) : net.connect(where, '127.0.0.1');
     await once(socket, 'connect');
     const client = new MilterClient(socket);
     const { version = 6, actions = 0x1ff, protocol = 0x1f_ffff } = offer;

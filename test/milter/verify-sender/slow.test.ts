@@ -62,13 +62,22 @@ test('MAIL waits for a result that comes within answer_within', () =>
     assert.equal((await client.mail('a@fail.test')).verdict, '550 5.7.23 SPF validation failed');
   }));
 
-test('a result that comes later is acted on at DATA', () =>
-  slow('fail.test', 'answer_within = 20ms', async (client, dns) => {
-    assert.equal((await client.mail('a@fail.test')).verdict, 'continue');
-    assert.equal((await client.rcpt('u@rcpt.test')).verdict, 'continue');
+test('a result that comes later is acted on at DATA over TCP, and on a UNIX socket at the end', () =>
+  slow('fail.test', 'answer_within = 20ms', async (local, dns, { server }) => {
+    const bound = await server.listen({ kind: 'tcp', host: '127.0.0.1', port: 0 });
+    const client = await MilterClient.open(bound.kind === 'tcp' ? bound.port : 0);
+    await client.connect('192.0.2.7');
+    await client.helo('client.test');
+    for (const one of [client, local]) {
+      assert.equal((await one.mail('a@fail.test')).verdict, 'continue');
+      assert.equal((await one.rcpt('u@rcpt.test')).verdict, 'continue');
+    }
     dns.release();
     await sleep(20);
     assert.equal((await client.data()).verdict, '550 5.7.23 SPF validation failed');
+    assert.equal((await local.data()).verdict, 'continue');
+    assert.equal((await local.message()).verdict, '550 5.7.23 SPF validation failed');
+    client.destroy();
   }));
 
 for (const version of [6, 3])
@@ -119,7 +128,7 @@ test('a recipient taken before the result was there makes a late refusal one of 
     dns.release();
     await sleep(20);
     assert.equal((await client.rcpt('v@rcpt.test')).verdict, '550 5.7.23 SPF validation failed');
-    assert.equal((await client.data()).verdict, '550 5.7.23 SPF validation failed');
+    assert.equal((await client.message()).verdict, '550 5.7.23 SPF validation failed');
   }));
 
 test('the MTA goes while DNS is asked: the evaluation ends, nothing is counted, nothing breaks', () =>

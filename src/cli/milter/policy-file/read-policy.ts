@@ -26,6 +26,7 @@ const wishes: Readonly<Record<string, readonly [right: string, isRight: (value: 
       value !== null &&
       Object.entries(value).every(([stage, names]) => stages.includes(stage) && isNames(names)),
   ],
+  dispensable: ["['data']", (value) => isListOf(['data'], value)],
   silent: ['a list of events', (value) => isListOf(events, value)],
   refusedRecipients: ['true or false', (value) => typeof value === 'boolean'],
   leadingSpace: ['true or false', (value) => typeof value === 'boolean'],

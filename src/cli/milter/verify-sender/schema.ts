@@ -108,7 +108,7 @@ const schema = {
 
   answer_within: beyond(
     duration(0, 600_000),
-    "MAIL is answered within this time; a result that comes later is acted on at DATA or at the end of the message. Keep it below the MTA's own patience: 10 s in Sendmail, 30 s in Postfix",
+    "MAIL is answered within this time; a result that comes later is acted on at the end of the message, or at DATA over TCP. Keep it below the MTA's own patience: 10 s in Sendmail, 30 s in Postfix",
     '8s',
   ),
   authentication_results_form: beyond(

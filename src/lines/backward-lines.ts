@@ -21,9 +21,11 @@ export interface LinesToRead {
 
 /**
  * A stretch's size at first and at most, in octets. It begins small because most readers want only the newest lines.
+ * It stays below what the allocator maps anew each time (128 KB): the kernel would spend longer on those pages than
+ * the search on what is in them.
  */
 const minStretch = 4_096;
-const maxStretch = 262_144;
+const maxStretch = 65_536;
 
 const lf = 0x0a;
 

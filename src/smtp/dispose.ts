@@ -17,7 +17,7 @@ import type { RelayRequest, RelayResult } from '../relay/relay.js';
 import { MailEdits } from './mail-edits.js';
 import { recipientsToRelay } from './new-recipients.js';
 import type { IncomingMessage, IncomingProblem } from './message/incoming.js';
-import { destinationText, mailLine, type RelayedAs } from './journal-lines.js';
+import { destinationText, type Disposition, mailLine, type RelayedAs } from './journal-lines.js';
 import type { Services } from './services.js';
 import { type TlsFacts, tlsLogText } from './tls-facts.js';
 import { traceFields } from './trace-fields.js';
@@ -32,18 +32,6 @@ export interface ReceivedMail {
   readonly session: SessionFacts;
   readonly protocol: string;
   readonly tls: TlsFacts | undefined;
-}
-
-/** What became of the mail, for the log. */
-interface Disposition {
-  readonly verdict: 'relayed' | 'rejected' | 'discarded' | 'deferred' | 'refused';
-  readonly reply: Reply;
-  readonly plugin?: string;
-  readonly reason?: string;
-  /** In the quarantine. */
-  readonly filename?: string;
-  /** Set where the local MTA was asked. */
-  readonly relayed?: RelayedAs;
 }
 
 /**
@@ -293,9 +281,8 @@ function relayTo(recipients: readonly string[], clientName: ClientName, mail: Re
   return after(services.relay.send(request), (result) => {
     const relayed = relayedAs(result, performance.now() - since, services);
     services.metrics.relayed(relayed.destination, relayEnd(result), relayed.ms / 1000);
-    const disposition =
-      result.kind === 'message refused' ? keepRefused(mail, result.reply) : relayDisposition(result, services);
-    return after(disposition, (known) => ({ ...known, relayed }));
+    if (result.kind !== 'message refused') return relayDisposition(result, relayed, services);
+    return after(keepRefused(mail, result.reply), (kept) => ({ ...kept, relayed }));
   });
 }
 
@@ -316,8 +303,8 @@ function relayEnd(result: RelayResult): 'accepted' | 'refused' | 'deferred' | 'u
 const relayedAs = (result: RelayResult, ms: number, { settings }: Services): RelayedAs => ({
   ms,
   destination: destinationText(settings),
-  ...(result.kind === 'accepted' && { queue: queueIdOf(result.text) }),
-  ...(result.kind === 'partly' && { refused: result.refused }),
+  queue: result.kind === 'accepted' ? queueIdOf(result.text) : undefined,
+  refused: result.kind === 'partly' ? result.refused : undefined,
 });
 
 /**
@@ -338,24 +325,30 @@ const refusedByMta = (answer: Reply): Disposition => ({
   reason: 'by the local MTA',
 });
 
-function relayDisposition(result: Exclude<RelayResult, { kind: 'message refused' }>, services: Services): Disposition {
+function relayDisposition(
+  result: Exclude<RelayResult, { kind: 'message refused' }>,
+  relayed: RelayedAs,
+  services: Services,
+): Disposition {
   switch (result.kind) {
     case 'accepted':
-      return { verdict: 'relayed', reply: reply(250, '2.0.0', result.text) };
+      return { verdict: 'relayed', reply: reply(250, '2.0.0', result.text), relayed };
     case 'refused':
-      return refusedByMta(result.reply);
+      return { ...refusedByMta(result.reply), relayed };
     case 'partly':
       services.refusals.remember(result.refused);
       return {
         verdict: 'deferred',
         reply: reply(451, '4.5.3', 'Some recipients cannot be served together, try again'),
         reason: `the local MTA refuses ${refusedText(result.refused)}`,
+        relayed,
       };
     case 'unreachable':
       return {
         verdict: 'deferred',
         reply: reply(451, '4.4.1', 'Cannot deliver now, try again later'),
         reason: result.problem,
+        relayed,
       };
   }
 }
@@ -366,7 +359,7 @@ const refusedText = (replies: ReadonlyMap<string, Reply>): string =>
 function journalLine({ transaction, session, message, tls, header }: ReadMail, disposition: Disposition): JournalLine {
   const { id, clientIp, knownClientName, helo } = session;
   const client = { session: id, ip: clientIp.text, name: knownClientName, helo, tls };
-  return mailLine({ ...disposition, client, transaction, header, size: message.size });
+  return mailLine({ client, transaction, header, size: message.size, disposition });
 }
 
 function count(
@@ -387,23 +380,25 @@ function count(
 
 function logDisposition({ transaction, services, session, message, tls }: ReadMail, disposition: Disposition): void {
   const { verdict, plugin, reason } = disposition;
-  const { pardoned } = transaction;
-  // Put together step by step: objects that are copied into others cost more than the rest of the line.
-  const line: Record<string, unknown> = { ip: session.clientIp.text };
-  for (const [method, result] of Object.entries(transaction.authenticated)) line[method] = result;
-  line['id'] = transaction.id;
-  line['session'] = session.id;
-  line['helo'] = session.helo;
-  line['tls'] = tls ? tlsLogText(tls) : 'no';
-  line['from'] = transaction.sender.reversePath;
-  line['rcpts'] = transaction.recipients.map(({ text }) => text);
-  line['domain'] = transaction.domain;
-  line['size'] = message.size;
-  line['verdict'] = verdict;
-  if (plugin !== undefined) line['plugin'] = plugin;
-  if (reason !== undefined) line['reason'] = reason;
-  if (pardoned !== undefined) line['pardoned'] = pardoned;
-  line['reply'] = replyText(disposition.reply);
-  line['ms'] = Math.round(performance.now() - transaction.startedAt);
+  // Made at once: an object that is put together key by key costs more than the rest of the line.
+  const line: Record<string, unknown> = {
+    ip: session.clientIp.text,
+    id: transaction.id,
+    session: session.id,
+    helo: session.helo,
+    tls: tls ? tlsLogText(tls) : 'no',
+    from: transaction.sender.reversePath,
+    rcpts: transaction.recipients.map(({ text }) => text),
+    domain: transaction.domain,
+    size: message.size,
+    verdict,
+    plugin,
+    reason,
+    pardoned: transaction.pardoned,
+    reply: replyText(disposition.reply),
+    ms: Math.round(performance.now() - transaction.startedAt),
+  };
+  for (const [method, result] of Object.entries(transaction.authenticated))
+    if (!Object.hasOwn(line, method)) line[method] = result;
   services.log.info(line, verdict);
 }

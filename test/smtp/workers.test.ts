@@ -52,29 +52,32 @@ interface Run {
   readonly settings?: readonly string[];
   /** What the plugin `odd` does with a mail; `subject` is at hand. */
   readonly plugin?: string;
+  /** What the plugin `first` does before it. */
+  readonly before?: string;
   /** Another MTA's than the test's own. */
   readonly relayPort?: number;
 }
 
 /** A process with a plugin of our own, and its local MTA. */
 async function withOdd(
-  { settings = [], plugin = '', relayPort }: Run,
+  { settings = [], plugin = '', before = '', relayPort }: Run,
   run: (child: PosternProcess, mta: ScriptedMta) => Promise<void>,
 ): Promise<void> {
-  const root = makeRoot(['example.com/users/valid/alice', 'example.com/checks/odd']);
+  const root = makeRoot(['example.com/users/valid/alice', 'example.com/checks/first', 'example.com/checks/odd']);
   const put = (path: string, text: string): void => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   };
-  put('plugins/list', 'valid_users\nodd\n');
-  put(
-    'plugins/odd.mjs',
-    `export default { name: 'odd', async inspect({ header }) {
-       const subject = header.get('subject') ?? '';
-       ${plugin}
-       return { kind: 'pass' };
-     } };`,
-  );
+  put('plugins/list', 'valid_users\nfirst\nodd\n');
+  for (const [name, does] of Object.entries({ first: before, odd: plugin }))
+    put(
+      `plugins/${name}.mjs`,
+      `export default { name: '${name}', async inspect({ header }) {
+         const subject = header.get('subject') ?? '';
+         ${does}
+         return { kind: 'pass' };
+       } };`,
+    );
   const mta = await ScriptedMta.start({ extensions: ['PIPELINING', '8BITMIME'] });
   const own = [`plugins=${root}/plugins/list`, `plugin_dirs=${root}/plugins`, ...settings];
   let child: PosternProcess | undefined;
@@ -100,8 +103,11 @@ async function send(port: number, subject = 'test'): Promise<string> {
 
 const loop = `if (subject === 'LOOP') for (;;) {}`;
 
+/** Slow, but not endless: the event loop stands still from here on. */
+const lingering = `if (subject === 'LOOP') for (const since = Date.now(); Date.now() - since < 2000;);`;
+
 test('a worker in an endless loop is killed and replaced; the log names plugin, hook and mail', async () => {
-  await withOdd({ plugin: loop, settings: ['watchdog=3s'] }, async (child) => {
+  await withOdd({ plugin: loop, before: lingering, settings: ['watchdog=10s'] }, async (child) => {
     const stuck = await RawClient.open(child);
     await stuck.sayAll(...opening);
     stuck.write(`${withSubject('LOOP')}\r\n`);

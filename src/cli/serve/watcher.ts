@@ -32,11 +32,13 @@ export function watchLoop(): Promise<void> {
 function watch({ watched }: Watch): void {
   parentPort?.postMessage('looking', []);
   let last = -1;
-  let isSaid = false;
+  let said: string | undefined;
   setInterval(() => {
     const { beat: beats, ...doing } = readDoing(watched);
-    if (beats === last && !isSaid) writeSync(doingFd, `${JSON.stringify(doing)}\n`);
-    isSaid = beats === last;
+    // While the loop stands still, one plugin may follow another: who is asked last is the one that hangs.
+    const now = beats === last ? JSON.stringify(doing) : undefined;
+    if (now !== undefined && now !== said) writeSync(doingFd, `${now}\n`);
+    said = now;
     last = beats;
   }, lookEveryMs);
 }

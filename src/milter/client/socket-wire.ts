@@ -26,6 +26,9 @@ export class FilterProblem extends Error {
 /** Octets that a filter may send in one frame, its code included. */
 const frameLimit = 1 << 20;
 
+/** How long a filter may take to close a connection that it was told is over. */
+const lingerMs = 5_000;
+
 /** Edits and verdict of one read wait here; whoever sends more without being asked breaks the protocol. */
 const maxWaiting = 1_000;
 
@@ -161,13 +164,15 @@ export class SocketWire {
   close(octets: Buffer): void {
     if (this.#problem) return;
     this.#problem = new FilterProblem('gone', 'the session is over');
+    const linger = setTimeout(() => this.#socket.destroy(), lingerMs).unref(); // who hangs never closes his side
+    this.#socket.once('close', () => clearTimeout(linger));
     this.#socket.end(octets);
     this.#socket.unref();
   }
 
-  /** Closes the connection: what came over it makes no sense. */
+  /** Closes the connection: what came over it makes no sense, or comes too late. */
   drop(): void {
-    this.#end(new FilterProblem('gone', 'dropped'));
+    this.#fail(new FilterProblem('wrong', 'it has had its time'));
   }
 }
 

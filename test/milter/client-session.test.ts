@@ -1,0 +1,71 @@
+/** The client's side of one session: what becomes of the connection when filter or mail take too long. */
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { test } from 'node:test';
+import { parseIp } from '../../src/mail/ip.js';
+import { Availability } from '../../src/milter/client/availability.js';
+import { FilterSession } from '../../src/milter/client/filter-session.js';
+import { frame, u32 } from '../../src/milter/codec.js';
+import { parseEndpoint } from '../../src/milter/endpoint.js';
+import { say, ScriptedFilter } from '../support/scripted-filter.js';
+import { inTime, until } from '../support/until.js';
+
+function sessionAt(place: string): FilterSession {
+  const endpoint = parseEndpoint(place);
+  const ip = parseIp('192.0.2.1');
+  assert.ok(endpoint.ok && ip);
+  const limits = { timeoutMs: 60_000, contentMs: 60_000, maxBody: 1000 };
+  const filter = {
+    name: 'test',
+    endpoint: endpoint.value,
+    limits,
+    availability: new Availability(),
+    changed: () => {},
+  };
+  return new FilterSession(filter, { host: '[192.0.2.1]', ip, macros: {} });
+}
+
+const path = (address: string) => ({ address, parameters: [], macros: {} });
+const helo = { name: 'client.example', macros: {} };
+const empty = { fields: [], body: { size: 0, parts: async function* () {} }, macros: {} };
+
+test('a mail that a filter has had its time with is not said again, and the filter is left alone', async (t) => {
+  const filter = await ScriptedFilter.start({ answers: { T: 'hang' } });
+  t.after(() => filter.close());
+  const session = sessionAt(filter.place);
+  await session.mail(path('a@x.example'), helo);
+  await session.rcpt(path('b@y.example'));
+  const asked = session.message(empty);
+  await until(() => filter.commands.endsWith('T'));
+  session.giveUp();
+  assert.deepEqual(await inTime(asked, 'it is given up'), { kind: 'down', problem: 'it has had its time' });
+  session.abort();
+  assert.deepEqual(await session.mail(path('c@x.example'), helo), { kind: 'down', problem: 'it has had its time' });
+  assert.deepEqual([filter.connections, filter.commands], [1, 'OCHMRT']);
+  session.quit();
+});
+
+test('a filter that never closes its side keeps no connection of ours', async (t) => {
+  const agreement = frame('O', u32(6), u32(0x1ff), u32(0));
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    socket.once('data', () => {
+      socket.write(agreement);
+      socket.once('data', () => socket.write(say.accept)).resume();
+    });
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  t.after(() => server.close());
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address);
+  const connected = new Promise<net.Socket>((connection) => server.once('connection', connection));
+  const session = sessionAt(`inet:127.0.0.1:${address.port}`);
+  const asked = session.mail(path('a@x.example'), helo);
+  const socket = await connected;
+  t.after(() => socket.destroy());
+  assert.equal((await inTime(asked, 'it is answered')).kind, 'go on');
+  session.quit();
+  const gone = new Promise((resolve) => socket.once('error', resolve).once('close', resolve));
+  const talking = setInterval(() => socket.write('x'), 100);
+  t.after(() => clearInterval(talking));
+  await inTime(gone, 'our side closes');
+});

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { loadPolicy } from '../../../src/cli/milter/policy-file/load.js';
 import { packageRoot } from '../../../src/cli/package-root.js';
 import { freePort } from '../../support/free-port.js';
 import { until } from '../../support/until.js';
@@ -116,6 +117,31 @@ test('HUP loads the file anew, and what it imports; a broken one keeps the old f
   child.kill('SIGHUP');
   await until(() => child.stderr.match(/^filter loaded anew/gm)?.length === 2, 'the mended file is loaded');
   assert.deepEqual(await answersTo(folder, 'good@x.test'), ['reject']);
+});
+
+test('HUP loads CommonJS anew as well, with what it requires', async (t) => {
+  const said = (text: string): string =>
+    `module.exports = { code: 550, kind: 'reply', enhanced: '', text: '${text}' };`;
+  const common = `const answer = require('./words.cjs'); module.exports = { mail: () => answer };`;
+  const folder = folderWith({ 'words.cjs': said('one'), 'filter.cjs': common });
+  const file = join(folder, 'filter.cjs');
+  const child = new MilterChild(['--policy', file, '-p', `unix:${join(folder, 'socket')}`, '-l', 'stderr']);
+  await child.line(/ starting /);
+  t.after(() => child.stop());
+  assert.deepEqual(await answersTo(folder, 'a@x.test'), ['550 one']);
+  writeFileSync(join(folder, 'words.cjs'), said('two'));
+  child.kill('SIGHUP');
+  await child.line(/^filter loaded anew from .*filter\.cjs$/m);
+  assert.deepEqual(await answersTo(folder, 'a@x.test'), ['550 two']);
+});
+
+test('a file that never comes to its end is a wrong one', async () => {
+  const folder = folderWith({ 'f.mjs': 'await new Promise(() => {}); export default { eom() {} };' });
+  const file = join(folder, 'f.mjs');
+  assert.deepEqual(await loadPolicy({ file, words: [] }, undefined, 200), {
+    ok: false,
+    problem: `${file}: not loaded within 0.2 seconds: what does it wait for?`,
+  });
 });
 
 test('what it writes to the console is logged; it cannot end the process, and a late mistake costs no session', async (t) => {

@@ -18,11 +18,18 @@ type Importer = (url: string) => Promise<unknown>;
 
 const importOnce: Importer = (url) => import(url);
 
+/** A file that waits at its top for what never comes must hold up neither the start nor every later HUP. */
+const loadMs = 30_000;
+
 /** Rejects nothing: what is wrong is one line that says what to do. */
-export async function loadPolicy(source: PolicySource, importer = importOnce): Promise<Result<AnyPolicy>> {
+export async function loadPolicy(
+  source: PolicySource,
+  importer = importOnce,
+  withinMs = loadMs,
+): Promise<Result<AnyPolicy>> {
   const problem = (text: string): Result<never> => wrong(`${printable(source.file, 300)}: ${printable(text, 600)}`);
   try {
-    const made = await defaultOf(source, importer);
+    const made = await inTime(defaultOf(source, importer), withinMs);
     const policy = made.ok ? readPolicy(made.value) : made;
     return policy.ok ? policy : problem(policy.problem);
   } catch (error) {
@@ -32,6 +39,19 @@ export async function loadPolicy(source: PolicySource, importer = importOnce): P
 
 /** The same, although it was loaded before. */
 export const loadPolicyAnew = (source: PolicySource): Promise<Result<AnyPolicy>> => loadPolicy(source, importAnew);
+
+async function inTime<V>(loading: Promise<Result<V>>, ms: number): Promise<Result<V>> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Result<never>>((resolve) => {
+    const problem = wrong(`not loaded within ${ms / 1000} seconds: what does it wait for?`);
+    timer = setTimeout(resolve, ms, problem);
+  });
+  try {
+    return await Promise.race([loading, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 async function defaultOf({ file, words }: PolicySource, importer: Importer): Promise<Result<unknown>> {
   const url = pathToFileURL(file).href;

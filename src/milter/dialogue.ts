@@ -258,9 +258,12 @@ export class Dialogue<S, T> implements ContextConnection {
   #settle(question: FilterQuestion<S, T>, answer: AnyAnswer): void {
     const { event, about } = question;
     if (this.#isSilent(event)) return this.#say(event, frames.continue);
-    if (answer.kind === 'skip') return this.#skip(question);
     let said: readonly Buffer[];
     try {
+      if (answer.kind === 'skip') {
+        if (!isSkippable(event)) throw new Error(`skip is no answer to ${event}`);
+        return this.#skip(question);
+      }
       if (answer.kind === 'discard' && !about) throw new Error(`discard is no answer to ${event}`);
       said = event === 'eom' ? this.#final(answer) : [encodeAnswer(answer)];
     } catch (error) {
@@ -341,14 +344,19 @@ export class Dialogue<S, T> implements ContextConnection {
     if (session.made) this.#tell('close', () => this.#filter.close?.(session));
   }
 
-  #tell(event: string, handler: () => void): void {
+  #tell(event: string, handler: () => unknown): void {
+    const failed = (error: unknown): void => this.#floor.failed(event, error);
     try {
-      handler();
+      const told = handler();
+      if (told instanceof Promise) told.catch(failed);
     } catch (error) {
-      this.#floor.failed(event, error);
+      failed(error);
     }
   }
 }
+
+/** Are there several of them in a message? */
+const isSkippable = (event: AskedEvent): boolean => ['header', 'body', 'last-chunk'].includes(event);
 
 /** A refusal at RCPT concerns that recipient. */
 function endsMessage(event: AskedEvent, { kind }: AnyAnswer): boolean {

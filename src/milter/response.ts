@@ -4,23 +4,28 @@
  */
 import { frame, u32 } from './codec.js';
 import { type Agreement, action, editActions, maxDataOf, protocol } from './negotiation.js';
-import type { Answer, Edit, ReplyAnswer, Skip } from './policy.js';
+import type { Answer, Edit, ReplyAnswer } from './policy.js';
 
-export const frames = {
+/** What a command may be answered by. */
+const answers = {
   continue: frame('c'), // SMFIR_CONTINUE
   accept: frame('a'), // SMFIR_ACCEPT
   reject: frame('r'), // SMFIR_REJECT
   tempfail: frame('t'), // SMFIR_TEMPFAIL
   discard: frame('d'), // SMFIR_DISCARD
+} as const;
+
+export const frames = {
+  ...answers,
   skip: frame('s'), // SMFIR_SKIP
   progress: frame('p'), // SMFIR_PROGRESS
 } as const;
 
 /** Throws for a reply whose code is not 400 to 599, and for what is no answer. */
-export function encodeAnswer(answer: Answer | Skip): Buffer {
+export function encodeAnswer(answer: Answer): Buffer {
   if (answer.kind === 'reply') return frame('y', replyText(answer), '\0'); // SMFIR_REPLYCODE
-  if (!Object.hasOwn(frames, answer.kind)) throw new Error(`no answer: ${JSON.stringify(answer)}`);
-  return frames[answer.kind];
+  if (!Object.hasOwn(answers, answer.kind)) throw new Error(`no answer: ${JSON.stringify(answer)}`);
+  return answers[answer.kind];
 }
 
 /** SMFIC_OPTNEG, the only code both sides use. */

@@ -67,6 +67,13 @@ test('a rejected promise is a failure of the filter', async () => {
   assert.deepEqual(talk.failures, ['mail: broken']);
 });
 
+test('so is one of a handler that answers nothing', async () => {
+  const policy = { abort: (): Promise<never> => Promise.reject(new Error('late')) };
+  const talk = new Talk(policy).send(negotiate(), mail(), abort);
+  await settled();
+  assert.deepEqual(talk.failures, ['abort: late']);
+});
+
 interface Cancelled {
   readonly pendingAt: 'mail' | 'rcpt' | 'header' | 'eom';
   readonly by: readonly Buffer[];

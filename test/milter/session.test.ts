@@ -460,6 +460,15 @@ const failures: readonly [what: string, filter: MilterPolicy, send: readonly Buf
     't',
     'mail: no answer: {"kind":"toString"}',
   ],
+  ['skip at the end', { eom: () => skip as never }, [mail(), eom(), mail()], 'ctc', 'eom: skip is no answer to eom'],
+  ['skip at MAIL', { mail: () => skip as never }, [mail(), eom()], 'tt', 'mail: skip is no answer to mail'],
+  [
+    'PROGRESS for an answer',
+    { eom: () => ({ kind: 'progress' }) as never },
+    [mail(), eom(), mail()],
+    'ctc',
+    'eom: no answer: {"kind":"progress"}',
+  ],
   ['discard at HELO', { helo: () => discard as never }, [helo()], 't', 'helo: discard is no answer to helo'],
   [
     'a reply that is none',

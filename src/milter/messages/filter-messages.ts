@@ -32,7 +32,7 @@ export interface WholeMail {
   /** What is changed in it is changed in the mail where the mail is let pass. */
   readonly header: MilterHeader;
   readonly body: MailBody;
-  /** Aborted when the MTA drops the mail. */
+  /** Aborted when the MTA drops the mail, and when the filter's time is over. */
   readonly signal: AbortSignal;
   macro(name: string): string | undefined;
   /** May this edit be made? Edits that the MTA does not offer are left out. */
@@ -63,6 +63,11 @@ export interface FilterMessagesOptions {
   readonly maxBody?: number;
   /** The folder of such files. Default: that of temporary files. */
   readonly spool?: string;
+  /**
+   * Milliseconds that the filter may take for a mail; then it is a temporary failure. Default 300,000. The MTA is told
+   * meanwhile that the filter is at work, so that without an end it would wait for ever.
+   */
+  readonly timeoutMs?: number;
   /** Macros to be sent besides those of the authenticated user and the queue id. */
   readonly macros?: MacroWishes;
 }
@@ -83,13 +88,14 @@ const edits: readonly EditKind[] = [
 /** The MTA's time-out at the end of a message is at least 10 s (Sendmail's default). */
 const progressEveryMs = 4000;
 
-const defaults = { memory: 2 ** 20, maxBody: 2 ** 26 } as const;
+const defaults = { memory: 2 ** 20, maxBody: 2 ** 26, timeoutMs: 300_000 } as const;
 
 export function filterMessages(
   filter: MailFilter,
   options: FilterMessagesOptions = {},
 ): MilterPolicy<undefined, Collected> {
   const { memory = defaults.memory, maxBody = defaults.maxBody, spool = tmpdir(), macros = {} } = options;
+  const { timeoutMs = defaults.timeoutMs } = options;
   const limits = { memory, max: maxBody, folder: spool };
   const close = ({ state }: Transaction<undefined, Collected>): Promise<void> => state.body.close().catch(() => {});
   return {
@@ -115,12 +121,10 @@ export function filterMessages(
       },
     }),
     async eom(mail) {
-      const timer = setInterval(() => mail.progress(), progressEveryMs);
+      const seen = new MailAtEnd(mail);
       try {
-        const seen = new MailAtEnd(mail);
-        return seen.end((await filter(seen)) ?? proceed);
+        return seen.end((await seen.answerWithin(timeoutMs, filter)) ?? proceed);
       } finally {
-        clearInterval(timer);
         await close(mail);
       }
     },
@@ -140,6 +144,8 @@ class MailAtEnd implements WholeMail {
   readonly #mail: Transaction<undefined, Collected>;
   readonly #edits: Edit[] = [];
   #newBody: readonly Edit[] = [];
+  /** It is made for those who ask, and when the time is over. */
+  #late: AbortController | undefined;
 
   constructor(mail: Transaction<undefined, Collected>) {
     const { session, state, sender, queueId } = mail;
@@ -155,7 +161,27 @@ class MailAtEnd implements WholeMail {
   }
 
   get signal(): AbortSignal {
-    return this.#mail.signal;
+    this.#late ??= new AbortController();
+    return AbortSignal.any([this.#mail.signal, this.#late.signal]);
+  }
+
+  /** The filter's answer. Rejects where it takes longer. */
+  async answerWithin(ms: number, filter: MailFilter): Promise<MailAnswer | void> {
+    const lateAt = performance.now() + ms;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, fail) => {
+      const look = (): void => {
+        if (performance.now() < lateAt) return this.#mail.progress();
+        (this.#late ??= new AbortController()).abort();
+        return fail(new Error(`the filter has not answered within ${ms / 1000} seconds`));
+      };
+      timer = setInterval(look, Math.min(ms, progressEveryMs));
+    });
+    try {
+      return await Promise.race([filter(this), late]);
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   macro(name: string): string | undefined {

@@ -13,6 +13,7 @@ interface ReceivedField extends HeaderField {
 }
 
 const keyOf = (name: string): string => name.toLowerCase();
+const isBlank = (value: string): boolean => /^[\r\n\t ]*$/.test(value);
 const unfolded = (value: string): string => value.replace(/\r?\n(?=[ \t])/g, '').trim();
 
 export class MilterHeader {
@@ -98,9 +99,9 @@ export class MilterHeader {
     const edits: Edit[] = [];
     for (const { name, value, index, wanted } of this.#received) {
       if (wanted === undefined) edits.push({ kind: 'delete-header', name, index });
-      // An empty value would delete the field.
+      // An empty value would delete the field, and of line breaks alone nothing is left.
       else if (wanted !== value)
-        edits.push({ kind: 'change-header', name, index, value: wanted === '' ? ' ' : wanted });
+        edits.push({ kind: 'change-header', name, index, value: isBlank(wanted) ? ' ' : wanted });
     }
     for (const field of this.#above.toReversed()) edits.push({ kind: 'insert-header', index: 0, ...field });
     for (const field of this.#below) edits.push({ kind: 'add-header', ...field });

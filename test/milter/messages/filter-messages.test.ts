@@ -130,6 +130,26 @@ test('no file for the body, or a filter that throws: try again later', async () 
   mta.close();
 });
 
+test('a filter that never answers is a failure when its time is over, and the next mail is judged', async () => {
+  const failures: string[] = [];
+  const problems = (event: string, error: unknown): void => void failures.push(`${event}: ${String(error)}`);
+  const signals: AbortSignal[] = [];
+  const hanging: MailFilter = ({ header, signal }) => {
+    signals.push(signal);
+    return header.get('subject') === 'hang' ? new Promise(() => {}) : reject;
+  };
+  const mta = await MilterTester.of(filterMessages(hanging, { timeoutMs: 200 }), { problems });
+  await mta.connect();
+  assert.deepEqual((await mta.deliver({ header: [['Subject', 'hang']] })).answer, tempfail);
+  assert.deepEqual((await mta.deliver()).answer, reject);
+  assert.deepEqual(failures, ['eom: Error: the filter has not answered within 0.2 seconds']);
+  assert.deepEqual(
+    signals.map(({ aborted }) => aborted),
+    [true, false],
+  );
+  mta.close();
+});
+
 test('the body is not asked for where none of it is to be kept', async () => {
   const mta = await tester((mail) => assert.equal(mail.body.size, 0), { maxBody: 0 });
   await mta.mail();

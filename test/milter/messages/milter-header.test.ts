@@ -62,6 +62,11 @@ const changes: readonly [what: string, change: (header: MilterHeader) => void, e
     [{ kind: 'change-header', name: 'To', index: 1, value: ' ' }],
   ],
   [
+    'set to line breaks, of which nothing is left, deletes nothing',
+    (header) => header.set('To', '\r\n\n \r'),
+    [{ kind: 'change-header', name: 'To', index: 1, value: ' ' }],
+  ],
+  [
     'insert: the last one is uppermost',
     (header) => {
       header.insert('X-1', 'a');

@@ -54,8 +54,8 @@ const maxBacklog = 262_144;
 export class MilterServer<S = undefined, T = undefined> {
   readonly #options: MilterServerOptions;
   readonly #connections = new Map<net.Socket, MilterSession<S, T>>();
-  /** Connections beyond the limit, in the order in which they came. */
-  readonly #waiting = new Set<net.Socket>();
+  /** Connections beyond the limit, in the order in which they came, and what they have said already. */
+  readonly #waiting = new Map<net.Socket, Buffer[]>();
   readonly #listeners: net.Server[] = [];
   #prepared: PreparedPolicies<S, T>;
   #whenEmpty: (() => void) | undefined;
@@ -101,7 +101,15 @@ export class MilterServer<S = undefined, T = undefined> {
       return undefined;
     }
     if (this.#waiting.size === 0) this.#report({ kind: 'waiting', connections });
-    this.#waiting.add(socket);
+    const said: Buffer[] = [];
+    this.#waiting.set(socket, said);
+    // It is read, for who leaves is noticed by nothing else.
+    let total = 0;
+    socket.on('data', (octets) => {
+      said.push(octets);
+      total += octets.length;
+      if (total > maxBacklog) socket.pause();
+    });
     socket.on('close', () => this.#waiting.delete(socket));
     return undefined;
   }
@@ -109,11 +117,14 @@ export class MilterServer<S = undefined, T = undefined> {
   #serveNext(): void {
     const [next] = this.#waiting;
     if (!next || this.#isStopping) return;
-    this.#waiting.delete(next);
-    this.#serve(next);
+    const [socket, said] = next;
+    this.#waiting.delete(socket);
+    socket.removeAllListeners('data');
+    this.#serve(socket, said);
   }
 
-  #serve(socket: net.Socket): void {
+  /** `said`: what has been read of it before. */
+  #serve(socket: net.Socket, said: readonly Buffer[] = []): void {
     const { idleMs = defaultIdle } = this.#options;
     const { frameLimit = defaultFrameLimit } = this.#options;
     const session: MilterSession<S, T> = new MilterSession(
@@ -132,6 +143,8 @@ export class MilterServer<S = undefined, T = undefined> {
       if (this.#connections.size === 0) this.#whenEmpty?.();
       this.#serveNext();
     });
+    for (const octets of said) this.#guarded(socket, () => receive(socket, session, octets));
+    if (said.length > 0) resume(socket, session.backlog);
   }
 
   #outlet(socket: net.Socket, backlog: () => number): Outlet {
@@ -174,7 +187,7 @@ export class MilterServer<S = undefined, T = undefined> {
   async stop(graceMs = 5_000): Promise<void> {
     this.#isStopping = true;
     const closed = this.#listeners.splice(0).map((listener) => new Promise((settle) => listener.close(settle)));
-    for (const socket of this.#waiting) socket.destroy();
+    for (const socket of this.#waiting.keys()) socket.destroy();
     this.#closeIdle();
     await this.#emptied(graceMs);
     for (const socket of this.#connections.keys()) socket.destroy();

@@ -138,11 +138,12 @@ test('a connection beyond the limit waits until another ends; one beyond those t
   ]);
   assert.equal((await gone.answers(0)).length + (await third.answers(0)).length, 0);
   gone.socket.destroy();
+  await until(() => server.waiting === 1, 'who has gone waits no more');
   first.send(quit);
   assert.equal((await third.answers(3)).length, 3);
   second.send(quit);
   await second.ended();
-  await until(() => server.waiting === 0 && server.connections === 1, 'who has gone is not served');
+  await until(() => server.waiting === 0 && server.connections === 1, 'one is left');
   third.send(shortMessage);
   assert.equal((await third.answers(7)).length, 7);
 });

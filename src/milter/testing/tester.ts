@@ -7,7 +7,7 @@ import net from 'node:net';
 import { FrameReader, frame, u32 } from '../codec.js';
 import { preparePolicy } from '../dialogue.js';
 import type { Endpoint } from '../endpoint.js';
-import { eventFlags, maxDataOf } from '../negotiation.js';
+import { eventFlags, maxDataOf, protocol } from '../negotiation.js';
 import type { Answer, Edit, MacroStage, MilterEvent, MilterPolicy, Skip } from '../policy.js';
 import { MilterSession } from '../session.js';
 import { type FilterFrame, readFilterFrame } from './answers.js';
@@ -125,7 +125,7 @@ export class MilterTester {
     });
   }
 
-  async #begin({ version = 6, actions = allActions, protocol = allProtocol }: TesterOffer, make: WireMaker) {
+  async #begin({ version = 6, actions = allActions, protocol: flags = allProtocol }: TesterOffer, make: WireMaker) {
     this.#wire = await make(
       (octets) => this.#hear(octets),
       (why) => {
@@ -133,7 +133,7 @@ export class MilterTester {
         this.#wake();
       },
     );
-    this.#send('O', u32(version), u32(actions), u32(protocol));
+    this.#send('O', u32(version), u32(actions), u32(flags));
     const agreed = await this.#next();
     if (agreed.kind !== 'agreement') throw new Error(`negotiation was answered by ${agreed.kind}`);
     this.#protocol = agreed.protocol;
@@ -229,9 +229,14 @@ export class MilterTester {
     return this.#ask('data');
   }
 
+  /** `value` without the blank behind the colon: a filter that asks for that is shown one. */
   header(name: string, value: string): Promise<TesterAnswer> {
     this.#mail = { ...this.#mail, header: [...this.#mail.header, { name, value }] };
-    return this.#ask('header', strings(name, value));
+    return this.#ask('header', strings(name, this.#leads ? ` ${value}` : value));
+  }
+
+  get #leads(): boolean {
+    return (this.#protocol & protocol.leadingSpace) !== 0;
   }
 
   eoh(): Promise<TesterAnswer> {
@@ -253,7 +258,7 @@ export class MilterTester {
     const edits: Edit[] = [];
     for (;;) {
       const heard = await this.#next();
-      if (heard.kind === 'edit') edits.push(heard.edit);
+      if (heard.kind === 'edit') edits.push(this.#leads ? withoutBlank(heard.edit) : heard.edit);
       else if (heard.kind !== 'answer') throw new Error(`eom was answered by ${heard.kind}`);
       else if (heard.answer.kind === 'skip') throw new Error('eom was answered by skip');
       else return { answer: heard.answer, edits, mail: this.#changed(heard.answer, edits) };
@@ -311,6 +316,11 @@ export class MilterTester {
     this.#send('Q');
     this.#wire?.close();
   }
+}
+
+/** A field that comes with the blank behind its colon. */
+function withoutBlank(edit: Edit): Edit {
+  return 'value' in edit ? { ...edit, value: edit.value.replace(/^ /, '') } : edit;
 }
 
 function isSettling(answer: TesterAnswer): answer is Answer {

@@ -12,6 +12,7 @@ const seeing: MilterPolicy<undefined, { pieces: number }> = {
   edits: ['insert-header', 'add-recipient'],
   silent: ['header'],
   newTransaction: () => ({ pieces: 0 }),
+  connect: () => proceed,
   helo: ({ helo }) => (helo === 'bad' ? reject : proceed),
   mail: (mail) => (mail.macro('auth_authen') === 'anna' ? accept : proceed),
   rcpt: (_, { address }) => (address === 'no@x' ? replyWith(550, '5.1.1', ['100% unknown', 'here']) : proceed),
@@ -83,6 +84,24 @@ test('an MTA that is able to do less is told less', async () => {
   mta.close();
   const none = await MilterTester.of(seeing, { actions: 0x100 });
   assert.deepEqual((await none.deliver()).edits, []);
+});
+
+test('a filter that asks for the blank behind the colon is shown it, and its own values stand without', async () => {
+  const seen: string[] = [];
+  const policy: MilterPolicy = {
+    leadingSpace: true,
+    edits: ['add-header'],
+    header: (_, { value }) => void seen.push(value),
+    eom: () => ({ kind: 'continue', edits: [{ kind: 'add-header', name: 'B', value: 'b' }] }),
+  };
+  const mta = await MilterTester.of(policy);
+  const { mail } = await mta.deliver({ header: [['A', 'a']] });
+  mta.close();
+  assert.deepEqual(seen, [' a']);
+  assert.deepEqual(mail.header, [
+    { name: 'A', value: 'a' },
+    { name: 'B', value: 'b' },
+  ]);
 });
 
 test('what a handler throws is thrown at the test, or told to whoever wants it', async () => {

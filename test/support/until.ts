@@ -1,8 +1,8 @@
 /** Waiting in tests, never for ever: what does not happen in time is a failure that says so. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Far more than anything takes on a busy machine. */
-export const patience = 30_000;
+/** Far more than anything takes on a busy machine, and less than a test may be silent (limits.ts). */
+export const patience = 90_000;
 
 /** Waits until something is so. */
 export async function until(isSo: () => boolean, what = String(isSo)): Promise<void> {

@@ -89,14 +89,15 @@ class AnswersSoFar implements Resolver {
   }
 
   lookup<T extends RecordType>(name: string, type: T, options?: LookupOptions) {
-    // What is known under a type's key came from a question of that type.
-    const known = this.#known.get(`${type} ${name}`) as DnsAnswer<RecordData[T]> | undefined;
-    return known ?? this.#resolver.lookup(name, type, options);
+    const key = `${type} ${name}`;
+    // What is known under a type's key came from a question of that type. None is asked twice, whatever was answered.
+    if (this.#known.has(key)) return this.#known.get(key) as DnsAnswer<RecordData[T]>;
+    return this.#resolver.lookup(name, type, options);
   }
 }
 
 /** `overdue`: why the evaluation was not finished. A result that only lacks its explanation stands. */
-function outcomeOf(evaluation: Evaluation, identity: Identity, overdue?: string): SpfOutcome {
+function outcomeOf(evaluation: Evaluation, identity: Identity, overdue = 'a look-up brought no answer'): SpfOutcome {
   const unfinished = evaluation.result === undefined;
   const outcome: SpfOutcome = {
     result: evaluation.result ?? 'temperror',

@@ -162,6 +162,18 @@ describe('waiting', () => {
     assert.equal(outcome.explanation, undefined);
   });
 
+  it('does not ask a resolver again that promises nothing', async () => {
+    let asked = 0;
+    const nothing: Resolver = {
+      lookup: () => {
+        asked++;
+        return Promise.resolve(undefined as never);
+      },
+    };
+    const { result, problem } = await checkHost(query, { resolver: nothing });
+    assert.deepEqual([result, problem, asked], ['temperror', 'a look-up brought no answer', 1]);
+  });
+
   it('takes a resolver that throws or rejects for one that failed', async () => {
     const throwing: Resolver = {
       lookup() {

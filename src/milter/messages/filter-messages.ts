@@ -31,15 +31,17 @@ export interface WholeMail {
   readonly recipients: readonly EnvelopePath[];
   /** What is changed in it is changed in the mail where the mail is let pass. */
   readonly header: MilterHeader;
+  /** It can be read until the mail is over. */
   readonly body: MailBody;
   /** Aborted when the MTA drops the mail, and when the filter's time is over. */
   readonly signal: AbortSignal;
   macro(name: string): string | undefined;
   /** May this edit be made? Edits that the MTA does not offer are left out. */
   offers(edit: EditKind): boolean;
+  /** Without angle brackets, here and below. */
   addRecipient(address: string): void;
   removeRecipient(address: string): void;
-  /** Without angle brackets; '' is the null reverse-path. */
+  /** '' is the null reverse-path. */
   setSender(address: string): void;
   /** Lines end in CRLF. */
   replaceBody(body: Uint8Array): void;

@@ -16,6 +16,7 @@ export interface BodyLimits {
 }
 
 const pieceOctets = 65_536;
+const isOver = 'the mail of this body is over';
 
 export class KeptBody {
   readonly #limits: BodyLimits;
@@ -62,9 +63,14 @@ export class KeptBody {
     }
   }
 
-  /** The octets in pieces; CRLF line ends, as the MTA has sent them. */
+  /** The octets in pieces; CRLF line ends, as the MTA has sent them. Rejects when the mail is over. */
   async *chunks(): AsyncIterable<Buffer> {
-    yield* this.#pieces;
+    for (let i = 0; ; i++) {
+      if (this.#isOver) throw new Error(isOver);
+      const piece = this.#pieces[i];
+      if (piece === undefined) break;
+      yield piece;
+    }
     for (let at = 0; at < this.#inFile;) {
       const piece = Buffer.allocUnsafe(Math.min(pieceOctets, this.#inFile - at));
       const { bytesRead } = await this.#opened().read(piece, 0, piece.length, at);
@@ -82,7 +88,7 @@ export class KeptBody {
   }
 
   #opened(): FileHandle {
-    if (!this.#file) throw new Error('the mail of this body is over');
+    if (!this.#file) throw new Error(isOver);
     return this.#file;
   }
 

@@ -3,7 +3,12 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { filterMessages, type MailFilter, quarantine } from '../../../src/milter/messages/filter-messages.js';
+import {
+  filterMessages,
+  type MailBody,
+  type MailFilter,
+  quarantine,
+} from '../../../src/milter/messages/filter-messages.js';
 import { accept, discard, reject, replyWith, tempfail } from '../../../src/milter/policy.js';
 import { MilterTester } from '../../../src/milter/testing/tester.js';
 
@@ -128,6 +133,15 @@ test('no file for the body, or a filter that throws: try again later', async () 
   assert.deepEqual((await mta.deliver({ body: 'short' })).answer, tempfail);
   assert.deepEqual(failures, ['body', 'eom']);
   mta.close();
+});
+
+test('who reads a body when its mail is over is told so, and is given no empty one', async () => {
+  const kept: MailBody[] = [];
+  const mta = await tester(({ body }) => void kept.push(body));
+  await mta.deliver({ body: 'in memory\r\n' });
+  mta.close();
+  assert.equal(kept.length, 1);
+  for (const body of kept) await assert.rejects(body.octets(), /the mail of this body is over/);
 });
 
 test('a filter that never answers is a failure when its time is over, and the next mail is judged', async () => {

@@ -315,9 +315,33 @@ test('only GET and HEAD on these paths; whatever clients do there, mail goes on 
   });
 });
 
+test('however many ask at once whether a slow local MTA is there, all are told that it is not', async () => {
+  const deaf = net.createServer((socket) => {
+    socket.on('error', () => {});
+    setTimeout(() => socket.destroy(), 1_200);
+  });
+  await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve));
+  const { port: relayPort } = deaf.address() as net.AddressInfo;
+  const [port, root] = [await freePort(), makeRoot([])];
+  const child = await PosternProcess.start({ root, relayPort, settings: [`metrics=127.0.0.1:${port}`] });
+  try {
+    const asked = Array.from({ length: 10 }, () => get(port, '/readyz'));
+    for (const { status, body } of await Promise.all(asked)) {
+      assert.equal(status, 503);
+      assert.match(body, /^the local MTA at .* does not answer: /);
+    }
+    assert.equal((await get(port, '/livez')).status, 200);
+    assert.equal(await child.stop(), 0);
+  } finally {
+    await child.close();
+    deaf.close();
+    rmSync(root, { recursive: true, force: true });
+  }
+});
+
 test('HUP moves the address, keeps the old one where the new one cannot be had, and closes it', async () => {
   const root = makeRoot([]);
-  const [first, second, taken] = [await freePort(), await freePort(), await freePort()];
+  const [first, taken] = [await freePort(), await freePort()];
   const other = net.createServer();
   await new Promise<void>((resolve) => other.listen(taken, '127.0.0.1', resolve));
   const file = join(root, 'postern.conf');
@@ -340,13 +364,21 @@ test('HUP moves the address, keeps the old one where the new one cannot be had, 
     await reloaded(1);
     await child.until(() => child.log.some(({ msg }) => /: the old address stays$/.test(String(msg))));
     assert.ok(await isOpen(first)());
-    put(`metrics = 127.0.0.1:${second}`);
+    await new Promise((resolve) => other.close(resolve));
     await reloaded(2);
-    await heard(isOpen(second), Boolean);
+    await heard(isOpen(taken), Boolean); // it is tried again, though the settings are the same
     assert.equal(await isOpen(first)(), false);
-    put('# none');
+    put(`metrics = *:${taken}`);
     await reloaded(3);
-    await heard(isOpen(second), (isThere) => !isThere);
+    put(`metrics = 127.0.0.1:${taken}`);
+    await reloaded(4);
+    const opened = (): unknown[] => child.log.flatMap(({ msg, metrics }) => (msg === 'metrics' ? [metrics] : []));
+    await child.until(() => opened().length === 4);
+    const expected = [`127.0.0.1:${first}`, `127.0.0.1:${taken}`, `[::]:${taken}`, `127.0.0.1:${taken}`];
+    assert.deepEqual(opened(), expected);
+    put('# none');
+    await reloaded(5);
+    await heard(isOpen(taken), (isThere) => !isThere);
     assert.equal(await child.stop(), 0);
   } finally {
     await child.close();

@@ -12,7 +12,7 @@ import { writeListenEndpoint, writeRelayEndpoint } from '../../settings/mail-kin
 import { type ReplacedFor, replacedFor } from '../service/workers.js';
 import { type DiskReport, DiskWatch } from './disk-watch.js';
 import { addBuildInfo, addProcessNumbers } from './process-numbers.js';
-import { type MetricsServer, openMetrics } from './server.js';
+import { MetricsPort } from './server.js';
 import { WorkersNumbers } from './workers-numbers.js';
 
 export interface GateMonitorParts {
@@ -31,7 +31,7 @@ export class GateMonitor {
   readonly #metrics = new GateMetrics();
   readonly #replaced;
   readonly workers = new WorkersNumbers(() => this.#metrics.registry.snapshot);
-  #server: MetricsServer | undefined;
+  readonly #port = new MetricsPort({ collect: () => this.#collect(), unready: () => this.#unready() });
   #disks: DiskWatch | undefined;
   #disk: DiskReport = { problems: [], free: {} };
   #isReady = false;
@@ -74,49 +74,39 @@ export class GateMonitor {
 
   readonly replaced = (cause: ReplacedFor): void => this.#replaced.at(cause)?.add();
 
-  /** Opens the port; called while the process may still open any. */
-  async open(): Promise<void> {
-    await this.#listen(this.#parts.settings());
-  }
-
-  /** The settings are others: another address, or none any more. */
-  async reload(before: Settings): Promise<void> {
-    const settings = this.#parts.settings();
-    const isOther = JSON.stringify(before.metrics) !== JSON.stringify(settings.metrics);
-    if (isOther && settings.metrics === undefined) return this.#shut();
-    if (isOther) return this.#listen(settings);
+  /**
+   * Opens the port as the settings have it, called at start while the process may still open any, and after each HUP:
+   * what could not be opened is tried again. Where that fails, the address before stays.
+   */
+  async use(): Promise<void> {
+    const { metrics: at, ...folders } = this.#parts.settings();
+    const { log } = this.#parts;
+    const before = this.#port.address;
+    try {
+      await this.#port.use(at);
+    } catch (error) {
+      const stays = this.#port.address === undefined ? 'mail is taken all the same' : 'the old address stays';
+      log.error({ problem: errorText(error) }, `metrics = ${at ? writeListenEndpoint(at) : ''}: ${stays}`);
+    }
+    const { address } = this.#port;
+    if (address !== undefined && address !== before) log.info({ metrics: address }, 'metrics');
     this.#mta = undefined;
-    this.#disks?.watch(settings);
+    if (address === undefined) return this.#rest();
+    this.workers.watch();
+    if (this.#disks) this.#disks.watch(folders);
+    else this.#disks = new DiskWatch(folders);
   }
 
   async close(): Promise<void> {
     this.#isStopping = true;
-    await this.#shut();
+    this.#rest();
+    await this.#port.close();
   }
 
-  async #shut(): Promise<void> {
+  #rest(): void {
     this.workers.rest();
     this.#disks?.close();
     this.#disks = undefined;
-    await this.#server?.close();
-    this.#server = undefined;
-  }
-
-  /** The old address is given up only when the new one is open. */
-  async #listen({ metrics: at, ...settings }: Settings): Promise<void> {
-    if (at === undefined) return;
-    const { log } = this.#parts;
-    try {
-      const server = await openMetrics(at, { collect: () => this.#collect(), unready: () => this.#unready() });
-      await this.#shut();
-      this.#server = server;
-      this.#disks = new DiskWatch(settings);
-      this.workers.watch();
-      log.info({ metrics: server.address }, 'metrics');
-    } catch (error) {
-      const stays = this.#server === undefined ? 'mail is taken all the same' : 'the old address stays';
-      log.error({ problem: errorText(error) }, `metrics = ${writeListenEndpoint(at)}: ${stays}`);
-    }
   }
 
   async #collect(): Promise<Snapshot> {
@@ -139,10 +129,11 @@ export class GateMonitor {
       const target = relay.kind === 'unix' ? { path: relay.path } : { host: relay.host, port: relay.port };
       this.#mta = { askedAt: now, problem: mtaProblem(target, hostname, mtaWithinMs) };
     }
-    const problem = await this.#mta.problem;
+    const asked = this.#mta;
+    const problem = await asked.problem;
     if (problem === undefined) return [];
     // It may be back the next moment: it is asked again by the next who wants to know, a second later at the earliest.
-    if (performance.now() - this.#mta.askedAt > 1000) this.#mta = undefined;
+    if (this.#mta === asked && performance.now() - asked.askedAt > 1000) this.#mta = undefined;
     return [`the local MTA at ${writeRelayEndpoint(relay)} does not answer: ${problem}`];
   }
 }

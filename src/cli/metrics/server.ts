@@ -10,17 +10,66 @@ import { listenTarget, type ListenEndpoint, writeListenEndpoint } from '../../se
 import { listenProblem } from '../service/listen-problem.js';
 
 export interface Monitored {
-  /** Never rejects. */
   readonly collect: () => Promise<Snapshot>;
-  /** Says in words what is not ready; nothing where all is. Never rejects. */
+  /** Says in words what is not ready; nothing where all is. */
   readonly unready: () => Promise<readonly string[]> | readonly string[];
 }
 
-export interface MetricsServer {
+interface MetricsServer {
   /** `host:port` */
   readonly address: string;
   close(): Promise<void>;
 }
+
+/** The address at which a service is asked, which HUP may change. */
+export class MetricsPort {
+  readonly #monitored: Monitored;
+  #at: ListenEndpoint | undefined;
+  #server: MetricsServer | undefined;
+
+  constructor(monitored: Monitored) {
+    this.#monitored = monitored;
+  }
+
+  /** `host:port`; undefined where there is none. */
+  get address(): string | undefined {
+    return this.#server?.address;
+  }
+
+  /**
+   * Answers there from now on, or nowhere. Where the address cannot be opened, the one before stays, and this rejects
+   * with what to do about it.
+   */
+  async use(at: ListenEndpoint | undefined): Promise<void> {
+    const before = this.#at;
+    if (JSON.stringify(at) === JSON.stringify(before)) return;
+    // All addresses and one of them cannot have the same port at once.
+    if (at === undefined || isSamePort(at, before)) await this.close();
+    if (at === undefined) return;
+    try {
+      await this.#open(at);
+    } catch (error) {
+      if (before !== undefined && this.#server === undefined) await this.#open(before);
+      throw error;
+    }
+  }
+
+  async #open(at: ListenEndpoint): Promise<void> {
+    const server = await openMetrics(at, this.#monitored);
+    await this.close();
+    this.#at = at;
+    this.#server = server;
+  }
+
+  async close(): Promise<void> {
+    await this.#server?.close();
+    this.#server = undefined;
+    this.#at = undefined;
+  }
+}
+
+const isSamePort = (a: ListenEndpoint, b: ListenEndpoint | undefined): boolean =>
+  a.kind !== 'fd' && b !== undefined && b.kind !== 'fd' && a.port === b.port && a.port !== 0;
 
 const maxConnections = 32;
 const requestMs = 5_000;
@@ -28,11 +77,11 @@ const requestMs = 5_000;
 const idleMs = 10_000;
 
 /** Rejects where the address cannot be opened, with what to do about it. */
-export function openMetrics(at: ListenEndpoint, monitored: Monitored): Promise<MetricsServer> {
+function openMetrics(at: ListenEndpoint, monitored: Monitored): Promise<MetricsServer> {
   const limits = { maxHeaderSize: 8_192, connectionsCheckingInterval: 1_000, requestTimeout: requestMs };
   const server = createServer(
     { ...limits, headersTimeout: requestMs, keepAliveTimeout: requestMs },
-    (request, response) => void answer(request, response, monitored),
+    (request, response) => void answer(request, response, monitored).catch(() => response.destroy()),
   );
   server.maxConnections = maxConnections;
   server.setTimeout(idleMs);

@@ -2,20 +2,18 @@
 import type { ListenEndpoint } from '../../settings/mail-kinds.js';
 import { Registry } from '../../metrics/registry.js';
 import { addBuildInfo, addProcessNumbers, LagWatch } from './process-numbers.js';
-import { type MetricsServer, openMetrics } from './server.js';
+import { MetricsPort } from './server.js';
 import { WorkersNumbers } from './workers-numbers.js';
 
 export class ServiceNumbers {
   readonly registry = new Registry();
   readonly workers = new WorkersNumbers(() => this.registry.snapshot);
-  readonly #unready: () => readonly string[];
   readonly #lag = new LagWatch(this.registry);
-  #at: ListenEndpoint | undefined;
-  #server: MetricsServer | undefined;
+  readonly #port: MetricsPort;
 
   /** `unready` says what is not ready yet. */
   constructor(unready: () => readonly string[]) {
-    this.#unready = unready;
+    this.#port = new MetricsPort({ collect: () => this.workers.collect(), unready });
     const help = '1 while the service can do its work: what /readyz says.';
     this.registry.asked({ name: 'postern_ready', help, type: 'gauge', joined: 'max' }, () =>
       Number(unready().length === 0),
@@ -29,11 +27,7 @@ export class ServiceNumbers {
    * the one before stays.
    */
   async open(at: ListenEndpoint | undefined): Promise<void> {
-    if (JSON.stringify(at) === JSON.stringify(this.#at)) return;
-    const before = this.#server;
-    this.#server = at && (await openMetrics(at, { collect: () => this.workers.collect(), unready: this.#unready }));
-    this.#at = at;
-    await before?.close();
+    await this.#port.use(at);
     this.#lag.turn(at !== undefined);
     if (at) this.workers.watch();
     else this.workers.rest();
@@ -47,6 +41,6 @@ export class ServiceNumbers {
   async close(): Promise<void> {
     this.#lag.turn(false);
     this.workers.rest();
-    await this.#server?.close();
+    await this.#port.close();
   }
 }

@@ -89,7 +89,7 @@ export class Primary implements Service {
     if (!certificate.ok || problems.length > 0) return { code: exit.config, problems };
     this.#certificate = certificate.value;
     this.#pagePort = await this.#openPage();
-    await this.#monitor.open();
+    await this.#monitor.use();
     return this.#openPorts(endpointsOf(settings));
   }
 
@@ -148,9 +148,8 @@ export class Primary implements Service {
       channel.ask(reloading, settings, { withinMs: reloadWithinMs, otherwise: false }),
     );
     if (!(await Promise.all(asked)).includes(true)) return;
-    const before = this.#settings;
     this.#settings = settings;
-    await this.#monitor.reload(before);
+    await this.#monitor.use();
     if (certificate.ok) this.#certificate = certificate.value;
     this.#page?.reload(settings);
     void this.#survey();

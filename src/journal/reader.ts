@@ -104,10 +104,11 @@ async function* linesOfHour(
       const stretch = file.next();
       if (!stretch) continue;
       for (const { line, start } of itemsIn(stretch, query.prefilter).toReversed()) {
-        if (start >= before || !query.matches(line)) continue;
+        if (start >= before) continue;
         if (start <= behind) return;
+        // Whether a word is found must not tell what is hidden.
         const shown = show(line);
-        if (shown) yield { line: shown, cursor: cursorOf(hour, start) };
+        if (shown && query.matches(shown)) yield { line: shown, cursor: cursorOf(hour, start) };
       }
       if (stretch.start <= behind) return;
       await breathe();

@@ -7,6 +7,7 @@ import { html } from 'hono/html';
 import { csvHead, csvRow } from '../journal/shown/csv.js';
 import { type JournalLine, journalText } from '../journal/line.js';
 import { parseJournalQuery } from '../journal/query.js';
+import { domainIn } from '../journal/tokens.js';
 import { journalPage as pageOf, type JournalPage, type JournalSearch, searchJournal } from '../journal/reader.js';
 import { storyOf } from '../journal/shown/story.js';
 import { ydayOf } from '../quarantine/disk/day.js';
@@ -78,15 +79,18 @@ async function listFor(
   return { found: await pageOf(search, { limit: pageSize, budget: time }) };
 }
 
-/** What the session may see of a line. */
+/** What the session may see of a line: of others' recipients nothing, nor where their mail is kept. */
 function visible(c: Context<Vars>): Pick<JournalSearch, 'show'> {
   const { domains } = c.get('session').token;
   if (domains === undefined) return {};
   const isTheirs = (address: string): boolean => domains.has(address.slice(address.lastIndexOf('@') + 1).toLowerCase());
   return {
-    show: (line) => {
+    show: ({ filename, ...line }) => {
       const to = line.to?.filter(({ address }) => isTheirs(address)) ?? [];
-      return to.length === 0 ? undefined : { ...line, to };
+      const [first] = to;
+      if (!first) return undefined;
+      if (domains.has(line.domain ?? '')) return { ...line, to, ...(filename !== undefined && { filename }) };
+      return { ...line, to, domain: domainIn(first.address) };
     },
   };
 }

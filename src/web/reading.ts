@@ -127,7 +127,9 @@ async function listFor(
 
 /** What is no day of the calendar is none. */
 function viewOf(by: string | undefined, day = ''): SumsView {
-  const isDay = /^\d{4}-\d\d-\d\d$/.test(day) && !Number.isNaN(new Date(`${day}T00:00:00`).getTime());
+  const time = /^\d{4}-\d\d-\d\d$/.test(day) ? Date.parse(day) : NaN;
+  // JavaScript takes 31 February for 3 March.
+  const isDay = !Number.isNaN(time) && new Date(time).toISOString().startsWith(day);
   if (isDay) return { by: 'hour', day };
   return by === 'hour' ? { by: 'hour', day: undefined } : { by: 'day' };
 }

@@ -37,7 +37,7 @@ test('all mail of two weeks by day, of a day by hour; each column leads on', asy
   assert.match(hours, new RegExp(`<h1>4 mails on ${day}</h1>`));
   assert.match(hours, new RegExp(`aria-label="${day} \\d\\d:00: 2 relayed, 1 deferred, 1 rejected"`));
   assert.match((await anna.get('/charts/all?by=hour')).body, /<h1>2 mails in 24 hours<\/h1>/);
-  for (const odd of ['day=2026-13-45', 'day=../..', 'by=x', 'day=%00'])
+  for (const odd of ['day=2026-13-45', 'day=2026-02-31', 'day=../..', 'by=x', 'day=%00'])
     assert.match((await anna.get(`/charts/all?${odd}`)).body, /in 14 days/);
 });
 

@@ -38,7 +38,8 @@ async function filled(
   t: TestContext,
 ): Promise<{ readonly at: Site; readonly ids: readonly string[]; readonly anna: Client }> {
   const at = await openSite(t);
-  const both = { ...relayed, to: [...(relayed.to ?? []), ...toNet.to], subject: 'both' };
+  const to = [...toNet.to, ...(relayed.to ?? [])];
+  const both: JournalLine = { ...relayed, domain: 'example.net', to, subject: 'both', filename: 'theirs.mx' };
   const ids = write(at, { ...relayed, ...toNet, subject: 'theirs' }, deferred, relayed, both, away);
   return { at, ids, anna: await new Client(at).login() };
 }
@@ -61,7 +62,7 @@ test('the list: what became of each mail, newest first', async (t) => {
     rows[2] ?? '',
     /relayed Anna <?.*alice@example\.com Angebot 2nd try, 1 min after the first; queued as 4WxY at 127\.0\.0\.1:10025 48 kB/,
   );
-  assert.match(rows[1] ?? '', /alice@example\.com \+1 both/);
+  assert.match(rows[1] ?? '', /bob@example\.net \+1 both/);
 });
 
 test('a token for one domain sees mail to its recipients, and no other recipient of it', async (t) => {
@@ -78,10 +79,14 @@ test('a token for one domain sees mail to its recipients, and no other recipient
       where,
     );
   }
+  for (const word of ['to:bob@example.net', 'domain:example.net', 'bob'])
+    assert.deepEqual(rowsOf((await bob.get(`/journal?q=${word}`)).body), [], word);
+  assert.equal(rowsOf((await bob.get('/journal?q=domain:example.com')).body).length, 3);
+  assert.doesNotMatch((await bob.get('/journal.json')).body, /example\.net|filename/);
   assert.equal((await bob.get(`/journal/${ids[0]}`)).status, 404);
   const story = await bob.get(`/journal/${ids[3]}`);
   assert.equal(story.status, 200);
-  assert.ok(!story.body.includes('bob@example.net'));
+  assert.ok(!story.body.includes('example.net'));
   assert.ok((await anna.get(`/journal/${ids[3]}`)).body.includes('bob@example.net'));
   assert.equal((await new Client(at).get('/journal')).status, 302);
   assert.equal((await new Client(at).get('/journal.csv')).status, 302);

@@ -20,7 +20,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   directory: ['mail', 'dns/bounded-store', 'settings'],
   store: ['mail'],
   'hooks/testing*': ['mail', 'dns', 'store'],
-  hooks: ['mail', 'type srv', 'type store', 'dns/resolver', 'type dns'],
+  hooks: ['mail', 'settings/read-text', 'type srv', 'type store', 'dns/resolver', 'type dns'],
   mime: ['mail'],
   dkim: ['mail', 'dns/resolver'],
   quarantine: ['mail', 'lines', 'type srv', 'type relay'],

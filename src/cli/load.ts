@@ -1,5 +1,5 @@
 /** Settings as every command reads them, and how their problems are told. */
-import { readFileSync } from 'node:fs';
+import { readText } from '../settings/read-text.js';
 import { type LoadedSettings, loadSettings } from '../settings/settings.js';
 import { trialSettings } from '../trial/trial-settings.js';
 import { packageRoot } from './package-root.js';
@@ -16,7 +16,7 @@ export function load({ argv, env }: CommandLine, ownFlags: readonly string[] = [
   return loadSettings({
     argv,
     env,
-    readFile: (path) => readFileSync(path, 'utf8'),
+    readFile: readText,
     otherFlags: ['trial', ...ownFlags],
     ...(trial && { trial: trialSettings(packageRoot) }),
   });

@@ -1,5 +1,5 @@
 /** Wires the parts that a session works with. Everything that is read anew on HUP is made here. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { cachingResolver } from '../dns/cache.js';
 import { clientName } from '../dns/client-name.js';
@@ -13,6 +13,7 @@ import { HookTable } from '../hooks/table.js';
 import { journalDir } from '../journal/hours.js';
 import { openJournal } from '../journal/journal.js';
 import { openContentReader } from '../mime/content-reader.js';
+import { errorText } from '../mail/error-text.js';
 import { type Ip, ip4FromWord } from '../mail/ip.js';
 import { type Quarantine, openQuarantine } from '../quarantine/quarantine.js';
 import { GateMetrics } from '../metrics/gate.js';
@@ -21,6 +22,7 @@ import { destinationText } from '../smtp/journal-lines.js';
 import { MemoryPool } from '../smtp/message/memory-pool.js';
 import type { MtaTarget } from '../relay/mta-connection.js';
 import { type Relay, openRelay } from '../relay/relay.js';
+import { readText } from '../settings/read-text.js';
 import type { Settings } from '../settings/settings.js';
 import type { Services } from '../smtp/services.js';
 import { Srv } from '../srv/srv.js';
@@ -271,10 +273,10 @@ export function makeResolver(settings: Settings, heard: Parameters<typeof measur
 function zoneOf(path: string): Result<Resolver> {
   const bad = (problem: string): Result<never> => wrong(`dns_zone: ${path}: ${problem}`);
   try {
-    const zone = readZoneFile(readFileSync(path, 'utf8'));
+    const zone = readZoneFile(readText(path));
     return zone.ok ? zone : bad(zone.problem);
   } catch (error) {
-    return bad(`cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+    return bad(`cannot be read (${(error as NodeJS.ErrnoException).code ?? errorText(error)})`);
   }
 }
 

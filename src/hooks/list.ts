@@ -2,6 +2,7 @@
  * The operator's list of plugins, in qpsmtpd's format: one plugin a line in hook order, arguments behind the name, `#`
  * comments, `$include FILE`. Reads text only; load.ts finds the code.
  */
+import { errorText } from '../mail/error-text.js';
 import type { Result } from '../mail/result.js';
 
 export interface ListedPlugin {
@@ -32,7 +33,7 @@ export function readPluginList(path: string, files: ListFiles, depth = 0): Plugi
   } catch (error) {
     return {
       ok: false,
-      problem: `${path}: cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)}); the setting "plugins" names the list`,
+      problem: `${path}: cannot be read (${(error as NodeJS.ErrnoException).code ?? errorText(error)}); the setting "plugins" names the list`,
     };
   }
   const plugins: ListedPlugin[] = [];

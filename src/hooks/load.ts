@@ -2,7 +2,7 @@
  * Finds the code of listed plugins: first in the operator's folders (`plugin_dirs`), then among those that ship with
  * postern. A plugin file's default export is a plugin, a check, or a function of the list's arguments that makes one.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Check, defineCheck } from './check.js';
@@ -10,6 +10,7 @@ import { type ListedPlugin, readPluginList } from './list.js';
 import { learnsOwnPackage } from './own-package.js';
 import { namePlugin } from './plugin-console.js';
 import { hookNames, type Plugin } from './plugin.js';
+import { readText } from '../settings/read-text.js';
 import { errorText } from '../mail/error-text.js';
 import { type Problems, type Result, wrong } from '../mail/result.js';
 
@@ -18,7 +19,7 @@ export type LoadedPlugins = Result<readonly Plugin[], Problems>;
 /** Loads all plugins of the list file, in order; every problem is one line that names the place. */
 export async function loadPlugins(listFile: string, dirs: readonly string[]): Promise<LoadedPlugins> {
   const list = readPluginList(listFile, {
-    read: (path) => readFileSync(path, 'utf8'),
+    read: readText,
     resolve: (from, path) => resolve(dirname(from), path),
   });
   if (!list.ok) return wrong([list.problem]);

@@ -2,6 +2,7 @@
  * What must hold between settings, or between a setting and the file it names; what one value must be is its kind's
  * business.
  */
+import { errorText } from '../mail/error-text.js';
 import { contains, type Ip, parseIp } from '../mail/ip.js';
 import type { ListenEndpoint, RelayEndpoint } from './mail-kinds.js';
 import type { SettingName, Settings } from './schema.js';
@@ -74,7 +75,7 @@ export function tryRead(path: string, readFile: ReadFile): FileText {
   try {
     return { ok: true, value: readFile(path) };
   } catch (error) {
-    return { ok: false, problem: (error as NodeJS.ErrnoException).code ?? String(error) };
+    return { ok: false, problem: (error as NodeJS.ErrnoException).code ?? errorText(error) };
   }
 }
 

@@ -1,8 +1,8 @@
 /** `postern print-config`: what would be used, and where each value comes from. */
-import { readFileSync } from 'node:fs';
 import { readDirectoryRows } from '../../directory/settings.js';
 import { printConfig, printedSettings } from '../../settings/describe.js';
 import { type PrintedRow, printTable } from '../../settings/print-table.js';
+import { readText } from '../../settings/read-text.js';
 import type { SettingsTask } from '../command/command.js';
 import { failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
@@ -16,7 +16,7 @@ export function printConfigCommand({ settings, sources, file, options }: Setting
     process.stdout.write(text);
     return exit.ok;
   }
-  const read = readDirectoryRows(directory, (path) => readFileSync(path, 'utf8'));
+  const read = readDirectoryRows(directory, readText);
   if (!read.ok) return failed(exit.config, read.problem);
   process.stdout.write(
     isJson ? asJson(directory, read.value) : printTable(read.value, { equals: ' = ', place: 'above' }),

@@ -3,11 +3,11 @@
  * options, its file; one process, or a primary that keeps `workers` of them. `submission` is in the place of
  * sos-milter. The name of a file stands for the filter in it.
  */
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { printable } from '../../mail/text.js';
+import { readText } from '../../settings/read-text.js';
 import { exit } from '../exit-codes.js';
-import { type CommandLine } from '../load.js';
+import type { CommandLine } from '../load.js';
 import { loadMilterConfig } from './verify-sender/config.js';
 import { milterHelp, type MilterOptions, readMilterOptions } from './options.js';
 import { runMilter } from './process.js';
@@ -46,7 +46,7 @@ export async function milter({ argv, env }: CommandLine): Promise<number> {
     loadMilterConfig({
       file,
       options: options.given,
-      readFile: (path) => readFileSync(path, 'utf8'),
+      readFile: readText,
       ...(inherited !== undefined && { inherited: `fd:${inherited}` }),
     });
   const loaded = load();
@@ -68,7 +68,7 @@ async function fileMilter(options: MilterOptions, env: CommandLine['env'], signa
   const loaded = loadService({
     file: options.file,
     options: options.given,
-    readFile: (path) => readFileSync(path, 'utf8'),
+    readFile: readText,
     inherited: inherited === undefined ? undefined : `fd:${inherited}`,
   });
   if (!loaded.ok) return failed(exit.config, loaded.problem);
@@ -94,7 +94,7 @@ async function submissionMilter(
   const [inherited] = handedOver(env);
   const loaded = loadSubmission({
     env,
-    readFile: (path) => readFileSync(path, 'utf8'),
+    readFile: readText,
     ...(inherited !== undefined && { inherited: `fd:${inherited}` }),
   });
   if (!loaded.ok) return failed(exit.config, loaded.problem);

@@ -1,11 +1,14 @@
 /** The folders that postern needs, the room that is left in them, the clock, and what else might empty them. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { errorText } from '../../mail/error-text.js';
 import type { Settings } from '../../settings/settings.js';
 import { sizeText } from '../../text/size.js';
 import { rightsOf } from '../srv/findings.js';
 import { quarantineOf } from '../wire.js';
 import { type Diagnoses, type Diagnosis, failing, good, note, warning } from './diagnosis.js';
+
+const asRoot = 'run postern doctor as root, or as the user of postern';
 
 const read = 0o5;
 const write = 0o7;
@@ -33,7 +36,13 @@ interface NeededFolder {
 
 /** Returns undefined where it is as it should be. */
 function folderDiagnosis({ name, folder, rights }: NeededFolder, { user }: Settings): Diagnosis | undefined {
-  const stats = fs.statSync(folder, { throwIfNoEntry: false });
+  let stats;
+  try {
+    stats = fs.statSync(folder, { throwIfNoEntry: false });
+  } catch (error) {
+    // Such as a folder on the way that the user of this command may not enter.
+    return failing('folders', `${name} cannot be looked at: ${errorText(error)}`, asRoot);
+  }
   if (!stats)
     return rights === read
       ? failing('folders', `${name} is not there`, 'make it, or set srv to the tree of your domains')
@@ -112,7 +121,12 @@ function textOf(file: string): string {
 
 /** By the mails that are kept. */
 export async function* examineClock(settings: Settings): Diagnoses {
-  if (!fs.existsSync(settings.spam)) return;
+  try {
+    fs.accessSync(settings.spam, fs.constants.R_OK | fs.constants.X_OK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    return yield note('clock', `no kept mail tells whether it is right: ${errorText(error)}`, asRoot);
+  }
   const problem = await quarantineOf(settings).clockProblem();
   if (problem === undefined) yield good('clock', `it says ${new Date().toISOString()}, which no kept mail contradicts`);
   else yield failing('clock', problem, 'set the clock, and have it kept right (NTP)');

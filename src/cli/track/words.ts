@@ -2,7 +2,7 @@
  * Shared by the commands on the journal: making sure that there is one, reading the search, and saying broken IO in a
  * line.
  */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { journalDir } from '../../journal/hours.js';
 import { type JournalQuery, parseJournalQuery } from '../../journal/query.js';
 import { errorText } from '../../mail/error-text.js';
@@ -22,12 +22,9 @@ export interface TrackTask extends SettingsTask {
 export async function onJournal(task: SettingsTask, run: (task: TrackTask) => Promise<number>): Promise<number> {
   const { settings, env } = task;
   const dir = journalDir(settings.state);
-  if (!existsSync(dir))
-    return failed(exit.notAll, [
-      settings.journal === 0
-        ? 'no journal is kept: the setting journal is 0'
-        : `${dir} is not there: no mail has come yet, or --state names another folder`,
-    ]);
+  const problem = problemWith(dir);
+  if (problem !== undefined)
+    return failed(exit.notAll, [settings.journal === 0 ? 'no journal is kept: the setting journal is 0' : problem]);
   // A reader that goes away early (`| head`) is no error of ours.
   process.stdout.on('error', ({ code }: NodeJS.ErrnoException) =>
     process.exit(code === 'EPIPE' ? exit.ok : exit.ioError),
@@ -36,6 +33,16 @@ export async function onJournal(task: SettingsTask, run: (task: TrackTask) => Pr
     return await run({ ...task, dir, terminal: terminalOf(process.stdout, env) });
   } catch (error) {
     return failed(exit.ioError, [errorText(error)]);
+  }
+}
+
+function problemWith(dir: string): string | undefined {
+  try {
+    statSync(dir);
+    return undefined;
+  } catch (error) {
+    const isAbsent = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return isAbsent ? `${dir} is not there: no mail has come yet, or --state names another folder` : errorText(error);
   }
 }
 

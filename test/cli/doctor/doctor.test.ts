@@ -1,7 +1,7 @@
 /** `postern doctor`: the command as a whole, the DNS, lists and records of domains, folders and the clock. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -348,6 +348,19 @@ test('folders: not there, not writable for the user, full, read-only', async (t)
   assert.match(asNobody[0] ?? '', /^error: nobody may not read srv = /);
   assert.match(asNobody[1] ?? '', /^error: nobody may not write to spam = /);
   assert.match(asNobody[2] ?? '', /^note: state = \S+\/none is not there yet$/);
+});
+
+test('folders that cannot be looked at are told, and the others are looked at all the same', async (t) => {
+  const { root, doctor } = await installation(t);
+  symlinkSync('loop', join(root, 'loop'));
+  const found = await doctor(`--spam=${root}/loop`, `--state=${root}/loop/state`);
+  assert.equal(found.code, 1);
+  const [srv = '', ...others] = linesOf(found, 'folders');
+  assert.match(srv, /^good: /);
+  assert.equal(others.length, 2);
+  for (const other of others) assert.match(other, /^error: \w+ = \S+ cannot be looked at: ELOOP/);
+  assert.match(linesOf(found, 'clock')[0] ?? '', /^note: no kept mail tells whether it is right: ELOOP/);
+  assert.ok(linesOf(found, 'domain').length > 0);
 });
 
 test('the clock: a mail that was kept tomorrow', async (t) => {

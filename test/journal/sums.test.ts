@@ -160,3 +160,11 @@ test('a day that is removed meanwhile is not there, and no journal is no mail', 
   const dir = folderFor(t);
   assert.deepEqual((await new MailCounts(dir).of(everything)).hours, []);
 });
+
+test('what a crash has left between lines hides none of them', async (t) => {
+  const dir = folderFor(t);
+  write(dir, hoursAgo(3), {});
+  fs.appendFileSync(hourAt(dir, hoursAgo(3)).file, Buffer.alloc(400_000));
+  write(dir, hoursAgo(3), rejected);
+  assert.deepEqual((await new MailCounts(dir).of(everything)).verdicts, { relayed: 1, rejected: 1 });
+});

@@ -72,9 +72,10 @@ export async function countLines({ file }: JournalHour, from: number, count: Hou
       const octets = Buffer.allocUnsafe(Math.min(stretch, size - next));
       const read = octets.subarray(0, fs.readSync(fd, octets, 0, octets.length, next));
       const end = read.lastIndexOf(0x0a) + 1;
-      if (end === 0) break;
+      // What is longer than any line is none, such as a block that a crash has left empty.
+      if (end === 0 && read.length < stretch) break;
       for (const { line } of itemsIn({ octets: read.subarray(0, end), start: next })) count.add(line);
-      next += end;
+      next += end === 0 ? read.length : end;
     }
   } finally {
     fs.closeSync(fd);

@@ -12,6 +12,7 @@ import { ScriptedMta } from '../relay/support/scripted-mta.js';
 import { makeCertificate } from '../support/certificate.js';
 import { makeRoot, PosternProcess } from '../support/child.js';
 import { ended } from '../support/daemon.js';
+import { inherited } from '../support/environment.js';
 import { freePort } from '../support/free-port.js';
 import { message } from '../support/mx.js';
 import { needPeer } from '../support/peers.js';
@@ -417,6 +418,7 @@ test('the page tells its own numbers through the gate, and by itself where it ru
     const folders = [`--srv=${root}/srv`, `--spam=${root}/spam`, `--state=${root}/state`];
     const page = spawn(process.execPath, [join(packageRoot, 'dist/src/main.js'), ...words, ...folders], {
       stdio: 'ignore',
+      env: inherited(),
     });
     try {
       const ready = await heard(

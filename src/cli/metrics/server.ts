@@ -8,6 +8,7 @@ import { metricsText, metricsType } from '../../metrics/text.js';
 import type { Snapshot } from '../../metrics/registry.js';
 import { listenTarget, type ListenEndpoint, writeListenEndpoint } from '../../settings/mail-kinds.js';
 import { listenProblem } from '../service/listen-problem.js';
+import { Paced } from './paced.js';
 
 export interface Monitored {
   readonly collect: () => Promise<Snapshot>;
@@ -78,10 +79,12 @@ const idleMs = 10_000;
 
 /** Rejects where the address cannot be opened, with what to do about it. */
 function openMetrics(at: ListenEndpoint, monitored: Monitored): Promise<MetricsServer> {
+  const numbers = new Paced(async () => metricsText(await monitored.collect()));
+  const asked: PacedAnswers = { numbers: () => numbers.get(), unready: monitored.unready };
   const limits = { maxHeaderSize: 8_192, connectionsCheckingInterval: 1_000, requestTimeout: requestMs };
   const server = createServer(
     { ...limits, headersTimeout: requestMs, keepAliveTimeout: requestMs },
-    (request, response) => void answer(request, response, monitored).catch(() => response.destroy()),
+    (request, response) => void answer(request, response, asked).catch(() => response.destroy()),
   );
   server.maxConnections = maxConnections;
   server.setTimeout(idleMs);
@@ -107,8 +110,13 @@ function addressOf(server: Server): string {
   return `${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, monitored: Monitored): Promise<void> {
-  const [status, text] = await answerTo(request, monitored);
+interface PacedAnswers {
+  readonly numbers: () => Promise<string>;
+  readonly unready: Monitored['unready'];
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, asked: PacedAnswers): Promise<void> {
+  const [status, text] = await answerTo(request, asked);
   const type = status === 200 && pathOf(request) === '/metrics' ? metricsType : 'text/plain; charset=utf-8';
   response.writeHead(status, {
     'Content-Type': type,
@@ -125,11 +133,11 @@ async function answer(request: IncomingMessage, response: ServerResponse, monito
 
 const pathOf = ({ url = '' }: IncomingMessage): string => url.split('?', 1)[0] ?? '';
 
-async function answerTo(request: IncomingMessage, { collect, unready }: Monitored): Promise<[number, string]> {
+async function answerTo(request: IncomingMessage, { numbers, unready }: PacedAnswers): Promise<[number, string]> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return [405, 'Only GET and HEAD.\n'];
   switch (pathOf(request)) {
     case '/metrics':
-      return [200, metricsText(await collect())];
+      return [200, await numbers()];
     case '/livez':
       return [200, 'ok\n'];
     case '/readyz': {

@@ -180,7 +180,7 @@ describe('--json', () => {
   });
 
   it('is whole also when it is long and its reader slow', async () => {
-    const long = zoneFile({ 'long.example': { TXT: [[`v=spf1 ${'ip4:198.51.100.1 '.repeat(4000)}-all`]] } });
+    const long = zoneFile({ 'long.example': { TXT: [[`v=spf1 ${'ip4:1.2.3.4 '.repeat(1360)}-all`]] } });
     const words = ['check', '--zone', long.path, '--ip=192.0.2.9', '--from=user@long.example', '--json', '--explain'];
     const child = startSpf(words);
     await once(child, 'spawn');
@@ -188,7 +188,9 @@ describe('--json', () => {
     const chunks: Buffer[] = [];
     for await (const chunk of child.stdout) chunks.push(chunk as Buffer);
     long.remove();
-    assert.equal(JSON.parse(Buffer.concat(chunks).toString()).trace.terms.length, 4001);
+    const said = Buffer.concat(chunks).toString();
+    assert.ok(said.length > 65_536, 'more than a pipe holds');
+    assert.equal(JSON.parse(said).trace.terms.length, 1361);
   });
 });
 

@@ -41,23 +41,23 @@ complete -F _postern postern
 
 /** A rule for each word that may come next; `__fish_seen_subcommand_from` tells which have come. */
 function fishCompletion(commands: readonly CommandRow[]): number {
-  const quoted = (text: string): string => `'${text.replaceAll(/['\\\\]/g, '\\\\$&')}'`;
+  const quoted = (text: string): string => `'${text.replaceAll(/['\\]/g, '\\$&')}'`;
   const rule = (condition: string, words: string, doc: string): string =>
-    `complete -c postern -f -n ${quoted(condition)} ${words} -d ${quoted(doc)}\n`;
+    `complete -c postern -n ${quoted(condition)} ${words} -d ${quoted(doc)}\n`;
   const rules = commands.flatMap(({ name, doc, options = {}, settings }) => {
     const [first = '', second] = name.split(' ');
     const seen = `__fish_seen_subcommand_from ${first}${second === undefined ? '' : `; and __fish_seen_subcommand_from ${second}`}`;
     const below = commands.filter((one) => one.name.startsWith(`${first} `)).map((one) => one.name.split(' ')[1]);
     const word =
       second === undefined
-        ? rule('__fish_use_subcommand', `-a ${first}`, doc)
+        ? rule('__fish_use_subcommand', `-f -a ${first}`, doc)
         : rule(
             `__fish_seen_subcommand_from ${first}; and not __fish_seen_subcommand_from ${below.join(' ')}`,
-            `-a ${second}`,
+            `-f -a ${second}`,
             doc,
           );
     const own = Object.entries(options).map(([option, { label, doc: what }]) =>
-      rule(seen, `-l ${option}${label === undefined ? '' : ' -r'}`, what),
+      rule(seen, `-f -l ${option}${label === undefined ? '' : ' -r'}`, what),
     );
     const usual = settings === undefined ? [] : [rule(seen, '-s c -l config -r -F', 'settings of this file')];
     return [word, ...own, ...usual];

@@ -1,9 +1,7 @@
 /** Every change by page, digest link or command is a line of the audit and one of the log; admins see them on a tab. */
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { packageRoot } from '../../src/cli/package-root.js';
 import { Audit, readAudit } from '../../src/audit/audit.js';
 import { Links } from '../../src/digest/links.js';
 import { parseRef } from '../../src/quarantine/disk/mail-ref.js';
@@ -52,25 +50,6 @@ test('what is done on the page is told with who, where from, what and the result
       line,
     );
   }
-});
-
-test('fail2ban finds failed log-ins, and no others, by the expression in README', async (t) => {
-  const readme = fs.readFileSync(path.join(packageRoot, 'README.md'), 'utf8');
-  const failregex = /failregex = ([^`]+)`/.exec(readme)?.[1];
-  assert.ok(failregex !== undefined);
-  const found = new RegExp(failregex.replace('<ADDR>', '(?<addr>[0-9a-f.:]+)'));
-  const site = await openSite(t);
-  const client = new Client(site);
-  const forged = '","ip":"192.0.2.66","msg":"log-in failed';
-  await client.post('/login', { token: forged, to: forged }, { 'User-Agent': forged });
-  const anna = await client.login();
-  await anna.post('/marker/create', { csrf: await anna.csrf(), marker: 'example.com/users/valid/', key: forged });
-  const hits = site.log.flatMap((line) => found.exec(line)?.groups?.['addr'] ?? []);
-  assert.deepEqual(hits, ['127.0.0.1']);
-  assert.ok(
-    site.log.some((line) => line.includes('192.0.2.66')),
-    'the evil name was logged',
-  );
 });
 
 test('a release by a digest’s link is its recipient’s', async (t) => {

@@ -71,15 +71,27 @@ export class Postfix {
 
   /** Starts it, again after `down`. */
   async up(): Promise<void> {
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      if (await this.#starts()) return;
+      await this.down();
+    }
+    throw new Error(`Postfix did not start: ${this.log}`);
+  }
+
+  /**
+   * Does it greet, and write its log? Now and then its master does not start the daemon that writes it, and whoever
+   * has something to log waits for that.
+   */
+  async #starts(): Promise<boolean> {
     const env = { ...process.env, LD_LIBRARY_PATH: '/usr/lib/postfix', LANG: 'C' };
     // In a process group of its own: TERM to master is passed on to all of its group.
     const options = { stdio: 'ignore', env, detached: true } as const;
-    this.#master = spawn('/usr/lib/postfix/sbin/master', ['-c', join(this.#folder, 'conf')], options);
-    const end = Date.now() + startMs;
-    while (!(await greets(this.port))) {
-      if (Date.now() > end || this.#master.exitCode !== null) throw new Error(`Postfix did not start: ${this.log}`);
-      await sleep(50);
+    const master = spawn('/usr/lib/postfix/sbin/master', ['-c', join(this.#folder, 'conf')], options);
+    this.#master = master;
+    for (const end = Date.now() + startMs; Date.now() < end && master.exitCode === null; await sleep(50)) {
+      if ((await greets(this.port)) && this.log !== '') return true;
     }
+    return false;
   }
 
   /** Stops it; queue and mailboxes stay. */

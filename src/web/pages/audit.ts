@@ -3,6 +3,7 @@ import { html } from 'hono/html';
 import { type AuditEntry, undoneText } from '../../audit/audit-entry.js';
 import type { WebSession } from '../login/sessions.js';
 import { type Html, page, say } from './layout.js';
+import { searchForm } from './search-form.js';
 
 export interface AuditView {
   readonly session: WebSession;
@@ -29,20 +30,7 @@ export const auditPage = ({ session, search, entries, skipped, hasMore }: AuditV
     session,
     here: 'audit',
     body: html`<h1>Who did what</h1>
-      <form class="search" method="get" action="/audit" role="search">
-        <input
-          id="q"
-          name="q"
-          type="search"
-          value="${say(search, 500)}"
-          placeholder="Words: anna, whitelisted, example.com, 192.0.2.1 …"
-          aria-label="Search"
-          maxlength="500"
-          autocomplete="off"
-          spellcheck="false"
-        />
-        <button class="main">Search</button>
-      </form>
+      ${searchForm({ action: '/audit', search: say(search, 500), placeholder: 'Words: anna, whitelisted, example.com, 192.0.2.1 …', maxLength: 500 })}
       <p class="hint">Changes by page, digest link and command, and who logged in; newest first, times in UTC.</p>
       <ol class="audit">
         ${entries.map(row)}

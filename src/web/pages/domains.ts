@@ -7,6 +7,7 @@ import { type MarkerKind, type MarkerWriter, markerKinds, mayBeGlobal, neverMatc
 import { csrf, type Html, page, say } from './layout.js';
 import { sizeText } from '../../text/size.js';
 import { listAddress } from './list.js';
+import { searchForm } from './search-form.js';
 import type { WebSession } from '../login/sessions.js';
 
 export interface DomainsView {
@@ -38,20 +39,13 @@ export function domainsPage({ session, search, domains: all }: DomainsView): Htm
 }
 
 const domainFilter = (search: string): Html =>
-  html`<form class="search" method="get" action="/domains" role="search">
-    <input
-      id="q"
-      name="q"
-      type="search"
-      value="${say(search, 255)}"
-      placeholder="A part of the name"
-      aria-label="A part of the domain’s name"
-      maxlength="255"
-      autocomplete="off"
-      spellcheck="false"
-    />
-    <button class="main">Search</button>
-  </form>`;
+  searchForm({
+    action: '/domains',
+    search: say(search, 255),
+    placeholder: 'A part of the name',
+    label: 'A part of the domain’s name',
+    maxLength: 255,
+  });
 
 /** The domain as people write it; it is A-labels everywhere else. */
 const nameOf = (domain: string): string =>

@@ -1,4 +1,4 @@
-/** The field in which somebody searches, above a table of mails. */
+/** The field in which somebody searches, above what is found. */
 import { html } from 'hono/html';
 import type { Html } from './layout.js';
 
@@ -7,9 +7,19 @@ export interface SearchFormParts {
   readonly action: string;
   readonly search: string;
   readonly placeholder: string;
+  /** For those who do not see it; "Search" by default. */
+  readonly label?: string;
+  /** UTF-16 units; 1000 by default. */
+  readonly maxLength?: number;
 }
 
-export const searchForm = ({ action, search, placeholder }: SearchFormParts): Html =>
+export const searchForm = ({
+  action,
+  search,
+  placeholder,
+  label = 'Search',
+  maxLength = 1000,
+}: SearchFormParts): Html =>
   html`<form class="search" method="get" action="${action}" role="search">
     <input
       id="q"
@@ -17,8 +27,8 @@ export const searchForm = ({ action, search, placeholder }: SearchFormParts): Ht
       type="search"
       value="${search}"
       placeholder="${placeholder}"
-      aria-label="Search"
-      maxlength="1000"
+      aria-label="${label}"
+      maxlength="${maxLength}"
       autocomplete="off"
       spellcheck="false"
     />

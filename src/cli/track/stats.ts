@@ -1,5 +1,6 @@
 /** `postern journal stats`: all mail in numbers, as the page's charts have it. Writes nothing: it may be root's. */
 import { MailCounts, type MailSums, type NamedCount } from '../../journal/sums/mail-sums.js';
+import { localDay } from '../../text/day.js';
 import type { Line } from '../../text/line.js';
 import { misused, type SettingsTask } from '../command/command.js';
 import { exit } from '../exit-codes.js';
@@ -45,12 +46,9 @@ const named = (counts: readonly NamedCount[]): readonly NamedCount[] =>
 function byDay({ hours }: MailSums): readonly NamedCount[] {
   const days = new Map<string, number>();
   for (const { start, verdicts } of hours) {
-    const date = new Date(start);
-    const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+    const day = localDay(new Date(start));
     const count = Object.values(verdicts).reduce((all, one) => all + one, 0);
     days.set(day, (days.get(day) ?? 0) + count);
   }
   return [...days].map(([name, count]) => ({ name, count }));
 }
-
-const two = (number: number): string => `${number}`.padStart(2, '0');

@@ -1,7 +1,7 @@
 /** The frame of every page, and small pieces that several pages share. `html` escapes all that is put into it. */
 import { html } from 'hono/html';
 import { printable, shown } from '../../mail/text.js';
-import { dayWords } from '../../text/day.js';
+import { dayWords, localDay } from '../../text/day.js';
 import type { WebSession } from '../login/sessions.js';
 
 export type Html = ReturnType<typeof html>;
@@ -111,6 +111,5 @@ export const say = (text: string, max = 300): string => shown(text, max);
 /** Writes `22:03` for today, else `25 Nov 22:03`, in the zone that the index has. */
 export function timeText(time: string, now = new Date()): string {
   const [, day = '', clock = ''] = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)/.exec(time) ?? [];
-  const today = `${now.getFullYear()}-${String(now.getMonth() + 1).padStart(2, '0')}-${String(now.getDate()).padStart(2, '0')}`;
-  return day === today ? clock : `${dayWords(day)} ${clock}`;
+  return day === localDay(now) ? clock : `${dayWords(day)} ${clock}`;
 }

@@ -5,6 +5,7 @@
 import { html } from 'hono/html';
 import { type JournalVerdict, journalVerdicts } from '../../../journal/line.js';
 import type { MailSums, VerdictCounts } from '../../../journal/sums/mail-sums.js';
+import { localDay, localText } from '../../../text/day.js';
 import type { WebSession } from '../../login/sessions.js';
 import { journalAddress } from '../journal.js';
 import { type Html, page } from '../layout.js';
@@ -64,7 +65,7 @@ export function allChartsPage({ session, view, sums, now }: AllCharts): Html {
         sums.countedTo === undefined
           ? ''
           : html`<p class="hint" role="status">
-              Counted back to ${localText(sums.countedTo)}; <a href="${addressOf(view)}">go on</a>.
+              Counted back to ${localText(new Date(sums.countedTo))}; <a href="${addressOf(view)}">go on</a>.
             </p>`
       }
       <section class="chart wide">
@@ -103,28 +104,22 @@ function columnsOf(view: SumsView, hours: readonly VerdictCounts[], now: Date): 
     const start = byHour ? from + i * step : midnight(from + i * step + step / 2);
     const within = hours.filter((hour) => (byHour ? hour.start === start : midnight(hour.start) === start));
     const verdicts = added(within);
-    const day = localText(start).slice(0, 10);
-    const name = byHour ? localText(start).slice(11) : day;
+    const began = new Date(start);
+    const day = localDay(began);
+    const name = byHour ? localText(began).slice(11) : day;
     return {
       name,
-      text: `${localText(start).slice(0, byHour ? 16 : 10)}: ${spoken(verdicts)}`,
+      text: `${byHour ? localText(began) : day}: ${spoken(verdicts)}`,
       parts: kinds.map((kind) => verdicts[kind.name] ?? 0),
       address: byHour ? journalAddress(`after:${day} before:${nextDay(start)}`) : `/charts/all?day=${day}`,
     };
   });
 }
 
-const nextDay = (time: number): string => localText(midnight(time) + dayMs + dayMs / 2).slice(0, 10);
+const nextDay = (time: number): string => localDay(new Date(midnight(time) + dayMs + dayMs / 2));
 
 function added(hours: readonly VerdictCounts[]): VerdictCounts['verdicts'] {
   return Object.fromEntries(
     journalVerdicts.map((verdict) => [verdict, hours.reduce((all, one) => all + (one.verdicts[verdict] ?? 0), 0)]),
   );
-}
-
-/** `2026-11-28 21:00`, by this machine's clock. */
-function localText(time: number): string {
-  const date = new Date(time);
-  const two = (number: number): string => `${number}`.padStart(2, '0');
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }

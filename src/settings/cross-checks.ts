@@ -4,7 +4,8 @@
  */
 import { errorText } from '../mail/error-text.js';
 import { contains, type Ip, parseIp } from '../mail/ip.js';
-import type { ListenEndpoint, RelayEndpoint } from './mail-kinds.js';
+import type { RelayEndpoint } from '../relay/destination/destination.js';
+import type { ListenEndpoint } from './mail-kinds.js';
 import type { SettingName, Settings } from './schema.js';
 import type { Result } from '../mail/result.js';
 

@@ -6,6 +6,7 @@ import { type Address, parseAddress } from '../mail/address.js';
 import { parseDomain } from '../mail/domain.js';
 import { hidden, withoutPasswords } from '../mail/secret.js';
 import { type Network, parseIp, parseNetwork } from '../mail/ip.js';
+import type { RelayEndpoint } from '../relay/destination/destination.js';
 import { listOf, valueKind, type ValueKind } from './value-kind.js';
 
 /** Where to listen. Port 0 lets the system choose one. */
@@ -16,11 +17,6 @@ export type ListenEndpoint =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   /** A socket that was opened for us (systemd socket activation, LISTEN_FDS: the first is 3). */
   | { readonly kind: 'fd'; readonly fd: number };
-
-/** Where the local MTA listens. */
-export type RelayEndpoint =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string };
 
 interface HostPort {
   readonly host: string;

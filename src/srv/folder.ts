@@ -35,6 +35,8 @@ const maxFolders = 20_000;
 const settledMs = 50;
 const maxMarkerOctets = 64;
 const maxListOctets = 65_536;
+/** Larger files are read anew each time. */
+const maxRememberedOctets = 4_096;
 
 const quiet = { throwIfNoEntry: false } as const;
 
@@ -92,6 +94,8 @@ export class MarkerFolder {
   /** When the stamp was first seen. */
   #stampSince = 0;
   #listing: FolderListing | undefined;
+  /** Files that were read, held good by a stat of each. */
+  readonly #files = new Map<string, RememberedFile>();
 
   constructor(path: string, folders: MarkerFolders) {
     this.path = path;
@@ -121,7 +125,7 @@ export class MarkerFolder {
       return;
     }
     this.#listing = undefined;
-    this.#stamp = found && { ino: found.ino, mtimeMs: found.mtimeMs, ctimeMs: found.ctimeMs };
+    this.#stamp = found && stampOf(found);
     this.#stampSince = performance.now();
     this.#octets = found?.size ?? 0;
   }
@@ -184,17 +188,35 @@ export class MarkerFolder {
     );
   }
 
-  /** The lines of a file, without comments and empty ones; undefined where there is none. */
+  /**
+   * The lines of a file, without comments and empty ones; undefined where there is none. They are the same value while
+   * the file is the same.
+   */
   lines(name: string): readonly string[] | undefined {
     const found = this.#statOf(name);
     if (found === undefined) return undefined;
     const path = `${this.path}/${name}`;
     if (!found.isFile()) throw new BrokenMarker(path, 'no file');
     if (found.size > maxListOctets) throw new BrokenMarker(path, `larger than ${maxListOctets} octets`);
-    return attempt(path, () => readFileSync(path, 'utf8'))
-      ?.split('\n')
-      .map((line) => line.replace(/(?:^|\s)#.*$/, '').trim())
-      .filter((line) => line !== '');
+    const known = this.#files.get(name);
+    const isSame = known !== undefined && known.octets === found.size && sameStamp(known.stamp, found);
+    if (isSame && known.isSettled) return known.lines;
+    const since = isSame ? known.since : performance.now();
+    const lines = linesOf(path);
+    if (lines !== undefined && found.size <= maxRememberedOctets)
+      this.#files.set(name, {
+        stamp: stampOf(found),
+        octets: found.size,
+        since,
+        isSettled: performance.now() - since >= settledMs,
+        lines,
+      });
+    return lines;
+  }
+
+  /** Is there a link of that name, and nothing where it leads? */
+  isLinkToNowhere(name: string): boolean {
+    return this.mayHave(name) && !this.has(name) && statsAt(`${this.path}/${name}`, lstatSync) !== undefined;
   }
 
   /** The lengths of the networks that are listed (`192.0.2.0_24`), the longest first; undefined: nobody knows. */
@@ -212,8 +234,27 @@ interface FolderListing {
 
 type Stamp = Pick<Stats, 'ino' | 'mtimeMs' | 'ctimeMs'>;
 
+/** What a file held when it was read. */
+interface RememberedFile {
+  readonly stamp: Stamp;
+  readonly octets: number;
+  /** When the stamp was first seen. */
+  readonly since: number;
+  /** As that of a listing. */
+  readonly isSettled: boolean;
+  readonly lines: readonly string[];
+}
+
+const stampOf = ({ ino, mtimeMs, ctimeMs }: Stats): Stamp => ({ ino, mtimeMs, ctimeMs });
+
 const sameStamp = (a: Stamp, b: Stamp): boolean =>
   a.ino === b.ino && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs;
+
+const linesOf = (path: string): readonly string[] | undefined =>
+  attempt(path, () => readFileSync(path, 'utf8'))
+    ?.split('\n')
+    .map((line) => line.replace(/(?:^|\s)#.*$/s, '').trim())
+    .filter((line) => line !== '');
 
 /** Returns undefined where there are too many names, or where the folder may be entered but not listed. */
 function namesIn(path: string): ReadonlySet<string> | undefined {

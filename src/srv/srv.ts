@@ -8,6 +8,8 @@ import { readdirSync, statSync } from 'node:fs';
 import { domainToUnicode } from 'node:url';
 import { mayBeRouted } from '../mail/address.js';
 import type { Ip } from '../mail/ip.js';
+import type { Result } from '../mail/result.js';
+import { type DestinationList, readDestinations } from '../relay/destination/destination.js';
 import { attempt, BrokenMarker, type MarkerFolder, MarkerFolders } from './folder.js';
 import { entryName } from './entry-name.js';
 import { networkName, networkNames } from './network-names.js';
@@ -40,6 +42,9 @@ export interface SrvOptions {
   readonly oncePerTurn: boolean;
 }
 
+/** The file of a domain that says where its mail goes. */
+const relayFile = 'relay';
+
 /** Holds what is neither a domain of its own nor ever hosted: the lists for all domains. */
 const globalName = '_global_';
 
@@ -49,6 +54,8 @@ export class Srv {
   readonly #folders: MarkerFolders;
   readonly #extra: MarkerFolders | undefined;
   readonly #globalPath: string;
+  /** What files say of destinations, by their lines, which stay the same while the file does. */
+  readonly #destinations = new WeakMap<readonly string[], Result<DestinationList>>();
   /** The last domain that was asked about: nearly always the next one as well. */
   #last: KnownDomain = { turn: -1, domain: '', folder: undefined, scopes: undefined };
 
@@ -117,6 +124,24 @@ export class Srv {
    */
   lines(domain: string, file: string): readonly string[] | undefined {
     return this.#folder(domain)?.lines(file);
+  }
+
+  /**
+   * Where the domain's mail goes by its own file; undefined where it has none. Throws BrokenMarker where the file makes
+   * no sense: nobody knows then where the mail belongs, and elsewhere it might be refused for good.
+   */
+  destinations(domain: string): DestinationList | undefined {
+    const folder = this.#folder(domain);
+    const lines = folder?.lines(relayFile);
+    if (folder === undefined) return undefined;
+    if (lines === undefined) {
+      if (folder.isLinkToNowhere(relayFile)) throw new BrokenMarker(`${folder.path}/${relayFile}`, 'a link to nowhere');
+      return undefined;
+    }
+    let read = this.#destinations.get(lines);
+    if (read === undefined) this.#destinations.set(lines, (read = readDestinations(lines.join('\n'))));
+    if (!read.ok) throw new BrokenMarker(`${folder.path}/${relayFile}`, read.problem);
+    return read.value;
   }
 
   /** Does the domain have a mailbox of that local-part, for this client? `invalid` beats every `valid`. */

@@ -1,5 +1,6 @@
 /** How long a listing holds, and what is never remembered; what the markers mean is test/contract. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -198,3 +199,48 @@ function wantedOfAlice(root: string): string {
   }
   return existsSync(join(users, 'valid/*')) ? 'valid' : 'unknown';
 }
+
+/** [what, how the file is made, what is said] */
+const brokenRelays: readonly (readonly [what: string, make: (path: string) => void, problem: RegExp])[] = [
+  ['empty', (path) => writeFileSync(path, ''), /relay: must name a destination/],
+  ['only a comment', (path) => writeFileSync(path, '# 192.0.2.7\n'), /relay: must name a destination/],
+  ['nonsense', (path) => writeFileSync(path, 'to the left\n'), /relay: "the" must be tls=no/],
+  ['binary', (path) => writeFileSync(path, Buffer.from([0, 255, 10, 7, 128])), /relay: ".*" must be host/],
+  ['huge', (path) => writeFileSync(path, 'a.example\n'.repeat(10_000)), /relay: larger than 65536 octets/],
+  ['a folder', (path) => mkdirSync(path), /relay: no file/],
+  ['a FIFO', (path) => execFileSync('mkfifo', [path]), /relay: no file/],
+  ['a link to nowhere', (path) => symlinkSync('/nowhere/relay', path), /relay: a link to nowhere/],
+  ['a link to itself', (path) => symlinkSync('relay', path), /relay: ELOOP/],
+];
+for (const [what, make, problem] of brokenRelays) {
+  test(`a file relay that is ${what} defers, and is not taken for absent`, (t) => {
+    const { srv, domain } = treeOf(t);
+    make(join(domain, 'relay'));
+    assert.throws(
+      () => srv.destinations('example.com'),
+      (error) => error instanceof BrokenMarker && problem.test(error.message),
+    );
+  });
+}
+
+test('a domain’s destinations: none without its file, then what the file says, from the next turn on', async (t) => {
+  const { srv, domain } = treeOf(t);
+  assert.equal(srv.destinations('example.com'), undefined);
+  assert.equal(srv.destinations('nobody.example'), undefined);
+  for (const pauseMs of [0, 0, 60, 0, 60, 60]) {
+    for (const port of [1025, 2025]) {
+      writeFileSync(join(domain, 'relay'), `192.0.2.7:${port}\n`);
+      await (pauseMs === 0 ? turn() : sleep(pauseMs));
+      assert.equal(srv.destinations('example.com')?.text, `192.0.2.7:${port}`);
+    }
+  }
+  const known = srv.destinations('example.com');
+  await sleep(60);
+  srv.destinations('example.com');
+  await turn();
+  assert.equal(srv.destinations('example.com'), srv.destinations('example.com'), 'read once while it stays the same');
+  assert.deepEqual(srv.destinations('example.com'), known);
+  rmSync(join(domain, 'relay'));
+  await turn();
+  assert.equal(srv.destinations('example.com'), undefined);
+});

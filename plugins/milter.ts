@@ -48,9 +48,9 @@ import {
 } from '../src/mail/verdict.js';
 import { Availability } from '../src/milter/client/availability.js';
 import { type Filter, FilterSession, type FilterVerdict } from '../src/milter/client/filter-session.js';
-import type { FilterMacros } from '../src/milter/client/commands.js';
 import { type Endpoint, parseEndpoint } from '../src/milter/endpoint.js';
 import { editHeader, quarantineReason, rewriting } from './shared/filter-edits.js';
+import { mailMacros, refusedMacros, sessionMacros } from './shared/filter-macros.js';
 
 interface FilterOptions {
   readonly name: string;
@@ -358,37 +358,3 @@ async function inTime(
     clearTimeout(timer);
   }
 }
-
-/** Macros of the session, by the names that Postfix and Sendmail have for them. */
-function sessionMacros({ session, host }: Pick<MailContext, 'session' | 'host'>): FilterMacros {
-  const { clientIp, knownClientName: name, localAddress } = session;
-  const named = name?.kind === 'confirmed' ? name.name : 'unknown';
-  const ptr = name?.kind === 'confirmed' || name?.kind === 'unconfirmed' ? name.name : 'unknown';
-  return {
-    j: host.hostname,
-    daemon_name: host.hostname,
-    if_name: host.hostname,
-    v: 'postern',
-    _: `${named} [${clientIp.text}]`,
-    client_addr: prefixed(clientIp),
-    client_name: named,
-    client_ptr: ptr,
-    ...(localAddress && { daemon_addr: localAddress.ip.text, if_addr: prefixed(localAddress.ip) }),
-  };
-}
-
-const prefixed = ({ family, text }: SessionFacts['clientIp']): string => (family === 6 ? `IPv6:${text}` : text);
-
-const mailMacros = ({ id, reversePath, senderDomain }: MailContext): FilterMacros => ({
-  i: id,
-  mail_addr: reversePath,
-  mail_host: senderDomain,
-  mail_mailer: 'smtp',
-});
-
-/** Sendmail's way to show one. */
-const refusedMacros = ({ enhanced, reason }: Rejection): FilterMacros => ({
-  rcpt_mailer: 'error',
-  rcpt_host: enhanced,
-  rcpt_addr: asciiText(reason),
-});

@@ -40,7 +40,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'type settings',
     'type journal',
   ],
-  digest: ['mail', 'quarantine', 'type relay'],
+  digest: ['mail', 'text', 'quarantine', 'type relay'],
   journal: ['mail', 'text', 'lines', 'quarantine/disk/regular', 'quarantine/disk/durable', 'quarantine/disk/lock'],
   audit: ['mail', 'lines', 'digest/own-as', 'quarantine/disk/lock', 'quarantine/disk/mail-ref', 'type quarantine'],
   web: [

@@ -7,8 +7,10 @@ import path from 'node:path';
 import { parseIp } from '../mail/ip.js';
 import { replyText } from '../mail/reply.js';
 import { browse, type ListItem } from '../quarantine/look/browse.js';
+import { dayBefore } from '../quarantine/disk/day.js';
 import { underLock } from '../quarantine/disk/lock.js';
 import type { Relay } from '../relay/relay.js';
+import { localDay } from '../text/day.js';
 import { composeDigest } from './compose.js';
 import { linkLife, type Links } from './links.js';
 import { makePrivateFolder, ownAs } from './own-as.js';
@@ -68,7 +70,7 @@ async function sendLocked(domain: string, options: DigestOptions): Promise<Diges
   const octets = await composeDigest({
     domain,
     hostname,
-    day: dayOf(now),
+    day: localDay(dayBefore(now)),
     mails,
     expires: new Date(expires),
     rows: items.map(({ ref, entry }) => ({ entry, link: `${url}/digest/${links.make({ ref, expires })}` })),
@@ -115,12 +117,6 @@ function dayBounds(now: Date): { readonly after: number; readonly before: number
   return { after: new Date(year, month, day - 1).getTime(), before: new Date(year, month, day).getTime() };
 }
 
-/** `2026-11-24` */
-function dayOf(now: Date): string {
-  const day = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1, 12);
-  return [day.getFullYear(), day.getMonth() + 1, day.getDate()].map((n) => String(n).padStart(2, '0')).join('-');
-}
-
 async function refused(
   domain: string,
   { root, now = new Date() }: DigestOptions,
@@ -137,7 +133,7 @@ async function refused(
 }
 
 const sentPath = (domain: string, { state, now = new Date() }: DigestOptions): string =>
-  path.join(state, 'digest', 'sent', `${dayOf(now)}.${domain}`);
+  path.join(state, 'digest', 'sent', `${localDay(dayBefore(now))}.${domain}`);
 
 const wasSent = (domain: string, options: DigestOptions): boolean =>
   !options.again && fs.existsSync(sentPath(domain, options));
@@ -152,7 +148,7 @@ function remember(domain: string, options: DigestOptions): void {
 export function forgetSent(state: string, now = new Date()): void {
   const folder = path.join(state, 'digest', 'sent');
   if (!fs.existsSync(folder)) return;
-  const oldest = dayOf(new Date(now.getTime() - 30 * 86_400_000));
+  const oldest = localDay(dayBefore(new Date(now.getTime() - 30 * 86_400_000)));
   for (const name of fs.readdirSync(folder))
     if (name.slice(0, oldest.length) < oldest) fs.rmSync(path.join(folder, name), { force: true });
 }

@@ -82,6 +82,11 @@ export const schema = {
   plugin_timeout: entry(timeLimit, '30s', 'longest time for a plugin to answer; then the mail is deferred'),
   stop_timeout: entry(timeLimit, '30s', 'longest time to finish running transactions at a stop'),
   bare_newline: entry(oneOf('normalize', 'reject'), 'normalize', 'what is done with a CR or LF that stands alone'),
+  strict_envelope: entry(
+    yesNo,
+    'no',
+    'refuse what RFC 5321 does not have in HELO, MAIL and RCPT and Postfix takes: no <>, blanks, a final dot',
+  ),
   tls_cert: entry(optionalPath, '', 'certificate chain (PEM) for STARTTLS; empty: no STARTTLS'),
   tls_key: entry(optionalPath, '', 'private key (PEM) of the certificate'),
   workers: entry(orWord('auto', integer(1, 256)), '1', 'processes that share the ports; auto: one a core'),

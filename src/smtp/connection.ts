@@ -168,7 +168,7 @@ export class Connection implements SocketUser {
   #answerTo(line: Buffer): Eventual<Reply> {
     if (this.#listener.stopping && !this.#session.busy) return this.#toldOf(shuttingDown, 'stopping');
     try {
-      return this.#dispatch(parseCommand(line));
+      return this.#dispatch(parseCommand(line, this.#listener.services.settings.strict_envelope));
     } catch (error) {
       return this.#broken(error);
     }

@@ -7,7 +7,7 @@ import type { Field, Header } from '../mail/header.js';
 import type { ShownField } from '../mail/edits/header-edits.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
-import { fieldText } from '../mail/text.js';
+import { asciiText, fieldText } from '../mail/text.js';
 import { type TlsFacts, tlsComments } from './tls-facts.js';
 import {
   authenticationResultsName,
@@ -66,7 +66,7 @@ export function traceFields(facts: TraceFacts): Buffer {
   let text = fieldLine('Received', received(facts));
   for (const [name, value] of facts.added) text += fieldLine(name, value);
   if (facts.authentication.length > 0) text += fieldLine(authenticationResultsName, authentication(facts));
-  text += fieldLine('X-HELO', facts.helo);
+  text += fieldLine('X-HELO', asciiText(facts.helo));
   text += fieldLine('X-REMOTE-IP', facts.clientIp.text);
   text += fieldLine('X-REMOTE-HOST', named);
   text += fieldLine('X-MAIL-FROM', facts.reversePath);
@@ -125,8 +125,9 @@ function received(facts: TraceFacts): string {
   const tls = (facts.tls ? tlsComments(facts.tls) : []).map((comment) => `\r\n\t${comment}`).join('');
   const by = `${tls}\r\n\tby ${facts.hostname} (postern) with ${facts.protocol} id ${facts.id}`;
   const recipient = facts.recipient ? `\r\n\tfor <${facts.recipient.text}>` : '';
-  // As Postfix does: what could open a comment or end the clause is no part of a host name.
-  const helo = facts.helo.replace(/[<>()\\";@]/g, '?');
+  // As Postfix does: what could open a comment or end the clause is no part of a host name. Neither is a blank, and
+  // without SMTPUTF8 a field is ASCII.
+  const helo = facts.helo.replace(/[^!-~]|[<>()\\";@]/gu, '?');
   return `from ${helo === '' ? 'unknown' : helo} (${name} [${address}])${by}${recipient};\r\n\t${dateTime(facts.time)}`;
 }
 

@@ -10,7 +10,7 @@ import { headlineOf } from '../../src/mail/shown/headline.js';
 import { visibleFrom } from '../../src/mail/shown/visible-from.js';
 import { readContent } from '../../src/mime/read-content.js';
 import { zipNames } from '../../src/mime/zip-names.js';
-import { parseCommand } from '../../src/smtp/command/command.js';
+import { type Command, parseCommand } from '../../src/smtp/command/command.js';
 import { readMailParameters } from '../../src/smtp/command/mail-parameters.js';
 import { DataReader } from '../../src/smtp/message/data-reader.js';
 import { cutUp, type Target } from './target.js';
@@ -26,12 +26,17 @@ const command: Target = {
     'MAIL FROM:<>',
     'XCLIENT NAME=a.example ADDR=IPV6:2001:db8::1 PORT=25 PROTO=ESMTP HELO=+41+0D LOGIN=[UNAVAILABLE]',
     'RCPT TO:<\xc3\xa4@b\xc3\xbccher.example>',
+    'MAIL FROM: "a >b" @ b.example. SIZE=1\tBODY=7BIT',
+    'RCPT TO:< a . b\t@c.example. >\t',
+    'EHLO my b\xc3\xbccher\t server',
     'STARTTLS',
     'NOOP x',
     'VRFY y',
   ],
   check(octets) {
     const read = parseCommand(octets);
+    const strictly = parseCommand(octets, true);
+    if (isTaken(strictly)) assert.deepEqual(read, strictly, 'what is taken strictly is taken loosely as the same');
     if ((read.kind !== 'mail' && read.kind !== 'rcpt') || !read.argument.ok) return;
     const { path, parameters } = read.argument.value;
     assert.ok(typeof readMailParameters(parameters, 1000) === 'object');
@@ -40,6 +45,9 @@ const command: Target = {
     assert.deepEqual(again.ok && again.value.path, path, 'what goes to the MTA is the address that was read');
   },
 };
+
+const isTaken = (read: Command): boolean =>
+  read.kind === 'mail' || read.kind === 'rcpt' ? read.argument.ok : read.kind !== 'malformed';
 
 const data: Target = {
   seeds: [

@@ -75,6 +75,7 @@ describe('a value is read as what it is', () => {
     ['hostname', 'MX.Example.NET', 'mx.example.net'],
     ['user', 'postern', 'postern'],
     ['bare_newline', 'reject', 'reject'],
+    ['strict_envelope', 'yes', true],
     ['workers', '4', 4],
     ['workers', 'auto', 'auto'],
   ];
@@ -159,6 +160,7 @@ describe('a bad value of any setting is named with its place, the value, and wha
     plugin_timeout: [['0s', /duration/]],
     stop_timeout: [['30sec', /duration/]],
     bare_newline: [['allow', /normalize or reject/]],
+    strict_envelope: [['true', /yes or no/]],
     tls_cert: [['/cert', /needs tls_key/]],
     tls_key: [['/key', /needs tls_cert/]],
     workers: [

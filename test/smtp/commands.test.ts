@@ -22,9 +22,9 @@ after(() => mx?.close());
 const dialogs: readonly [what: string, lines: readonly string[], replies: readonly string[]][] = [
   ['EHLO and HELO are greeted', [ehlo, 'HELO client.example'], ['250', '250']],
   ['EHLO without a name is refused', ['EHLO', 'EHLO '], ['501 5.5.4', '501 5.5.4']],
-  ['HELO with two names is refused', ['HELO client.example other.example'], ['501 5.5.4']],
+  ['HELO with two names, and EHLO in UTF-8, are greeted', ['HELO a b', 'EHLO b\xc3\xbccher.example'], ['250', '250']],
   [
-    'a HELO name with control or 8-bit octets is refused',
+    'a HELO name with control octets, or 8-bit ones that are no UTF-8, is refused',
     ['HELO a\x1b[2Jb', 'EHLO b\xfccher.example', 'HELO a\0b'],
     ['501 5.5.4', '501 5.5.4', '501 5.5.4'],
   ],
@@ -105,6 +105,31 @@ const dialogs: readonly [what: string, lines: readonly string[], replies: readon
     'white space behind the colon is borne',
     [ehlo, 'MAIL FROM: <a@b.example>', 'RCPT TO:  <alice@example.com>  '],
     ['250', '250 2.1.0', '250 2.1.5'],
+  ],
+  [
+    'an address without brackets, with blanks in them, with a final dot is taken',
+    [ehlo, 'MAIL FROM:a@b.example SIZE=10', 'RCPT TO:< alice @ example.com. >', 'RCPT TO: alice@example.com.'],
+    ['250', '250 2.1.0', '250 2.1.5', '250 2.1.5'],
+  ],
+  [
+    'no writing of a recipient makes it one of ours',
+    [
+      ehlo,
+      mail,
+      'RCPT TO:alice@elsewhere.example',
+      'RCPT TO:< alice@elsewhere.example >',
+      'RCPT TO:<alice@elsewhere.example.>',
+      'RCPT TO:alice@elsewhere.example example.com',
+      'RCPT TO:alice@elsewhere.example@example.com',
+      'RCPT TO:<alice@example.com alice@elsewhere.example>',
+      'RCPT TO:<alice@example.com> <alice@elsewhere.example>',
+    ],
+    [
+      '250',
+      '250 2.1.0',
+      ...Array.from({ length: 3 }, () => '550 5.7.1'),
+      ...Array.from({ length: 4 }, () => '501 5.1.3'),
+    ],
   ],
   [
     'a bare CR inside MAIL injects no RCPT',

@@ -1,9 +1,12 @@
 /**
  * One line of octets from a client → one command (RFC 5321 §4.1). Pure: what is allowed when, and what it is answered,
- * is the session's. A line that begins with a known verb and cannot be read is `malformed`.
+ * is the session's. A line that begins with a known verb and cannot be read is `malformed`. What clients write beside
+ * the RFC and Postfix takes is taken, too, unless it is read strictly.
  */
 import { type PathArgument, parsePathArgument, parsePathText } from '../../mail/address.js';
 import type { Result } from '../../mail/result.js';
+import { decodeUtf8 } from '../../mail/text.js';
+import { tidiedPath } from './tidied-path.js';
 import { type XclientAttributes, parseXclient } from './xclient.js';
 
 export type Command =
@@ -18,19 +21,19 @@ export type Command =
   /** `line` is the whole of it, octets as latin1. */
   | { readonly kind: 'unknown'; readonly line: string };
 
-/** `line` is without its line end. Blanks behind it do not count. Never throws. */
-export function parseCommand(line: Buffer): Command {
+/** `line` is without its line end. Blanks behind it do not count. `isStrict`: as RFC 5321 has it. Never throws. */
+export function parseCommand(line: Buffer, isStrict = false): Command {
   const text = line.toString('latin1');
   const { verb, argument } = words(text);
   switch (verb.toUpperCase()) {
     case 'EHLO':
-      return helo(argument, true);
+      return helo(argument, true, isStrict);
     case 'HELO':
-      return helo(argument, false);
+      return helo(argument, false, isStrict);
     case 'MAIL':
-      return withPath('mail', argument);
+      return withPath('mail', argument, isStrict);
     case 'RCPT':
-      return withPath('rcpt', argument);
+      return withPath('rcpt', argument, isStrict);
     case 'DATA':
       return argument === '' ? { kind: 'data' } : malformed('DATA takes no argument');
     case 'STARTTLS':
@@ -73,19 +76,42 @@ const malformed = (problem: string): Command => ({ kind: 'malformed', problem })
 /** RFC 5321 §4.1.1.1, and whatever else clients call themselves: one word. Our choice: at most 255 octets. */
 const heloName = /^[\x21-\x7e]{1,255}$/;
 
-const helo = (name: string, extended: boolean): Command =>
-  heloName.test(name) ? { kind: 'helo', name, extended } : malformed('HELO takes one name of printable ASCII');
+function helo(argument: string, extended: boolean, isStrict: boolean): Command {
+  if (heloName.test(argument)) return { kind: 'helo', name: argument, extended };
+  if (isStrict) return malformed('HELO takes one name of printable ASCII');
+  const name = looseHeloName(argument);
+  return name === undefined
+    ? malformed('HELO takes a name that can be printed, of at most 255 octets')
+    : { kind: 'helo', name, extended };
+}
+
+/** Several words, with one blank between two of them, or UTF-8: that is no host's name, which is for plugins to say. */
+function looseHeloName(argument: string): string | undefined {
+  if (argument === '' || argument.length > maxHeloOctets) return undefined;
+  const name = decodeUtf8(Buffer.from(argument.replace(/[ \t]+/g, ' '), 'latin1'));
+  return name === undefined || invisible.test(name) ? undefined : name;
+}
+
+const maxHeloOctets = 255;
+const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
 /** RFC 5321 §4.1.1.2, §4.1.1.3. White space behind the colon is borne, for many clients send it. */
 const syntax = { mail: 'Syntax: MAIL FROM:<address>', rcpt: 'Syntax: RCPT TO:<address>' } as const;
 const pathPrefix = { mail: /^FROM:[ \t]*/i, rcpt: /^TO:[ \t]*/i } as const;
 
-function withPath(kind: 'mail' | 'rcpt', argument: string): Command {
+function withPath(kind: 'mail' | 'rcpt', argument: string, isStrict: boolean): Command {
   const matched = pathPrefix[kind].exec(argument);
   if (!matched) return { kind: 'malformed', verb: kind, problem: syntax[kind] };
   const path = argument.slice(matched[0].length);
-  return { kind, argument: isAscii(path) ? parsePathText(path) : parsePathArgument(Buffer.from(path, 'latin1')) };
+  const strictly = parsed(path);
+  if (strictly.ok || isStrict) return { kind, argument: strictly };
+  const tidied = tidiedPath(path);
+  const loosely = tidied === undefined ? strictly : parsed(tidied);
+  return { kind, argument: loosely.ok ? loosely : strictly };
 }
+
+const parsed = (path: string): Result<PathArgument> =>
+  isAscii(path) ? parsePathText(path) : parsePathArgument(Buffer.from(path, 'latin1'));
 
 /** Are these octets (given as latin1) the same text in UTF-8? */
 const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text);

@@ -44,6 +44,8 @@ function verdictOf(answer: PluginAnswer): Verdict {
         ...(answer['reversePath'] !== undefined && { reversePath: text(answer, kind, 'reversePath') }),
         ...(answer['body'] !== undefined && { body: octets(answer, kind, 'body') }),
       };
+    case 'taken':
+      return { kind, text: text(answer, kind, 'text'), log: text(answer, kind, 'log') };
     case 'pardon':
       return { kind, lifts: word(answer, kind, 'lifts', ['mail', 'all']), log: text(answer, kind, 'log') };
     case 'refuse':

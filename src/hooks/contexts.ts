@@ -31,6 +31,8 @@ export interface SessionFacts {
   readonly localAddress: LocalAddress | undefined;
   /** How many unknown commands there have been, this one included. */
   readonly unknownCommands: number;
+  /** What plugins keep for each other while the connection lasts, by names of their own. It survives STARTTLS. */
+  readonly notes: Map<string, unknown>;
 }
 
 export interface TlsSeen {
@@ -98,13 +100,40 @@ export interface Host {
 
 export type PluginStore = Omit<Store, 'close'>;
 
-export interface SessionContext {
-  readonly session: SessionFacts;
-  readonly markers: Markers;
+/** Lines of the plugin's own in the log: they bear its name, and tell session and mail. */
+export interface PluginLog {
+  debug(text: string, details?: object): void;
+  info(text: string, details?: object): void;
+  warn(text: string, details?: object): void;
+  error(text: string, details?: object): void;
+}
+
+/** One word of a plugin, as the journal has it. */
+export interface PluginSaying {
+  readonly plugin: string;
+  /** `reject` also where a plugin has refused, `mark` where it has changed the mail. */
+  readonly word: 'pass' | 'skip' | 'mark' | 'score' | 'reject' | 'defer';
+  /** Why, for the operator; '' where there is nothing to say. */
+  readonly why: string;
+}
+
+/** What is there whatever happens. */
+export interface CloseContext {
   readonly dns: Resolver;
   /** Remembers between mails, for all processes. */
   readonly store: PluginStore;
   readonly host: Host;
+  readonly log: PluginLog;
+}
+
+export interface SessionContext extends CloseContext {
+  readonly session: SessionFacts;
+  readonly markers: Markers;
+  /**
+   * What plugins have said so far: of the mail where there is one, else of the session. Before the mail is read, a
+   * plain pass is no news.
+   */
+  readonly found: readonly PluginSaying[];
 }
 
 export interface UnknownCommandContext extends SessionContext {
@@ -121,16 +150,23 @@ export interface MailContext extends SessionContext {
   readonly senderDomain: string;
   /** The ESMTP words of MAIL: `SIZE=1000`. */
   readonly parameters: readonly string[];
+  /** What plugins keep for each other from MAIL to the end of the transaction, by names of their own. */
+  readonly notes: Map<string, unknown>;
 }
 
-export interface RcptContext extends MailContext {
+export interface EnvelopeContext extends MailContext {
   /** The hosted domain whose policy holds: that of the recipients. */
   readonly domain: string;
-  readonly recipient: Recipient;
-  /** Why the mail or this recipient is refused so far. */
+  /** Those that were taken so far. */
+  readonly recipients: readonly Recipient[];
+  /** Why the mail, or the recipient that is looked at, is refused so far. */
   readonly rejection: Rejection | undefined;
   /** Why it will not be refused, whatever is found. */
   readonly pardoned: string | undefined;
+}
+
+export interface RcptContext extends EnvelopeContext {
+  readonly recipient: Recipient;
   /**
    * Would the local MTA take the recipient? Asked by RCPT, without a mail, and remembered for a while; never rejects.
    * `unknown`: it cannot be asked, or answers neither yes nor that there is no such mailbox.
@@ -142,14 +178,10 @@ export interface RcptContext extends MailContext {
   >;
 }
 
-export interface DataContext extends MailContext {
-  readonly domain: string;
-  readonly recipients: readonly Recipient[];
+export interface DataContext extends EnvelopeContext {
   readonly header: Header;
   /** Whole message as received. */
   readonly message: MessageSource;
-  readonly rejection: Rejection | undefined;
-  readonly pardoned: string | undefined;
   /** Puts a field on top of the mail, archived or relayed; folded by the caller where it is long. */
   readonly addField: (name: string, value: string) => void;
   /**
@@ -177,6 +209,15 @@ export interface DataContext extends MailContext {
   readonly recordAuthentication: (result: AuthenticationResult) => void;
   /** What greylisting says of the mail, for the metrics. */
   readonly recordGreylisting: (result: GreylistResult) => void;
+}
+
+export interface RelayedContext extends EnvelopeContext {
+  /** What the MTA said behind its 250. */
+  readonly answer: string;
+  /** The MTA's name of the mail, where it tells it. */
+  readonly queueId: string | undefined;
+  /** The MTA, as the settings write it. */
+  readonly destination: string;
 }
 
 /** A mail as others have changed it. */

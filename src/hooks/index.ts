@@ -1,14 +1,19 @@
 /** What plugins are written with: `postern/plugin`. The one list of names that plugins of others may rely on. */
 export { type Check, defineCheck, type Mail } from './check.js';
 export type {
+  CloseContext,
   DataContext,
+  EnvelopeContext,
   HookContext,
   HookName,
   MailContext,
   Markers,
   Plugin,
+  PluginLog,
+  PluginSaying,
   RcptContext,
   Recipient,
+  RelayedContext,
   RelayedMail,
   SessionContext,
   SessionFacts,
@@ -26,6 +31,7 @@ export {
   rejectRecipient,
   rewrite,
   skip,
+  taken,
   type Verdict,
 } from '../mail/verdict.js';
 export { closing, type Reply, reply } from '../mail/reply.js';

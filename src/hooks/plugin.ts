@@ -3,7 +3,16 @@
  * file. A check of the common kind is shorter: see check.ts. What a hook sees is in contexts.ts.
  */
 import type { Verdict } from '../mail/verdict.js';
-import type { DataContext, MailContext, RcptContext, SessionContext, UnknownCommandContext } from './contexts.js';
+import type {
+  CloseContext,
+  DataContext,
+  EnvelopeContext,
+  MailContext,
+  RcptContext,
+  RelayedContext,
+  SessionContext,
+  UnknownCommandContext,
+} from './contexts.js';
 
 export type * from './contexts.js';
 
@@ -24,15 +33,21 @@ const hooks = {
   mail: asked<MailContext>(),
   /** For each recipient of a hosted domain. */
   rcpt: asked<RcptContext>(),
+  /** Before 354: all recipients are known. */
+  data: asked<EnvelopeContext>(),
   /** The mail has been read to its end. */
   dataPost: asked<DataContext>(),
   /** The mail is about to be relayed. */
   queue: asked<DataContext>(),
   unknownCommand: asked<UnknownCommandContext>(),
+  /** The MTA has taken the mail; nobody waits for an answer. */
+  relayed: told<RelayedContext>(),
   /** The transaction is over, whatever became of it; nobody waits for an answer. */
   reset: told<MailContext>(),
   /** The connection is gone; nobody waits for an answer. */
   disconnect: told<SessionContext>(),
+  /** The settings that the plugin was loaded with retire, or the process stops; it is waited for a moment. */
+  close: told<CloseContext>(),
 };
 
 export type HookName = keyof typeof hooks;

@@ -5,7 +5,7 @@
  */
 import { errorText } from '../mail/error-text.js';
 import type { Eventual } from '../mail/eventual.js';
-import { type Reply, localProblem } from '../mail/reply.js';
+import { type Reply, localProblem, reply } from '../mail/reply.js';
 import { type Pardon, type Rejection, type Rewrite, type Verdict, defer, note, pass, skip } from '../mail/verdict.js';
 import { believe } from './believe.js';
 import { nowAsked, nowAt } from './watched/doing.js';
@@ -16,7 +16,9 @@ import type { HookedPlugin, HookTable } from './table.js';
 /** `stop`: this reply is due now, and nothing further is asked. */
 export type HookOutcome =
   | { readonly kind: 'go on' }
-  | { readonly kind: 'stop'; readonly plugin: string; readonly reply: Reply; readonly log: string };
+  | { readonly kind: 'stop'; readonly plugin: string; readonly reply: Reply; readonly log: string }
+  /** The plugin has the mail: only where there is one. */
+  | { readonly kind: 'taken'; readonly plugin: string; readonly reply: Reply; readonly log: string };
 
 /** A verdict that counts for the transaction, and whose it is. */
 export interface NotedVerdict {
@@ -27,7 +29,13 @@ export interface NotedVerdict {
 export interface HookLog {
   debug(details: object, text: string): void;
   info(details: object, text: string): void;
+  warn(details: object, text: string): void;
   error(details: object, text: string): void;
+}
+
+/** Which plugin is being asked. */
+export interface PluginTurn {
+  plugin: string;
 }
 
 export interface HookRun<H extends JudgingHook> {
@@ -37,6 +45,8 @@ export interface HookRun<H extends JudgingHook> {
   readonly id: string;
   /** One for all plugins: what those before them said shows in it. */
   readonly context: HookContext<H>;
+  /** Told whose turn it is, where lines of the plugin's own are to bear its name. */
+  readonly turn?: PluginTurn | undefined;
   /** Called when the first line is to be written. */
   readonly log: () => HookLog;
   /** Are lines of the level debug written? */
@@ -100,6 +110,8 @@ function outcomeOf<H extends JudgingHook>(
       return undefined;
     case 'accept':
       return goOn;
+    case 'taken':
+      return { kind: 'taken', plugin: name, reply: reply(250, '2.0.0', verdict.text), log: verdict.log };
     case 'refuse':
     case 'defer':
       return { kind: 'stop', plugin: name, reply: verdict.reply, log: verdict.log };
@@ -114,6 +126,7 @@ function judge<H extends JudgingHook>(running: Running<H>, hooked: HookedPlugin<
     if (typeof mode !== 'string') return told(asking, mode);
     asking.mode = mode;
     nowAsked(hooked.place);
+    if (run.turn) run.turn.plugin = hooked.name;
     if (hooked.meter) asking.since = performance.now();
     const answer: unknown = hooked.method.call(hooked.plugin, run.context as never);
     if (!(answer instanceof Promise)) return believed(asking, answer);
@@ -177,6 +190,8 @@ function believed<H extends JudgingHook>(asking: Asking<H>, answer: unknown): Ve
   let verdict: Verdict;
   try {
     verdict = believe(answer);
+    if (verdict.kind === 'taken' && !atMail.has(asking.run.hook))
+      throw new TypeError('returned a taken, and there is no mail to take yet');
   } catch (error) {
     const { name, methodName } = asking.hooked;
     throw error instanceof TypeError ? new TypeError(`${name}: ${methodName} ${error.message}`) : error;
@@ -184,6 +199,9 @@ function believed<H extends JudgingHook>(asking: Asking<H>, answer: unknown): Ve
   measure(asking);
   return told(asking, asking.mode === 'log' ? tried(verdict) : verdict);
 }
+
+/** The hooks at which a mail is there, whole. */
+const atMail: ReadonlySet<JudgingHook> = new Set(['dataPost', 'queue']);
 
 /** How long the plugin took, where that is counted. */
 function measure<H extends JudgingHook>({ hooked, since }: Asking<H>): void {
@@ -197,6 +215,7 @@ function tried(verdict: Verdict): Verdict {
     case 'refuse':
     case 'defer':
     case 'rewrite':
+    case 'taken':
       return note(`log only, would ${verdict.kind}: ${verdict.log}`);
     default:
       return verdict;
@@ -269,6 +288,7 @@ function logVerdict<H extends JudgingHook>({ hook, debug, log }: HookRun<H>, plu
       return log().info({ plugin, hook, why: verdict.log }, 'note');
     case 'pardon':
     case 'rewrite':
+    case 'taken':
       return log().info({ plugin, hook, why: verdict.log }, 'pass');
     case 'reject':
     case 'refuse':

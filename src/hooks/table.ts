@@ -39,7 +39,9 @@ export interface HeardVerdict {
   readonly ms: number;
 }
 
-interface HookTableListeners {
+interface HookTableOptions {
+  /** All where they are not given. */
+  readonly hooks?: readonly HookName[];
   /** Told of every answer. */
   readonly hear?: (heard: HeardVerdict) => void;
   /** What counts the turns of a plugin. */
@@ -52,12 +54,18 @@ export class HookTable {
   readonly hear: ((heard: HeardVerdict) => void) | undefined;
   readonly #hooked: ReadonlyMap<HookName, readonly HookedPlugin<HookName>[]>;
 
-  constructor(plugins: readonly Plugin[], { hear, meterOf = () => undefined }: HookTableListeners = {}) {
+  constructor(
+    plugins: readonly Plugin[],
+    { hooks = hookNames, hear, meterOf = () => undefined }: HookTableOptions = {},
+  ) {
     this.listed = plugins;
     this.hear = hear;
-    this.#hooked = new Map(
-      hookNames.map((hook) => [hook, plugins.flatMap((plugin) => hookedTo(hook, plugin, meterOf))]),
-    );
+    this.#hooked = new Map(hooks.map((hook) => [hook, plugins.flatMap((plugin) => hookedTo(hook, plugin, meterOf))]));
+  }
+
+  /** The same to try a mail with: it is never relayed, so nobody is told that it was. */
+  toTry(hear: (heard: HeardVerdict) => void): HookTable {
+    return new HookTable(this.listed, { hear, hooks: hookNames.filter((hook) => hook !== 'relayed') });
   }
 
   of<H extends HookName>(hook: H): readonly HookedPlugin<H>[] {

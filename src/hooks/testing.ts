@@ -36,6 +36,8 @@ export interface TestMail {
   readonly pardoned?: string;
   readonly unknownCommands?: number;
   readonly content?: Content;
+  /** What plugins before it have said. */
+  readonly found?: DataContext['found'];
 }
 
 /** What a plugin sees at `dataPost`. Throws where an address is none. */
@@ -58,6 +60,7 @@ export function testMail(given: TestMail = {}): DataContext {
       tls: undefined,
       localAddress: undefined,
       unknownCommands: given.unknownCommands ?? 0,
+      notes: new Map(),
     },
     markers: {
       checkMode: (_domain, check, inAll) => checkMode(check, inAll),
@@ -80,10 +83,13 @@ export function testMail(given: TestMail = {}): DataContext {
       storeDown: 'pass',
       maxSize: 50_000_000,
     },
+    log: noLog,
+    found: given.found ?? [],
     id: 'TRANSACTION',
     reversePath,
     senderDomain: parseAddress(reversePath)?.domain ?? '',
     parameters: [],
+    notes: new Map(),
     domain: 'example.com',
     recipients: (given.to ?? ['alice@example.com']).map(recipient),
     header: parseHeader(head),
@@ -110,6 +116,8 @@ export function testMail(given: TestMail = {}): DataContext {
   };
 }
 
+const noLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
 function recipient(text: string): RcptContext['recipient'] {
   const address = parseAddress(text);
   if (!address) throw new Error(`${text} is no address`);
@@ -134,7 +142,7 @@ export async function verdictOf(plugin: Plugin, context: DataContext): Promise<V
     plugins: new HookTable([plugin], { hear: (one) => heard.push(one) }),
     id: 'TEST',
     context,
-    log: () => ({ debug: () => {}, info: () => {}, error: () => {} }),
+    log: () => noLog,
     debug: false,
     timeoutMs: 10_000,
     note: () => {},

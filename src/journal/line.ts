@@ -5,7 +5,15 @@
  */
 import { cut, fittingLine, maxLine, objectOf, safeLine } from '../lines/json-line.js';
 
-export const journalVerdicts = ['relayed', 'rejected', 'discarded', 'deferred', 'refused', 'turned away'] as const;
+export const journalVerdicts = [
+  'relayed',
+  'taken',
+  'rejected',
+  'discarded',
+  'deferred',
+  'refused',
+  'turned away',
+] as const;
 export type JournalVerdict = (typeof journalVerdicts)[number];
 
 export type JournalStage = 'connect' | 'helo' | 'mail' | 'rcpt' | 'data' | 'dot';

@@ -31,7 +31,7 @@ export const journalKeys = {
   from: 'the sender: of the envelope, or who the mail says it is from; <> for bounces',
   to: 'a recipient',
   subject: 'the subject',
-  verdict: 'relayed, rejected, discarded, deferred, refused or turned away',
+  verdict: 'relayed, taken, rejected, discarded, deferred, refused or turned away',
   after: 'this day or time and later: 2026-11-20, 2026-11-20T14:30, today, yesterday, 7d, 2h',
   before: 'before this day or time',
   domain: 'the hosted domain, whole',

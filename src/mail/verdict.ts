@@ -16,6 +16,7 @@ export type Verdict =
   | Rejection
   | Pardon
   | Rewrite
+  | Taken
   | { readonly kind: 'refuse'; readonly reply: Reply; readonly log: string }
   | { readonly kind: 'defer'; readonly reply: Reply; readonly log: string };
 
@@ -47,6 +48,17 @@ export interface Rewrite {
   readonly reversePath?: string;
   /** Its lines end in CRLF. */
   readonly body?: Uint8Array;
+  readonly log: string;
+}
+
+/**
+ * The plugin has the mail, and answers for it: the client is told 250, and nothing is relayed or archived. Only at the
+ * hooks `dataPost` and `queue`, where there is a mail to take.
+ */
+export interface Taken {
+  readonly kind: 'taken';
+  /** Public: the text of the 250. */
+  readonly text: string;
   readonly log: string;
 }
 
@@ -87,6 +99,9 @@ export const rewrite = (what: Omit<Rewrite, 'kind' | 'log'>, log: string): Verdi
   ...what,
   log,
 });
+
+/** The plugin has the mail; `text` is public. */
+export const taken = (text: string, log: string = text): Verdict => ({ kind: 'taken', text, log });
 
 /** There is no such mailbox (RFC 3463: X.1.1). */
 export const rejectRecipient = (reason: string, log: string = reason): Verdict => ({

@@ -14,7 +14,7 @@ export const dnsBounds = [0.001, 0.01, 0.05, 0.25, 1, 5, 20];
 const filterBounds = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120];
 const syncBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
-const endings = ['relayed', 'rejected', 'discarded', 'deferred', 'refused'] as const;
+const endings = ['relayed', 'taken', 'rejected', 'discarded', 'deferred', 'refused'] as const;
 
 /**
  * Why a client or a recipient is turned away before there is a mail: too many connections, too many errors, a line
@@ -228,7 +228,7 @@ export class GateMetrics {
     if (dkim !== undefined) this.#dkim.at(dkim)?.add();
     if (dmarc !== undefined) this.#dmarc.at(dmarc)?.add();
     if (greylisted !== undefined) this.#greylist.at(greylisted)?.add();
-    if (verdict !== 'relayed' && verdict !== 'discarded')
+    if (verdict !== 'relayed' && verdict !== 'taken' && verdict !== 'discarded')
       this.#objected(plugin ?? (relayed ? mta : ourselves), reply, plugin === undefined && relayed !== undefined);
   }
 

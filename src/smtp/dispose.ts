@@ -4,7 +4,7 @@
  */
 import type { ClientName, DataContext, SessionFacts } from '../hooks/plugin.js';
 import { type HookOutcome, runHook } from '../hooks/run.js';
-import { dataContext } from '../hooks/shown/views.js';
+import { dataContext } from '../hooks/shown/data-view.js';
 import type { JournalLine } from '../journal/line.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { type Header, parseHeader } from '../mail/header.js';
@@ -19,6 +19,7 @@ import { recipientsToRelay } from './new-recipients.js';
 import type { IncomingMessage, IncomingProblem } from './message/incoming.js';
 import { destinationText, type Disposition, mailLine, type RelayedAs } from './journal-lines.js';
 import type { Services } from './services.js';
+import type { SessionPlugins } from './session-plugins.js';
 import { type TlsFacts, tlsLogText } from './tls-facts.js';
 import { traceFields } from './trace-fields.js';
 import type { Objection, SmtpTransaction, TransactionRecipient } from './transaction.js';
@@ -29,7 +30,7 @@ export interface ReceivedMail {
   readonly message: IncomingMessage;
   readonly sawBareNewline: boolean;
   readonly services: Services;
-  readonly session: SessionFacts;
+  readonly plugins: SessionPlugins;
   readonly protocol: string;
   readonly tls: TlsFacts | undefined;
 }
@@ -50,16 +51,17 @@ export function dispose(received: ReceivedMail): Eventual<Reply> {
 
 /** The same with its header parsed, once for all who look at it, and what plugins see of it. */
 interface ReadMail extends ReceivedMail {
+  readonly session: SessionFacts;
   readonly header: Header;
   readonly context: DataContext;
   readonly edits: MailEdits;
 }
 
 function readMail(received: ReceivedMail): ReadMail {
-  const { transaction, services, message, session, sawBareNewline, protocol, tls } = received;
+  const { transaction, services, message, plugins, sawBareNewline, protocol, tls } = received;
   const header = parseHeader(message.header);
   const edits = new MailEdits({ transaction, header, message, authservId: services.settings.authserv_id });
-  const context = dataContext(services.surroundings, session, transaction, {
+  const context = dataContext(plugins, transaction, {
     header,
     message,
     editHeader: (edit) => edits.edit(edit),
@@ -67,7 +69,8 @@ function readMail(received: ReceivedMail): ReadMail {
     isHosted: (domain) => services.srv.isHosted(domain),
     content: () => services.content.read(message),
   });
-  return { transaction, services, message, session, sawBareNewline, protocol, tls, header, context, edits };
+  const session = plugins.facts;
+  return { transaction, services, message, plugins, session, sawBareNewline, protocol, tls, header, context, edits };
 }
 
 /** RFC 5321 §6.3: a mail that has been through this many servers is in a loop. */
@@ -119,22 +122,25 @@ function settledBy(hook: 'dataPost' | 'queue', mail: ReadMail): Eventual<Disposi
 }
 
 function run(hook: 'dataPost' | 'queue', mail: ReadMail): Eventual<HookOutcome> {
-  const { transaction, services, context, session } = mail;
+  const { transaction, services, context, plugins } = mail;
   return runHook({
     hook,
     plugins: services.plugins,
     id: transaction.id,
     context,
-    log: () => services.hookLog({ ip: session.clientIp.text, session: session.id, id: transaction.id }),
+    turn: plugins.turn,
+    log: () => plugins.log(transaction.id),
     debug: services.settings.log_level === 'debug',
     timeoutMs: services.settings.plugin_timeout,
     note: (said) => transaction.note(said),
-    tell: services.journal && ((plugin, verdict, ms) => transaction.hear(plugin, verdict, ms)),
+    tell: (plugin, verdict, ms) => transaction.hear(plugin, verdict, ms),
   });
 }
 
 function stopDisposition(outcome: HookOutcome): Disposition | undefined {
   if (outcome.kind === 'go on') return undefined;
+  if (outcome.kind === 'taken')
+    return { verdict: 'taken', reply: outcome.reply, plugin: outcome.plugin, reason: outcome.log };
   return {
     verdict: isTemporary(outcome.reply) ? 'deferred' : 'refused',
     reply: outcome.reply,
@@ -281,9 +287,14 @@ function relayTo(recipients: readonly string[], clientName: ClientName, mail: Re
   return after(services.relay.send(request), (result) => {
     const relayed = relayedAs(result, performance.now() - since, services);
     services.metrics.relayed(relayed.destination, relayEnd(result), relayed.ms / 1000);
+    if (result.kind === 'accepted') tellRelayed(mail, result.text, relayed);
     if (result.kind !== 'message refused') return relayDisposition(result, relayed, services);
     return after(keepRefused(mail, result.reply), (kept) => ({ ...kept, relayed }));
   });
+}
+
+function tellRelayed({ transaction, plugins }: ReadMail, answer: string, { queue, destination }: RelayedAs): void {
+  if (transaction.domain !== '') plugins.relayed(transaction, { answer, queueId: queue, destination });
 }
 
 /** Where the MTA takes only some recipients the mail is put off, for those it refuses. */

@@ -33,7 +33,7 @@ export interface EndedMail {
 
 /** What became of a mail. */
 export interface Disposition {
-  readonly verdict: 'relayed' | 'rejected' | 'discarded' | 'deferred' | 'refused';
+  readonly verdict: 'relayed' | 'taken' | 'rejected' | 'discarded' | 'deferred' | 'refused';
   readonly reply: Reply;
   readonly plugin?: string;
   readonly reason?: string;

@@ -2,20 +2,20 @@
  * Whom a mail is relayed to: the recipients that were taken, or those that a plugin wants instead. A new one is judged
  * as any at RCPT; no plugin can send a mail where no client could have.
  */
-import type { SessionFacts } from '../hooks/plugin.js';
 import { runHook } from '../hooks/run.js';
-import { rcptContext } from '../hooks/shown/views.js';
+import { rcptContext } from '../hooks/shown/mail-views.js';
 import { type Address, needsSmtpUtf8, parseAddress } from '../mail/address.js';
 import type { Eventual } from '../mail/eventual.js';
 import { type Reply, isTemporary, localProblem } from '../mail/reply.js';
 import { RecipientJudgement } from './recipient-judgement.js';
 import type { Services } from './services.js';
+import type { SessionPlugins } from './session-plugins.js';
 import type { SmtpTransaction } from './transaction.js';
 
 export interface AddressedMail {
   readonly transaction: SmtpTransaction;
   readonly services: Services;
-  readonly session: SessionFacts;
+  readonly plugins: SessionPlugins;
 }
 
 export type RelayRecipients =
@@ -50,7 +50,7 @@ async function judged(mail: AddressedMail, wanted: readonly string[], plugin: st
 
 /** Why it may not be a recipient; undefined where it may. */
 async function problemOf(
-  { transaction, services, session }: AddressedMail,
+  { transaction, services, plugins }: AddressedMail,
   address: Address,
   before: number,
 ): Promise<string | RelayRecipients | undefined> {
@@ -63,8 +63,9 @@ async function problemOf(
     hook: 'rcpt',
     plugins: services.plugins,
     id: transaction.id,
-    context: rcptContext(services.surroundings, session, transaction, judgement),
-    log: () => services.hookLog({ ip: session.clientIp.text, session: session.id, id: transaction.id }),
+    context: rcptContext(plugins, transaction, judgement),
+    turn: plugins.turn,
+    log: () => plugins.log(transaction.id),
     debug: services.settings.log_level === 'debug',
     timeoutMs: services.settings.plugin_timeout,
     note: (said) => judgement.note(said),

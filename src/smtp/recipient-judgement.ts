@@ -1,7 +1,7 @@
 /**
  * One recipient while plugins look at it. What they say counts for the transaction only once the recipient is taken.
  */
-import type { SeenRecipient } from '../hooks/shown/views.js';
+import type { SeenRecipient } from '../hooks/shown/seen.js';
 import type { Recipient } from '../hooks/plugin.js';
 import type { NotedVerdict } from '../hooks/run.js';
 import type { Rejection } from '../mail/verdict.js';

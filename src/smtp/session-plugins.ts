@@ -6,21 +6,20 @@
 import type {
   ClientName,
   HookContext,
+  HookMethod,
+  HookName,
   JudgingHook,
   LocalAddress,
+  PluginSaying,
   SessionContext,
   SessionFacts,
 } from '../hooks/plugin.js';
-import { type HookOutcome, type NotedVerdict, runHook } from '../hooks/run.js';
-import {
-  mailContext,
-  rcptContext,
-  sessionContext,
-  sessionFacts,
-  type SessionState,
-  unknownCommandContext,
-} from '../hooks/shown/views.js';
-import type { JournalStage, JournalVerdict } from '../journal/line.js';
+import { type HookLog, type HookOutcome, type NotedVerdict, type PluginTurn, runHook } from '../hooks/run.js';
+import type { PluginSurroundings } from '../hooks/shown/surroundings.js';
+import { envelopeContext, mailContext, rcptContext, relayedContext } from '../hooks/shown/mail-views.js';
+import type { RelayedFacts, SeenSession, SessionState } from '../hooks/shown/seen.js';
+import { sessionContext, sessionFacts, unknownCommandContext } from '../hooks/shown/session-views.js';
+import type { JournalStage, JournalVerdict, PluginWord } from '../journal/line.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { deepFreeze } from '../mail/frozen.js';
 import type { Ip } from '../mail/ip.js';
@@ -32,7 +31,7 @@ import { type AboutTransaction, turnedAwayLine, verdictAt } from './journal-line
 import type { RecipientJudgement } from './recipient-judgement.js';
 import type { Services } from './services.js';
 import type { TlsFacts } from './tls-facts.js';
-import type { SmtpTransaction } from './transaction.js';
+import { maxSaid, sayingsOf, type SmtpTransaction, wordOf } from './transaction.js';
 import { errorStack } from '../mail/error-text.js';
 
 export interface Client {
@@ -43,12 +42,15 @@ export interface Client {
   readonly local?: () => LocalAddress | undefined;
 }
 
-export class SessionPlugins {
+export class SessionPlugins implements SeenSession {
   /** What plugins see of the session, at every hook. */
   readonly facts: SessionFacts;
+  readonly turn: PluginTurn = { plugin: '' };
   readonly #services: Services;
   readonly #state: SessionState;
   readonly #context: SessionContext;
+  /** What was said at the hooks of the session, but a plain pass. */
+  readonly #words: PluginWord[] = [];
   /** Rejections and pardons from before there was a mail. */
   readonly #said: Record<'connect' | 'helo', readonly NotedVerdict[]> = { connect: [], helo: [] };
 
@@ -56,7 +58,20 @@ export class SessionPlugins {
     this.#services = services;
     this.#state = stateOf(id, client, client.name ?? services.clientName(client.ip));
     this.facts = sessionFacts(this.#state);
-    this.#context = sessionContext(services.surroundings, this.facts);
+    this.#context = sessionContext(this);
+  }
+
+  get surroundings(): PluginSurroundings {
+    return this.#services.surroundings;
+  }
+
+  get found(): readonly PluginSaying[] {
+    return sayingsOf(this.#words);
+  }
+
+  log(id: string | undefined): HookLog {
+    const { id: session, clientIp } = this.#state;
+    return this.#services.hookLog({ ip: clientIp.text, session, ...(id !== undefined && { id }) });
   }
 
   /** The name that HELO gave; '' before it, and where it was refused. */
@@ -92,45 +107,56 @@ export class SessionPlugins {
       transaction.note(said);
       transaction.hear(said.plugin, said.verdict);
     }
-    const context = mailContext(this.#services.surroundings, this.facts, transaction);
+    const context = mailContext(this, transaction);
     return this.#run('mail', context, { transaction, note: (said) => transaction.note(said) });
   }
 
   atRcpt(transaction: SmtpTransaction, judgement: RecipientJudgement): Eventual<Reply | undefined> {
-    const context = rcptContext(this.#services.surroundings, this.facts, transaction, judgement);
+    const context = rcptContext(this, transaction, judgement);
     const { recipient } = judgement;
     return this.#run('rcpt', context, { transaction, recipient, note: (said) => judgement.note(said) });
+  }
+
+  /** All recipients are known, the mail is about to be sent. */
+  atData(transaction: SmtpTransaction): Eventual<Reply | undefined> {
+    const context = envelopeContext(this, transaction);
+    const [recipient] = transaction.recipients;
+    return this.#run('data', context, { transaction, recipient, note: (said) => transaction.note(said) });
   }
 
   /** `line` as it came. */
   atUnknown(line: string): Eventual<Reply | undefined> {
     this.#state.unknownCommands++;
-    return this.#run(
-      'unknownCommand',
-      unknownCommandContext(this.#services.surroundings, this.facts, printable(line, 100)),
-    );
+    return this.#run('unknownCommand', unknownCommandContext(this, printable(line, 100)));
   }
 
   #run<H extends JudgingHook>(hook: H, context: HookContext<H>, part: Part = {}): Eventual<Reply | undefined> {
-    const { plugins, settings, hookLog } = this.#services;
+    const { plugins, settings } = this.#services;
     const { transaction, note = () => {} } = part;
     // Plugins are asked at each recipient, so only their objections are recorded.
     const tell = (plugin: string, verdict: Verdict): void => {
-      if (verdict.kind !== 'pass') transaction?.hear(plugin, verdict);
+      if (verdict.kind === 'pass') return;
+      if (transaction) transaction.hear(plugin, verdict);
+      else this.#hear(plugin, verdict);
     };
-    const { id: session, clientIp } = this.#state;
     const outcome = runHook({
       hook,
       plugins,
-      id: transaction?.id ?? session,
+      id: transaction?.id ?? this.#state.id,
       context,
-      log: () => hookLog({ ip: clientIp.text, session, ...(transaction && { id: transaction.id }) }),
+      turn: this.turn,
+      log: () => this.log(transaction?.id),
       debug: settings.log_level === 'debug',
       timeoutMs: settings.plugin_timeout,
       note,
-      tell: this.#services.journal && transaction && tell,
+      tell,
     });
     return after(outcome, (settled) => this.#stopped(hook, settled, part));
+  }
+
+  #hear(plugin: string, verdict: Verdict): void {
+    const word = wordOf(plugin, verdict, undefined);
+    if (word && this.#words.length < maxSaid) this.#words.push(word);
   }
 
   /** A refusal before the end of data has no transaction line of its own: it is logged here. */
@@ -159,7 +185,7 @@ export class SessionPlugins {
   }
 
   /** Nothing is accepted because something broke. */
-  broken(error: unknown, at: 'rcpt' | 'data' | 'reset' | 'disconnect', about: AboutTransaction = {}): Reply {
+  broken(error: unknown, at: 'rcpt' | 'data' | ToldHook, about: AboutTransaction = {}): Reply {
     const problem = error instanceof BrokenMarker ? error.message : errorStack(error);
     const { id: session, clientIp } = this.#state;
     this.#services.log.error({ ip: clientIp.text, session, at, problem }, 'cannot be judged now');
@@ -169,22 +195,32 @@ export class SessionPlugins {
     return localProblem;
   }
 
+  /** The MTA has taken the mail. */
+  relayed(transaction: SmtpTransaction, facts: RelayedFacts): void {
+    this.#tellAll('relayed', (seen) => relayedContext(seen, transaction, facts));
+  }
+
   /** The transaction is over. */
   reset(transaction: SmtpTransaction): void {
-    const hooked = this.#services.plugins.of('reset');
-    if (hooked.length === 0) return;
-    const context = mailContext(this.#services.surroundings, this.facts, transaction);
-    for (const { plugin, method } of hooked) void this.#tell(() => method.call(plugin, context), 'reset');
+    this.#tellAll('reset', (seen) => mailContext(seen, transaction));
   }
 
   /** The client has gone. */
   disconnected(): void {
-    for (const { plugin, method } of this.#services.plugins.of('disconnect'))
-      void this.#tell(() => method.call(plugin, this.#context), 'disconnect');
+    this.#tellAll('disconnect', sessionContext);
   }
 
-  /** Nobody waits for the plugin; a promise of it that rejects later on is logged. */
-  async #tell(act: () => void | Promise<void>, hook: 'reset' | 'disconnect'): Promise<void> {
+  /** Each has a context of its own, in which it is its turn for ever: nobody waits for the one before. */
+  #tellAll<H extends ToldHook>(hook: H, contextFor: (seen: SeenSession) => HookContext<H>): void {
+    for (const { plugin, name, method } of this.#services.plugins.of(hook)) {
+      const { surroundings, facts, found } = this;
+      const seen = { surroundings, facts, found, turn: { plugin: name }, log: (id?: string) => this.log(id) };
+      void this.#tell(() => (method as TellingMethod<H>).call(plugin, contextFor(seen)), hook);
+    }
+  }
+
+  /** A promise of the plugin that rejects later on is logged. */
+  async #tell(act: () => void | Promise<void>, hook: ToldHook): Promise<void> {
     try {
       await act();
     } catch (error) {
@@ -192,6 +228,10 @@ export class SessionPlugins {
     }
   }
 }
+
+/** The hooks of a session at which a plugin is told, and nobody waits. */
+type ToldHook = 'relayed' | 'reset' | 'disconnect';
+type TellingMethod<H extends HookName> = HookMethod<H> & ((context: HookContext<H>) => void | Promise<void>);
 
 /** What belongs to one hook beside its context. */
 interface Part extends AboutTransaction {
@@ -220,6 +260,7 @@ function stateOf(id: string, { ip, local }: Client, name: ClientName | Promise<C
     tls: undefined,
     localAddress: () => local && deepFreeze(local()),
     unknownCommands: 0,
+    notes: undefined,
   };
   if (!isKnown) void state.clientName.then((found) => (state.knownClientName = found));
   return state;

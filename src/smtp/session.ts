@@ -315,16 +315,25 @@ export class SmtpSession {
     return added === 'added' ? recipientOk : this.#declined('rcpt', otherTransaction, { transaction, recipient });
   }
 
-  #data(): Reply {
+  #data(): Eventual<Reply> {
     const transaction = this.#transaction;
     if (!transaction) return this.#plugins.helo === '' ? heloFirst : mailFirst;
     if (transaction.recipients.length > 0) {
-      this.#message = new IncomingMessage(transaction.id, this.#services.incoming);
-      return goAhead;
+      // The domainless postmaster is never refused (RFC 5321 §4.5.1).
+      const isJudged = !this.#relaying && transaction.domain !== '';
+      return after(
+        isJudged ? this.#plugins.atData(transaction) : undefined,
+        (stopped) => stopped ?? this.#take(transaction),
+      );
     }
     return this.#refusedRecipients > 0
       ? reply(554, '5.5.1', 'No valid recipients')
       : reply(503, '5.5.1', 'Need RCPT first');
+  }
+
+  #take(transaction: SmtpTransaction): Reply {
+    this.#message = new IncomingMessage(transaction.id, this.#services.incoming);
+    return goAhead;
   }
 
   /** The message's next octets; a promise where the client has to wait for the disk. Never throws. */
@@ -346,7 +355,7 @@ export class SmtpSession {
         message,
         sawBareNewline,
         services: this.#services,
-        session: this.#plugins.facts,
+        plugins: this.#plugins,
         protocol: this.#protocol(transaction),
         tls: this.#tls,
       });

@@ -4,7 +4,7 @@
  * SMTP gives one reply behind DATA, so all recipients share one disposition: the first one fixes the policy domain and
  * the kind, and whoever differs is told to come again in a transaction of its own (RFC 5321 §4.5.3.1.10).
  */
-import type { AuthenticationResult, GreylistResult, Recipient } from '../hooks/plugin.js';
+import type { AuthenticationResult, GreylistResult, PluginSaying, Recipient } from '../hooks/plugin.js';
 import type { NotedVerdict } from '../hooks/run.js';
 import type { PluginWord } from '../journal/line.js';
 import type { Pardon, Rejection, Rewrite, Verdict } from '../mail/verdict.js';
@@ -56,6 +56,7 @@ export class SmtpTransaction {
   #objection: Objection | undefined;
   readonly #said: PluginWord[] = [];
   #rewritten: Rewritten = {};
+  #notes: Map<string, unknown> | undefined;
   #pardon: { readonly plugin: string; readonly pardon: Pardon } | undefined;
 
   constructor(id: string, sender: Sender, startedAt: number) {
@@ -76,6 +77,16 @@ export class SmtpTransaction {
   /** What plugins said of the mail, in order, for the journal. */
   get said(): readonly PluginWord[] {
     return this.#said;
+  }
+
+  /** The same for plugins. */
+  get found(): readonly PluginSaying[] {
+    return sayingsOf(this.#said);
+  }
+
+  /** What plugins keep for each other; made when the first one asks for it. */
+  get notes(): Map<string, unknown> {
+    return (this.#notes ??= new Map());
   }
 
   get authentication(): readonly AuthenticationResult[] {
@@ -133,7 +144,7 @@ export class SmtpTransaction {
 
   /** The results by method, for the log; where there are several, as of signatures, one that passed counts. */
   get authenticated(): Readonly<Record<string, string>> {
-    return (this.#authenticated ??= this.#byMethod());
+    return (this.#authenticated ??= Object.freeze(this.#byMethod()));
   }
 
   /** What greylisting says of the mail, where it was asked. */
@@ -219,10 +230,14 @@ export interface Rewritten {
 }
 
 /** Many recipients may each be objected to. */
-const maxSaid = 100;
+export const maxSaid = 100;
+
+/** As plugins are shown it. */
+export const sayingsOf = (said: readonly PluginWord[]): readonly PluginSaying[] =>
+  Object.freeze(said.map(([plugin, word, why = '']) => Object.freeze({ plugin, word, why })));
 
 /** Nothing where the plugin was not asked. */
-function wordOf(plugin: string, verdict: Verdict, ms: number | undefined): PluginWord | undefined {
+export function wordOf(plugin: string, verdict: Verdict, ms: number | undefined): PluginWord | undefined {
   switch (verdict.kind) {
     case 'skip':
       return undefined;
@@ -231,6 +246,7 @@ function wordOf(plugin: string, verdict: Verdict, ms: number | undefined): Plugi
       return ms === undefined || ms < 1 ? [plugin, 'pass'] : [plugin, 'pass', `${Math.round(ms)} ms`];
     case 'note':
     case 'pardon':
+    case 'taken':
       return [plugin, 'pass', verdict.log];
     case 'rewrite':
       return [plugin, 'mark', verdict.log];

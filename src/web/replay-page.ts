@@ -18,7 +18,7 @@ export type Replay =
       readonly kind: 'judged';
       readonly said: readonly ReplayedWord[];
       readonly reply: string;
-      readonly disposition: 'handed over' | 'archived' | 'deferred' | 'refused';
+      readonly disposition: 'handed over' | 'taken' | 'archived' | 'deferred' | 'refused';
     }
   | { readonly kind: 'gone' }
   /** Somebody else's mail is being judged. */
@@ -57,6 +57,7 @@ function problemOf(replay: Exclude<Replay, { kind: 'judged' }>): string {
 
 const dispositions = {
   'handed over': 'would be handed to the local MTA',
+  taken: 'was taken by a plugin, which answers for it',
   archived: 'would be rejected, and kept',
   deferred: 'would be deferred',
   refused: 'would be refused, and not kept',

@@ -42,7 +42,7 @@ async function judged(plugin: Plugin, context: DataContext): Promise<{ outcome: 
     id: 'TEST',
     plugins: new HookTable([plugin]),
     context,
-    log: () => ({ debug: line, info: line, error: line }),
+    log: () => ({ debug: line, info: line, warn: line, error: line }),
     debug: true,
     timeoutMs: 30,
     note: () => {},

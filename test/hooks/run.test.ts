@@ -44,7 +44,7 @@ async function run(...answers: readonly (() => unknown)[]): Promise<Run> {
     id: 'TEST',
     plugins: new HookTable([{ name: 'without this hook', helo: () => accept }, ...plugins]),
     context: testMail({}),
-    log: () => ({ debug: line('debug'), info: line('info'), error: line('error') }),
+    log: () => ({ debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }),
     debug: true,
     timeoutMs: 30,
     note: ({ plugin, verdict }) => void noted.push(`${plugin} ${verdict.kind}`),

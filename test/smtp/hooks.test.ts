@@ -31,9 +31,11 @@ export default {
   helo: hook('helo', ({ session }) => session.helo),
   mail: hook('mail', ({ reversePath, senderDomain }) => reversePath + ' ' + senderDomain),
   rcpt: hook('rcpt', ({ recipient }) => recipient.text),
+  data: hook('data', ({ recipients }) => recipients.map((r) => r.text) + ''),
   dataPost: hook('dataPost', ({ recipients, header, message }) => recipients.map((r) => r.text) + ' ' + header.get('subject') + ' ' + (message.size > 0)),
   queue: hook('queue', ({ domain }) => domain),
   unknownCommand: hook('unknownCommand', ({ command, session }) => command + ' ' + session.unknownCommands),
+  relayed: hook('relayed', ({ recipients, answer }) => recipients.map((r) => r.text) + ' ' + answer.split(' ')[0]),
   reset: hook('reset', ({ reversePath }) => reversePath),
   disconnect: hook('disconnect', ({ session }) => session.helo),
 };
@@ -88,8 +90,10 @@ test('each hook is called at its moment, in order, and sees what is known by the
     'mail A@sender.example sender.example',
     'rcpt alice@example.com',
     'rcpt bob@example.com',
+    'data alice@example.com,bob@example.com',
     'dataPost alice@example.com,bob@example.com test true',
     'queue example.com',
+    'relayed alice@example.com,bob@example.com Ok:',
     'reset A@sender.example',
     'disconnect client.example',
   ]);

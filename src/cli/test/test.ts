@@ -95,6 +95,7 @@ const styles: Readonly<Record<PluginSaid['verdict'], Style>> = {
   refuse: 'red',
   pardon: 'green',
   rewrite: 'green',
+  taken: 'green',
   pass: 'green',
   accept: 'green',
 };
@@ -135,6 +136,8 @@ function dispositionText({ disposition, recipients }: Tried, { spam }: Settings)
   switch (disposition) {
     case 'handed over':
       return `would be handed to the local MTA for ${whom}:`;
+    case 'taken':
+      return `was taken by a plugin, which answers for it, for ${whom}:`;
     case 'archived':
       return `would be rejected and archived below ${spam} for ${whom}:`;
     case 'deferred':

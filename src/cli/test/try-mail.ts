@@ -2,7 +2,7 @@
  * One mail through a session as the MX would hold it, plugins, markers, DNS and all, but the last step: nothing is
  * handed to the local MTA, archived or remembered. What each plugin said is written down on the way.
  */
-import { type HeardVerdict, HookTable } from '../../hooks/table.js';
+import type { HeardVerdict } from '../../hooks/table.js';
 import { type PathArgument, parsePathArgument } from '../../mail/address.js';
 import type { Result } from '../../mail/result.js';
 import type { Ip } from '../../mail/ip.js';
@@ -36,7 +36,7 @@ export interface Tried {
   /** The command that settled it, and the reply to it. */
   readonly command: string;
   readonly reply: string;
-  readonly disposition: 'handed over' | 'archived' | 'deferred' | 'refused';
+  readonly disposition: 'handed over' | 'taken' | 'archived' | 'deferred' | 'refused';
   /** Recipients that were taken. */
   readonly recipients: readonly string[];
 }
@@ -47,7 +47,7 @@ export async function tryMail(mail: MailToTry, services: Services): Promise<Trie
   const acts: ('handed over' | 'archived')[] = [];
   const tried: Services = {
     ...services,
-    plugins: new HookTable(services.plugins.listed, { hear: (heard) => said.push(saidOf(heard)) }),
+    plugins: services.plugins.toTry((heard) => said.push(saidOf(heard))),
     relay: {
       probe: (recipient) => services.relay.probe(recipient),
       rest: () => undefined,
@@ -74,10 +74,13 @@ export async function tryMail(mail: MailToTry, services: Services): Promise<Trie
     command,
     // It stands for a mail that will not be there.
     reply: replyText(reply).replace(/ \([0-9A-Z]{14}\)$/, ' (ID)'),
-    disposition: acts[0] ?? (reply.code < 500 ? 'deferred' : 'refused'),
+    disposition: acts[0] ?? dispositionBy(reply),
     recipients,
   };
 }
+
+const dispositionBy = ({ code }: Reply): Tried['disposition'] =>
+  code < 300 ? 'taken' : code < 500 ? 'deferred' : 'refused';
 
 interface Conversation {
   readonly command: string;
@@ -124,6 +127,7 @@ function reasonOf(verdict: Verdict): string {
     case 'note':
     case 'pardon':
     case 'rewrite':
+    case 'taken':
       return verdict.log;
     case 'reject':
       return verdict.log === verdict.reason ? verdict.reason : `${verdict.reason} (${verdict.log})`;

@@ -8,6 +8,7 @@ import { sizeText } from '../../text/size.js';
 
 export const verdictStyles: Readonly<Record<JournalVerdict, Style>> = {
   relayed: 'green',
+  taken: 'green',
   rejected: 'red',
   discarded: 'magenta',
   deferred: 'yellow',

@@ -37,6 +37,7 @@ function midnight(time: number): number {
 /** Accepted mail at the bottom, then what was put off, and what was refused in one way or another. */
 const kinds: readonly { readonly name: JournalVerdict; readonly colour: number }[] = [
   { name: 'relayed', colour: 2 },
+  { name: 'taken', colour: 0 },
   { name: 'deferred', colour: 1 },
   { name: 'rejected', colour: 4 },
   { name: 'refused', colour: 3 },

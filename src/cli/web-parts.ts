@@ -15,6 +15,7 @@ import { checkProblem } from '../srv/known-check.js';
 import { MarkerWriter } from '../srv/markers.js';
 import type { WebParts } from '../web/parts.js';
 import { StatsCache } from '../web/stats-cache.js';
+import { journalFor, mailsFor } from './sources.js';
 import { knownChecks } from './srv/findings.js';
 import { foldersOf, hasUser, listOf, makeResolver, relayOf, srvOf } from './wire.js';
 
@@ -37,9 +38,9 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
   const parts: PageParts = {
     ...kept,
     settings,
-    root: settings.spam,
+    mails: mailsFor(settings),
     state: settings.state,
-    journal: journalDir(settings.state),
+    journal: journalFor(settings),
     hostname: settings.hostname,
     relay: relayOf(settings, (problem) => log.warn({ problem }, 'local MTA')),
     markers,

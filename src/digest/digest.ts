@@ -6,8 +6,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseIp } from '../mail/ip.js';
 import { replyText } from '../mail/reply.js';
-import { browse, type ListItem } from '../quarantine/look/browse.js';
 import { dayBefore } from '../quarantine/disk/day.js';
+import type { KeptMails } from '../quarantine/kept-mails.js';
+import type { ListItem } from '../quarantine/look/browse.js';
 import { underLock } from '../quarantine/disk/lock.js';
 import type { Relay } from '../relay/relay.js';
 import { localDay } from '../text/day.js';
@@ -16,8 +17,7 @@ import { linkLife, type Links } from './links.js';
 import { makePrivateFolder, ownAs } from './own-as.js';
 
 export interface DigestOptions {
-  /** /spam */
-  readonly root: string;
+  readonly mails: Pick<KeptMails, 'all'>;
   readonly state: string;
   readonly hostname: string;
   /** It is the address of the quarantine page as the postmaster's browser reaches it, without a slash at its end. */
@@ -119,12 +119,12 @@ function dayBounds(now: Date): { readonly after: number; readonly before: number
 
 async function refused(
   domain: string,
-  { root, now = new Date() }: DigestOptions,
+  { mails: kept, now = new Date() }: DigestOptions,
 ): Promise<{ readonly items: readonly ListItem[]; readonly mails: number }> {
   const items: ListItem[] = [];
   let mails = 0;
   const query = { ...dayBounds(now), domain, all: true, matches: () => true };
-  for await (const item of browse({ root, query, now })) {
+  for await (const item of kept.all({ query, now })) {
     if (item.mark !== undefined) continue;
     if (items.length < maxRows) items.push(item);
     mails++;

@@ -156,11 +156,15 @@ export interface JournalPage {
   readonly searchedTo?: number;
 }
 
-/** `limit` lines at most; once `budget` milliseconds are over it ends with the hour. */
-export async function journalPage(
-  search: JournalSearch,
-  { limit, budget }: { readonly limit: number; readonly budget: number },
-): Promise<JournalPage> {
+export interface JournalPageLimits {
+  /** The page has so many lines at most. */
+  readonly limit: number;
+  /** Milliseconds after which it ends even if it is not full. */
+  readonly budget: number;
+}
+
+/** Once the budget is used up it ends with the hour. */
+export async function journalPage(search: JournalSearch, { limit, budget }: JournalPageLimits): Promise<JournalPage> {
   const end = performance.now() + budget;
   const items: JournalItem[] = [];
   for await (const step of searchJournal(search)) {

@@ -4,7 +4,9 @@ import type { Links } from '../digest/links.js';
 import type { ContentReader } from '../mime/content-reader.js';
 import type { Network } from '../mail/ip.js';
 import type { MailCounts } from '../journal/sums/mail-sums.js';
+import type { JournalSource } from '../journal/journal-source.js';
 import type { ReleaseOptions } from '../quarantine/care/release.js';
+import type { KeptMails } from '../quarantine/kept-mails.js';
 import type { MailRef } from '../quarantine/disk/mail-ref.js';
 import type { Relay } from '../relay/relay.js';
 import type { MarkerRules, MarkerWriter } from '../srv/markers.js';
@@ -18,12 +20,10 @@ import type { Tokens } from './login/tokens.js';
 import type { WrongTokens } from './login/wrong-tokens.js';
 
 export interface WebParts {
-  /** It is /spam. */
-  readonly root: string;
+  readonly mails: KeptMails;
   /** It is the state folder, which holds the audit. */
   readonly state: string;
-  /** It is the folder of the journal. */
-  readonly journal: string;
+  readonly journal: JournalSource;
   readonly hostname: string;
   readonly relay: Relay;
   readonly markers: MarkerWriter;
@@ -41,8 +41,8 @@ export interface WebParts {
   readonly checkSpf: SpfCheck;
   /** It judges a kept mail by today's plugins, markers and DNS; nothing is sent, stored or remembered. */
   readonly replay: (ref: MailRef) => Promise<Replay>;
-  readonly stats: StatsCache;
-  readonly mailCounts: MailCounts;
+  readonly stats: Pick<StatsCache, 'get'>;
+  readonly mailCounts: Pick<MailCounts, 'of'>;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
   /** They are the links of digest mails; undefined: none are sent. */

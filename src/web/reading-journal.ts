@@ -8,10 +8,11 @@ import { csvHead, csvRow } from '../journal/shown/csv.js';
 import { type JournalLine, journalText } from '../journal/line.js';
 import { parseJournalQuery } from '../journal/query.js';
 import { domainIn } from '../journal/tokens.js';
-import { journalPage as pageOf, type JournalPage, type JournalSearch, searchJournal } from '../journal/reader.js';
+import type { JournalSource } from '../journal/journal-source.js';
+import type { JournalPage, JournalSearch } from '../journal/reader.js';
 import { storyOf } from '../journal/shown/story.js';
 import { ydayOf } from '../quarantine/disk/day.js';
-import { locate, refText } from '../quarantine/disk/mail-ref.js';
+import { refText } from '../quarantine/disk/mail-ref.js';
 import { exactMarker } from '../srv/markers.js';
 import type { Vars } from './guard.js';
 import { filtered, journalAddress, journalPage, journalRow } from './pages/journal.js';
@@ -55,7 +56,7 @@ export function readingJournal(app: Hono<Vars>, parts: WebParts): void {
   );
   app.get('/journal/:id{[0-9A-Za-z]{1,40}}', async (c) => {
     const id = c.req.param('id');
-    const story = await storyOf({ dir: parts.journal, id, ...visible(c) });
+    const story = await storyOf({ journal: parts.journal, id, ...visible(c) });
     const last = story?.at(-1);
     if (!story || !last) return c.notFound();
     const hasMarker = (text: string): boolean => {
@@ -69,14 +70,14 @@ export function readingJournal(app: Hono<Vars>, parts: WebParts): void {
 
 async function listFor(
   c: Context<Vars>,
-  { journal: dir }: WebParts,
+  { journal }: WebParts,
   where: Pick<JournalSearch, 'cursor' | 'until'>,
 ): Promise<{ found: JournalPage; problem?: string }> {
   const parsed = parseJournalQuery(c.req.query('q') ?? '');
   if (!parsed.ok) return { found: { items: [] }, problem: parsed.problem };
-  const search = { dir, query: parsed.value, ...visible(c), ...where };
+  const search = { query: parsed.value, ...visible(c), ...where };
   const time = where.cursor === undefined ? budget.first : budget.further;
-  return { found: await pageOf(search, { limit: pageSize, budget: time }) };
+  return { found: await journal.page(search, { limit: pageSize, budget: time }) };
 }
 
 /** What the session may see of a line: of others' recipients nothing, nor where their mail is kept. */
@@ -102,20 +103,24 @@ interface JournalTable {
   readonly end: string;
 }
 
-function table(c: Context<Vars>, { journal: dir }: WebParts, { head, row, type, end }: JournalTable): Response {
+function table(c: Context<Vars>, { journal }: WebParts, { head, row, type, end }: JournalTable): Response {
   const parsed = parseJournalQuery(c.req.query('q') ?? '');
   if (!parsed.ok) return c.text(`${parsed.problem}\n`, 400);
-  const search = { dir, query: parsed.value, ...visible(c) };
-  return c.body(ReadableStream.from<Uint8Array>(rowsOf(search, head, row)), 200, {
+  const found = journal.search({ query: parsed.value, ...visible(c) });
+  return c.body(ReadableStream.from<Uint8Array>(rowsOf(found, head, row)), 200, {
     'Content-Type': type,
     'Content-Disposition': `attachment; filename="journal.${end}"`,
   });
 }
 
-async function* rowsOf(search: JournalSearch, head: string, row: JournalTable['row']): AsyncGenerator<Uint8Array> {
+async function* rowsOf(
+  found: ReturnType<JournalSource['search']>,
+  head: string,
+  row: JournalTable['row'],
+): AsyncGenerator<Uint8Array> {
   let count = 0;
   let text = head;
-  for await (const step of searchJournal(search)) {
+  for await (const step of found) {
     if (!('line' in step)) continue;
     text += row(step.line);
     if (++count >= maxRows) break;
@@ -127,10 +132,10 @@ async function* rowsOf(search: JournalSearch, head: string, row: JournalTable['r
 }
 
 /** A mail is kept in the folder of the day on which it was refused, by this machine's clock. */
-async function keptName({ root }: WebParts, line: JournalLine): Promise<string | undefined> {
+async function keptName({ mails }: WebParts, line: JournalLine): Promise<string | undefined> {
   const { filename, domain = '', time, ms = 0 } = line;
   if (filename === undefined) return undefined;
   const ended = new Date(Date.parse(time) + ms);
   const ref = { yday: String(ydayOf(ended)), domain, filename };
-  return (await locate(root, ref)) === undefined ? undefined : refText(ref);
+  return (await mails.isThere(ref)) ? refText(ref) : undefined;
 }

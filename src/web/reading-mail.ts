@@ -1,9 +1,7 @@
 /** The addresses of one mail: its page, its HTML, its octets, its attachments, and what SPF says of it now. */
-import fs from 'node:fs';
 import type { Context, Hono } from 'hono';
-import { dispositionOf } from '../quarantine/look/disposition.js';
-import { type KeptMail, openKeptMail } from '../quarantine/look/kept-mail.js';
-import { idOf, locate, type MailRef, parseRef, refText } from '../quarantine/disk/mail-ref.js';
+import type { KeptMail } from '../quarantine/look/kept-mail.js';
+import { idOf, type MailRef, parseRef, refText } from '../quarantine/disk/mail-ref.js';
 import { exactMarker } from '../srv/markers.js';
 import { contentDisposition, downloadName } from './download-name.js';
 import type { Vars } from './guard.js';
@@ -23,11 +21,11 @@ function pages(app: Hono<Vars>, parts: WebParts): void {
   app.get('/mail/:yday/:domain/:file', async (c) => {
     const ref = refFor(c);
     if (!ref) return c.notFound();
-    const disposition = dispositionOf(parts.root, ref);
-    const kept = await keptMail(parts, ref);
+    const disposition = await parts.mails.disposition(ref);
+    const kept = await parts.mails.open(ref);
     if (!kept && !disposition.entry) return c.notFound();
     const content = kept ? await parts.reader.read(kept.message) : undefined;
-    const source = kept ? beginning(kept.file) : '';
+    const source = kept ? await beginning(kept) : '';
     const hasMarker = (text: string): boolean => {
       const marker = exactMarker(text, (domain) => parts.hosted.isHosted(domain));
       return marker !== undefined && parts.markers.exists(marker);
@@ -37,7 +35,7 @@ function pages(app: Hono<Vars>, parts: WebParts): void {
   });
   app.get('/mail/:yday/:domain/:file/html', async (c) => {
     const ref = refFor(c);
-    const kept = ref && (await keptMail(parts, ref));
+    const kept = ref && (await parts.mails.open(ref));
     if (!kept) return c.notFound();
     const content = await parts.reader.read(kept.message, { kind: 'images' });
     return c.body(content.kind === 'read' ? withImages(harmless(content.html), content.attachments) : '', 200, {
@@ -49,9 +47,9 @@ function pages(app: Hono<Vars>, parts: WebParts): void {
   });
   app.get('/mail/:yday/:domain/:file/spf', async (c) => {
     const ref = refFor(c);
-    const kept = ref && (await keptMail(parts, ref));
+    const kept = ref && (await parts.mails.open(ref));
     if (!ref || !kept) return c.notFound();
-    const facts = factsOf({ ref, disposition: dispositionOf(parts.root, ref), kept });
+    const facts = factsOf({ ref, disposition: await parts.mails.disposition(ref), kept });
     const query = queryOf(facts, parts.hostname);
     if (!query) return c.notFound();
     const address = mailAddress(refText(ref));
@@ -64,20 +62,19 @@ function pages(app: Hono<Vars>, parts: WebParts): void {
 function downloads(app: Hono<Vars>, parts: WebParts): void {
   app.get('/mail/:yday/:domain/:file/raw', async (c) => {
     const ref = refFor(c);
-    const kept = ref && (await keptMail(parts, ref));
+    const kept = ref && (await parts.mails.open(ref));
     if (!ref || !kept) return c.notFound();
-    const stream = fs.createReadStream(kept.file, { flags: 'r' });
-    return c.body(ReadableStream.from(stream) as ReadableStream<Uint8Array>, 200, {
+    return c.body(ReadableStream.from<Uint8Array>(kept.whole.parts()), 200, {
       'Content-Type': 'application/octet-stream',
       // The name is an ID of ours, or `mail`: no text of a client gets into it.
       'Content-Disposition': `attachment; filename="${idOf(ref.filename) || 'mail'}.eml"`,
-      'Content-Length': String(kept.size),
+      'Content-Length': String(kept.whole.size),
       'Content-Security-Policy': "sandbox; default-src 'none'",
     });
   });
   app.get('/mail/:yday/:domain/:file/attachment/:at{[0-9]{1,4}}', async (c) => {
     const ref = refFor(c);
-    const kept = ref && (await keptMail(parts, ref));
+    const kept = ref && (await parts.mails.open(ref));
     if (!ref || !kept) return c.notFound();
     const at = Number(c.req.param('at'));
     const content = await parts.reader.read(kept.message, { kind: 'attachment', at });
@@ -98,18 +95,13 @@ function refFor(c: Context<Vars, '/mail/:yday/:domain/:file'>): MailRef | undefi
   return ref && maySee(c.get('session'), ref.domain) ? ref : undefined;
 }
 
-async function keptMail({ root }: WebParts, ref: MailRef): Promise<KeptMail | undefined> {
-  const file = await locate(root, ref);
-  return file === undefined ? undefined : openKeptMail(file);
-}
+const maxSource = 131_072;
 
-function beginning(file: string): string {
-  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
-  try {
-    const octets = Buffer.alloc(131_072);
-    const length = fs.readSync(fd, octets, 0, octets.length, 0);
-    return `${octets.toString('utf8', 0, length)}${length === octets.length ? '\n…' : ''}`;
-  } finally {
-    fs.closeSync(fd);
+async function beginning({ whole }: KeptMail): Promise<string> {
+  let octets = Buffer.alloc(0);
+  for await (const part of whole.parts()) {
+    octets = Buffer.concat([octets, part]);
+    if (octets.length >= maxSource) break;
   }
+  return `${octets.toString('utf8', 0, maxSource)}${whole.size >= maxSource ? '\n…' : ''}`;
 }

@@ -6,7 +6,7 @@ import { html } from 'hono/html';
 import type { AuditEntry } from '../audit/audit-entry.js';
 import { holdsWords, readAudit } from '../audit/audit.js';
 import { parseDomain } from '../mail/domain.js';
-import { browsePage, type Page } from '../quarantine/look/browse.js';
+import type { Page } from '../quarantine/look/browse.js';
 import { parseQuery } from '../quarantine/look/query.js';
 import type { Stats } from '../quarantine/look/stats.js';
 import { auditPage, auditPageSize, mayAudit } from './pages/audit.js';
@@ -106,7 +106,7 @@ interface Where {
 
 async function listFor(
   c: Context<Vars>,
-  { root }: WebParts,
+  { mails }: WebParts,
   { cursor, until }: Where,
 ): Promise<{ found: Page; problem?: string }> {
   const parsed = parseQuery(c.req.query('q') ?? '');
@@ -114,8 +114,7 @@ async function listFor(
   const { domains } = c.get('session').token;
   const where = { ...(cursor !== undefined && { cursor }), ...(until !== undefined && until !== '' && { until }) };
   return {
-    found: await browsePage({
-      root,
+    found: await mails.page({
       query: parsed.value,
       limit: pageSize,
       budget: cursor === undefined ? budget.first : budget.further,

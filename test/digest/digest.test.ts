@@ -11,6 +11,7 @@ import { composeDigest } from '../../src/digest/compose.js';
 import { Links } from '../../src/digest/links.js';
 import { discard } from '../../src/quarantine/care/discard.js';
 import { parseEntry } from '../../src/quarantine/disk/index-entry.js';
+import { keptOnDisk } from '../../src/quarantine/kept-on-disk.js';
 import { parseRef } from '../../src/quarantine/disk/mail-ref.js';
 import { reply } from '../../src/mail/reply.js';
 import type { Relay } from '../../src/relay/relay.js';
@@ -245,7 +246,7 @@ test('a link whose mail the MTA does not take is not used up', async (t) => {
       hasUser: () => false,
       links,
       relay: { send },
-      root: site.spam,
+      mails: keptOnDisk(site.spam),
       hostname: 'mx.test.example',
     });
     app.onError((_, c) => c.text('Internal Server Error', 500));

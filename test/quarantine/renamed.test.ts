@@ -9,6 +9,7 @@ import { release, type ReleaseOptions } from '../../src/quarantine/care/release.
 import { ydayOf } from '../../src/quarantine/disk/day.js';
 import { mailKey, mailName } from '../../src/quarantine/disk/folder.js';
 import { locate, parseRef } from '../../src/quarantine/disk/mail-ref.js';
+import { keptOnDisk } from '../../src/quarantine/kept-on-disk.js';
 import { openKeptMail } from '../../src/quarantine/look/kept-mail.js';
 import { mailsNamed } from '../../src/cli/named-mails.js';
 import { day, folderOf, namesIn, quarantineIn, request, spamFolder } from './support.js';
@@ -39,7 +40,7 @@ for (const [reader, rename] of names) {
     const file = path.join(folder, renamed);
     const ref = { yday: String(ydayOf(time)), domain: 'example.com', filename };
     for (const word of ['KEPT', 'kept_1', `${ref.yday}/example.com/${filename}`, file])
-      assert.equal((await mailsNamed(word, root))[0]?.entry?.subject, 'hello', word);
+      assert.equal((await mailsNamed(word, keptOnDisk(root)))[0]?.entry?.subject, 'hello', word);
     assert.equal(await locate(root, ref), file);
     assert.ok(openKeptMail(file)?.recipient);
     assert.deepEqual(await checkDay(folder, new Date(time.getTime() + day)), {
@@ -77,7 +78,7 @@ test('an index that is lost comes back with the names that the mails were archiv
   fs.renameSync(path.join(folder, 'new', filename), path.join(folder, 'cur', `${filename},S=1,W=2:2,S`));
   fs.rmSync(path.join(folder, 'index'));
   assert.equal((await checkDay(folder, new Date(time.getTime() + day))).orphans, 1);
-  assert.equal((await mailsNamed('KEPT', root))[0]?.ref.filename, filename);
+  assert.equal((await mailsNamed('KEPT', keptOnDisk(root)))[0]?.ref.filename, filename);
 });
 
 test('no hostname makes a name that looks as if a reader had changed it, or hides the ID', () => {

@@ -5,11 +5,9 @@
 import { userInfo } from 'node:os';
 import { deleteRecord, releaseRecord } from '../../audit/mail-records.js';
 import { printable } from '../../mail/text.js';
-import { browse } from '../../quarantine/look/browse.js';
 import { senderText } from '../../quarantine/look/sender.js';
-import { discard } from '../../quarantine/care/discard.js';
 import { idOf, refText } from '../../quarantine/disk/mail-ref.js';
-import { release, type ReleaseResult } from '../../quarantine/care/release.js';
+import type { ReleaseResult } from '../../quarantine/care/release.js';
 import type { Settings } from '../../settings/settings.js';
 import { exit } from '../exit-codes.js';
 import { jsonLine, render } from '../terminal.js';
@@ -34,8 +32,7 @@ export async function releaseMails(task: Task): Promise<number> {
   const relay = relayOf(settings, (problem) => complain([printable(problem)]));
   try {
     return await eachMail(task, async ({ ref }) => {
-      const result = await release(ref, {
-        root: settings.spam,
+      const result = await task.mails.release(ref, {
         relay,
         hostname: settings.hostname,
         by: me(),
@@ -85,7 +82,7 @@ function outcomeOf(result: ReleaseResult, settings: Settings): ChangeOutcome {
 
 export function deleteMails(task: Task): Promise<number> {
   return eachMail(task, async ({ ref }) => {
-    const kind = await discard(task.settings.spam, ref, me());
+    const kind = await task.mails.discard(ref, me());
     recordCommand(task.settings, deleteRecord(ref, kind));
     return { kind, text: kind === 'gone' ? 'the mail itself was gone' : '', code: exit.ok };
   });
@@ -112,7 +109,7 @@ interface Mails {
   readonly missing: boolean;
 }
 
-async function mailsOf({ settings, options, words }: Task): Promise<Mails | number> {
+async function mailsOf({ mails: kept, options, words }: Task): Promise<Mails | number> {
   const search = options.get('search');
   if ((search === undefined) === (words.length === 0)) {
     complain(['name mails by the IDs of their 550, or give --search; not both']);
@@ -121,7 +118,7 @@ async function mailsOf({ settings, options, words }: Task): Promise<Mails | numb
   const found: NamedMail[] = [];
   let missing = false;
   for (const word of words) {
-    const mails = await mailsNamed(word, settings.spam);
+    const mails = await mailsNamed(word, kept);
     if (mails.length === 0) complain([`there is no mail ${printable(word, 200)}`]);
     missing ||= mails.length === 0;
     found.push(...mails);
@@ -129,7 +126,7 @@ async function mailsOf({ settings, options, words }: Task): Promise<Mails | numb
   if (search !== undefined) {
     const query = queryOf(search);
     if (typeof query === 'number') return query;
-    for await (const item of browse({ root: settings.spam, query })) found.push({ ref: item.ref, entry: item.entry });
+    for await (const item of kept.all({ query })) found.push({ ref: item.ref, entry: item.entry });
     if (found.length === 0) complain(['nothing found']);
     missing = found.length === 0;
   }

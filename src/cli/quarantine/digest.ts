@@ -12,7 +12,7 @@ import { relayOf, srvOf } from '../wire.js';
 import type { Task } from './task.js';
 import { complain } from '../complain.js';
 
-export async function digest({ settings, options, words }: Task): Promise<number> {
+export async function digest({ settings, mails, options, words }: Task): Promise<number> {
   const url = settings.digest_url;
   if (words.length > 0) return ended(exit.usage, 'quarantine digest takes no words; name a domain by --domain');
   if (url === '')
@@ -24,12 +24,12 @@ export async function digest({ settings, options, words }: Task): Promise<number
   const links = new Links(settings.state);
   const dryRun = options.has('dry-run');
   const relay = relayOf(settings, (problem) => complain([printable(problem)]));
-  const { spam: root, state, hostname } = settings;
+  const { state, hostname } = settings;
   let code: number = exit.ok;
   try {
     for (const domain of only === undefined ? hosted.domains() : [only]) {
       const again = options.has('again');
-      const result = await sendDigest(domain, { root, state, hostname, url, relay, links, again, dryRun });
+      const result = await sendDigest(domain, { mails, state, hostname, url, relay, links, again, dryRun });
       code = Math.max(code, codeOf(result));
       if (result.kind !== 'nothing' || only !== undefined || options.has('json'))
         process.stdout.write(options.has('json') ? jsonOf(domain, result) : lineOf(domain, result));

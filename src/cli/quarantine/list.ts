@@ -1,6 +1,6 @@
 /** `postern quarantine list`: a table for people, tabs for pipes, JSON for programs; printed as it is found. */
 import { shown } from '../../mail/text.js';
-import { browse, type ListItem } from '../../quarantine/look/browse.js';
+import type { ListItem } from '../../quarantine/look/browse.js';
 import { senderText } from '../../quarantine/look/sender.js';
 import { idOf } from '../../quarantine/disk/mail-ref.js';
 import { exit } from '../exit-codes.js';
@@ -12,7 +12,7 @@ import { complain } from '../complain.js';
 
 const usualLimit = 50;
 
-export async function list({ settings, options, words, terminal, isTerminal }: Task): Promise<number> {
+export async function list({ mails, options, words, terminal, isTerminal }: Task): Promise<number> {
   const query = queryOf(searchText(words));
   if (typeof query === 'number') return query;
   const limit = options.has('all') ? Infinity : Number(options.get('limit') ?? usualLimit);
@@ -26,7 +26,7 @@ export async function list({ settings, options, words, terminal, isTerminal }: T
   if (row !== jsonOf && isTerminal) write(headline(terminal.width));
   let count = 0;
   let more = false;
-  for await (const item of browse({ root: settings.spam, query })) {
+  for await (const item of mails.all({ query })) {
     more = count === limit;
     if (more) break;
     count++;

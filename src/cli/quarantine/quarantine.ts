@@ -4,6 +4,7 @@ import { errorText } from '../../mail/error-text.js';
 import type { SettingsTask } from '../command/command.js';
 import { failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
+import { mailsFor } from '../sources.js';
 import { terminalOf } from '../terminal.js';
 import type { Task } from './task.js';
 
@@ -14,7 +15,8 @@ export async function onQuarantine(task: SettingsTask, run: (task: Task) => Prom
     return failed(exit.notAll, [`spam: ${spam} is not there; postern serve makes it, --spam names another`]);
   quietly();
   try {
-    return await run({ ...task, terminal: terminalOf(process.stdout, task.env), isTerminal: process.stdout.isTTY });
+    const terminal = terminalOf(process.stdout, task.env);
+    return await run({ ...task, mails: mailsFor(task.settings), terminal, isTerminal: process.stdout.isTTY });
   } catch (error) {
     return failed(exit.ioError, [errorText(error)]);
   }

@@ -3,7 +3,6 @@
  * command.
  */
 import { spawn } from 'node:child_process';
-import fs from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import type { Content } from '../../mail/content/content.js';
 import { charsetParameter, decodeField } from '../../mail/encoded-word.js';
@@ -11,8 +10,8 @@ import { headlineOf } from '../../mail/shown/headline.js';
 import { htmlText } from '../../mail/content/html-text.js';
 import { shown } from '../../mail/text.js';
 import { openContentReader } from '../../mime/content-reader.js';
-import { type KeptMail, openKeptMail, unicode } from '../../quarantine/look/kept-mail.js';
-import { idOf, locate, refText } from '../../quarantine/disk/mail-ref.js';
+import { type KeptMail, unicode } from '../../quarantine/look/kept-mail.js';
+import { idOf, refText } from '../../quarantine/disk/mail-ref.js';
 import { smtpReply } from '../../quarantine/look/smtp-reply.js';
 import { readSpfTrace, spfTraceName } from '../../spf/fields/trace-field.js';
 import { exit } from '../exit-codes.js';
@@ -22,7 +21,7 @@ import { jsonOf, type Task } from './task.js';
 import { type NamedMail, mailsNamed } from '../named-mails.js';
 import { complain } from '../complain.js';
 
-export async function show({ settings, options, words, terminal, isTerminal, env }: Task): Promise<number> {
+export async function show({ mails, options, words, terminal, isTerminal, env }: Task): Promise<number> {
   const [word, ...more] = words;
   if (word === undefined || more.length > 0) {
     complain(['quarantine show: name one mail, by the ID of its 550']);
@@ -33,7 +32,7 @@ export async function show({ settings, options, words, terminal, isTerminal, env
     complain(['quarantine show: --raw is for a pipe or a file: the mail may hold commands for your terminal']);
     return exit.usage;
   }
-  const [mail] = await mailsNamed(word, settings.spam);
+  const [mail] = await mailsNamed(word, mails);
   if (!mail) {
     complain([`there is no mail ${shown(word, 200)}`]);
     return exit.notAll;
@@ -42,21 +41,20 @@ export async function show({ settings, options, words, terminal, isTerminal, env
     process.stdout.write(jsonOf(mail));
     return exit.ok;
   }
-  const file = await locate(settings.spam, mail.ref);
-  if (raw) return writeRaw(file);
-  const kept = file === undefined ? undefined : openKeptMail(file);
+  const kept = await mails.open(mail.ref);
+  if (raw) return writeRaw(kept);
   const text = render(await describe(mail, kept), terminal);
   const paged = isTerminal && options.get('pager') !== 'no' && (await throughPager(text, env));
   if (!paged) process.stdout.write(text);
   return kept ? exit.ok : exit.notAll;
 }
 
-async function writeRaw(file: string | undefined): Promise<number> {
-  if (file === undefined) {
+async function writeRaw(kept: KeptMail | undefined): Promise<number> {
+  if (!kept) {
     complain(['the mail itself is gone']);
     return exit.notAll;
   }
-  await pipeline(fs.createReadStream(file), process.stdout, { end: false });
+  await pipeline(kept.whole.parts(), process.stdout, { end: false });
   return exit.ok;
 }
 
@@ -102,7 +100,7 @@ function reasonLines({ ref, entry, mark }: NamedMail, kept: KeptMail | undefined
     ['envelope', `<${value('X-MAIL-FROM', entry?.from)}> to <${kept?.recipient ?? entry?.recipient ?? ''}>`],
     ['SPF', entry?.spf ?? ''],
     ['size', entry === undefined ? '' : `${entry.size} octets`],
-    ['file', kept?.file ?? refText(ref)],
+    ['file', kept?.place ?? refText(ref)],
     [mark?.kind ?? '', mark ? `${mark.time} by ${mark.by}${mark.detail === '' ? '' : `: ${mark.detail}`}` : ''],
   ];
   const trace = kept ? readSpfTrace(kept.header) : [];

@@ -1,6 +1,6 @@
 /** `postern quarantine stats`: bars on a terminal, one JSON object for programs. */
 import { printable } from '../../mail/text.js';
-import { collectStats, type Count, type Stats } from '../../quarantine/look/stats.js';
+import type { Count, Stats } from '../../quarantine/look/stats.js';
 import { exit } from '../exit-codes.js';
 import { fit } from './list.js';
 import { bar, progressLine, queryOf, searchText, type Task } from './task.js';
@@ -8,11 +8,11 @@ import { jsonLine, render } from '../terminal.js';
 import type { Line } from '../../text/line.js';
 import { sizeText } from '../../text/size.js';
 
-export async function stats({ settings, options, words, terminal }: Task): Promise<number> {
+export async function stats({ mails: kept, options, words, terminal }: Task): Promise<number> {
   const query = queryOf(searchText(words));
   if (typeof query === 'number') return query;
   const progress = progressLine();
-  const found = await collectStats({ root: settings.spam, query }, ({ days, allDays, mails }) =>
+  const found = await kept.count({ query }, ({ days, allDays, mails }) =>
     progress.show(`${bar(days, allDays)} days, ${mails} mails`),
   );
   progress.end();

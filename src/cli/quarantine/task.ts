@@ -1,6 +1,7 @@
 /** What every `postern quarantine` subcommand is given. */
 import { printable } from '../../mail/text.js';
 import { idOf, refText } from '../../quarantine/disk/mail-ref.js';
+import type { KeptMails } from '../../quarantine/kept-mails.js';
 import { parseQuery, type Query } from '../../quarantine/look/query.js';
 import type { SettingsTask } from '../command/command.js';
 import { exit } from '../exit-codes.js';
@@ -9,6 +10,7 @@ import { jsonLine, type Terminal } from '../terminal.js';
 import { complain } from '../complain.js';
 
 export interface Task extends SettingsTask {
+  readonly mails: KeptMails;
   readonly terminal: Terminal;
   readonly isTerminal: boolean;
 }

@@ -2,10 +2,11 @@
 import { Writable } from 'node:stream';
 import { createLogger } from '../../log.js';
 import { parseIp } from '../../mail/ip.js';
-import { locate, type MailRef } from '../../quarantine/disk/mail-ref.js';
-import { type KeptMail, openKeptMail, unicode } from '../../quarantine/look/kept-mail.js';
+import type { MailRef } from '../../quarantine/disk/mail-ref.js';
+import { type KeptMail, unicode } from '../../quarantine/look/kept-mail.js';
 import type { Settings } from '../../settings/settings.js';
 import type { Replay } from '../../web/replay-page.js';
+import { mailsFor } from '../sources.js';
 import { wireToTry } from '../wire.js';
 import { type Tried, tryMail, type MailToTry } from './try-mail.js';
 
@@ -32,8 +33,7 @@ export function replaying(settings: Settings): (ref: MailRef) => Promise<Replay>
     if (isBusy) return { kind: 'busy' };
     isBusy = true;
     try {
-      const file = await locate(settings.spam, ref);
-      const kept = file === undefined ? undefined : openKeptMail(file);
+      const kept = await mailsFor(settings).open(ref);
       if (!kept) return { kind: 'gone' };
       const ip = parseIp(keptField(kept, 'X-REMOTE-IP') ?? '');
       if (!ip) return { kind: 'failed', problem: 'it does not say which client it came from' };

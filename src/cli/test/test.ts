@@ -1,8 +1,7 @@
 /** `postern test`: what would become of a mail, and what each plugin thinks of it. Sends nothing, stores nothing. */
 import { readFileSync } from 'node:fs';
 import { parseIp } from '../../mail/ip.js';
-import { openKeptMail, type KeptMail } from '../../quarantine/look/kept-mail.js';
-import { locate } from '../../quarantine/disk/mail-ref.js';
+import type { KeptMail } from '../../quarantine/look/kept-mail.js';
 import type { Settings } from '../../settings/settings.js';
 import { misused, type SettingsTask } from '../command/command.js';
 import { exit } from '../exit-codes.js';
@@ -12,6 +11,7 @@ import type { Line, Style } from '../../text/line.js';
 import { keptField, messageOf, tryOnce } from './replay.js';
 import type { MailToTry, PluginSaid, Tried } from './try-mail.js';
 import { failed } from '../complain.js';
+import { mailsFor } from '../sources.js';
 
 const noInput = 66; // EX_NOINPUT
 
@@ -80,10 +80,10 @@ function asSent(octets: Buffer): Buffer {
   return Buffer.from(text === '' || text.endsWith('\r\n') ? text : `${text}\r\n`, 'latin1');
 }
 
-async function keptMail(word: string, { spam }: Settings): Promise<KeptMail | undefined> {
-  const [found] = await mailsNamed(word, spam);
-  const file = found && (await locate(spam, found.ref));
-  return file === undefined ? undefined : openKeptMail(file);
+async function keptMail(word: string, settings: Settings): Promise<KeptMail | undefined> {
+  const mails = mailsFor(settings);
+  const [found] = await mailsNamed(word, mails);
+  return found && mails.open(found.ref);
 }
 
 const styles: Readonly<Record<PluginSaid['verdict'], Style>> = {

@@ -3,7 +3,7 @@
  * address.
  */
 import { type JournalQuery, queryOf } from '../../journal/query.js';
-import { searchJournal } from '../../journal/reader.js';
+import type { JournalSource } from '../../journal/journal-source.js';
 
 export interface Closest {
   /** It is what was looked for instead, as somebody would write it. */
@@ -22,11 +22,11 @@ const patienceMs = 3_000;
 type Terms = JournalQuery['terms'];
 
 /** Returns the first of the likely searches that finds something. */
-export async function closestTo(query: JournalQuery, dir: string): Promise<Closest | undefined> {
+export async function closestTo(query: JournalQuery, journal: JournalSource): Promise<Closest | undefined> {
   for (const terms of likely(query.terms)) {
     const parsed = queryOf(terms);
     if (!parsed.ok) continue;
-    const found = await count(parsed.value, dir);
+    const found = await count(parsed.value, journal);
     if (found.count > 0) return { search: textOf(terms), ...found };
   }
   return undefined;
@@ -48,11 +48,11 @@ function likely(terms: Terms): readonly Terms[] {
   return [...(verdict < 0 || terms.length < 2 ? [] : [without(verdict)]), ...changed, ...rest];
 }
 
-async function count(query: JournalQuery, dir: string): Promise<Omit<Closest, 'search'>> {
+async function count(query: JournalQuery, journal: JournalSource): Promise<Omit<Closest, 'search'>> {
   const verdicts = new Set<string>();
   const end = performance.now() + patienceMs;
   let found = 0;
-  for await (const step of searchJournal({ dir, query })) {
+  for await (const step of journal.search({ query })) {
     if ('line' in step) {
       found++;
       verdicts.add(step.line.verdict);

@@ -1,9 +1,8 @@
 /** `postern track`: what became of mails, newest first; or with an ID the story of one. */
 import { csvHead, csvRow } from '../../journal/shown/csv.js';
-import { daysOf } from '../../journal/hours.js';
 import type { JournalLine } from '../../journal/line.js';
 import type { JournalQuery } from '../../journal/query.js';
-import { searchJournal } from '../../journal/reader.js';
+import type { JournalSource } from '../../journal/journal-source.js';
 import { storyOf } from '../../journal/shown/story.js';
 import { durationWords, storyLines, timeWords } from '../../journal/shown/story-text.js';
 import { shown } from '../../mail/text.js';
@@ -30,17 +29,19 @@ const write = async (text: string): Promise<void> => {
   if (!process.stdout.write(text)) await new Promise((resolve) => process.stdout.once('drain', resolve));
 };
 
-async function story({ dir, options, terminal }: TrackTask, id: string, madeAt: number): Promise<number> {
-  const found = await storyOf({ dir, id, madeAt });
+async function story({ journal, options, terminal }: TrackTask, id: string, madeAt: number): Promise<number> {
+  const found = await storyOf({ journal, id, madeAt });
   if (!found)
-    return failed(exit.notAll, [`the journal has no mail ${id}; ${sinceWhen(dir, { utc: options.has('utc') })}`]);
+    return failed(exit.notAll, [
+      `the journal has no mail ${id}; ${await sinceWhen(journal, { utc: options.has('utc') })}`,
+    ]);
   if (options.has('json')) for (const line of found) await write(jsonLine(line));
   else await write(render(storyLines(found, { utc: options.has('utc') }), terminal));
   return exit.ok;
 }
 
 async function list(task: TrackTask): Promise<number> {
-  const { dir, options, terminal } = task;
+  const { journal, options, terminal } = task;
   const query = searchOf(task.words);
   if (typeof query === 'number') return query;
   const limit = options.has('all') ? Infinity : Number(options.get('limit') ?? usualLimit);
@@ -57,7 +58,7 @@ async function list(task: TrackTask): Promise<number> {
   const progress = progressLine();
   let count = 0;
   if (options.has('csv')) await write(csvHead);
-  for await (const step of searchJournal({ dir, query })) {
+  for await (const step of journal.search({ query })) {
     if (!('line' in step)) {
       progress.show(bar(Math.round(step.done / 1_000_000), Math.round(step.all / 1_000_000)));
       continue;
@@ -77,26 +78,23 @@ async function list(task: TrackTask): Promise<number> {
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   if (isTable) {
     const each = [...counts].map(([verdict, n]) => `${n} ${verdict}`).join(', ');
-    await write(`${count} ${count === 1 ? 'mail' : 'mails'} in ${spanWords(query, dir)}, ${each} (${seconds} s).\n`);
+    await write(
+      `${count} ${count === 1 ? 'mail' : 'mails'} in ${spanWords(query, await journal.oldest())}, ${each} (${seconds} s).\n`,
+    );
   }
   return exit.ok;
 }
 
 /** Writes the span that was searched, such as `14 days`: the one that was asked for, or else all there is. */
-function spanWords({ after, before = Date.now() }: JournalQuery, dir: string): string {
-  const begin = Math.max(after ?? -Infinity, firstDay(dir) ?? before);
+function spanWords({ after, before = Date.now() }: JournalQuery, oldest: number | undefined): string {
+  const begin = Math.max(after ?? -Infinity, oldest ?? before);
   const days = Math.ceil((before - begin) / 86_400_000);
   return before - begin < 86_400_000 ? durationWords(before - begin) : `${days} days`;
 }
 
-const firstDay = (dir: string): number | undefined => {
-  const day = daysOf(dir).at(-1);
-  return day === undefined ? undefined : Date.parse(day);
-};
-
-async function nothing(query: JournalQuery, { dir, options }: TrackTask): Promise<number> {
-  process.stderr.write(`nothing found; ${sinceWhen(dir, { utc: options.has('utc') }, query.after)}\n`);
-  const closest = await closestTo(query, dir);
+async function nothing(query: JournalQuery, { journal, options }: TrackTask): Promise<number> {
+  process.stderr.write(`nothing found; ${await sinceWhen(journal, { utc: options.has('utc') }, query.after)}\n`);
+  const closest = await closestTo(query, journal);
   if (closest) {
     const count = closest.isMore ? `${closest.count} and more` : String(closest.count);
     const only = closest.verdicts.length === 1 ? `, all ${closest.verdicts[0]}` : '';
@@ -105,8 +103,8 @@ async function nothing(query: JournalQuery, { dir, options }: TrackTask): Promis
   return exit.notAll;
 }
 
-function sinceWhen(dir: string, zone: { readonly utc: boolean }, after = -Infinity): string {
-  const first = firstDay(dir);
+async function sinceWhen(journal: JournalSource, zone: { readonly utc: boolean }, after = -Infinity): Promise<string> {
+  const first = await journal.oldest();
   if (first === undefined) return 'the journal is empty';
   const since = new Date(Math.max(first, after)).toISOString();
   return `looked back to ${timeWords(since, zone).trim()}`;

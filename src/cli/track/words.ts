@@ -4,17 +4,20 @@
  */
 import { statSync } from 'node:fs';
 import { journalDir } from '../../journal/hours.js';
+import type { JournalSource } from '../../journal/journal-source.js';
 import { type JournalQuery, parseJournalQuery } from '../../journal/query.js';
 import { errorText } from '../../mail/error-text.js';
 import type { SettingsTask } from '../command/command.js';
 import { failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
 import { searchText } from '../quarantine/task.js';
+import { journalFor } from '../sources.js';
 import { type Terminal, terminalOf } from '../terminal.js';
 
 export interface TrackTask extends SettingsTask {
   /** `state/journal` */
   readonly dir: string;
+  readonly journal: JournalSource;
   readonly terminal: Terminal;
 }
 
@@ -30,7 +33,7 @@ export async function onJournal(task: SettingsTask, run: (task: TrackTask) => Pr
     process.exit(code === 'EPIPE' ? exit.ok : exit.ioError),
   );
   try {
-    return await run({ ...task, dir, terminal: terminalOf(process.stdout, env) });
+    return await run({ ...task, dir, journal: journalFor(settings), terminal: terminalOf(process.stdout, env) });
   } catch (error) {
     return failed(exit.ioError, [errorText(error)]);
   }

@@ -2,12 +2,13 @@
 import { dayMs, hourMs } from '../hours.js';
 import type { JournalLine } from '../line.js';
 import { type JournalQuery, queryOf } from '../query.js';
-import { type JournalSearch, searchJournal } from '../reader.js';
+import type { JournalSource, SourceSearch } from '../journal-source.js';
 
 /** Oldest first; one at least. */
 export type MailStory = readonly JournalLine[];
 
-export interface StoryOptions extends Pick<JournalSearch, 'dir' | 'show'> {
+export interface StoryOptions extends Pick<SourceSearch, 'show'> {
+  readonly journal: JournalSource;
   /** The ID that the client was told. */
   readonly id: string;
   /** When the ID was made, in milliseconds, where that is known: it is looked for there first. */
@@ -15,27 +16,26 @@ export interface StoryOptions extends Pick<JournalSearch, 'dir' | 'show'> {
 }
 
 /** undefined where the journal does not have it, or it may not be seen. */
-export async function storyOf({ id, madeAt, ...where }: StoryOptions): Promise<MailStory | undefined> {
+export async function storyOf({ journal, id, madeAt, ...where }: StoryOptions): Promise<MailStory | undefined> {
   const parsed = queryOf([{ key: 'id', value: id, not: false }]);
   if (!parsed.ok) return undefined;
   const query = parsed.value;
   const around = madeAt === undefined ? {} : { after: madeAt - hourMs, before: madeAt + hourMs };
-  const near = madeAt === undefined ? [] : await linesFor({ ...where, query: { ...query, ...around } });
-  const ofId = near.length > 0 ? near : await linesFor({ ...where, query });
+  const near = madeAt === undefined ? [] : await linesFor(journal, { ...where, query: { ...query, ...around } });
+  const ofId = near.length > 0 ? near : await linesFor(journal, { ...where, query });
   const last = ofId.at(-1);
   if (!last) return undefined;
-  const others = last.tries && last.tries.key !== '' ? await triesOf(last.tries.key, last, where) : [];
+  const others =
+    last.tries && last.tries.key !== ''
+      ? await linesFor(journal, { ...where, query: triesQuery(last.tries.key, last) })
+      : [];
   return joined(ofId, others);
 }
 
 /** Tries are three days apart at most. */
-async function triesOf(
-  key: string,
-  { time }: JournalLine,
-  where: Omit<JournalSearch, 'query'>,
-): Promise<JournalLine[]> {
+function triesQuery(key: string, { time }: JournalLine): JournalQuery {
   const at = Date.parse(time);
-  const query: JournalQuery = {
+  return {
     after: at - 3 * dayMs,
     before: at + 3 * dayMs,
     all: false,
@@ -44,13 +44,12 @@ async function triesOf(
     terms: [],
     matches: ({ tries }) => tries?.key === key,
   };
-  return linesFor({ ...where, query });
 }
 
 /** Oldest first. */
-async function linesFor(search: JournalSearch): Promise<JournalLine[]> {
+async function linesFor(journal: JournalSource, search: SourceSearch): Promise<JournalLine[]> {
   const lines: JournalLine[] = [];
-  for await (const step of searchJournal(search)) if ('line' in step) lines.push(step.line);
+  for await (const step of journal.search(search)) if ('line' in step) lines.push(step.line);
   return lines.toReversed();
 }
 

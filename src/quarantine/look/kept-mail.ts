@@ -1,14 +1,16 @@
-/** One archived mail on disk: its first line, our fields, and the message behind them. */
+/** One archived mail: its first line, our fields, and the message behind them; and how a file is read as one. */
 import fs from 'node:fs';
 import { headerEnd, type Header, parseHeader } from '../../mail/header.js';
 import type { MessageSource } from '../../mail/message.js';
 import { decodeUtf8 } from '../../mail/text.js';
+import { ioError } from '../disk/durable.js';
 import { openToRead } from '../disk/regular.js';
 
 export interface KeptMail {
-  readonly file: string;
-  /** Octets of the file. */
-  readonly size: number;
+  /** It says for people where the mail is, such as its path. */
+  readonly place: string;
+  /** It is all that was archived. */
+  readonly whole: MessageSource;
   /** It is as much of the header section as was read: our fields on top of the sender's. */
   readonly header: Header;
   /** It comes from our `Recipient:` line; '' when that is missing. */
@@ -32,16 +34,22 @@ export function openKeptMail(file: string): KeptMail | undefined {
   const start = first?.name === 'recipient' ? first.raw.length : 0;
   const reversePath = unicode(header.get('X-MAIL-FROM') ?? '');
   return {
-    file,
-    size,
+    place: file,
+    whole: { size, parts: () => octetsOf(file, 0) },
     header,
     recipient: start > 0 ? unicode(first?.value ?? '') : '',
     reversePath: reversePath === '<>' ? '' : reversePath,
-    message: { size: size - start, parts: () => fs.createReadStream(file, { start }) },
+    message: { size: size - start, parts: () => octetsOf(file, start) },
   };
 }
 
-/** Never through a link. */
+/** Never through a link. Throws when the file is gone. */
+async function* octetsOf(file: string, start: number): AsyncGenerator<Buffer> {
+  const fd = openToRead(file);
+  if (fd === undefined) throw ioError('ENOENT', `no such mail any more '${file}'`);
+  yield* fs.createReadStream(file, { fd, start });
+}
+
 function beginningOf(file: string): { readonly octets: Buffer; readonly size: number } | undefined {
   const fd = openToRead(file);
   if (fd === undefined) return undefined;

@@ -4,9 +4,8 @@
  */
 import type { Context, Hono } from 'hono';
 import { deleteRecord, releaseRecord } from '../../audit/mail-records.js';
-import { discard } from '../../quarantine/care/discard.js';
 import { idOf, type MailRef, parseRef } from '../../quarantine/disk/mail-ref.js';
-import { release, type ReleaseResult } from '../../quarantine/care/release.js';
+import type { ReleaseResult } from '../../quarantine/care/release.js';
 import { back, type Form, formOf } from './forms.js';
 import { ownAddress, type Vars } from '../guard.js';
 import { replayPage } from '../replay-page.js';
@@ -25,8 +24,7 @@ export function changingMails(app: Hono<Vars>, parts: WebParts): void {
     const results: string[] = [];
     let good = true;
     for (const ref of refs) {
-      const result = await release(ref, {
-        root: parts.root,
+      const result = await parts.mails.release(ref, {
         relay: parts.relay,
         hostname: parts.hostname,
         by: `${session.token.name} (page)`,
@@ -44,7 +42,7 @@ export function changingMails(app: Hono<Vars>, parts: WebParts): void {
     const { refs, form } = await mailsIn(c);
     let deleted = 0;
     for (const ref of refs) {
-      const result = await discard(parts.root, ref, `${c.get('session').token.name} (page)`);
+      const result = await parts.mails.discard(ref, `${c.get('session').token.name} (page)`);
       if (result === 'deleted') deleted++;
       recordOf(c, parts, deleteRecord(ref, result));
     }

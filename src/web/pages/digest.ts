@@ -9,13 +9,13 @@ import { releaseRecord } from '../../audit/mail-records.js';
 import type { Link, Links } from '../../digest/links.js';
 import type { IndexEntry } from '../../quarantine/disk/index-entry.js';
 import { senderText } from '../../quarantine/look/sender.js';
-import { dispositionOf } from '../../quarantine/look/disposition.js';
-import { locate } from '../../quarantine/disk/mail-ref.js';
-import { release, type ReleaseOptions } from '../../quarantine/care/release.js';
+import type { ReleaseOptions } from '../../quarantine/care/release.js';
+import type { KeptMails } from '../../quarantine/kept-mails.js';
 import type { Vars } from '../guard.js';
 import { document, type Html, say } from './layout.js';
 
-export interface DigestParts extends Pick<ReleaseOptions, 'root' | 'relay' | 'hostname' | 'hasUser'> {
+export interface DigestParts extends Pick<ReleaseOptions, 'relay' | 'hostname' | 'hasUser'> {
+  readonly mails: KeptMails;
   readonly links: Links;
   readonly audit: Pick<Audit, 'record'>;
 }
@@ -39,18 +39,18 @@ export function digestApp(parts: DigestParts): Hono<Vars> {
 }
 
 /** Changes nothing: a program that looks at the links of a mail releases none. */
-async function asked(text: string, { links, root }: DigestParts): Promise<LinkPage> {
+async function asked(text: string, { links, mails }: DigestParts): Promise<LinkPage> {
   const reading = links.read(text);
   if (reading.kind !== 'works') return reading.kind === 'wrong' ? wrong : ended(reading.link);
   const { link } = reading;
-  const { entry, mark } = dispositionOf(root, link.ref);
+  const { entry, mark } = await mails.disposition(link.ref);
   if (mark?.kind === 'released') return releasedAt(mark.time);
-  if ((await locate(root, link.ref)) === undefined) return gone;
+  if (!(await mails.isThere(link.ref))) return gone;
   return links.isSpent(link) ? spent : { status: 200, page: ask(entry, link) };
 }
 
 async function pressed(c: Context<Vars>, text: string, parts: DigestParts): Promise<LinkPage> {
-  const { links, root, relay, hostname, hasUser } = parts;
+  const { links, mails, relay, hostname, hasUser } = parts;
   const reading = links.read(text);
   if (reading.kind !== 'works') return reading.kind === 'wrong' ? wrong : ended(reading.link);
   const { link } = reading;
@@ -60,7 +60,7 @@ async function pressed(c: Context<Vars>, text: string, parts: DigestParts): Prom
   }
   const by = `postmaster@${link.ref.domain} (digest)`;
   try {
-    const result = await release(link.ref, { root, relay, hostname, by, form: 'raw', again: false, hasUser });
+    const result = await mails.release(link.ref, { relay, hostname, by, form: 'raw', again: false, hasUser });
     const who = `postmaster@${link.ref.domain}`;
     parts.audit.record({ from: c.get('client'), who, ...releaseRecord(link.ref, result) });
     switch (result.kind) {

@@ -95,10 +95,10 @@ export function mailPage(view: MailView): Html {
           <dt>When</dt>
           <dd>${whenText(disposition.entry?.time ?? '')}</dd>
           <dt>Size</dt>
-          <dd>${sizeText(disposition.entry?.size ?? kept?.size ?? 0)}</dd>
+          <dd>${sizeText(disposition.entry?.size ?? kept?.whole.size ?? 0)}</dd>
           ${spfRow(facts, kept, mailAddress(refText(ref)))}
           <dt>File</dt>
-          <dd><code>${say(kept?.file ?? `${refText(ref)} (gone)`, 500)}</code></dd>
+          <dd><code>${say(kept?.place ?? `${refText(ref)} (gone)`, 500)}</code></dd>
         </dl>
       </section>
       ${disposition.mark ? markNotice(disposition.mark) : ''} ${actions(view, facts)}

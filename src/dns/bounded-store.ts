@@ -22,56 +22,78 @@ interface Slot<V> {
   used: boolean;
 }
 
-export const boundedStore = <V>(bound: Bound): BoundedStore<V> => storesWithin<V>(bound)();
+export const boundedStore = <V>(bound: Bound): BoundedStore<V> => new SlotStore(new Slots<V>(bound));
 
 /** Makes stores that have the bound in common. */
-export function storesWithin<V>({ maxEntries, maxOctets }: Bound): () => BoundedStore<V> {
-  /** All slots, in the order in which they come up. */
-  const slots = new Set<Slot<V>>();
-  let total = 0;
+export function storesWithin<V>(bound: Bound): () => BoundedStore<V> {
+  const slots = new Slots<V>(bound);
+  return () => new SlotStore(slots);
+}
 
-  function remove(slot: Slot<V>): void {
-    slots.delete(slot);
+/** One store of those that share a bound. A class, for objects of closures are read more slowly. */
+class SlotStore<V> implements BoundedStore<V> {
+  readonly #slots: Slots<V>;
+  readonly #home = new Map<string, Slot<V>>();
+
+  constructor(slots: Slots<V>) {
+    this.#slots = slots;
+  }
+
+  get size(): number {
+    return this.#home.size;
+  }
+
+  get(key: string): V | undefined {
+    const slot = this.#home.get(key);
+    if (slot === undefined) return undefined;
+    slot.used = true;
+    return slot.value;
+  }
+
+  set(key: string, value: V, octets: number): void {
+    const old = this.#home.get(key);
+    if (old) this.#slots.remove(old);
+    this.#slots.add({ key, value, octets, home: this.#home, used: false });
+  }
+}
+
+/** All slots within a bound, in the order in which they come up. */
+class Slots<V> {
+  readonly #bound: Bound;
+  readonly #inOrder = new Set<Slot<V>>();
+  #octets = 0;
+
+  constructor(bound: Bound) {
+    this.#bound = bound;
+  }
+
+  add(slot: Slot<V>): void {
+    if (slot.octets > this.#bound.maxOctets || this.#bound.maxEntries < 1) return;
+    this.#makeRoom(slot.octets);
+    slot.home.set(slot.key, slot);
+    this.#inOrder.add(slot);
+    this.#octets += slot.octets;
+  }
+
+  remove(slot: Slot<V>): void {
+    this.#inOrder.delete(slot);
     slot.home.delete(slot.key);
-    total -= slot.octets;
+    this.#octets -= slot.octets;
   }
 
   /** Ends: a slot put back is not `used` any more. */
-  function makeRoom(octets: number): void {
-    for (const slot of slots) {
-      if (slots.size < maxEntries && total + octets <= maxOctets) return;
-      if (slot.used) putBack(slot);
-      else remove(slot);
+  #makeRoom(octets: number): void {
+    const { maxEntries, maxOctets } = this.#bound;
+    for (const slot of this.#inOrder) {
+      if (this.#inOrder.size < maxEntries && this.#octets + octets <= maxOctets) return;
+      if (slot.used) this.#putBack(slot);
+      else this.remove(slot);
     }
   }
 
-  function putBack(slot: Slot<V>): void {
+  #putBack(slot: Slot<V>): void {
     slot.used = false;
-    slots.delete(slot);
-    slots.add(slot);
+    this.#inOrder.delete(slot);
+    this.#inOrder.add(slot);
   }
-
-  return () => {
-    const home = new Map<string, Slot<V>>();
-    return {
-      get(key) {
-        const slot = home.get(key);
-        if (slot) slot.used = true;
-        return slot?.value;
-      },
-      set(key, value, octets) {
-        const old = home.get(key);
-        if (old) remove(old);
-        if (octets > maxOctets || maxEntries < 1) return;
-        makeRoom(octets);
-        const slot: Slot<V> = { key, value, octets, home, used: false };
-        home.set(key, slot);
-        slots.add(slot);
-        total += octets;
-      },
-      get size() {
-        return home.size;
-      },
-    };
-  };
 }

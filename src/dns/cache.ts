@@ -2,6 +2,7 @@
  * A cache in front of a resolver: keeps answers for their TTL, void ones as RFC 2308 says, failures for a moment,
  * and asks a question that is already under way only once.
  */
+import { ownName } from '../mail/domain.js';
 import { lowerName } from './wire/name.js';
 import { storesWithin } from './bounded-store.js';
 import { untilAborted } from './deadline.js';
@@ -61,12 +62,12 @@ export function cachingResolver(upstream: Upstream, settings: CacheSettings = {}
 
   function keep({ name, type }: CacheQuestion, timed: TimedAnswer<unknown>): DnsAnswer<unknown> {
     const expires = now() + 1000 * secondsToKeep(timed, limits);
-    kept[type].set(name, { answer: timed.answer, expires }, octetsOf(name, timed.answer));
+    ofType(kept, type).set(ownName(name), { answer: timed.answer, expires }, octetsOf(name, timed.answer));
     return timed.answer;
   }
 
   function knownOf(name: string, type: RecordType): DnsAnswer<unknown> | undefined {
-    const known = kept[type].get(name);
+    const known = ofType(kept, type).get(name);
     return known && known.expires > now() ? known.answer : undefined;
   }
 
@@ -97,6 +98,22 @@ export function cachingResolver(upstream: Upstream, settings: CacheSettings = {}
       return lookup(name, type, options) as DnsAnswer<RecordData[T]> | Promise<DnsAnswer<RecordData[T]>>;
     },
   };
+}
+
+/** A switch, for to read a property whose name varies takes longer than the look-up in the map. */
+function ofType<S>(stores: Readonly<Record<RecordType, S>>, type: RecordType): S {
+  switch (type) {
+    case 'A':
+      return stores.A;
+    case 'AAAA':
+      return stores.AAAA;
+    case 'MX':
+      return stores.MX;
+    case 'TXT':
+      return stores.TXT;
+    case 'PTR':
+      return stores.PTR;
+  }
 }
 
 /** Reads the clock once a turn of the event loop: reading it would take as long as all the rest of a look-up. */

@@ -6,6 +6,12 @@
  */
 import { decodePunycode } from './punycode.js';
 
+/**
+ * The same name, joined anew from its labels: one that is kept, and was cut out of a longer text, would keep all of
+ * that, and is slower to look up.
+ */
+export const ownName = (name: string): string => name.split('.').join('.');
+
 const ldhLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
 /**

@@ -153,7 +153,18 @@ export function networkBase(ip: Ip, prefix: number): Ip {
 
 /** The name to ask for a PTR record (RFC 1035 §3.5, RFC 3596 §2.5), without a final dot. */
 export function reverseName(ip: Ip): string {
-  if (ip.family === 4) return `${ip.text.split('.').reverse().join('.')}.in-addr.arpa`;
-  const nibbles = ip.words.map((word) => word.toString(16).padStart(8, '0')).join('');
-  return `${[...nibbles].reverse().join('.')}.ip6.arpa`;
+  return `${reversedText(ip)}.${ip.family === 4 ? 'in-addr' : 'ip6'}.arpa`;
 }
+
+/** The octets of an IPv4 address or the nibbles of an IPv6 address with dots between, the last one first. */
+export function reversedText({ family, words }: Ip): string {
+  const [word = 0] = words;
+  if (family === 4) return `${word & 255}.${(word >>> 8) & 255}.${(word >>> 16) & 255}.${word >>> 24}`;
+  return [...nibblesOf(words)].reverse().join('.');
+}
+
+/** The nibbles of an IPv6 address with dots between. */
+export const dottedNibbles = ({ words }: Ip): string => [...nibblesOf(words)].join('.');
+
+const nibblesOf = (words: readonly number[]): string =>
+  words.map((word) => word.toString(16).padStart(8, '0')).join('');

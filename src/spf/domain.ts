@@ -3,7 +3,7 @@
  */
 
 /** RFC 1035 §2.3.4: the longest name in presentation form, and the longest label. */
-const maxNameLength = 253;
+export const maxNameLength = 253;
 const maxLabelLength = 63;
 
 const dot = 0x2e;
@@ -13,31 +13,32 @@ const dot = 0x2e;
  * Any octet may stand in a label (RFC 2181 §11); what is no octet may not.
  */
 export function isQueryName(name: string): boolean {
-  return labelsOf(name, anyOctet) > 0;
+  return labelsFrom(name, 0, anyOctet) > 0;
 }
 
 /**
  * RFC 7208 §4.3: check_host() answers "none" for a domain that is malformed or is not a
  * multi-label name. An underscore is fine; an address literal is not a domain at all.
+ * `start`: where in a text the domain begins, at whose end it ends.
  */
-export function isCheckable(domain: string): boolean {
-  return labelsOf(domain, printable) > 1 && !isAddressLiteral(domain);
+export function isCheckable(text: string, start = 0): boolean {
+  return labelsFrom(text, start, printable) > 1 && !isAddressLiteral(text, start);
 }
 
 const anyOctet = { from: 0, to: 0xff };
 const printable = { from: 0x20, to: 0x7e };
 
 /**
- * The number of labels; 0 for a name that DNS cannot carry, or with characters outside a range. A loop, for each name
- * is asked about: no regular expression is as quick on a short one.
+ * The number of labels behind `begin`; 0 for a name that DNS cannot carry, or with characters outside a range. A loop,
+ * for each name is asked about: no regular expression is as quick on a short one.
  */
-function labelsOf(name: string, { from, to }: typeof printable): number {
-  const length = name.length;
-  if (length === 0 || length > maxNameLength) return 0;
+function labelsFrom(text: string, begin: number, { from, to }: typeof printable): number {
+  const end = text.length;
+  if (begin === end || end - begin > maxNameLength) return 0;
   let labels = 1;
-  let start = 0;
-  for (let i = 0; i < length; i++) {
-    const code = name.charCodeAt(i);
+  let start = begin;
+  for (let i = begin; i < end; i++) {
+    const code = text.charCodeAt(i);
     if (code === dot) {
       if (i === start || i - start > maxLabelLength) return 0;
       start = i + 1;
@@ -46,10 +47,11 @@ function labelsOf(name: string, { from, to }: typeof printable): number {
       return 0;
     }
   }
-  return length === start || length - start > maxLabelLength ? 0 : labels;
+  return end === start || end - start > maxLabelLength ? 0 : labels;
 }
 
-const isAddressLiteral = (domain: string): boolean => domain.charCodeAt(0) === 0x5b && domain.endsWith(']');
+const isAddressLiteral = (text: string, start: number): boolean =>
+  text.charCodeAt(start) === 0x5b && text.endsWith(']');
 
 /** Without the one final dot that the presentation form of a name may have. */
 export function withoutFinalDot(name: string): string {

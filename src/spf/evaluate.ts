@@ -8,17 +8,25 @@
  * most `mx` hosts and a `ptr` or a `%{p}` for at most `ptr` names more.
  */
 import { reverseName, type Ip } from '../mail/ip.js';
-import type { DnsAnswer, LookupOptions, Mx, RecordData, RecordType, Resolver } from '../dns/resolver.js';
+import type { DnsAnswer, LookupOptions, RecordData, RecordType, Resolver } from '../dns/resolver.js';
 import { firstMatch, isAmong, wholeAddress, type DualMasks } from './address-match.js';
 import { failedAnswer } from './deadline.js';
-import { fitQueryName, isCheckable, isQueryName, isWithin, withoutFinalDot } from './domain.js';
+import { fitQueryName, isCheckable, maxNameLength, isQueryName, isWithin, withoutFinalDot } from './domain.js';
 import type { Identity } from './identity.js';
 import { explainStringIn, sanitiseExplanation } from './explain.js';
 import type { SpfLimits } from './limits.js';
 import { expandMacro, type MacroString, type MacroValues } from './macro.js';
 import type { SpfOptions, SpfQuery } from './query.js';
-import type { AskingDirective, Networks, SpfRecord, SpfResultCode, TargetModifier } from './record.js';
-import { publishedRecord } from './select-record.js';
+import type {
+  AskingDirective,
+  DomainSpec,
+  Include,
+  Networks,
+  SpfRecord,
+  SpfResultCode,
+  TargetModifier,
+} from './record.js';
+import { mxHosts, publishedRecord } from './read-answer.js';
 import {
   closeRecord,
   decidingRecord,
@@ -85,7 +93,11 @@ export class Evaluation implements MacroValues {
 
   /** check_host() for the sender's domain, and the explanation of a fail. */
   run(): void {
-    const result = this.#checkDomain(this.senderDomain, false, this.trace);
+    const { identity } = this.#input;
+    const result = this.#checkDomain(
+      { domain: identity.domain, included: false, trace: this.trace },
+      identity.isCheckable,
+    );
     if (result === 'waiting') return;
     this.result = result;
     if (result === 'fail' && this.#exp !== undefined && this.#input.options.explain !== false) {
@@ -123,15 +135,16 @@ export class Evaluation implements MacroValues {
 
   /**
    * check_host() of RFC 7208 §4.1. `included`: the domain is asked for by an include, so its mechanism and its `exp`
-   * are not those of the outcome.
+   * are not those of the outcome. `isFit`: the domain is one that can have a record.
    */
-  #checkDomain(domain: string, included: boolean, trace: RecordTrace | undefined): SpfResultCode | 'waiting' {
-    if (!isCheckable(domain)) return this.#uncheckable(domain, trace);
+  #checkDomain(at: RecordPosition, isFit: boolean): SpfResultCode | 'waiting' {
+    const { domain, trace } = at;
+    if (!isFit) return this.#uncheckable(domain, trace);
     const answer = this.#ask(domain, 'TXT');
     if (answer === undefined) return 'waiting';
     trace?.lookups.push(lookupTrace(domain, 'TXT', answer));
     const record = this.#recordIn(answer, domain, trace);
-    const result = typeof record === 'string' ? record : this.#evaluate(record, { domain, included, trace });
+    const result = typeof record === 'string' ? record : this.#evaluate(record, at);
     if (trace !== undefined && result !== 'waiting') closeRecord(trace, result, record, this.problem);
     return result;
   }
@@ -214,7 +227,8 @@ export class Evaluation implements MacroValues {
       term.target = target;
       term.nested = trace;
     }
-    const result = this.#checkDomain(target, at.included, trace);
+    const isFit = isFitTarget(redirect.target, target);
+    const result = this.#checkDomain({ domain: target, included: at.included, trace }, isFit);
     return result === 'none' ? this.#ends('permerror', `${redirect.text}: ${this.problem ?? ''}`) : result;
   }
 
@@ -247,7 +261,7 @@ export class Evaluation implements MacroValues {
   #askTarget(directive: AskingDirective, target: string, term: TermTrace | undefined): Matched {
     switch (directive.kind) {
       case 'include':
-        return this.#include(directive.text, target, term);
+        return this.#include(directive, target, term);
       case 'a':
         return this.#a(directive, target, term);
       case 'mx':
@@ -260,10 +274,10 @@ export class Evaluation implements MacroValues {
   }
 
   /** RFC 7208 §5.2, its table. */
-  #include(text: string, target: string, term: TermTrace | undefined): Matched {
+  #include({ text, target: spec }: Include, target: string, term: TermTrace | undefined): Matched {
     const trace = term && recordTrace(target);
     if (term !== undefined) term.nested = trace;
-    const result = this.#checkDomain(target, true, trace);
+    const result = this.#checkDomain({ domain: target, included: true, trace }, isFitTarget(spec, target));
     switch (result) {
       case 'pass':
         return 'match';
@@ -308,9 +322,7 @@ export class Evaluation implements MacroValues {
     if (answer.records.length > this.#input.limits.mx) {
       return this.#ends('permerror', `${directive.text}: ${target} has more than ${this.#input.limits.mx} MX records`);
     }
-    for (const { exchange } of byPreference(answer.records)) {
-      const host = withoutFinalDot(exchange);
-      if (!isQueryName(host)) continue; // '' is the null MX (RFC 7505)
+    for (const host of mxHosts(answer.records)) {
       const matched = this.#a(directive, host, term);
       if (matched !== 'no match') return matched;
       if (this.voids > this.#input.limits.voids) break;
@@ -369,7 +381,8 @@ export class Evaluation implements MacroValues {
    */
   #expand(macro: MacroString, domain: string, term: TermTrace | undefined): string | undefined {
     const text = this.#textOf(macro, domain, term);
-    return text === undefined ? undefined : (fitQueryName(text) ?? '');
+    if (text === undefined) return undefined;
+    return macro.isName && text.length <= maxNameLength ? withoutFinalDot(text) : (fitQueryName(text) ?? '');
   }
 
   #textOf(macro: MacroString, domain: string, term: TermTrace | undefined): string | undefined {
@@ -492,15 +505,9 @@ function traceNetworks(trace: RecordTrace, { directives }: Networks, index: numb
   if (directive !== undefined) openTerm(trace, directive.text).outcome = 'match';
 }
 
-/** Most answers are in order already. */
-function byPreference(records: readonly Mx[]): readonly Mx[] {
-  let last = 0;
-  for (const { preference } of records) {
-    if (preference < last) return records.toSorted((a, b) => a.preference - b.preference);
-    last = preference;
-  }
-  return records;
-}
+/** Is a target-name one that can have a record (RFC 7208 §4.3)? One without macros was looked at when it was parsed. */
+const isFitTarget = ({ name, isCheckable: isKnownAsFit }: DomainSpec, target: string): boolean =>
+  name === undefined ? isCheckable(target) : isKnownAsFit;
 
 const failedText = (name: string, type: RecordType, problem: string): string =>
   `the ${type} look-up of ${name} failed: ${problem}`;

@@ -4,7 +4,7 @@ export type { LookupTrace, RecordTrace, SpfTrace, TermOutcome, TermTrace } from 
 export { defaultLimits, type SpfLimits } from './limits.js';
 export { isSpfRecord, parseRecord } from './parse.js';
 export type { Directive, Modifier, ParsedRecord, SpfRecord, SpfResultCode, SyntaxProblem, Term } from './record.js';
-export { type Selection, selectRecord } from './select-record.js';
+export { type Selection, selectRecord } from './read-answer.js';
 export { type Finding, lint, type LintOptions, type LintReport, type LintSubject } from './lint/lint.js';
 export { sentenceOf } from './fields/sentence.js';
 export {

@@ -11,7 +11,7 @@
  *
  * Expansion concatenates; it never searches or replaces inside remote text.
  */
-import type { Ip } from '../mail/ip.js';
+import { dottedNibbles, type Ip, reversedText } from '../mail/ip.js';
 import { type Result, wrong } from '../mail/result.js';
 import { isAscii } from './domain.js';
 
@@ -26,6 +26,8 @@ export interface MacroExpand {
   readonly delimiters: string;
   /** An upper-case letter: URL-escape the value. */
   readonly escape: boolean;
+  /** Is it `%{ir}`, which nearly all are that ask for the address? */
+  readonly isReversedIp: boolean;
 }
 
 export interface MacroString {
@@ -34,6 +36,11 @@ export interface MacroString {
   readonly parts: readonly (string | MacroExpand)[];
   /** Is its end a macro-expand? */
   readonly endsInExpand: boolean;
+  /**
+   * Is every text that comes of it a name, if only it is short enough? It is where each label is one that is written,
+   * or comes whole from the domains and the address (`%{d}`, `%{o}`, `%{i}`, `%{v}`).
+   */
+  readonly isName: boolean;
   /** Does it need the validated domain name of the client? It costs look-ups. */
   readonly usesPtr: boolean;
   /** Does the local-part stand in it (`%{s}`, `%{l}`)? */
@@ -94,8 +101,18 @@ export function parseMacroString(text: string, place: MacroPlace): MacroString |
     parts.push(expand.value);
     at += m[0].length;
   }
-  return { text, parts, endsInExpand, usesPtr: letters.includes('p'), usesLocalPart: /[sl]/.test(letters) };
+  const usesPtr = letters.includes('p');
+  return { text, parts, endsInExpand, isName: isName(parts), usesPtr, usesLocalPart: /[sl]/.test(letters) };
 }
+
+/** Labels as they are written, and \0 in place of those that a macro stands for. */
+const labels = /^(?:\0|[^\0.]{1,63})(?:\.(?:\0|[^\0.]{1,63}))*\.?$/;
+
+const isName = (parts: MacroString['parts']): boolean =>
+  labels.test(parts.map((part) => (typeof part === 'string' ? part : isOfLabels(part) ? '\0' : '..')).join(''));
+
+const isOfLabels = ({ letter, delimiters, escape }: MacroExpand): boolean =>
+  'doiv'.includes(letter) && (delimiters === '' || delimiters === '.') && !escape;
 
 function expandOf([whole, letter = '', digits = '', r = '', delimiters = '']: readonly string[]): Result<MacroExpand> {
   // RFC 7208 §7.3: "The DIGIT transformer … if the DIGIT is present, the value MUST be nonzero".
@@ -109,6 +126,7 @@ function expandOf([whole, letter = '', digits = '', r = '', delimiters = '']: re
     // RFC 7208 §7.3: split only "if transformers or delimiters are provided", by default on ".".
     delimiters: delimiters === '' && digits === '' && r === '' ? '' : delimiters || '.',
     escape: letter !== lower,
+    isReversedIp: whole?.toLowerCase() === '%{ir}',
   };
   return { ok: true, value };
 }
@@ -159,6 +177,7 @@ export function expandMacro(macro: MacroString, values: MacroValues, context: Ma
 }
 
 function expandOne(part: MacroExpand, values: MacroValues, context: MacroContext): string {
+  if (part.isReversedIp) return reversedText(values.ip);
   const value = valueOf(part.letter, values, context);
   const transformed = part.delimiters === '' ? value : transform(value, part);
   return part.escape ? urlEscape(transformed) : transformed;
@@ -191,13 +210,6 @@ function valueOf(letter: MacroLetter, values: MacroValues, context: MacroContext
   }
 }
 
-/** RFC 7208 §7.3: `%{i}` of an IPv6 address is its 32 nibbles with dots between. */
-function dottedNibbles(ip: Ip): string {
-  let nibbles = '';
-  for (const word of ip.words) nibbles += word.toString(16).padStart(8, '0');
-  return [...nibbles].join('.');
-}
-
 /**
  * RFC 7208 §7.3: split, reverse, then keep right-hand parts, and join with dots. "No special treatment is
  * given to leading, trailing, or consecutive delimiters", so parts may be empty.
@@ -221,17 +233,20 @@ function reversed(value: string, delimiters: string, keep: number): string {
   return text;
 }
 
+/** The right-hand parts, which between dots are a piece of the value. */
 function keptInOrder(value: string, delimiters: string, keep: number): string {
+  const kept = value.slice(startOfKept(value, delimiters, keep));
+  if (delimiters === '.') return kept;
   let text = '';
-  let end = value.length;
-  for (let i = value.length - 1, kept = 0; i >= -1; i--) {
-    if (i >= 0 && !isDelimiter(value, i, delimiters)) continue;
-    const part = value.slice(i + 1, end);
-    text = kept === 0 ? part : `${part}.${text}`;
-    if (++kept === keep) return text;
-    end = i;
-  }
+  for (let i = 0; i < kept.length; i++) text += isDelimiter(kept, i, delimiters) ? '.' : kept.charAt(i);
   return text;
+}
+
+function startOfKept(value: string, delimiters: string, keep: number): number {
+  for (let i = value.length - 1, left = keep; i >= 0; i--) {
+    if (isDelimiter(value, i, delimiters) && --left === 0) return i + 1;
+  }
+  return 0;
 }
 
 /** Most values are split at dots alone. */

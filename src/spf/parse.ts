@@ -3,9 +3,10 @@
  * errors anywhere in the record, check_host() returns immediately with the result "permerror""
  * (RFC 7208 §4.6). A problem carries its place, so that it can be shown with a caret.
  */
+import { ownName } from '../mail/domain.js';
 import { parseIp } from '../mail/ip.js';
 import { networksOf } from './address-match.js';
-import { fitQueryName, withoutFinalDot } from './domain.js';
+import { fitQueryName, isCheckable, withoutFinalDot } from './domain.js';
 import { nameOfCharacter, parseMacroString, type MacroString } from './macro.js';
 import type {
   All,
@@ -219,13 +220,14 @@ function parseDomainSpec(
       at,
     };
   }
-  return { kind: 'target', spec: { macro, name: literalName(macro) } };
+  const name = literalName(macro);
+  return { kind: 'target', spec: { macro, name, isCheckable: name !== undefined && isCheckable(name) } };
 }
 
 /** The name when no macro stands in it, as DNS would be asked; '' when DNS cannot be asked for it. */
 function literalName({ parts }: MacroString): string | undefined {
   if (parts.some((part) => typeof part !== 'string')) return undefined;
-  return fitQueryName((parts as readonly string[]).join('')) ?? '';
+  return ownName(fitQueryName((parts as readonly string[]).join('')) ?? '');
 }
 
 /**

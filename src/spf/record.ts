@@ -32,6 +32,8 @@ export interface DomainSpec {
    * expanded.
    */
   readonly name: string | undefined;
+  /** Can that name have a record of its own, to be included (RFC 7208 §4.3)? */
+  readonly isCheckable: boolean;
 }
 
 interface TermBase {

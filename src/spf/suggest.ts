@@ -7,7 +7,7 @@ import { type Result, wrong } from '../mail/result.js';
 import type { DnsAnswer, RecordData, RecordType, Resolver } from '../dns/resolver.js';
 import { isQueryName, isWithin, withoutFinalDot } from './domain.js';
 import { aggregate, networkTerm } from './flatten/networks.js';
-import { selectRecord } from './select-record.js';
+import { selectRecord } from './read-answer.js';
 
 /** What sends mail of the domain: addresses, or a name that is a provider's or a host's. */
 export type MailSource =

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { parseIp, type Ip } from '../../src/mail/ip.js';
 import { expandMacro, parseMacroString, urlEscape, type MacroValues } from '../../src/spf/macro.js';
 import { isSpfRecord, parseRecord } from '../../src/spf/parse.js';
-import { publishedRecord } from '../../src/spf/select-record.js';
+import { publishedRecord } from '../../src/spf/read-answer.js';
 import type { SpfRecord } from '../../src/spf/record.js';
 
 function parsed(text: string): SpfRecord {

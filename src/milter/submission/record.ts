@@ -7,7 +7,7 @@ import { isQueryName, withoutFinalDot } from '../../spf/domain.js';
 import { defaultLimits } from '../../spf/limits.js';
 import { expandMacro, type MacroValues } from '../../spf/macro.js';
 import type { All, SpfRecord, TargetModifier } from '../../spf/record.js';
-import { publishedRecord } from '../../spf/select-record.js';
+import { publishedRecord } from '../../spf/read-answer.js';
 
 export type Published =
   | { readonly kind: 'none' }

@@ -9,7 +9,6 @@
 import { decodeUtf8 } from '../../mail/text.js';
 import { noAddress } from '../../mail/ip.js';
 import { checkHost } from '../../spf/check-host.js';
-import { isCheckable } from '../../spf/domain.js';
 import { mailFromIdentity } from '../../spf/identity.js';
 import { type Edit, type FinalAnswer, type MilterPolicy, proceed, replyWith, type Transaction } from '../policy.js';
 import { type Published, published } from './record.js';
@@ -114,7 +113,7 @@ class Submission {
     if (address === '') return { kind: 'skipped', why: 'null reverse-path' };
     const identity = mailFromIdentity(address);
     const domain = identity.domain.toLowerCase();
-    if (!address.includes('@') || !isCheckable(domain)) return { kind: 'skipped', why: 'sender without a domain' };
+    if (!address.includes('@') || !identity.isCheckable) return { kind: 'skipped', why: 'sender without a domain' };
     const sender = { address, domain };
     const limited = AbortSignal.any([signal, AbortSignal.timeout(dnsMs)]);
     const ip = this.#settings.outgoing[0] ?? noAddress;

@@ -12,7 +12,7 @@ import { isQueryName, withoutFinalDot } from '../domain.js';
 import { defaultLimits } from '../limits.js';
 import { isSpfRecord, parseRecord } from '../parse.js';
 import type { AddressDirective, Directive, DirectiveResult, Include, Ip4, Ip6, TargetModifier } from '../record.js';
-import { selectRecord } from '../select-record.js';
+import { selectRecord } from '../read-answer.js';
 
 export interface FlatNetwork {
   readonly kind: 'network';

@@ -1,7 +1,7 @@
 /** Flat records beside what is published: record by record, and term by term. */
 import type { DnsAnswer } from '../../dns/resolver.js';
 import { type Result, wrong } from '../../mail/result.js';
-import { selectRecord } from '../select-record.js';
+import { selectRecord } from '../read-answer.js';
 import { blocksOf, type FlatRecord, includedName } from './flat-records.js';
 import { flatten, type Flat, type FlatTerm, type FlattenOptions, type FlattenProblem } from './flatten.js';
 import { isWithinNetwork, networkTerm } from './networks.js';

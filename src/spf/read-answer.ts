@@ -1,6 +1,9 @@
 /**
- * Which of a domain's TXT records is its SPF record (RFC 7208 §3.2, §3.3, §4.5).
+ * What an evaluation reads in an answer of the DNS, and once in one and the same answer: which of a domain's TXT
+ * records is its SPF record (RFC 7208 §3.2, §3.3, §4.5), and which hosts its MX records name (§5.4).
  */
+import type { Mx } from '../dns/resolver.js';
+import { isQueryName, withoutFinalDot } from './domain.js';
 import { isSpfRecord, parseRecord } from './parse.js';
 import type { ParsedRecord } from './record.js';
 
@@ -54,5 +57,22 @@ function readRecord(records: readonly (readonly string[])[]): PublishedRecord {
   const selected = selectRecord(records);
   const read = selected.kind === 'one' ? new PublishedText(selected.text) : selected;
   published.set(records, read);
+  return read;
+}
+
+const hosts = new WeakMap<readonly Mx[], readonly string[]>();
+
+/**
+ * The hosts of an MX answer in order of preference, without those that DNS cannot be asked for: '' is the null MX
+ * (RFC 7505).
+ */
+export function mxHosts(records: readonly Mx[]): readonly string[] {
+  return hosts.get(records) ?? readHosts(records);
+}
+
+function readHosts(records: readonly Mx[]): readonly string[] {
+  const inOrder = records.toSorted((a, b) => a.preference - b.preference);
+  const read = inOrder.map(({ exchange }) => withoutFinalDot(exchange)).filter(isQueryName);
+  hosts.set(records, read);
   return read;
 }

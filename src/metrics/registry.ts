@@ -95,6 +95,14 @@ export class Family<M> {
     this.#fill();
   }
 
+  /** The label may have these values and no others: members that had others are gone. */
+  allowOnly(label: string, values: readonly string[]): void {
+    this.#sets.set(label, new Set(values));
+    const left = new Set(combinations([...this.#sets.values()]).map((one) => one.join('\n')));
+    for (const key of this.#members.keys()) if (!left.has(key)) this.#members.delete(key);
+    this.#fill();
+  }
+
   /** Each member with its labels, as `verdict="relayed"`. */
   get all(): readonly { readonly labels: string; readonly member: M }[] {
     return [...this.#members.values()];

@@ -24,14 +24,21 @@ export const crossChecks: readonly CrossCheck[] = [
   {
     name: 'tls_cert',
     beside: ['tls_key'],
-    problem: ({ tls_cert, tls_key }) =>
-      tls_cert !== '' && tls_key === '' ? 'needs tls_key beside it; give both or none' : undefined,
+    problem: ({ tls_cert, tls_key }, readFile) =>
+      tls_cert !== '' && tls_key === '' && !isFolder(tls_cert, readFile)
+        ? 'needs tls_key beside it; give both or none'
+        : undefined,
   },
   {
     name: 'tls_key',
     beside: ['tls_cert'],
-    problem: ({ tls_cert, tls_key }) =>
-      tls_key !== '' && tls_cert === '' ? 'needs tls_cert beside it; give both or none' : undefined,
+    problem: ({ tls_cert, tls_key }, readFile) => {
+      if (tls_key === '') return undefined;
+      if (tls_cert === '') return 'needs tls_cert beside it; give both or none';
+      return isFolder(tls_cert, readFile)
+        ? 'must be empty, for tls_cert is a folder: each key is there beside its certificate'
+        : undefined;
+    },
   },
   readable('tls_cert', /-----BEGIN [A-Z ]*CERTIFICATE-----/, 'a certificate in PEM form'),
   readable('tls_key', /-----BEGIN [A-Z ]*PRIVATE KEY-----/, 'a private key in PEM form'),
@@ -63,6 +70,7 @@ function readable(name: 'tls_cert' | 'tls_key' | 'dns_zone' | 'plugins', content
     problem: (settings, readFile) => {
       if (settings[name] === '') return undefined;
       const file = tryRead(settings[name], readFile);
+      if (name === 'tls_cert' && isFolder(settings[name], readFile)) return undefined; // cli/service/certificates knows
       if (!file.ok) return `must be a file that can be read (${file.problem})`;
       return content?.test(file.value) === false ? `must be ${what}` : undefined;
     },
@@ -78,6 +86,11 @@ export function tryRead(path: string, readFile: ReadFile): FileText {
   } catch (error) {
     return { ok: false, problem: (error as NodeJS.ErrnoException).code ?? errorText(error) };
   }
+}
+
+function isFolder(path: string, readFile: ReadFile): boolean {
+  const file = tryRead(path, readFile);
+  return !file.ok && file.problem === 'EISDIR';
 }
 
 const loopback4 = { base: { family: 4, words: [0x7f000000], text: '127.0.0.0' }, prefix: 8 } as const;

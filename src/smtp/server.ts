@@ -1,5 +1,5 @@
 /**
- * The listener: its connections, limits, TLS certificate and stop. The settings that sessions see are `services`,
+ * The listener: its connections, limits, TLS certificates and stop. The settings that sessions see are `services`,
  * renewed on HUP. How a port is opened and a handshake made is npm smtp-server's business (library/npm-server.ts).
  */
 import type net from 'node:net';
@@ -7,11 +7,12 @@ import type { TLSSocket } from 'node:tls';
 import { type Ip, inAny, noAddress, parseIp } from '../mail/ip.js';
 import { Connection, type Owner } from './connection.js';
 import type { ListenTarget } from '../settings/mail-kinds.js';
-import { type Certificate, NpmServer } from './library/npm-server.js';
+import type { Certificate } from './library/certificate-choice.js';
+import { NpmServer } from './library/npm-server.js';
 import type { ConnectionLimits } from './limits.js';
 import type { Services } from './services.js';
 
-export type { Certificate } from './library/npm-server.js';
+export type { Certificate } from './library/certificate-choice.js';
 
 /**
  * RFC 5321 §4.5.3.2.5: three minutes for a block of data. Commands and whole messages have absolute limits of their
@@ -30,13 +31,13 @@ export class Listener implements Owner {
   readonly #npm: NpmServer;
   readonly #clock: NodeJS.Timeout;
 
-  constructor(services: Services, limits: ConnectionLimits, certificate: Certificate | undefined) {
+  constructor(services: Services, limits: ConnectionLimits, certificates: readonly Certificate[]) {
     this.services = services;
     this.limits = limits;
-    this.hasCertificate = certificate !== undefined;
+    this.hasCertificate = certificates.length > 0;
     this.#npm = new NpmServer({
       hostname: services.settings.hostname,
-      certificate,
+      certificates,
       idleMs,
       expectsProxy: (address) => inAny(this.services.settings.proxy_networks, ipOf(address)),
       connected: (socket, address) => this.#connected(socket, address),
@@ -85,10 +86,10 @@ export class Listener implements Owner {
     return inAny(this.services.settings.xclient_networks, ip);
   }
 
-  /** New sessions and handshakes use it; those under way keep theirs. */
-  useCertificate(certificate: Certificate): void {
-    this.#npm.useCertificate(certificate);
-    this.hasCertificate = true;
+  /** New sessions and handshakes use them; those under way keep theirs. The first is the usual one. */
+  useCertificates(certificates: readonly Certificate[]): void {
+    this.#npm.useCertificates(certificates);
+    this.hasCertificate = certificates.length > 0;
   }
 
   /** New tickets are made with these keys, 48 octets, and no others are taken. */

@@ -15,10 +15,14 @@ import { entries, schema, type SettingName } from '../../src/settings/schema.js'
 
 type Files = Readonly<Record<string, string>>;
 
+/** It stands for a folder among the files. */
+const folder = '/';
+
 function load(input: Partial<Omit<SettingsInput, 'readFile'>> & { readonly files?: Files }): LoadedSettings {
   const { files = {}, ...rest } = input;
   const readFile = (path: string): string => {
     const text = Object.hasOwn(files, path) ? files[path] : undefined;
+    if (text === folder) throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
     if (text === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
     return text;
   };
@@ -99,7 +103,12 @@ describe('a value is read as what it is', () => {
   });
 });
 
-const pem = { '/cert': '-----BEGIN CERTIFICATE-----', '/key': '-----BEGIN PRIVATE KEY-----', '/x': 'x' };
+const pem = {
+  '/folder': folder,
+  '/cert': '-----BEGIN CERTIFICATE-----',
+  '/key': '-----BEGIN PRIVATE KEY-----',
+  '/x': 'x',
+};
 
 describe('a bad value of any setting is named with its place, the value, and what would be right', () => {
   const table: Readonly<Record<SettingName, readonly [text: string, right: RegExp][]>> = {
@@ -266,6 +275,12 @@ describe('settings against each other', () => {
       'a key that is absent',
       ['--tls_cert=/cert', '--tls_key=/n'],
       ['--tls_key: tls_key = /n: must be a file that can be read (ENOENT)'],
+    ],
+    ['a folder of certificates', ['--tls_cert=/folder'], []],
+    [
+      'a folder of certificates and a key',
+      ['--tls_cert=/folder', '--tls_key=/key'],
+      ['--tls_key: tls_key = /key: must be empty, for tls_cert is a folder: each key is there beside its certificate'],
     ],
     ['mail kept on disk only', ['--memory_limit=0'], []],
     ['more memory than mail', ['--memory_limit=1g', '--max_size=1m'], []],

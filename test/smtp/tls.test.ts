@@ -138,7 +138,7 @@ test('a new certificate is shown from the next handshake on; a session under way
   assert.equal(await nameShown(under), 'old.test.example');
   const waiting = await RawClient.open({ port: own.port });
   await waiting.say(ehlo);
-  own.listener.useCertificate(makeCertificate('new.test.example'));
+  own.listener.useCertificates([makeCertificate('new.test.example')]);
   assert.match(await under.say('NOOP'), /^250 /);
   await waiting.say('STARTTLS');
   assert.equal(await nameShown(waiting), 'new.test.example');

@@ -8,12 +8,17 @@ import type { Certificate } from '../../src/smtp/server.js';
 export interface CertificateOptions {
   /** Milliseconds from now on; a day where it is not given. */
   readonly endsIn?: number;
+  /** Names beside its own (RFC 5280 §4.2.1.6); without any it has a common name alone. */
+  readonly alsoFor?: readonly string[];
   /** Who signs it: its name, and its key in PEM. */
   readonly by?: { readonly name: string; readonly key: Buffer };
 }
 
-/** A certificate for one host name, good from an hour ago for a day, and its key, both PEM. */
-export function makeCertificate(hostName: string, { endsIn = dayMs, by }: CertificateOptions = {}): Certificate {
+/** A certificate for a host name, good from an hour ago for a day, and its key, both PEM. */
+export function makeCertificate(
+  hostName: string,
+  { endsIn = dayMs, alsoFor, by }: CertificateOptions = {},
+): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const algorithm = sequence(oid('2a8648ce3d040302')); // ecdsa-with-SHA256
   const name = nameOf(hostName);
@@ -27,10 +32,12 @@ export function makeCertificate(hostName: string, { endsIn = dayMs, by }: Certif
     sequence(utcTime(Math.min(Date.now(), end) - hourMs), utcTime(end)),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
+    ...(alsoFor === undefined ? [] : [value(0xa3, sequence(subjectAltName([hostName, ...alsoFor])))]),
   );
   const signature = sign('sha256', toBeSigned, by?.key ?? privateKey);
   const certificate = sequence(toBeSigned, algorithm, value(0x03, Buffer.concat([Buffer.from([0]), signature])));
   return {
+    name: hostName,
     cert: Buffer.from(pem('CERTIFICATE', certificate)),
     key: Buffer.from(privateKey.export({ type: 'pkcs8', format: 'pem' })),
   };
@@ -45,6 +52,11 @@ function value(tag: number, content: Buffer): Buffer {
   const { length } = content;
   const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
   return Buffer.concat([Buffer.from([tag, ...size]), content]);
+}
+
+function subjectAltName(names: readonly string[]): Buffer {
+  const dnsNames = names.map((name) => value(0x82, Buffer.from(name)));
+  return sequence(oid('551d11'), value(0x04, sequence(...dnsNames)));
 }
 
 const sequence = (...parts: readonly Buffer[]): Buffer => value(0x30, Buffer.concat(parts));

@@ -23,6 +23,8 @@ export interface MxOptions {
   /** Lines of the plugin list; the shipped list where none are given. */
   readonly plugins?: readonly string[];
   readonly certificate?: Certificate;
+  /** Several, of which the first is the usual one. */
+  readonly certificates?: readonly Certificate[];
   /** A local MTA of the test's own: its port. The embedded sink where none is given. */
   readonly relayPort?: number;
   /** Where its folder is made; the system's place for temporary files where none is given. */
@@ -103,8 +105,9 @@ export class Mx {
     const wired = await wire(loaded.value.settings, createLogger(loaded.value.settings, { stream, isTerminal: false }));
     if (!wired.ok) throw new Error(wired.problem.join('\n'));
     opened.push(() => closeServices(wired.value));
+    const certificates = options.certificates ?? (options.certificate ? [options.certificate] : []);
     const { max_connections: all, max_connections_per_ip: perAddress } = loaded.value.settings;
-    const listener = new Listener(wired.value, new LocalLimits(() => ({ all, perAddress })), options.certificate);
+    const listener = new Listener(wired.value, new LocalLimits(() => ({ all, perAddress })), certificates);
     const bound = await listener.open({ host: '127.0.0.1', port: 0 });
     return new Mx({ root, log, listener, port: Number(bound.split(':').at(-1)), closeSink: async () => sink?.close() });
   }

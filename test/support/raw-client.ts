@@ -172,16 +172,22 @@ export class RawClient {
     this.#socket.destroy();
   }
 
-  /** The handshake behind the 220 to STARTTLS; the certificate that the server showed, or the error. */
-  async handshake(options: tls.ConnectionOptions = {}): Promise<tls.PeerCertificate | Error> {
+  /** Begins the handshake behind the 220 to STARTTLS; `ticket` is there when the server has sent one. */
+  secure(options: tls.ConnectionOptions): { readonly secure: tls.TLSSocket; readonly ticket: Promise<Buffer> } {
     this.#socket.removeAllListeners('data').removeAllListeners('end');
     const secure = tls.connect({ socket: this.#socket, rejectUnauthorized: false, ...options });
+    this.#socket = secure;
+    return { secure, ticket: new Promise((resolve) => secure.once('session', resolve)) };
+  }
+
+  /** The handshake behind the 220 to STARTTLS; the certificate that the server showed, or the error. */
+  async handshake(options: tls.ConnectionOptions = {}): Promise<tls.PeerCertificate | Error> {
+    const { secure } = this.secure(options);
     const answer = await new Promise<tls.PeerCertificate | Error>((resolve) => {
       secure.once('secureConnect', () => resolve(secure.getPeerCertificate()));
       secure.once('error', resolve);
       secure.once('close', () => resolve(new Error('closed')));
     });
-    this.#socket = secure;
     this.#listenTo(secure);
     return answer;
   }

@@ -1,4 +1,4 @@
-/** `postern check-config`: everything that is wrong with settings, plugins, certificate and markers. */
+/** `postern check-config`: everything that is wrong with settings, plugins, certificates and markers. */
 import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -6,10 +6,11 @@ import { loadPlugins } from '../../hooks/load.js';
 import type { Plugin } from '../../hooks/plugin.js';
 import { errorText } from '../../mail/error-text.js';
 import { defaultFile } from '../../settings/settings.js';
+import type { Certificate } from '../../smtp/server.js';
 import type { TreeCounts } from '../../srv/lint.js';
 import { CheckReport } from './report.js';
 import type { SettingsTask } from '../command/command.js';
-import { readCertificate } from '../service/certificate.js';
+import { readCertificates } from '../service/certificates.js';
 import { findingsIn } from '../srv/findings.js';
 import { foldersOf, listOf, srvOf } from '../wire.js';
 
@@ -20,8 +21,9 @@ export async function checkConfig(task: SettingsTask): Promise<number> {
   const report = new CheckReport(task);
   report.begin(file ?? (task.options.has('trial') ? 'those of the trial' : `no file: ${defaultFile} is not there`));
   const { plugins, counts } = await configurationOf(task, report);
-  const certificate = readCertificate(settings);
-  const until = certificate.ok && certificate.value ? endOf(certificate.value.cert, report) : undefined;
+  const [until] = readCertificates(settings)
+    .certificates.map((certificate) => endOf(certificate, report))
+    .toSorted();
   if (!counts) return report.end(file);
   const { domains, users, open } = counts;
   const summary = { domains, users, open_domains: open, plugins: plugins.length, tls_until: until ?? null };
@@ -34,7 +36,7 @@ export interface Configuration {
   readonly counts: TreeCounts | undefined;
 }
 
-/** Tells everything that is wrong with settings, plugins, certificate and markers. */
+/** Tells everything that is wrong with settings, plugins, certificates and markers. */
 export async function configurationOf(
   task: SettingsTask,
   report: Pick<CheckReport, 'error' | 'warning'>,
@@ -42,8 +44,11 @@ export async function configurationOf(
   const { settings } = task;
   const plugins = await loadPlugins(listOf(settings), foldersOf(settings));
   if (!plugins.ok) for (const problem of plugins.problem) report.error(problem);
-  const certificate = readCertificate(settings);
-  if (!certificate.ok) report.error(certificate.problem);
+  const { certificates, problems } = readCertificates(settings);
+  // A start is content with one of several.
+  for (const { problem } of problems)
+    if (certificates.length === 0) report.error(problem);
+    else report.warning(problem);
   const logFolder = logFolderProblem(settings.log_file);
   if (logFolder !== undefined) report.error(logFolder);
   return plugins.ok
@@ -77,9 +82,10 @@ function lookAround(
 }
 
 /** The day, as `2027-02-01`. A start accepts a certificate that has ended, though hardly a client does. */
-function endOf(cert: string | Buffer, report: CheckReport): string {
+function endOf({ name, cert }: Certificate, report: CheckReport): string {
   const end = new Date(new X509Certificate(cert).validTo);
   const day = end.toISOString().slice(0, 10);
-  if (end.getTime() < Date.now()) report.warning(`tls_cert: the certificate has ended on ${day}`);
+  const where = name === 'tls_cert' ? name : `tls_cert: ${name}`;
+  if (end.getTime() < Date.now()) report.warning(`${where}: the certificate has ended on ${day}`);
   return day;
 }

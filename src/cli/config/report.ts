@@ -12,7 +12,7 @@ export interface Summary {
   /** Domains whose every user is valid. */
   readonly open_domains: number;
   readonly plugins: number;
-  /** The day on which the certificate ends; null where none is set. */
+  /** The day on which the first of the certificates ends; null where none is set. */
   readonly tls_until: string | null;
 }
 

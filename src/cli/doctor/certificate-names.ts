@@ -1,8 +1,9 @@
-/** The certificate as a client sees it that looks closely: its names, its chain, its end. */
+/** The certificates as a client sees them that looks closely: their names, their chains, their ends. */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
-import { readCertificate } from '../service/certificate.js';
+import type { Certificate } from '../../smtp/server.js';
+import { readCertificates } from '../service/certificates.js';
 import { type Diagnoses, type Diagnosis, type Examined, failing, good, warning } from './diagnosis.js';
 
 const dayMs = 86_400_000;
@@ -15,22 +16,42 @@ export async function* examineCertificate(
   names: readonly string[],
   now = Date.now(),
 ): Diagnoses {
-  const read = readCertificate(settings);
-  if (!read.ok) return; // check-config has said so
-  if (!read.value)
+  const { certificates, problems } = readCertificates(settings);
+  const [first] = certificates;
+  if (first === undefined && problems.length > 0) return; // check-config has said so
+  if (first === undefined)
     return yield warning('certificate', 'tls_cert is not set: all mail comes in the clear', 'set tls_cert and tls_key');
-  const chain = chainOf(read.value.cert.toString());
-  const [leaf] = chain;
-  if (!leaf) return;
-  const found = [
-    endDiagnosis(leaf, now),
-    ...[...new Set([settings.hostname, ...names])].flatMap((name) => nameDiagnosis(leaf, name)),
-    ...chainDiagnosis(chain, now),
-  ].filter((one) => one !== undefined);
-  yield* found;
-  if (found.length === 0)
-    yield good('certificate', `${settings.tls_cert} is good for ${settings.hostname} until ${dayOf(leaf.validTo)}`);
+  const sound = certificates.map((one) => examineOne(one, now));
+  const unnamed = [...new Set([settings.hostname, ...names])].flatMap((name) => nameDiagnosis(certificates, name));
+  yield* unnamed;
+  for (const { found } of sound) yield* found;
+  for (const { found, leaf, where } of sound)
+    if (found.length === 0 && unnamed.length === 0)
+      yield good('certificate', `${where ?? settings.tls_cert} is good for ${goodFor(leaf, settings.hostname)}`);
 }
+
+interface ExaminedCertificate {
+  readonly leaf: X509Certificate;
+  /** Its folder, where there are several. */
+  readonly where: string | undefined;
+  readonly found: readonly Diagnosis[];
+}
+
+/** What is wrong with it whatever the names that lead to us. */
+function examineOne({ name, cert }: Certificate, now: number): ExaminedCertificate {
+  const where = name === 'tls_cert' ? undefined : name;
+  const chain = chainOf(cert.toString());
+  const leaf = new X509Certificate(cert);
+  const found = [endDiagnosis(leaf, now), ...chainDiagnosis(chain, now)].filter((one) => one !== undefined);
+  return {
+    leaf,
+    where,
+    found: found.map((one) => (where === undefined ? one : { ...one, text: `${where}: ${one.text}` })),
+  };
+}
+
+const goodFor = (leaf: X509Certificate, hostname: string): string =>
+  `${leaf.checkHost(hostname) === undefined ? hasNames(leaf) : hostname} until ${dayOf(leaf.validTo)}`;
 
 const chainOf = (pem: string): readonly X509Certificate[] =>
   (pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []).map(
@@ -48,11 +69,18 @@ function endDiagnosis({ validFrom, validTo }: X509Certificate, now: number): Dia
   return left < soonMs ? warning('certificate', `it ends on ${dayOf(validTo)}`, renew) : undefined;
 }
 
-function nameDiagnosis(leaf: X509Certificate, name: string): readonly Diagnosis[] {
-  if (leaf.checkHost(name) !== undefined) return [];
-  const has = leaf.subjectAltName ?? leaf.subject.replaceAll('\n', ', ');
-  return [failing('certificate', `${name} is none of its names (${has})`, `have one made that names ${name}`)];
+function nameDiagnosis(certificates: readonly Certificate[], name: string): readonly Diagnosis[] {
+  const leaves = certificates.map(({ cert }) => new X509Certificate(cert));
+  if (leaves.some((leaf) => leaf.checkHost(name) !== undefined)) return [];
+  const text =
+    leaves.length === 1
+      ? `${name} is none of its names (${leaves.map(hasNames).join()})`
+      : `${name} is none of the names of ${leaves.length} certificates`;
+  return [failing('certificate', text, `have one made that names ${name}`)];
 }
+
+const hasNames = ({ subjectAltName, subject }: X509Certificate): string =>
+  subjectAltName ?? subject.replaceAll('\n', ', ');
 
 /** Senders that go by DANE or MTA-STS look at the chain; most do not. */
 function chainDiagnosis(chain: readonly X509Certificate[], now: number): readonly Diagnosis[] {

@@ -2,9 +2,9 @@
 import type { GateMetrics } from '../../metrics/gate.js';
 import { hearSyncs } from '../../quarantine/disk/durable.js';
 import type { Settings } from '../../settings/settings.js';
-import type { Listener } from '../../smtp/server.js';
+import type { Certificate, Listener } from '../../smtp/server.js';
 import type { Channel } from '../service/channel.js';
-import { certificateEnd } from '../service/certificate.js';
+import { certificateEnd } from '../service/certificates.js';
 import { addProcessNumbers, LagWatch } from './process-numbers.js';
 import { tellNumbers } from './workers-numbers.js';
 
@@ -45,11 +45,15 @@ export class WorkerNumbers {
     this.#lag.turn(metrics !== undefined);
   }
 
-  /** The certificate that clients are shown; `cert` is PEM. */
-  certificate(cert: Buffer): void {
-    const name = 'tls_cert';
-    this.#certificates.allow('name', [name]);
-    const gauge = this.#certificates.at(name);
-    if (gauge) gauge.value = certificateEnd(cert);
+  /** The certificates that clients are shown; others are forgotten. */
+  certificates(shown: readonly Certificate[]): void {
+    this.#certificates.allowOnly(
+      'name',
+      shown.map(({ name }) => name),
+    );
+    for (const { name, cert } of shown) {
+      const gauge = this.#certificates.at(name);
+      if (gauge) gauge.value = certificateEnd(cert);
+    }
   }
 }

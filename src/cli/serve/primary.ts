@@ -11,7 +11,7 @@ import { listenTarget, type ListenEndpoint, webEndpoint, writeListenEndpoint } f
 import type { Settings } from '../../settings/settings.js';
 import { exit } from '../exit-codes.js';
 import { type CommandLine, load } from '../load.js';
-import { readCertificate } from '../service/certificate.js';
+import { readCertificates, withHeld } from '../service/certificates.js';
 import { GateMonitor } from '../metrics/gate-monitor.js';
 import { type Child, rotated } from '../service/child.js';
 import { expireAndTell, expireHourly } from '../service/expiring.js';
@@ -44,7 +44,7 @@ export class Primary implements Service {
   readonly #command: CommandLine;
   readonly #log: Logger;
   #settings: Settings;
-  #certificate: Certificate | undefined;
+  #certificates: readonly Certificate[] = [];
   #ports: readonly Port[] = [];
   #pagePort: Port | undefined;
   #page: PageChild | undefined;
@@ -80,14 +80,15 @@ export class Primary implements Service {
 
   async open(): Promise<Failure | undefined> {
     const settings = this.#settings;
-    const certificate = readCertificate(settings);
+    const { certificates, problems: unread } = readCertificates(settings);
     const problems = [
       makeFolder('state', join(settings.state, 'spool'), settings),
       makeFolder('spam', settings.spam, settings),
-      certificate.ok ? undefined : certificate.problem,
+      ...(certificates.length > 0 ? [] : unread.map(({ problem }) => problem)),
     ].filter((problem) => problem !== undefined);
-    if (!certificate.ok || problems.length > 0) return { code: exit.config, problems };
-    this.#certificate = certificate.value;
+    if (problems.length > 0) return { code: exit.config, problems };
+    for (const { problem } of unread) this.#log.error({ problem }, 'certificate not read');
+    this.#certificates = certificates;
     this.#pagePort = await this.#openPage();
     await this.#monitor.use();
     return this.#openPorts(endpointsOf(settings));
@@ -121,10 +122,11 @@ export class Primary implements Service {
     worker.channel.answer(orders, () => ({
       settings: this.#settings,
       ports: this.#ports.length,
-      certificate: this.#certificate && {
-        cert: this.#certificate.cert.toString('latin1'),
-        key: this.#certificate.key.toString('latin1'),
-      },
+      certificates: this.#certificates.map(({ name, cert, key }) => ({
+        name,
+        cert: cert.toString('latin1'),
+        key: key.toString('latin1'),
+      })),
       ticketKeys: this.#ticketKeys.current,
     }));
     this.#limits.answer(worker);
@@ -143,14 +145,13 @@ export class Primary implements Service {
     const loaded = load(this.#command);
     if (!loaded.ok) return this.#log.error({ problems: loaded.problem }, 'not reloaded: the old settings stay');
     const { settings } = loaded.value;
-    const certificate = readCertificate(settings);
     const asked = (this.#workers?.all ?? []).map(({ channel }) =>
       channel.ask(reloading, settings, { withinMs: reloadWithinMs, otherwise: false }),
     );
     if (!(await Promise.all(asked)).includes(true)) return;
     this.#settings = settings;
     await this.#monitor.use();
-    if (certificate.ok) this.#certificate = certificate.value;
+    this.#certificates = withHeld(readCertificates(settings), this.#certificates, settings.hostname);
     this.#page?.reload(settings);
     void this.#survey();
   }

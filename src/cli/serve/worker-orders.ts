@@ -1,4 +1,4 @@
-/** What a worker is told by its primary: settings and certificate at its start, settings again at each reload. */
+/** What a worker is told by its primary: settings and certificates at its start, settings again at each reload. */
 import type { Settings } from '../../settings/settings.js';
 import { question } from '../service/channel.js';
 import type { SurveyedPlugin } from './survey.js';
@@ -8,7 +8,7 @@ export interface Orders {
   /** How many ports it was given. */
   readonly ports: number;
   /** PEM, as read before rights were given up: the key may be root's alone. */
-  readonly certificate: { readonly cert: string; readonly key: string } | undefined;
+  readonly certificates: readonly { readonly name: string; readonly cert: string; readonly key: string }[];
   /** For TLS session tickets, as base64. */
   readonly ticketKeys: string;
 }

@@ -1,17 +1,17 @@
 /**
  * One worker of `postern serve`, from its orders to its last transaction: it listens on the ports that the primary
- * opened, and reads settings, plugins and certificate anew when it is told.
+ * opened, and reads settings, plugins and certificates anew when it is told.
  */
 import { createLogger, type Logger } from '../../log.js';
 import { consoleToLog } from '../../hooks/plugin-console.js';
 import type { Settings } from '../../settings/settings.js';
 import { type ConnectionLimits, LocalLimits } from '../../smtp/limits.js';
 import { GateMetrics } from '../../metrics/gate.js';
-import { Listener } from '../../smtp/server.js';
+import { type Certificate, Listener } from '../../smtp/server.js';
 import type { Services } from '../../smtp/services.js';
 import { failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
-import { readCertificate, watchCertificate } from '../service/certificate.js';
+import { readCertificates, type ReadCertificates, watchCertificates, withHeld } from '../service/certificates.js';
 import { leave, retiring } from '../service/child.js';
 import type { Failure, Service } from '../service/life.js';
 import { listenProblem } from '../service/listen-problem.js';
@@ -71,6 +71,7 @@ class Worker implements Service {
   readonly #metrics = new GateMetrics();
   readonly #numbers: WorkerNumbers;
   #listener: Listener | undefined;
+  #certificates: readonly Certificate[] = [];
   #unwatch: () => void = () => {};
   #reloading: Promise<unknown> = Promise.resolve();
   #isRetired = false;
@@ -117,14 +118,14 @@ class Worker implements Service {
       watchLoop(),
     ]);
     if (!wired.ok) return { code: exit.config, problems: wired.problem };
-    const certificate = certificateOf(this.#orders);
-    const listener = new Listener(wired.value, this.#limits(settings), certificate);
+    this.#certificates = certificatesOf(this.#orders);
+    const listener = new Listener(wired.value, this.#limits(settings), this.#certificates);
     this.#listener = listener;
     this.#numbers.use(settings);
-    if (certificate) this.#numbers.certificate(certificate.cert);
+    this.#numbers.certificates(this.#certificates);
     listener.useTicketKeys(Buffer.from(this.#orders.ticketKeys, 'base64'));
     hearTicketKeys(this.#side.channel, (keys) => listener.useTicketKeys(keys));
-    this.#unwatch = watchCertificate(settings, () => this.#renewCertificate());
+    this.#watchCertificates(settings);
     return undefined;
   }
 
@@ -170,7 +171,7 @@ class Worker implements Service {
     return reloaded;
   }
 
-  /** Reads settings, plugins and certificate anew; where something is wrong, the old ones stay. */
+  /** Reads settings, plugins and certificates anew; where something is wrong, the old ones stay. */
   async #reload(settings: Settings): Promise<boolean> {
     const log = this.#log;
     const listener = this.#listener;
@@ -184,32 +185,47 @@ class Worker implements Service {
     listener.services = wired.value;
     this.#numbers.use(settings);
     retire(old, wired.value);
-    this.#unwatch();
-    this.#renewCertificate();
-    this.#unwatch = watchCertificate(settings, () => this.#renewCertificate());
+    this.#renewCertificates();
     log.info({ restart_for: changed(old.settings, settings, needRestart) }, 'reloaded');
     return true;
   }
 
-  #renewCertificate(): void {
+  #watchCertificates(settings: Settings): void {
+    this.#unwatch();
+    this.#unwatch = watchCertificates(settings, () => this.#renewCertificates());
+  }
+
+  /** What cannot be read stays as it was. */
+  #renewCertificates(): void {
     const log = this.#log;
     const listener = this.#listener;
-    if (listener === undefined) return undefined;
-    const read = readCertificate(listener.services.settings);
-    if (!read.ok) return log.error({ problem: read.problem }, 'certificate not renewed: the old one stays');
-    if (!read.value) return undefined;
-    listener.useCertificate(read.value);
-    this.#numbers.certificate(read.value.cert);
-    return log.info({}, 'certificate read');
+    if (listener === undefined) return;
+    const { settings } = listener.services;
+    this.#watchCertificates(settings); // others may have come
+    const read = readCertificates(settings);
+    for (const { problem } of read.problems) log.error({ problem }, 'certificate not renewed: the old one stays');
+    const certificates = withHeld(read, this.#certificates, settings.hostname);
+    if (read.certificates.length === 0 || certificates.length === 0) return;
+    this.#certificates = certificates;
+    listener.useCertificates(certificates);
+    this.#numbers.certificates(certificates);
+    log.info({ certificates: certificates.map(({ name }) => name) }, 'certificate read');
   }
 }
 
-/** Returns the certificate as it is on disk now, or as the primary read it where the worker may not. */
-function certificateOf({ settings, certificate }: Orders): { cert: Buffer; key: Buffer } | undefined {
-  const read = readCertificate(settings);
-  if (read.ok && read.value) return read.value;
-  return certificate && { cert: Buffer.from(certificate.cert, 'latin1'), key: Buffer.from(certificate.key, 'latin1') };
+/** Returns the certificates as they are on disk now, or as the primary read them where the worker may not. */
+function certificatesOf({ settings, certificates }: Orders): readonly Certificate[] {
+  const given = certificates.map(({ name, cert, key }) => ({
+    name,
+    cert: Buffer.from(cert, 'latin1'),
+    key: Buffer.from(key, 'latin1'),
+  }));
+  return withHeld(wholeFolder(readCertificates(settings), given), given, settings.hostname);
 }
+
+/** Where the worker may not even look into the folder, all that was given is held. */
+const wholeFolder = (read: ReadCertificates, given: readonly Certificate[]): ReadCertificates =>
+  read.certificates.length > 0 ? read : { ...read, problems: given.map(({ name }) => ({ name, problem: '' })) };
 
 /** Running sessions keep what they began with, so it is closed when none of them can be left. */
 function retire(old: Services, now: Services): void {

@@ -14,15 +14,12 @@ import type { TLSSocket } from 'node:tls';
 import { SMTPServer } from 'smtp-server';
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import type { ListenTarget } from '../../settings/mail-kinds.js';
-
-export interface Certificate {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-}
+import { type Certificate, CertificateChoice } from './certificate-choice.js';
 
 export interface NpmServerOptions {
   readonly hostname: string;
-  readonly certificate: Certificate | undefined;
+  /** The first is shown where a client asks for no name, or for one that none of them has. */
+  readonly certificates: readonly Certificate[];
   /** How long a PROXY header or a handshake may pause. */
   readonly idleMs: number;
   readonly expectsProxy: (address: string | undefined) => boolean;
@@ -34,9 +31,11 @@ export interface NpmServerOptions {
 
 export class NpmServer extends SMTPServer {
   readonly #options: NpmServerOptions;
+  readonly #certificates: CertificateChoice;
   readonly #servers: net.Server[] = [];
 
   constructor(options: NpmServerOptions) {
+    const certificates = new CertificateChoice(options.certificates);
     super({
       name: options.hostname,
       disabledCommands: ['AUTH'],
@@ -47,9 +46,11 @@ export class NpmServer extends SMTPServer {
       allowHalfOpen: true,
       // Never the library's built-in certificate: without one of ours STARTTLS is not offered.
       hideSTARTTLS: true,
-      ...options.certificate,
+      SNICallback: (name, done) => done(null, certificates.contextFor(name)),
+      ...pairOf(certificates),
     });
     this.#options = options;
+    this.#certificates = certificates;
     // Without a listener one handshake with garbage in it would end the process.
     this.on('error', options.failed);
   }
@@ -104,9 +105,10 @@ export class NpmServer extends SMTPServer {
     return abandon;
   }
 
-  /** New handshakes use it; those under way keep theirs. */
-  useCertificate(certificate: Certificate): void {
-    this.updateSecureContext({ ...certificate });
+  /** New handshakes use them; those under way keep theirs. */
+  useCertificates(certificates: readonly Certificate[]): void {
+    this.#certificates.use(certificates);
+    this.updateSecureContext(pairOf(this.#certificates));
   }
 
   /** The same of the keys of session tickets; without them each process makes its own. */
@@ -125,6 +127,9 @@ export class NpmServer extends SMTPServer {
     );
   }
 }
+
+const pairOf = ({ first }: CertificateChoice): { readonly cert?: Buffer; readonly key?: Buffer } =>
+  first === undefined ? {} : { cert: first.cert, key: first.key };
 
 function endpointText(address: net.AddressInfo | string | null): string {
   if (address === null || typeof address === 'string') return String(address);

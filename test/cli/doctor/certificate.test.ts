@@ -1,6 +1,6 @@
 /** What `postern doctor` says of certificates: their end, their names, their chain. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -68,4 +68,40 @@ test('a name by which an MX record points at us must be one of its names, too', 
   writeFileSync(join(folder, 'key.pem'), leaf.key);
   const found = await doctor(`--tls_cert=${folder}/cert.pem`, `--tls_key=${folder}/key.pem`);
   assert.match(linesOf(found, 'certificate')[0] ?? '', /^error: mail\.example\.com is none of its names/);
+});
+
+test('of a folder of certificates each is looked at, and one must have each name', async (t) => {
+  const zone = {
+    ...goodZone,
+    'example.com': { MX: [[10, 'mail.example.com'] as const] },
+    'mail.example.com': { A: ['127.0.0.99'] },
+  };
+  const folder = mkdtempSync(join(tmpdir(), 'postern-certificates-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const { doctor } = await installation(t, { zone, env: { NODE_EXTRA_CA_CERTS: join(folder, 'roots.pem') } });
+  writeFileSync(join(folder, 'roots.pem'), root.cert);
+  const put = (name: string, cert: Buffer, key: Buffer): void => {
+    mkdirSync(join(folder, 'live', name), { recursive: true });
+    writeFileSync(join(folder, 'live', name, 'fullchain.pem'), cert);
+    writeFileSync(join(folder, 'live', name, 'privkey.pem'), key);
+  };
+  put('mx.test.example', file(leaf, between), leaf.key);
+  put('other.example', file(ending, between), ending.key);
+  put('broken.example', Buffer.from('no certificate'), leaf.key);
+  const ofAll = linesOf(await doctor(`--tls_cert=${folder}/live`), 'certificate');
+  assert.match(ofAll[1] ?? '', /^warning: other\.example: it ends on \d{4}-/);
+  assert.match(ofAll[0] ?? '', /^error: mail\.example\.com is none of the names of 2 certificates$/);
+  assert.equal(ofAll.length, 2, ofAll.join('\n'));
+
+  const mail = makeCertificate('mail.example.com', { endsIn, by: byBetween });
+  put('other.example', file(mail, between), mail.key);
+  const found = await doctor(`--tls_cert=${folder}/live`);
+  assert.match(linesOf(found, 'settings')[0] ?? '', /^warning: tls_cert: \S+broken\.example\/fullchain\.pem: /);
+  assert.deepEqual(
+    linesOf(found, 'certificate').map((line) => line.slice(0, line.lastIndexOf(' '))),
+    [
+      'good: mx.test.example is good for mx.test.example until',
+      'good: other.example is good for CN=mail.example.com until',
+    ],
+  );
 });

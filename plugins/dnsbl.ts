@@ -4,6 +4,8 @@
  *
  *     zen.spamhaus.org=127.0.0.2,127.0.0.3,127.0.0.4/30    # return codes or networks of them
  *     bl.example.org                                       # any answer inside 127.0.0.0/8
+ *     bl.example.net=127.0.0.[2..11]*4                     # these give 4 points, and reject nothing: see score
+ *     list.dnswl.org=127.0.[0..255].[1;2..3]*-3            # whom it lists has 3 points less
  *
  *     dnsbl         all zones are asked at once, and have 3 seconds
  *     dnsbl 5       … 5 seconds

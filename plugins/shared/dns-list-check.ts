@@ -1,8 +1,10 @@
 /** What dnsbl and rhsbl share: zones to ask, and what their answers mean; no plugin itself. */
-import { type Mail, type Plugin, type Verdict, defineCheck, note, pass, reject } from '../../src/hooks/check.js';
+import { type Mail, type Plugin, type Verdict, defineCheck, note, pass, reject, score } from '../../src/hooks/check.js';
 import { parseDomain } from '../../src/mail/domain.js';
 import { type Ip, type Network, inAny, parseNetwork } from '../../src/mail/ip.js';
 import { asciiText } from '../../src/mail/text.js';
+import { rounded } from '../../src/mail/verdict.js';
+import { isCode, readZone, type Zone, zoneProblems } from './zone-line.js';
 
 export interface DnsListCheck {
   readonly name: string;
@@ -26,6 +28,7 @@ export function checkDnsLists({ name, list, args, subject }: DnsListCheck): Plug
   return defineCheck({
     name,
     list,
+    listProblems: zoneProblems,
     inspect(mail, lines) {
       const asked = subject(mail);
       return asked === undefined ? pass : judge(mail, asked, { lines, timeoutMs });
@@ -36,21 +39,6 @@ export function checkDnsLists({ name, list, args, subject }: DnsListCheck): Plug
 function secondsOf([seconds = '3', ...more]: readonly string[]): number {
   if (!/^[1-9]\d?$/.test(seconds) || more.length > 0) throw new Error('takes one number, of seconds: 1 to 99');
   return Number(seconds);
-}
-
-interface Zone {
-  readonly name: string;
-  /** The answers that count; undefined: all of 127.0.0.0/8. */
-  readonly codes: readonly Network[] | undefined;
-}
-
-/** A line of the file: `zone`, or `zone=127.0.0.2,127.0.0.4/30`; undefined when it is neither. */
-export function readZone(line: string): Zone | undefined {
-  const [name = '', codes, ...more] = line.split('=').map((part) => part.trim());
-  const zone = parseDomain(name.replace(/\.$/, ''));
-  const networks = codes?.split(',').map((code) => parseNetwork(code.trim()));
-  if (zone === undefined || more.length > 0 || networks?.includes(undefined) === true) return undefined;
-  return { name: zone, codes: networks?.filter((network) => network !== undefined) };
 }
 
 const listed: readonly Network[] = [networkOf('127.0.0.0/8')];
@@ -65,34 +53,57 @@ function networkOf(text: string): Network {
   return network;
 }
 
-type ListAnswer =
-  | { readonly kind: 'listed'; readonly zone: Zone; readonly code: Ip }
-  | { readonly kind: 'not listed' }
-  | { readonly kind: 'problem'; readonly problem: string };
+type ListAnswer = ZoneHit | { readonly kind: 'not listed' } | { readonly kind: 'problem'; readonly problem: string };
 
-/** Asks all zones at once; names the first that lists it, in the order of the file. */
+interface ZoneHit {
+  readonly kind: 'listed';
+  readonly zone: Zone;
+  readonly code: Ip;
+}
+
+/**
+ * Asks all zones at once. The first that lists it, in the order of the file, and has no weight rejects; where only such
+ * do that have one, their points count.
+ */
 async function judge(
   { dns }: Mail,
   { labels, text }: ListSubject,
   { lines, timeoutMs }: { readonly lines: readonly string[]; readonly timeoutMs: number },
 ): Promise<Verdict> {
   const signal = AbortSignal.timeout(timeoutMs);
-  const ask = async (line: string): Promise<ListAnswer> => {
-    const zone = readZone(line);
-    if (zone === undefined) return { kind: 'problem', problem: `no zone: ${line}` };
-    return zoneAnswer(zone, await dns.lookup(`${labels}.${zone.name}`, 'A', { signal }));
-  };
-  const found = await Promise.all(lines.map(ask));
-  const hit = found.find((one) => one.kind === 'listed');
-  if (hit === undefined) {
-    const problems = found.flatMap((one) => (one.kind === 'problem' ? [one.problem] : []));
-    return problems.length === 0 ? pass : note(problems.join('; '));
-  }
+  const found = await askAll(lines, (zone) => dns.lookup(`${labels}.${zone}`, 'A', { signal }));
+  const hits = found.filter((one) => one.kind === 'listed');
+  const problems = found.flatMap((one) => (one.kind === 'problem' ? [one.problem] : []));
+  const hit = hits.find(({ zone }) => zone.points === undefined);
+  if (hit === undefined) return weigh(hits, problems);
   const why = reasonOf(await dns.lookup(`${labels}.${hit.zone.name}`, 'TXT', { signal }));
   return reject(
     `${text} is listed by ${publicName(hit.zone.name)}${why === '' ? '' : `: ${why}`}`,
     `${labels}.${hit.zone.name} is ${hit.code.text}${why === '' ? '' : `: ${why}`}`,
   );
+}
+
+/** A zone that stands in several lines, one for each kind of answer, is asked once. */
+function askAll(
+  lines: readonly string[],
+  ask: (zone: string) => ReturnType<Mail['dns']['lookup']>,
+): Promise<readonly ListAnswer[]> {
+  const answers = new Map<string, ReturnType<typeof ask>>();
+  return Promise.all(
+    lines.map(async (line): Promise<ListAnswer> => {
+      const zone = readZone(line);
+      if (zone === undefined) return { kind: 'problem', problem: `no zone: ${line}` };
+      const answer = answers.get(zone.name) ?? ask(zone.name);
+      answers.set(zone.name, answer);
+      return zoneAnswer(zone, await answer);
+    }),
+  );
+}
+
+function weigh(hits: readonly ZoneHit[], problems: readonly string[]): Verdict {
+  const told = [...hits.map(({ zone, code }) => `${zone.name} ${code.text} ${zone.points}`), ...problems].join('; ');
+  if (hits.length > 0) return score(rounded(hits.reduce((sum, { zone }) => sum + (zone.points ?? 0), 0)), told);
+  return problems.length === 0 ? pass : note(told);
 }
 
 /** What the answer to a question for an A record of the zone means. */
@@ -101,7 +112,7 @@ export function zoneAnswer(zone: Zone, answer: Awaited<ReturnType<Mail['dns']['l
   if (answer.kind === 'failed') return { kind: 'problem', problem: `${zone.name}: ${answer.problem}` };
   const codes = answer.records as readonly Ip[];
   const inside = codes.filter((code) => inAny(listed, code) && !inAny(errorCodes, code));
-  const code = inside.find((one) => zone.codes === undefined || inAny(zone.codes, one));
+  const code = inside.find((one) => zone.codes?.some((wanted) => isCode(wanted, one)) ?? true);
   if (code !== undefined) return { kind: 'listed', zone, code };
   if (inside.length > 0) return { kind: 'not listed' };
   return { kind: 'problem', problem: `${zone.name}: answers ${codes.map((one) => one.text).join(', ')}: no listing` };

@@ -1,5 +1,4 @@
 /** Everything that the page needs, made of the settings: anew at each reload. Opening the page is web.ts's. */
-import { readZone } from '../../plugins/shared/dns-list-check.js';
 import { Audit, type AuditRecord } from '../audit/audit.js';
 import { Links } from '../digest/links.js';
 import { loadPlugins } from '../hooks/load.js';
@@ -51,9 +50,10 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
         checks: knownChecks(plugins.value),
         hasList: (_, list) => srv.lines(domain, list) !== undefined,
       }),
-    isListLine: (_list, line) => readZone(line) !== undefined,
-    checks: plugins.value.flatMap(({ name, inAll, list, switches }) =>
-      inAll === undefined || switches === undefined ? [] : [{ name, inAll, ...(list !== undefined && { list }) }],
+    checks: plugins.value.flatMap(({ name, inAll, list, listProblems, switches }) =>
+      inAll === undefined || switches === undefined
+        ? []
+        : [{ name, inAll, ...(list !== undefined && { list }), ...(listProblems && { listProblems }) }],
     ),
     expiryOf: (domain) => ({
       days: settings.expire / dayMs,

@@ -4,7 +4,7 @@
  * object later on changes nothing.
  */
 import { type Reply, reply } from '../mail/reply.js';
-import { accept, note, pass, skip, type Verdict } from '../mail/verdict.js';
+import { accept, maxPoints, note, pass, rounded, score, skip, type Verdict } from '../mail/verdict.js';
 
 /** Throws a TypeError that says what the plugin returned instead. */
 export function believe(answer: unknown): Verdict {
@@ -36,6 +36,8 @@ function verdictOf(answer: PluginAnswer): Verdict {
         ...(answer['further'] !== undefined && { further: texts(answer, kind, 'further') }),
         ...(answer['discards'] === true && { discards: true }),
       };
+    case 'score':
+      return score(pointsOf(answer), text(answer, kind, 'log'));
     case 'rewrite':
       return {
         kind,
@@ -65,6 +67,15 @@ function text(of: PluginAnswer, kind: string, name: string): string {
     value === undefined
       ? `returned a ${kind} without a ${name}`
       : `returned a ${kind} whose ${name} is ${shown(value)}, not a text`,
+  );
+}
+
+function pointsOf({ points }: PluginAnswer): number {
+  if (typeof points === 'number' && Math.abs(points) <= maxPoints) return rounded(points);
+  throw new TypeError(
+    points === undefined
+      ? 'returned a score without points'
+      : `returned a score whose points are ${shown(points)}, not a number from -${maxPoints} to ${maxPoints}`,
   );
 }
 

@@ -5,8 +5,8 @@
 import { type Verdict, skip } from '../mail/verdict.js';
 import type { DataContext, Plugin } from './plugin.js';
 
-export type { DataContext, GreylistResult, Plugin } from './plugin.js';
-export { accept, defer, note, pardon, pass, refuse, reject, skip } from '../mail/verdict.js';
+export type { DataContext, GreylistResult, ListProblem, Plugin } from './plugin.js';
+export { accept, defer, note, pardon, pass, refuse, reject, score, skip } from '../mail/verdict.js';
 export type { Verdict } from '../mail/verdict.js';
 
 /** What a check sees: the mail and where it came from, not the switch files. */
@@ -19,6 +19,8 @@ export interface Check {
   readonly inAll?: boolean;
   /** A file `/srv/DOMAIN/LIST` that switches it on in the place of the marker, and whose lines it works by. */
   readonly list?: string;
+  /** Says what is wrong with the lines of the list, of which empty ones stand for comments. */
+  readonly listProblems?: Plugin['listProblems'];
   /** `lines` are those of the list, without comments. */
   inspect(mail: Mail, lines: readonly string[]): Verdict | Promise<Verdict>;
 }
@@ -32,6 +34,7 @@ export function defineCheck(check: Check): Plugin {
     inAll,
     skipsSettled: true,
     ...(list !== undefined && { list }),
+    ...(check.listProblems && { listProblems: check.listProblems }),
     switches: [name],
     dataPost(context) {
       if (list === undefined) return check.inspect(context, []);

@@ -9,6 +9,7 @@ import type { HeaderEdit, ShownField } from '../mail/edits/header-edits.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
 import type { Rejection } from '../mail/verdict.js';
+import type { CheckMode } from '../srv/check-mode.js';
 import type { Store } from '../store/store.js';
 import type { ClientName } from '../dns/client-name.js';
 
@@ -58,10 +59,10 @@ export interface Recipient {
 
 /** Look-ups in /srv. Each may throw: leave that to the runner, which defers. See src/srv/srv.ts. */
 export interface Markers {
-  /** `log`: what the check would reject is logged, and taken. */
-  checkMode(domain: string, check: string, inAll: boolean): 'off' | 'on' | 'log';
+  /** What becomes of that which the check would reject. */
+  checkMode(domain: string, check: string, inAll: boolean): CheckMode;
   /** The same for any check of the domain, whose folder is looked at once. */
-  checkModes(domain: string): (check: string, inAll: boolean) => 'off' | 'on' | 'log';
+  checkModes(domain: string): (check: string, inAll: boolean) => CheckMode;
   /**
    * The lines of the domain's own file of that name, without comments and empty lines; undefined where there is no
    * file.
@@ -182,6 +183,8 @@ export interface DataContext extends EnvelopeContext {
   readonly header: Header;
   /** Whole message as received. */
   readonly message: MessageSource;
+  /** The weak signs that were found so far, in order. */
+  readonly points: readonly GivenPoints[];
   /** Puts a field on top of the mail, archived or relayed; folded by the caller where it is long. */
   readonly addField: (name: string, value: string) => void;
   /**
@@ -218,6 +221,14 @@ export interface RelayedContext extends EnvelopeContext {
   readonly queueId: string | undefined;
   /** The MTA, as the settings write it. */
   readonly destination: string;
+}
+
+/** Points that a plugin has given the mail. */
+export interface GivenPoints {
+  readonly plugin: string;
+  readonly points: number;
+  /** For the operator. */
+  readonly log: string;
 }
 
 /** A mail as others have changed it. */

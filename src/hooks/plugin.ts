@@ -3,6 +3,7 @@
  * file. A check of the common kind is shorter: see check.ts. What a hook sees is in contexts.ts.
  */
 import type { Verdict } from '../mail/verdict.js';
+import type { ListProblem } from '../srv/known-check.js';
 import type {
   CloseContext,
   DataContext,
@@ -15,6 +16,7 @@ import type {
 } from './contexts.js';
 
 export type * from './contexts.js';
+export type { ListProblem } from '../srv/known-check.js';
 
 type HookAnswer = Verdict | Promise<Verdict>;
 
@@ -77,6 +79,8 @@ export interface Plugin extends HookMethods {
   readonly inAll?: boolean;
   /** The file `/srv/DOMAIN/LIST` that switches the check on, in the place of its marker. */
   readonly list?: string;
+  /** Says what is wrong with the lines of that file, of which empty ones stand for comments. */
+  readonly listProblems?: (lines: readonly string[]) => readonly ListProblem[];
   /** What it asks, for whoever measures how that does. */
   readonly filter?: { readonly name: string; measuredBy(meter: FilterMeter): void };
   /** How long its answers are waited for, in milliseconds; the setting `plugin_timeout` where it is not given. */

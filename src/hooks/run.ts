@@ -6,7 +6,19 @@
 import { errorText } from '../mail/error-text.js';
 import type { Eventual } from '../mail/eventual.js';
 import { type Reply, localProblem, reply } from '../mail/reply.js';
-import { type Pardon, type Rejection, type Rewrite, type Verdict, defer, note, pass, skip } from '../mail/verdict.js';
+import {
+  type Pardon,
+  type Points,
+  type Rejection,
+  type Rewrite,
+  type Verdict,
+  defer,
+  note,
+  pass,
+  score,
+  skip,
+} from '../mail/verdict.js';
+import type { CheckMode } from '../srv/check-mode.js';
 import { believe } from './believe.js';
 import { nowAsked, nowAt } from './watched/doing.js';
 import { whilePending } from './watched/pending.js';
@@ -23,7 +35,7 @@ export type HookOutcome =
 /** A verdict that counts for the transaction, and whose it is. */
 export interface NotedVerdict {
   readonly plugin: string;
-  readonly verdict: Rejection | Pardon | Rewrite;
+  readonly verdict: Rejection | Points | Pardon | Rewrite;
 }
 
 export interface HookLog {
@@ -52,7 +64,7 @@ export interface HookRun<H extends JudgingHook> {
   /** Are lines of the level debug written? */
   readonly debug: boolean;
   readonly timeoutMs: number;
-  /** Told of each rejection, pardon and rewrite, in order. */
+  /** Told of each rejection, pardon, rewrite and weak sign, in order. */
   readonly note: (said: NotedVerdict) => void;
   /** Told of each answer, and how long it was waited for, where it was. */
   readonly tell?: ((plugin: string, verdict: Verdict, ms?: number) => void) | undefined;
@@ -104,6 +116,7 @@ function outcomeOf<H extends JudgingHook>(
     case 'note':
       return undefined;
     case 'reject':
+    case 'score':
     case 'pardon':
     case 'rewrite':
       tell({ plugin: name, verdict });
@@ -123,7 +136,7 @@ function judge<H extends JudgingHook>(running: Running<H>, hooked: HookedPlugin<
   const asking: Asking<H> = { run, hooked, since: run.plugins.hear === undefined ? 0 : performance.now(), mode: 'on' };
   try {
     const mode = howAsked(running, hooked);
-    if (typeof mode !== 'string') return told(asking, mode);
+    if (isVerdict(mode)) return told(asking, mode);
     asking.mode = mode;
     nowAsked(hooked.place);
     if (run.turn) run.turn.plugin = hooked.name;
@@ -143,15 +156,20 @@ interface Asking<H extends JudgingHook> {
   readonly hooked: HookedPlugin<H>;
   /** By performance.now(), where somebody wants to hear how long it takes, or it is waited for. */
   since: number;
-  /** `log`: it is tried out, and whatever it says stops nothing. A marker that cannot be read defers. */
-  mode: 'on' | 'log';
+  /** A marker that cannot be read defers. */
+  mode: ModeAsked;
 }
+
+/** `log`: the check is tried out, and whatever it says stops nothing. Points: what it rejects counts so much. */
+type ModeAsked = Exclude<CheckMode, 'off'>;
+
+const isVerdict = (mode: Verdict | ModeAsked): mode is Verdict => typeof mode === 'object' && 'kind' in mode;
 
 const settled = skip('rejected already');
 const off = skip('not enabled');
 
 /** Why the plugin is not asked about the mail at all, or how it is asked. */
-function howAsked<H extends JudgingHook>(running: Running<H>, hooked: HookedPlugin<H>): Verdict | 'on' | 'log' {
+function howAsked<H extends JudgingHook>(running: Running<H>, hooked: HookedPlugin<H>): Verdict | ModeAsked {
   const { skipsSettled, switches } = hooked;
   if (!skipsSettled && switches === undefined) return 'on';
   const context = running.run.context as DataContext;
@@ -170,7 +188,7 @@ function modeOf(
   { inAll, hasList }: HookedPlugin<JudgingHook>,
   switches: readonly string[],
   checkModes: ReturnType<Markers['checkModes']>,
-): 'off' | 'on' | 'log' {
+): CheckMode {
   for (const marker of switches) {
     const mode = checkModes(marker, inAll);
     if (mode !== 'off') return mode;
@@ -197,7 +215,12 @@ function believed<H extends JudgingHook>(asking: Asking<H>, answer: unknown): Ve
     throw error instanceof TypeError ? new TypeError(`${name}: ${methodName} ${error.message}`) : error;
   }
   measure(asking);
-  return told(asking, asking.mode === 'log' ? tried(verdict) : verdict);
+  return told(asking, weighed(verdict, asking.mode));
+}
+
+function weighed(verdict: Verdict, mode: ModeAsked): Verdict {
+  if (mode === 'on') return verdict;
+  return mode === 'log' ? tried(verdict) : scored(verdict, mode.points);
 }
 
 /** The hooks at which a mail is there, whole. */
@@ -217,10 +240,16 @@ function tried(verdict: Verdict): Verdict {
     case 'rewrite':
     case 'taken':
       return note(`log only, would ${verdict.kind}: ${verdict.log}`);
+    case 'score':
+      return note(`log only, would add ${verdict.points} points: ${verdict.log}`);
     default:
       return verdict;
   }
 }
+
+/** A marker that holds `score 2.5`: what the check would turn away counts so much. Other faults are no sign of spam. */
+const scored = (verdict: Verdict, points: number): Verdict =>
+  verdict.kind === 'reject' || verdict.kind === 'refuse' ? score(points, verdict.log) : verdict;
 
 function failed<H extends JudgingHook>(asking: Asking<H>, error: unknown): Verdict {
   const { run, hooked, since, mode } = asking;
@@ -266,7 +295,7 @@ async function inTime<T, H extends JudgingHook>(answer: Promise<T>, { run, hooke
 /** Writes the plugin's line, and tells whoever listens. */
 function told<H extends JudgingHook>({ run, hooked, since }: Asking<H>, verdict: Verdict): Verdict {
   logVerdict(run, hooked.name, verdict);
-  if (verdict.kind === 'note') hooked.meter?.marks.add();
+  if (verdict.kind === 'note' || verdict.kind === 'score') hooked.meter?.marks.add();
   if (run.tell) {
     if (since === 0) run.tell(hooked.name, verdict);
     else run.tell(hooked.name, verdict, performance.now() - since);
@@ -286,6 +315,8 @@ function logVerdict<H extends JudgingHook>({ hook, debug, log }: HookRun<H>, plu
       return;
     case 'note':
       return log().info({ plugin, hook, why: verdict.log }, 'note');
+    case 'score':
+      return log().info({ plugin, hook, points: verdict.points, why: verdict.log }, 'score');
     case 'pardon':
     case 'rewrite':
     case 'taken':

@@ -10,7 +10,7 @@ import { parseIp } from '../mail/ip.js';
 import { reject, type Rejection, type Verdict } from '../mail/verdict.js';
 import { Embedded } from '../store/embedded.js';
 import { BackedStore } from '../store/store.js';
-import type { ClientName, DataContext, Markers, Plugin, RcptContext } from './plugin.js';
+import type { ClientName, DataContext, GivenPoints, Markers, Plugin, RcptContext } from './plugin.js';
 import { runHook } from './run.js';
 import { type HeardVerdict, HookTable } from './table.js';
 
@@ -34,6 +34,7 @@ export interface TestMail {
   readonly markers?: Partial<Markers>;
   readonly rejected?: boolean;
   readonly pardoned?: string;
+  readonly points?: readonly GivenPoints[];
   readonly unknownCommands?: number;
   readonly content?: Content;
   /** What plugins before it have said. */
@@ -97,6 +98,7 @@ export function testMail(given: TestMail = {}): DataContext {
     message: { size: octets.length, parts: () => [octets] },
     rejection: given.rejected ? (reject('before') as Rejection) : undefined,
     pardoned: given.pardoned,
+    points: given.points ?? [],
     addField: () => {},
     addArchivedField: () => {},
     editHeader: () => undefined,

@@ -6,7 +6,7 @@
  * other text finds where it stands within a word.
  */
 import { prefilterOf, type SearchSpan, type SearchTerm, takeDate, termsOf } from '../lines/search-terms.js';
-import { exactTest, ipTest, partTest, runsOf, type SearchTest, sizeTest } from '../lines/search-tests.js';
+import { exactTest, ipTest, numberTest, partTest, runsOf, type SearchTest, sizeTest } from '../lines/search-tests.js';
 import { parseIp } from '../mail/ip.js';
 import type { Result } from '../mail/result.js';
 import { type JournalLine, journalVerdicts } from './line.js';
@@ -127,6 +127,9 @@ const withTokens = (test: SearchTest<JournalLine>, tokens: readonly string[] = [
   tokens,
 });
 
+const tokenless = (test: SearchTest<JournalLine> | string): JournalTest | string =>
+  typeof test === 'string' ? test : withTokens(test);
+
 const parts = (value: string, of: (line: JournalLine) => readonly (string | undefined)[]): JournalTest =>
   withTokens(partTest(value, (line) => of(line).join('\n'), '\n'));
 
@@ -163,13 +166,11 @@ function testOf(key: Exclude<JournalKey, 'after' | 'before'> | 'any', value: str
     case 'tls':
       return value.toLowerCase() === 'no' ? wholeTest('no', ({ tls }) => [tls], []) : parts(value, ({ tls }) => [tls]);
     case 'score':
-      return numberTest(key, value, ({ score }) => score);
+      return tokenless(numberTest(key, value, ({ score }) => score));
     case 'tries':
-      return numberTest(key, value, ({ tries }) => tries?.n);
-    case 'larger': {
-      const test = sizeTest<JournalLine>(value, ({ size = 0 }) => size);
-      return typeof test === 'string' ? test : withTokens(test);
-    }
+      return tokenless(numberTest(key, value, ({ tries }) => tries?.n));
+    case 'larger':
+      return tokenless(sizeTest(value, ({ size = 0 }) => size));
     default:
       return parts(value, (line) => [line[key]]);
   }
@@ -242,17 +243,4 @@ function verdictTest(value: string): JournalTest | string {
   if (meant.length === 0) return `verdict: takes ${journalVerdicts.join(', ')}`;
   const needles = meant.length === 1 ? [`"verdict":"${meant[0]}"`] : [];
   return { test: ({ verdict }) => meant.includes(verdict), needles, tokens: [] };
-}
-
-function numberTest(key: string, value: string, of: (line: JournalLine) => number | undefined): JournalTest | string {
-  const [, sign = '=', digits] = /^([<>]?)(-?\d{1,9}(?:\.\d{1,6})?)$/.exec(value) ?? [];
-  if (digits === undefined) return `${key}: needs a number, such as ${key}:>5`;
-  const wanted = Number(digits);
-  const isMeant = (number: number): boolean =>
-    sign === '>' ? number > wanted : sign === '<' ? number < wanted : number === wanted;
-  const test = (line: JournalLine): boolean => {
-    const number = of(line);
-    return number !== undefined && isMeant(number);
-  };
-  return { test, needles: [`"${key}":`], tokens: [] };
 }

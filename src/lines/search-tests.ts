@@ -36,6 +36,24 @@ export function sizeTest<E>(value: string, of: (entry: E) => number): SearchTest
   return { test: (entry) => of(entry) > minSize, needles: [] };
 }
 
+/** Finds a number, or what is above or below one. `key` is its name in the line. */
+export function numberTest<E>(
+  key: string,
+  value: string,
+  of: (entry: E) => number | undefined,
+): SearchTest<E> | string {
+  const [, sign = '=', digits] = /^([<>]?)(-?\d{1,9}(?:\.\d{1,6})?)$/.exec(value) ?? [];
+  if (digits === undefined) return `${key}: needs a number, such as ${key}:>5`;
+  const wanted = Number(digits);
+  const isMeant = (number: number): boolean =>
+    sign === '>' ? number > wanted : sign === '<' ? number < wanted : number === wanted;
+  const test = (entry: E): boolean => {
+    const number = of(entry);
+    return number !== undefined && isMeant(number);
+  };
+  return { test, needles: [`"${key}":`] };
+}
+
 /** Finds an address by itself, by its beginning, or by its network. */
 export function ipTest<E>(value: string, of: (entry: E) => string): SearchTest<E> | string {
   const ip = parseIp(value);

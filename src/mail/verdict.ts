@@ -14,6 +14,7 @@ export type Verdict =
   /** Settles the question of this hook: no further plugin is asked. */
   | { readonly kind: 'accept' }
   | Rejection
+  | Points
   | Pardon
   | Rewrite
   | Taken
@@ -34,6 +35,15 @@ export interface Rejection {
   readonly log: string;
   /** The mail is archived as any that is rejected, but the client is told 250. */
   readonly discards?: boolean;
+}
+
+/** A weak sign: the mail goes on, and so many points join the sum that the plugin `score` judges. */
+export interface Points {
+  readonly kind: 'score';
+  /** Below 0 where it speaks for the mail; at most `maxPoints` either way. */
+  readonly points: number;
+  /** For the operator. */
+  readonly log: string;
 }
 
 /** Changes what is relayed, and nothing of what is archived: a release hands on what came. Later ones count. */
@@ -82,6 +92,20 @@ export const reject = (reason: string, log: string = reason): Verdict => ({
   reason,
   log,
 });
+
+export const maxPoints = 1000;
+
+/** `points` are what the sign weighs, `reason` is the operator's: clients are told who gave points, not why. */
+export const score = (points: number, reason: string): Verdict => ({ kind: 'score', points, log: reason });
+
+/** A number of points as operators write it, such as 2.5 or -3; undefined where it is none. */
+export function parsePoints(text: string): number | undefined {
+  const points = /^[+-]?\d{1,4}(?:\.\d{1,2})?$/.test(text) ? Number(text) : NaN;
+  return Math.abs(points) <= maxPoints ? points : undefined;
+}
+
+/** Points, or a sum of them, without what floating-point arithmetic adds: 0.3, not 0.30000000000000004. */
+export const rounded = (points: number): number => Number(points.toFixed(2)) + 0;
 
 /** The mail is archived, and its sender believes it was delivered. */
 export const discard = (reason: string, log: string = reason): Verdict => ({

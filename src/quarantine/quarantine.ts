@@ -43,6 +43,8 @@ export interface AboutMail extends Headline {
   readonly reply: string;
   /** It is SPF's result, where SPF ran. */
   readonly spf?: string;
+  /** It is the sum of the points, where any were given. */
+  readonly score?: number;
 }
 
 export type ArchiveResult =

@@ -156,6 +156,7 @@ async function archive(mail: ReadMail, objection: Objection, code = 550): Promis
   const time = new Date();
   const { reason, log, discards = false } = objection.rejection;
   const { spf } = transaction.authenticated;
+  const { score } = transaction;
   const said = discards
     ? reply(250, '2.0.0', `Ok (${transaction.id})`)
     : refusal(objection.rejection, code, transaction.id);
@@ -181,6 +182,7 @@ async function archive(mail: ReadMail, objection: Objection, code = 550): Promis
       plugin: objection.plugin,
       reply: replyText(said),
       ...(spf !== undefined && { spf }),
+      ...(score !== undefined && { score }),
     },
   });
   if (archived.kind === 'archived') {
@@ -389,6 +391,10 @@ function count(
   });
 }
 
+/** Who gave how many, and why. */
+const pointsText = (all: SmtpTransaction['points']): string | undefined =>
+  all.length === 0 ? undefined : all.map(({ plugin, points, log }) => `${plugin} ${points} (${log})`).join(', ');
+
 function logDisposition({ transaction, services, session, message, tls }: ReadMail, disposition: Disposition): void {
   const { verdict, plugin, reason } = disposition;
   // Made at once: an object that is put together key by key costs more than the rest of the line.
@@ -406,6 +412,8 @@ function logDisposition({ transaction, services, session, message, tls }: ReadMa
     plugin,
     reason,
     pardoned: transaction.pardoned,
+    score: transaction.score,
+    points: pointsText(transaction.points),
     reply: replyText(disposition.reply),
     ms: Math.round(performance.now() - transaction.startedAt),
   };

@@ -82,6 +82,7 @@ export function mailLine({ client, transaction, header, size, disposition }: End
     spf,
     dkim,
     dmarc,
+    score: transaction.score,
     size,
     ms: Math.round(ms),
     relay_ms: relayed && Math.round(relayed.ms),
@@ -137,6 +138,7 @@ export function turnedAwayLine(client: JournalClient, away: TurnedAway): Journal
     reason,
     reply,
     said: transaction?.said,
+    score: transaction?.score,
     tries: undefined,
   };
 }

@@ -45,6 +45,6 @@ export class RecipientJudgement implements SeenRecipient {
 
   /** The recipient is taken. */
   apply(): void {
-    for (const said of this.#said) this.#transaction.note(said);
+    for (const said of this.#said) this.#transaction.noteOfRecipient(said);
   }
 }

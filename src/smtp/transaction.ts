@@ -4,10 +4,10 @@
  * SMTP gives one reply behind DATA, so all recipients share one disposition: the first one fixes the policy domain and
  * the kind, and whoever differs is told to come again in a transaction of its own (RFC 5321 §4.5.3.1.10).
  */
-import type { AuthenticationResult, GreylistResult, PluginSaying, Recipient } from '../hooks/plugin.js';
+import type { AuthenticationResult, GivenPoints, GreylistResult, PluginSaying, Recipient } from '../hooks/plugin.js';
 import type { NotedVerdict } from '../hooks/run.js';
 import type { PluginWord } from '../journal/line.js';
-import type { Pardon, Rejection, Rewrite, Verdict } from '../mail/verdict.js';
+import { type Pardon, type Points, type Rejection, type Rewrite, rounded, type Verdict } from '../mail/verdict.js';
 
 /**
  * deliverable and refused: of a hosted domain. postmaster: the domainless one. relay: whatever a client in
@@ -57,6 +57,9 @@ export class SmtpTransaction {
   readonly #said: PluginWord[] = [];
   #rewritten: Rewritten = {};
   #notes: Map<string, unknown> | undefined;
+  readonly #points: GivenPoints[] = [];
+  /** What plugins have given at RCPT. */
+  readonly #recipientPoints = new Map<string, GivenPoints>();
   #pardon: { readonly plugin: string; readonly pardon: Pardon } | undefined;
 
   constructor(id: string, sender: Sender, startedAt: number) {
@@ -142,6 +145,17 @@ export class SmtpTransaction {
     return this.#pardon?.pardon.log;
   }
 
+  /** Weak signs that were found, in order. */
+  get points(): readonly GivenPoints[] {
+    return this.#recipientPoints.size === 0 ? this.#points : [...this.#recipientPoints.values(), ...this.#points];
+  }
+
+  /** The sum of the points; undefined where nobody gave any. */
+  get score(): number | undefined {
+    const { points } = this;
+    return points.length === 0 ? undefined : rounded(points.reduce((sum, given) => sum + given.points, 0));
+  }
+
   /** The results by method, for the log; where there are several, as of signatures, one that passed counts. */
   get authenticated(): Readonly<Record<string, string>> {
     return (this.#authenticated ??= Object.freeze(this.#byMethod()));
@@ -212,10 +226,24 @@ export class SmtpTransaction {
     };
   }
 
+  /** What was said of a recipient that is taken. A plugin that gives points to several has given the most of them. */
+  noteOfRecipient(said: NotedVerdict): void {
+    const { plugin, verdict } = said;
+    if (verdict.kind !== 'score') return this.note(said);
+    const { points, log } = verdict;
+    if (points > (this.#recipientPoints.get(plugin)?.points ?? -Infinity))
+      this.#recipientPoints.set(plugin, { plugin, points, log });
+  }
+
+  #addPoints(plugin: string, { points, log }: Points): void {
+    if (!this.#isJudged) this.#points.push({ plugin, points, log });
+  }
+
   /** The first objection stands, later ones are no news; of pardons one that lifts all. */
   note({ plugin, verdict }: NotedVerdict): void {
     if (verdict.kind === 'reject') this.#objection ??= { plugin, rejection: verdict };
     else if (verdict.kind === 'rewrite') this.#rewrite(plugin, verdict);
+    else if (verdict.kind === 'score') this.#addPoints(plugin, verdict);
     else if (this.#pardon?.pardon.lifts !== 'all') this.#pardon = { plugin, pardon: verdict };
   }
 }
@@ -248,6 +276,8 @@ export function wordOf(plugin: string, verdict: Verdict, ms: number | undefined)
     case 'pardon':
     case 'taken':
       return [plugin, 'pass', verdict.log];
+    case 'score':
+      return [plugin, 'score', verdict.log, verdict.points];
     case 'rewrite':
       return [plugin, 'mark', verdict.log];
     case 'reject':

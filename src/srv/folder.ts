@@ -33,8 +33,8 @@ const maxFolders = 20_000;
  * differ.
  */
 const settledMs = 50;
-const maxMarkerOctets = 64;
-const maxListOctets = 65_536;
+export const maxMarkerOctets = 1024;
+export const maxListOctets = 65_536;
 /** Larger files are read anew each time. */
 const maxRememberedOctets = 4_096;
 
@@ -176,16 +176,12 @@ export class MarkerFolder {
     return names === undefined ? !hasEntries(this.path) : names.size === 0;
   }
 
-  /** A marker's text, trimmed and in lower case; '' for most, which cost one `stat`. Undefined: there is no marker. */
+  /** A marker's text; '' for most, which cost one `stat`, and where it is too long. Undefined: there is no marker. */
   word(name: string): string | undefined {
     const found = this.#statOf(name);
     if (found === undefined || !found.isFile() || found.size === 0 || found.size > maxMarkerOctets) return found && '';
     const path = `${this.path}/${name}`;
-    return (
-      attempt(path, () => readFileSync(path, 'latin1'))
-        ?.trim()
-        .toLowerCase() ?? ''
-    );
+    return attempt(path, () => readFileSync(path, 'latin1')) ?? '';
   }
 
   /**

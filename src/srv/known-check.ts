@@ -4,10 +4,20 @@
  */
 import { nearest } from '../settings/nearest.js';
 
+/** What is wrong with a domain's own file. */
+export interface ListProblem {
+  /** Counted from 1; undefined where it is the file as a whole. */
+  readonly line?: number;
+  /** Completes "the line …", or "the file …". */
+  readonly problem: string;
+}
+
 export interface KnownCheck {
   readonly name: string;
   /** It is the file of a domain that switches the check on in the place of its marker, and that it works by. */
   readonly list?: string;
+  /** Says what is wrong with the lines of that file, of which empty ones stand for comments. */
+  readonly listProblems?: (lines: readonly string[]) => readonly ListProblem[];
 }
 
 export interface CheckRules {

@@ -6,8 +6,11 @@ import { lstatSync, readdirSync, readFileSync, realpathSync, type Stats, statSyn
 import { sep } from 'node:path';
 import { domainToUnicode } from 'node:url';
 import { parseDomain } from '../mail/domain.js';
+import { readCheckMode } from './check-mode.js';
 import { entryName } from './entry-name.js';
 import type { KnownCheck } from './known-check.js';
+import { maxListOctets, maxMarkerOctets } from './folder.js';
+import { linesIn, linesWithin } from './write-lines.js';
 import { ipRule, namedKinds, nameRules, type NameRule } from './marker-names.js';
 
 export interface MarkerFinding {
@@ -18,11 +21,10 @@ export interface MarkerFinding {
 
 export interface MarkerLintOptions {
   readonly root: string;
+  /** In the order in which they are asked. */
   readonly checks: readonly KnownCheck[];
   /** Checks by their lists, also those that the operator's list of plugins has left out. */
   readonly shippedLists?: ReadonlyMap<string, string>;
-  /** It tells whether a list may hold the line. */
-  readonly isListLine: (list: string, line: string) => boolean;
   /** It says what is wrong with the lines of a domain's file `expire`. */
   readonly expiryProblem: (lines: readonly string[]) => string | undefined;
   /** It guesses which of the known words was meant by one that is none of them. */
@@ -45,6 +47,13 @@ export function* lintTree(options: MarkerLintOptions): Generator<MarkerFinding, 
   const lint = new MarkerLint(options);
   yield* lint.tree();
   return lint.counts;
+}
+
+/** A domain whose checks are looked at. */
+interface MarkedDomain {
+  readonly domain: string;
+  /** Names of what is in its folder. */
+  readonly there: readonly string[];
 }
 
 const markerLists: readonly string[] = ['blacklisted', 'whitelisted'];
@@ -88,13 +97,14 @@ class MarkerLint {
   }
 
   *#domain(domain: string): Generator<MarkerFinding> {
-    const lists = this.#options.checks.flatMap(({ list }) => list ?? []);
+    const { checks } = this.#options;
+    const lists = checks.flatMap(({ list }) => list ?? []);
     const known = ['users', 'checks', 'expire', 'blacklisted', 'whitelisted', ...lists];
     const names = yield* this.#names(domain);
     this.counts.domains++;
     for (const name of names) {
       const path = `${domain}/${name}`;
-      if (lists.includes(name)) yield* this.#list(path, name);
+      if (lists.includes(name)) yield* this.#list(path, checks.find(({ list }) => list === name)?.listProblems);
       else if (name === 'expire') yield* this.#expiry(path);
       else if (!known.includes(name) && !name.startsWith('.')) yield { path, problem: this.#unlisted(name, known) };
     }
@@ -147,23 +157,33 @@ class MarkerLint {
         yield { path, problem: `does nothing without the file ${domain}/${check.list}` };
       const stats = yield* this.#look(path);
       const text = stats?.isFile() && stats.size > 0 ? this.#text(path) : undefined;
-      if (text !== undefined && text.trim().toLowerCase() !== 'log')
-        yield { path, problem: 'is on; what it holds means nothing, but for the word log' };
+      const problem = text === undefined ? undefined : this.#contentProblem(text, name, { domain, there });
+      if (problem !== undefined) yield { path, problem };
     }
   }
 
-  *#list(path: string, list: string): Generator<MarkerFinding> {
+  #contentProblem(text: string, name: string, { domain, there }: MarkedDomain): string | undefined {
+    const mode = readCheckMode(text);
+    if (mode === 'log') return undefined;
+    if (mode === undefined) return `holds no number of points, such as score 2.5: mail is deferred`;
+    if (mode === 'on' || text.length > maxMarkerOctets)
+      return 'is on; what it holds means nothing, but for the word log, or score and points';
+    if (name === 'score') return `judges points, and gives none: the thresholds are lines of ${domain}/score`;
+    const names = this.#options.checks.map((check) => check.name);
+    if (!names.includes('score')) return 'gives points that do nothing: no plugin "score" is in the list of plugins';
+    if (names.indexOf(name) > names.indexOf('score'))
+      return `gives points that do nothing: ${name} stands behind score in the list of plugins`;
+    return there.includes('score') ? undefined : `gives points that do nothing without the file ${domain}/score`;
+  }
+
+  *#list(path: string, problemsOf: KnownCheck['listProblems']): Generator<MarkerFinding> {
     const stats = yield* this.#look(path);
     if (!stats) return;
     if (!stats.isFile()) return yield { path, problem: 'must be a file: mail is deferred' };
-    const lines = linesIn(this.#text(path) ?? '');
-    if (lines.every((line) => line === '')) yield { path, problem: 'holds no zone' };
-    for (const [i, line] of lines.entries())
-      if (line !== '' && !this.#options.isListLine(list, line))
-        yield {
-          path: `${path}:${i + 1}`,
-          problem: 'is no line that it may hold: zone, or zone=127.0.0.2,127.0.0.4/30',
-        };
+    if (stats.size > maxListOctets)
+      return yield { path, problem: `is larger than ${maxListOctets} octets: mail is deferred` };
+    for (const { line, problem } of problemsOf?.(linesWithin(this.#text(path) ?? '')) ?? [])
+      yield { path: line === undefined ? path : `${path}:${line}`, problem };
   }
 
   *#expiry(path: string): Generator<MarkerFinding> {
@@ -171,7 +191,7 @@ class MarkerLint {
     if (!stats) return;
     const kept = 'no mail of the domain is too old until this is mended';
     if (!stats.isFile()) return yield { path, problem: `must be a file: ${kept}` };
-    const problem = this.#options.expiryProblem(linesIn(this.#text(path) ?? '').filter((line) => line !== ''));
+    const problem = this.#options.expiryProblem(linesIn(this.#text(path) ?? ''));
     if (problem !== undefined) yield { path, problem: `${problem}; ${kept}` };
   }
 
@@ -282,7 +302,3 @@ class MarkerLint {
     return path === '' ? this.#options.root : `${this.#options.root}/${path}`;
   }
 }
-
-/** The lines without comments. Empty ones stay, so that the numbers of the others are right. */
-const linesIn = (text: string): readonly string[] =>
-  text.split('\n').map((line) => line.replace(/(?:^|\s)#.*$/, '').trim());

@@ -7,9 +7,11 @@
 import { readdirSync, statSync } from 'node:fs';
 import { domainToUnicode } from 'node:url';
 import { mayBeRouted } from '../mail/address.js';
+import { printable } from '../mail/text.js';
 import type { Ip } from '../mail/ip.js';
 import type { Result } from '../mail/result.js';
 import { type DestinationList, readDestinations } from '../relay/destination/destination.js';
+import { type CheckMode, readCheckMode } from './check-mode.js';
 import { attempt, BrokenMarker, type MarkerFolder, MarkerFolders } from './folder.js';
 import { entryName } from './entry-name.js';
 import { networkName, networkNames } from './network-names.js';
@@ -25,9 +27,6 @@ export type RecipientMarker =
   | { readonly kind: 'unknown'; readonly why: string; readonly names: readonly string[] };
 
 export type List = 'blacklisted' | 'whitelisted';
-
-/** `log`: what the check would reject is logged, and taken. */
-export type CheckMode = 'off' | 'on' | 'log';
 
 export interface SrvOptions {
   readonly root: string;
@@ -103,9 +102,7 @@ export class Srv {
     return folder === undefined ? [] : readNames(`${folder.path}/checks`);
   }
 
-  /**
-   * Is the check switched on, by its own name or, where `inAll`, by `checks/all`? `log`: the marker holds that word.
-   */
+  /** Is the check switched on, by its own name or, where `inAll`, by `checks/all`? The marker says how. */
   checkMode(domain: string, check: string, inAll: boolean): CheckMode {
     return this.checkModes(domain)(check, inAll);
   }
@@ -114,8 +111,13 @@ export class Srv {
   checkModes(domain: string): (check: string, inAll: boolean) => CheckMode {
     const checks = this.#folder(domain)?.sub('checks');
     return (check, inAll) => {
-      const word = checks?.word(check) ?? (inAll ? checks?.word('all') : undefined);
-      return word === undefined ? 'off' : word === 'log' ? 'log' : 'on';
+      const own = checks?.word(check);
+      const words = own ?? (inAll ? checks?.word('all') : undefined);
+      if (words === undefined) return 'off';
+      const mode = readCheckMode(words);
+      if (mode !== undefined) return mode;
+      const path = `${checks?.path}/${own === undefined ? 'all' : check}`;
+      throw new BrokenMarker(path, `"${printable(words, 60)}" must be a number of points, such as score 2.5`);
     };
   }
 

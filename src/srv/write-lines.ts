@@ -3,12 +3,12 @@
  */
 import { readInside, removeInside, replaceInside, type TreeFolder } from './inside-tree.js';
 
+/** The lines without comments. Empty ones stay, so that the numbers of the others are right. */
+export const linesWithin = (text: string): readonly string[] =>
+  text.split('\n').map((line) => line.replace(/(?:^|\s)#.*$/, '').trim());
+
 /** The lines that count: without comments, and without empty ones. */
-export const linesIn = (text: string): readonly string[] =>
-  text
-    .split('\n')
-    .map((line) => line.replace(/(?:^|\s)#.*$/, '').trim())
-    .filter((line) => line !== '');
+export const linesIn = (text: string): readonly string[] => linesWithin(text).filter((line) => line !== '');
 
 /**
  * Writes the lines below the comments that stand on lines of their own; with no lines the file is removed. Returns what

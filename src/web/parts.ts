@@ -33,8 +33,6 @@ export interface WebParts {
   readonly checks: readonly CheckSwitch[];
   readonly expiryOf: (domain: string) => Expiry;
   readonly checkProblem: MarkerRules['checkProblem'];
-  /** It tells whether a domain's file of zones may hold the line. */
-  readonly isListLine: (list: string, line: string) => boolean;
   /** It writes the domain's own file, or takes it away. Broken IO throws. */
   readonly changeExpiry: (domain: string, words: ExpiryWords) => ExpiryChange;
   readonly reader: ContentReader;

@@ -31,6 +31,10 @@ test('a domain, its users, checks and lists are made, and count', async () => {
   await srv('enable', 'example.com', 'date', '--log');
   assert.equal(readFileSync(join(mx.root, 'srv/example.com/checks/date'), 'utf8'), 'log\n');
   assert.match(await mx.send({ to: 'alice@example.com', ...bad }), /^250 /);
+  await srv('enable', 'example.com', 'date', '--score=2.5');
+  assert.equal(readFileSync(join(mx.root, 'srv/example.com/checks/date'), 'utf8'), 'score 2.5\n');
+  assert.match((await srv('explain', 'alice@example.com')).stdout, /checks\/date +gives 2\.5 points$/m);
+  assert.match(await mx.send({ to: 'alice@example.com', ...bad }), /^250 /);
   await srv('enable', 'example.com', 'date');
   assert.match(await mx.send({ to: 'alice@example.com', ...bad }), /^550 5\.7\.1 Missing header - Date:/);
 
@@ -93,6 +97,8 @@ const wrong: readonly (readonly [words: readonly string[], code: number, complai
   [['enable', 'example.com', 'spff'], 64, /there is no check "spff"; did you mean spf\?/],
   [['enable', 'example.com', 'dnsbl'], 64, /switched on by the file example\.com\/zones/],
   [['enable', '_global_', 'spf'], 64, /domain by domain/],
+  [['enable', 'example.com', 'spf', '--score=2,5'], 64, /--score=2,5 is no number of points, such as 2\.5/],
+  [['enable', 'example.com', 'spf', '--score=2', '--log'], 64, /say --log or --score, not both/],
   [['expire', 'example.com'], 64, /name a domain, and how long/],
   [['expire', '_global_', '1d'], 64, /is no hosted domain/],
   [['expire', 'new.example', '1d'], 64, /is no hosted domain/],

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defineCheck } from '../../src/hooks/check.js';
 import type { DataContext, Plugin } from '../../src/hooks/plugin.js';
-import { type HookOutcome, runHook } from '../../src/hooks/run.js';
+import { type HookOutcome, type NotedVerdict, runHook } from '../../src/hooks/run.js';
 import { HookTable } from '../../src/hooks/table.js';
-import { type Verdict, defer, pass, reject, skip } from '../../src/mail/verdict.js';
+import { reply } from '../../src/mail/reply.js';
+import { type Verdict, defer, pass, refuse, reject, score, skip } from '../../src/mail/verdict.js';
 import { type TestMail, testMail } from '../../src/hooks/testing.js';
 
 const objecting = { name: 'objecting', inspect: () => reject('always') };
@@ -32,8 +33,12 @@ test('a check that is off is not asked', async () => {
 });
 
 /** One plugin at the end of the mail: the outcome, and its line in the log. */
-async function judged(plugin: Plugin, context: DataContext): Promise<{ outcome: HookOutcome; log: string[] }> {
+async function judged(
+  plugin: Plugin,
+  context: DataContext,
+): Promise<{ outcome: HookOutcome; log: string[]; noted: readonly NotedVerdict[] }> {
   const log: string[] = [];
+  const noted: NotedVerdict[] = [];
   const line = (details: object, text: string): void => {
     log.push([text, ...('why' in details ? [details.why] : [])].join(' '));
   };
@@ -45,15 +50,16 @@ async function judged(plugin: Plugin, context: DataContext): Promise<{ outcome: 
     log: () => ({ debug: line, info: line, warn: line, error: line }),
     debug: true,
     timeoutMs: 30,
-    note: () => {},
+    note: (said) => void noted.push(said),
   });
-  return { outcome, log };
+  return { outcome, log, noted };
 }
 
 /** [what, the check's answer, what the runner says then] */
 const trials: readonly (readonly [what: string, answer: () => Verdict | Promise<Verdict>, said: string])[] = [
   ['a rejection', () => reject('public', 'why'), 'note log only, would reject: why'],
   ['a deferral', () => defer('public', 'why'), 'note log only, would defer: why'],
+  ['points', () => score(2, 'why'), 'note log only, would add 2 points: why'],
   ['a pass', () => pass, 'pass'],
   ['a skip', () => skip('why'), 'skip why'],
   ['an exception', () => assert.fail('oops'), 'error oops'],
@@ -67,6 +73,29 @@ for (const [what, answer, said] of trials) {
     const { outcome, log } = await judged(defineCheck({ name: 'x', inspect: answer }), { ...given, markers });
     assert.deepEqual(outcome, { kind: 'go on' });
     assert.deepEqual(log, [said]);
+  });
+}
+
+/** [what, the check's answer, what the runner says then] */
+const weighed: readonly (readonly [what: string, answer: () => Verdict, said: string])[] = [
+  ['a rejection', () => reject('public', 'why'), 'score why'],
+  ['a refusal', () => refuse(reply(554, '5.7.1', 'public'), 'why'), 'score why'],
+  ['points of its own', () => score(-3, 'why'), 'score why'],
+  ['a deferral', () => defer('public', 'why'), 'defer why'],
+  ['a pass', () => pass, 'pass'],
+  ['an exception', () => assert.fail('oops'), 'error oops'],
+];
+for (const [what, answer, said] of weighed) {
+  test(`points: what becomes of ${what}`, async () => {
+    const given = testMail({ checks: ['x'] });
+    const markers = { ...given.markers, checkModes: () => () => ({ points: 2.5 }) };
+    const { log, noted } = await judged(defineCheck({ name: 'x', inspect: answer }), { ...given, markers });
+    assert.deepEqual(log, [said]);
+    const points = said === 'score why' ? [what === 'points of its own' ? -3 : 2.5] : [];
+    assert.deepEqual(
+      noted.flatMap(({ verdict }) => (verdict.kind === 'score' ? [verdict.points] : [])),
+      points,
+    );
   });
 }
 

@@ -171,6 +171,14 @@ const broken: readonly (readonly [what: string, answer: () => unknown, why: RegE
     () => ({ kind: 'rewrite', recipients: [7], log: 'x' }),
     /whose recipients is \[7\], not a list of/,
   ],
+  ['scores without points', () => ({ kind: 'score', log: 'x' }), /returned a score without points$/],
+  [
+    'scores what is no number',
+    () => ({ kind: 'score', points: NaN, log: 'x' }),
+    /whose points are null, not a number from -1000 to 1000$/,
+  ],
+  ['scores too much', () => ({ kind: 'score', points: 1001, log: 'x' }), /whose points are 1001, not a number/],
+  ['scores without a reason', () => ({ kind: 'score', points: 1 }), /returned a score without a log$/],
   ['rewrites to a text', () => ({ kind: 'rewrite', body: 'Hello.', log: 'x' }), /whose body is "Hello\.", not octets$/],
   [
     'rejects in lines that are none',

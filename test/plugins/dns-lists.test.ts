@@ -1,7 +1,7 @@
 /** dnsbl and rhsbl through the listener, answered from a zone file; against a real rbldnsd see test/peers. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { readZone } from '../../plugins/shared/dns-list-check.js';
+import { readZone } from '../../plugins/shared/zone-line.js';
 import { type Behaviour, fakeServer, reply as answerTo } from '../dns/support/fake-server.js';
 import { Mx } from '../support/mx.js';
 

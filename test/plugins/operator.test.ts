@@ -107,7 +107,7 @@ test('the types of the example are found under the name of the package, and are 
 test('the lists in the README are lists', async (t) => {
   const list = /^```\n(valid_users\n.*?)^```$/ms.exec(readme)?.[1] ?? '';
   const [, ...others] = list.trim().split('\n');
-  assert.deepEqual(others, ['no_bulk', 'blacklist', 'whitelist']);
+  assert.deepEqual(others, ['no_bulk', 'blacklist', 'score', 'whitelist']);
   const mx = await start(t, { no_bulk: examples[0] ?? '' }, others);
   assert.match(await mx.send(), /^250 /);
 });
@@ -117,7 +117,7 @@ test('the README names all hooks and all verdicts', () => {
     [...readFileSync(join(packageRoot, 'src', file), 'utf8').matchAll(pattern)].map(([, name = '']) => name);
   for (const hook of hookNames) assert.match(readme, new RegExp(`^\\| \`${hook}\` `, 'm'));
   const kinds = of('mail/verdict.ts', /readonly kind: '(\w+)'/g);
-  assert.equal(new Set(kinds).size, 9);
+  assert.equal(new Set(kinds).size, 11);
   for (const kind of kinds) assert.match(readme, new RegExp(`^\\| \`\\{ kind: '${kind}'`, 'm'));
 });
 
@@ -129,6 +129,23 @@ const says = (hook: string, verdict: string): Record<string, string> => ({
 const rejecting = `{ kind: 'reject', about: 'mail', enhanced: '5.7.1', reason: 'Unwanted', log: 'Unwanted' }`;
 const refusing = `{ kind: 'refuse', reply: { code: 554, enhanced: '5.7.1', text: 'Go away', close: false }, log: 'x' }`;
 const deferring = `{ kind: 'defer', reply: { code: 450, enhanced: '4.7.1', text: 'Later', close: false }, log: 'x' }`;
+
+for (const hook of ['connect', 'helo', 'mail', 'rcpt', 'dataPost']) {
+  test(`points that are given at ${hook} count`, async (t) => {
+    const mx = await start(t, says(hook, `{ kind: 'score', points: 2.5, log: 'odd' }`), ['own', 'score']);
+    mx.touch('example.com/score=reject 2.5');
+    mx.touch('example.com/users/valid/bob');
+    // What is said of two recipients is said of one mail.
+    const reply = await mx.send({ to: ['alice@example.com', 'bob@example.com'] });
+    assert.match(reply, /^550 5\.7\.1 score 2\.5: own 2\.5 \([0-9A-Z]{14}\)$/);
+  });
+}
+
+test('points that are given once the mail has been judged are too late', async (t) => {
+  const mx = await start(t, says('queue', `{ kind: 'score', points: 9, log: 'odd' }`), ['own', 'score']);
+  mx.touch('example.com/score=reject 1');
+  assert.match(await mx.send(), /^250 /);
+});
 
 for (const hook of ['connect', 'helo', 'mail', 'rcpt', 'dataPost', 'queue']) {
   test(`reject at ${hook}: the mail is read, archived and answered 550`, async (t) => {

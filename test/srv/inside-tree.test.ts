@@ -68,7 +68,7 @@ test('a file that is a link out of the tree is neither read nor replaced; it can
   fs.symlinkSync(`${outside}/secret`, `${root}/example.com/zones`);
   assert.throws(() => readInside(folder, 'zones'), OutsideTree);
   assert.throws(() => replaceInside(folder, 'zones', 'x'), OutsideTree);
-  assert.throws(() => changeList('bl.example', { folder, list: 'zones', isLine: () => true }), OutsideTree);
+  assert.throws(() => changeList('bl.example', { folder, list: 'zones', problemsOf: undefined }), OutsideTree);
   assert.equal(createInside(folder, 'zones'), false);
   assert.equal(removeInside(folder, 'zones'), true);
   assert.equal(fs.readFileSync(`${outside}/secret`, 'utf8'), '# a secret\nsecret\n');
@@ -150,7 +150,12 @@ for (const [typed, kind, text = kind === 'wrong' ? 'before.example\n' : undefine
     const file = `${root}/example.com/zones`;
     fs.writeFileSync(file, 'before.example\n');
     const folder = { root, names: ['example.com'] };
-    const change = changeList(typed, { folder, list: 'zones', isLine: (line) => line.endsWith('.example') });
+    const change = changeList(typed, {
+      folder,
+      list: 'zones',
+      problemsOf: (lines) =>
+        lines.flatMap((line, i) => (/^$|\.example$/.test(line) ? [] : [{ line: i + 1, problem: 'must be' }])),
+    });
     assert.equal(change.kind, kind);
     if (change.kind === 'wrong' && typed.includes('nonsense'))
       assert.match(change.problem, /line 2, "nonsense", must be/);

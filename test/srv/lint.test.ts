@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { zoneProblems } from '../../plugins/shared/zone-line.js';
 import { nearest } from '../../src/settings/nearest.js';
 import { type MarkerLintOptions, lintTree } from '../../src/srv/lint.js';
 
@@ -23,8 +24,12 @@ const found = (root: string, options: Partial<MarkerLintOptions> = {}): string[]
   [
     ...lintTree({
       root,
-      checks: [{ name: 'spf' }, { name: 'dnsbl', list: 'zones' }],
-      isListLine: (_list, line) => line === 'bl.example',
+      checks: [
+        { name: 'spf' },
+        { name: 'dnsbl', list: 'zones', listProblems: zoneProblems },
+        { name: 'score', list: 'score' },
+        { name: 'late' },
+      ],
       expiryProblem: (lines) => (lines.join() === '90d' ? undefined : 'is wrong'),
       nearest,
       mayRead: () => true,
@@ -45,7 +50,7 @@ const table: readonly (readonly [what: string, markers: readonly string[], findi
       'd.example/users/valid/net/192.0.2.0_24',
       'd.example/checks/spf',
       'd.example/checks/all=LOG\n',
-      'd.example/checks/dnsbl=log',
+      'd.example/checks/dnsbl=log # for now',
       'd.example/expire=90d # three months\n\n',
       'd.example/zones=# none yet\nbl.example\n',
       'd.example/blacklisted/ips/2001:db8::_32',
@@ -136,7 +141,32 @@ const table: readonly (readonly [what: string, markers: readonly string[], findi
   [
     'a check that holds something',
     ['d.example/checks/spf=off'],
-    'd.example/checks/spf: is on; what it holds means nothing, but for the word log',
+    'd.example/checks/spf: is on; what it holds means nothing, but for the word log, or score and points',
+  ],
+  [
+    'points that are none',
+    ['d.example/checks/spf=score 2,5'],
+    'd.example/checks/spf: holds no number of points, such as score 2.5: mail is deferred',
+  ],
+  [
+    'points that nobody judges',
+    ['d.example/checks/spf=score 2'],
+    'd.example/checks/spf: gives points that do nothing without the file d.example/score',
+  ],
+  [
+    'points that come too late',
+    ['d.example/checks/late=score 2', 'd.example/score=reject 8'],
+    'd.example/checks/late: gives points that do nothing: late stands behind score in the list of plugins',
+  ],
+  [
+    'points in the place of thresholds',
+    ['d.example/checks/score=score 8', 'd.example/score=reject 8'],
+    'd.example/checks/score: judges points, and gives none: the thresholds are lines of d.example/score',
+  ],
+  [
+    'a list that is too large',
+    [`d.example/score=${'#'.repeat(70_000)}`],
+    'd.example/score: is larger than 65536 octets: mail is deferred',
   ],
   [
     'a time to keep mails that is none',
@@ -152,7 +182,7 @@ const table: readonly (readonly [what: string, markers: readonly string[], findi
   [
     'a list with a bad line',
     ['d.example/zones=bl.example\n\nbad line\n'],
-    'd.example/zones:3: is no line that it may hold: zone, or zone=127.0.0.2,127.0.0.4/30',
+    'd.example/zones:3: must be a zone, such as bl.example.org, bl.example.org=127.0.0.2,127.0.0.4/30 or bl.example.org*2.5',
   ],
   [
     'a folder in the place of a list',

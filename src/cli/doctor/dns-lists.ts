@@ -2,7 +2,8 @@
  * The DNS lists that hosted domains reject by: each must list its test point and nothing that nobody lists (RFC 5782
  * §5). A list that has died or does not answer to us often lists nothing, or everything.
  */
-import { readZone, zoneAnswer } from '../../../plugins/shared/dns-list-check.js';
+import { zoneAnswer } from '../../../plugins/shared/dns-list-check.js';
+import { readZone } from '../../../plugins/shared/zone-line.js';
 import { type Diagnoses, type Diagnosis, type Examined, failing, good, inOrder, note } from './diagnosis.js';
 
 interface ListedZone {

@@ -61,8 +61,11 @@ export const srvCommands: readonly CommandRow[] = [
     {
       name: 'srv enable',
       doc: 'the checks are on for the domain; all stands for all checks',
-      usage: ['DOMAIN CHECK ... [--log]'],
-      options: { log: { doc: 'they are only tried out: what they would reject is logged, and taken' } },
+      usage: ['DOMAIN CHECK ... [--log | --score=POINTS]'],
+      options: {
+        log: { doc: 'they are only tried out: what they would reject is logged, and taken' },
+        score: { label: 'POINTS', example: '2.5', doc: 'what they would reject is taken, with so many points' },
+      },
       words: 'any',
       details: () => undo,
     },

@@ -5,6 +5,7 @@
 import type { ClientName, Plugin } from '../../hooks/plugin.js';
 import type { Address } from '../../mail/address.js';
 import { type Ip, noAddress } from '../../mail/ip.js';
+import type { CheckMode } from '../../srv/check-mode.js';
 import type { Srv } from '../../srv/srv.js';
 import { shown } from '../terminal.js';
 import type { Line, Style } from '../../text/line.js';
@@ -77,16 +78,21 @@ export function checkSteps(
     if (mode === 'off' && list === undefined) return [];
     const marker =
       own !== 'off' ? `${folder}/checks/${name}` : list === undefined ? `${folder}/checks/all` : `${folder}/${list}`;
-    return [{ question: `check ${name}`, marker, meaning: mode === 'log' ? 'tried out: logged only' : 'on' }];
+    return [{ question: `check ${name}`, marker, meaning: meaningOf(mode) }];
   });
 }
 
 /** A filter is switched on by the list of plugins: its marker can only try it out. */
-function listedStep(name: string, mode: 'on' | 'log' | 'off', folder: string): ExplainStep {
+function listedStep(name: string, mode: CheckMode, folder: string): ExplainStep {
   const question = `check ${name}`;
-  return mode === 'log'
-    ? { question, marker: `${folder}/checks/${name}`, meaning: 'tried out: logged only' }
+  return mode === 'log' || typeof mode === 'object'
+    ? { question, marker: `${folder}/checks/${name}`, meaning: meaningOf(mode) }
     : { question, marker: undefined, meaning: 'on: it is in the list of plugins' };
+}
+
+function meaningOf(mode: CheckMode): string {
+  if (mode === 'log') return 'tried out: logged only';
+  return typeof mode === 'object' ? `gives ${mode.points} points` : 'on';
 }
 
 function blackSteps({ recipient: { domain }, client, name, sender }: Explained, srv: Srv): ExplainStep[] {

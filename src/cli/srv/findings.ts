@@ -1,7 +1,6 @@
 /** What `postern srv lint` and `check-config` find in /srv: the tree's lint, told which checks and users there are. */
 import { spawnSync } from 'node:child_process';
 import type { Stats } from 'node:fs';
-import { readZone } from '../../../plugins/shared/dns-list-check.js';
 import type { Plugin } from '../../hooks/plugin.js';
 import { nearest } from '../../settings/nearest.js';
 import type { Settings } from '../../settings/settings.js';
@@ -13,7 +12,11 @@ import { shippedLists } from '../serve/survey.js';
 export function knownChecks(plugins: readonly Plugin[]): readonly KnownCheck[] {
   return plugins
     .filter(({ inAll }) => inAll !== undefined)
-    .map(({ name, list }) => ({ name, ...(list !== undefined && { list }) }));
+    .map(({ name, list, listProblems }) => ({
+      name,
+      ...(list !== undefined && { list }),
+      ...(listProblems && { listProblems }),
+    }));
 }
 
 /** Yields one finding after the other as it walks the tree; returns what there is in it. */
@@ -22,7 +25,6 @@ export const findingsIn = ({ srv, user }: Settings, plugins: readonly Plugin[]):
     root: srv,
     checks: knownChecks(plugins),
     shippedLists: new Map(shippedLists.map(([check, list]) => [list, check])),
-    isListLine: (_list, line) => readZone(line) !== undefined,
     expiryProblem: (lines) => {
       const read = readExpiry(lines);
       return read.ok ? undefined : read.problem;

@@ -6,6 +6,7 @@ import type { Settings } from '../../settings/settings.js';
 import { ownLimits } from '../../srv/expiry.js';
 import { inFolder } from '../../srv/inside-tree.js';
 import { namedKinds } from '../../srv/marker-names.js';
+import { modeText } from '../../srv/check-mode.js';
 import type { Srv } from '../../srv/srv.js';
 import { sizeText } from '../../text/size.js';
 import type { Line } from '../../text/line.js';
@@ -18,8 +19,8 @@ export interface DomainRow {
   readonly users: number;
   /** Is every user valid? */
   readonly all_users: boolean;
-  /** By name, in the order of their markers. */
-  readonly checks: Readonly<Record<string, 'on' | 'log'>>;
+  /** By name, in the order of their markers: `on`, `log` or `score 2.5`. */
+  readonly checks: Readonly<Record<string, string>>;
   /** How many lines or entries there are, by file or folder. */
   readonly lists: Readonly<Record<string, number>>;
 }
@@ -57,7 +58,7 @@ function rowOf(domain: string, { folder, srv, root }: DomainPlace): DomainRow {
     domain,
     users: users.filter((name) => name !== '*').length,
     all_users: users.includes('*'),
-    checks: Object.fromEntries(checks.map(([check, mode]) => [check, mode === 'log' ? 'log' : 'on'])),
+    checks: Object.fromEntries(checks.map(([check, mode]) => [check, modeText(mode)])),
     lists: { ...Object.fromEntries(zones), ...listsOf(folder, root) },
   };
 }
@@ -75,7 +76,7 @@ export function domainTable(rows: readonly DomainRow[]): readonly Line[] {
     shown(domain, 260),
     domain === '_global_' ? '-' : all ? (users === 0 ? 'all' : `all, ${users} by name`) : String(users),
     Object.entries(checks)
-      .map(([check, mode]) => (mode === 'log' ? `${shown(check, 60)} (log)` : shown(check, 60)))
+      .map(([check, mode]) => (mode === 'on' ? shown(check, 60) : `${shown(check, 60)} (${mode})`))
       .join(' ') || '-',
     Object.entries(lists)
       .map(([list, count]) => `${list} ${count}`)

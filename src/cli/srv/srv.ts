@@ -9,6 +9,7 @@ import { createLogger } from '../../log.js';
 import { parseAddress } from '../../mail/address.js';
 import { parseDomain } from '../../mail/domain.js';
 import { parseIp } from '../../mail/ip.js';
+import { parsePoints } from '../../mail/verdict.js';
 import type { Settings } from '../../settings/settings.js';
 import { BrokenMarker } from '../../srv/srv.js';
 import { exit } from '../exit-codes.js';
@@ -89,10 +90,14 @@ async function enable(task: SettingsTask): Promise<number> {
   const { settings, words, options } = task;
   const [domain, ...names] = words;
   if (domain === undefined || names.length === 0) return misused(task, 'name a domain, and checks');
+  const points = options.get('score');
+  if (points !== undefined && parsePoints(points) === undefined)
+    return misused(task, `--score=${shown(points, 60)} is no number of points, such as 2.5`);
+  if (points !== undefined && options.has('log')) return misused(task, 'say --log or --score, not both');
   const plugins = await pluginsOf(settings);
   if (typeof plugins === 'number') return plugins;
   const markers = checkMarkers(domain.toLowerCase(), names, { srv: srvOf(settings), checks: knownChecks(plugins) });
-  return made(task, markers, options.has('log') ? 'log\n' : '');
+  return made(task, markers, options.has('log') ? 'log\n' : points === undefined ? '' : `score ${points}\n`);
 }
 
 function disable(task: SettingsTask): number {

@@ -93,6 +93,7 @@ const styles: Readonly<Record<PluginSaid['verdict'], Style>> = {
   error: 'red',
   reject: 'red',
   refuse: 'red',
+  score: 'yellow',
   pardon: 'green',
   rewrite: 'green',
   taken: 'green',

@@ -124,6 +124,8 @@ function reasonOf(verdict: Verdict): string {
       return '';
     case 'skip':
       return verdict.why;
+    case 'score':
+      return `${verdict.points}: ${verdict.log}`;
     case 'note':
     case 'pardon':
     case 'rewrite':

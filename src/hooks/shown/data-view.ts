@@ -4,7 +4,7 @@ import { deepFreeze } from '../../mail/frozen.js';
 import type { Header } from '../../mail/header.js';
 import type { HeaderEdit } from '../../mail/edits/header-edits.js';
 import type { MessageSource } from '../../mail/message.js';
-import type { DataContext } from '../contexts.js';
+import type { DataContext, GivenPoints } from '../contexts.js';
 import { HeaderView, MessageView } from './copies.js';
 import { EnvelopeContextView } from './mail-views.js';
 import type { SeenMail, SeenSession, SeenTransaction } from './seen.js';
@@ -32,6 +32,10 @@ class DataContextView extends EnvelopeContextView implements DataContext {
   }
   get message(): MessageSource {
     return this.#message;
+  }
+  get points(): readonly GivenPoints[] {
+    const { points } = this.#transaction;
+    return points.length === 0 ? noPoints : deepFreeze(points.map((given) => ({ ...given })));
   }
   get addField(): DataContext['addField'] {
     return (name, value) => this.#transaction.addField(fieldName(name), textOf(value, `the field ${name}`));
@@ -71,6 +75,8 @@ class DataContextView extends EnvelopeContextView implements DataContext {
   }
 }
 
+const noPoints: readonly GivenPoints[] = Object.freeze([]);
+
 for (const view of [DataContextView]) {
   Object.freeze(view);
   Object.freeze(view.prototype);
@@ -78,6 +84,7 @@ for (const view of [DataContextView]) {
 
 function editOf(edit: HeaderEdit): HeaderEdit {
   const name = textOf(edit.name, 'the name of a field');
+  if (edit.kind === 'remove') return { kind: 'remove', name };
   const text = textOf(edit.text, `the field ${name}`);
   switch (edit.kind) {
     case 'add':

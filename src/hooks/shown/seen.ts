@@ -8,6 +8,7 @@ import type { Rejection } from '../../mail/verdict.js';
 import type {
   AuthenticationResult,
   ClientName,
+  GivenPoints,
   GreylistResult,
   LocalAddress,
   PluginSaying,
@@ -59,6 +60,7 @@ export interface SeenTransaction {
   readonly recipients: readonly Recipient[];
   readonly objection: { readonly rejection: Rejection } | undefined;
   readonly pardoned: string | undefined;
+  readonly points: readonly GivenPoints[];
   readonly authenticated: Readonly<Record<string, string>>;
   readonly notes: Map<string, unknown>;
   readonly found: readonly PluginSaying[];

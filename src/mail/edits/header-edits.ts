@@ -17,7 +17,9 @@ export type HeaderEdit =
    * The field of that name that is the index-th, counted from 1 in any case of letters; without a text it goes. Where
    * there are fewer, the field is added.
    */
-  | { readonly kind: 'change'; readonly index: number; readonly name: string; readonly text: string };
+  | { readonly kind: 'change'; readonly index: number; readonly name: string; readonly text: string }
+  /** All of that name that came with the message go; those that edits have written stay. */
+  | { readonly kind: 'remove'; readonly name: string };
 
 /** A field for those who look at it: its name as it is spelt. */
 export interface ShownField {
@@ -30,15 +32,17 @@ interface EditedField {
   /** In lower case. */
   readonly name: string;
   readonly raw: Buffer;
+  /** Did it come with the message as it is? */
+  readonly isOriginal: boolean;
 }
 
 export class EditedHeader {
   readonly #above: EditedField[] = [];
-  readonly #fields: EditedField[];
+  #fields: EditedField[];
 
   /** `fields` are those of the message, without ours. */
   constructor(fields: readonly Field[]) {
-    this.#fields = fields.map(({ name, raw }) => ({ name, raw }));
+    this.#fields = fields.map(({ name, raw }) => ({ name, raw, isOriginal: true }));
   }
 
   /** What stands above our own fields, as octets. */
@@ -59,7 +63,12 @@ export class EditedHeader {
   /** `oursShown` is how many of our own fields were among those that are counted. Returns what is wrong with it. */
   apply(edit: HeaderEdit, oursShown: number): string | undefined {
     if (!fieldName.test(edit.name)) return `${JSON.stringify(edit.name.slice(0, 100))} is no name of a header field`;
-    const field = { name: edit.name.toLowerCase(), raw: rawField(edit) };
+    const name = edit.name.toLowerCase();
+    if (edit.kind === 'remove') {
+      this.#fields = this.#fields.filter((field) => field.name !== name || !field.isOriginal);
+      return undefined;
+    }
+    const field = { name, raw: rawField(edit), isOriginal: false };
     switch (edit.kind) {
       case 'add':
         this.#fields.push(field);
@@ -90,7 +99,7 @@ export class EditedHeader {
 /** RFC 5322 §2.2; our choice: no longer than a line. */
 const fieldName = /^[!-9;-~]{1,900}$/;
 
-const rawField = ({ name, text }: HeaderEdit): Buffer =>
+const rawField = ({ name, text }: Exclude<HeaderEdit, { kind: 'remove' }>): Buffer =>
   Buffer.from(`${name}:${foldedText(text).replaceAll('\n', '\r\n')}\r\n`, 'latin1');
 
 /** A text whose every line but the first begins with a blank, so that none begins a field: LF and a tab else. */

@@ -24,6 +24,8 @@ export interface IndexEntry {
   readonly size: number;
   /** The result, where SPF ran. */
   readonly spf?: string;
+  /** The sum of the points that checks gave, where any did. */
+  readonly score?: number;
   /** What the client was told: code, enhanced code and text in one line; older lines and rebuilt ones have none. */
   readonly reply?: string;
   /** The visible From:, decoded, in one harmless line; older lines have none. */
@@ -48,6 +50,7 @@ function jsonOf(entry: IndexEntry, maxValue: number): string {
     'message-id': text(entry.messageId),
     size: entry.size,
     ...(entry.spf === undefined ? {} : { spf: text(entry.spf) }),
+    ...(entry.score === undefined ? {} : { score: entry.score }),
     ...(entry.reply === undefined ? {} : { reply: text(entry.reply) }),
     ...(entry.headerFrom === undefined ? {} : { header_from: text(entry.headerFrom) }),
   });
@@ -77,6 +80,7 @@ export function parseEntry(json: string): IndexEntry | undefined {
     messageId: text('message-id'),
     size: octetsOf(value['size']),
     ...(typeof value['spf'] === 'string' ? { spf: value['spf'] } : {}),
+    ...(typeof value['score'] === 'number' ? { score: value['score'] } : {}),
     ...(typeof value['reply'] === 'string' ? { reply: value['reply'] } : {}),
     ...(typeof value['header_from'] === 'string' ? { headerFrom: value['header_from'] } : {}),
   };

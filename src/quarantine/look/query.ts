@@ -3,7 +3,7 @@
  * entries, and what the reader may skip without looking closer. Knows no files.
  */
 import { prefilterOf, type SearchSpan, type SearchTerm, takeDate, termsOf } from '../../lines/search-terms.js';
-import { exactTest, ipTest, partTest, type SearchTest, sizeTest } from '../../lines/search-tests.js';
+import { exactTest, ipTest, numberTest, partTest, type SearchTest, sizeTest } from '../../lines/search-tests.js';
 import type { IndexEntry } from '../disk/index-entry.js';
 import type { MarkKind } from '../disk/mark.js';
 import type { Result } from '../../mail/result.js';
@@ -41,6 +41,7 @@ export const queryKeys = {
   helo: 'what the client called itself',
   domain: 'the hosted domain, whole',
   spf: 'the SPF result, whole',
+  score: 'the score: >5, <2, 7.5',
   'header-from': 'who the mail says it is from, alone',
   id: 'the ID of the 550',
   is: 'released or deleted',
@@ -100,6 +101,8 @@ function testOf(key: Exclude<Key, 'after' | 'before' | 'is'> | 'any', value: str
     case 'plugin':
     case 'spf':
       return exactTest(key, value, (entry) => entry[key]);
+    case 'score':
+      return numberTest(key, value, ({ score }) => score);
     case 'domain':
       return { test: (_, domain) => domain === value.toLowerCase(), needles: [] };
     case 'id':

@@ -3,6 +3,7 @@ import type { Context, Hono } from 'hono';
 import { fileRecord } from '../../audit/file-records.js';
 import { parseDomain } from '../../mail/domain.js';
 import { changeList, type ListChange } from '../../srv/list-file.js';
+import type { KnownCheck } from '../../srv/known-check.js';
 import { exactMarker, type Marker, markerText, readMarker } from '../../srv/markers.js';
 import { back, type Form, formOf } from './forms.js';
 import type { Vars } from '../guard.js';
@@ -21,9 +22,9 @@ export function changingDomain(app: Hono<Vars>, parts: WebParts): void {
   app.post('/zones', async (c) => {
     const form = await formOf(c);
     const domain = hostedDomain(form, parts);
-    const list = parts.checks.flatMap((check) => check.list ?? []).find((one) => one === form.get('list'));
-    if (domain === undefined || list === undefined || !maySee(c.get('session'), domain)) return c.notFound();
-    return back(c, form, changeZones(c, parts, { domain, list, text: form.get('text') ?? '' }));
+    const check = parts.checks.find(({ list }) => list !== undefined && list === form.get('list'));
+    if (domain === undefined || check?.list === undefined || !maySee(c.get('session'), domain)) return c.notFound();
+    return back(c, form, changeZones(c, parts, { domain, list: check.list, check, text: form.get('text') ?? '' }));
   });
   app.post('/marker/create', async (c) => {
     const form = await formOf(c);
@@ -60,13 +61,14 @@ function changeExpiry(c: Context<Vars>, parts: WebParts, { domain, form }: Domai
 interface ZonesForm {
   readonly domain: string;
   readonly list: string;
+  readonly check: KnownCheck;
   readonly text: string;
 }
 
-function changeZones(c: Context<Vars>, parts: WebParts, { domain, list, text }: ZonesForm): Notice {
+function changeZones(c: Context<Vars>, parts: WebParts, { domain, list, check, text }: ZonesForm): Notice {
   const folder = parts.markers.treeFolder(domain);
   return tried(parts, `${parts.markers.folderOf(domain)}/${list}: cannot be written`, () => {
-    const change = changeList(text, { folder, list, isLine: (line) => parts.isListLine(list, line) });
+    const change = changeList(text, { folder, list, problemsOf: check.listProblems });
     if (change.kind === 'written' || change.kind === 'removed') recordOf(c, parts, fileRecord(change));
     return zonesNotice(change);
   });

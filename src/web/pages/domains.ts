@@ -2,6 +2,8 @@
 import { domainToUnicode } from 'node:url';
 import { html } from 'hono/html';
 import { errorText } from '../../mail/error-text.js';
+import type { CheckMode } from '../../srv/check-mode.js';
+import type { KnownCheck } from '../../srv/known-check.js';
 import type { ExpiryWords, OwnLimits } from '../../srv/expiry.js';
 import { type MarkerKind, type MarkerWriter, markerKinds, mayBeGlobal, neverMatches } from '../../srv/markers.js';
 import { csrf, type Html, page, say } from './layout.js';
@@ -72,16 +74,13 @@ export interface Expiry {
 
 /** What /srv holds as plugins see it. Both throw where it cannot be read. */
 export interface SwitchFiles {
-  checkMode(domain: string, check: string, inAll: boolean): 'on' | 'log' | 'off';
+  checkMode(domain: string, check: string, inAll: boolean): CheckMode;
   lines(domain: string, file: string): readonly string[] | undefined;
 }
 
-export interface CheckSwitch {
-  readonly name: string;
+export interface CheckSwitch extends KnownCheck {
   /** It is true when `all` covers it. */
   readonly inAll: boolean;
-  /** It is the file of a domain that switches it on as well, and that it works by. */
-  readonly list?: string;
 }
 
 const titles: Readonly<Record<Exclude<MarkerKind, 'checks'>, readonly [title: string, example: string]>> = {
@@ -247,6 +246,7 @@ function remarkOf({ srv, domain }: DomainView, { name, inAll, list }: CheckSwitc
       if (!marked && isThere) return `on by the file ${list}`;
     }
     if (mode === 'log') return marked ? 'log only' : 'log only, by all';
+    if (typeof mode === 'object') return `${mode.points} points${marked ? '' : ', by all'}`;
     return mode === 'on' && !marked ? 'on by all' : '';
   } catch {
     return 'cannot be read: mail is deferred';

@@ -1,4 +1,5 @@
 /** The commands that there are. A new one is one more row; what it does is read when it is called. */
+import { importCommands } from './import/commands.js';
 import { quarantineCommands } from './quarantine/commands.js';
 import { spfCommands } from './spf/commands.js';
 import { srvCommands } from './srv/commands.js';
@@ -77,6 +78,7 @@ The local MTA is asked by MAIL, RCPT and RSET for an unknown user, a foreign dom
   ...quarantineCommands(() => commands),
   ...trackCommands,
   ...srvCommands,
+  ...importCommands,
   onSettings({
     name: 'test',
     doc: 'judge a mail as the MX would, and say what each plugin thinks; nothing is sent or stored',

@@ -3,10 +3,11 @@
  * postern answers, and where the original answered otherwise, why.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { packageRoot } from '../../src/cli/package-root.js';
 import type { Mx } from '../support/mx.js';
 import { fateOf, type Mail, startMx } from './support.js';
 
@@ -320,3 +321,9 @@ for (const [what, { client = '192.0.2.25', ...mail }, code, why] of table)
     });
     assert.equal(reply.slice(0, 3), String(code), reply);
   });
+
+test('docs/coming-over.md has each of these differences', () => {
+  const page = readFileSync(join(packageRoot, 'docs', 'coming-over.md'), 'utf8');
+  const reasons = new Set(table.flatMap(([, , , why]) => why ?? []));
+  for (const reason of reasons) assert.ok(page.includes(`\n| ${reason} |`), reason);
+});

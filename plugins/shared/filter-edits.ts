@@ -50,7 +50,7 @@ export interface WantedRewriting {
 export function rewriting(
   edits: readonly Edit[],
   before: RelayedMail,
-  { parameters }: Pick<DataContext, 'parameters'>,
+  { parameters, domain }: Pick<DataContext, 'parameters' | 'domain'>,
 ): WantedRewriting {
   const problems: string[] = [];
   const recipients = new Set(before.recipients);
@@ -62,8 +62,10 @@ export function rewriting(
       case 'delete-recipient': {
         const address = addressOf(edit.recipient);
         if (address === undefined || address === '') problems.push('a recipient that is no address');
-        else if (edit.kind === 'add-recipient') recipients.add(address);
-        else if (!recipients.delete(address)) problems.push(`${address} is no recipient`);
+        else if (edit.kind === 'delete-recipient') {
+          if (!recipients.delete(address)) problems.push(`${address} is no recipient`);
+        } else if (address.endsWith(`@${domain}`)) recipients.add(address);
+        else problems.push(`${address} is not of ${domain}`);
         break;
       }
       case 'change-sender': {

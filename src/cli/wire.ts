@@ -7,7 +7,7 @@ import type { Resolver } from '../dns/resolver.js';
 import { stubResolver } from '../dns/stub/stub-resolver.js';
 import { measured } from '../dns/upstream.js';
 import { readZoneFile } from '../dns/zone.js';
-import { loadPlugins } from '../hooks/load.js';
+import { loadListed } from '../hooks/load.js';
 import { surroundings } from '../hooks/shown/surroundings.js';
 import { HookTable } from '../hooks/table.js';
 import { journalDir } from '../journal/hours.js';
@@ -81,14 +81,16 @@ async function wireWith(given: Omit<WireParts, 'resolver' | 'plugins'>): Promise
   const { settings, metrics } = given;
   const resolver = makeResolver(settings, (seconds) => metrics.dnsSeconds?.observe(seconds));
   if (!resolver.ok) return wrong([resolver.problem]);
-  const loaded = await loadPlugins(listOf(settings), foldersOf(settings));
+  const loaded = await loadListed(listOf(settings), foldersOf(settings));
   if (!loaded.ok) return loaded;
-  metrics.allowPlugins(loaded.value.map(({ name }) => name));
-  for (const { filter } of loaded.value) filter?.measuredBy(metrics.filterMeter(filter.name));
+  const listed = loaded.value.map(({ plugin }) => plugin);
+  metrics.allowPlugins(listed.map(({ name }) => name));
+  for (const { filter } of listed) filter?.measuredBy(metrics.filterMeter(filter.name));
   metrics.allowDestination(destinationText(settings));
   // The clock is looked at for each plugin only where somebody reads it.
   const meterOf = settings.metrics && ((plugin: string) => metrics.meterOf(plugin));
-  const plugins = new HookTable(loaded.value, { meterOf });
+  const anywhere = loaded.value.filter((one) => one.listed.anywhere).map(({ plugin }) => plugin.name);
+  const plugins = new HookTable(listed, { meterOf, anywhere: new Set(anywhere) });
   return { ok: true, value: services({ ...given, resolver: resolver.value, plugins }) };
 }
 

@@ -3,6 +3,7 @@
  * once, looked at and copied: what is wrong with it is said in the author's words, and what the plugin does to its
  * object later on changes nothing.
  */
+import { parseAddress } from '../mail/address.js';
 import { type Reply, reply } from '../mail/reply.js';
 import { accept, maxPoints, note, pass, rounded, score, skip, type Verdict } from '../mail/verdict.js';
 
@@ -43,7 +44,7 @@ function verdictOf(answer: PluginAnswer): Verdict {
         kind,
         log: text(answer, kind, 'log'),
         ...(answer['recipients'] !== undefined && { recipients: texts(answer, kind, 'recipients') }),
-        ...(answer['reversePath'] !== undefined && { reversePath: text(answer, kind, 'reversePath') }),
+        ...(answer['reversePath'] !== undefined && { reversePath: reversePath(answer, kind) }),
         ...(answer['body'] !== undefined && { body: octets(answer, kind, 'body') }),
       };
     case 'taken':
@@ -84,6 +85,14 @@ function texts(of: PluginAnswer, kind: string, name: string): readonly string[] 
   const all: unknown[] = Array.isArray(value) ? [...(value as unknown[])] : [undefined];
   if (all.every((one) => typeof one === 'string')) return Object.freeze(all);
   throw new TypeError(`returned a ${kind} whose ${name} is ${shown(value)}, not a list of texts`);
+}
+
+/** In wire form; '' is the null reverse-path. */
+function reversePath(of: PluginAnswer, kind: string): string {
+  const given = text(of, kind, 'reversePath');
+  const address = given === '' ? { text: '' } : parseAddress(given);
+  if (address !== undefined) return address.text;
+  throw new TypeError(`returned a ${kind} whose reversePath is ${shown(given)}, not an address`);
 }
 
 function octets(of: PluginAnswer, kind: string, name: string): Uint8Array {

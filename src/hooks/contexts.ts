@@ -116,6 +116,8 @@ export interface PluginSaying {
   readonly word: 'pass' | 'skip' | 'mark' | 'score' | 'reject' | 'defer';
   /** Why, for the operator; '' where there is nothing to say. */
   readonly why: string;
+  /** What the word `score` counts. */
+  readonly points?: number;
 }
 
 /** What is there whatever happens. */

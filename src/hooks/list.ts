@@ -8,6 +8,8 @@ import type { Result } from '../mail/result.js';
 export interface ListedPlugin {
   readonly name: string;
   readonly args: readonly string[];
+  /** The line ends in the word `anywhere`: the plugin may send mail where no client could have. */
+  readonly anywhere: boolean;
   /** `file:line`, for messages. */
   readonly place: string;
 }
@@ -61,5 +63,6 @@ function include(from: string, args: readonly string[], place: string, files: Li
 function listed(name: string, args: readonly string[], place: string): PluginList {
   if (!/^[a-z0-9][a-z0-9_-]*$/i.test(name))
     return { ok: false, problem: `${place}: "${name}" is no plugin name (letters, digits, _ and -)` };
-  return { ok: true, value: [{ name, args, place }] };
+  const anywhere = args.at(-1) === 'anywhere';
+  return { ok: true, value: [{ name, args: anywhere ? args.slice(0, -1) : args, anywhere, place }] };
 }

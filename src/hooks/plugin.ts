@@ -63,7 +63,7 @@ export type JudgingHook = {
   [H in HookName]: ReturnType<HookMethod<H>> extends HookAnswer ? H : never;
 }[HookName];
 
-type HookMethods = { readonly [H in HookName]?: HookMethod<H> };
+export type HookMethods = { readonly [H in HookName]?: HookMethod<H> };
 
 /** How a program of others does that a plugin asks. */
 export interface FilterMeter {

@@ -40,6 +40,8 @@ export interface HeardVerdict {
 }
 
 interface HookTableOptions {
+  /** Those that may send mail where no client could have. */
+  readonly anywhere?: ReadonlySet<string>;
   /** All where they are not given. */
   readonly hooks?: readonly HookName[];
   /** Told of every answer. */
@@ -52,20 +54,27 @@ export class HookTable {
   readonly listed: readonly Plugin[];
   /** Told of every answer, where anybody listens. */
   readonly hear: ((heard: HeardVerdict) => void) | undefined;
+  /** The names of plugins that may send mail where no client could have. */
+  readonly anywhere: ReadonlySet<string>;
   readonly #hooked: ReadonlyMap<HookName, readonly HookedPlugin<HookName>[]>;
 
   constructor(
     plugins: readonly Plugin[],
-    { hooks = hookNames, hear, meterOf = () => undefined }: HookTableOptions = {},
+    { anywhere = new Set(), hooks = hookNames, hear, meterOf = () => undefined }: HookTableOptions = {},
   ) {
     this.listed = plugins;
     this.hear = hear;
+    this.anywhere = anywhere;
     this.#hooked = new Map(hooks.map((hook) => [hook, plugins.flatMap((plugin) => hookedTo(hook, plugin, meterOf))]));
   }
 
   /** The same to try a mail with: it is never relayed, so nobody is told that it was. */
   toTry(hear: (heard: HeardVerdict) => void): HookTable {
-    return new HookTable(this.listed, { hear, hooks: hookNames.filter((hook) => hook !== 'relayed') });
+    return new HookTable(this.listed, {
+      hear,
+      anywhere: this.anywhere,
+      hooks: hookNames.filter((hook) => hook !== 'relayed'),
+    });
   }
 
   of<H extends HookName>(hook: H): readonly HookedPlugin<H>[] {

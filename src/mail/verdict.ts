@@ -50,8 +50,9 @@ export interface Points {
 export interface Rewrite {
   readonly kind: 'rewrite';
   /**
-   * All recipients, in wire form without brackets. New ones must be of the mail's domain and deliverable; the others
-   * are left out, and the log says so. Where nobody is left, the mail is discarded.
+   * All recipients, in wire form without brackets. New ones must be of a hosted domain and deliverable, or the plugin's
+   * line in the list ends in `anywhere`; the others are left out, and the log says so. Where nobody is left, the mail
+   * is discarded.
    */
   readonly recipients?: readonly string[];
   /** In wire form without brackets; '' is the null reverse-path. */

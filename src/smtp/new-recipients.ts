@@ -1,6 +1,7 @@
 /**
- * Whom a mail is relayed to: the recipients that were taken, or those that a plugin wants instead. A new one is judged
- * as any at RCPT; no plugin can send a mail where no client could have.
+ * Whom a mail is relayed to: the recipients that were taken, or those that a plugin wants instead. A new one must be of
+ * a hosted domain, and is judged as any at RCPT: no plugin can send a mail where no client could have, but those of
+ * which the list says `anywhere`.
  */
 import { runHook } from '../hooks/run.js';
 import { rcptContext } from '../hooks/shown/mail-views.js';
@@ -31,7 +32,9 @@ export function recipientsToRelay(mail: AddressedMail): Eventual<RelayRecipients
     const problem = 'the recipients are not those that were taken at RCPT';
     return { kind: 'unknown', reply: localProblem, problem };
   }
-  const { recipients: wanted, plugin = '' } = rewritten;
+  const { recipients: wanted, reversePath = '', plugin = '' } = rewritten;
+  if (!mail.transaction.sender.smtpUtf8 && /[^\x00-\x7f]/.test(reversePath))
+    return { kind: 'unknown', reply: localProblem, problem: `the new reverse-path ${reversePath} needs SMTPUTF8` };
   return wanted === undefined ? { kind: 'recipients', recipients: taken } : judged(mail, wanted, plugin);
 }
 
@@ -40,7 +43,8 @@ async function judged(mail: AddressedMail, wanted: readonly string[], plugin: st
   const recipients = new Set<string>();
   for (const text of wanted) {
     const address = parseAddress(text);
-    const stopped = address === undefined ? 'no address' : await problemOf(mail, address, recipients.size);
+    const stopped =
+      address === undefined ? 'no address' : await problemOf(mail, { address, plugin, before: recipients.size });
     if (typeof stopped === 'object') return stopped;
     if (stopped === undefined) recipients.add(address?.text ?? text);
     else services.log.info({ id: transaction.id, plugin, recipient: text, why: stopped }, 'recipient not added');
@@ -48,16 +52,23 @@ async function judged(mail: AddressedMail, wanted: readonly string[], plugin: st
   return recipients.size > 0 ? { kind: 'recipients', recipients: [...recipients] } : { kind: 'nobody', plugin };
 }
 
+interface WantedRecipient {
+  readonly address: Address;
+  readonly plugin: string;
+  /** So many there are before it. */
+  readonly before: number;
+}
+
 /** Why it may not be a recipient; undefined where it may. */
 async function problemOf(
   { transaction, services, plugins }: AddressedMail,
-  address: Address,
-  before: number,
+  { address, plugin, before }: WantedRecipient,
 ): Promise<string | RelayRecipients | undefined> {
   if (transaction.hasTaken(address.text)) return undefined;
   if (before >= services.settings.max_recipients) return 'too many recipients';
-  if (address.domain !== transaction.domain) return `not of ${transaction.domain}`;
   if (needsSmtpUtf8(address) && !transaction.sender.smtpUtf8) return 'it needs SMTPUTF8';
+  if (!services.srv.isHosted(address.domain))
+    return services.plugins.anywhere.has(plugin) ? undefined : 'not hosted, and the line of the list has no "anywhere"';
   const judgement = new RecipientJudgement(transaction, address, () => services.relay.probe(address.text));
   const outcome = await runHook({
     hook: 'rcpt',

@@ -262,7 +262,11 @@ export const maxSaid = 100;
 
 /** As plugins are shown it. */
 export const sayingsOf = (said: readonly PluginWord[]): readonly PluginSaying[] =>
-  Object.freeze(said.map(([plugin, word, why = '']) => Object.freeze({ plugin, word, why })));
+  Object.freeze(
+    said.map(([plugin, word, why = '', points]) =>
+      Object.freeze({ plugin, word, why, ...(points !== undefined && { points }) }),
+    ),
+  );
 
 /** Nothing where the plugin was not asked. */
 export function wordOf(plugin: string, verdict: Verdict, ms: number | undefined): PluginWord | undefined {

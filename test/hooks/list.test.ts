@@ -18,11 +18,20 @@ function read(files: Readonly<Record<string, string>>, path = '/list'): PluginLi
 
 /** `place name arguments`, one a line; or the problem. */
 const told = (list: PluginList): string =>
-  list.ok ? list.value.map(({ place, name, args }) => [place, name, ...args].join(' ')).join('\n') : list.problem;
+  list.ok
+    ? list.value
+        .map(({ place, name, args, anywhere }) => [place, name, ...args, ...(anywhere ? ['(anywhere)'] : [])].join(' '))
+        .join('\n')
+    : list.problem;
 
 const table: readonly (readonly [what: string, text: string, expected: string])[] = [
   ['one plugin a line, in order', 'b\na\n', '/list:1 b\n/list:2 a'],
   ['arguments behind the name', 'date 30  2\t# days', '/list:1 date 30 2'],
+  [
+    'the word anywhere behind all else is no argument',
+    'a x anywhere\nb anywhere y\nc',
+    '/list:1 a x (anywhere)\n/list:2 b anywhere y\n/list:3 c',
+  ],
   ['comments and empty lines', '# a\n\n  \n  #b\na # c\n', '/list:5 a'],
   ['a # inside an argument', 'a x#y', '/list:1 a x#y'],
   ['CRLF, and no final line end', 'a\r\nb x\r\nc', '/list:1 a\n/list:2 b x\n/list:3 c'],

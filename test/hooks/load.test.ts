@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { loadPlugins } from '../../src/hooks/load.js';
+import { loadPlugins, stripsTypes } from '../../src/hooks/load.js';
+import { testRecipient } from '../../src/hooks/testing.js';
 
 const root = mkdtempSync(join(tmpdir(), 'postern-load-'));
 after(() => rmSync(root, { recursive: true }));
@@ -21,6 +22,12 @@ const files: Readonly<Record<string, string>> = {
   'mine/broken.mjs': `export default {`,
   'mine/throwing.mjs': `throw new Error('not today');`,
   'mine/both.mjs': `export default { name: 'both', inspect: () => ({ kind: 'pass' }) };`,
+  'mine/shouting.mjs': `export default { name: 'shouting', datapost: () => ({ kind: 'pass' }), helo: () => ({ kind: 'pass' }) };`,
+  'mine/twice.mjs': `export default { name: 'twice', dataPost: () => ({ kind: 'pass' }), inspect: () => ({ kind: 'pass' }) };`,
+  'mine/beside.mjs': `export default { name: 'beside', inspect: () => ({ kind: 'pass' }), rcpt() { return { kind: 'note', log: this.name }; } };`,
+  'mine/importing.mjs': `import { said } from './lib/helper.mjs'; export default { name: 'importing', connect: () => said };`,
+  'mine/lib/helper.mjs': `import { pass } from 'postern'; export const said = pass;`,
+  'mine/typed.ts': `const name: string = 'typed'; export default { name, connect: () => ({ kind: 'pass' as const }) };`,
   'other/both.js': `throw new Error('the wrong one');`,
   'other/package.json': `{ "type": "module" }`,
   'other/second.js': `export default { name: 'second', inspect: () => ({ kind: 'pass' }) };`,
@@ -52,7 +59,7 @@ const table: readonly (readonly [what: string, list: string, expected: string | 
   [
     'an unknown plugin',
     'check\nfoo',
-    /^LIST:2: there is no plugin "foo" \(looked for foo\.js and \.mjs in DIR\/mine, DIR\/other\)$/,
+    /^LIST:2: there is no plugin "foo" \(looked for foo\.js, \.mjs(?:, \.ts, \.mts)? in DIR\/mine, DIR\/other\)$/,
   ],
   ['listed twice', 'check\nhooked\ncheck', 'LIST:3: check is listed twice'],
   ['two files of one name', 'check\nrenamed', 'LIST:2: check is listed twice'],
@@ -67,6 +74,10 @@ const table: readonly (readonly [what: string, list: string, expected: string | 
     'broken',
     /^LIST:1: \S+\/broken\.m?js: .*; "node --check \S+\/broken\.m?js" shows the line$/,
   ],
+  ['what is nearly the name of a hook', 'shouting', /shouting\.mjs: "datapost" is no hook; did you mean "dataPost"\?$/],
+  ['a check that has its own hook as well', 'twice', /has "inspect" and "dataPost", which are the same hook$/],
+  ['a helper that imports postern, though no package is near', 'importing', 'importing'],
+  ['the word anywhere is ours, not an argument', 'check anywhere\ntaking a anywhere', 'check taking'],
   ['a file that throws', 'throwing', 'LIST:1: throwing: not today'],
   ['every problem is told, each on its line', 'foo\ncheck\nthrowing', /^LIST:1: .*\nLIST:3: [^\n]*$/],
 ];
@@ -81,6 +92,23 @@ test('a list that is not there', async () => {
   const loaded = await loadPlugins(join(root, 'gone'), []);
   assert.ok(!loaded.ok);
   assert.match(loaded.problem[0] ?? '', /gone: cannot be read \(ENOENT\)/);
+});
+
+test('TypeScript is loaded where Node takes the types out, else it is said what to do', async () => {
+  if (stripsTypes) assert.equal(await told('typed'), 'typed');
+  else
+    assert.match(
+      await told('typed'),
+      /^LIST:1: DIR\/mine\/typed\.ts: Node \S+ reads no TypeScript; .* compile it to typed\.js$/,
+    );
+});
+
+test('a check may have hooks beside, and the same check is the same plugin whenever the list is read', async () => {
+  const [one, again] = [await load('beside'), await load('beside')];
+  assert.ok(one.ok && again.ok);
+  const [plugin] = one.value;
+  assert.equal(again.value[0], plugin);
+  assert.deepEqual(await plugin?.rcpt?.(testRecipient()), { kind: 'note', log: 'beside' });
 });
 
 test('a check says whether checks/all switches it on, a plugin has no marker', async () => {

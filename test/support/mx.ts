@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { wire } from '../../src/cli/wire.js';
+import { closePlugins } from '../../src/hooks/close.js';
 import { createLogger } from '../../src/log.js';
 import { loadSettings } from '../../src/settings/settings.js';
 import { LocalLimits } from '../../src/smtp/limits.js';
@@ -228,7 +229,9 @@ function touch(root: string, marker: string): void {
 const readBelow = (folder: string): Archived[] =>
   filesBelow(folder).map((path) => ({ path, text: readFileSync(path, 'latin1') }));
 
-async function closeServices({ relay, quarantine, content, store, journal }: Services): Promise<void> {
+async function closeServices(services: Services): Promise<void> {
+  const { relay, quarantine, content, store, journal } = services;
+  await closePlugins(services);
   journal?.close();
   await Promise.all([relay.close(), quarantine.close(), content.close(), store.close()]);
 }

@@ -3,7 +3,9 @@
  * opened, and reads settings, plugins and certificates anew when it is told.
  */
 import { createLogger, type Logger } from '../../log.js';
+import { closePlugins } from '../../hooks/close.js';
 import { consoleToLog } from '../../hooks/plugin-console.js';
+import type { Plugin } from '../../hooks/plugin.js';
 import type { Settings } from '../../settings/settings.js';
 import { type ConnectionLimits, LocalLimits } from '../../smtp/limits.js';
 import { GateMetrics } from '../../metrics/gate.js';
@@ -75,6 +77,8 @@ class Worker implements Service {
   #unwatch: () => void = () => {};
   #reloading: Promise<unknown> = Promise.resolve();
   #isRetired = false;
+  /** What sessions of before a reload may still use. */
+  readonly #retiring = new Set<Services>();
 
   constructor(given: Orders, { side, signals, log }: WorkerParts) {
     this.#orders = given;
@@ -152,6 +156,7 @@ class Worker implements Service {
     this.#unwatch();
     await this.#reloading;
     await listener.stop(this.stopMs);
+    await this.#closePlugins(listener.services);
     const { relay, quarantine, content, store, journal } = listener.services;
     journal?.close();
     await Promise.all([relay.close(), quarantine.close(), content.close(), store.close()]);
@@ -184,10 +189,37 @@ class Worker implements Service {
     }
     listener.services = wired.value;
     this.#numbers.use(settings);
-    retire(old, wired.value);
+    this.#retire(old, wired.value);
     this.#renewCertificates();
     log.info({ restart_for: changed(old.settings, settings, needRestart) }, 'reloaded');
     return true;
+  }
+
+  /** Running sessions keep what they began with, so it is closed when none of them can be left. */
+  #retire(old: Services, now: Services): void {
+    const { session_timeout, data_timeout } = old.settings;
+    this.#retiring.add(old);
+    const close = (): void => {
+      if (!this.#retiring.delete(old)) return;
+      void closePlugins(old, this.#pluginsInUse());
+      if (old.relay !== now.relay) void old.relay.close();
+      if (old.quarantine !== now.quarantine) void old.quarantine.close();
+      if (old.store !== now.store) void old.store.close();
+    };
+    setTimeout(close, session_timeout + data_timeout).unref();
+  }
+
+  #pluginsInUse(): readonly Plugin[] {
+    const current = this.#listener ? [this.#listener.services] : [];
+    return [...this.#retiring, ...current].flatMap(({ plugins }) => plugins.listed);
+  }
+
+  /** Each once, though several settings may have it. */
+  async #closePlugins(current: Services): Promise<void> {
+    const all = [...this.#retiring, current];
+    this.#retiring.clear();
+    const laterOnes = (i: number): readonly Plugin[] => all.slice(i + 1).flatMap(({ plugins }) => plugins.listed);
+    await Promise.all(all.map((services, i) => closePlugins(services, laterOnes(i))));
   }
 
   #watchCertificates(settings: Settings): void {
@@ -226,17 +258,6 @@ function certificatesOf({ settings, certificates }: Orders): readonly Certificat
 /** Where the worker may not even look into the folder, all that was given is held. */
 const wholeFolder = (read: ReadCertificates, given: readonly Certificate[]): ReadCertificates =>
   read.certificates.length > 0 ? read : { ...read, problems: given.map(({ name }) => ({ name, problem: '' })) };
-
-/** Running sessions keep what they began with, so it is closed when none of them can be left. */
-function retire(old: Services, now: Services): void {
-  const { session_timeout, data_timeout } = old.settings;
-  const close = (): void => {
-    if (old.relay !== now.relay) void old.relay.close();
-    if (old.quarantine !== now.quarantine) void old.quarantine.close();
-    if (old.store !== now.store) void old.store.close();
-  };
-  setTimeout(close, session_timeout + data_timeout).unref();
-}
 
 const needRestart = [
   'listen',

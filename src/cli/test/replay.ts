@@ -1,5 +1,7 @@
 /** A mail of the quarantine as it came: to be judged anew by `postern test --replay` and by the page. */
 import { Writable } from 'node:stream';
+import { closePlugins } from '../../hooks/close.js';
+import { isExported } from '../../hooks/load.js';
 import { createLogger } from '../../log.js';
 import { parseIp } from '../../mail/ip.js';
 import type { MailRef } from '../../quarantine/disk/mail-ref.js';
@@ -18,10 +20,11 @@ export async function tryOnce(
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const wired = await wireToTry(settings, createLogger(settings, { stream: silent, isTerminal: false }));
   if (!wired.ok) return { problems: wired.problem };
-  const { content, relay, store } = wired.value;
+  const { content, relay, store, plugins } = wired.value;
   try {
     return await tryMail(mail, wired.value);
   } finally {
+    await closePlugins(wired.value, plugins.listed.filter(isExported));
     await Promise.all([content.close(), relay.close(), store.close()]);
   }
 }

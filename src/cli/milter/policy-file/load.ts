@@ -1,6 +1,6 @@
 /** Loads the file of `--policy FILE`: its default export is a policy, or a function of the words behind `--`. */
 import { pathToFileURL } from 'node:url';
-import { learnsOwnPackage } from '../../../hooks/own-package.js';
+import { offerOwnPackage } from '../../../hooks/own-package.js';
 import { namePlugin } from '../../../hooks/plugin-console.js';
 import { errorText } from '../../../mail/error-text.js';
 import { type Result, wrong } from '../../../mail/result.js';
@@ -56,20 +56,11 @@ async function inTime<V>(loading: Promise<Result<V>>, ms: number): Promise<Resul
 async function defaultOf({ file, words }: PolicySource, importer: Importer): Promise<Result<unknown>> {
   const url = pathToFileURL(file).href;
   namePlugin(url, nameOf(file));
-  const exported = defaultExport(await moduleOf(url, importer));
+  offerOwnPackage(file);
+  const exported = defaultExport(await importer(url));
   if (isMaker(exported)) return { ok: true, value: await exported(words) };
   if (words.length > 0) return wrong('takes no words: its default export is no function that is given them');
   return { ok: true, value: exported };
-}
-
-/** A module that imports `postern/milter`, which may be installed nowhere, is imported once more. */
-async function moduleOf(url: string, importer: Importer): Promise<unknown> {
-  try {
-    return await importer(url);
-  } catch (error) {
-    if (!learnsOwnPackage(error)) throw error;
-    return importAnew(url); // Node remembers that the first failed
-  }
 }
 
 type PolicyMaker = (words: readonly string[]) => unknown;

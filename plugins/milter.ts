@@ -21,7 +21,8 @@
  * deliverable, and of the same domain). A whitelisted mail is not shown to it.
  *
  * The list switches it on, for all domains. Where /srv/DOMAIN/checks/milter-NAME holds the word log, it is only tried
- * out: what it would do to the domain's mail is logged, and not done.
+ * out: what it would do to the domain's mail is logged, and not done. Where it holds `score 2.5`, what the filter
+ * rejects gets so many points instead (see score).
  */
 import { type ArgumentKind, readArguments, time } from '../src/hooks/arguments.js';
 import type {
@@ -43,6 +44,7 @@ import {
   pass,
   type Rejection,
   rewrite as rewriteMail,
+  score,
   skip,
   type Verdict,
 } from '../src/mail/verdict.js';
@@ -170,8 +172,8 @@ class MilterPlugin implements Plugin {
     const told = { rcpt_addr: recipient.text, rcpt_host: recipient.domain, rcpt_mailer: 'smtp' };
     const verdict = await session.rcpt({ address: recipient.text, parameters: [], macros: { ...macros, ...told } });
     if (session.settled) return this.#ofMail(verdict, context);
-    if (verdict.kind === 'reject') return this.#tried(context, rejectionOf(verdict, 'recipient'));
-    return this.#tried(context, this.#early(verdict));
+    if (verdict.kind === 'reject') return this.#weighed(context, rejectionOf(verdict, 'recipient'));
+    return this.#weighed(context, this.#early(verdict));
   }
 
   async dataPost(context: DataContext): Promise<Verdict> {
@@ -234,8 +236,8 @@ class MilterPlugin implements Plugin {
       }),
     );
     if (since !== undefined) this.#meter?.seconds.observe((performance.now() - since) / 1000);
-    if (isTriedOut(this.name, context)) return this.#tried(context, this.#wouldBe(verdict));
-    return this.#act(verdict, context, mail);
+    const isTrial = isTriedOut(this.name, context);
+    return this.#weighed(context, isTrial ? this.#wouldBe(verdict) : this.#act(verdict, context, mail));
   }
 
   /** What is only tried out changes nothing. */
@@ -286,7 +288,7 @@ class MilterPlugin implements Plugin {
   #ofMail(verdict: FilterVerdict, context: RcptContext | DataContext): Verdict {
     if (verdict.kind === 'discard' && this.#options.discard === 'relay') return this.#marked(context);
     if (verdict.kind === 'down' && this.#options.down === 'pass') return skip(`not asked: ${verdict.problem}`);
-    return verdict.kind === 'go on' ? pass : this.#tried(context, this.#wouldBe(verdict));
+    return verdict.kind === 'go on' ? pass : this.#weighed(context, this.#wouldBe(verdict));
   }
 
   /** At RCPT there is no field to write yet. */
@@ -310,9 +312,15 @@ class MilterPlugin implements Plugin {
     }
   }
 
-  #tried(context: RcptContext | DataContext, verdict: Verdict): Verdict {
+  /** What the domain's marker makes of an objection. */
+  #weighed(context: RcptContext | DataContext, verdict: Verdict): Verdict {
     if (verdict.kind !== 'reject' && verdict.kind !== 'defer') return verdict;
-    return isTriedOut(this.name, context) ? note(`log only, would ${verdict.kind}: ${verdict.log}`) : verdict;
+    const mode = context.markers.checkMode(context.domain, this.name, false);
+    if (mode === 'log') return note(`log only, would ${verdict.kind}: ${verdict.log}`);
+    if (typeof mode === 'string' || verdict.kind === 'defer') return verdict;
+    // What was said at RCPT is said again of the whole mail.
+    const isGiven = 'points' in context && context.points.some(({ plugin }) => plugin === this.name);
+    return isGiven ? skip('its points are given') : score(mode.points, verdict.log);
   }
 }
 

@@ -6,6 +6,9 @@
  *     rspamd 127.0.0.1:11333 reject=15 mark=6  the thresholds (these are the defaults): from 15 on rejected and
  *                                              archived, from 6 on taken with a field X-SPAM-RESULT; `never` for none
  *
+ *     rspamd 127.0.0.1:11333 join=0.5          below reject=, half of its score joins the points of other checks, whose
+ *                                              sum the plugin score judges; a negative one speaks for the mail
+ *
  * Rspamd's own action `soft reject` (its rate limits) defers; `reject` and its other actions do not count, the score
  * does. Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see shared/scanner.ts). Not part of
  * checks/all.
@@ -14,10 +17,10 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { type Mail, type Plugin, defer } from '../src/hooks/check.js';
 import { asciiText, printable } from '../src/mail/text.js';
 import { defineScanner, drained, type Scanner, ScannerDown } from './shared/scanner.js';
-import { judgeScore, thresholdsOf } from './shared/spam-score.js';
+import { judgeScore, type ScorerAnswer, scoreUseOf } from './shared/spam-score.js';
 
 export default function rspamd(args: readonly string[]): Plugin {
-  const { thresholds, rest } = thresholdsOf(args, { reject: 15, mark: 6 });
+  const { use, rest } = scoreUseOf(args, { reject: 15, mark: 6 });
   return defineScanner({
     name: 'rspamd',
     inAll: false,
@@ -25,7 +28,7 @@ export default function rspamd(args: readonly string[]): Plugin {
     async scan(mail, scanner) {
       const { score, action, rules } = readAnswer(await post(mail, scanner));
       if (action === 'soft reject') return defer('Try again later', `rspamd ${score}, soft reject: ${rules}`);
-      return judgeScore(mail, 'rspamd', score, rules, thresholds);
+      return judgeScore(mail, 'rspamd', { score, rules }, use);
     },
   });
 }
@@ -99,10 +102,8 @@ async function bodyOf(response: IncomingMessage): Promise<string> {
   return body;
 }
 
-interface RspamdScore {
-  readonly score: number;
+interface RspamdScore extends ScorerAnswer {
   readonly action: string;
-  readonly rules: string;
 }
 
 function readAnswer(body: string): RspamdScore {

@@ -7,24 +7,26 @@
  *                                                   archived, from 5 on taken with a field X-SPAM-RESULT; `never` for
  *                                                   none
  *
+ *     spamassassin 127.0.0.1:783 join=1             below reject=, its score joins the points of other checks, whose
+ *                                                   sum the plugin score judges
+ *
  * Arguments behind that: down=defer or down=pass, timeout=20, size=25m (see shared/scanner.ts). Not part of
  * checks/all.
  */
 import { type Mail, type Plugin } from '../src/hooks/check.js';
 import { asciiText, printable } from '../src/mail/text.js';
 import { defineScanner, exchange, ScannerDown } from './shared/scanner.js';
-import { judgeScore, thresholdsOf } from './shared/spam-score.js';
+import { judgeScore, type ScorerAnswer, scoreUseOf } from './shared/spam-score.js';
 
 export default function spamassassin(args: readonly string[]): Plugin {
-  const { thresholds, rest } = thresholdsOf(args, { reject: 10, mark: 5 });
+  const { use, rest } = scoreUseOf(args, { reject: 10, mark: 5 });
   return defineScanner({
     name: 'spamassassin',
     inAll: false,
     args: rest,
     async scan(mail, scanner) {
       const answer = await exchange({ scanner, request: () => request(mail) });
-      const { score, rules } = readAnswer(answer.toString('latin1'));
-      return judgeScore(mail, 'spamassassin', score, rules, thresholds);
+      return judgeScore(mail, 'spamassassin', readAnswer(answer.toString('latin1')), use);
     },
   });
 }
@@ -46,7 +48,7 @@ async function* request({ message, session, host, reversePath }: Mail): AsyncIte
  * SPAMD/1.1 0 EX_OK · Content-length: 7 · Spam: True ; 6.0 / 5.0 · empty line · the rules. What is cut off, or says
  * something else, is no answer.
  */
-function readAnswer(answer: string): { readonly score: number; readonly rules: string } {
+function readAnswer(answer: string): ScorerAnswer {
   const [, head = '', rules = ''] = /^SPAMD\/\d+\.\d+ 0 [^\r\n]*\r\n(.*?\r\n)\r\n(.*)$/s.exec(answer) ?? [];
   const [, score] = /^Spam: (?:True|False|Yes|No) ; (-?\d{1,6}(?:\.\d+)?) \/ -?[\d.]+\r$/im.exec(head) ?? [];
   const [, length] = /^Content-length: (\d+)\r$/im.exec(head) ?? [];

@@ -52,6 +52,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'journal',
     'digest/links',
     'srv/markers',
+    'srv/check-mode',
     'srv/list-file',
     'type srv',
     'type relay',

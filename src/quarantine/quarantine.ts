@@ -45,6 +45,8 @@ export interface AboutMail extends Headline {
   readonly spf?: string;
   /** It is the sum of the points, where any were given. */
   readonly score?: number;
+  /** It is who gave them, and why. */
+  readonly points?: string;
 }
 
 export type ArchiveResult =

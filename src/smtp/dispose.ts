@@ -157,6 +157,7 @@ async function archive(mail: ReadMail, objection: Objection, code = 550): Promis
   const { reason, log, discards = false } = objection.rejection;
   const { spf } = transaction.authenticated;
   const { score } = transaction;
+  const points = pointsText(transaction.points);
   const said = discards
     ? reply(250, '2.0.0', `Ok (${transaction.id})`)
     : refusal(objection.rejection, code, transaction.id);
@@ -183,6 +184,7 @@ async function archive(mail: ReadMail, objection: Objection, code = 550): Promis
       reply: replyText(said),
       ...(spf !== undefined && { spf }),
       ...(score !== undefined && { score }),
+      ...(points !== undefined && { points }),
     },
   });
   if (archived.kind === 'archived') {

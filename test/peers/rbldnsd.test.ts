@@ -14,6 +14,7 @@ import { patience } from '../support/until.js';
 const data = {
   ip4: ':127.0.0.2:Spam from $ was seen\n192.0.2.2\n192.0.2.64/26 :127.0.0.4:a pool of dynamic addresses\n192.0.2.5 :127.255.255.254:query refused\n',
   ip6: ':2:Listed\n2001:db8::/64\n',
+  friends: '!192.0.2.66\n192.0.2.64/26 :127.0.9.2:known to be good\n',
   names: ':127.0.1.2:Spam domain\nspammer.example\n.bulk.example\n',
 };
 
@@ -21,7 +22,12 @@ async function startRbldnsd(folder: string): Promise<{ readonly server: ChildPro
   chmodSync(folder, 0o755); // it gives up root before it reads
   for (const [name, text] of Object.entries(data)) writeFileSync(join(folder, name), text);
   const port = await freePort();
-  const zones = ['bl.example:ip4set:ip4', 'bl6.example:ip6trie:ip6', 'dbl.example:dnset:names'];
+  const zones = [
+    'bl.example:ip4set:ip4',
+    'bl6.example:ip6trie:ip6',
+    'friends.example:ip4set:friends',
+    'dbl.example:dnset:names',
+  ];
   const server = spawn('rbldnsd', ['-n', '-w', folder, '-b', `127.0.0.1/${port}`, '-u', 'rbldns', ...zones], {
     stdio: 'ignore',
     env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` },
@@ -45,11 +51,18 @@ test('rbldnsd: listed, not listed, IPv6, sender domains; and dead', async (t) =>
       'example.com/users/valid/alice',
       'example.com/zones=bl.example=127.0.0.2,127.0.0.4\nbl6.example\n',
       'example.com/domain_zones=dbl.example',
+      'weights.example/users/valid/alice',
+      'weights.example/zones=bl.example=127.0.0.[2..4]*4.5\nfriends.example=127.0.[0..255].[1..3]*-3\n',
+      'weights.example/domain_zones=dbl.example*2\n',
+      'weights.example/checks/helo=score 1.5',
+      'weights.example/score=reject 4\n',
     ],
     settings: ['xclient_networks=loopback', 'dns_zone=', `dns_servers=${address}`, 'dns_timeout=1s'],
-    plugins: ['valid_users', 'dnsbl 2', 'rhsbl 2'],
+    plugins: ['valid_users', 'helo', 'dnsbl 2', 'rhsbl 2', 'score'],
   });
   const send = (ip: string, from = 'a@sender.example'): Promise<string> => mx.send({ from, xclient: `ADDR=${ip}` });
+  const weigh = (ip: string, from = 'a@sender.example'): Promise<string> =>
+    mx.send({ from, xclient: `ADDR=${ip}`, to: 'alice@weights.example', helo: 'a_b.example' });
   try {
     assert.match(await send('192.0.2.2'), /^550 .* listed by bl\.example: Spam from 192\.0\.2\.2 was seen \(/);
     assert.match(await send('192.0.2.70'), /^550 .* bl\.example: a pool of dynamic addresses \(/);
@@ -59,6 +72,14 @@ test('rbldnsd: listed, not listed, IPv6, sender domains; and dead', async (t) =>
     assert.match(await send('IPV6:2001:db8:1::99'), /^250 /);
     assert.match(await send('192.0.2.3', 'a@spammer.example'), /^550 .* Sender domain spammer\.example .* Spam domain/);
     assert.match(await send('192.0.2.3', 'a@mail.bulk.example'), /^550 .* Sender domain mail\.bulk\.example/);
+    assert.match(await weigh('192.0.2.2'), /^550 5\.7\.1 score 6: helo 1\.5, dnsbl 4\.5 \(/);
+    assert.match(await weigh('192.0.2.66'), /^550 5\.7\.1 score 6: /);
+    assert.match(await weigh('192.0.2.70'), /^250 /); // 1.5 + 4.5 - 3
+    assert.match(
+      await weigh('192.0.2.70', 'a@spammer.example'),
+      /^550 5\.7\.1 score 5: helo 1\.5, dnsbl 1\.5, rhsbl 2 \(/,
+    );
+    assert.match(await weigh('192.0.2.5'), /^250 /);
     server.kill('SIGKILL');
     assert.match(await send('192.0.2.88'), /^250 /);
     assert.match(String(mx.log.findLast(({ msg }) => msg === 'note')?.['why']), /dbl\.example|bl\.example/);

@@ -68,8 +68,19 @@ for (const { program, plugin, mails } of peers) {
     const scanner = await RealScanner.start(program);
     const mx = await Mx.start({
       settings: ['xclient_networks=loopback'],
-      markers: ['example.com/users/valid/alice', 'off.example/users/valid/alice', `example.com/checks/${plugin}`],
-      plugins: ['valid_users', `${plugin} ${scanner.socket} timeout=25`],
+      markers: [
+        'example.com/users/valid/alice',
+        'off.example/users/valid/alice',
+        `example.com/checks/${plugin}`,
+        'joined.example/users/valid/alice',
+        `joined.example/checks/${plugin}`,
+        'joined.example/score=reject 3',
+      ],
+      plugins: [
+        'valid_users',
+        `${plugin} ${scanner.socket} timeout=25${plugin === 'clamav' ? '' : ' join=0.5'}`,
+        'score',
+      ],
     });
     t.after(() => mx.close());
     t.after(() => scanner.close());
@@ -80,6 +91,8 @@ for (const { program, plugin, mails } of peers) {
       assert.match(marked, new RegExp(`^X-SPAM-RESULT: [67] ${plugin}\r$`, 'm'));
       assert.ok(marked.includes(words.odd));
       assert.deepEqual(others, []);
+      const joined = await mx.send({ message: holding(words.odd), to: 'alice@joined.example' });
+      assert.match(joined, new RegExp(`^550 5\\.7\\.1 score 3(?:\\.5)?: ${plugin} 3`));
     }
     const both = await Promise.all(Array.from({ length: 10 }, () => mx.send({ message: clean })));
     assert.ok(

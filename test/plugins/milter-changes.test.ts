@@ -15,6 +15,8 @@ interface StageOptions {
   readonly words?: string;
   /** Before the filters in the list. */
   readonly before?: readonly string[];
+  /** Plugins behind them. */
+  readonly after?: readonly string[];
   readonly markers?: readonly string[];
   readonly settings?: readonly string[];
   readonly zone?: object;
@@ -23,7 +25,7 @@ interface StageOptions {
 async function stage(
   t: TestContext,
   scripts: readonly Script[],
-  { words = '', before = [], markers = [], settings = [], zone = {} }: StageOptions = {},
+  { words = '', before = [], after = [], markers = [], settings = [], zone = {} }: StageOptions = {},
 ): Promise<Stage> {
   const filters: ScriptedFilter[] = [];
   for (const script of scripts) filters.push(await ScriptedFilter.start(script));
@@ -35,6 +37,7 @@ async function stage(
       'valid_users',
       ...before,
       ...filters.map(({ place }, i) => `milter ${place} name=f${i + 1} ${words}`),
+      ...after,
       'whitelist',
     ],
   });
@@ -366,6 +369,25 @@ test('a marker with the word log tries a filter out', async (t) => {
     const why = mx.log.find(({ plugin, msg }) => plugin === 'milter-f1' && msg === 'note')?.['why'];
     assert.match(String(why), /^log only, would /);
   }
+});
+
+test('a marker with points makes a weak sign of what a filter rejects', async (t) => {
+  const { mx, filters } = await stage(t, [{}], {
+    markers: ['example.com/checks/milter-f1=score 3', 'example.com/score=reject 4'],
+    after: ['score'],
+  });
+  for (const answers of [{ E: [say.add('X-A', 'a'), say.reject] }, { R: say.reject }, { M: say.reject }]) {
+    filters[0]?.use({ answers });
+    mx.forget();
+    const reply = await mx.send({ message: simple, to: ['alice@example.com', 'bob@example.com'] });
+    assert.match(reply, /^250 2\.0\.0 (?!Ok \()/, JSON.stringify(answers));
+    assert.equal(mx.log.find(({ verdict }) => verdict === 'relayed')?.['score'], 3);
+  }
+  filters[0]?.use({ answers: { E: say.tempfail } });
+  assert.match(await mx.send({ message: simple }), /^4/);
+  mx.touch('example.com/score=reject 3');
+  filters[0]?.use({ answers: { E: say.reject } });
+  assert.match(await mx.send({ message: simple }), /^550 5\.7\.1 score 3: milter-f1 3 \(/);
 });
 
 test('a whitelisted sender is not shown to a filter that would refuse him', async (t) => {

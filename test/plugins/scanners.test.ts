@@ -241,6 +241,8 @@ const bad: readonly (readonly [
   [clamav, ['/s', 'reject=5'], /"reject=5" is none of down=, timeout=, size=/],
   [rspamd, ['/s', 'reject=x'], /reject is a score, or never/],
   [rspamd, ['/s', 'reject=5', 'mark=6'], /mark is above reject/],
+  [rspamd, ['/s', 'join=0'], /join is a number above 0, such as 1 or 0\.5/],
+  [spamassassin, ['/s', 'join=-1'], /join is a number above 0/],
   [spamassassin, ['/s', 'mark'], /"mark" is none of/],
 ];
 for (const [make, args, problem] of bad)

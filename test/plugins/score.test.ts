@@ -128,8 +128,8 @@ test('points and reasons stand in log, journal, index and the field', async () =
   assert.deepEqual([said?.['plugin'], said?.['points'], said?.['why']], ['helo', 3, 'underscore: a_b.example']);
   const entry = mx.index().find(({ recipient }) => recipient === 'alice@example.com');
   assert.deepEqual(
-    [entry?.['reason'], entry?.['plugin'], entry?.['score']],
-    ['score 5.5: helo 3, date 2.5', 'score', 5.5],
+    [entry?.['reason'], entry?.['plugin'], entry?.['score'], entry?.['points']],
+    ['score 5.5: helo 3, date 2.5', 'score', 5.5, line['points']],
   );
   assert.match(
     mx.archived().find(({ path }) => path.includes('/example.com/'))?.text ?? '',

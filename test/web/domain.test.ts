@@ -65,12 +65,22 @@ test('what a marker held is in the audit, and undo brings a check back as it was
   put(site, 'example.com/checks/date', 'something else');
   const anna = await new Client(site).login();
   const undo = await said(anna, '/marker/remove', { marker: 'example.com/checks/spf' });
-  assert.match(undo, /name="log" value="1"[^]*Undo/);
-  await said(anna, '/marker/create', { marker: 'example.com/checks/spf', log: '1' });
+  assert.match(undo, /name="mode" value="log"[^]*Undo/);
+  await said(anna, '/marker/create', { marker: 'example.com/checks/spf', mode: 'log' });
   assert.equal(fs.readFileSync(path.join(site.srv, 'example.com/checks/spf'), 'utf8'), 'log\n');
   assert.doesNotMatch(await said(anna, '/marker/remove', { marker: 'example.com/checks/date' }), /Undo/);
+  put(site, 'example.com/checks/helo', 'score 2.5 # weak\n');
+  assert.match((await anna.get('/domains/example.com')).body, /helo <small>2\.5 points</);
+  assert.match(
+    await said(anna, '/marker/remove', { marker: 'example.com/checks/helo' }),
+    /name="mode" value="score 2\.5"/,
+  );
+  await said(anna, '/marker/create', { marker: 'example.com/checks/helo', mode: 'score 2.5' });
+  assert.equal(fs.readFileSync(path.join(site.srv, 'example.com/checks/helo'), 'utf8'), 'score 2.5\n');
+  await said(anna, '/marker/create', { marker: 'example.com/checks/rdns', mode: 'rm -rf' });
+  assert.equal(fs.readFileSync(path.join(site.srv, 'example.com/checks/rdns'), 'utf8'), '');
   assert.deepEqual(
-    [...readAudit(path.join(site.root, 'state'))].slice(0, 3).map(({ what, old, detail }) => [what, old ?? detail]),
+    [...readAudit(path.join(site.root, 'state'))].slice(3, 6).map(({ what, old, detail }) => [what, old ?? detail]),
     [
       ['marker removed', 'something else'],
       ['marker made', 'log'],

@@ -99,6 +99,7 @@ function reasonLines({ ref, entry, mark }: NamedMail, kept: KeptMail | undefined
     ['from', entry?.headerFrom ?? (kept ? headlineOf(kept.header).headerFrom : '')],
     ['envelope', `<${value('X-MAIL-FROM', entry?.from)}> to <${kept?.recipient ?? entry?.recipient ?? ''}>`],
     ['SPF', entry?.spf ?? ''],
+    ['points', entry?.points ?? ''],
     ['size', entry === undefined ? '' : `${entry.size} octets`],
     ['file', kept?.place ?? refText(ref)],
     [mark?.kind ?? '', mark ? `${mark.time} by ${mark.by}${mark.detail === '' ? '' : `: ${mark.detail}`}` : ''],

@@ -26,6 +26,8 @@ export interface IndexEntry {
   readonly spf?: string;
   /** The sum of the points that checks gave, where any did. */
   readonly score?: number;
+  /** Who gave them, and why. */
+  readonly points?: string;
   /** What the client was told: code, enhanced code and text in one line; older lines and rebuilt ones have none. */
   readonly reply?: string;
   /** The visible From:, decoded, in one harmless line; older lines have none. */
@@ -51,6 +53,7 @@ function jsonOf(entry: IndexEntry, maxValue: number): string {
     size: entry.size,
     ...(entry.spf === undefined ? {} : { spf: text(entry.spf) }),
     ...(entry.score === undefined ? {} : { score: entry.score }),
+    ...(entry.points === undefined ? {} : { points: text(entry.points) }),
     ...(entry.reply === undefined ? {} : { reply: text(entry.reply) }),
     ...(entry.headerFrom === undefined ? {} : { header_from: text(entry.headerFrom) }),
   });
@@ -81,6 +84,7 @@ export function parseEntry(json: string): IndexEntry | undefined {
     size: octetsOf(value['size']),
     ...(typeof value['spf'] === 'string' ? { spf: value['spf'] } : {}),
     ...(typeof value['score'] === 'number' ? { score: value['score'] } : {}),
+    ...(typeof value['points'] === 'string' ? { points: value['points'] } : {}),
     ...(typeof value['reply'] === 'string' ? { reply: value['reply'] } : {}),
     ...(typeof value['header_from'] === 'string' ? { headerFrom: value['header_from'] } : {}),
   };

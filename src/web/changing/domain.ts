@@ -1,5 +1,6 @@
 /** Changes a domain by POST: its markers, its files of zones, how long its refused mail is kept. */
 import type { Context, Hono } from 'hono';
+import { modeText, readCheckMode } from '../../srv/check-mode.js';
 import { fileRecord } from '../../audit/file-records.js';
 import { parseDomain } from '../../mail/domain.js';
 import { changeList, type ListChange } from '../../srv/list-file.js';
@@ -100,9 +101,10 @@ function createMarker(c: Context<Vars>, parts: WebParts, form: Form): Notice {
   const { marker } = read;
   const path = parts.markers.pathOf(marker);
   return tried(parts, `${path}: cannot be made`, () => {
-    const isLog = marker.kind === 'checks' && form.get('log') === '1';
-    if (!parts.markers.create(marker, isLog ? 'log\n' : '')) return { good: true, text: `${path} was there already.` };
-    recordOf(c, parts, { what: 'marker made', target: path, ...(isLog && { detail: 'log' }), result: 'done' });
+    const mode = marker.kind === 'checks' ? modeIn(form.get('mode') ?? '') : '';
+    if (!parts.markers.create(marker, mode === '' ? '' : `${mode}\n`))
+      return { good: true, text: `${path} was there already.` };
+    recordOf(c, parts, { what: 'marker made', target: path, ...(mode !== '' && { detail: mode }), result: 'done' });
     return { good: true, text: `Made ${path}`, marker: markerText(marker), action: 'remove', label: 'Undo' };
   });
 }
@@ -132,9 +134,15 @@ function removeMarker(c: Context<Vars>, parts: WebParts, form: Form): Notice {
 
 /** The button that undoes a removal; none where the page could not write again what the marker held. */
 function undoFor(marker: Marker, old: string): Partial<Notice> {
-  const isLog = marker.kind === 'checks' && old.trim().toLowerCase() === 'log';
-  if (old !== '' && !isLog) return {};
-  return { marker: markerText(marker), action: 'create', label: 'Undo', isLog };
+  const mode = marker.kind === 'checks' ? modeIn(old) : '';
+  if (old !== '' && mode === '') return {};
+  return { marker: markerText(marker), action: 'create', label: 'Undo', mode };
+}
+
+/** What a check's marker may be made to hold: `log` or `score 2.5`; '' for anything else. */
+function modeIn(text: string): string {
+  const mode = readCheckMode(text) ?? 'on';
+  return mode === 'on' ? '' : modeText(mode);
 }
 
 /** Does the change. Broken IO, and links that lead out of the tree, become a notice, and the log has the details. */

@@ -13,8 +13,8 @@ export interface Notice {
   readonly marker?: string;
   readonly action?: 'remove' | 'create';
   readonly label?: string;
-  /** It is true when the marker is a check's that is only tried out. */
-  readonly isLog?: boolean;
+  /** It is what a check's marker is to hold, such as log; '' for nothing. */
+  readonly mode?: string;
   /** It is the page that tells it, and that its button leads back to. */
   readonly back?: string;
 }

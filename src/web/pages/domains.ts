@@ -120,7 +120,7 @@ export function domainPage(view: DomainView): Html {
           ? ''
           : html`${checksOf(view)}
               <div class="charts">
-                ${view.checks.map(({ name, list }) => (list === undefined ? '' : zonesOf(view, name, list)))}
+                ${view.checks.map(({ name, list }) => (list === undefined ? '' : fileOf(view, name, list)))}
               </div>
               ${expiryOf(view)}`
       }
@@ -143,20 +143,30 @@ function checksOf(view: DomainView): Html {
   </section>`;
 }
 
-/** The headings of the files of zones. */
-const zoneTitles: Readonly<Record<string, string>> = {
+/** The headings of a domain’s own files. */
+const listTitles: Readonly<Record<string, string>> = {
   zones: 'Lists of client addresses that are refused',
   domain_zones: 'Lists of sender domains that are refused',
+  score: 'What becomes of mail by its points',
 };
 
-function zonesOf({ session, domain, markers }: DomainView, check: string, list: string): Html {
+const zoneLines = html`one zone a line, as <code>bl.example.org</code>,
+  <code>bl.example.org=127.0.0.2,127.0.0.4/30</code> or, with points, <code>bl.example.org*2.5</code>`;
+
+const listLines: Readonly<Record<string, Html>> = {
+  zones: zoneLines,
+  domain_zones: zoneLines,
+  score: html`a line <code>reject 8</code>, a line <code>mark 4</code>, or both; a check gives points where its marker
+    holds <code>score 2.5</code>`,
+};
+
+function fileOf({ session, domain, markers }: DomainView, check: string, list: string): Html {
   const { text, problem } = textOf(markers, domain, list);
   return html`<section class="chart">
-    <h2>${zoneTitles[list] ?? `What ${say(check, 40)} works by`}</h2>
+    <h2>${listTitles[list] ?? `What ${say(check, 40)} works by`}</h2>
     <p class="hint">
-      <code>${say(markers.folderOf(domain))}/${list}</code>, the file that switches the check ${say(check, 40)} on: one
-      zone a line, as <code>bl.example.org</code> or <code>bl.example.org=127.0.0.2,127.0.0.4/30</code>; # begins a
-      comment.
+      <code>${say(markers.folderOf(domain))}/${list}</code>, the file that switches the check ${say(check, 40)} on:
+      ${listLines[list] ?? 'its lines'}; # begins a comment.
     </p>
     ${
       problem === undefined

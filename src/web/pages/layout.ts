@@ -63,7 +63,7 @@ function who({ token }: WebSession): string {
 }
 
 function noticeBox(
-  { good, text, marker, action, label, isLog = false, back }: WebSession['notices'][number],
+  { good, text, marker, action, label, mode = '', back }: WebSession['notices'][number],
   session: WebSession,
 ): Html {
   return html`<div class="notice ${good ? 'good' : 'bad'}" role="status">
@@ -77,7 +77,7 @@ function noticeBox(
               name="back"
               value="${back}"
             />
-            ${isLog ? html`<input type="hidden" name="log" value="1" />` : ''}<button class="quiet">
+            ${mode === '' ? '' : html`<input type="hidden" name="mode" value="${mode}" />`}<button class="quiet">
               ${say(label ?? '', 80)}
             </button>
           </form>`

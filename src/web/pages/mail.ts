@@ -35,7 +35,7 @@ export interface MailView {
 }
 
 export interface MailFacts extends Record<
-  'plugin' | 'reason' | 'ip' | 'host' | 'helo' | 'from' | 'headerFrom' | 'to' | 'subject' | 'spf' | 'id',
+  'plugin' | 'reason' | 'ip' | 'host' | 'helo' | 'from' | 'headerFrom' | 'to' | 'subject' | 'spf' | 'points' | 'id',
   string
 > {
   /** It is what the client was told, where the index knows. */
@@ -59,6 +59,7 @@ export function factsOf({ ref, disposition, kept }: Pick<MailView, 'ref' | 'disp
     to: kept?.recipient ?? entry?.recipient ?? '',
     subject: entry?.subject ?? headline?.subject ?? '',
     spf: entry?.spf ?? '',
+    points: entry?.points ?? '',
     id: idOf(ref.filename),
   };
 }
@@ -97,6 +98,12 @@ export function mailPage(view: MailView): Html {
           <dt>Size</dt>
           <dd>${sizeText(disposition.entry?.size ?? kept?.whole.size ?? 0)}</dd>
           ${spfRow(facts, kept, mailAddress(refText(ref)))}
+          ${
+            facts.points === ''
+              ? ''
+              : html`<dt>Points</dt>
+                  <dd>${say(facts.points, 1000)}</dd>`
+          }
           <dt>File</dt>
           <dd><code>${say(kept?.place ?? `${refText(ref)} (gone)`, 500)}</code></dd>
         </dl>

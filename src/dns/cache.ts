@@ -57,7 +57,17 @@ export function cachingResolver(upstream: Upstream, settings: CacheSettings = {}
   const { now = turnClock(), ...given } = settings;
   const limits: Limits = { ...defaults, ...given };
   const storeOf = storesWithin<CachedAnswer>(limits);
-  const kept = { A: storeOf(), AAAA: storeOf(), MX: storeOf(), TXT: storeOf(), PTR: storeOf() };
+  const kept = {
+    A: storeOf(),
+    AAAA: storeOf(),
+    MX: storeOf(),
+    TXT: storeOf(),
+    PTR: storeOf(),
+    NS: storeOf(),
+    SRV: storeOf(),
+    CAA: storeOf(),
+    TLSA: storeOf(),
+  };
   const underWay = new Map<string, Promise<DnsAnswer<unknown>>>();
 
   function keep({ name, type }: CacheQuestion, timed: TimedAnswer<unknown>): DnsAnswer<unknown> {
@@ -113,6 +123,14 @@ function ofType<S>(stores: Readonly<Record<RecordType, S>>, type: RecordType): S
       return stores.TXT;
     case 'PTR':
       return stores.PTR;
+    case 'NS':
+      return stores.NS;
+    case 'SRV':
+      return stores.SRV;
+    case 'CAA':
+      return stores.CAA;
+    case 'TLSA':
+      return stores.TLSA;
   }
 }
 

@@ -1,5 +1,15 @@
 /** Asking the DNS, for other programs: `postern/dns`. */
-export type { DnsAnswer, LookupOptions, Mx, RecordData, RecordType, Resolver } from './resolver.js';
+export type {
+  CaaRecord,
+  DnsAnswer,
+  LookupOptions,
+  Mx,
+  RecordData,
+  RecordType,
+  Resolver,
+  SrvRecord,
+  TlsaRecord,
+} from './resolver.js';
 export { stubResolver, type StubResolver, type StubSettings } from './stub/stub-resolver.js';
 export { cachingResolver, type CacheSettings } from './cache.js';
 export type { TimedAnswer, Upstream } from './upstream.js';

@@ -9,12 +9,39 @@
  */
 import type { Ip } from '../mail/ip.js';
 
-export type RecordType = 'A' | 'AAAA' | 'MX' | 'TXT' | 'PTR';
+export type RecordType = 'A' | 'AAAA' | 'MX' | 'TXT' | 'PTR' | 'NS' | 'SRV' | 'CAA' | 'TLSA';
 
 export interface Mx {
   readonly preference: number;
   /** Host name without a final dot; '' is the null MX (RFC 7505). */
   readonly exchange: string;
+}
+
+/** RFC 2782. */
+export interface SrvRecord {
+  readonly priority: number;
+  readonly weight: number;
+  readonly port: number;
+  /** Host name without a final dot; '': the service is not offered. */
+  readonly target: string;
+}
+
+/** RFC 8659 §4.1. */
+export interface CaaRecord {
+  /** Whoever does not know the tag must not issue. */
+  readonly critical: boolean;
+  /** In lower case: issue, issuewild, iodef. */
+  readonly tag: string;
+  readonly value: string;
+}
+
+/** RFC 6698 §2.1. Whether DNSSEC vouches for it is not told here. */
+export interface TlsaRecord {
+  readonly usage: number;
+  readonly selector: number;
+  readonly matching: number;
+  /** Hexadecimal, in lower case. */
+  readonly data: string;
 }
 
 /**
@@ -27,6 +54,10 @@ export interface RecordData {
   /** The character-strings of one record, not joined: SPF joins them without a space (RFC 7208 §3.3). */
   readonly TXT: readonly string[];
   readonly PTR: string;
+  readonly NS: string;
+  readonly SRV: SrvRecord;
+  readonly CAA: CaaRecord;
+  readonly TLSA: TlsaRecord;
 }
 
 /**

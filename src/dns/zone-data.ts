@@ -17,7 +17,7 @@ import { errorText } from '../mail/error-text.js';
 import { type Result, wrong } from '../mail/result.js';
 import { parseIp, type Ip } from '../mail/ip.js';
 import { lowerName } from './wire/name.js';
-import type { Mx, RecordData, RecordType } from './resolver.js';
+import type { CaaRecord, Mx, RecordData, RecordType, SrvRecord, TlsaRecord } from './resolver.js';
 
 /** What a zone holds of one name. */
 export interface ZoneEntry {
@@ -31,7 +31,7 @@ export interface ZoneEntry {
 /** By lower-cased name without a final dot. */
 export type ZoneData = ReadonlyMap<string, ZoneEntry>;
 
-const types = ['A', 'AAAA', 'MX', 'TXT', 'PTR'] as const satisfies readonly RecordType[];
+const types = ['A', 'AAAA', 'MX', 'TXT', 'PTR', 'NS', 'SRV', 'CAA', 'TLSA'] as const satisfies readonly RecordType[];
 type ZoneType = RecordType | 'CNAME' | 'SPF';
 
 /** One record as it stands in the data. */
@@ -64,7 +64,7 @@ export function readZoneText(text: string): Result<ZoneData> {
 }
 
 const emptyEntry = (): ZoneEntry => ({
-  records: { A: [], AAAA: [], MX: [], TXT: [], PTR: [] },
+  records: { A: [], AAAA: [], MX: [], TXT: [], PTR: [], NS: [], SRV: [], CAA: [], TLSA: [] },
   aliases: [],
   timeouts: new Set(),
 });
@@ -90,14 +90,16 @@ function itemsOfListed(value: unknown): ZoneItem[] {
 }
 
 /**
- * A list under a type is a list of records, except where it can only be a single MX; single records are as in the
- * other form.
+ * A list under a type is a list of records, except where it can only be a single record that begins with a number;
+ * single records are as in the other form.
  */
 function itemsOfMapped([key, value]: [string, unknown]): ZoneItem[] {
-  if (!Array.isArray(value) || key === 'timeoutTypes' || (key === 'MX' && typeof value[0] === 'number'))
+  if (!Array.isArray(value) || key === 'timeoutTypes' || (beginsWithNumber.has(key) && typeof value[0] === 'number'))
     return [{ key, value }];
   return key === 'SPF' ? [] : value.map((record: unknown) => ({ key, value: record }));
 }
+
+const beginsWithNumber: ReadonlySet<string> = new Set(['MX', 'SRV', 'CAA', 'TLSA']);
 
 function readItems(entry: ZoneEntry, items: readonly ZoneItem[]): string | undefined {
   const spfIsTxt = !items.some(({ key }) => key === 'TXT');
@@ -115,11 +117,14 @@ function readItem(entry: ZoneEntry, { key, value }: ZoneItem): string | undefine
   if (value === 'TIMEOUT') return key === 'SPF' || key === 'CNAME' ? undefined : readTimeout(entry, [key]);
   if (value === 'NONE' && (key === 'TXT' || key === 'SPF')) return undefined;
   if (adders[key](entry, value)) return undefined;
-  const host = key === 'MX' && Array.isArray(value) ? (value[1] as unknown) : value;
-  const isName = key === 'MX' || key === 'PTR' || key === 'CNAME';
+  const host = namedLast.has(key) && Array.isArray(value) ? (value.at(-1) as unknown) : value;
+  const isName = namedLast.has(key) || key === 'PTR' || key === 'NS' || key === 'CNAME';
   if (isName && typeof host === 'string' && !isOctets(host)) return `${key}: ${quoted(host)} is ${beyond(host)}`;
   return `${key}: ${quoted(value)} is not ${wanted[key]}`;
 }
+
+/** A host stands at their end. */
+const namedLast: ReadonlySet<string> = new Set(['MX', 'SRV']);
 
 const isZoneType = (key: string): key is ZoneType => Object.hasOwn(adders, key);
 
@@ -140,6 +145,10 @@ const adders: { readonly [T in ZoneType]: (entry: ZoneEntry, value: unknown) => 
   TXT: ({ records }, value) => addTo(records.TXT, readStrings(value)),
   SPF: ({ records }, value) => addTo(records.TXT, readStrings(value)),
   PTR: ({ records }, value) => addTo(records.PTR, readTarget(value)),
+  NS: ({ records }, value) => addTo(records.NS, readTarget(value)),
+  SRV: ({ records }, value) => addTo(records.SRV, readSrv(value)),
+  CAA: ({ records }, value) => addTo(records.CAA, readCaa(value)),
+  TLSA: ({ records }, value) => addTo(records.TLSA, readTlsa(value)),
   CNAME: ({ aliases }, value) => aliases.length === 0 && addTo(aliases, readTarget(value)),
 };
 
@@ -150,6 +159,10 @@ const wanted: { readonly [T in ZoneType]: string } = {
   TXT: 'a string or a list of strings, of characters up to U+00FF',
   SPF: 'a string or a list of strings, of characters up to U+00FF',
   PTR: 'a name',
+  NS: 'a name',
+  SRV: '[priority, weight, port, host]',
+  CAA: '[flags, tag, value]',
+  TLSA: '[usage, selector, matching, hexadecimal digits]',
   CNAME: 'a single name',
 };
 
@@ -166,9 +179,34 @@ function readMx(value: unknown): Mx | undefined {
   if (!Array.isArray(value) || value.length !== 2) return undefined;
   const [preference, host]: readonly unknown[] = value;
   const exchange = readTarget(host);
-  const isPreference =
-    typeof preference === 'number' && Number.isInteger(preference) && preference >= 0 && preference < 65_536;
-  return isPreference && exchange !== undefined ? { preference, exchange } : undefined;
+  return isWord(preference, 65_535) && exchange !== undefined ? { preference, exchange } : undefined;
+}
+
+const isWord = (value: unknown, max: number): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max;
+
+function readSrv(value: unknown): SrvRecord | undefined {
+  if (!Array.isArray(value) || value.length !== 4) return undefined;
+  const [priority, weight, port, host]: readonly unknown[] = value;
+  const target = readTarget(host);
+  const isOne = isWord(priority, 65_535) && isWord(weight, 65_535) && isWord(port, 65_535) && target !== undefined;
+  return isOne ? { priority, weight, port, target } : undefined;
+}
+
+function readCaa(value: unknown): CaaRecord | undefined {
+  if (!Array.isArray(value) || value.length !== 3) return undefined;
+  const [flags, tag, text]: readonly unknown[] = value;
+  const isOne = isWord(flags, 255) && typeof tag === 'string' && /^[a-z0-9]+$/i.test(tag);
+  if (!isOne || typeof text !== 'string' || !isOctets(text)) return undefined;
+  return { critical: (flags & 128) !== 0, tag: tag.toLowerCase(), value: text };
+}
+
+function readTlsa(value: unknown): TlsaRecord | undefined {
+  if (!Array.isArray(value) || value.length !== 4) return undefined;
+  const [usage, selector, matching, data]: readonly unknown[] = value;
+  const isOne = isWord(usage, 255) && isWord(selector, 255) && isWord(matching, 255);
+  if (!isOne || typeof data !== 'string' || !/^(?:[0-9a-f]{2})+$/i.test(data)) return undefined;
+  return { usage, selector, matching, data: data.toLowerCase() };
 }
 
 function readStrings(value: unknown): readonly string[] | undefined {

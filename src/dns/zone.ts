@@ -34,7 +34,20 @@ type Answers = { readonly [T in RecordType]: DnsAnswer<RecordData[T]> };
 const nxdomain = { kind: 'void', why: 'nxdomain' } as const;
 const nodata = { kind: 'void', why: 'nodata' } as const;
 const timedOut = { kind: 'failed', problem: 'timed out' } as const;
-const allNodata: Answers = { A: nodata, AAAA: nodata, MX: nodata, TXT: nodata, PTR: nodata };
+/** The same for every type. */
+const always = (answer: DnsAnswer<never>): Answers => ({
+  A: answer,
+  AAAA: answer,
+  MX: answer,
+  TXT: answer,
+  PTR: answer,
+  NS: answer,
+  SRV: answer,
+  CAA: answer,
+  TLSA: answer,
+});
+const allNodata = always(nodata);
+const answersForNobody = always(nxdomain);
 
 function resolverOf(zone: ZoneData): ZoneResolver {
   const answers = new Map<string, Answers>();
@@ -57,7 +70,7 @@ function parentsOf(name: string): readonly string[] {
 
 function answersFor(zone: ZoneData, name: string, empty: ReadonlyMap<string, Answers>): Answers {
   const end = endOfChain(zone, name);
-  if (typeof end === 'object') return { A: end, AAAA: end, MX: end, TXT: end, PTR: end };
+  if (typeof end === 'object') return always(end);
   const entry = zone.get(end);
   if (!entry) return empty.has(end) ? allNodata : answersForNobody;
   return {
@@ -66,10 +79,12 @@ function answersFor(zone: ZoneData, name: string, empty: ReadonlyMap<string, Ans
     MX: answerFrom(entry, 'MX'),
     TXT: answerFrom(entry, 'TXT'),
     PTR: answerFrom(entry, 'PTR'),
+    NS: answerFrom(entry, 'NS'),
+    SRV: answerFrom(entry, 'SRV'),
+    CAA: answerFrom(entry, 'CAA'),
+    TLSA: answerFrom(entry, 'TLSA'),
   };
 }
-
-const answersForNobody: Answers = { A: nxdomain, AAAA: nxdomain, MX: nxdomain, TXT: nxdomain, PTR: nxdomain };
 
 function endOfChain(zone: ZoneData, start: string): string | DnsAnswer<never> {
   const seen = new Set([start]);

@@ -21,8 +21,8 @@ const golden: Readonly<Record<string, string>> = {
     Term TermOutcome TermTrace authenticationResultsName checkHelo checkHost contains defaultLimits isSpfRecord lint parseIp
     parseNetwork parseRecord readAuthenticationResults readReceivedSpf receivedSpfName selectRecord sentenceOf spfMethod
     writeAuthenticationResults writeReceivedSpf`,
-  dns: `CacheSettings ClientName ClientNameOptions DnsAnswer Ip LookupOptions Mx RecordData RecordType Resolver Result
-    StubResolver StubSettings TimedAnswer Upstream ZoneResolver cachingResolver clientName parseIp readZone readZoneFile
+  dns: `CaaRecord CacheSettings ClientName ClientNameOptions DnsAnswer Ip LookupOptions Mx RecordData RecordType Resolver Result
+    SrvRecord StubResolver StubSettings TimedAnswer TlsaRecord Upstream ZoneResolver cachingResolver clientName parseIp readZone readZoneFile
     reverseName stubResolver zoneResolver`,
   milter: `Answer ChangedMail Edit EditKind Endpoint EnvelopePath FilterMessagesOptions FinalAnswer HeaderField Ip
     MacroStage MacroWishes MailAnswer MailBody MailFilter MilterClient MilterEvent MilterHandlers MilterHeader

@@ -86,7 +86,7 @@ class TableResolver implements Resolver {
     this.asked++;
     let sum = 0;
     for (let i = 0; i < asked.length; i++) sum = (sum * 31 + asked.charCodeAt(i)) % 1009;
-    const found = this.#table[sum % this.#table.length]?.[type];
+    const found = this.#table[sum % this.#table.length]?.[type as keyof Answers];
     // Every other name is known already: both ways of going on are taken.
     return (this.#late && sum % 2 === 0 ? Promise.resolve(found) : found) as never;
   }

@@ -22,6 +22,9 @@ export interface ZoneItems {
   timeout?: boolean;
 }
 
+/** What SPF asks for. */
+type SpfType = 'A' | 'AAAA' | 'MX' | 'TXT' | 'PTR';
+
 export interface SpfCase {
   readonly ip: string;
   readonly helo: string;
@@ -250,7 +253,7 @@ class GrowingZone {
   }
 
   answer(name: string, type: RecordType): never {
-    this.#grow(keyOf(name), type);
+    this.#grow(keyOf(name), type as SpfType);
     return zoneResolver(this.items()).lookup(name, type) as never;
   }
 
@@ -280,7 +283,7 @@ class GrowingZone {
     return this.#client.family === 4 ? 'A' : 'AAAA';
   }
 
-  #grow(name: string, type: RecordType): void {
+  #grow(name: string, type: SpfType): void {
     const dice = this.#dice;
     if (!canExist(name)) return;
     const known = this.#items.get(name);

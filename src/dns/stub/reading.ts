@@ -67,7 +67,7 @@ interface Own {
 }
 
 /** Records that name one host of several: what is wrong with one of them says nothing of the others. */
-const oneOfSeveral: ReadonlySet<RecordType> = new Set(['MX', 'PTR']);
+const oneOfSeveral: ReadonlySet<RecordType> = new Set(['MX', 'PTR', 'NS', 'SRV']);
 
 function found<T extends RecordType>(message: Message, type: T, { own, ttl }: Own): Reading<RecordData[T]> {
   const data = own.map(({ start, end }) => decodeData(type, { octets: message.octets, start, end }));

@@ -7,7 +7,20 @@
 import { decodeName, lowerName, skipName } from './name.js';
 import type { RecordType } from '../resolver.js';
 
-export const typeCode = { A: 1, NS: 2, CNAME: 5, SOA: 6, PTR: 12, MX: 15, TXT: 16, AAAA: 28, OPT: 41 } as const;
+export const typeCode = {
+  A: 1,
+  NS: 2,
+  CNAME: 5,
+  SOA: 6,
+  PTR: 12,
+  MX: 15,
+  TXT: 16,
+  AAAA: 28,
+  SRV: 33,
+  OPT: 41,
+  TLSA: 52,
+  CAA: 257,
+} as const;
 export const classIn = 1;
 export const rcode = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5, BADVERS: 16 } as const;
 
@@ -69,7 +82,7 @@ export function encodeQuery({ id, name, type, edns, wantsValidated = false }: Qu
   header.writeUInt16BE(recursionDesired | (wantsValidated ? authenticData : 0), 2);
   header.writeUInt16BE(1, 4);
   header.writeUInt16BE(edns ? 1 : 0, 10);
-  const tail = Buffer.from([0, typeCode[type], 0, classIn]);
+  const tail = Buffer.from([typeCode[type] >> 8, typeCode[type] & 255, 0, classIn]);
   return Buffer.concat(edns ? [header, name, tail, optRecord] : [header, name, tail]);
 }
 

@@ -1,10 +1,10 @@
 /**
- * The data of one resource record, from octets to a value (RFC 1035 §3.3, RFC 3596 §2.2).
+ * The data of one resource record, from octets to a value (RFC 1035 §3.3, RFC 3596 §2.2; RFC 2782, 6698, 8659).
  * undefined: the data are malformed.
  */
 import { ip4FromWord, parseIp, type Ip } from '../../mail/ip.js';
 import { decodeName } from './name.js';
-import type { Mx, RecordData, RecordType } from '../resolver.js';
+import type { CaaRecord, Mx, RecordData, RecordType, SrvRecord, TlsaRecord } from '../resolver.js';
 
 /** Where the data of one record lie in a message. */
 export interface DataSpan {
@@ -19,6 +19,10 @@ const decoders: { readonly [T in RecordType]: (span: DataSpan) => RecordData[T] 
   MX: decodeMx,
   TXT: decodeTxt,
   PTR: decodeTarget,
+  NS: decodeTarget,
+  SRV: decodeSrv,
+  CAA: decodeCaa,
+  TLSA: decodeTlsa,
 };
 
 export function decodeData<T extends RecordType>(type: T, span: DataSpan): RecordData[T] | undefined {
@@ -53,7 +57,29 @@ function decodeTxt({ octets, start, end }: DataSpan): readonly string[] | undefi
   return strings;
 }
 
-/** The one name that PTR and CNAME data are. */
+function decodeSrv({ octets, start, end }: DataSpan): SrvRecord | undefined {
+  if (end - start < 7) return undefined;
+  const target = decodeTarget({ octets, start: start + 6, end });
+  if (target === undefined) return undefined;
+  const [priority, weight, port] = [0, 2, 4].map((i) => octets.readUInt16BE(start + i)) as [number, number, number];
+  return { priority, weight, port, target };
+}
+
+function decodeCaa({ octets, start, end }: DataSpan): CaaRecord | undefined {
+  const valueAt = start + 2 + (octets[start + 1] ?? 0);
+  const tag = octets.toString('latin1', start + 2, valueAt);
+  if (end - start < 3 || valueAt > end || !/^[a-z0-9]+$/i.test(tag)) return undefined;
+  const critical = ((octets[start] ?? 0) & 128) !== 0;
+  return { critical, tag: tag.toLowerCase(), value: octets.toString('latin1', valueAt, end) };
+}
+
+function decodeTlsa({ octets, start, end }: DataSpan): TlsaRecord | undefined {
+  if (end - start < 4) return undefined;
+  const [usage = 0, selector = 0, matching = 0] = octets.subarray(start, start + 3);
+  return { usage, selector, matching, data: octets.toString('hex', start + 3, end) };
+}
+
+/** The one name that PTR, NS and CNAME data are. */
 export function decodeTarget({ octets, start, end }: DataSpan): string | undefined {
   const target = decodeName(octets, start);
   return target?.next === end ? target.name : undefined;

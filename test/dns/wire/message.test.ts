@@ -113,7 +113,42 @@ test('decode: a TTL over 2^31-1 is zero (RFC 2181 §8)', () => {
   assert.equal(decodeMessage(octets)?.answers[0]?.ttl, 0);
 });
 
-const types: readonly RecordType[] = ['A', 'AAAA', 'MX', 'TXT', 'PTR'];
+const types: readonly RecordType[] = ['A', 'AAAA', 'MX', 'TXT', 'PTR', 'NS', 'SRV', 'CAA', 'TLSA'];
+
+/** [type, as another library writes it, as we read it] */
+const written: readonly (readonly [type: RecordType, data: unknown, expected: unknown])[] = [
+  ['NS', 'ns1.example.test', 'ns1.example.test'],
+  [
+    'SRV',
+    { priority: 1, weight: 2, port: 465, target: 'mail.example.test' },
+    { priority: 1, weight: 2, port: 465, target: 'mail.example.test' },
+  ],
+  ['SRV', { priority: 0, weight: 0, port: 0, target: '.' }, { priority: 0, weight: 0, port: 0, target: '' }],
+  [
+    'CAA',
+    { issuerCritical: true, tag: 'issue', value: 'ca.example.test; a=b' },
+    { critical: true, tag: 'issue', value: 'ca.example.test; a=b' },
+  ],
+  ['CAA', { tag: 'iodef', value: 'mailto:x@y.test' }, { critical: false, tag: 'iodef', value: 'mailto:x@y.test' }],
+  [
+    'TLSA',
+    { usage: 3, selector: 1, matchingType: 1, certificate: Buffer.from('ab01', 'hex') },
+    { usage: 3, selector: 1, matching: 1, data: 'ab01' },
+  ],
+];
+for (const [type, data, expected] of written)
+  test(`${type} as npm dns-packet writes it: ${JSON.stringify(expected)}`, () => {
+    const answer = { name: 'www.example.test', type, ttl: 60, data } as packet.Answer;
+    const message = decodeMessage(packet.encode({ type: 'response', id: 1, questions: [], answers: [answer] }));
+    assert.ok(message);
+    const read = readAnswer(message, type, trailFrom('www.example.test'));
+    assert.deepEqual(read, { kind: 'found', records: [expected], ttl: 60 });
+  });
+
+test('the question for a type beyond 255 has both its octets', () => {
+  const asked = encodeQuery({ id: 1, name: Buffer.from([1, 97, 0]), type: 'CAA', edns: false });
+  assert.deepEqual([...asked.subarray(-4)], [1, 1, 0, 1]);
+});
 
 function readEverything(octets: Buffer): void {
   answersQuery(octets, query);

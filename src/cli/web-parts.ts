@@ -14,9 +14,10 @@ import { checkProblem } from '../srv/known-check.js';
 import { MarkerWriter } from '../srv/markers.js';
 import type { WebParts } from '../web/parts.js';
 import { StatsCache } from '../web/stats-cache.js';
+import { byDomain, relayOf } from './relay/relaying.js';
 import { journalFor, mailsFor } from './sources.js';
 import { knownChecks } from './srv/findings.js';
-import { foldersOf, hasUser, listOf, makeResolver, relayOf, srvOf } from './wire.js';
+import { foldersOf, hasUser, listOf, makeResolver, srvOf } from './wire.js';
 
 /** What outlives a reload. */
 export type KeptParts = Pick<WebParts, 'tokens' | 'sessions' | 'wrongTokens' | 'assets'>;
@@ -41,7 +42,10 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
     state: settings.state,
     journal: journalFor(settings),
     hostname: settings.hostname,
-    relay: relayOf(settings, (problem) => log.warn({ problem }, 'local MTA')),
+    relay: byDomain(
+      relayOf(settings, { resolver: resolver.value, onError: (problem) => log.warn({ problem }, 'local MTA') }),
+      srv,
+    ),
     markers,
     hosted: srv,
     hasUser: hasUser(settings),

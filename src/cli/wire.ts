@@ -18,10 +18,8 @@ import { type Ip, ip4FromWord } from '../mail/ip.js';
 import { type Quarantine, openQuarantine } from '../quarantine/quarantine.js';
 import { GateMetrics } from '../metrics/gate.js';
 import { Refusals } from '../relay/refusals.js';
-import { destinationText } from '../smtp/journal-lines.js';
 import { MemoryPool } from '../smtp/message/memory-pool.js';
-import type { MtaTarget } from '../relay/mta-connection.js';
-import { type Relay, openRelay } from '../relay/relay.js';
+import { everyDestination } from '../relay/destination/destination.js';
 import { readText } from '../settings/read-text.js';
 import type { Settings } from '../settings/settings.js';
 import type { Services } from '../smtp/services.js';
@@ -31,6 +29,7 @@ import { Overlay } from '../store/overlay.js';
 import { BackedStore, type Backend, type Store } from '../store/store.js';
 import type { Logger } from '../log.js';
 import { dayMs, ownLimits } from '../srv/expiry.js';
+import { relayOf, relaySettings } from './relay/relaying.js';
 import { type Account, giveFolders } from './service/privileges.js';
 import { pluginFolder, pluginList } from './package-root.js';
 import { type Problems, type Result, wrong } from '../mail/result.js';
@@ -86,7 +85,7 @@ async function wireWith(given: Omit<WireParts, 'resolver' | 'plugins'>): Promise
   const listed = loaded.value.map(({ plugin }) => plugin);
   metrics.allowPlugins(listed.map(({ name }) => name));
   for (const { filter } of listed) filter?.measuredBy(metrics.filterMeter(filter.name));
-  metrics.allowDestination(destinationText(settings));
+  for (const { text } of everyDestination(settings.relay)) metrics.allowDestination(text);
   // The clock is looked at for each plugin only where somebody reads it.
   const meterOf = settings.metrics && ((plugin: string) => metrics.meterOf(plugin));
   const anywhere = loaded.value.filter((one) => one.listed.anywhere).map(({ plugin }) => plugin.name);
@@ -137,7 +136,11 @@ function services({ settings, log, kept, resolver, plugins, store, refusals, met
     relay:
       kept && same(kept.settings, settings, relaySettings)
         ? kept.relay
-        : relayOf(settings, (problem) => log.warn({ problem }, 'local MTA')),
+        : relayOf(settings, {
+            resolver,
+            onError: (problem) => log.warn({ problem }, 'local MTA'),
+            onDetour: (destination) => metrics.detoured(destination),
+          }),
     refusals,
     metrics,
     content: kept?.content ?? openContentReader(),
@@ -215,28 +218,6 @@ function journalOf({
       if (removed.length > 0 || masked > 0) log.info({ removed, masked }, 'journal expired');
       for (const problem of problems) log.error({ problem }, 'journal');
     },
-  });
-}
-
-const relaySettings = [
-  'relay',
-  'hostname',
-  'relay_connections',
-  'relay_mails_per_connection',
-  'relay_timeout',
-] as const;
-
-export const targetOf = ({ relay }: Pick<Settings, 'relay'>): MtaTarget =>
-  relay.kind === 'unix' ? { path: relay.path } : { host: relay.host, port: relay.port };
-
-export function relayOf(settings: Settings, onError: (problem: string) => void): Relay {
-  return openRelay({
-    target: targetOf(settings),
-    hostname: settings.hostname,
-    connections: settings.relay_connections,
-    mailsPerConnection: settings.relay_mails_per_connection,
-    timeoutMs: settings.relay_timeout,
-    onError,
   });
 }
 

@@ -194,7 +194,7 @@ export class GateMetrics {
     return seconds && marks && { seconds, marks };
   }
 
-  /** An MTA of the settings has series from now on. */
+  /** An MTA of the settings, or of a domain's file, has series from now on. */
   allowDestination(destination: string): void {
     if (this.#destinations.size >= maxDestinations) return;
     this.#destinations.add(destination);
@@ -243,10 +243,20 @@ export class GateMetrics {
     return this.#defers.at(plugin, byMta ? 'destination' : isFault(answer) ? 'fault' : 'policy')?.add();
   }
 
+  /** An MTA could not be reached, and the mail went on to the next. */
+  detoured(destination: string): void {
+    this.#relay.at(this.#labelOf(destination), 'unreachable')?.add();
+  }
+
   relayed(destination: string, result: RelayEnd, seconds: number): void {
-    const known = this.#destinations.has(destination) ? destination : 'other';
-    this.#relay.at(known, result)?.add();
-    this.#relaySeconds.at(known)?.observe(seconds);
+    const label = this.#labelOf(destination);
+    this.#relay.at(label, result)?.add();
+    this.#relaySeconds.at(label)?.observe(seconds);
+  }
+
+  #labelOf(destination: string): string {
+    if (!this.#destinations.has(destination)) this.allowDestination(destination);
+    return this.#destinations.has(destination) ? destination : 'other';
   }
 }
 

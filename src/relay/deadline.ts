@@ -10,6 +10,10 @@ export class MailDeadline {
     this.#timer.unref();
   }
 
+  get isOver(): boolean {
+    return this.#expired !== undefined;
+  }
+
   /** `action` replaces the one before; it runs at once when the time is over already. */
   watch(action: (problem: string) => void): void {
     this.#action = action;

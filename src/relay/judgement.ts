@@ -3,10 +3,11 @@
  * transaction.ts acts on it.
  */
 import { isTemporary, type Reply } from '../mail/reply.js';
-import { refusal, type MtaReply } from './mta-reply.js';
+import { refusal, type MtaReply } from './connection/mta-reply.js';
 
 export type Refusal =
-  | { readonly kind: 'refused'; readonly reply: Reply }
+  /** `elsewhere`: it was 421, which says that the MTA ends its service, so that another may be tried. */
+  | { readonly kind: 'refused'; readonly reply: Reply; readonly elsewhere?: boolean }
   /** At least one recipient was taken, and these were not. */
   | { readonly kind: 'partly'; readonly refused: ReadonlyMap<string, Reply> };
 
@@ -16,8 +17,10 @@ export type Refusal =
  */
 export function judgeEnvelope(replies: readonly MtaReply[], recipients: readonly string[]): Refusal | undefined {
   const [mail, ...rcpt] = replies;
-  const ruling = refusal(replies.find(({ code }) => code === 421) ?? mail);
-  return ruling ? { kind: 'refused', reply: ruling } : judgeRecipients(rcpt, recipients);
+  const farewell = replies.find(({ code }) => code === 421);
+  const ruling = refusal(farewell ?? mail);
+  if (!ruling) return judgeRecipients(rcpt, recipients);
+  return { kind: 'refused', reply: ruling, ...(farewell && { elsewhere: true }) };
 }
 
 function judgeRecipients(replies: readonly MtaReply[], recipients: readonly string[]): Refusal | undefined {

@@ -1,18 +1,15 @@
 /**
- * The connections to the local MTA: at most so many at once, first come first served, and kept open for a moment for
+ * The connections to one MTA behind: at most so many at once, first come first served, and kept open for a moment for
  * the next mail (Postfix' own client caches connections on demand, for 2 s, too). Once no client is there, none is
  * kept: an MTA that says 421 to new sessions is heard, and sessions cost Exim and OpenSMTPD a process. What is said on
  * them is transaction.ts.
  */
 import type { MailDeadline } from './deadline.js';
-import { ConnectionLost, MtaConnection, type MtaTarget } from './mta-connection.js';
+import { ConnectionLost, type MtaConnection } from './connection/mta-connection.js';
+import { openConnection, type OpeningOptions } from './connection/opening.js';
 
-export interface MtaPoolOptions {
-  readonly target: MtaTarget;
-  /** Our EHLO name. */
-  readonly hostname: string;
+export interface MtaPoolOptions extends OpeningOptions {
   readonly connections: number;
-  readonly timeoutMs: number;
   /**
    * How long an unused connection is kept: shorter than the MTA's own patience (Postfix: smtpd_timeout, 10 s under
    * stress).
@@ -26,6 +23,9 @@ interface IdleConnection {
   readonly connection: MtaConnection;
   readonly timer: NodeJS.Timeout;
 }
+
+/** No connection became free in time, which says nothing of the MTA. */
+export class AllBusy extends ConnectionLost {}
 
 const resetMs = 5_000;
 
@@ -46,7 +46,7 @@ export class MtaPool {
 
   /**
    * Takes the right to use one connection, which `release` gives back: at once (undefined), or when the promise
-   * resolves; it rejects with ConnectionLost when time is over.
+   * resolves; it rejects with AllBusy when time is over.
    */
   place(deadline: MailDeadline): Promise<void> | undefined {
     if (this.#inUse < this.#options.connections) {
@@ -57,7 +57,7 @@ export class MtaPool {
       this.#waiting.push(resolve);
       deadline.watch((problem) => {
         removeFrom(this.#waiting, resolve);
-        reject(new ConnectionLost(`all ${this.#options.connections} connections are busy: ${problem}`));
+        reject(new AllBusy(`all ${this.#options.connections} connections are busy: ${problem}`));
       });
     });
   }
@@ -74,12 +74,20 @@ export class MtaPool {
     return undefined;
   }
 
-  /** A new connection, behind its EHLO; rejects with ConnectionLost. */
-  async fresh(deadline: MailDeadline): Promise<MtaConnection> {
-    const connection = new MtaConnection(this.#options);
-    deadline.watch((problem) => void connection.drop(problem));
-    await connection.open();
-    return connection;
+  /** A new connection, behind its EHLO, in at most so long; rejects with ConnectionLost. */
+  fresh(deadline: MailDeadline, maxMs = this.#options.timeoutMs): Promise<MtaConnection> {
+    const options = maxMs < this.#options.timeoutMs ? { ...this.#options, timeoutMs: maxMs } : this.#options;
+    return openConnection(options, (connection) => deadline.watch((problem) => void connection.drop(problem)));
+  }
+
+  /** Connections that are promised or in use. */
+  get inUse(): number {
+    return this.#inUse;
+  }
+
+  /** Nothing is in use, kept, or ending. */
+  get isEmpty(): boolean {
+    return this.#inUse === 0 && this.#idle.length === 0 && this.#leaving.size === 0;
   }
 
   /**

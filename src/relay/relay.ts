@@ -1,22 +1,28 @@
 /**
- * Hands accepted mail to the local MTA and tells what the MTA said: its 250, its 4xx, its 5xx, or nothing. What the
- * client is answered, and what is remembered of refused recipients, is the caller's. One mail's way over a connection
- * is transaction.ts, the connections are pool.ts.
+ * Hands accepted mail to the MTA behind and tells what that said: its 250, its 4xx, its 5xx, or nothing. Where there
+ * are several, the next one is tried as long as none can have the mail. Leaves what the client is answered, and what is
+ * remembered of refused recipients, to the caller, one mail's way over a connection to transaction.ts, connections to
+ * pool.ts, and which MTA is next to ways.ts.
  */
 import { errorText } from '../mail/error-text.js';
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
-import type { Reply } from '../mail/reply.js';
+import { type Reply, replyText } from '../mail/reply.js';
 import { asciiText } from '../mail/text.js';
-import { MailDeadline } from './deadline.js';
-import { malformed } from './envelope.js';
-import { ConnectionLost, type MtaConnection, type MtaTarget, WrongProtocol } from './mta-connection.js';
-import { MtaPool } from './pool.js';
 import { askRecipient, type Probe } from './asking/probe.js';
 import { Probes } from './asking/probes.js';
+import { ConnectionLost, type MtaConnection, WrongServer } from './connection/mta-connection.js';
+import type { OpeningOptions } from './connection/opening.js';
+import { MailDeadline } from './deadline.js';
+import { type DestinationList, takesOneRecipient } from './destination/destination.js';
+import { type Way, Ways } from './destination/ways.js';
+import { malformed } from './envelope.js';
+import { AllBusy, MtaPool } from './pool.js';
 import { handOver, type RelayOutcome } from './transaction.js';
 
 export interface RelayRequest {
+  /** Where it goes; where all mail does that has no destination of its own, if it is not given. */
+  readonly to?: DestinationList | undefined;
   readonly clientIp: Ip;
   /** '' when unknown. */
   readonly clientName: string;
@@ -34,7 +40,12 @@ export interface RelayRequest {
   readonly message: MessageSource;
 }
 
-export type RelayResult =
+export type RelayResult = RelayVerdict & {
+  /** As an operator would write it: who said so, or was asked last. */
+  readonly destination?: string;
+};
+
+export type RelayVerdict =
   /** The MTA has it; `text` is its reply without the codes, its queue id included, in printable ASCII. */
   | { readonly kind: 'accepted'; readonly text: string }
   /** The MTA's own 4xx or 5xx; its 421 as 451. Nothing was handed over. */
@@ -53,21 +64,20 @@ export interface Relay {
   /** Never rejects; settles within `timeoutMs`. */
   send(request: RelayRequest): Promise<RelayResult>;
   /**
-   * Would the MTA take this recipient? Asked by RCPT without a mail, remembered for a while. Never rejects; settles
-   * within 5 s.
+   * Would the MTA there take this recipient? Asked by RCPT without a mail, remembered for a while. Never rejects;
+   * settles within 5 s.
    */
-  probe(recipient: string): Promise<Probe>;
+  probe(recipient: string, to?: DestinationList): Promise<Probe>;
   /** Ends unused connections in a moment: no client is there who might send a mail. */
   rest(): void;
   /** Waits for the mails under way, then ends all sessions. Later mails are `unreachable`. */
   close(): Promise<void>;
 }
 
-export interface RelayOptions {
-  readonly target: MtaTarget;
-  /** Our EHLO name. */
-  readonly hostname: string;
-  /** At most so many to the MTA at once; further mails wait their turn. */
+export interface RelayOptions extends Pick<OpeningOptions, 'hostname' | 'names' | 'trusted'> {
+  /** Where mail goes that has no destination of its own. */
+  readonly destinations: DestinationList;
+  /** At most so many to each MTA at once; further mails wait their turn. */
   readonly connections: number;
   /** For one mail in all: turn, connection, envelope, message and reply. */
   readonly timeoutMs: number;
@@ -75,80 +85,177 @@ export interface RelayOptions {
   readonly idleMs?: number;
   /** A connection is ended after so many; 100 unless told. */
   readonly mailsPerConnection?: number;
+  /** A destination could not be reached, or ended its service, and the mail went on to the next. */
+  onDetour?(destination: string): void;
   /** For what an operator should know and no result says. */
   onError?(problem: string): void;
 }
 
 const probeMs = 5_000;
+/** Where there is another to try, an MTA has to answer to EHLO in less time than the mail has. */
+const detourMs = 5_000;
 const tellAgainMs = 60_000;
+const maxTold = 100;
 
 export function openRelay(options: RelayOptions): Relay {
   return new PooledRelay(options);
 }
 
+/** What a mail has for one destination. */
+interface Attempt {
+  readonly deadline: MailDeadline;
+  /** There is another to try. */
+  readonly hasAnother: boolean;
+}
+
 class PooledRelay implements Relay {
   readonly #options: RelayOptions;
-  readonly #pool: MtaPool;
+  readonly #ways: Ways;
   readonly #probes = new Probes({
-    ask: (recipient) => this.#ask(recipient),
+    ask: (recipient, to) => this.#ask(recipient, to),
     now: () => performance.now(),
-    onQuiet: (problem) =>
-      this.#options.onError?.(asciiText(`asked for a recipient, the local MTA did not answer: ${problem}`)),
+    onQuiet: (problem, { text }) => this.#tell(`asked for a recipient, ${text} did not answer: ${problem}`),
   });
+  readonly #toldAt = new Map<string, number>();
   #closed = false;
-  #toldAt = -Infinity;
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    this.#pool = new MtaPool({ idleMs: 2_000, mailsPerConnection: 100, ...options });
+    const report = (problem: string): void => this.#tellAtTimes(problem);
+    const pooled = { idleMs: 2_000, mailsPerConnection: 100, ...options, report };
+    this.#ways = new Ways({
+      open: (destination) => new MtaPool({ ...pooled, destination }),
+      now: () => performance.now(),
+    });
   }
 
   async send(request: RelayRequest): Promise<RelayResult> {
     const wrong = malformed(request);
     if (wrong) return { kind: 'refused', reply: wrong };
     if (this.#closed) return { kind: 'unreachable', problem: 'postern is stopping' };
+    const { to = this.#options.destinations, recipients } = request;
+    if (recipients.length > 1 && takesOneRecipient(to))
+      return { kind: 'unreachable', problem: `LMTP takes one recipient a mail, and this one has ${recipients.length}` };
     const deadline = new MailDeadline(this.#options.timeoutMs);
     try {
-      const turn = this.#pool.place(deadline);
-      if (turn !== undefined) await turn;
-      return await this.#sendInPlace(request, deadline);
-    } catch (error) {
-      this.#tellWrongProtocol(error);
-      return unreachable(error);
+      return await this.#sendTo(to, request, deadline);
     } finally {
       deadline.done();
     }
   }
 
-  /** No mail will get through until somebody reads this, so it is said by itself, but not with each of them. */
-  #tellWrongProtocol(error: unknown): void {
-    const now = performance.now();
-    if (!(error instanceof WrongProtocol) || now - this.#toldAt < tellAgainMs) return;
-    this.#toldAt = now;
-    this.#options.onError?.(asciiText(`the setting relay names no SMTP server: ${error.message}`));
+  /** One destination after the other, until one has judged the mail, or may have it. */
+  async #sendTo(list: DestinationList, request: RelayRequest, deadline: MailDeadline): Promise<RelayResult> {
+    const detours = new Detours();
+    for (let way = this.#ways.next(list); way !== undefined;) {
+      const hasAnother = this.#ways.hasAnother(list, detours.tried, way);
+      const outcome = await this.#sendBy(way, request, { deadline, hasAnother });
+      const { text: destination } = way.destination;
+      if (!mayGoElsewhere(outcome)) {
+        this.#ways.worked(way);
+        return { ...settled(outcome), destination };
+      }
+      this.#ways.failed(way);
+      detours.add(way, outcome);
+      const next = hasAnother && !deadline.isOver ? this.#ways.next(list, detours.tried) : undefined;
+      if (next === undefined) return { ...detours.settled(outcome), destination };
+      this.#detour(detours.lastProblem, way, next);
+      way = next;
+    }
+    throw new Error('a list without destinations');
   }
 
-  async probe(recipient: string): Promise<Probe> {
+  #detour(problem: string, { destination: { text } }: Way, next: Way): void {
+    this.#tell(`${problem}; mail goes to ${next.destination.text}`);
+    this.#options.onDetour?.(text);
+  }
+
+  async #sendBy(way: Way, request: RelayRequest, attempt: Attempt): Promise<RelayOutcome> {
+    try {
+      const turn = way.pool.place(attempt.deadline);
+      if (turn !== undefined) {
+        await turn;
+        if (attempt.hasAnother && this.#ways.isResting(way)) {
+          way.pool.release(undefined);
+          return { kind: 'unreachable', problem: 'it failed a moment ago', elsewhere: true };
+        }
+      }
+      return await this.#sendInPlace(way, request, attempt);
+    } catch (error) {
+      if (error instanceof WrongServer) this.#tellAtTimes(`${way.destination.text}: ${error.message}`);
+      return { kind: 'unreachable', problem: errorText(error), elsewhere: !(error instanceof AllBusy) };
+    }
+  }
+
+  async #sendInPlace({ pool }: Way, request: RelayRequest, { deadline, hasAnother }: Attempt): Promise<RelayOutcome> {
+    const maxMs = hasAnother ? detourMs : undefined;
+    let connection = pool.kept(deadline);
+    try {
+      connection ??= await pool.fresh(deadline, maxMs);
+      const outcome = await this.#handOver(connection, request);
+      if (outcome.kind !== 'stale') return outcome;
+      pool.retire(connection);
+      connection = await pool.fresh(deadline, maxMs);
+      return await this.#handOver(connection, request);
+    } finally {
+      pool.release(connection);
+    }
+  }
+
+  #handOver(connection: MtaConnection, request: RelayRequest): Promise<RelayOutcome> {
+    return handOver(connection, request, (problem) => this.#tell(problem));
+  }
+
+  #tell(problem: string): void {
+    this.#options.onError?.(asciiText(problem));
+  }
+
+  /** No mail will get through, or all are without TLS, until somebody reads this: but it is not said with each. */
+  #tellAtTimes(problem: string): void {
+    const now = performance.now();
+    if (now - (this.#toldAt.get(problem) ?? -Infinity) < tellAgainMs) return;
+    if (this.#toldAt.size >= maxTold) this.#toldAt.clear();
+    this.#toldAt.set(problem, now);
+    this.#tell(problem);
+  }
+
+  async probe(recipient: string, to = this.#options.destinations): Promise<Probe> {
     const impossible = malformed({ reversePath: '', recipients: [recipient] }) !== undefined;
     // An address that needs SMTPUTF8 is not asked for: its answer would hang on what else the MTA can do.
     if (impossible || /[^\x00-\x7f]/.test(recipient)) return { kind: 'unknown', problem: 'not an address to ask for' };
-    return this.#closed ? { kind: 'unknown', problem: 'postern is stopping' } : this.#probes.probe(recipient);
+    return this.#closed ? { kind: 'unknown', problem: 'postern is stopping' } : this.#probes.probe(recipient, to);
   }
 
-  /** Rejects with ConnectionLost when the MTA cannot be asked. */
-  async #ask(recipient: string): Promise<Probe> {
+  /** Rejects with ConnectionLost when no destination can be asked. */
+  async #ask(recipient: string, to: DestinationList): Promise<Probe> {
     const deadline = new MailDeadline(Math.min(this.#options.timeoutMs, probeMs));
+    const tried: Way[] = [];
+    let lost: unknown = new ConnectionLost('no destination');
     try {
-      const turn = this.#pool.place(deadline);
-      if (turn !== undefined) await turn;
-      return await this.#askInPlace(recipient, deadline);
+      for (let way = this.#ways.next(to); way !== undefined; way = this.#ways.next(to, tried)) {
+        try {
+          return await this.#askBy(way, recipient, { deadline, hasAnother: this.#ways.hasAnother(to, tried, way) });
+        } catch (error) {
+          lost = error;
+          tried.push(way);
+          if (deadline.isOver || error instanceof AllBusy) break;
+          this.#ways.failed(way);
+        }
+      }
+      throw lost;
     } finally {
       deadline.done();
     }
   }
 
-  async #askInPlace(recipient: string, deadline: MailDeadline): Promise<Probe> {
-    let connection = this.#pool.kept(deadline);
+  async #askBy(way: Way, recipient: string, attempt: Attempt): Promise<Probe> {
+    const turn = way.pool.place(attempt.deadline);
+    if (turn !== undefined) await turn;
+    return this.#askInPlace(way, recipient, attempt);
+  }
+
+  async #askInPlace({ pool }: Way, recipient: string, { deadline, hasAnother }: Attempt): Promise<Probe> {
+    let connection = pool.kept(deadline);
     try {
       // Under another client's name (XCLIENT) the MTA may refuse for the client's sake.
       if (connection && connection.impersonation !== '') connection.drop('a probe goes under our own name');
@@ -158,50 +265,58 @@ class PooledRelay implements Relay {
         if (probe && probe.kind !== 'unknown') return probe;
         connection.drop('it did not answer to a probe');
       }
-      connection = await this.#pool.fresh(deadline);
+      connection = await pool.fresh(deadline, hasAnother ? probeMs / 2 : undefined);
       return await askRecipient(connection, recipient);
     } finally {
-      this.#pool.release(connection);
+      pool.release(connection);
     }
   }
 
   rest(): void {
-    this.#pool.rest();
+    for (const pool of this.#ways.pools()) pool.rest();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#pool.close();
-  }
-
-  async #sendInPlace(request: RelayRequest, deadline: MailDeadline): Promise<RelayResult> {
-    let connection = this.#pool.kept(deadline);
-    try {
-      connection ??= await this.#pool.fresh(deadline);
-      let outcome = await this.#handOver(connection, request);
-      if (outcome.kind === 'stale') {
-        this.#pool.retire(connection);
-        connection = await this.#pool.fresh(deadline);
-        outcome = await this.#handOver(connection, request);
-      }
-      return settled(outcome);
-    } finally {
-      this.#pool.release(connection);
-    }
-  }
-
-  #handOver(connection: MtaConnection, request: RelayRequest): Promise<RelayOutcome> {
-    return handOver(connection, request, (problem) => this.#options.onError?.(asciiText(problem)));
+    await Promise.all(this.#ways.pools().map((pool) => pool.close()));
   }
 }
 
-/** A fresh connection is never stale; should it be, the mail is still with the client. */
-const settled = (outcome: RelayOutcome): RelayResult =>
-  outcome.kind === 'stale' || outcome.kind === 'unreachable'
-    ? unreachable(new ConnectionLost(outcome.problem))
-    : outcome;
+/** The destinations that a mail has tried in vain, and why. */
+class Detours {
+  readonly tried: Way[] = [];
+  readonly #problems: string[] = [];
 
-const unreachable = (error: unknown): RelayResult => ({
-  kind: 'unreachable',
-  problem: asciiText(errorText(error)),
-});
+  add(way: Way, outcome: RelayOutcome): void {
+    this.tried.push(way);
+    const problem = outcome.kind === 'refused' ? replyText(outcome.reply) : 'problem' in outcome ? outcome.problem : '';
+    this.#problems.push(`${way.destination.text}: ${problem}`);
+  }
+
+  get lastProblem(): string {
+    return this.#problems.at(-1) ?? '';
+  }
+
+  /** Where none is left: what the last one said; where it said nothing, why each could not be reached. */
+  settled(last: RelayOutcome): RelayVerdict {
+    const isSilent = last.kind === 'unreachable' && this.tried.length > 1;
+    return isSilent ? { kind: 'unreachable', problem: asciiText(this.#problems.join('; ')) } : settled(last);
+  }
+}
+
+/** The MTA does not have the mail, and has not judged it. */
+const mayGoElsewhere = (outcome: RelayOutcome): boolean =>
+  outcome.kind === 'stale' || ('elsewhere' in outcome && outcome.elsewhere);
+
+/** A fresh connection is never stale; should it be, the mail is still with the client. */
+function settled(outcome: RelayOutcome): RelayVerdict {
+  switch (outcome.kind) {
+    case 'stale':
+    case 'unreachable':
+      return { kind: 'unreachable', problem: asciiText(outcome.problem) };
+    case 'refused':
+      return { kind: 'refused', reply: outcome.reply };
+    default:
+      return outcome;
+  }
+}

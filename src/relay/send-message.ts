@@ -3,8 +3,8 @@
  * answer to its end. What the answer means is transaction.ts's business.
  */
 import { DotStuffer } from './dot-stuffing.js';
-import { ConnectionLost, type MtaConnection } from './mta-connection.js';
-import { mtaReplyText, type MtaReply } from './mta-reply.js';
+import { ConnectionLost, type MtaConnection } from './connection/mta-connection.js';
+import { mtaReplyText, type MtaReply } from './connection/mta-reply.js';
 
 /**
  * Parts in memory go out in one write; others as they come. Resolves with the one reply; rejects with ConnectionLost,

@@ -8,8 +8,8 @@ import { isTemporary, type Reply } from '../mail/reply.js';
 import { repeatableHelo, xclientCommand, xforwardCommands, type ClientIdentity } from './client-identity.js';
 import { mailCommand, rcptCommand, unsendable, type Envelope } from './envelope.js';
 import { judgeEnvelope, type Refusal } from './judgement.js';
-import { ConnectionLost, type MtaConnection } from './mta-connection.js';
-import { mtaReplyText, refusal, type MtaReply } from './mta-reply.js';
+import { ConnectionLost, type MtaConnection } from './connection/mta-connection.js';
+import { mtaReplyText, refusal, type MtaReply } from './connection/mta-reply.js';
 import { sendMessage } from './send-message.js';
 
 export interface RelayMail extends ClientIdentity, Envelope {
@@ -23,7 +23,8 @@ export type RelayOutcome =
   | Refusal
   /** A 5xx behind the message. */
   | { readonly kind: 'message refused'; readonly reply: Reply }
-  | { readonly kind: 'unreachable'; readonly problem: string }
+  /** `elsewhere`: the message had not been begun, so that another MTA may be tried. */
+  | { readonly kind: 'unreachable'; readonly problem: string; readonly elsewhere: boolean }
   /** A kept connection turned out to be dead before the MTA said a word to MAIL: a fresh one may be tried. */
   | { readonly kind: 'stale'; readonly problem: string };
 
@@ -44,6 +45,7 @@ class Handover {
   readonly #kept: boolean;
   /** How many replies the connection has heard when MAIL is answered. */
   #mailAnswered = Infinity;
+  #begun = false;
 
   constructor(connection: MtaConnection, mail: RelayMail, report: (problem: string) => void) {
     this.#connection = connection;
@@ -65,7 +67,10 @@ class Handover {
       const stopped = this.#stoppedBy(opening, replies);
       if (stopped) return stopped;
       const data = opening.isPipelined ? replies[opening.length] : (await connection.ask(['DATA']))[0];
-      return this.#refusedData(data) ?? this.#judgeMessage(await sendMessage(connection, withHead(this.#mail)));
+      const refused = this.#refusedData(data);
+      if (refused) return refused;
+      this.#begun = true;
+      return this.#judgeMessage(await sendMessage(connection, withHead(this.#mail)));
     } catch (error) {
       return this.#lost(error);
     }
@@ -76,7 +81,7 @@ class Handover {
     // Not the MTA's fault: the message could not be read. Without its end of data the mail does not exist.
     if (!(error instanceof ConnectionLost)) this.#connection.drop(`cannot read the message: ${problem}`);
     const isStale = this.#kept && this.#connection.heard < this.#mailAnswered; // MAIL has no answer
-    return { kind: isStale ? 'stale' : 'unreachable', problem };
+    return isStale ? { kind: 'stale', problem } : { kind: 'unreachable', problem, elsewhere: !this.#begun };
   }
 
   /**
@@ -94,7 +99,7 @@ class Handover {
     if (answer && answer.code !== 220) this.#report(`XCLIENT was answered ${mtaReplyText(answer)}`);
     connection.impersonation = answer?.code === 220 ? command : undefined;
     // Whatever it answered: its session may have started anew (XCLIENT_README), and an EHLO too many does no harm.
-    await connection.hello([this.#mail.helo].filter(repeatableHelo));
+    await connection.introduceAnew([this.#mail.helo].filter(repeatableHelo));
   }
 
   /**
@@ -180,7 +185,7 @@ class Handover {
     // RFC 5321 §4.3.2: 354 or a refusal. Whether an MTA that says 250 here waits for a message is anybody's guess.
     const ruling = refusal(answer);
     if (!ruling) throw this.#connection.drop('DATA was answered with success');
-    return { kind: 'refused', reply: ruling };
+    return { kind: 'refused', reply: ruling, elsewhere: answer?.code === 421 };
   }
 
   #judgeMessage([answer]: readonly MtaReply[]): RelayOutcome {

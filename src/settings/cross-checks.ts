@@ -2,9 +2,14 @@
  * What must hold between settings, or between a setting and the file it names; what one value must be is its kind's
  * business.
  */
+import { networkInterfaces } from 'node:os';
 import { errorText } from '../mail/error-text.js';
-import { contains, type Ip, parseIp } from '../mail/ip.js';
-import type { RelayEndpoint } from '../relay/destination/destination.js';
+import {
+  type DestinationList,
+  everyDestination,
+  isLoopback,
+  type RelayEndpoint,
+} from '../relay/destination/destination.js';
 import type { ListenEndpoint } from './mail-kinds.js';
 import type { SettingName, Settings } from './schema.js';
 import type { Result } from '../mail/result.js';
@@ -42,15 +47,13 @@ export const crossChecks: readonly CrossCheck[] = [
   },
   readable('tls_cert', /-----BEGIN [A-Z ]*CERTIFICATE-----/, 'a certificate in PEM form'),
   readable('tls_key', /-----BEGIN [A-Z ]*PRIVATE KEY-----/, 'a private key in PEM form'),
+  readable('relay_ca', /-----BEGIN [A-Z ]*CERTIFICATE-----/, 'certificates in PEM form'),
   readable('dns_zone'),
   readable('plugins'),
   {
     name: 'relay',
     beside: ['listen'],
-    problem: ({ relay, listen }) =>
-      listen.some((at) => isSameSocket(at, relay))
-        ? 'must not be where postern itself listens: mail would go round for ever'
-        : undefined,
+    problem: ({ relay, listen }) => ownDestination(relay, listen),
   },
   {
     name: 'relay_networks',
@@ -63,7 +66,11 @@ export const crossChecks: readonly CrossCheck[] = [
 ];
 
 /** The file must be there for us to read, and, where a pattern is given, hold that. */
-function readable(name: 'tls_cert' | 'tls_key' | 'dns_zone' | 'plugins', content?: RegExp, what = ''): CrossCheck {
+function readable(
+  name: 'tls_cert' | 'tls_key' | 'relay_ca' | 'dns_zone' | 'plugins',
+  content?: RegExp,
+  what = '',
+): CrossCheck {
   return {
     name,
     beside: [],
@@ -93,14 +100,19 @@ function isFolder(path: string, readFile: ReadFile): boolean {
   return !file.ok && file.problem === 'EISDIR';
 }
 
-const loopback4 = { base: { family: 4, words: [0x7f000000], text: '127.0.0.0' }, prefix: 8 } as const;
-
-function isSameSocket(at: ListenEndpoint, relay: RelayEndpoint): boolean {
-  if (at.kind === 'fd' || relay.kind === 'unix' || at.port !== relay.port) return false;
-  return at.kind === 'any' ? isLoopback(relay.host) : at.host === relay.host;
+/** A whole clause where one of the destinations is ourselves, by its address. */
+export function ownDestination(list: DestinationList, listen: readonly ListenEndpoint[]): string | undefined {
+  const own = everyDestination(list).find((one) => listen.some((at) => isSameSocket(at, one.at)));
+  if (own === undefined) return undefined;
+  const which = own.text === list.text ? '' : `, as ${own.text} is`;
+  return `must not be where postern itself listens${which}: mail would go round for ever`;
 }
 
-function isLoopback(host: string): boolean {
-  const ip: Ip | undefined = parseIp(host);
-  return host === 'localhost' || ip?.text === '::1' || (ip !== undefined && contains(loopback4, ip));
+function isSameSocket(at: ListenEndpoint, there: RelayEndpoint): boolean {
+  if (at.kind === 'fd' || there.kind === 'unix' || at.port !== there.port) return false;
+  const isAny = at.kind === 'any' || at.host === '0.0.0.0' || at.host === '::';
+  return isAny ? isOfThisMachine(there.host) : at.host === there.host;
 }
+
+const isOfThisMachine = (host: string): boolean =>
+  isLoopback(host) || Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === host));

@@ -6,7 +6,7 @@ import { type Address, parseAddress } from '../mail/address.js';
 import { parseDomain } from '../mail/domain.js';
 import { hidden, withoutPasswords } from '../mail/secret.js';
 import { type Network, parseIp, parseNetwork } from '../mail/ip.js';
-import type { RelayEndpoint } from '../relay/destination/destination.js';
+import { destinationForms, type DestinationList, readDestinations } from '../relay/destination/destination.js';
 import { listOf, valueKind, type ValueKind } from './value-kind.js';
 
 /** Where to listen. Port 0 lets the system choose one. */
@@ -91,24 +91,13 @@ export const metricsEndpoint: ValueKind<ListenEndpoint> = valueKind(
   writeListenEndpoint,
 );
 
-function readRelayEndpoint(text: string): RelayEndpoint | undefined {
-  if (text.startsWith('unix:')) return text.startsWith('unix:/') ? { kind: 'unix', path: text.slice(5) } : undefined;
-  const at = text.startsWith('fd:') ? undefined : readHostPort(text);
-  return at && at.host !== '' && at.port > 0 ? { kind: 'tcp', ...at } : undefined;
-}
-
-/** `host:port`, `[v6]:port`, `unix:/path`. */
-export const relayEndpoint: ValueKind<RelayEndpoint> = valueKind(
-  'ENDPOINT',
-  'host:port, [v6]:port or unix:/path',
-  readRelayEndpoint,
-  writeRelayEndpoint,
-);
-
-/** As the operator would write it: `127.0.0.1:10025`, `unix:/run/mta`. */
-export function writeRelayEndpoint(at: RelayEndpoint): string {
-  return at.kind === 'unix' ? `unix:${at.path}` : writeHostPort(at);
-}
+/** As in a domain's file `relay`, in one line. */
+export const destinations: ValueKind<DestinationList> = {
+  label: 'DESTINATIONS',
+  right: `a list of destinations, with a comma where they share the load and ; before the next to try, where each is ${destinationForms}`,
+  parse: readDestinations,
+  write: ({ text }) => text,
+};
 
 /** `host:port`, `[v6]:port`: an address of its own, for the page checks by which it is asked for. */
 export const webEndpoint: ValueKind<{ readonly host: string; readonly port: number }> = valueKind(

@@ -12,12 +12,13 @@ import { headlineOf } from '../mail/shown/headline.js';
 import { type Reply, isTemporary, localProblem, reply, replyText } from '../mail/reply.js';
 import { asciiText } from '../mail/text.js';
 import type { Rejection } from '../mail/verdict.js';
+import type { DestinationList } from '../relay/destination/destination.js';
 import { queueIdOf } from '../relay/queue-id.js';
 import type { RelayRequest, RelayResult } from '../relay/relay.js';
 import { MailEdits } from './mail-edits.js';
-import { recipientsToRelay } from './new-recipients.js';
+import { type RelayRecipients, recipientsToRelay } from './recipients/new-recipients.js';
 import type { IncomingMessage, IncomingProblem } from './message/incoming.js';
-import { destinationText, type Disposition, mailLine, type RelayedAs } from './journal-lines.js';
+import { type Disposition, mailLine, type RelayedAs } from './journal-lines.js';
 import type { Services } from './services.js';
 import type { SessionPlugins } from './session-plugins.js';
 import { type TlsFacts, tlsLogText } from './tls-facts.js';
@@ -249,7 +250,7 @@ function relayFrom(clientName: ClientName, mail: ReadMail): Eventual<Disposition
   return after(recipientsToRelay(mail), (known) => {
     switch (known.kind) {
       case 'recipients':
-        return relayTo(known.recipients, clientName, mail);
+        return relayTo(known, clientName, mail);
       case 'nobody':
         return archive(mail, nobodyLeft(known.plugin));
       case 'unknown':
@@ -266,12 +267,15 @@ const nobodyLeft = (plugin: string): Objection => {
   };
 };
 
-function relayTo(recipients: readonly string[], clientName: ClientName, mail: ReadMail): Eventual<Disposition> {
+type KnownRecipients = Extract<RelayRecipients, { readonly kind: 'recipients' }>;
+
+function relayTo({ recipients, to }: KnownRecipients, clientName: ClientName, mail: ReadMail): Eventual<Disposition> {
   const { transaction, services, session, edits } = mail;
   const [only, ...others] = transaction.recipients;
   const { reversePath = transaction.sender.reversePath, body } = transaction.rewritten;
   const since = performance.now();
   const request: RelayRequest = {
+    to,
     clientIp: session.clientIp,
     clientName: clientName.kind === 'confirmed' ? clientName.name : '',
     helo: session.helo,
@@ -289,7 +293,7 @@ function relayTo(recipients: readonly string[], clientName: ClientName, mail: Re
     message: edits.relayed(),
   };
   return after(services.relay.send(request), (result) => {
-    const relayed = relayedAs(result, performance.now() - since, services);
+    const relayed = relayedAs(result, performance.now() - since, to);
     services.metrics.relayed(relayed.destination, relayEnd(result), relayed.ms / 1000);
     if (result.kind === 'accepted') tellRelayed(mail, result.text, relayed);
     if (result.kind !== 'message refused') return relayDisposition(result, relayed, services);
@@ -315,9 +319,9 @@ function relayEnd(result: RelayResult): 'accepted' | 'refused' | 'deferred' | 'u
   }
 }
 
-const relayedAs = (result: RelayResult, ms: number, { settings }: Services): RelayedAs => ({
+const relayedAs = (result: RelayResult, ms: number, to: DestinationList): RelayedAs => ({
   ms,
-  destination: destinationText(settings),
+  destination: result.destination ?? to.text,
   queue: result.kind === 'accepted' ? queueIdOf(result.text) : undefined,
   refused: result.kind === 'partly' ? result.refused : undefined,
 });
@@ -398,7 +402,7 @@ const pointsText = (all: SmtpTransaction['points']): string | undefined =>
   all.length === 0 ? undefined : all.map(({ plugin, points, log }) => `${plugin} ${points} (${log})`).join(', ');
 
 function logDisposition({ transaction, services, session, message, tls }: ReadMail, disposition: Disposition): void {
-  const { verdict, plugin, reason } = disposition;
+  const { verdict, plugin, reason, relayed } = disposition;
   // Made at once: an object that is put together key by key costs more than the rest of the line.
   const line: Record<string, unknown> = {
     ip: session.clientIp.text,
@@ -414,6 +418,7 @@ function logDisposition({ transaction, services, session, message, tls }: ReadMa
     plugin,
     reason,
     pardoned: transaction.pardoned,
+    destination: relayed?.destination,
     score: transaction.score,
     points: pointsText(transaction.points),
     reply: replyText(disposition.reply),

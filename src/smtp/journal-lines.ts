@@ -8,7 +8,6 @@ import type { Header } from '../mail/header.js';
 import { isoTime } from '../lines/iso-time.js';
 import { type Reply, isTemporary, replyText } from '../mail/reply.js';
 import { headlineOf } from '../mail/shown/headline.js';
-import type { Settings } from '../settings/settings.js';
 import { type TlsFacts, tlsLogText } from './tls-facts.js';
 import type { SmtpTransaction } from './transaction.js';
 
@@ -148,9 +147,3 @@ export function verdictAt(stage: JournalStage, answer: Reply): JournalVerdict {
   if (stage !== 'rcpt' && stage !== 'data') return 'turned away';
   return isTemporary(answer) ? 'deferred' : 'refused';
 }
-
-/** Where accepted mail goes, as the settings write it. */
-export const destinationText = ({ relay }: Pick<Settings, 'relay'>): string =>
-  relay.kind === 'unix'
-    ? `unix:${relay.path}`
-    : `${relay.host.includes(':') ? `[${relay.host}]` : relay.host}:${relay.port}`;

@@ -28,7 +28,7 @@ import { printable } from '../mail/text.js';
 import type { Verdict } from '../mail/verdict.js';
 import { BrokenMarker } from '../srv/srv.js';
 import { type AboutTransaction, turnedAwayLine, verdictAt } from './journal-lines.js';
-import type { RecipientJudgement } from './recipient-judgement.js';
+import type { RecipientJudgement } from './recipients/recipient-judgement.js';
 import type { Services } from './services.js';
 import type { TlsFacts } from './tls-facts.js';
 import { maxSaid, sayingsOf, type SmtpTransaction, wordOf } from './transaction.js';

@@ -10,12 +10,15 @@ import { type Eventual, after } from '../mail/eventual.js';
 import { type Ip, inAny } from '../mail/ip.js';
 import { type Reply, closing, isTemporary, localProblem, reply } from '../mail/reply.js';
 import type { AwayReason } from '../metrics/gate.js';
+import type { Probe } from '../relay/asking/probe.js';
+import type { DestinationList } from '../relay/destination/destination.js';
 import type { Command } from './command/command.js';
+import { destinationsOf, isFull } from './recipients/destinations.js';
 import { dispose } from './dispose.js';
 import type { AboutTransaction } from './journal-lines.js';
 import { IncomingMessage } from './message/incoming.js';
 import { readMailParameters } from './command/mail-parameters.js';
-import { RecipientJudgement } from './recipient-judgement.js';
+import { RecipientJudgement } from './recipients/recipient-judgement.js';
 import type { Services } from './services.js';
 import { type Client, SessionPlugins } from './session-plugins.js';
 import type { TlsFacts } from './tls-facts.js';
@@ -230,6 +233,7 @@ export class SmtpSession {
     if (address === undefined) return this.#add(transaction, this.#postmaster(), 'postmaster', '');
     if (needsSmtpUtf8(address) && !transaction.sender.smtpUtf8)
       return no(reply(553, '5.6.7', 'Non-ASCII recipient address without SMTPUTF8'));
+    if (this.#relaying && isFull(transaction, address.text, this.#services.settings.relay)) return no(otherTransaction);
     if (this.#relaying) return this.#add(transaction, address, 'relay', '');
     return this.#local(transaction, address);
   }
@@ -245,16 +249,20 @@ export class SmtpSession {
    * A recipient that is not of a hosted domain is refused at once, whatever the whitelists say: never an open relay.
    */
   #local(transaction: SmtpTransaction, address: Address): Eventual<Reply> {
+    const services = this.#services;
+    let to: DestinationList;
     try {
-      if (!this.#services.srv.isHosted(address.domain)) return this.#relayingDenied(transaction, address);
+      if (!services.srv.isHosted(address.domain)) return this.#relayingDenied(transaction, address);
+      to = destinationsOf(address.domain, services);
     } catch (error) {
       return this.#plugins.broken(error, 'rcpt', { transaction, recipient: address });
     }
-    if (transaction.kind !== undefined && transaction.domain !== address.domain)
+    const isOther = transaction.kind !== undefined && transaction.domain !== address.domain;
+    if (isOther || isFull(transaction, address.text, to))
       return this.#declined('rcpt', otherTransaction, { transaction, recipient: address });
     const known = this.#services.refusals.recall(address.text);
     if (known) return this.#refusedByMta(transaction, address, known);
-    return this.#judged(transaction, address);
+    return this.#judged(transaction, address, to);
   }
 
   #relayingDenied(transaction: SmtpTransaction, recipient: Address): Reply {
@@ -292,8 +300,9 @@ export class SmtpSession {
     this.#message = undefined;
   }
 
-  #judged(transaction: SmtpTransaction, address: Address): Eventual<Reply> {
-    const judgement = new RecipientJudgement(transaction, address, () => this.#services.relay.probe(address.text));
+  #judged(transaction: SmtpTransaction, address: Address, to: DestinationList): Eventual<Reply> {
+    const ask = (): Promise<Probe> => this.#services.relay.probe(address.text, to);
+    const judgement = new RecipientJudgement(transaction, address, ask);
     return after(this.#plugins.atRcpt(transaction, judgement), (stopped) => {
       if (stopped) return stopped;
       const { objection } = judgement;

@@ -27,6 +27,8 @@ export interface MarkerLintOptions {
   readonly shippedLists?: ReadonlyMap<string, string>;
   /** It says what is wrong with the lines of a domain's file `expire`. */
   readonly expiryProblem: (lines: readonly string[]) => string | undefined;
+  /** It says what is wrong with the text of a domain's file `relay`. */
+  readonly relayProblem: (text: string) => string | undefined;
   /** It guesses which of the known words was meant by one that is none of them. */
   readonly nearest: (word: string, known: readonly string[]) => string | undefined;
   /** It tells whether the user that postern runs as may read it, and enter it if it is a folder. */
@@ -99,13 +101,14 @@ class MarkerLint {
   *#domain(domain: string): Generator<MarkerFinding> {
     const { checks } = this.#options;
     const lists = checks.flatMap(({ list }) => list ?? []);
-    const known = ['users', 'checks', 'expire', 'blacklisted', 'whitelisted', ...lists];
+    const known = ['users', 'checks', 'expire', 'relay', 'blacklisted', 'whitelisted', ...lists];
     const names = yield* this.#names(domain);
     this.counts.domains++;
     for (const name of names) {
       const path = `${domain}/${name}`;
       if (lists.includes(name)) yield* this.#list(path, checks.find(({ list }) => list === name)?.listProblems);
       else if (name === 'expire') yield* this.#expiry(path);
+      else if (name === 'relay') yield* this.#relay(path);
       else if (!known.includes(name) && !name.startsWith('.')) yield { path, problem: this.#unlisted(name, known) };
     }
     yield* this.#users(`${domain}/users`);
@@ -193,6 +196,14 @@ class MarkerLint {
     if (!stats.isFile()) return yield { path, problem: `must be a file: ${kept}` };
     const problem = this.#options.expiryProblem(linesIn(this.#text(path) ?? ''));
     if (problem !== undefined) yield { path, problem: `${problem}; ${kept}` };
+  }
+
+  *#relay(path: string): Generator<MarkerFinding> {
+    const stats = yield* this.#look(path);
+    const deferred = 'the mail of the domain is deferred';
+    if (!stats?.isFile()) return yield { path, problem: `must be a file: ${deferred}` };
+    const problem = this.#options.relayProblem(this.#text(path) ?? '');
+    if (problem !== undefined) yield { path, problem: `${problem}; until this is mended ${deferred}` };
   }
 
   *#lists(scope: string, there?: readonly string[]): Generator<MarkerFinding> {

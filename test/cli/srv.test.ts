@@ -122,8 +122,9 @@ test('explain names the markers in order, and the one that decides', async () =>
       .split('\n')
       .map((row) => row.replace(/ {2,}/g, ' | '));
   const first = await rows();
-  assert.deepEqual(first.slice(0, 3), [
+  assert.deepEqual(first.slice(0, 4), [
     'domain | example.com/ | hosted',
+    'destination | - | as the setting relay has it',
     'recipient | example.com/users/valid/alice | accepted',
     'check date | example.com/checks/date | on',
   ]);
@@ -142,6 +143,16 @@ test('explain names the markers in order, and the one that decides', async () =>
     /^example\.com\/whitelisted\/recipients\/bob decides/m,
   );
   assert.match((await srv('explain', 'a@elsewhere.example')).stdout, /not hosted: 550 5\.7\.1 Relaying denied/);
+  mx.touch('example.com/relay=192.0.2.7, 192.0.2.8\nlmtp:unix:/run/lmtp # at night\n');
+  assert.equal((await rows())[1], 'destination | example.com/relay | 192.0.2.7:25, 192.0.2.8:25; lmtp:unix:/run/lmtp');
+  mx.touch('example.com/relay=to the left\n');
+  const broken = await rows();
+  assert.match(
+    broken[1] ?? '',
+    /^destination \| example\.com\/relay \| all mail is deferred until it is mended: .*"the" must be/,
+  );
+  assert.equal(broken.at(-1), 'example.com/relay decides: 451, whatever else there is.');
+  mx.remove('example.com/relay');
 });
 
 test('lint: what is made by hand can be wrong, the example tree is not', async () => {

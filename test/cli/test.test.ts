@@ -28,8 +28,7 @@ after(() => mx.close());
 
 const settings = (): string[] => {
   const { srv, spam, state, relay, dns_zone, hostname, plugins } = mx.listener.services.settings;
-  const at = relay.kind === 'tcp' ? `${relay.host}:${relay.port}` : '';
-  return Object.entries({ srv, spam, state, relay: at, dns_zone, hostname, plugins }).map(
+  return Object.entries({ srv, spam, state, relay: relay.text, dns_zone, hostname, plugins }).map(
     ([name, text]) => `--${name}=${text}`,
   );
 };

@@ -8,7 +8,7 @@ import { replyText } from '../../src/mail/reply.js';
 import type { RelayResult } from '../../src/relay/relay.js';
 import { request } from './support/requests.js';
 import { close, reset, silence, type Answer, type Verb } from './support/scripted-mta.js';
-import { usual, withRelay } from './support/with-relay.js';
+import { destinations, usual, withRelay } from './support/with-relay.js';
 
 const told = (result: RelayResult): string => ('reply' in result ? replyText(result.reply) : result.kind);
 
@@ -105,8 +105,8 @@ test('an MTA that comes back gets the next mail', async () => {
 });
 
 test('a name that does not resolve is unreachable', async () => {
-  const target = { host: 'nowhere.invalid', port: 25 };
-  await withRelay({ relay: { target, timeoutMs: 6_000 } }, async ({ relay }) => {
+  const nowhere = destinations('nowhere.invalid:25');
+  await withRelay({ relay: { destinations: nowhere, timeoutMs: 6_000 } }, async ({ relay }) => {
     assert.equal(told(await relay.send(request())), 'unreachable');
   });
 });

@@ -95,7 +95,8 @@ test('a message that cannot be read to its end does not exist for the MTA', asyn
       },
     };
     const result = await relay.send(request({ message }));
-    assert.deepEqual(result, { kind: 'unreachable', problem: 'EIO: broken disk' });
+    const destination = `127.0.0.1:${mta.port}`;
+    assert.deepEqual(result, { kind: 'unreachable', problem: 'EIO: broken disk', destination });
     assert.equal((await relay.send(request())).kind, 'accepted');
     assert.equal(mta.messages.length, 1);
   });

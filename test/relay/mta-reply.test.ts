@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { replyText } from '../../src/mail/reply.js';
-import { ehloExtensions, parseMtaReply, refusal } from '../../src/relay/mta-reply.js';
+import { ehloExtensions, parseMtaReply, refusal } from '../../src/relay/connection/mta-reply.js';
 
 const texts: readonly (readonly [string, string, string | undefined])[] = [
   ['a 5xx is passed on as it is', '550 5.1.1 <x@example.com>: User unknown', '550 5.1.1 <x@example.com>: User unknown'],

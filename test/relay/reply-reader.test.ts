@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ReplyReader } from '../../src/relay/reply-reader.js';
+import { ReplyReader } from '../../src/relay/connection/reply-reader.js';
 
 function repliesOf(pieces: readonly string[]): { readonly replies: string[]; readonly reader: ReplyReader } {
   const reader = new ReplyReader();

@@ -53,8 +53,14 @@ describe('a value is read as what it is', () => {
         { kind: 'tcp', host: 'mx.example.org', port: 587 },
       ],
     ],
-    ['relay', 'unix:/run/mta', { kind: 'unix', path: '/run/mta' }],
-    ['relay', 'localhost:10025', { kind: 'tcp', host: 'localhost', port: 10025 }],
+    [
+      'relay',
+      'unix:/run/mta',
+      {
+        ranks: [[{ protocol: 'smtp', at: { kind: 'unix', path: '/run/mta' }, tls: 'no', text: 'unix:/run/mta' }]],
+        text: 'unix:/run/mta',
+      },
+    ],
     ['max_size', '1048576', 1048576],
     ['max_size', '64k', 65536],
     ['max_size', '25M', 25 * 1024 ** 2],
@@ -128,7 +134,14 @@ describe('a bad value of any setting is named with its place, the value, and wha
       ['127.0.0.1:0', /host:port/],
       ['unix:run', /unix:\/path/],
       ['fd:3', /host:port/],
-      ['mta', /host:port/],
+      ['10025', /host:port/],
+      ['a.example b.example', /"b\.example" must be tls=no, tls=may or tls=must; a comma/],
+      ['a.example; a.example:25', /each destination once/],
+      ['unix:/run/a tls=must', /without TLS/],
+    ],
+    relay_ca: [
+      ['/absent', /can be read \(ENOENT\)/],
+      ['/x', /certificates in PEM form/],
     ],
     relay_connections: [['0', /whole number from 1/]],
     relay_mails_per_connection: [['0', /whole number from 1/]],
@@ -290,6 +303,13 @@ describe('settings against each other', () => {
       'the relay is ourselves',
       ['--relay=localhost:25'],
       ['--relay: relay = localhost:25: must not be where postern itself listens: mail would go round for ever'],
+    ],
+    [
+      'one of several is ourselves',
+      ['--relay=192.0.2.7, 127.0.0.9; a.example'],
+      [
+        '--relay: relay = 192.0.2.7, 127.0.0.9; a.example: must not be where postern itself listens, as 127.0.0.9:25 is: mail would go round for ever',
+      ],
     ],
     [
       'the relay is one of our sockets',
@@ -464,7 +484,7 @@ describe('print-config', () => {
     fc.array(item, { maxLength: 4 }).map((items) => items.join(' '));
   const texts: Readonly<Partial<Record<SettingName, fc.Arbitrary<string>>>> = {
     listen: list(fc.oneof(endpoint, fc.constantFrom('*:25', ':0', 'fd:3'))),
-    relay: fc.oneof(endpoint, fc.constant('unix:/run/a b')),
+    relay: fc.oneof(endpoint, fc.constantFrom('unix:/run/a', 'a.example, lmtp:unix:/b; [::1] tls=must')),
     srv: fc.string({ unit: 'grapheme', minLength: 1 }),
     spam: fc.string({ unit: 'binary' }),
     max_size: amount(',k,m,g,K'),

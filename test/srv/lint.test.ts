@@ -31,6 +31,7 @@ const found = (root: string, options: Partial<MarkerLintOptions> = {}): string[]
         { name: 'late' },
       ],
       expiryProblem: (lines) => (lines.join() === '90d' ? undefined : 'is wrong'),
+      relayProblem: (text) => (text.trim() === '192.0.2.7' ? undefined : 'is wrong'),
       nearest,
       mayRead: () => true,
       ...options,
@@ -52,6 +53,7 @@ const table: readonly (readonly [what: string, markers: readonly string[], findi
       'd.example/checks/all=LOG\n',
       'd.example/checks/dnsbl=log # for now',
       'd.example/expire=90d # three months\n\n',
+      'd.example/relay=192.0.2.7\n',
       'd.example/zones=# none yet\nbl.example\n',
       'd.example/blacklisted/ips/2001:db8::_32',
       'd.example/blacklisted/hosts/mail.x.example',
@@ -177,6 +179,26 @@ const table: readonly (readonly [what: string, markers: readonly string[], findi
     'a time to keep mails that is a folder',
     ['d.example/expire/'],
     'd.example/expire: must be a file: no mail of the domain is too old until this is mended',
+  ],
+  [
+    'a file of destinations that makes no sense',
+    ['d.example/relay=somewhere'],
+    'd.example/relay: is wrong; until this is mended the mail of the domain is deferred',
+  ],
+  [
+    'an empty one',
+    ['d.example/relay'],
+    'd.example/relay: is wrong; until this is mended the mail of the domain is deferred',
+  ],
+  [
+    'a folder of destinations',
+    ['d.example/relay/'],
+    'd.example/relay: must be a file: the mail of the domain is deferred',
+  ],
+  [
+    'destinations of all domains',
+    ['_global_/relay=192.0.2.7'],
+    '_global_/relay: means nothing here: there are blacklisted, whitelisted',
   ],
   ['a list without lines', ['d.example/zones=# nothing\n'], 'd.example/zones: holds no zone'],
   [

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { replyText } from '../../src/mail/reply.js';
+import { destinations } from '../relay/support/with-relay.js';
 import { openRelay, type Relay, type RelayResult } from '../../src/relay/relay.js';
 import { startSink } from '../../src/trial/sink.js';
 import { inMemory, request, spooled, text } from '../relay/support/requests.js';
@@ -21,7 +22,7 @@ async function withSink(run: (trial: Trial) => Promise<void>): Promise<void> {
   const log: string[] = [];
   const sink = await startSink({ host: '127.0.0.1', port: 0, dir, log: (line) => log.push(line) });
   const relay = openRelay({
-    target: { host: '127.0.0.1', port: sink.port },
+    destinations: destinations(`127.0.0.1:${sink.port}`),
     hostname: 'postern.example',
     connections: 4,
     timeoutMs: 5_000,

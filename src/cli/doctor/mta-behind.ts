@@ -1,29 +1,66 @@
 /**
- * The local MTA: does it answer, does it learn who the client is, and does it refuse what is not ours? Nearly every
+ * The MTAs behind: does each answer, does it learn who the client is, and does it refuse what is not ours? Nearly every
  * MTA trusts 127.0.0.1. It is asked by RCPT and RSET alone, and gets no mail.
  */
 import { randomBytes } from 'node:crypto';
 import { noAddress } from '../../mail/ip.js';
 import { type Interview, interview } from '../../relay/asking/interview.js';
-import { mtaReplyText, type MtaReply } from '../../relay/mta-reply.js';
-import { writeRelayEndpoint } from '../../settings/mail-kinds.js';
-import { targetOf } from '../wire.js';
+import { mtaReplyText, type MtaReply } from '../../relay/connection/mta-reply.js';
+import { type Destination, everyDestination } from '../../relay/destination/destination.js';
+import { ownDestination } from '../../settings/cross-checks.js';
+import { BrokenMarker } from '../../srv/srv.js';
+import { openingOf } from '../relay/relaying.js';
 import { type Diagnoses, type Diagnosis, type Examined, failing, good, note, warning } from './diagnosis.js';
 
 /** Refusals slow an MTA down for its other clients as well, and what it says of ten domains it says of all. */
 const maxDomains = 10;
 const interviewMs = 15_000;
 
-export async function* examineRelay({ settings, srv, domains }: Examined): Diagnoses {
+export async function* examineRelay(examined: Examined): Diagnoses {
+  const behind = new Map(everyDestination(examined.settings.relay).map((one) => [one.text, usual(one)]));
+  yield* addDomains(behind, examined);
+  for (const one of behind.values()) yield* examineMta(one, examined);
+}
+
+/** A destination, and whose mail goes there. */
+interface MtaBehind {
+  readonly destination: Destination;
+  readonly domains: string[];
+}
+
+const usual = (destination: Destination): MtaBehind => ({ destination, domains: [] });
+
+/** Adds the domains to their destinations. What their own files say of ourselves, or what makes no sense, is told. */
+function* addDomains(behind: Map<string, MtaBehind>, { settings, srv, domains }: Examined): Generator<Diagnosis> {
+  for (const domain of domains) {
+    try {
+      const list = srv.destinations(domain) ?? settings.relay;
+      const own = ownDestination(list, settings.listen);
+      if (own !== undefined && list !== settings.relay)
+        yield failing('relay', `${settings.srv}/${domain}/relay ${own}`, 'name the MTA behind in it');
+      for (const one of everyDestination(list)) {
+        const known = behind.get(one.text) ?? usual(one);
+        known.domains.push(domain);
+        behind.set(one.text, known);
+      }
+    } catch (error) {
+      if (!(error instanceof BrokenMarker)) throw error;
+      yield failing('relay', error.message, `mend it: until then the mail of ${domain} is deferred`);
+    }
+  }
+}
+
+async function* examineMta({ destination, domains }: MtaBehind, { settings, resolver, srv }: Examined): Diagnoses {
   const asked = domains.slice(0, maxDomains);
-  const where = writeRelayEndpoint(settings.relay);
+  const where = destination.text;
+  const timeoutMs = Math.min(settings.relay_timeout, interviewMs);
+  const opening = { ...openingOf(settings, resolver), destination, timeoutMs };
   let isFirst = true;
   for (const domain of asked.length > 0 ? asked : [undefined]) {
     const questions =
       domain === undefined ? [foreign] : [...(isFirst ? [foreign] : []), unknownUser(domain), routed(domain)];
     const recipients = questions.map(({ recipient }) => recipient);
-    const timeoutMs = Math.min(settings.relay_timeout, interviewMs);
-    const heard = await interview({ target: targetOf(settings), hostname: settings.hostname, timeoutMs, recipients });
+    const heard = await interview({ ...opening, recipients });
     if (!heard.ok) {
       yield failing(
         'relay',
@@ -41,20 +78,12 @@ export async function* examineRelay({ settings, srv, domains }: Examined): Diagn
   if (asked.length < domains.length)
     yield note(
       'relay',
-      `it was asked about ${asked.length} of ${domains.length} domains`,
+      `${where} was asked about ${asked.length} of ${domains.length} domains`,
       'postern doctor DOMAIN asks about another',
     );
 }
 
 function* offers(where: string, { greeting, extensions }: Interview, maxSize: number): Generator<Diagnosis> {
-  if (greeting.endsWith('ESMTP postern')) {
-    yield failing(
-      'relay',
-      `${where} is postern itself: mail would go round and round`,
-      'set relay to the MTA behind it',
-    );
-    return;
-  }
   const name = greeting === '' ? where : `${where} (${greeting})`;
   const size = Number(/^\d+$/.exec(extensions.get('SIZE') ?? '')?.[0] ?? 0);
   if (extensions.has('XFORWARD') || extensions.has('XCLIENT'))

@@ -7,10 +7,13 @@ import { errorText } from '../../mail/error-text.js';
 import { GateMetrics } from '../../metrics/gate.js';
 import type { Snapshot } from '../../metrics/registry.js';
 import { mtaProblem } from '../../relay/asking/probe.js';
+import { everyDestination } from '../../relay/destination/destination.js';
 import type { Settings } from '../../settings/settings.js';
-import { writeListenEndpoint, writeRelayEndpoint } from '../../settings/mail-kinds.js';
+import { writeListenEndpoint } from '../../settings/mail-kinds.js';
+import { openingOf } from '../relay/relaying.js';
 import { type ReplacedFor, replacedFor } from '../service/workers.js';
 import { type DiskReport, DiskWatch } from './disk-watch.js';
+import { makeResolver } from '../wire.js';
 import { addBuildInfo, addProcessNumbers } from './process-numbers.js';
 import { MetricsPort } from './server.js';
 import { WorkersNumbers } from './workers-numbers.js';
@@ -122,18 +125,29 @@ export class GateMonitor {
     return [...(this.#parts.isServing() ? [] : ['no worker takes mail']), ...(disk?.problems ?? []), ...mta];
   }
 
+  /** One of several is enough: mail goes there meanwhile. */
   async #mtaProblem(): Promise<readonly string[]> {
-    const { relay, hostname } = this.#parts.settings();
     const now = performance.now();
-    if (this.#mta === undefined || now - this.#mta.askedAt > mtaGoodMs) {
-      const target = relay.kind === 'unix' ? { path: relay.path } : { host: relay.host, port: relay.port };
-      this.#mta = { askedAt: now, problem: mtaProblem(target, hostname, mtaWithinMs) };
-    }
+    if (this.#mta === undefined || now - this.#mta.askedAt > mtaGoodMs)
+      this.#mta = { askedAt: now, problem: mtaProblems(this.#parts.settings()) };
     const asked = this.#mta;
     const problem = await asked.problem;
     if (problem === undefined) return [];
     // It may be back the next moment: it is asked again by the next who wants to know, a second later at the earliest.
     if (this.#mta === asked && performance.now() - asked.askedAt > 1000) this.#mta = undefined;
-    return [`the local MTA at ${writeRelayEndpoint(relay)} does not answer: ${problem}`];
+    return [problem];
   }
+}
+
+/** Undefined where one of them answers. */
+async function mtaProblems(settings: Settings): Promise<string | undefined> {
+  const resolver = makeResolver(settings);
+  if (!resolver.ok) return resolver.problem;
+  const opening = openingOf(settings, resolver.value);
+  const asked = everyDestination(settings.relay).map(async (destination) => {
+    const problem = await mtaProblem({ ...opening, destination, timeoutMs: mtaWithinMs });
+    return problem && `the local MTA at ${destination.text} does not answer: ${problem}`;
+  });
+  const problems = await Promise.all(asked);
+  return problems.includes(undefined) ? undefined : problems.join('; ');
 }

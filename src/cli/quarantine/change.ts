@@ -15,7 +15,8 @@ import type { Style } from '../../text/line.js';
 import { bar, progressLine, queryOf, type Task } from './task.js';
 import { type NamedMail, mailsNamed } from '../named-mails.js';
 import { recordCommand } from '../record.js';
-import { hasUser, relayOf } from '../wire.js';
+import { hasUser } from '../wire.js';
+import { wayOut } from '../relay/way-out.js';
 import { complain } from '../complain.js';
 
 interface ChangeOutcome {
@@ -29,7 +30,12 @@ const me = (): string => `${userInfo().username} (command line)`;
 
 export async function releaseMails(task: Task): Promise<number> {
   const { settings, options } = task;
-  const relay = relayOf(settings, (problem) => complain([printable(problem)]));
+  const way = wayOut(settings);
+  if (!way.ok) {
+    complain([way.problem]);
+    return exit.config;
+  }
+  const relay = way.value;
   try {
     return await eachMail(task, async ({ ref }) => {
       const result = await task.mails.release(ref, {

@@ -8,8 +8,9 @@ import { type DigestResult, forgetSent, sendDigest } from '../../digest/digest.j
 import { Links } from '../../digest/links.js';
 import { exit } from '../exit-codes.js';
 import { jsonLine } from '../terminal.js';
-import { relayOf, srvOf } from '../wire.js';
+import { srvOf } from '../wire.js';
 import type { Task } from './task.js';
+import { wayOut } from '../relay/way-out.js';
 import { complain } from '../complain.js';
 
 export async function digest({ settings, mails, options, words }: Task): Promise<number> {
@@ -23,7 +24,9 @@ export async function digest({ settings, mails, options, words }: Task): Promise
   if (only !== undefined && !hosted.isHosted(only)) return ended(exit.usage, `${printable(only)} is no domain of ours`);
   const links = new Links(settings.state);
   const dryRun = options.has('dry-run');
-  const relay = relayOf(settings, (problem) => complain([printable(problem)]));
+  const way = wayOut(settings);
+  if (!way.ok) return ended(exit.config, way.problem);
+  const relay = way.value;
   const { state, hostname } = settings;
   let code: number = exit.ok;
   try {

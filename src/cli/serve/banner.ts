@@ -35,7 +35,7 @@ export function banner({ settings, plugins, bound, page }: BannerParts): string 
   return `
   postern takes mail on ${bound.join(', ')}
     refused mail is kept in   ${near(settings.spam)}/
-    accepted mail goes to     ${relay.kind === 'tcp' ? `${relay.host}:${relay.port}` : relay.path}, which keeps it in ${near(sinkFolder())}/
+    accepted mail goes to     ${relay.text}, which keeps it in ${near(sinkFolder())}/
 
   hosted domains (${near(settings.srv)}/)
 ${domains.join('\n')}

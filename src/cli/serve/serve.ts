@@ -8,6 +8,7 @@ import { listenProblem } from '../service/listen-problem.js';
 import { live } from '../service/life.js';
 import { Signals } from '../service/signals.js';
 import { isChild } from '../service/worker-side.js';
+import { everyDestination } from '../../relay/destination/destination.js';
 import type { Settings } from '../../settings/settings.js';
 import { completeExample } from '../../trial/example.js';
 import { sinkFolder } from '../../trial/trial-settings.js';
@@ -57,18 +58,20 @@ async function sayWhereItIs(settings: Settings, primary: Primary): Promise<undef
 }
 
 async function trialSink({ relay, srv }: Settings, log: Logger): Promise<{ close(): Promise<void> } | number> {
-  if (relay.kind !== 'tcp') return failed(exit.config, ['--trial runs the local MTA itself: relay must be host:port']);
+  const [only, another] = everyDestination(relay);
+  const at = another === undefined && only?.protocol === 'smtp' ? only.at : undefined;
+  if (at?.kind !== 'tcp') return failed(exit.config, ['--trial runs the local MTA itself: relay must be host:port']);
   completeExample(srv);
   try {
     return await startSink({
-      host: relay.host,
-      port: relay.port,
+      host: at.host,
+      port: at.port,
       dir: sinkFolder(),
       log: (line) => log.debug({}, line),
     });
   } catch (error) {
     return failed(exit.unavailable, [
-      `relay = ${relay.host}:${relay.port}: the trial's local MTA cannot listen there: ${listenProblem(error)}; is a trial running already?`,
+      `relay = ${relay.text}: the trial's local MTA cannot listen there: ${listenProblem(error)}; is a trial running already?`,
     ]);
   }
 }

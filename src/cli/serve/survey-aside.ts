@@ -30,9 +30,9 @@ export function surveyAside(settings: Settings, plugins: readonly SurveyedPlugin
 }
 
 function lookAround({ survey: settings, plugins }: SurveyOrder, warn: (warning: Warning) => void): void {
-  for (const { domain, idle, brokenExpiry } of surveyEach(srvOf(settings), plugins)) {
+  for (const { domain, idle, broken } of surveyEach(srvOf(settings), plugins)) {
     for (const { check, text } of idle) warn({ domain, check, text });
-    if (brokenExpiry !== undefined) warn({ domain, text: brokenExpiry });
+    for (const text of broken) warn({ domain, text });
   }
 }
 

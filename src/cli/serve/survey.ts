@@ -9,8 +9,8 @@ export interface DomainSurvey {
   readonly checks: readonly string[];
   /** It is what does nothing: one line each, for the log and for check-config. */
   readonly idle: readonly IdleCheck[];
-  /** What is wrong with its file `expire`. */
-  readonly brokenExpiry: string | undefined;
+  /** What is wrong with its files `expire` and `relay`. */
+  readonly broken: readonly string[];
 }
 
 export interface IdleCheck {
@@ -49,8 +49,19 @@ export function* surveyEach(srv: Srv, plugins: readonly SurveyedPlugin[]): Gener
     ];
     const on = listed.map(([check]) => check).filter((check) => isKnown(check) && !marked.includes(check));
     const limits = ownLimits(srv, domain);
-    const brokenExpiry = limits?.kind === 'broken' ? limits.problem : undefined;
-    yield { domain, checks: [...marked, ...on], idle, brokenExpiry };
+    const broken = [limits?.kind === 'broken' ? limits.problem : undefined, relayProblem(srv, domain)];
+    yield { domain, checks: [...marked, ...on], idle, broken: broken.filter((problem) => problem !== undefined) };
+  }
+}
+
+function relayProblem(srv: Srv, domain: string): string | undefined {
+  try {
+    srv.destinations(domain);
+    return undefined;
+  } catch (error) {
+    if (error instanceof BrokenMarker)
+      return `${error.message}; until this is mended the mail of ${domain} is deferred`;
+    throw error;
   }
 }
 

@@ -6,7 +6,7 @@ import type { ClientName, Plugin } from '../../hooks/plugin.js';
 import type { Address } from '../../mail/address.js';
 import { type Ip, noAddress } from '../../mail/ip.js';
 import type { CheckMode } from '../../srv/check-mode.js';
-import type { Srv } from '../../srv/srv.js';
+import { BrokenMarker, type Srv } from '../../srv/srv.js';
 import { shown } from '../terminal.js';
 import type { Line, Style } from '../../text/line.js';
 
@@ -37,14 +37,15 @@ export function explain(
     const meaning = 'not hosted: 550 5.7.1 Relaying denied at RCPT, whatever else there is; nothing is kept';
     return written([{ question: 'domain', marker: undefined, meaning, style: 'red' }]);
   }
+  const relay = relayStep(domain, srv);
   const hosted: ExplainStep = { question: 'domain', marker: `${srv.folderName(domain)}/`, meaning: 'hosted' };
   const recipient = recipientStep(asked, srv);
   const black = blackSteps(asked, srv);
   const white = whiteSteps(asked, srv);
   return [
-    ...written([hosted, recipient, ...checkSteps(domain, { srv, plugins }), ...black, ...white]),
+    ...written([hosted, relay, recipient, ...checkSteps(domain, { srv, plugins }), ...black, ...white]),
     [['']],
-    [[verdict(asked, { recipient, black, white }), 'bold']],
+    [[verdict(asked, { relay, recipient, black, white }), 'bold']],
   ];
 }
 
@@ -61,6 +62,21 @@ function recipientStep({ recipient, client }: Explained, srv: Srv): ExplainStep 
   const meaning =
     found.kind === 'unknown' ? `refused, unless a directory (valid_users ldap) knows it: ${why}` : `refused: ${why}`;
   return { question: 'recipient', marker: place, meaning, style: 'red' };
+}
+
+/** Where the mail goes once it is accepted, or why it never is. */
+function relayStep(domain: string, srv: Srv): ExplainStep {
+  const question = 'destination';
+  const marker = `${srv.folderName(domain)}/relay`;
+  try {
+    const own = srv.destinations(domain);
+    return own === undefined
+      ? { question, marker: undefined, meaning: 'as the setting relay has it' }
+      : { question, marker, meaning: own.text, style: 'green' };
+  } catch (error) {
+    if (!(error instanceof BrokenMarker)) throw error;
+    return { question, marker, meaning: `all mail is deferred until it is mended: ${error.message}`, style: 'red' };
+  }
 }
 
 export function checkSteps(
@@ -136,12 +152,14 @@ const step = (question: string, marker: string | undefined, meaning: string): Ex
 });
 
 interface Decisions {
+  readonly relay: ExplainStep;
   readonly recipient: ExplainStep;
   readonly black: readonly ExplainStep[];
   readonly white: readonly ExplainStep[];
 }
 
-function verdict({ client, sender }: Explained, { recipient, black, white }: Decisions): string {
+function verdict({ client, sender }: Explained, { relay, recipient, black, white }: Decisions): string {
+  if (relay.style === 'red') return `${relay.marker} decides: 451, whatever else there is.`;
   const [wanted] = white.filter(({ marker }) => marker !== undefined);
   const [unwanted] = black.filter(({ marker }) => marker !== undefined);
   const toAll = white[0]?.marker;

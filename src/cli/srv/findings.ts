@@ -2,6 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import type { Stats } from 'node:fs';
 import type { Plugin } from '../../hooks/plugin.js';
+import { readDestinations } from '../../relay/destination/destination.js';
+import { ownDestination } from '../../settings/cross-checks.js';
 import { nearest } from '../../settings/nearest.js';
 import type { Settings } from '../../settings/settings.js';
 import { readExpiry } from '../../srv/expiry.js';
@@ -20,7 +22,10 @@ export function knownChecks(plugins: readonly Plugin[]): readonly KnownCheck[] {
 }
 
 /** Yields one finding after the other as it walks the tree; returns what there is in it. */
-export const findingsIn = ({ srv, user }: Settings, plugins: readonly Plugin[]): Generator<MarkerFinding, TreeCounts> =>
+export const findingsIn = (
+  { srv, user, listen }: Settings,
+  plugins: readonly Plugin[],
+): Generator<MarkerFinding, TreeCounts> =>
   lintTree({
     root: srv,
     checks: knownChecks(plugins),
@@ -28,6 +33,10 @@ export const findingsIn = ({ srv, user }: Settings, plugins: readonly Plugin[]):
     expiryProblem: (lines) => {
       const read = readExpiry(lines);
       return read.ok ? undefined : read.problem;
+    },
+    relayProblem: (text) => {
+      const read = readDestinations(text);
+      return read.ok ? ownDestination(read.value, listen) : read.problem;
     },
     nearest,
     mayRead: readableBy(user),

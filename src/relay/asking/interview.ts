@@ -6,15 +6,12 @@ import { errorText } from '../../mail/error-text.js';
 import { type Result, wrong } from '../../mail/result.js';
 import { MailDeadline } from '../deadline.js';
 import { rcptCommand } from '../envelope.js';
-import { MtaConnection, type MtaTarget } from '../mta-connection.js';
-import { mtaReplyText, type MtaReply } from '../mta-reply.js';
+import type { MtaConnection } from '../connection/mta-connection.js';
+import { openConnection, type OpeningOptions } from '../connection/opening.js';
+import { mtaReplyText, type MtaReply } from '../connection/mta-reply.js';
 
-export interface InterviewOptions {
-  readonly target: MtaTarget;
-  /** Our EHLO name. */
-  readonly hostname: string;
-  /** For all of it together. */
-  readonly timeoutMs: number;
+/** `timeoutMs` is for all of it together. */
+export interface InterviewOptions extends OpeningOptions {
   /** In wire form, without brackets. */
   readonly recipients: readonly string[];
 }
@@ -29,11 +26,10 @@ export interface Interview {
 
 /** Never rejects. */
 export async function interview(options: InterviewOptions): Promise<Result<Interview>> {
-  const connection = new MtaConnection(options);
   const deadline = new MailDeadline(options.timeoutMs);
-  deadline.watch((problem) => connection.drop(problem));
+  let connection: MtaConnection | undefined;
   try {
-    await connection.open();
+    connection = await openConnection(options, (made) => deadline.watch((problem) => made.drop(problem)));
     const { greeting, extensions } = connection;
     const answers = await askFor(connection, options.recipients);
     return { ok: true, value: { greeting, extensions, answers } };
@@ -41,11 +37,12 @@ export async function interview(options: InterviewOptions): Promise<Result<Inter
     return wrong(errorText(error));
   } finally {
     deadline.done();
-    if (connection.alive) await connection.quit();
+    if (connection?.alive === true) await connection.quit();
   }
 }
 
 async function askFor(connection: MtaConnection, recipients: readonly string[]): Promise<readonly MtaReply[]> {
+  if (recipients.length === 0) return [];
   const [mail] = await connection.ask(['MAIL FROM:<>']); // RFC 5321 §4.5.5: whoever takes mail takes this
   if (mail?.code !== 250) throw connection.drop(`MAIL FROM:<> was answered ${mail ? mtaReplyText(mail) : 'nothing'}`);
   const answers: MtaReply[] = [];

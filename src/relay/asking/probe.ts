@@ -6,8 +6,9 @@
 import { errorText } from '../../mail/error-text.js';
 import { asciiText } from '../../mail/text.js';
 import { rcptCommand } from '../envelope.js';
-import { ConnectionLost, MtaConnection, type MtaTarget } from '../mta-connection.js';
-import { mtaReplyText, type MtaReply } from '../mta-reply.js';
+import { ConnectionLost, type MtaConnection } from '../connection/mta-connection.js';
+import { openConnection, type OpeningOptions } from '../connection/opening.js';
+import { mtaReplyText, type MtaReply } from '../connection/mta-reply.js';
 
 export type Probe =
   | { readonly kind: 'taken' }
@@ -46,12 +47,13 @@ function unknown(answer: MtaReply | undefined): Probe {
 }
 
 /** Never rejects: what is wrong, or undefined where the MTA has greeted us and heard our EHLO. */
-export async function mtaProblem(target: MtaTarget, hostname: string, timeoutMs: number): Promise<string | undefined> {
-  const connection = new MtaConnection({ target, hostname, timeoutMs });
-  const late = setTimeout(() => connection.drop(`no answer within ${timeoutMs} ms`), timeoutMs).unref();
+export async function mtaProblem(options: OpeningOptions): Promise<string | undefined> {
+  let connection: MtaConnection | undefined;
+  const { timeoutMs } = options;
+  const late = setTimeout(() => connection?.drop(`no answer within ${timeoutMs} ms`), timeoutMs).unref();
   try {
-    await connection.open();
-    await connection.quit();
+    await openConnection(options, (made) => (connection = made));
+    await connection?.quit();
     return undefined;
   } catch (error) {
     return asciiText(errorText(error));

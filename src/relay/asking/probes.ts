@@ -4,15 +4,16 @@
  */
 import { errorText } from '../../mail/error-text.js';
 import { asciiText } from '../../mail/text.js';
+import type { DestinationList } from '../destination/destination.js';
 import type { Probe } from './probe.js';
 
 export interface ProbesOptions {
-  /** Rejects when the MTA cannot be asked. */
-  readonly ask: (recipient: string) => Promise<Probe>;
+  /** Rejects when none of the destinations can be asked. */
+  readonly ask: (recipient: string, to: DestinationList) => Promise<Probe>;
   /** Milliseconds since any fixed moment. */
   readonly now: () => number;
   /** The MTA could not be asked, and is not asked again for a moment. */
-  readonly onQuiet?: (problem: string) => void;
+  readonly onQuiet?: (problem: string, to: DestinationList) => void;
   /** The oldest are forgotten beyond so many recipients. */
   readonly max?: number;
 }
@@ -32,7 +33,8 @@ export class Probes {
   readonly #max: number;
   readonly #known = new Map<string, Probed>();
   readonly #underWay = new Map<string, Promise<Probe>>();
-  #quietUntil = -Infinity;
+  /** By the texts of destinations. */
+  readonly #quietUntil = new Map<string, number>();
 
   constructor(options: ProbesOptions) {
     this.#options = options;
@@ -40,23 +42,31 @@ export class Probes {
   }
 
   /** Never rejects. */
-  async probe(recipient: string): Promise<Probe> {
-    const key = recipient.toLowerCase();
+  async probe(recipient: string, to: DestinationList): Promise<Probe> {
+    const key = `${recipient.toLowerCase()} ${to.text}`;
     const known = this.#known.get(key);
     if (known && known.until > this.#options.now()) return known.probe;
-    if (this.#quietUntil > this.#options.now())
-      return { kind: 'unknown', problem: 'the local MTA did not answer a moment ago' };
-    const asked = this.#underWay.get(key) ?? this.#ask(recipient, key);
+    if (this.#isQuiet(to)) return { kind: 'unknown', problem: 'the local MTA did not answer a moment ago' };
+    const asked = this.#underWay.get(key) ?? this.#ask(recipient, to, key);
     return asked;
   }
 
-  #ask(recipient: string, key: string): Promise<Probe> {
+  #isQuiet({ text }: DestinationList): boolean {
+    const until = this.#quietUntil.get(text);
+    if (until === undefined) return false;
+    if (until > this.#options.now()) return true;
+    this.#quietUntil.delete(text);
+    return false;
+  }
+
+  #ask(recipient: string, to: DestinationList, key: string): Promise<Probe> {
     const asked = this.#options
-      .ask(recipient)
+      .ask(recipient, to)
       .catch((error: unknown): Probe => {
-        this.#quietUntil = this.#options.now() + quietMs;
+        if (this.#quietUntil.size >= this.#max) this.#quietUntil.clear();
+        this.#quietUntil.set(to.text, this.#options.now() + quietMs);
         const problem = asciiText(errorText(error));
-        this.#options.onQuiet?.(problem);
+        this.#options.onQuiet?.(problem, to);
         return { kind: 'unknown', problem };
       })
       .then((probe) => this.#keep(key, probe));

@@ -7,6 +7,7 @@ import { checkDay } from '../../../src/quarantine/care/check.js';
 import { dispositionOf } from '../../../src/quarantine/look/disposition.js';
 import { type MailRef, parseRef } from '../../../src/quarantine/disk/mail-ref.js';
 import { release, type ReleaseOptions } from '../../../src/quarantine/care/release.js';
+import { destinations } from '../../relay/support/with-relay.js';
 import { openRelay, type Relay, type RelayRequest, type RelayResult } from '../../../src/relay/relay.js';
 import { startSink } from '../../../src/trial/sink.js';
 import { folderOf, namesIn, quarantineIn, request, spamFolder } from '../support.js';
@@ -56,7 +57,7 @@ test('the MTA gets the message as it was kept, with its own envelope, under X-Re
   const dir = path.join(root, 'sink');
   const sink = await startSink({ host: '127.0.0.1', port: 0, dir, log: () => {} });
   const relay = openRelay({
-    target: { host: '127.0.0.1', port: sink.port },
+    destinations: destinations(`127.0.0.1:${sink.port}`),
     hostname: 'mx.example',
     connections: 1,
     timeoutMs: 20_000,

@@ -1,4 +1,5 @@
 /** A scripted MTA and a relay to it for the length of one test; whatever happens, both are closed. */
+import { type DestinationList, readDestinations } from '../../../src/relay/destination/destination.js';
 import { openRelay, type Relay, type RelayOptions } from '../../../src/relay/relay.js';
 import { ScriptedMta, type Options } from './scripted-mta.js';
 
@@ -15,7 +16,7 @@ export async function withRelay(
   const mta = await ScriptedMta.start(options.mta);
   const problems: string[] = [];
   const relay = openRelay({
-    target: options.mta?.path === undefined ? { host: '127.0.0.1', port: mta.port } : { path: options.mta.path },
+    destinations: destinations(options.mta?.path === undefined ? `127.0.0.1:${mta.port}` : `unix:${options.mta.path}`),
     hostname: 'postern.example',
     connections: 4,
     timeoutMs: 5_000,
@@ -28,6 +29,13 @@ export async function withRelay(
     await relay.close();
     await mta.stop();
   }
+}
+
+/** As an operator writes them. */
+export function destinations(text: string): DestinationList {
+  const read = readDestinations(text);
+  if (!read.ok) throw new Error(read.problem);
+  return read.value;
 }
 
 /** Everything a good MTA of today offers. */

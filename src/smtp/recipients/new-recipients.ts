@@ -3,15 +3,17 @@
  * a hosted domain, and is judged as any at RCPT: no plugin can send a mail where no client could have, but those of
  * which the list says `anywhere`.
  */
-import { runHook } from '../hooks/run.js';
-import { rcptContext } from '../hooks/shown/mail-views.js';
-import { type Address, needsSmtpUtf8, parseAddress } from '../mail/address.js';
-import type { Eventual } from '../mail/eventual.js';
-import { type Reply, isTemporary, localProblem } from '../mail/reply.js';
+import { runHook } from '../../hooks/run.js';
+import { rcptContext } from '../../hooks/shown/mail-views.js';
+import { type Address, needsSmtpUtf8, parseAddress } from '../../mail/address.js';
+import type { Eventual } from '../../mail/eventual.js';
+import { type Reply, isTemporary, localProblem } from '../../mail/reply.js';
+import type { DestinationList } from '../../relay/destination/destination.js';
+import { destinationsFor, destinationsOf } from './destinations.js';
 import { RecipientJudgement } from './recipient-judgement.js';
-import type { Services } from './services.js';
-import type { SessionPlugins } from './session-plugins.js';
-import type { SmtpTransaction } from './transaction.js';
+import type { Services } from '../services.js';
+import type { SessionPlugins } from '../session-plugins.js';
+import type { SmtpTransaction } from '../transaction.js';
 
 export interface AddressedMail {
   readonly transaction: SmtpTransaction;
@@ -20,7 +22,7 @@ export interface AddressedMail {
 }
 
 export type RelayRecipients =
-  | { readonly kind: 'recipients'; readonly recipients: readonly string[] }
+  | { readonly kind: 'recipients'; readonly recipients: readonly string[]; readonly to: DestinationList }
   /** The plugin has taken all away. */
   | { readonly kind: 'nobody'; readonly plugin: string }
   /** It cannot be told now. */
@@ -35,7 +37,8 @@ export function recipientsToRelay(mail: AddressedMail): Eventual<RelayRecipients
   const { recipients: wanted, reversePath = '', plugin = '' } = rewritten;
   if (!mail.transaction.sender.smtpUtf8 && /[^\x00-\x7f]/.test(reversePath))
     return { kind: 'unknown', reply: localProblem, problem: `the new reverse-path ${reversePath} needs SMTPUTF8` };
-  return wanted === undefined ? { kind: 'recipients', recipients: taken } : judged(mail, wanted, plugin);
+  if (wanted !== undefined) return judged(mail, wanted, plugin);
+  return { kind: 'recipients', recipients: taken, to: destinationsFor(mail.transaction, mail.services) };
 }
 
 async function judged(mail: AddressedMail, wanted: readonly string[], plugin: string): Promise<RelayRecipients> {
@@ -49,7 +52,20 @@ async function judged(mail: AddressedMail, wanted: readonly string[], plugin: st
     if (stopped === undefined) recipients.add(address?.text ?? text);
     else services.log.info({ id: transaction.id, plugin, recipient: text, why: stopped }, 'recipient not added');
   }
-  return recipients.size > 0 ? { kind: 'recipients', recipients: [...recipients] } : { kind: 'nobody', plugin };
+  return recipients.size > 0 ? together(mail, [...recipients]) : { kind: 'nobody', plugin };
+}
+
+/** One mail has one destination, and one reply to tell what became of it. */
+function together({ transaction, services }: AddressedMail, recipients: readonly string[]): RelayRecipients {
+  const usual = destinationsFor(transaction, services);
+  const lists = recipients.map((text) => {
+    const domain = parseAddress(text)?.domain;
+    return domain === undefined || transaction.hasTaken(text) ? usual : destinationsOf(domain, services);
+  });
+  const [to = usual] = lists;
+  if (lists.every(({ text }) => text === to.text)) return { kind: 'recipients', recipients, to };
+  const problem = `its recipients belong to different destinations: ${recipients.join(', ')}`;
+  return { kind: 'unknown', reply: localProblem, problem };
 }
 
 interface WantedRecipient {
@@ -69,7 +85,9 @@ async function problemOf(
   if (needsSmtpUtf8(address) && !transaction.sender.smtpUtf8) return 'it needs SMTPUTF8';
   if (!services.srv.isHosted(address.domain))
     return services.plugins.anywhere.has(plugin) ? undefined : 'not hosted, and the line of the list has no "anywhere"';
-  const judgement = new RecipientJudgement(transaction, address, () => services.relay.probe(address.text));
+  const judgement = new RecipientJudgement(transaction, address, () =>
+    services.relay.probe(address.text, destinationsOf(address.domain, services)),
+  );
   const outcome = await runHook({
     hook: 'rcpt',
     plugins: services.plugins,

@@ -1,11 +1,11 @@
 /**
  * One recipient while plugins look at it. What they say counts for the transaction only once the recipient is taken.
  */
-import type { SeenRecipient } from '../hooks/shown/seen.js';
-import type { Recipient } from '../hooks/plugin.js';
-import type { NotedVerdict } from '../hooks/run.js';
-import type { Rejection } from '../mail/verdict.js';
-import type { Objection, SmtpTransaction } from './transaction.js';
+import type { SeenRecipient } from '../../hooks/shown/seen.js';
+import type { Recipient } from '../../hooks/plugin.js';
+import type { NotedVerdict } from '../../hooks/run.js';
+import type { Rejection } from '../../mail/verdict.js';
+import type { Objection, SmtpTransaction } from '../transaction.js';
 
 export class RecipientJudgement implements SeenRecipient {
   readonly recipient: Recipient;

@@ -2,8 +2,8 @@
  * Replies of the local MTA (RFC 5321 §4.2, RFC 2034): octets as they came into values, and a refusal into our own
  * reply. What a reply means for the mail is transaction.ts's business. The MTA's text is as untrusted as a client's.
  */
-import { reply, type Reply } from '../mail/reply.js';
-import { asciiText } from '../mail/text.js';
+import { reply, type Reply } from '../../mail/reply.js';
+import { asciiText } from '../../mail/text.js';
 
 export interface MtaReply {
   readonly code: number;

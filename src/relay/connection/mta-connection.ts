@@ -1,25 +1,38 @@
 /**
- * One SMTP connection to the local MTA: octets out, replies in, and every way of losing it. The order of commands
- * belongs to transaction.ts, the message to send-message.ts, keeping connections to pool.ts.
+ * One SMTP or LMTP connection to an MTA behind: octets out, replies in, and every way of losing it. Leaves greeting,
+ * EHLO and STARTTLS to opening.ts, the order of commands to transaction.ts, the message to send-message.ts, and keeping
+ * connections to pool.ts.
  */
 import net from 'node:net';
+import type tls from 'node:tls';
+import type { Destination } from '../destination/destination.js';
+import { type Names, systemNames } from './names.js';
 import { ehloExtensions, parseMtaReply, mtaReplyText, type MtaReply } from './mta-reply.js';
 import { ReplyReader } from './reply-reader.js';
 
-export type MtaTarget = { readonly host: string; readonly port: number } | { readonly path: string };
+export interface MtaConnectionOptions {
+  readonly destination: Destination;
+  /** Our EHLO name. */
+  readonly hostname: string;
+  /** The longest time until the reply to EHLO. */
+  readonly timeoutMs: number;
+  /** Those of the system where it is not given. */
+  readonly names?: Names;
+}
 
 /** The connection broke, or was dropped because the MTA did not speak SMTP, or took too long. */
 export class ConnectionLost extends Error {}
 
-/** Whoever answers there speaks another protocol: every mail waits until the operator mends the setting. */
-export class WrongProtocol extends ConnectionLost {}
+/** Whoever answers there is not the one to ask: every mail waits until the operator mends the setting. */
+export class WrongServer extends ConnectionLost {}
 
-const connectMs = 5_000;
 const quitMs = 1_000;
 /** Room for the replies of one read; an MTA's whole dialogue fits. */
 const readOctets = 8_192;
 /** Messages up to this size are put together and go out in one write. */
 const maxCopied = 65_536;
+/** How long an address is waited for before the name's next one is tried beside it. */
+const nextAddressMs = 1_000;
 
 interface Waiting {
   readonly count: number;
@@ -35,69 +48,62 @@ interface Waiting {
 let scratch = Buffer.allocUnsafeSlow(maxCopied);
 
 export class MtaConnection {
-  readonly #socket: net.Socket;
+  readonly destination: Destination;
+  #socket: net.Socket;
   readonly #reader = new ReplyReader();
-  readonly #hostname: string;
-  readonly #timeoutMs: number;
   #extensions: ReadonlyMap<string, string> = new Map();
-  #greetingText = '';
   #lost: string | undefined;
-  #connected: () => void = () => undefined;
   #waiting: Waiting | undefined;
   #wake: () => void = () => undefined;
   #heard = 0;
+  /** What stood behind the 220: printable ASCII; '' before it. */
+  greeting = '';
   /** Transactions begun here. */
   uses = 0;
   /** It is true when a transaction was begun that the MTA has not ended. */
   inTransaction = false;
   /** The XCLIENT command that the MTA goes by, '' for none; undefined when it refused the first. */
   impersonation: string | undefined = '';
+  readonly #hostname: string;
 
-  constructor(options: { readonly target: MtaTarget; readonly hostname: string; readonly timeoutMs: number }) {
-    this.#hostname = options.hostname;
-    this.#timeoutMs = options.timeoutMs;
+  constructor({ destination, hostname, names = systemNames }: MtaConnectionOptions) {
+    this.destination = destination;
+    this.#hostname = hostname;
+    this.#socket = this.#connect(names);
+    this.#hearLosses(this.#socket);
+  }
+
+  #connect(names: Names): net.Socket {
+    const { at, tls: use } = this.destination;
+    const target =
+      at.kind === 'unix'
+        ? { path: at.path }
+        : {
+            host: at.host,
+            port: at.port,
+            lookup: names.lookup,
+            autoSelectFamily: true,
+            autoSelectFamilyAttemptTimeout: nextAddressMs,
+          };
+    // Read into one buffer, which a handshake could not take over.
+    if (use !== 'no') return net.connect({ ...target, noDelay: true }).on('data', this.#take);
     const buffer = Buffer.allocUnsafeSlow(readOctets);
-    this.#socket = net.connect({
-      ...options.target,
-      noDelay: true,
-      onread: { buffer, callback: (octets) => this.#read(buffer.toString('latin1', 0, octets)) },
-    });
-    this.#socket.on('error', (error) => this.drop(problemOf(error)));
-    this.#socket.on('end', () => this.drop('connection closed by the MTA'));
-    this.#socket.on('close', () => this.drop('connection closed by the MTA'));
-    this.#socket.on('connect', () => this.#connected());
+    const callback = (octets: number): boolean => this.#read(buffer.toString('latin1', 0, octets));
+    return net.connect({ ...target, noDelay: true, onread: { buffer, callback } });
   }
 
-  /** Resolves behind the reply to EHLO; rejects with ConnectionLost. */
-  async open(): Promise<void> {
-    const [greeting] = await this.#heardGreeting();
-    if (greeting?.code !== 220) throw this.drop(`the MTA greeted with ${said(greeting)}`);
-    this.#greetingText = greeting.text;
-    const [answer] = await this.ask([`EHLO ${this.#hostname}`]);
-    if (answer?.code === 250) return this.#learn(answer);
-    // RFC 5321 §3.2: an old server knows HELO.
-    const [old] = await this.ask([`HELO ${this.#hostname}`]);
-    if (old?.code === 250) return undefined;
-    const lost = this.drop(`EHLO was answered ${said(answer)}, HELO ${said(old)}`);
-    throw isUnknownCommand(answer) ? new WrongProtocol(`${lost.message}: is it LMTP?`) : lost;
+  #hearLosses(socket: net.Socket): void {
+    socket.on('error', (error) => this.drop(problemOf(error)));
+    socket.on('end', () => this.drop('connection closed by the MTA'));
+    socket.on('close', () => this.drop('connection closed by the MTA'));
   }
 
-  #heardGreeting(): Promise<readonly MtaReply[]> {
-    const timer = setTimeout(() => this.drop(`no connection within ${connectMs} ms`), connectMs).unref();
-    const late = setTimeout(() => this.drop(`no greeting within ${this.#timeoutMs} ms`), this.#timeoutMs).unref();
-    this.#connected = () => clearTimeout(timer);
-    return this.expect(1).finally(() => {
-      clearTimeout(timer);
-      clearTimeout(late);
-    });
+  /** Calls back once the MTA's machine has taken the connection. */
+  whenConnected(call: () => void): void {
+    this.#socket.once('connect', call);
   }
 
-  /** What stood behind the 220: printable ASCII. */
-  get greeting(): string {
-    return this.#greetingText;
-  }
-
-  /** What the MTA offered in its last reply to EHLO. */
+  /** What the MTA offered in its last reply to EHLO or LHLO. */
   get extensions(): ReadonlyMap<string, string> {
     return this.#extensions;
   }
@@ -131,13 +137,32 @@ export class MtaConnection {
     });
   }
 
+  /** Says who we are, and learns what the MTA offers. The name is ours where it is not given. */
+  async introduce(name = this.#hostname): Promise<MtaReply | undefined> {
+    const [answer] = await this.ask([`${this.destination.protocol === 'lmtp' ? 'LHLO' : 'EHLO'} ${name}`]);
+    if (answer?.code === 250) this.#extensions = ehloExtensions(answer);
+    return answer;
+  }
+
   /** A fresh EHLO, with the first of the names that the MTA takes, ours being the last. */
-  async hello(names: readonly string[]): Promise<void> {
-    for (const name of [...names, this.#hostname]) {
-      const [answer] = await this.ask([`EHLO ${name}`]);
-      if (answer?.code === 250) return this.#learn(answer);
-    }
+  async introduceAnew(names: readonly string[]): Promise<void> {
+    for (const name of [...names, this.#hostname]) if ((await this.introduce(name))?.code === 250) return;
     throw this.drop('EHLO refused behind XCLIENT');
+  }
+
+  /**
+   * Goes on over TLS, behind the MTA's 220 to STARTTLS. What was offered before is forgotten (RFC 3207 §4.2). `wrap`
+   * resolves when hands are shaken; whatever it rejects with ends the connection.
+   */
+  async secure(wrap: (socket: net.Socket) => Promise<tls.TLSSocket>): Promise<void> {
+    const plain = this.#socket.off('data', this.#take);
+    // It came before the handshake, from whoever (CVE-2011-0411).
+    if (this.#reader.isInReply) throw this.drop('the MTA spoke without being asked');
+    this.#extensions = new Map();
+    const secured = await wrap(plain);
+    this.#socket = secured.on('data', this.#take);
+    this.#hearLosses(secured);
+    if (this.#lost !== undefined) throw this.drop(this.#lost);
   }
 
   /** Octets of a message, in one write. False when the MTA reads slower than this: wait for `drained`. */
@@ -188,18 +213,16 @@ export class MtaConnection {
     return lost;
   }
 
-  #learn(answer: MtaReply): void {
-    this.#extensions = ehloExtensions(answer);
-  }
+  readonly #take = (octets: Buffer): void => void this.#read(octets.toString('latin1'));
 
   /** True: go on reading. */
   #read(octets: string): boolean {
     if (this.#lost !== undefined) return false;
-    if (!this.#reader.read(octets, this.#take)) this.drop('the MTA sent what is no SMTP reply');
+    if (!this.#reader.read(octets, this.#hear)) this.drop('the MTA sent what is no SMTP reply');
     return true;
   }
 
-  readonly #take = (raw: string): void => {
+  readonly #hear = (raw: string): void => {
     const waiting = this.#waiting;
     const answer = parseMtaReply(raw);
     if (!waiting) return void this.drop(answer?.code === 421 ? said(answer) : 'the MTA spoke without being asked');
@@ -214,9 +237,6 @@ export class MtaConnection {
 }
 
 const said = (answer: MtaReply | undefined): string => (answer ? mtaReplyText(answer) : 'nothing');
-
-/** LMTP has LHLO, and knows neither EHLO nor HELO (RFC 2033 §4.1). */
-const isUnknownCommand = (answer: MtaReply | undefined): boolean => answer?.code === 500 || answer?.code === 502;
 
 /** A host name with several addresses fails with an AggregateError, whose message is empty. */
 const problemOf = (error: NodeJS.ErrnoException): string => error.message || error.code || error.name;

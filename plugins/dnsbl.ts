@@ -23,10 +23,10 @@ export default function dnsbl(args: readonly string[]): Plugin {
     name: 'dnsbl',
     list: 'zones',
     args,
-    subject({ session: { clientIp } }) {
-      if (isLoopback(clientIp)) return undefined;
+    subjects({ session: { clientIp } }) {
+      if (isLoopback(clientIp)) return [];
       const labels = reverseName(clientIp).replace(/\.(?:in-addr|ip6)\.arpa$/, '');
-      return { labels, text: `Your address ${clientIp.text}` };
+      return [{ labels, text: `Your address ${clientIp.text}` }];
     },
   });
 }

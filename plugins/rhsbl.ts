@@ -19,10 +19,10 @@ export default function rhsbl(args: readonly string[]): Plugin {
     name: 'rhsbl',
     list: 'domain_zones',
     args,
-    subject({ reversePath, senderDomain, session }) {
-      if (reversePath !== '') return { labels: senderDomain, text: `Sender domain ${senderDomain}` };
+    subjects({ reversePath, senderDomain, session }) {
+      if (reversePath !== '') return [{ labels: senderDomain, text: `Sender domain ${senderDomain}` }];
       const domain = domainOf(session.helo);
-      return domain === undefined ? undefined : { labels: domain, text: `HELO name ${domain}` };
+      return domain === undefined ? [] : [{ labels: domain, text: `HELO name ${domain}` }];
     },
   });
 }

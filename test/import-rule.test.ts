@@ -103,6 +103,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   re2js: ['milter'],
   mailparser: ['mime'],
   mailauth: ['dkim'],
+  tldts: ['plugins/uribl'],
   hono: ['web', 'digest'],
   '@hono/node-server': ['web'],
   pino: ['log'],

@@ -1,5 +1,6 @@
-/** What dnsbl and rhsbl share: zones to ask, and what their answers mean; no plugin itself. */
+/** What dnsbl, rhsbl and uribl share: zones to ask, and what their answers mean; no plugin itself. */
 import { type Mail, type Plugin, type Verdict, defineCheck, note, pass, reject, score } from '../../src/hooks/check.js';
+import { type Eventual, after } from '../../src/mail/eventual.js';
 import { parseDomain } from '../../src/mail/domain.js';
 import { type Ip, type Network, inAny, parseNetwork } from '../../src/mail/ip.js';
 import { asciiText } from '../../src/mail/text.js';
@@ -12,8 +13,8 @@ export interface DnsListCheck {
   readonly list: string;
   /** Arguments of the plugin. There is one at most: how many seconds all look-ups of a mail may take. */
   readonly args: readonly string[];
-  /** What is looked up, without the zone; undefined where there is nothing to ask for. */
-  readonly subject: (mail: Mail) => ListSubject | undefined;
+  /** What is looked up, without the zone; none where there is nothing to ask for. */
+  readonly subjects: (mail: Mail) => Eventual<readonly ListSubject[]>;
 }
 
 export interface ListSubject {
@@ -23,16 +24,16 @@ export interface ListSubject {
   readonly text: string;
 }
 
-export function checkDnsLists({ name, list, args, subject }: DnsListCheck): Plugin {
+export function checkDnsLists({ name, list, args, subjects }: DnsListCheck): Plugin {
   const timeoutMs = secondsOf(args) * 1000;
   return defineCheck({
     name,
     list,
     listProblems: zoneProblems,
-    inspect(mail, lines) {
-      const asked = subject(mail);
-      return asked === undefined ? pass : judge(mail, asked, { lines, timeoutMs });
-    },
+    inspect: (mail, lines) =>
+      after(subjects(mail), (asked): Eventual<Verdict> => {
+        return asked.length === 0 ? pass : judge(mail, asked, { lines, timeoutMs });
+      }),
   });
 }
 
@@ -53,61 +54,76 @@ function networkOf(text: string): Network {
   return network;
 }
 
-type ListAnswer = ZoneHit | { readonly kind: 'not listed' } | { readonly kind: 'problem'; readonly problem: string };
+type ListAnswer =
+  | { readonly kind: 'listed'; readonly zone: Zone; readonly code: Ip }
+  | { readonly kind: 'not listed' }
+  | { readonly kind: 'problem'; readonly problem: string };
 
 interface ZoneHit {
-  readonly kind: 'listed';
   readonly zone: Zone;
   readonly code: Ip;
+  readonly subject: ListSubject;
 }
 
 /**
- * Asks all zones at once. The first that lists it, in the order of the file, and has no weight rejects; where only such
- * do that have one, their points count.
+ * Asks all zones at once. The first that lists something, in the order of the file, and has no weight rejects; where
+ * only such do that have one, their points count, those of each line once.
  */
 async function judge(
   { dns }: Mail,
-  { labels, text }: ListSubject,
+  subjects: readonly ListSubject[],
   { lines, timeoutMs }: { readonly lines: readonly string[]; readonly timeoutMs: number },
 ): Promise<Verdict> {
   const signal = AbortSignal.timeout(timeoutMs);
-  const found = await askAll(lines, (zone) => dns.lookup(`${labels}.${zone}`, 'A', { signal }));
-  const hits = found.filter((one) => one.kind === 'listed');
-  const problems = found.flatMap((one) => (one.kind === 'problem' ? [one.problem] : []));
+  const zones = lines.flatMap((line) => readZone(line) ?? []);
+  const answers = await askAll(zones, subjects, (name) => dns.lookup(name, 'A', { signal }));
+  const hits: ZoneHit[] = [];
+  const problems = new Set(lines.filter((line) => readZone(line) === undefined).map((line) => `no zone: ${line}`));
+  for (const zone of zones) {
+    const said = subjects.map((subject, i) => ({
+      subject,
+      answer: zoneAnswer(zone, answers.get(zone.name)?.[i] ?? none),
+    }));
+    for (const { answer } of said) if (answer.kind === 'problem') problems.add(answer.problem);
+    const hit = said.find(({ answer }) => answer.kind === 'listed');
+    if (hit?.answer.kind === 'listed') hits.push({ zone, code: hit.answer.code, subject: hit.subject });
+  }
   const hit = hits.find(({ zone }) => zone.points === undefined);
-  if (hit === undefined) return weigh(hits, problems);
-  const why = reasonOf(await dns.lookup(`${labels}.${hit.zone.name}`, 'TXT', { signal }));
+  if (hit === undefined) return weigh(hits, [...problems]);
+  const asked = `${hit.subject.labels}.${hit.zone.name}`;
+  const why = reasonOf(await dns.lookup(asked, 'TXT', { signal }));
   return reject(
-    `${text} is listed by ${publicName(hit.zone.name)}${why === '' ? '' : `: ${why}`}`,
-    `${labels}.${hit.zone.name} is ${hit.code.text}${why === '' ? '' : `: ${why}`}`,
+    `${hit.subject.text} is listed by ${publicName(hit.zone.name)}${why === '' ? '' : `: ${why}`}`,
+    `${asked} is ${hit.code.text}${why === '' ? '' : `: ${why}`}`,
   );
 }
 
-/** A zone that stands in several lines, one for each kind of answer, is asked once. */
-function askAll(
-  lines: readonly string[],
-  ask: (zone: string) => ReturnType<Mail['dns']['lookup']>,
-): Promise<readonly ListAnswer[]> {
-  const answers = new Map<string, ReturnType<typeof ask>>();
-  return Promise.all(
-    lines.map(async (line): Promise<ListAnswer> => {
-      const zone = readZone(line);
-      if (zone === undefined) return { kind: 'problem', problem: `no zone: ${line}` };
-      const answer = answers.get(zone.name) ?? ask(zone.name);
-      answers.set(zone.name, answer);
-      return zoneAnswer(zone, await answer);
-    }),
-  );
+type AddressAnswer = Awaited<ReturnType<Mail['dns']['lookup']>>;
+const none: AddressAnswer = { kind: 'void', why: 'nxdomain' };
+
+/** The answers of each zone, in the order of the subjects. One that stands in several lines is asked once. */
+async function askAll(
+  zones: readonly Zone[],
+  subjects: readonly ListSubject[],
+  ask: (name: string) => Eventual<AddressAnswer>,
+): Promise<ReadonlyMap<string, readonly AddressAnswer[]>> {
+  const names = [...new Set(zones.map(({ name }) => name))];
+  const asked = names.map(async (zone) => {
+    const answers = await Promise.all(subjects.map(async ({ labels }) => ask(`${labels}.${zone}`)));
+    return [zone, answers] as const;
+  });
+  return new Map(await Promise.all(asked));
 }
 
 function weigh(hits: readonly ZoneHit[], problems: readonly string[]): Verdict {
-  const told = [...hits.map(({ zone, code }) => `${zone.name} ${code.text} ${zone.points}`), ...problems].join('; ');
-  if (hits.length > 0) return score(rounded(hits.reduce((sum, { zone }) => sum + (zone.points ?? 0), 0)), told);
-  return problems.length === 0 ? pass : note(told);
+  const told = hits.map(({ zone, code, subject }) => `${subject.labels}.${zone.name} is ${code.text}: ${zone.points}`);
+  const all = [...told, ...problems].join('; ');
+  if (hits.length > 0) return score(rounded(hits.reduce((sum, { zone }) => sum + (zone.points ?? 0), 0)), all);
+  return problems.length === 0 ? pass : note(all);
 }
 
 /** What the answer to a question for an A record of the zone means. */
-export function zoneAnswer(zone: Zone, answer: Awaited<ReturnType<Mail['dns']['lookup']>>): ListAnswer {
+export function zoneAnswer(zone: Zone, answer: AddressAnswer): ListAnswer {
   if (answer.kind === 'void') return { kind: 'not listed' };
   if (answer.kind === 'failed') return { kind: 'problem', problem: `${zone.name}: ${answer.problem}` };
   const codes = answer.records as readonly Ip[];
@@ -119,7 +135,7 @@ export function zoneAnswer(zone: Zone, answer: Awaited<ReturnType<Mail['dns']['l
 }
 
 /** The list's own words, which are as untrusted as any client's. */
-function reasonOf(answer: Awaited<ReturnType<Mail['dns']['lookup']>>): string {
+function reasonOf(answer: AddressAnswer): string {
   const [first] = answer.kind === 'found' ? (answer.records as readonly (readonly string[])[]) : [];
   return asciiText(first?.join('') ?? '', 200).trim();
 }

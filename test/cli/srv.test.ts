@@ -33,7 +33,11 @@ test('a domain, its users, checks and lists are made, and count', async () => {
   assert.match(await mx.send({ to: 'alice@example.com', ...bad }), /^250 /);
   await srv('enable', 'example.com', 'date', '--score=2.5');
   assert.equal(readFileSync(join(mx.root, 'srv/example.com/checks/date'), 'utf8'), 'score 2.5\n');
-  assert.match((await srv('explain', 'alice@example.com')).stdout, /checks\/date +gives 2\.5 points$/m);
+  mx.touch('example.com/score=reject 8\n# both\nmark 4\n');
+  const explained = (await srv('explain', 'alice@example.com')).stdout;
+  assert.match(explained, /checks\/date +gives 2\.5 points$/m);
+  assert.match(explained, /^check score +example\.com\/score +on: reject 8, mark 4$/m);
+  mx.remove('example.com/score');
   assert.match(await mx.send({ to: 'alice@example.com', ...bad }), /^250 /);
   await srv('enable', 'example.com', 'date');
   assert.match(await mx.send({ to: 'alice@example.com', ...bad }), /^550 5\.7\.1 Missing header - Date:/);

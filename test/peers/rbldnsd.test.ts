@@ -51,6 +51,8 @@ test('rbldnsd: listed, not listed, IPv6, sender domains; and dead', async (t) =>
       'example.com/users/valid/alice',
       'example.com/zones=bl.example=127.0.0.2,127.0.0.4\nbl6.example\n',
       'example.com/domain_zones=dbl.example',
+      'links.test/users/valid/alice',
+      'links.test/uri_zones=dbl.example\n',
       'weights.example/users/valid/alice',
       'weights.example/zones=bl.example=127.0.0.[2..4]*4.5\nfriends.example=127.0.[0..255].[1..3]*-3\n',
       'weights.example/domain_zones=dbl.example*2\n',
@@ -58,7 +60,7 @@ test('rbldnsd: listed, not listed, IPv6, sender domains; and dead', async (t) =>
       'weights.example/score=reject 4\n',
     ],
     settings: ['xclient_networks=loopback', 'dns_zone=', `dns_servers=${address}`, 'dns_timeout=1s'],
-    plugins: ['valid_users', 'helo', 'dnsbl 2', 'rhsbl 2', 'score'],
+    plugins: ['valid_users', 'helo', 'dnsbl 2', 'rhsbl 2', 'uribl 2', 'score'],
   });
   const send = (ip: string, from = 'a@sender.example'): Promise<string> => mx.send({ from, xclient: `ADDR=${ip}` });
   const weigh = (ip: string, from = 'a@sender.example'): Promise<string> =>
@@ -80,6 +82,12 @@ test('rbldnsd: listed, not listed, IPv6, sender domains; and dead', async (t) =>
       /^550 5\.7\.1 score 5: helo 1\.5, dnsbl 1\.5, rhsbl 2 \(/,
     );
     assert.match(await weigh('192.0.2.5'), /^250 /);
+    for (const [link, reply] of [
+      ['http://spammer.example/x', /^550 5\.7\.1 Link to spammer\.example is listed by dbl\.example: Spam domain \(/],
+      ['http://a.b.mail.bulk.example', /^550 5\.7\.1 Link to bulk\.example /],
+      ['http://honest.example', /^250 /],
+    ] as const)
+      assert.match(await mx.send({ to: 'alice@links.test', message: `Subject: x\r\n\r\nSee ${link}` }), reply);
     server.kill('SIGKILL');
     assert.match(await send('192.0.2.88'), /^250 /);
     assert.match(String(mx.log.findLast(({ msg }) => msg === 'note')?.['why']), /dbl\.example|bl\.example/);

@@ -29,6 +29,9 @@ const zone = {
   '1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.bl.example': { A: ['127.0.0.2'] },
   '1.0.0.127.bl.example': { A: ['127.0.0.2'] },
   'spammer.example.dbl.example': { A: ['127.0.1.2'], TXT: [['spam domain']] },
+  'example.org.dbl.example': { A: ['127.0.1.2'], TXT: [['spam domain']] },
+  'shared.github.io.dbl.example': { A: ['127.0.1.3'] },
+  'example.net.dbl.example': { A: ['127.0.1.102'] },
   'abused.example.dbl.example': { A: ['127.0.1.102'] },
 };
 
@@ -52,15 +55,23 @@ before(async () => {
       'trial.example/checks/dnsbl=log\n',
       'senders.example/users/valid/alice',
       'senders.example/domain_zones=dbl.example=127.0.1.0/28\n',
+      'links.test/users/valid/alice',
+      'links.test/uri_zones=dbl.example=127.0.1.0/28\n',
+      'weak-links.test/users/valid/alice',
+      'weak-links.test/uri_zones=dbl.example=127.0.1.[2..9]*2\n',
+      'weak-links.test/score=reject 2',
       'off.example/users/valid/alice',
       'off.example/checks/dnsbl',
       'off.example/checks/all',
     ],
     settings: ['xclient_networks=loopback'],
-    plugins: ['valid_users', 'dnsbl', 'rhsbl', 'blacklist', 'whitelist'],
+    plugins: ['valid_users', 'dnsbl', 'rhsbl', 'uribl', 'blacklist', 'score', 'whitelist'],
   });
 });
 after(() => mx.close());
+
+/** A mail of HTML with this in it. */
+const linked = (html: string): string => `Subject: x\r\nContent-Type: text/html\r\n\r\n<p>${html}</p>`;
 
 /** [what, last octet of the client or its whole address, more of the mail, the reply] */
 const table: readonly (readonly [what: string, ip: string, mail: Parameters<Mx['send']>[0], reply: RegExp])[] = [
@@ -126,6 +137,36 @@ const table: readonly (readonly [what: string, ip: string, mail: Parameters<Mx['
     { from: '', helo: '[192.0.2.1]', to: 'alice@senders.example' },
     /^250 /,
   ],
+  [
+    'a link to a listed domain',
+    '192.0.2.1',
+    { to: 'alice@links.test', message: linked('See https://www.shop.example.org/x.') },
+    /^550 5\.7\.1 Link to example\.org is listed by dbl\.example: spam domain \(/,
+  ],
+  [
+    'a link to a listed name under a shared suffix',
+    '192.0.2.1',
+    { to: 'alice@links.test', message: linked('http://a.shared.github.io/') },
+    /^550 5\.7\.1 Link to shared\.github\.io is listed/,
+  ],
+  [
+    'a link to a name beside it',
+    '192.0.2.1',
+    { to: 'alice@links.test', message: linked('http://other.github.io/') },
+    /^250 /,
+  ],
+  [
+    'a link whose code does not count',
+    '192.0.2.1',
+    { to: 'alice@links.test', message: linked('http://example.net') },
+    /^250 /,
+  ],
+  [
+    'two links to what has a weight, which counts once',
+    '192.0.2.1',
+    { to: 'alice@weak-links.test', message: linked('http://example.org http://shared.github.io') },
+    /^550 5\.7\.1 score 2: uribl 2 \(/,
+  ],
   ['a listed address where only sender domains are looked up', '192.0.2.2', { to: 'alice@senders.example' }, /^250 /],
 ];
 
@@ -171,6 +212,18 @@ test('zones that cannot be read defer', async () => {
 });
 
 const lines: readonly (readonly [line: string, isZone: boolean])[] = [
+  ['bl.example*2.5', true],
+  ['bl.example = 127.0.0.2,127.0.0.[4..11;13] * -3', true],
+  ['list.dnswl.org=127.0.[0..255].[1..3]*-3', true],
+  ['bl.example*', false],
+  ['bl.example*2000', false],
+  ['bl.example=*2', false],
+  ['bl.example=127.0.0.[2..11', false],
+  ['bl.example=127.0.0.[]', false],
+  ['bl.example=127.0.0.[11..2]', false],
+  ['bl.example=127.0.0.[2..256]', false],
+  ['bl.example=127.0.[0..9].0.1', false],
+  ['bl.example=127.0.[0..9]', false],
   ['zen.spamhaus.org', true],
   ['ZEN.spamhaus.org.', true],
   ['bl.example=127.0.0.2', true],

@@ -5,10 +5,13 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import address from '../../plugins/address.js';
 import date from '../../plugins/date.js';
+import fcrdns from '../../plugins/fcrdns.js';
+import headers from '../../plugins/headers.js';
 import helo from '../../plugins/helo.js';
 import mailers from '../../plugins/mailers.js';
 import mailman from '../../plugins/mailman.js';
 import sender from '../../plugins/sender.js';
+import senderDomain from '../../plugins/sender_domain.js';
 import type { Plugin } from '../../src/hooks/plugin.js';
 import { anyOctets, nasty } from '../mail/nasty.js';
 import { type TestMail } from '../../src/hooks/testing.js';
@@ -56,6 +59,60 @@ const table: readonly (readonly [plugin: Plugin, what: string, given: TestMail, 
     { header: [`Date: ${inDays(-1 / 1440)}`] },
     'reject 5.7.1 Date: too far in the past',
   ],
+  [
+    headers([]),
+    'each field once',
+    { header: ['From: a', 'To: b', 'Received: x', 'Received: y', 'Subject: z'] },
+    'pass',
+  ],
+  [
+    headers([]),
+    'two subjects, spelt differently',
+    { header: ['Subject: a', 'From: x', 'SUBJECT : b'] },
+    'reject 5.7.1 Header field that may occur once - Subject:',
+  ],
+  [
+    headers([]),
+    'two From:',
+    { header: ['From: a@b.example', 'from: c@d.example'] },
+    'reject 5.7.1 Header field that may occur once - From:',
+  ],
+  [headers(['from:', 'Date']), 'two of another one', { header: ['To: a', 'To: b'] }, 'pass'],
+  [fcrdns, 'a confirmed name', { client: { kind: 'confirmed', name: 'mx.example' } }, 'pass'],
+  [
+    fcrdns,
+    'a name that leads elsewhere',
+    { client: { kind: 'unconfirmed', name: 'mx.example' } },
+    'reject 5.7.1 The reverse name of your address does not lead back to it',
+  ],
+  [fcrdns, 'no name', { client: { kind: 'none' } }, 'reject 5.7.1 No reverse name (PTR record) for your address'],
+  [fcrdns, 'DNS does not answer', { client: { kind: 'failed', problem: 'SERVFAIL' } }, 'defer 451 4.7.1'],
+  [senderDomain, 'the null reverse-path', { from: '' }, 'pass'],
+  ...(
+    [
+      ['an MX', { MX: [[10, 'mx.example']] }, 'pass'],
+      ['an address alone', { A: ['192.0.2.1'] }, 'pass'],
+      ['an IPv6 address alone', { AAAA: ['2001:db8::1'] }, 'pass'],
+      ['a null MX', { MX: [[0, '']] }, 'reject 5.7.27 Sender domain x.example takes no mail (null MX)'],
+      [
+        'a null MX beside an address',
+        { MX: [[0, '']], A: ['192.0.2.1'] },
+        'reject 5.7.27 Sender domain x.example takes no mail (null MX)',
+      ],
+      ['other records alone', { TXT: [['x']] }, 'reject 5.1.8 Sender domain x.example has neither MX nor address'],
+      ['no records at all', undefined, 'reject 5.1.8 Sender domain x.example does not exist'],
+      ['no answer', { timeout: true }, 'defer 451 4.4.3'],
+      ['no answer for addresses', { TXT: [['x']], MX: [], timeout: true }, 'defer 451 4.4.3'],
+    ] as const
+  ).map(
+    ([what, records, expected]) =>
+      [
+        senderDomain,
+        `a domain with ${what}`,
+        { from: 'a@x.example', zone: records ? { 'x.example': records } : {} },
+        expected,
+      ] as const,
+  ),
   [helo, 'a name', { helo: 'mail.example' }, 'pass'],
   [helo, 'a final dot', { helo: 'mail.example.' }, 'pass'],
   [helo, '_', { helo: 'a_b.example' }, 'reject 5.7.1 Invalid HELO name: underscore'],

@@ -22,6 +22,7 @@ export interface IdleCheck {
 export const shippedLists: readonly (readonly [check: string, list: string])[] = [
   ['dnsbl', 'zones'],
   ['rhsbl', 'domain_zones'],
+  ['uribl', 'uri_zones'],
   ['score', 'score'],
 ];
 

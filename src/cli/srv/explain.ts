@@ -94,7 +94,8 @@ export function checkSteps(
     if (mode === 'off' && list === undefined) return [];
     const marker =
       own !== 'off' ? `${folder}/checks/${name}` : list === undefined ? `${folder}/checks/all` : `${folder}/${list}`;
-    return [{ question: `check ${name}`, marker, meaning: meaningOf(mode) }];
+    const lines = name === 'score' ? `: ${srv.lines(domain, name)?.join(', ')}` : '';
+    return [{ question: `check ${name}`, marker, meaning: `${meaningOf(mode)}${lines}` }];
   });
 }
 

@@ -27,7 +27,7 @@ export interface DomainRow {
 
 /** Folders and files whose entries are told by their number. */
 const listKinds = namedKinds.filter((kind) => kind !== 'users/valid');
-const zoneFiles = ['zones', 'domain_zones'];
+const zoneFiles = ['zones', 'domain_zones', 'uri_zones'];
 
 /** Throws where the tree cannot be read. */
 export function* domainRows(srv: Srv, root: string): Generator<DomainRow> {

@@ -147,6 +147,7 @@ function checksOf(view: DomainView): Html {
 const listTitles: Readonly<Record<string, string>> = {
   zones: 'Lists of client addresses that are refused',
   domain_zones: 'Lists of sender domains that are refused',
+  uri_zones: 'Lists of domains that mails may not link to',
   score: 'What becomes of mail by its points',
 };
 
@@ -156,6 +157,7 @@ const zoneLines = html`one zone a line, as <code>bl.example.org</code>,
 const listLines: Readonly<Record<string, Html>> = {
   zones: zoneLines,
   domain_zones: zoneLines,
+  uri_zones: zoneLines,
   score: html`a line <code>reject 8</code>, a line <code>mark 4</code>, or both; a check gives points where its marker
     holds <code>score 2.5</code>`,
 };

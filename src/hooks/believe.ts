@@ -5,7 +5,7 @@
  */
 import { parseAddress } from '../mail/address.js';
 import { type Reply, reply } from '../mail/reply.js';
-import { accept, maxPoints, note, pass, rounded, score, skip, type Verdict } from '../mail/verdict.js';
+import { accept, maxDelayMs, maxPoints, note, pass, rounded, score, skip, type Verdict } from '../mail/verdict.js';
 
 /** Throws a TypeError that says what the plugin returned instead. */
 export function believe(answer: unknown): Verdict {
@@ -49,6 +49,8 @@ function verdictOf(answer: PluginAnswer): Verdict {
       };
     case 'taken':
       return { kind, text: text(answer, kind, 'text'), log: text(answer, kind, 'log') };
+    case 'delay':
+      return { kind, ms: milliseconds(answer), log: text(answer, kind, 'log') };
     case 'pardon':
       return { kind, lifts: word(answer, kind, 'lifts', ['mail', 'all']), log: text(answer, kind, 'log') };
     case 'refuse':
@@ -69,6 +71,11 @@ function text(of: PluginAnswer, kind: string, name: string): string {
       ? `returned a ${kind} without a ${name}`
       : `returned a ${kind} whose ${name} is ${shown(value)}, not a text`,
   );
+}
+
+function milliseconds({ ms }: PluginAnswer): number {
+  if (typeof ms === 'number' && ms >= 0 && ms <= maxDelayMs) return ms;
+  throw new TypeError(`returned a delay whose ms is ${shown(ms)}, not a number from 0 to ${maxDelayMs}`);
 }
 
 function pointsOf({ points }: PluginAnswer): number {

@@ -30,11 +30,19 @@ export interface SessionFacts {
   readonly tls: TlsSeen | undefined;
   /** Where the client has reached us; undefined where there is no connection. */
   readonly localAddress: LocalAddress | undefined;
+  /** What the client has said before it was its turn; undefined where it has waited so far. */
+  readonly early: EarlyTalk | undefined;
   /** How many unknown commands there have been, this one included. */
   readonly unknownCommands: number;
   /** What plugins keep for each other while the connection lasts, by names of their own. It survives STARTTLS. */
   readonly notes: Map<string, unknown>;
 }
+
+/**
+ * The first thing that was said too early: before the greeting; a command before the reply to the one before it, where
+ * pipelining was not offered (RFC 2920 §3.1) or EHLO not answered yet; the message before 354.
+ */
+export type EarlyTalk = 'greeting' | 'pipelining' | 'message';
 
 export interface TlsSeen {
   /** For example `TLSv1.3`. */

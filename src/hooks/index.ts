@@ -3,6 +3,7 @@ export { type Check, defineCheck, type Mail } from './check.js';
 export type {
   CloseContext,
   DataContext,
+  EarlyTalk,
   EnvelopeContext,
   GivenPoints,
   HookContext,
@@ -23,6 +24,7 @@ export type {
 export {
   accept,
   defer,
+  delay,
   discard,
   note,
   pardon,

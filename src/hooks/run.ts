@@ -66,6 +66,8 @@ export interface HookRun<H extends JudgingHook> {
   readonly timeoutMs: number;
   /** Told of each rejection, pardon, rewrite and weak sign, in order. */
   readonly note: (said: NotedVerdict) => void;
+  /** Told how much later a plugin wants the reply to be heard, in milliseconds. */
+  readonly delay?: (ms: number) => void;
   /** Told of each answer, and how long it was waited for, where it was. */
   readonly tell?: ((plugin: string, verdict: Verdict, ms?: number) => void) | undefined;
 }
@@ -106,7 +108,7 @@ function runFrom<H extends JudgingHook>(
 
 /** undefined: the next plugin is asked. */
 function outcomeOf<H extends JudgingHook>(
-  { note: tell }: HookRun<H>,
+  { note: tell, delay }: HookRun<H>,
   { name }: HookedPlugin<H>,
   verdict: Verdict,
 ): HookOutcome | undefined {
@@ -120,6 +122,9 @@ function outcomeOf<H extends JudgingHook>(
     case 'pardon':
     case 'rewrite':
       tell({ plugin: name, verdict });
+      return undefined;
+    case 'delay':
+      delay?.(verdict.ms);
       return undefined;
     case 'accept':
       return goOn;
@@ -309,6 +314,9 @@ function logVerdict<H extends JudgingHook>({ hook, debug, log }: HookRun<H>, plu
     case 'pass':
     case 'accept':
       if (debug) log().debug({ plugin, hook }, 'pass');
+      return;
+    case 'delay':
+      if (debug) log().debug({ plugin, hook, ms: verdict.ms, why: verdict.log }, 'delay');
       return;
     case 'skip':
       if (debug) log().debug({ plugin, hook, why: verdict.why }, 'skip');

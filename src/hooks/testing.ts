@@ -10,7 +10,7 @@ import { parseIp } from '../mail/ip.js';
 import { reject, type Rejection, type Verdict } from '../mail/verdict.js';
 import { Embedded } from '../store/embedded.js';
 import { BackedStore } from '../store/store.js';
-import type { ClientName, DataContext, GivenPoints, Markers, Plugin, RcptContext } from './plugin.js';
+import type { ClientName, DataContext, EarlyTalk, GivenPoints, Markers, Plugin, RcptContext } from './plugin.js';
 import { runHook } from './run.js';
 import { type HeardVerdict, HookTable } from './table.js';
 
@@ -36,6 +36,8 @@ export interface TestMail {
   readonly pardoned?: string;
   readonly points?: readonly GivenPoints[];
   readonly unknownCommands?: number;
+  /** What the client has said before it was its turn. */
+  readonly early?: EarlyTalk;
   readonly content?: Content;
   /** What plugins before it have said. */
   readonly found?: DataContext['found'];
@@ -60,6 +62,7 @@ export function testMail(given: TestMail = {}): DataContext {
       secure: false,
       tls: undefined,
       localAddress: undefined,
+      early: given.early,
       unknownCommands: given.unknownCommands ?? 0,
       notes: new Map(),
     },

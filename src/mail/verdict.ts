@@ -18,6 +18,7 @@ export type Verdict =
   | Pardon
   | Rewrite
   | Taken
+  | Delay
   | { readonly kind: 'refuse'; readonly reply: Reply; readonly log: string }
   | { readonly kind: 'defer'; readonly reply: Reply; readonly log: string };
 
@@ -72,6 +73,20 @@ export interface Taken {
   readonly text: string;
   readonly log: string;
 }
+
+/**
+ * As `pass`, but the client hears the reply of this hook so much later; of several delays the longest counts. Nobody
+ * waits meanwhile but the client. Once the mail is being sent it is a plain `pass`.
+ */
+export interface Delay {
+  readonly kind: 'delay';
+  /** At most `maxDelayMs`. */
+  readonly ms: number;
+  readonly log: string;
+}
+
+/** Clients give up after five minutes (RFC 5321 §4.5.3.2), and other servers far earlier. */
+export const maxDelayMs = 60_000;
 
 /** Lifts a rejection, one that is there or one to come: `mail` those of the mail, `all` those of the recipient too. */
 export interface Pardon {
@@ -136,6 +151,9 @@ export const rejectRecipient = (reason: string, log: string = reason): Verdict =
   reason,
   log,
 });
+
+/** The reply comes so much later, in milliseconds, a minute at most. */
+export const delay = (ms: number, log = ''): Verdict => ({ kind: 'delay', ms, log });
 
 export const pardon = (log: string, lifts: 'mail' | 'all' = 'mail'): Verdict => ({ kind: 'pardon', lifts, log });
 

@@ -140,7 +140,7 @@ export const schema = {
   store: entry(
     kinds.storeUrl,
     '',
-    'what greylisting and ratelimit remember: empty: a file in state; or a Redis or Valkey',
+    'what greylisting, ratelimit and earlytalker remember: empty: a file in state; or a Redis or Valkey',
   ),
   store_down: entry(
     oneOf('pass', 'defer'),

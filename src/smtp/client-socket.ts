@@ -36,6 +36,8 @@ export class ClientSocket {
   #clogged = false;
   /** Other clients have their turn. */
   #yielding = false;
+  /** Its user lets the client wait. */
+  #isHeld = false;
   /** The client has closed its side. */
   #ended = false;
   #closing = false;
@@ -57,6 +59,16 @@ export class ClientSocket {
     return this.#lastRead;
   }
 
+  /** Has the client said what nobody has looked at yet? */
+  get hasUnread(): boolean {
+    return this.#unread.length > 0;
+  }
+
+  /** Until it is over, what the client says beyond one segment waits in the kernel: a held client costs no memory. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+  }
+
   /** Is nothing said or read any more? */
   get closing(): boolean {
     return this.#closing;
@@ -68,7 +80,7 @@ export class ClientSocket {
     this.#user.heard();
     this.#unread = this.#unread.length === 0 ? octets : Buffer.concat([this.#unread, octets]);
     this.work();
-    if (this.#unread.length > maxUnread) this.#socket.pause();
+    if (this.#isHeld || this.#unread.length > maxUnread) this.#socket.pause();
   };
 
   readonly #end = (): void => {

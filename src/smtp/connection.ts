@@ -54,6 +54,10 @@ export class Connection implements SocketUser {
   /** The client waits for us: nothing further is read until the answer is there. */
   #answering = false;
   #tls: TlsFacts | undefined;
+  /** Commands may come before the reply to the one before them: the last EHLO was told so. */
+  #pipelining = false;
+  /** Ends the time by which a plugin has the reply held back; another reply may take its place. */
+  #endHold: ((instead?: Reply) => void) | undefined;
   /** What ends the handshake that is under way. */
   #handshake: (() => void) | undefined;
   /** Until then the client has to say what is due: a time of the monotonic clock, in milliseconds. */
@@ -104,10 +108,37 @@ export class Connection implements SocketUser {
     return !this.#answering && !this.#handshake;
   }
 
-  /** Greets without delay; the client's name is looked up meanwhile. */
+  /** Greets at once, unless a plugin has the greeting held back; the client's name is looked up meanwhile. */
   open(): void {
-    this.#when(this.#greet(), (greeting) => this.#say(greeting));
+    this.#when(this.#greet(), (greeting) => this.#inTime(greeting, this.#greeted));
     this.#socket.flush();
+  }
+
+  readonly #greeted = (greeting: Reply): void => {
+    if (this.#socket.hasUnread) this.#session.saidEarly('greeting');
+    this.#say(greeting);
+    this.#expectCommand();
+  };
+
+  #inTime(answer: Reply, next: (answer: Reply) => void): void {
+    const ms = this.#session.takeDelay();
+    if (ms === 0) next(answer);
+    else this.#when(this.#held(answer, ms), next);
+  }
+
+  /** The client waits for nothing but the clock: no plugin, no limit of time. */
+  #held(answer: Reply, ms: number): Promise<Reply> {
+    this.#socket.hold(true);
+    return new Promise((resolve) => {
+      const end = (instead = answer): void => {
+        clearTimeout(timer);
+        this.#endHold = undefined;
+        this.#socket.hold(false);
+        resolve(instead);
+      };
+      const timer = setTimeout(end, ms, answer);
+      this.#endHold = end;
+    });
   }
 
   #greet(): Eventual<Reply> {
@@ -138,7 +169,7 @@ export class Connection implements SocketUser {
     }
     const line = this.#socket.nextLine(maxCommandOctets);
     if (line === 'too long') this.#sendAway(reply(421, '5.5.2', 'Line too long'), 'line');
-    else if (line) this.#when(this.#answerTo(line), (answer) => this.#answered(answer));
+    else if (line) this.#when(this.#answerTo(line), (answer) => this.#inTime(answer, this.#answered));
     return line !== undefined;
   }
 
@@ -160,6 +191,7 @@ export class Connection implements SocketUser {
 
   #endMail(answer: Reply): void {
     this.#listener.inFlight--;
+    this.#lookForEarlyTalk();
     this.#say(answer);
     this.#expectCommand();
     if (this.#listener.stopping) this.#say(shuttingDown);
@@ -185,7 +217,9 @@ export class Connection implements SocketUser {
     }
   }
 
-  #answered(answer: Reply): void {
+  readonly #answered = (answer: Reply): void => {
+    this.#lookForEarlyTalk();
+    this.#pipelining = this.#session.pipelining;
     if (answer.code >= 500 && answer.code < 600) this.#errors++;
     this.#say(answer);
     if (this.#errors >= this.#listener.services.settings.max_errors)
@@ -193,6 +227,13 @@ export class Connection implements SocketUser {
     this.#expectCommand();
     if (this.#session.receiving) this.#expectText();
     if (answer === readyForTls) this.#shakeHands();
+  };
+
+  /** What is unread when a reply is said was not an answer to it. */
+  #lookForEarlyTalk(): void {
+    if (!this.#socket.hasUnread) return;
+    if (this.#session.receiving) this.#session.saidEarly('message');
+    else if (!this.#pipelining) this.#session.saidEarly('pipelining');
   }
 
   /** Goes on with a value at once, or when it is there; until then nothing further is read. */
@@ -200,10 +241,10 @@ export class Connection implements SocketUser {
     if (!(value instanceof Promise)) return next(value);
     this.#answering = true;
     const goOn = (act: () => void): void => {
+      this.#answering = false; // unless there is more to wait for
       try {
         act();
       } finally {
-        this.#answering = false;
         this.#socket.work();
       }
     };
@@ -248,6 +289,7 @@ export class Connection implements SocketUser {
     const { ip, name, namesClient } = attributes.value;
     const { client } = this.#session;
     this.#named = namesClient;
+    this.#pipelining = false;
     this.#session.closed();
     this.#session = this.#newSession({
       ip: ip ?? client.ip,
@@ -265,6 +307,7 @@ export class Connection implements SocketUser {
   #shakeHands(): void {
     this.#handshake = this.#listener.startTls(this.#socket.letGo(), (secured) => {
       this.#handshake = undefined;
+      this.#pipelining = false;
       this.#tls = secured && tlsFactsOf(secured);
       if (this.#tls) this.#session.secured(this.#tls);
       this.#expectCommand();
@@ -293,7 +336,8 @@ export class Connection implements SocketUser {
 
   /** Shutting down: whoever is not in a transaction goes now. */
   dismiss(): void {
-    if (!this.busy && !this.#handshake) this.#say(shuttingDown);
+    if (this.#endHold) this.#endHold(this.#session.busy ? undefined : shuttingDown);
+    else if (!this.busy && !this.#handshake) this.#say(shuttingDown);
   }
 
   destroy(): void {
@@ -306,6 +350,7 @@ export class Connection implements SocketUser {
   }
 
   gone(): void {
+    this.#endHold?.();
     this.#listener.left(this);
     this.#admission.leave();
     this.#listener.services.metrics.disconnected(this.#tls?.protocol);

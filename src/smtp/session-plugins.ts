@@ -9,6 +9,7 @@ import type {
   HookMethod,
   HookName,
   JudgingHook,
+  EarlyTalk,
   LocalAddress,
   PluginSaying,
   SessionContext,
@@ -49,6 +50,8 @@ export class SessionPlugins implements SeenSession {
   readonly #services: Services;
   readonly #state: SessionState;
   readonly #context: SessionContext;
+  /** The longest delay that plugins want for the reply that is due. */
+  #delayMs = 0;
   /** What was said at the hooks of the session, but a plain pass. */
   readonly #words: PluginWord[] = [];
   /** Rejections and pardons from before there was a mail. */
@@ -59,6 +62,22 @@ export class SessionPlugins implements SeenSession {
     this.#state = stateOf(id, client, client.name ?? services.clientName(client.ip));
     this.facts = sessionFacts(this.#state);
     this.#context = sessionContext(this);
+  }
+
+  readonly #delay = (ms: number): void => {
+    this.#delayMs = Math.max(this.#delayMs, ms);
+  };
+
+  /** How much later the reply is to be heard, in milliseconds; asked once a reply. */
+  takeDelay(): number {
+    const ms = this.#delayMs;
+    if (ms !== 0) this.#delayMs = 0;
+    return ms;
+  }
+
+  /** The first thing that was said too early counts. */
+  saidEarly(what: EarlyTalk): void {
+    this.#state.early ??= what;
   }
 
   get surroundings(): PluginSurroundings {
@@ -149,6 +168,7 @@ export class SessionPlugins implements SeenSession {
       debug: settings.log_level === 'debug',
       timeoutMs: settings.plugin_timeout,
       note,
+      delay: this.#delay,
       tell,
     });
     return after(outcome, (settled) => this.#stopped(hook, settled, part));
@@ -259,6 +279,7 @@ function stateOf(id: string, { ip, local }: Client, name: ClientName | Promise<C
     helo: '',
     tls: undefined,
     localAddress: () => local && deepFreeze(local()),
+    early: undefined,
     unknownCommands: 0,
     notes: undefined,
   };

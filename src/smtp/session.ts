@@ -3,7 +3,7 @@
  * (connection.ts) and writes nothing anywhere but through dispose.ts. Calls come one at a time, each after the reply to
  * the last.
  */
-import type { Recipient } from '../hooks/plugin.js';
+import type { EarlyTalk, Recipient } from '../hooks/plugin.js';
 import { type Address, type PathArgument, needsSmtpUtf8 } from '../mail/address.js';
 import { type Result, wrong } from '../mail/result.js';
 import { type Eventual, after } from '../mail/eventual.js';
@@ -76,6 +76,20 @@ export class SmtpSession {
   /** Nothing is under way, and a mail was answered before: who lingers now has got what it came for. */
   get lingers(): boolean {
     return this.#answeredMails > 0 && this.#transaction === undefined;
+  }
+
+  /** EHLO has offered pipelining (RFC 2920), and nothing has taken that back. */
+  get pipelining(): boolean {
+    return this.#extended && this.#plugins.helo !== '';
+  }
+
+  /** How much later the reply that is due is to be heard, in milliseconds: a plugin wants it. */
+  takeDelay(): number {
+    return this.#plugins.takeDelay();
+  }
+
+  saidEarly(what: EarlyTalk): void {
+    this.#plugins.saidEarly(what);
   }
 
   /** Are the next octets text of the message? */

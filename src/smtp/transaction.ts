@@ -279,6 +279,7 @@ export function wordOf(plugin: string, verdict: Verdict, ms: number | undefined)
     case 'note':
     case 'pardon':
     case 'taken':
+    case 'delay':
       return [plugin, 'pass', verdict.log];
     case 'score':
       return [plugin, 'score', verdict.log, verdict.points];

@@ -9,10 +9,10 @@ import { test } from 'node:test';
 import { packageRoot } from '../../src/cli/package-root.js';
 
 const golden: Readonly<Record<string, string>> = {
-  hooks: `ArgumentKind Check ClientName CloseContext Content DataContext DnsAnswer EnvelopeContext Field GivenPoints Header HeaderEdit HookContext HookName Ip LookupOptions Mail
+  hooks: `ArgumentKind Check ClientName CloseContext Content DataContext DnsAnswer EarlyTalk EnvelopeContext Field GivenPoints Header HeaderEdit HookContext HookName Ip LookupOptions Mail
     MailContext Markers MessageSource Network Plugin PluginLog PluginSaying RcptContext Recipient RecordData RecordType
     RelayedContext RelayedMail Reply Resolver
-    SessionContext SessionFacts ShownField Store StoreAnswer TestMail UnknownCommandContext Verdict accept closing contains count defer defineCheck discard note
+    SessionContext SessionFacts ShownField Store StoreAnswer TestMail UnknownCommandContext Verdict accept closing contains count defer defineCheck delay discard note
     oncePerMail pardon parseIp parseNetwork pass readArguments refuse reject rejectRecipient reply rewrite score skip taken testMail
     testRecipient time timeText verdictOf`,
   spf: `AuthenticationResults AuthenticationResultsInput Directive DnsAnswer Finding Ip LintOptions LintReport LintSubject

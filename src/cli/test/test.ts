@@ -89,6 +89,7 @@ async function keptMail(word: string, settings: Settings): Promise<KeptMail | un
 const styles: Readonly<Record<PluginSaid['verdict'], Style>> = {
   skip: 'dim',
   note: 'yellow',
+  delay: 'yellow',
   defer: 'yellow',
   error: 'red',
   reject: 'red',

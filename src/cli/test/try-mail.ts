@@ -124,6 +124,8 @@ function reasonOf(verdict: Verdict): string {
       return '';
     case 'skip':
       return verdict.why;
+    case 'delay':
+      return `${Math.ceil(verdict.ms / 1000)} s${verdict.log === '' ? '' : `: ${verdict.log}`}`;
     case 'score':
       return `${verdict.points}: ${verdict.log}`;
     case 'note':

@@ -8,6 +8,7 @@ import type { Rejection } from '../../mail/verdict.js';
 import type {
   AuthenticationResult,
   ClientName,
+  EarlyTalk,
   GivenPoints,
   GreylistResult,
   LocalAddress,
@@ -31,6 +32,7 @@ export interface SessionState {
   helo: string;
   tls: TlsSeen | undefined;
   readonly localAddress: () => LocalAddress | undefined;
+  early: EarlyTalk | undefined;
   unknownCommands: number;
   /** Made when the first plugin asks for it. */
   notes: Map<string, unknown> | undefined;

@@ -9,6 +9,7 @@ import type { Resolver } from '../../dns/resolver.js';
 import type {
   ClientName,
   CloseContext,
+  EarlyTalk,
   Host,
   LocalAddress,
   Markers,
@@ -68,6 +69,9 @@ class SessionView implements SessionFacts {
   }
   get localAddress(): LocalAddress | undefined {
     return this.#state.localAddress();
+  }
+  get early(): EarlyTalk | undefined {
+    return this.#state.early;
   }
   get unknownCommands(): number {
     return this.#state.unknownCommands;

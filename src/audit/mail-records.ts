@@ -14,6 +14,8 @@ export function releaseRecord(ref: MailRef, result: ReleaseResult): MailRecord {
       return { ...record, result: 'released before' };
     case 'busy':
       return { ...record, result: 'somebody else is releasing it' };
+    case 'unknown':
+      return { ...record, result: `unknown: ${result.by} tried it at ${result.time}` };
     case 'gone':
       return { ...record, result: 'gone' };
     case 'routed':

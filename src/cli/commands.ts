@@ -1,4 +1,5 @@
 /** The commands that there are. A new one is one more row; what it does is read when it is called. */
+import { catalogCommands } from './catalog/commands.js';
 import { importCommands } from './import/commands.js';
 import { quarantineCommands } from './quarantine/commands.js';
 import { spfCommands } from './spf/commands.js';
@@ -78,6 +79,7 @@ The local MTA is asked by MAIL, RCPT and RSET for an unknown user, a foreign dom
   ...quarantineCommands(() => commands),
   ...trackCommands,
   ...srvCommands,
+  ...catalogCommands,
   ...importCommands,
   onSettings({
     name: 'test',

@@ -8,6 +8,8 @@ import type { Logger } from '../log.js';
 import { type Result, wrong } from '../mail/result.js';
 import { openContentReader } from '../mime/content-reader.js';
 import type { Settings } from '../settings/settings.js';
+import type { KeptMails } from '../quarantine/kept-mails.js';
+import { everything } from '../quarantine/look/query.js';
 import { checkHost } from '../spf/check-host.js';
 import { changeExpiry, dayMs, ownLimits, readableWords } from '../srv/expiry.js';
 import { checkProblem } from '../srv/known-check.js';
@@ -24,8 +26,8 @@ export type KeptParts = Pick<WebParts, 'tokens' | 'sessions' | 'wrongTokens' | '
 
 export type PageParts = Omit<WebParts, 'isOurHost'> & { readonly settings: Settings };
 
-export const closeParts = ({ reader, relay }: PageParts): Promise<unknown> =>
-  Promise.all([reader.close(), relay.close()]);
+export const closeParts = ({ reader, relay, mails }: PageParts): Promise<unknown> =>
+  Promise.all([reader.close(), relay.close(), mails.close()]);
 
 /** Fails where the plugins or the zone file are wrong. */
 export async function partsOf(settings: Settings, log: Logger, kept: KeptParts): Promise<Result<PageParts>> {
@@ -35,10 +37,11 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
   if (!resolver.ok) return resolver;
   const srv = srvOf(settings);
   const markers = new MarkerWriter(settings.srv, (domain) => srv.folderName(domain));
+  const mails = await mailsFor(settings);
   const parts: PageParts = {
     ...kept,
     settings,
-    mails: mailsFor(settings),
+    mails,
     state: settings.state,
     journal: journalFor(settings),
     hostname: settings.hostname,
@@ -68,8 +71,8 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
     changeExpiry: (domain, words) => changeExpiry(words, { tree: markers, domain }),
     reader: openContentReader(),
     checkSpf: async (query) => checkHost(query, { resolver: resolver.value, trace: true }),
-    replay: replayed(settings),
-    stats: new StatsCache(settings.spam),
+    replay: replayed(settings, mails),
+    stats: settings.catalog === '' ? new StatsCache(settings.spam) : statsOf(mails),
     mailCounts: new MailCounts(journalDir(settings.state)),
     ...(settings.digest_url !== '' && { links: new Links(settings.state) }),
     proxies: settings.web_proxies,
@@ -83,12 +86,17 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
   return { ok: true, value: parts };
 }
 
+/** The catalog has counted already. */
+const statsOf = (mails: KeptMails): WebParts['stats'] => ({
+  get: (domains) => mails.count({ query: everything, ...(domains && { domains }) }),
+});
+
 /** What it takes to judge a mail is loaded when the first one is. */
-function replayed(settings: Settings): WebParts['replay'] {
+function replayed(settings: Settings, mails: KeptMails): WebParts['replay'] {
   let judge: WebParts['replay'] | undefined;
   return async (ref) => {
     const { replaying } = await import('./test/replay.js');
-    judge ??= replaying(settings);
+    judge ??= replaying(settings, mails);
     return judge(ref);
   };
 }

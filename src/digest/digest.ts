@@ -123,7 +123,7 @@ async function refused(
 ): Promise<{ readonly items: readonly ListItem[]; readonly mails: number }> {
   const items: ListItem[] = [];
   let mails = 0;
-  const query = { ...dayBounds(now), domain, all: true, matches: () => true };
+  const query = { ...dayBounds(now), domain, all: true, terms: [], matches: () => true };
   for await (const item of kept.all({ query, now })) {
     if (item.mark !== undefined) continue;
     if (items.length < maxRows) items.push(item);

@@ -2,7 +2,7 @@
  * The refused mails that are kept, as whoever looks at them sees them: page, commands, digest. Where they are is the
  * business of whoever makes one of these. Leaves archiving to quarantine.ts.
  */
-import type { ReleaseOptions, ReleaseResult } from './care/release.js';
+import type { ReleaseOrder, ReleaseResult } from './care/release.js';
 import type { MailRef } from './disk/mail-ref.js';
 import type { BrowseOptions, ListItem, Page, PageOptions } from './look/browse.js';
 import type { IndexedDisposition } from './look/disposition.js';
@@ -11,7 +11,10 @@ import type { Stats, StatsProgress } from './look/stats.js';
 
 export type KeptSearch = Omit<BrowseOptions, 'root'>;
 
-/** Broken IO throws. */
+/** What is kept cannot be asked for just now: the message says for people why. */
+export class SourceDown extends Error {}
+
+/** Broken IO throws; where the mails are elsewhere and cannot be reached, SourceDown. */
 export interface KeptMails {
   /** Yields every mail that matches, newest first. */
   all(search: KeptSearch): AsyncGenerator<ListItem>;
@@ -24,7 +27,8 @@ export interface KeptMails {
   /** Undefined when the mail itself is gone. */
   open(ref: MailRef): Promise<KeptMail | undefined>;
   /** Throws before anything is sent. Several releases of one mail at once are one. */
-  release(ref: MailRef, order: Omit<ReleaseOptions, 'root'>): Promise<ReleaseResult>;
+  release(ref: MailRef, order: ReleaseOrder): Promise<ReleaseResult>;
   /** Returns `gone` where there was no such mail; `by` says who it is, for people. */
   discard(ref: MailRef, by: string): Promise<'deleted' | 'gone'>;
+  close(): Promise<void>;
 }

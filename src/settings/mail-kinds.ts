@@ -2,6 +2,7 @@
  * The kinds of value that are postern's own: endpoints, networks, names, addresses. How lists and numbers work is
  * beside it.
  */
+import { readCatalogAddress } from '../catalog/address.js';
 import { type Address, parseAddress } from '../mail/address.js';
 import { parseDomain } from '../mail/domain.js';
 import { hidden, withoutPasswords } from '../mail/secret.js';
@@ -156,12 +157,29 @@ export const mailAddress: ValueKind<Address> = valueKind(
   ({ text }) => text,
 );
 
+const catalogRight = 'empty, or the URL of a PostgreSQL database, such as postgresql://postern@192.0.2.7/postern';
+
 /** The URL of a Redis or Valkey server, or ''. */
 export const storeUrl: ValueKind<string> = {
   ...valueKind('URL', 'empty, or the URL of a Redis or Valkey server, such as redis://192.0.2.7:6379', (text) =>
     text === '' || isStoreUrl(text) ? text : undefined,
   ),
   shown: (text) => (text === '' || isStoreUrl(text) ? withoutPasswords(text) : wrongUrlShown(text)),
+};
+
+/** Where the catalog is, or ''. */
+export const catalogUrl: ValueKind<string> = {
+  label: 'URL',
+  right: catalogRight,
+  write: String,
+  parse: (text) => {
+    const read = text === '' ? undefined : readCatalogAddress(text);
+    if (read?.ok === false) return { ok: false, problem: `must be ${catalogRight}: this ${read.problem}` };
+    return read?.value.password === hidden // print-config wrote it
+      ? { ok: false, problem: `must be ${catalogRight}: this has ${hidden} where its password was` }
+      : { ok: true, value: text };
+  },
+  shown: (text) => (text === '' || readCatalogAddress(text).ok ? withoutPasswords(text) : wrongUrlShown(text)),
 };
 
 /** Where nobody knows what is a password, only the scheme is shown; `signs`: there may be one. */

@@ -147,6 +147,11 @@ export const schema = {
     'pass',
     'what becomes of a mail that the store is asked about while it is down',
   ),
+  catalog: entry(
+    kinds.catalogUrl,
+    '',
+    'a PostgreSQL database that several hosts share: what each of them refuses is found on all; empty: none',
+  ),
   journal: entry(duration(0, century), '14d', 'how long it is kept what became of every mail; 0: not at all'),
   journal_subject: entry(yesNo, 'yes', 'write subjects into the journal'),
   journal_mask: entry(

@@ -6,7 +6,8 @@ import { changingMails, replayingMails } from './changing/mails.js';
 import { digestApp } from './pages/digest.js';
 import { authenticated, checkHost, knowClient, readableForm, sameSite, secureHeaders, type Vars } from './guard.js';
 import { login } from './login/login.js';
-import { brokenPage, notFoundPage, tooMuchPage } from './pages/problem.js';
+import { SourceDown } from '../quarantine/kept-mails.js';
+import { brokenPage, downPage, notFoundPage, tooMuchPage } from './pages/problem.js';
 import type { WebParts } from './parts.js';
 import { reading } from './reading.js';
 import { readingJournal } from './reading-journal.js';
@@ -19,7 +20,7 @@ export function webApp(parts: WebParts): Hono<Vars> {
   app.use(readableForm, knowClient(parts.proxies));
   app.onError((error, c) => {
     parts.onError(error);
-    return c.html(brokenPage, 500);
+    return error instanceof SourceDown ? c.html(downPage, 503) : c.html(brokenPage, 500);
   });
   app.notFound((c) => c.html(notFoundPage, 404));
   app.get('/assets/:name', (c) => {

@@ -225,6 +225,12 @@ describe('a bad value of any setting is named with its place, the value, and wha
     spf_forwarders: [['*', /\*\.example.org/]],
     expire: [['1y', /duration/]],
     expire_size: [['10t', /octets/]],
+    catalog: [
+      ['mysql://db/postern', /postgresql:\/\//],
+      ['postgresql://db', /HOST/],
+      ['postgresql://db/postern?sslmode=prefer', /verify-full nor disable/],
+      ['postgresql://anna:***@db/postern', /postgresql:\/\//],
+    ],
     journal: [['2w', /duration/]],
     journal_subject: [['maybe', /yes or no/]],
     journal_mask: [['-1', /duration/]],

@@ -9,6 +9,7 @@ import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { isEximThere } from './exim.js';
 import { isOpensmtpdThere } from './opensmtpd.js';
+import { postgresBin } from './postgres.js';
 import { sendmailRoot } from './sendmail.js';
 
 /** What cannot be told from a program in the PATH, and how it is told. */
@@ -21,6 +22,7 @@ const probes: Readonly<Record<string, () => boolean>> = {
   // Accounts for Sendmail's AUTH; saslpasswd2 brings the folder that is mounted over.
   sasl: () => hasProgram('saslpasswd2') && existsSync('/usr/lib/sasl2') && hasProgram('mount'),
   strace: () => isRoot() && hasProgram('strace') && spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status === 0,
+  postgres: () => postgresBin() !== undefined,
   tmpfs: canMountTmpfs,
   root: isRoot,
 };
@@ -31,6 +33,7 @@ const whatIsMissing: Readonly<Record<string, string>> = {
   exim: 'Exim is not unpacked as in .ci/run, or unshare is not installed, or this is not root',
   opensmtpd: 'OpenSMTPD is not unpacked as in .ci/run, or unshare is not installed, or this is not root',
   sasl: 'sasl2-bin is not installed',
+  postgres: 'PostgreSQL is not installed',
   strace: 'strace is not installed, or may not trace',
   tmpfs: 'this user may not mount a tmpfs',
   root: 'this is not root',

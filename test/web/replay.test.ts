@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { keptOnDisk } from '../../src/quarantine/kept-on-disk.js';
 import { replaying } from '../../src/cli/test/replay.js';
 import { parseRef } from '../../src/quarantine/disk/mail-ref.js';
 import { loadSettings } from '../../src/settings/settings.js';
@@ -91,7 +92,7 @@ test('one mail is judged at a time', async (t) => {
   const argv = [...places, ...surroundings(t)].map((setting) => `--${setting}`);
   const loaded = loadSettings({ argv, env: {}, readFile: () => '' });
   assert.ok(loaded.ok);
-  const replay = replaying(loaded.value.settings);
+  const replay = replaying(loaded.value.settings, keptOnDisk(loaded.value.settings.spam));
   const [first, second] = await Promise.all([replay(ref), replay(ref)]);
   assert.deepEqual([first.kind, second.kind], ['judged', 'busy']);
   assert.equal((await replay(ref)).kind, 'judged');

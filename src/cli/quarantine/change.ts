@@ -5,6 +5,7 @@
 import { userInfo } from 'node:os';
 import { deleteRecord, releaseRecord } from '../../audit/mail-records.js';
 import { printable } from '../../mail/text.js';
+import { unknownText } from '../../quarantine/look/disposition.js';
 import { senderText } from '../../quarantine/look/sender.js';
 import { idOf, refText } from '../../quarantine/disk/mail-ref.js';
 import type { ReleaseResult } from '../../quarantine/care/release.js';
@@ -71,6 +72,8 @@ function outcomeOf(result: ReleaseResult, settings: Settings): ChangeOutcome {
       };
     case 'busy':
       return { kind, text: 'somebody else is releasing it', code: exit.notAll };
+    case 'unknown':
+      return { kind, text: `${unknownText(result)}; --again sends it again`, code: exit.notAll };
     case 'gone':
       return { kind, text: 'the mail itself is gone', code: exit.notAll };
     case 'routed':

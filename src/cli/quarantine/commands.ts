@@ -5,6 +5,11 @@ import type { OptionTable } from '../command/options.js';
 import type { Task } from './task.js';
 
 const json: OptionTable = { json: { doc: 'one JSON object a line' } };
+/** Options of what reads or changes mails. */
+const onMails: OptionTable = {
+  here: { doc: "this host's files alone, where the setting catalog names a database" },
+  ...json,
+};
 
 const mail =
   'MAIL is the ID of the 550, a name that list prints (329/example.com/...), or the path of the mail’s file\n';
@@ -36,11 +41,11 @@ export const quarantineCommands = (all: () => readonly CommandRow[]): readonly C
   row({
     name: 'quarantine list',
     doc: 'refused mail, newest first; tables on a terminal, tabs elsewhere',
-    usage: ['[SEARCH ...] [--limit=N | --all] [--json]'],
+    usage: ['[SEARCH ...] [--limit=N | --all] [--here] [--json]'],
     options: {
       limit: { label: 'N', example: '50', doc: 'so many (50)' },
       all: { doc: 'all that there are' },
-      ...json,
+      ...onMails,
     },
     words: 'search',
     details: search,
@@ -49,11 +54,11 @@ export const quarantineCommands = (all: () => readonly CommandRow[]): readonly C
   row({
     name: 'quarantine show',
     doc: 'why it was refused, then the mail, in $PAGER',
-    usage: ['MAIL [--raw] [--pager=no] [--json]'],
+    usage: ['MAIL [--raw] [--pager=no] [--here] [--json]'],
     options: {
       raw: { doc: "the file's octets, for a pipe" },
       pager: { label: 'no', example: 'no', doc: 'without a pager' },
-      ...json,
+      ...onMails,
     },
     words: 'any',
     details: () => mail,
@@ -62,12 +67,15 @@ export const quarantineCommands = (all: () => readonly CommandRow[]): readonly C
   row({
     name: 'quarantine release',
     doc: 'hand it to the local MTA with its own envelope',
-    usage: ['MAIL ... [--attachment] [--again] [--json]', '--search=SEARCH [--attachment] [--again] [--json]'],
+    usage: [
+      'MAIL ... [--attachment] [--again] [--here] [--json]',
+      '--search=SEARCH [--attachment] [--again] [--here] [--json]',
+    ],
     options: {
       search: { label: 'SEARCH', example: 'from:anna', doc: 'all that it finds' },
       attachment: { doc: 'inside a mail from postmaster' },
       again: { doc: 'also if it has been released before' },
-      ...json,
+      ...onMails,
     },
     words: 'any',
     details: () => mail,
@@ -77,8 +85,8 @@ export const quarantineCommands = (all: () => readonly CommandRow[]): readonly C
   row({
     name: 'quarantine delete',
     doc: 'take the mail away; its line stays until it expires',
-    usage: ['MAIL ... [--json]', '--search=SEARCH [--json]'],
-    options: { search: { label: 'SEARCH', example: 'plugin:dnsbl', doc: 'all that it finds' }, ...json },
+    usage: ['MAIL ... [--here] [--json]', '--search=SEARCH [--here] [--json]'],
+    options: { search: { label: 'SEARCH', example: 'plugin:dnsbl', doc: 'all that it finds' }, ...onMails },
     words: 'any',
     details: () => mail,
     run: async (task) => (await import('./change.js')).deleteMails(task),
@@ -116,8 +124,8 @@ export const quarantineCommands = (all: () => readonly CommandRow[]): readonly C
   row({
     name: 'quarantine stats',
     doc: 'how much there is, by day, plugin, reason, domain, sender, client',
-    usage: ['[SEARCH ...] [--json]'],
-    options: json,
+    usage: ['[SEARCH ...] [--here] [--json]'],
+    options: onMails,
     words: 'search',
     details: search,
     run: async (task) => (await import('./stats.js')).stats(task),

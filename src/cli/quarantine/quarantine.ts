@@ -4,21 +4,27 @@ import { errorText } from '../../mail/error-text.js';
 import type { SettingsTask } from '../command/command.js';
 import { failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
+import { type KeptMails, SourceDown } from '../../quarantine/kept-mails.js';
 import { mailsFor } from '../sources.js';
 import { terminalOf } from '../terminal.js';
 import type { Task } from './task.js';
 
 /** The exit code. */
 export async function onQuarantine(task: SettingsTask, run: (task: Task) => Promise<number>): Promise<number> {
-  const { spam } = task.settings;
-  if (!existsSync(spam))
+  const { spam, catalog } = task.settings;
+  if ((catalog === '' || task.options.has('here')) && !existsSync(spam))
     return failed(exit.notAll, [`spam: ${spam} is not there; postern serve makes it, --spam names another`]);
   quietly();
+  let mails: KeptMails | undefined;
   try {
+    mails = await mailsFor(task.settings, { here: task.options.has('here') });
     const terminal = terminalOf(process.stdout, task.env);
-    return await run({ ...task, mails: mailsFor(task.settings), terminal, isTerminal: process.stdout.isTTY });
+    return await run({ ...task, mails, terminal, isTerminal: process.stdout.isTTY });
   } catch (error) {
+    if (error instanceof SourceDown) return failed(exit.unavailable, [`catalog: ${error.message}`]);
     return failed(exit.ioError, [errorText(error)]);
+  } finally {
+    await mails?.close();
   }
 }
 

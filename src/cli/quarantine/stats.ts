@@ -28,10 +28,13 @@ function linesOf(found: Stats): readonly Line[] {
     ...group('by plugin', found.plugins),
     ...group('by reason', found.reasons),
     ...group('by domain', found.domains),
-    ...group('by sender', found.senders),
-    ...group('by client', found.clients),
+    ...group(`by sender${ofNewest(found)}`, found.senders),
+    ...group(`by client${ofNewest(found)}`, found.clients),
   ];
 }
+
+const ofNewest = ({ namesOfNewest }: Stats): string =>
+  namesOfNewest === undefined ? '' : ` (of the newest ${namesOfNewest} mails)`;
 
 /** A title, and a bar for each name. */
 export function group(title: string, counts: readonly Count[]): readonly Line[] {

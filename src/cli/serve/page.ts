@@ -1,12 +1,10 @@
-/**
- * The quarantine page's process as `serve` keeps it: started when privileges are gone, started anew when it dies.
- */
+/** The quarantine page's process as `serve` keeps it. */
 import type { Logger } from '../../log.js';
 import type { Settings } from '../../settings/settings.js';
-import { exit } from '../exit-codes.js';
 import type { WorkersNumbers } from '../metrics/workers-numbers.js';
 import { news } from '../service/channel.js';
-import { Child, rotated } from '../service/child.js';
+import { rotated } from '../service/child.js';
+import { KeptChild } from './kept-child.js';
 import type { Port } from '../service/ports.js';
 
 /** The page is up: its address, in a trial with a one-time token. */
@@ -23,8 +21,6 @@ export interface PageChild {
   stop(withinMs: number): Promise<void>;
 }
 
-const againMs = 5_000;
-
 export interface PageToStart {
   readonly argv: readonly string[];
   readonly port: Port;
@@ -34,35 +30,23 @@ export interface PageToStart {
 }
 
 export function startPage({ argv, port, log, numbers }: PageToStart): PageChild {
-  let isStopping = false;
-  let child: Child | undefined;
   let tell: (url: string | undefined) => void = () => {};
   const url = new Promise<string | undefined>((resolve) => (tell = resolve));
-  const start = (): void => {
-    if (isStopping) return;
-    const page = new Child({ argv: ['web', ...argv], ports: [port] });
-    child = page;
-    numbers.started(page, 'page');
-    child.channel.hear(pageUp, tell);
-    void child.ended.then(({ code, signal }) => {
-      child = undefined;
-      numbers.ended(page);
-      if (isStopping) return;
-      // What its own complaint says will not go away by itself, such as a wrong setting.
-      const isHopeless = code !== null && code >= exit.usage;
-      log.error({ code, signal }, `the quarantine page ended: it is ${isHopeless ? 'not ' : ''}started again`);
-      if (isHopeless) return tell(undefined);
-      setTimeout(start, againMs).unref();
-    });
-  };
-  start();
+  const kept = new KeptChild({
+    name: 'the quarantine page',
+    program: { argv: ['web', ...argv], ports: [port] },
+    log,
+    started(page) {
+      numbers.started(page, 'page');
+      page.channel.hear(pageUp, tell);
+    },
+    ended: (page) => numbers.ended(page),
+    gaveUp: () => tell(undefined),
+  });
   return {
     url,
-    reload: (settings) => child?.channel.tell(newSettings, settings),
-    reopen: () => child?.channel.tell(rotated, undefined),
-    async stop(withinMs) {
-      isStopping = true;
-      await child?.end(withinMs);
-    },
+    reload: (settings) => kept.child?.channel.tell(newSettings, settings),
+    reopen: () => kept.child?.channel.tell(rotated, undefined),
+    stop: (withinMs) => kept.stop(withinMs),
   };
 }

@@ -1,7 +1,7 @@
 /**
- * The first process of `postern serve`: opens the ports, becomes `user`, keeps the workers and the page, counts
- * connections, has the embedded store, passes on what the MTA refused, expires the quarantine. It reads no octet of a
- * stranger's.
+ * The first process of `postern serve`: opens the ports, becomes `user`, keeps the workers, the page and what ships to
+ * the catalog, counts connections, has the embedded store, passes on what the MTA refused, expires the quarantine. It
+ * reads no octet of a stranger's.
  */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,7 @@ import { openPort, type Port } from '../service/ports.js';
 import { Workers } from '../service/workers.js';
 import { embeddedOf, makeFolder, quarantineOf } from '../wire.js';
 import { type PageChild, startPage } from './page.js';
+import { Shipping } from './shipping.js';
 import { surveyAside } from './survey-aside.js';
 import { TicketKeys } from './ticket-keys.js';
 import { countForWorkers, maxOf } from './worker-limits.js';
@@ -48,6 +49,7 @@ export class Primary implements Service {
   #ports: readonly Port[] = [];
   #pagePort: Port | undefined;
   #page: PageChild | undefined;
+  #shipping: Shipping | undefined;
   #workers: Workers | undefined;
   #expiry: NodeJS.Timeout | undefined;
   #endSurvey: () => void = () => {};
@@ -111,6 +113,8 @@ export class Primary implements Service {
     this.#workers = workers;
     const code = await workers.ready;
     if (code !== undefined) return { code, problems: [] };
+    this.#shipping = new Shipping(argv, log);
+    await this.#shipping.use(this.#settings);
     this.#expiry = expireHourly(() => quarantineOf(this.#settings), log);
     void expireAndTell(quarantineOf(this.#settings), log);
     void this.#survey();
@@ -153,6 +157,7 @@ export class Primary implements Service {
     await this.#monitor.use();
     this.#certificates = withHeld(readCertificates(settings), this.#certificates, settings.hostname);
     this.#page?.reload(settings);
+    await this.#shipping?.use(settings);
     void this.#survey();
   }
 
@@ -168,6 +173,7 @@ export class Primary implements Service {
   reopen(): void {
     for (const { channel } of this.#workers?.all ?? []) channel.tell(rotated, undefined);
     this.#page?.reopen();
+    this.#shipping?.reopen();
   }
 
   async close(): Promise<void> {
@@ -178,6 +184,7 @@ export class Primary implements Service {
     await Promise.all([
       this.#workers?.stop(this.#settings.stop_timeout + closeMs),
       this.#page?.stop(closeMs),
+      this.#shipping?.stop(closeMs),
       this.#monitor.close(),
     ]);
     await this.#store.close();

@@ -5,10 +5,10 @@ import { isExported } from '../../hooks/load.js';
 import { createLogger } from '../../log.js';
 import { parseIp } from '../../mail/ip.js';
 import type { MailRef } from '../../quarantine/disk/mail-ref.js';
+import type { KeptMails } from '../../quarantine/kept-mails.js';
 import { type KeptMail, unicode } from '../../quarantine/look/kept-mail.js';
 import type { Settings } from '../../settings/settings.js';
 import type { Replay } from '../../web/replay-page.js';
-import { mailsFor } from '../sources.js';
 import { wireToTry } from '../wire.js';
 import { type Tried, tryMail, type MailToTry } from './try-mail.js';
 
@@ -30,13 +30,13 @@ export async function tryOnce(
 }
 
 /** Judges kept mails for the page, one at a time: each costs what a mail costs an MX. */
-export function replaying(settings: Settings): (ref: MailRef) => Promise<Replay> {
+export function replaying(settings: Settings, mails: Pick<KeptMails, 'open'>): (ref: MailRef) => Promise<Replay> {
   let isBusy = false;
   return async (ref) => {
     if (isBusy) return { kind: 'busy' };
     isBusy = true;
     try {
-      const kept = await mailsFor(settings).open(ref);
+      const kept = await mails.open(ref);
       if (!kept) return { kind: 'gone' };
       const ip = parseIp(keptField(kept, 'X-REMOTE-IP') ?? '');
       if (!ip) return { kind: 'failed', problem: 'it does not say which client it came from' };

@@ -81,9 +81,13 @@ function asSent(octets: Buffer): Buffer {
 }
 
 async function keptMail(word: string, settings: Settings): Promise<KeptMail | undefined> {
-  const mails = mailsFor(settings);
-  const [found] = await mailsNamed(word, mails);
-  return found && mails.open(found.ref);
+  const mails = await mailsFor(settings);
+  try {
+    const [found] = await mailsNamed(word, mails);
+    return found && (await mails.open(found.ref));
+  } finally {
+    await mails.close();
+  }
 }
 
 const styles: Readonly<Record<PluginSaid['verdict'], Style>> = {

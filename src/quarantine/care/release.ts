@@ -11,7 +11,7 @@ import type { MessageSource } from '../../mail/message.js';
 import { replyText } from '../../mail/reply.js';
 import { asciiText } from '../../mail/text.js';
 import type { Relay, RelayRequest, RelayResult } from '../../relay/relay.js';
-import { addMark, dispositionOf } from '../look/disposition.js';
+import { addMark, dispositionOf, type UnknownRelease } from '../look/disposition.js';
 import { type KeptMail, openKeptMail } from '../look/kept-mail.js';
 import { underLock } from '../disk/lock.js';
 import { idOf, locate, type MailRef, refText } from '../disk/mail-ref.js';
@@ -32,12 +32,16 @@ export interface ReleaseOptions {
   readonly hasUser: (domain: string, localPart: string) => boolean;
 }
 
+export type ReleaseOrder = Omit<ReleaseOptions, 'root'>;
+
 export type ReleaseResult =
   /** The MTA has it. `problem`: but the index could not be marked. */
   | { readonly kind: 'released'; readonly reply: string; readonly problem?: string }
   | { readonly kind: 'already'; readonly mark: Mark }
   /** Somebody else is releasing it just now. */
   | { readonly kind: 'busy' }
+  /** It was about to be handed over, and whoever did so did not come to say what the MTA answered. */
+  | ({ readonly kind: 'unknown' } & UnknownRelease)
   | { readonly kind: 'gone' }
   /** The MTA might send it on to somewhere else, and no marker says that this is a mailbox. */
   | { readonly kind: 'routed'; readonly marker: string }
@@ -58,17 +62,22 @@ async function releaseLocked(ref: MailRef, options: ReleaseOptions): Promise<Rel
   const file = await locate(options.root, ref);
   const mail = file === undefined ? undefined : openKeptMail(file);
   if (!mail) return { kind: 'gone' };
-  const marker = missingMarker(mail.recipient, ref, options);
-  if (marker !== undefined) return { kind: 'routed', marker };
-  const result = resultOf(await options.relay.send(requestFor(mail, ref, options)));
+  const result = await sendOn(mail, ref, options);
   return result.kind === 'released' ? marked(result, ref, options) : result;
+}
+
+/** Hands a mail to the MTA, and marks nothing: whoever calls sees to it that nobody else does the same meanwhile. */
+export async function sendOn(mail: KeptMail, ref: MailRef, order: ReleaseOrder): Promise<ReleaseResult> {
+  const marker = missingMarker(mail.recipient, ref, order);
+  if (marker !== undefined) return { kind: 'routed', marker };
+  return resultOf(await order.relay.send(requestFor(mail, ref, order)));
 }
 
 /**
  * `victim%elsewhere@ours` may be a mailbox, and may be sent on to elsewhere: only a marker of just that name tells (as
  * at RCPT).
  */
-function missingMarker(recipient: string, ref: MailRef, { hasUser }: ReleaseOptions): string | undefined {
+function missingMarker(recipient: string, ref: MailRef, { hasUser }: ReleaseOrder): string | undefined {
   const { localPart, domain } = parseAddress(recipient) ?? { localPart: recipient, domain: ref.domain };
   if (!mayBeRouted(localPart) || hasUser(domain, localPart)) return undefined;
   return `${domain}/users/valid/${localPart.toLowerCase()}`;
@@ -105,7 +114,7 @@ async function marked(
 const loopback = parseIp('127.0.0.1');
 
 /** It comes from us, not from the client: an MTA that judges clients would refuse it again. */
-function requestFor(mail: KeptMail, ref: MailRef, options: ReleaseOptions): RelayRequest {
+function requestFor(mail: KeptMail, ref: MailRef, options: ReleaseOrder): RelayRequest {
   if (!loopback) throw new Error('unreachable');
   const wrapped = options.form === 'attachment';
   return {
@@ -122,7 +131,7 @@ function requestFor(mail: KeptMail, ref: MailRef, options: ReleaseOptions): Rela
   };
 }
 
-function attached(mail: KeptMail, ref: MailRef, { hostname }: ReleaseOptions): MessageSource {
+function attached(mail: KeptMail, ref: MailRef, { hostname }: ReleaseOrder): MessageSource {
   const boundary = `postern-${randomUUID()}`;
   const opening = Buffer.from(
     [

@@ -13,7 +13,25 @@ export interface IndexedDisposition {
   /** Undefined when the mail has no line. */
   readonly entry?: IndexEntry;
   readonly mark?: Mark;
+  /** It is where the mail itself still has to come from, where it is not here yet: a host's name. */
+  readonly onItsWayFrom?: string;
+  readonly unknown?: UnknownRelease;
 }
+
+/** Somebody tried to release the mail, and nobody knows whether the MTA has it. */
+export interface UnknownRelease {
+  /** RFC 3339. */
+  readonly time: string;
+  readonly by: string;
+  /** The host that tried. */
+  readonly host: string;
+  readonly messageId: string;
+}
+
+/** In one line, for people. */
+export const unknownText = ({ time, by, host, messageId }: UnknownRelease): string =>
+  `${by} released it from ${host} at ${time}, and nobody knows whether the local MTA took it: ` +
+  `look there for Message-ID ${messageId === '' ? '(none)' : messageId}`;
 
 /** Broken IO throws. */
 export function dispositionOf(root: string, ref: MailRef): IndexedDisposition {

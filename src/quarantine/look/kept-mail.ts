@@ -22,24 +22,38 @@ export interface KeptMail {
 }
 
 /** Header fields are looked for in so many octets. */
-const maxHeader = 262_144;
+export const maxHeader = 262_144;
+
+/** Where a mail's octets come from. */
+export interface KeptOctets {
+  readonly place: string;
+  /** They are the first octets, so many that the header section is among them where it is not too long. */
+  readonly beginning: Buffer;
+  readonly size: number;
+  /** It reads them from there to their end. */
+  readonly from: (start: number) => ReturnType<MessageSource['parts']>;
+}
 
 /** Undefined when it is gone, or no regular file. Broken IO throws. */
 export function openKeptMail(file: string): KeptMail | undefined {
   const beginning = beginningOf(file);
   if (!beginning) return undefined;
   const { octets, size } = beginning;
-  const header = parseHeader(octets.subarray(0, headerEnd(octets) ?? octets.length));
+  return keptMailOf({ place: file, beginning: octets, size, from: (start) => octetsOf(file, start) });
+}
+
+export function keptMailOf({ place, beginning, size, from }: KeptOctets): KeptMail {
+  const header = parseHeader(beginning.subarray(0, headerEnd(beginning) ?? beginning.length));
   const [first] = header.fields;
   const start = first?.name === 'recipient' ? first.raw.length : 0;
   const reversePath = unicode(header.get('X-MAIL-FROM') ?? '');
   return {
-    place: file,
-    whole: { size, parts: () => octetsOf(file, 0) },
+    place,
+    whole: { size, parts: () => from(0) },
     header,
     recipient: start > 0 ? unicode(first?.value ?? '') : '',
     reversePath: reversePath === '<>' ? '' : reversePath,
-    message: { size: size - start, parts: () => octetsOf(file, start) },
+    message: { size: size - start, parts: () => from(start) },
   };
 }
 

@@ -21,6 +21,8 @@ export interface Query {
   readonly all: boolean;
   /** It meets the octets (as latin1) of every line that can match; a line that it does not meet is not looked at. */
   readonly prefilter?: RegExp;
+  /** It is what the search was read from, for whoever looks elsewhere than in files. */
+  readonly terms: readonly QueryTerm[];
   matches(entry: IndexEntry, domain: string): boolean;
 }
 
@@ -48,14 +50,16 @@ export const queryKeys = {
 } as const;
 
 type Key = keyof typeof queryKeys;
+export type QueryTerm = SearchTerm<Key>;
 
-export const everything: Query = { all: true, matches: () => true };
+export const everything: Query = { all: true, terms: [], matches: () => true };
 
 export function parseQuery(text: string, now: Date = new Date()): ParsedQuery {
-  const draft: QueryDraft = { tests: [], needles: [] };
+  const draft: QueryDraft = { terms: [], tests: [], needles: [] };
   for (const term of termsOf(text, queryKeys)) {
     const problem = typeof term === 'string' ? term : take(draft, term, now);
     if (problem !== undefined) return { ok: false, problem };
+    if (typeof term !== 'string') draft.terms.push(term);
   }
   const { tests, needles, ...limits } = draft;
   const prefilter = prefilterOf(needles);
@@ -73,6 +77,7 @@ export function parseQuery(text: string, now: Date = new Date()): ParsedQuery {
 type Test = SearchTest<IndexEntry>;
 
 interface QueryDraft extends SearchSpan {
+  readonly terms: QueryTerm[];
   readonly tests: Test['test'][];
   readonly needles: string[];
   domain?: string;
@@ -80,7 +85,7 @@ interface QueryDraft extends SearchSpan {
 }
 
 /** Returns what is wrong. */
-function take(draft: QueryDraft, { key, value, not }: SearchTerm<Key>, now: Date): string | undefined {
+function take(draft: QueryDraft, { key, value, not }: QueryTerm, now: Date): string | undefined {
   if (key === 'after' || key === 'before') return takeDate(draft, { key, value, not }, now);
   if (key === 'is') return takeMark(draft, value, not);
   const found = testOf(key, value);

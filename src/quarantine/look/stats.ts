@@ -5,6 +5,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type BrowseOptions, daysAsked, scanDay } from './browse.js';
 import type { IndexEntry } from '../disk/index-entry.js';
+import type { Mark } from '../disk/mark.js';
 import { reasonKind } from './reason-kind.js';
 import { Tally } from './tally.js';
 
@@ -32,10 +33,12 @@ export interface Stats {
   readonly domains: readonly Count[];
   readonly senders: readonly Count[];
   readonly clients: readonly Count[];
+  /** Where it is given, senders and clients are those of so many newest mails, and not of all. */
+  readonly namesOfNewest?: number;
 }
 
 /** A list is cut after so many names. */
-const maxNames = 20;
+export const maxNames = 20;
 
 interface DayTally {
   count: number;
@@ -58,32 +61,50 @@ export async function collectStats(
   const asked = daysAsked(options, now);
   const allDays = asked.filter(({ staleBefore }) => staleBefore === undefined).length;
   let begun = 0;
-  const lists = ['plugins', 'reasons', 'domains', 'senders', 'clients'] as const;
-  const tallies = Object.fromEntries(lists.map((name) => [name, new Tally()])) as Record<(typeof lists)[number], Tally>;
-  const days = new Map<string, DayTally>();
-  let [total, octets, released] = [0, 0, 0];
+  const counted = new StatsCount();
   for (const day of asked) {
-    if (day.staleBefore === undefined) progress?.({ days: begun++, allDays, mails: total });
+    if (day.staleBefore === undefined) progress?.({ days: begun++, allDays, mails: counted.total });
     for (const { entry, domain, mark } of scanDay(day, options)) {
-      total++;
-      octets += entry.size;
-      if (mark?.kind === 'released') released++;
-      addToDay(days, entry);
-      tallies.plugins.add(entry.plugin);
-      tallies.reasons.add(reasonKind(entry.plugin, entry.reason));
-      tallies.domains.add(domain);
-      tallies.senders.add(entry.from === '' ? '<>' : entry.from.toLowerCase());
-      tallies.clients.add(entry.ip);
-      if (total % 10_000 !== 0) continue;
-      progress?.({ days: Math.max(0, begun - 1), allDays, mails: total });
+      counted.add(entry, domain, mark);
+      if (counted.total % 10_000 !== 0) continue;
+      progress?.({ days: Math.max(0, begun - 1), allDays, mails: counted.total });
       await breathe();
     }
   }
-  const tops = Object.fromEntries(lists.map((name) => [name, tallies[name].top(maxNames)])) as unknown as Record<
+  return counted.stats;
+}
+
+const lists = ['plugins', 'reasons', 'domains', 'senders', 'clients'] as const;
+
+/** Counts one mail after the other. */
+export class StatsCount {
+  total = 0;
+  #octets = 0;
+  #released = 0;
+  readonly #days = new Map<string, DayTally>();
+  readonly #tallies = Object.fromEntries(lists.map((name) => [name, new Tally()])) as Record<
     (typeof lists)[number],
-    readonly Count[]
+    Tally
   >;
-  return { total, octets, released, days: daysOf(days), ...tops };
+
+  add(entry: IndexEntry, domain: string, mark: Mark | undefined): void {
+    this.total++;
+    this.#octets += entry.size;
+    if (mark?.kind === 'released') this.#released++;
+    addToDay(this.#days, entry);
+    this.#tallies.plugins.add(entry.plugin);
+    this.#tallies.reasons.add(reasonKind(entry.plugin, entry.reason));
+    this.#tallies.domains.add(domain);
+    this.#tallies.senders.add(entry.from === '' ? '<>' : entry.from.toLowerCase());
+    this.#tallies.clients.add(entry.ip);
+  }
+
+  get stats(): Stats {
+    const tops = Object.fromEntries(
+      lists.map((name) => [name, this.#tallies[name].top(maxNames)]),
+    ) as unknown as Record<(typeof lists)[number], readonly Count[]>;
+    return { total: this.total, octets: this.#octets, released: this.#released, days: daysOf(this.#days), ...tops };
+  }
 }
 
 function addToDay(days: Map<string, DayTally>, { time, size, plugin }: IndexEntry): void {

@@ -4,6 +4,7 @@
  */
 import type { Context, Hono } from 'hono';
 import { deleteRecord, releaseRecord } from '../../audit/mail-records.js';
+import { unknownText } from '../../quarantine/look/disposition.js';
 import { idOf, type MailRef, parseRef } from '../../quarantine/disk/mail-ref.js';
 import type { ReleaseResult } from '../../quarantine/care/release.js';
 import { back, type Form, formOf } from './forms.js';
@@ -90,6 +91,8 @@ function releaseText({ filename }: MailRef, result: ReleaseResult): string {
       return `${id} was released before, ${result.mark.time.slice(0, 16).replace('T', ' ')} by ${result.mark.by}`;
     case 'busy':
       return `${id} is being released by somebody else`;
+    case 'unknown':
+      return `${id} is not sent again: ${say(unknownText(result), 500)}`;
     case 'gone':
       return `${id} is gone`;
     case 'routed':

@@ -43,8 +43,9 @@ async function asked(text: string, { links, mails }: DigestParts): Promise<LinkP
   const reading = links.read(text);
   if (reading.kind !== 'works') return reading.kind === 'wrong' ? wrong : ended(reading.link);
   const { link } = reading;
-  const { entry, mark } = await mails.disposition(link.ref);
+  const { entry, mark, unknown } = await mails.disposition(link.ref);
   if (mark?.kind === 'released') return releasedAt(mark.time);
+  if (unknown) return maybeReleased;
   if (!(await mails.isThere(link.ref))) return gone;
   return links.isSpent(link) ? spent : { status: 200, page: ask(entry, link) };
 }
@@ -68,6 +69,8 @@ async function pressed(c: Context<Vars>, text: string, parts: DigestParts): Prom
         return said('Released', 'The mail is on its way to its recipient. You can close this page.');
       case 'already':
         return { ...releasedAt(result.mark.time), status: 200 };
+      case 'unknown':
+        return { ...maybeReleased, status: 200 };
       case 'gone':
         return gone;
       case 'busy':
@@ -152,6 +155,11 @@ const releasedAt = (time: string): LinkPage =>
     `This mail was released on ${minute(time)}, and is not sent again. If it has not arrived, ask whoever runs the mail server.`,
     410,
   );
+const maybeReleased = said(
+  'Perhaps released before',
+  'Somebody has released this mail, and it is not known whether it was delivered. It is not sent again. If it has not arrived, ask whoever runs the mail server.',
+  410,
+);
 const wrong = said(
   'This link does not work',
   'It is not complete, or not of this server: copy it whole from the mail. Whoever runs the mail server can release the mail as well.',

@@ -4,7 +4,7 @@ import { type Content, maxAttachment } from '../../mail/content/content.js';
 import { charsetParameter, decodeField } from '../../mail/encoded-word.js';
 import { headlineOf } from '../../mail/shown/headline.js';
 import { htmlText } from '../../mail/content/html-text.js';
-import type { IndexedDisposition } from '../../quarantine/look/disposition.js';
+import { type IndexedDisposition, unknownText } from '../../quarantine/look/disposition.js';
 import { type KeptMail, unicode } from '../../quarantine/look/kept-mail.js';
 import { idOf, type MailRef, refText } from '../../quarantine/disk/mail-ref.js';
 import type { Mark } from '../../quarantine/disk/mark.js';
@@ -108,10 +108,16 @@ export function mailPage(view: MailView): Html {
           <dd><code>${say(kept?.place ?? `${refText(ref)} (gone)`, 500)}</code></dd>
         </dl>
       </section>
-      ${disposition.mark ? markNotice(disposition.mark) : ''} ${actions(view, facts)}
-      ${kept ? bodyOf(view) : html`<p class="empty">The mail itself is gone; this is what the index says of it.</p>`}`,
+      ${disposition.mark ? markNotice(disposition.mark) : ''}
+      ${disposition.unknown ? html`<p class="notice bad">${say(unknownText(disposition.unknown), 600)}</p>` : ''}
+      ${actions(view, facts)} ${kept ? bodyOf(view) : html`<p class="empty">${absentText(disposition)}</p>`}`,
   });
 }
+
+const absentText = ({ onItsWayFrom }: IndexedDisposition): Html =>
+  onItsWayFrom === undefined
+    ? html`The mail itself is gone; this is what the index says of it.`
+    : html`The mail itself is on its way from ${say(onItsWayFrom)}: look again in a minute.`;
 
 /** Writes `2026-11-26 01:02:46 UTC`. */
 const whenText = (time: string): string => time.replace('T', ' ').replace(/\.\d+/, '').replace(/Z$/, ' UTC');
@@ -131,7 +137,7 @@ function actions(view: MailView, facts: MailFacts): Html {
 /** What can be done with the mail itself; nothing where it is gone. */
 function mailForm({ session, ref, disposition, kept }: MailView): Html {
   const back = mailAddress(refText(ref));
-  const again = disposition.mark?.kind === 'released';
+  const again = disposition.mark?.kind === 'released' || disposition.unknown !== undefined;
   return html`<form method="post" class="actions">
     ${csrf(session)}<input type="hidden" name="mail" value="${refText(ref)}" /><input
       type="hidden"

@@ -41,3 +41,8 @@ export const tooMuchPage = problemPage({
   title: 'This is too much',
   text: 'The form is larger than the page takes. Nothing was changed.',
 });
+
+export const downPage = problemPage({
+  title: 'The catalog cannot be reached',
+  text: 'What several hosts have refused is in a database that does not answer just now. Mail is taken and refused as ever. Try again in a minute; the log says why.',
+});

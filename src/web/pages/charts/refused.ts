@@ -26,7 +26,8 @@ export const chartsPage = (session: WebSession, stats: Stats | undefined): Html 
   });
 
 export function chartsBody(stats: Stats): Html {
-  const { days, plugins, reasons, domains, senders, clients } = stats;
+  const { days, plugins, reasons, domains, senders, clients, namesOfNewest } = stats;
+  const ofNewest = namesOfNewest === undefined ? '' : `, of the newest ${namesOfNewest.toLocaleString('en')}`;
   const find =
     (key: string) =>
     (name: string): string =>
@@ -43,7 +44,7 @@ export function chartsBody(stats: Stats): Html {
     <div class="charts">
       ${bars('By plugin', plugins, find('plugin'))}
       ${bars('By reason', reasons, (kind) => listAddress(searchForKind(kind)))}
-      ${bars('By domain', domains, find('domain'))} ${bars('By sender', senders, find('from'))}
-      ${bars('By client', clients, find('ip'))}
+      ${bars('By domain', domains, find('domain'))} ${bars(`By sender${ofNewest}`, senders, find('from'))}
+      ${bars(`By client${ofNewest}`, clients, find('ip'))}
     </div>`;
 }

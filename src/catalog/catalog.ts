@@ -1,0 +1,41 @@
+/** The catalog as the rest of the room uses it: its database, once it is known that the tables are ours. */
+import { SourceDown } from '../quarantine/kept-mails.js';
+import { readCatalogAddress } from './address.js';
+import { Database } from './database.js';
+import { schemaProblem, schemaState } from './schema.js';
+
+export class Catalog {
+  readonly #database: Database;
+  #checked: Promise<string | undefined> | undefined;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Throws SourceDown where it cannot be asked, or has no tables that this postern knows. */
+  async use(): Promise<Database> {
+    this.#checked ??= schemaState(this.#database).then(schemaProblem);
+    const checked = this.#checked;
+    const forget = (): void => {
+      if (this.#checked === checked) this.#checked = undefined;
+    };
+    const problem = await checked.catch((error: unknown) => {
+      forget();
+      throw error;
+    });
+    if (problem === undefined) return this.#database;
+    forget();
+    throw new SourceDown(problem);
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+}
+
+/** `address` is the setting, which has been read before. */
+export function databaseAt(address: string, more: { readonly statementMs?: number } = {}): Database {
+  const read = readCatalogAddress(address);
+  if (!read.ok) throw new Error(`catalog: ${read.problem}`);
+  return new Database({ address: read.value, ...more });
+}

@@ -1,0 +1,144 @@
+/**
+ * The catalog's tables, as numbered steps: each is one transaction, and none is ever changed once it has been
+ * released. What has a day has its part of that UTC day, which goes as a whole. Leaves carrying them out to schema.ts.
+ */
+
+export interface Migration {
+  /** From 1, without gaps. */
+  readonly version: number;
+  readonly sql: string;
+}
+
+const first = `
+create extension if not exists pg_trgm;
+
+-- The hosts. A node is a host's own random name; whoever holds it holds it until then, by this server's clock.
+create table node (
+  node text primary key,
+  host text not null,
+  holder text not null,
+  until timestamptz not null
+);
+
+-- One line for each refused recipient, as the index of its host has it. words: all its texts in lower case.
+create table mail (
+  day date not null,
+  id text collate "C" not null,
+  n integer not null,
+  node text not null,
+  domain text not null,
+  at timestamptz not null,
+  time text not null,
+  sender text not null,
+  recipient text not null,
+  subject text not null,
+  filename text not null,
+  ip text not null,
+  host text not null,
+  helo text not null,
+  reason text not null,
+  plugin text not null,
+  message_id text not null,
+  size bigint not null,
+  spf text,
+  reply text,
+  header_from text,
+  words text not null,
+  primary key (day, id, n)
+) partition by range (day);
+create index mail_domain on mail (domain, id, n);
+
+-- Where the octets of a mail are: all that stands behind its Recipient line, which copies have in common.
+create table body (
+  day date not null,
+  id text collate "C" not null,
+  n integer not null,
+  size bigint not null,
+  sha256 bytea not null,
+  primary key (day, id, n)
+) partition by range (day);
+
+create table octets (
+  day date not null,
+  sha256 bytea not null,
+  deflated bytea not null,
+  primary key (day, sha256)
+) partition by range (day);
+alter table octets alter column deflated set storage external;
+
+-- What became of a mail afterwards. It may be known before the mail's own line is.
+create table fate (
+  day date not null,
+  id text collate "C" not null,
+  n integer not null,
+  kind text not null check (kind in ('released', 'deleted')),
+  state text not null check (state in ('claimed', 'sending', 'done', 'refused')),
+  claim integer not null default 1,
+  until timestamptz,
+  at timestamptz not null default clock_timestamp(),
+  who text not null,
+  node text not null,
+  detail text not null default '',
+  primary key (day, id, n, kind)
+) partition by range (day);
+create index fate_at on fate (kind, at);
+
+-- How many there are, counted when they come: nobody who looks counts lines.
+create table tally (
+  day date not null,
+  domain text not null,
+  plugin text not null,
+  reason text not null,
+  mails bigint not null,
+  octets bigint not null,
+  primary key (day, domain, plugin, reason)
+);
+
+-- What could not be taken: a line as JSON, and why.
+create table strange (
+  number bigint generated always as identity primary key,
+  at timestamptz not null default clock_timestamp(),
+  node text not null,
+  line text not null,
+  problem text not null
+);
+
+-- Makes the parts of a day, where they are not there yet.
+create function make_parts(wanted date) returns void language plpgsql as $$
+declare
+  name text;
+  part text;
+begin
+  if to_regclass('fate_' || to_char(wanted, 'YYYYMMDD')) is not null then
+    return;
+  end if;
+  -- One at a time; whoever waited finds them made.
+  perform pg_advisory_xact_lock(7365002);
+  foreach name in array array['mail', 'body', 'octets', 'fate'] loop
+    part := name || '_' || to_char(wanted, 'YYYYMMDD');
+    if to_regclass(part) is null then
+      execute format('create table %I partition of %I for values from (%L) to (%L)', part, name, wanted, wanted + 1);
+    end if;
+  end loop;
+end $$;
+
+-- Removes the parts of days before that one, and what was counted of them.
+create function drop_parts(before date) returns integer language plpgsql as $$
+declare
+  part record;
+  dropped integer := 0;
+begin
+  for part in
+    select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent in ('mail'::regclass, 'body'::regclass, 'octets'::regclass, 'fate'::regclass)
+      and to_date(right(c.relname, 8), 'YYYYMMDD') < before
+  loop
+    execute format('drop table %I', part.relname);
+    dropped := dropped + 1;
+  end loop;
+  delete from tally where day < before;
+  return dropped;
+end $$;
+`;
+
+export const migrations: readonly Migration[] = [{ version: 1, sql: first }];

@@ -1,0 +1,68 @@
+/** The days' parts of the tables: made before they are needed, indexed when nobody writes to them, removed when old. */
+import type { Database } from './database.js';
+import { dayText } from './mail-row.js';
+
+export const dayMs = 86_400_000;
+
+/** Parts are made for the days until then. */
+const aheadMs = 2 * dayMs;
+/** An ID of an earlier day is none of ours. */
+const firstDay = '2000-01-01';
+
+/** May the day have a part? */
+export const isPlausible = (day: string, now = Date.now()): boolean => day >= firstDay && day <= dayText(now + aheadMs);
+
+export class Parts {
+  readonly #database: Database;
+  readonly #made = new Set<string>();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async make(days: Iterable<string>): Promise<void> {
+    for (const day of new Set(days)) {
+      if (this.#made.has(day)) continue;
+      await this.#database.query('select make_parts($1)', [day]);
+      this.#made.add(day);
+    }
+  }
+
+  makeAhead(now = Date.now()): Promise<void> {
+    return this.make([0, dayMs, aheadMs].map((ahead) => dayText(now + ahead)));
+  }
+}
+
+/** A day is closed so long after its end: then hardly anybody writes to it any more. */
+const closedAfterMs = 6 * 3_600_000;
+
+/** It finds words; on a part that is written to it would cost six times what the rest does. */
+const wordsIndex = (part: string): string => `${part}_words`;
+
+/** Makes the index of words on parts of closed days that have none; returns their names. Takes its time. */
+export async function sealParts(database: Database, now = Date.now()): Promise<readonly string[]> {
+  const lastClosed = dayText(now - closedAfterMs - dayMs);
+  const parts = await database.query<{ part: string; isBroken: boolean }>(
+    `select c.relname as part, x.indexrelid is not null as "isBroken"
+     from pg_inherits i join pg_class c on c.oid = i.inhrelid
+     left join pg_class n on n.relname = c.relname || '_words' and n.relnamespace = c.relnamespace
+     left join pg_index x on x.indexrelid = n.oid
+     where i.inhparent = 'mail'::regclass and right(c.relname, 8) <= $1 and (x.indexrelid is null or not x.indisvalid)
+     order by c.relname desc`,
+    [lastClosed.replaceAll('-', '')],
+  );
+  for (const { part, isBroken } of parts) {
+    // Somebody was killed while he made it.
+    if (isBroken) await database.query(`drop index if exists ${wordsIndex(part)}`);
+    await database.query(
+      `create index concurrently if not exists ${wordsIndex(part)} on ${part} using gin (words gin_trgm_ops)`,
+    );
+  }
+  return parts.map(({ part }) => part);
+}
+
+/** Removes what is older than so many milliseconds. */
+export async function dropOldParts(database: Database, keepMs: number, now = Date.now()): Promise<number> {
+  const [row] = await database.query<{ dropped: number }>('select drop_parts($1) as dropped', [dayText(now - keepMs)]);
+  return row?.dropped ?? 0;
+}

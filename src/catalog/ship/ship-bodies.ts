@@ -1,0 +1,65 @@
+/** The mails themselves on their way into the catalog, as far as it lacks them and this host has them. */
+import type { MailRef } from '../../quarantine/disk/mail-ref.js';
+import { locate } from '../../quarantine/disk/mail-ref.js';
+import { openKeptMail } from '../../quarantine/look/kept-mail.js';
+import { putBody } from '../bodies.js';
+import type { Database } from '../database.js';
+import { keyOf, type RowKey } from '../mail-row.js';
+import type { IndexedLine } from './index-follower.js';
+
+export interface BodiesFrom {
+  readonly database: Database;
+  readonly node: string;
+  /** /spam */
+  readonly root: string;
+}
+
+/** So many are on their way at once. */
+const maxAtOnce = 4;
+
+interface BodyToShip {
+  readonly key: RowKey;
+  readonly ref: MailRef;
+}
+
+/** The rows of these lines are in the catalog. Returns how many bodies were put. Again changes nothing. */
+export async function shipBodies(lines: readonly IndexedLine[], from: BodiesFrom): Promise<number> {
+  const known = lines.flatMap(({ yday, domain, entry }): BodyToShip[] => {
+    const key = entry && keyOf(entry.filename);
+    return key ? [{ key, ref: { yday, domain, filename: entry.filename } }] : [];
+  });
+  const wanted = await lacking(known, from);
+  let put = 0;
+  const waiting = [...wanted];
+  const work = async (): Promise<void> => {
+    for (let one = waiting.shift(); one; one = waiting.shift()) if (await shipBody(one, from)) put++;
+  };
+  await Promise.all(Array.from({ length: maxAtOnce }, work));
+  return put;
+}
+
+/** What another host has under this ID, and what was deleted, is none of ours to put. */
+async function lacking(bodies: readonly BodyToShip[], { database, node }: BodiesFrom): Promise<readonly BodyToShip[]> {
+  if (bodies.length === 0) return [];
+  const rows = await database.query<{ filename: string }>(
+    `select m.filename from json_to_recordset($1::text::json) as k(day date, id text, n integer)
+     join mail m on m.day = k.day and m.id = k.id and m.n = k.n
+     where m.node = $2
+       and not exists (select from body b where b.day = k.day and b.id = k.id and b.n = k.n)
+       and not exists (select from fate f where f.day = k.day and f.id = k.id and f.n = k.n and f.kind = 'deleted')`,
+    [JSON.stringify(bodies.map(({ key }) => key)), node],
+  );
+  const names = new Set(rows.map(({ filename }) => filename));
+  return bodies.filter(({ ref }) => names.has(ref.filename));
+}
+
+/** False when the mail is gone meanwhile. */
+async function shipBody({ key, ref }: BodyToShip, { database, root }: BodiesFrom): Promise<boolean> {
+  const file = await locate(root, ref);
+  const mail = file === undefined ? undefined : openKeptMail(file);
+  if (!mail) return false;
+  const parts: Buffer[] = [];
+  for await (const part of mail.message.parts()) parts.push(part);
+  await putBody(database, key, Buffer.concat(parts));
+  return true;
+}

@@ -1,0 +1,243 @@
+/**
+ * Brings what this host has refused into the catalog, in a process of its own: lines first, then the mails. It looks at
+ * the indexes, which whoever archives has written anyway: nobody waits for it, and it has no state on disk. What the
+ * catalog lacks is shipped, whatever was shipped before. Leaves the local files to expiry, but removes what was deleted
+ * elsewhere.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { errorText } from '../../mail/error-text.js';
+import { discard } from '../../quarantine/care/discard.js';
+import { SourceDown } from '../../quarantine/kept-mails.js';
+import type { Catalog } from '../catalog.js';
+import type { Database } from '../database.js';
+import type { StrangeRow } from '../insert.js';
+import { refOf } from '../mail-row.js';
+import { dropOldParts, Parts, sealParts } from '../parts.js';
+import { type IndexedLine, IndexFollower } from './index-follower.js';
+import { endLease, holdLease } from './node-name.js';
+import { shipBodies } from './ship-bodies.js';
+import { shipRows } from './ship-rows.js';
+
+export interface ShipperOptions {
+  readonly catalog: Catalog;
+  /** Its statements may take as long as an index takes. */
+  readonly patient: Catalog;
+  /** /spam */
+  readonly root: string;
+  readonly node: string;
+  /** Our name, for people. */
+  readonly host: string;
+  /** Milliseconds; older days are removed from the catalog. 0: none. */
+  readonly keepMs: number;
+  /** Called with why nothing can be shipped just now, and with undefined when that is over. */
+  readonly onState: (problem: string | undefined) => void;
+  readonly onStrange: (row: StrangeRow) => void;
+  /** Something that is not the catalog's fault, such as an index that cannot be read. */
+  readonly onProblem: (problem: string) => void;
+}
+
+const pollMs = 1_000;
+const maxPauseMs = 30_000;
+const leaseSeconds = 30;
+/** How often each of these is done, in milliseconds. */
+const every = { hold: 10_000, deleted: 30_000, care: 3_600_000 };
+/** How often a lane looks at all days, in milliseconds; beside that it looks at the last ones. */
+const allEveryMs = 600_000;
+/** Who cares for the parts does so for so long at most. */
+const careSeconds = 7_200;
+const careNode = 'care';
+
+/** One kind of what is shipped, on its way through the indexes. */
+interface Lane {
+  readonly follower: IndexFollower;
+  readonly work: (lines: readonly IndexedLine[]) => Promise<unknown>;
+  allDue: number;
+}
+
+export class Shipper {
+  readonly #options: ShipperOptions;
+  readonly #holder = randomUUID();
+  readonly #stop = new AbortController();
+  readonly #due: Record<keyof typeof every, number> = { hold: 0, deleted: 0, care: 0 };
+  readonly #removed = new Set<string>();
+  readonly #problems = new Set<string>();
+  #lanes: readonly Lane[] = [];
+  #timeline: string | undefined;
+  #told: string | undefined;
+  #care: Promise<void> = Promise.resolve();
+  #running: Promise<void> | undefined;
+
+  constructor(options: ShipperOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** Ships all that waits now; throws SourceDown where that cannot be. */
+  async shipAll(): Promise<void> {
+    while (await this.#turn());
+    await this.#care;
+  }
+
+  /** Ends after the statement that is on its way. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    const { catalog, patient, node } = this.#options;
+    await patient.close();
+    await this.#care;
+    try {
+      await endLease(await catalog.use(), { node, holder: this.#holder });
+    } catch {
+      // It ends by itself.
+    }
+    await catalog.close();
+  }
+
+  async #run(): Promise<void> {
+    let pauseMs = pollMs;
+    while (!this.#stop.signal.aborted) {
+      try {
+        const isMore = await this.#turn();
+        this.#tell(undefined);
+        pauseMs = pollMs;
+        if (isMore) continue;
+      } catch (error) {
+        if (error instanceof SourceDown) this.#tell(error.message);
+        else this.#complain(errorText(error));
+        this.#due.hold = 0;
+        pauseMs = Math.min(maxPauseMs, pauseMs * 2);
+      }
+      await delay(pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+    }
+  }
+
+  /** Says each thing once. */
+  #tell(problem: string | undefined): void {
+    if (problem === this.#told) return;
+    this.#told = problem;
+    this.#options.onState(problem);
+  }
+
+  /** Says each thing once an hour. */
+  #complain(problem: string): void {
+    if (this.#problems.has(problem)) return;
+    this.#problems.add(problem);
+    this.#options.onProblem(problem);
+  }
+
+  /** Ships a part of what waits; true where there is more. */
+  async #turn(): Promise<boolean> {
+    const database = await this.#options.catalog.use();
+    if (this.#isDue('hold')) await this.#hold(database);
+    if (this.#lanes.length === 0) this.#lanes = this.#openLanes(database);
+    if (this.#isDue('care')) await this.#careHourly(database);
+    if (this.#isDue('deleted')) await this.#removeDeleted(database);
+    let isMore = false;
+    for (const lane of this.#lanes) isMore = (await this.#ship(lane, isMore)) || isMore;
+    return isMore;
+  }
+
+  #openLanes(database: Database): readonly Lane[] {
+    const { root, node, onStrange } = this.#options;
+    const to = { database, parts: new Parts(database), node, onStrange };
+    const rows = new IndexFollower({ root, maxLines: 5_000 });
+    // A mail goes behind its line.
+    const bodies = new IndexFollower({ root, maxLines: 100, limitOf: (path) => rows.takenOf(path) });
+    return [
+      { follower: rows, work: (lines) => shipRows(lines, to), allDue: 0 },
+      { follower: bodies, work: (lines) => shipBodies(lines, { database, node, root }), allDue: 0 },
+    ];
+  }
+
+  #isDue(what: keyof typeof every): boolean {
+    const now = performance.now();
+    if (now < this.#due[what]) return false;
+    this.#due[what] = now + every[what];
+    return true;
+  }
+
+  /** Ships the next lines of one file; true where there may be more. What is behind another lane is not yet done. */
+  async #ship(lane: Lane, isBehind: boolean): Promise<boolean> {
+    const all = performance.now() >= lane.allDue;
+    for (const file of lane.follower.waiting({ all })) {
+      try {
+        const { lines, taken } = lane.follower.next(file);
+        await lane.work(lines);
+        taken();
+        if (lines.length > 0) return true;
+      } catch (error) {
+        if (error instanceof SourceDown) throw error;
+        this.#complain(`${file.path}: ${errorText(error)}`);
+      }
+    }
+    if (all && !isBehind) lane.allDue = performance.now() + allEveryMs;
+    return false;
+  }
+
+  /**
+   * Makes sure that nobody else ships for this node. Where the server has another timeline, a standby has become the
+   * primary, and what was acknowledged may be gone.
+   */
+  async #hold(database: Database): Promise<void> {
+    const { node, host } = this.#options;
+    if (!(await holdLease(database, { node, host, holder: this.#holder, seconds: leaseSeconds })))
+      throw new SourceDown(`another process ships as node ${node}: has a state folder been copied?`);
+    const [row] = await database.query<{ timeline: string }>(
+      'select left(pg_walfile_name(pg_current_wal_lsn()), 8) as timeline',
+    );
+    if (this.#timeline !== undefined && this.#timeline !== row?.timeline) this.#lookAnew({ all: true });
+    this.#timeline = row?.timeline;
+  }
+
+  #lookAnew({ all }: { readonly all: boolean }): void {
+    for (const lane of this.#lanes) {
+      lane.follower.forget({ all });
+      if (all) lane.allDue = 0;
+    }
+  }
+
+  async #careHourly(database: Database): Promise<void> {
+    this.#problems.clear();
+    this.#lookAnew({ all: false });
+    await new Parts(database).makeAhead();
+    this.#care = this.#care.then(() => this.#careForParts()).catch((error: unknown) => this.#careFailed(error));
+  }
+
+  /** It is done again soon where the catalog was away meanwhile. */
+  #careFailed(error: unknown): void {
+    if (error instanceof SourceDown) this.#due.care = performance.now() + every.deleted;
+    else this.#complain(`the catalog's parts: ${errorText(error)}`);
+  }
+
+  /** One host does it. */
+  async #careForParts(): Promise<void> {
+    const { patient, host, keepMs } = this.#options;
+    const database = await patient.use();
+    const lease = { node: careNode, host, holder: this.#holder, seconds: careSeconds };
+    if (!(await holdLease(database, lease))) return;
+    try {
+      if (keepMs > 0) await dropOldParts(database, keepMs);
+      await sealParts(database);
+    } finally {
+      await endLease(database, lease);
+    }
+  }
+
+  /** What was deleted on another host, at the first look ever, then lately. */
+  async #removeDeleted(database: Database): Promise<void> {
+    const { root, node } = this.#options;
+    const rows = await database.query<{ time: string; domain: string; filename: string; who: string }>(
+      `select m.time, m.domain, m.filename, f.who from fate f join mail m using (day, id, n)
+       where f.kind = 'deleted' and m.node = $1 and ($2 or f.at > clock_timestamp() - interval '1 hour')`,
+      [node, this.#removed.size === 0],
+    );
+    for (const row of rows.filter(({ filename }) => !this.#removed.has(filename))) {
+      await discard(root, refOf(row), row.who);
+      this.#removed.add(row.filename);
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/** `postern catalog migrate` and `status`. */
+import { Catalog, databaseAt } from '../../catalog/catalog.js';
+import type { Database } from '../../catalog/database.js';
+import { migrate, newestVersion, schemaProblem, schemaState } from '../../catalog/schema.js';
+import { type CatalogStatus, statusOf } from '../../catalog/status.js';
+import { errorText } from '../../mail/error-text.js';
+import { dayWords } from '../../text/day.js';
+import type { Line } from '../../text/line.js';
+import { sizeText } from '../../text/size.js';
+import type { SettingsTask } from '../command/command.js';
+import { failed, say } from '../complain.js';
+import { exit } from '../exit-codes.js';
+import { jsonLine, render, shown, terminalOf } from '../terminal.js';
+
+/** Making an index or a table of a large database takes its time. */
+const patientMs = 3_600_000;
+
+export const migrateCatalog = (task: SettingsTask): Promise<number> =>
+  onCatalog(task, async (database) => {
+    const reached = await migrate(database);
+    const { version } = await schemaState(database);
+    if (task.options.has('json')) process.stdout.write(jsonLine({ version, reached }));
+    else if (reached.length > 0) say(`the catalog has the tables of version ${version} now`);
+    else if (version > newestVersion) say(`the catalog has tables of version ${version}, which a newer postern made`);
+    else say(`the catalog has the tables of version ${version} already`);
+    return exit.ok;
+  });
+
+export const showStatus = (task: SettingsTask): Promise<number> =>
+  onCatalog(task, async (database) => {
+    const problem = schemaProblem(await schemaState(database));
+    if (problem !== undefined) return failed(exit.unavailable, [problem]);
+    const status = await statusOf(await new Catalog(database).use());
+    const terminal = terminalOf(process.stdout, task.env);
+    process.stdout.write(task.options.has('json') ? jsonLine(status) : render(linesOf(status), terminal));
+    return exit.ok;
+  });
+
+async function onCatalog({ settings }: SettingsTask, run: (database: Database) => Promise<number>): Promise<number> {
+  if (settings.catalog === '') return failed(exit.config, ['catalog: the setting names no database']);
+  const database = databaseAt(settings.catalog, { statementMs: patientMs });
+  try {
+    return await run(database);
+  } catch (error) {
+    return failed(exit.unavailable, [`catalog: ${errorText(error)}`]);
+  } finally {
+    await database.close();
+  }
+}
+
+function linesOf(status: CatalogStatus): readonly Line[] {
+  const { server, version, clockOffMs, hosts, days, mails, octets, waiting, strange, lastStrange } = status;
+  const row = (label: string, text: string): Line => [[`${label.padEnd(9)} `, 'dim'], [shown(text, 300)]];
+  const span = days.count === 0 ? 'none' : `${days.count}, ${dayWords(days.first)} to ${dayWords(days.last)}`;
+  return [
+    row('server', server),
+    row('tables', version === newestVersion ? `version ${version}` : `version ${version}, ours are ${newestVersion}`),
+    row('clock', `${(Math.abs(clockOffMs) / 1000).toFixed(1)} s ${clockOffMs < 0 ? 'behind' : 'ahead of'} this host's`),
+    ...hosts.map(({ host, node, seen, ships }) =>
+      row('host', `${host} (${node}) ${ships ? 'ships' : `last seen ${seen}`}`),
+    ),
+    row('days', span),
+    row('mails', `${mails}, ${sizeText(octets)}`),
+    ...(waiting === 0 ? [] : [row('', `${waiting} of them are still on their way`)]),
+    ...(strange === 0 ? [] : [row('strange', `${strange} lines could not be taken; the last: ${lastStrange}`)]),
+  ];
+}

@@ -1,0 +1,90 @@
+/** `postern catalog ship`: a process of its own, so that nothing that is slow about a database touches mail. */
+import { Catalog, databaseAt } from '../../catalog/catalog.js';
+import { nodeName } from '../../catalog/ship/node-name.js';
+import { Shipper } from '../../catalog/ship/shipper.js';
+import { createLogger, type Logger } from '../../log.js';
+import { errorText } from '../../mail/error-text.js';
+import type { Settings } from '../../settings/settings.js';
+import type { SettingsTask } from '../command/command.js';
+import { complain, failed } from '../complain.js';
+import { exit } from '../exit-codes.js';
+import { live } from '../service/life.js';
+import { Signals } from '../service/signals.js';
+import { isChild, WorkerSide } from '../service/worker-side.js';
+
+export async function ship({ settings, options }: SettingsTask): Promise<number> {
+  if (settings.catalog === '') return failed(exit.config, ['catalog: the setting names no database']);
+  return options.has('once') ? shipOnce(settings) : shipOn(settings);
+}
+
+async function shipOn(settings: Settings): Promise<number> {
+  const signals = new Signals();
+  const log = createLogger(settings);
+  const side = isChild ? new WorkerSide(signals) : undefined;
+  let shipper: Shipper | undefined;
+  const code = await live(
+    {
+      account: settings,
+      open: async () => undefined,
+      async start() {
+        try {
+          shipper = new Shipper(optionsFor(settings, log));
+          shipper.start();
+          return undefined;
+        } catch (error) {
+          return { code: exit.cantCreate, problems: [`state: ${errorText(error)}`] };
+        }
+      },
+      close: async () => shipper?.stop(),
+    },
+    signals,
+  );
+  side?.close();
+  return code;
+}
+
+type Options = ConstructorParameters<typeof Shipper>[0];
+
+const optionsFor = (settings: Settings, log: Logger): Options => ({
+  ...partsOf(settings),
+  onState: (problem) =>
+    problem === undefined
+      ? log.info({}, 'catalog: shipping')
+      : log.warn({ problem }, 'catalog: nothing is shipped until that is over'),
+  onStrange: ({ filename, problem }) => log.warn({ file: filename, problem }, 'catalog: put aside'),
+  onProblem: (problem) => log.error({ problem }, 'catalog'),
+});
+
+/** An index may take an hour. */
+const patientMs = 3_600_000;
+
+const partsOf = (settings: Settings): Omit<Options, 'onState' | 'onStrange' | 'onProblem'> => ({
+  catalog: new Catalog(databaseAt(settings.catalog)),
+  patient: new Catalog(databaseAt(settings.catalog, { statementMs: patientMs })),
+  root: settings.spam,
+  node: nodeName(settings.state),
+  host: settings.hostname,
+  keepMs: settings.expire,
+});
+
+async function shipOnce(settings: Settings): Promise<number> {
+  let code: number = exit.ok;
+  const tell = (problem: string): void => {
+    complain([problem]);
+    code = exit.notAll;
+  };
+  const shipper = new Shipper({
+    ...partsOf(settings),
+    onState: () => undefined,
+    onStrange: ({ filename, problem }) => tell(`put aside: ${filename}: ${problem}`),
+    onProblem: tell,
+  });
+  try {
+    await shipper.shipAll();
+    return code;
+  } catch (error) {
+    return failed(exit.unavailable, [`catalog: ${errorText(error)}`]);
+  } finally {
+    await shipper.stop();
+  }
+}

@@ -1,0 +1,48 @@
+/** The process that ships what this host refuses into the catalog, as `serve` keeps it where there is one. */
+import type { Logger } from '../../log.js';
+import type { Settings } from '../../settings/settings.js';
+import { rotated } from '../service/child.js';
+import { KeptChild } from './kept-child.js';
+import { changed } from '../wire.js';
+
+const names = ['catalog', 'spam', 'state', 'hostname', 'expire'] as const;
+
+export class Shipping {
+  readonly #argv: readonly string[];
+  readonly #log: Logger;
+  #settings: Settings | undefined;
+  #kept: KeptChild | undefined;
+
+  /** `argv` are the words that settings are read from. */
+  constructor(argv: readonly string[], log: Logger) {
+    this.#argv = argv;
+    this.#log = log;
+  }
+
+  /** From now on by these settings: whatever they have changed, the process reads them itself when it starts. */
+  async use(settings: Settings): Promise<void> {
+    const before = this.#settings;
+    this.#settings = settings;
+    if (before && changed(before, settings, names).length === 0) return;
+    await this.stop(stopMs);
+    if (settings.catalog === '') return;
+    this.#kept = new KeptChild({
+      name: 'shipping to the catalog',
+      program: { argv: ['catalog', 'ship', ...this.#argv], ports: [] },
+      log: this.#log,
+    });
+  }
+
+  reopen(): void {
+    this.#kept?.child?.channel.tell(rotated, undefined);
+  }
+
+  async stop(withinMs: number): Promise<void> {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    await kept?.stop(withinMs);
+  }
+}
+
+/** A statement that is on its way comes to its end in that time; what it would have done is done after a start. */
+const stopMs = 3_000;

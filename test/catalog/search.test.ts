@@ -1,0 +1,241 @@
+/**
+ * A search finds the same in the catalog as in the files: random searches over random entries of hostile text. And it
+ * finds it by an index: the plans are looked at over enough rows.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import fc from 'fast-check';
+import type { Database } from '../../src/catalog/database.js';
+import { insertRows } from '../../src/catalog/insert.js';
+import { dayText, type MailRow, rowOf } from '../../src/catalog/mail-row.js';
+import { Parts, sealParts } from '../../src/catalog/parts.js';
+import { keptOnDisk } from '../../src/quarantine/kept-on-disk.js';
+import type { KeptMails } from '../../src/quarantine/kept-mails.js';
+import { type IndexEntry, indexLine } from '../../src/quarantine/disk/index-entry.js';
+import { everything, parseQuery } from '../../src/quarantine/look/query.js';
+import { newId } from '../../src/smtp/transaction-id.js';
+import fs from 'node:fs';
+import path from 'node:path';
+import { hasPeer, needPeer } from '../support/peers.js';
+import { Postgres } from '../support/postgres.js';
+import { entryFor, folderOf } from '../quarantine/support.js';
+import { countOf, emptyCatalog, openHost } from './support.js';
+
+let server: Postgres;
+before(async () => {
+  if (hasPeer('postgres')) server = await Postgres.start();
+});
+after(() => server?.end());
+
+const dayMs = 86_400_000;
+const domains = ['a.example', 'b.example'];
+
+const atoms = [
+  'a',
+  'K',
+  'k',
+  'i',
+  'I',
+  '"',
+  '\\',
+  '%',
+  '_',
+  '/',
+  '.',
+  '*',
+  '(',
+  ' ',
+  'é',
+  'É',
+  'ß',
+  'ẞ',
+  'Σ',
+  'ς',
+  '日',
+  'µ',
+  'ſ',
+].concat(['ss', 'ab', 'u\u0308', '😀', '\u202e', '\n', '\u2028', '\x85', '\u212a', '\u0130', "'; drop table mail; --"]);
+const words = (maxLength: number): fc.Arbitrary<string> =>
+  fc.array(fc.constantFrom(...atoms), { minLength: 1, maxLength }).map((parts) => parts.join(''));
+const hostile = (maxLength: number): fc.Arbitrary<string> =>
+  fc.array(fc.constantFrom(...atoms, '\0', '\ud800'), { minLength: 1, maxLength }).map((parts) => parts.join(''));
+
+const entries: fc.Arbitrary<Omit<IndexEntry, 'filename' | 'time'>> = fc.record({
+  from: fc.oneof(hostile(6), fc.constant('')),
+  headerFrom: hostile(6),
+  recipient: hostile(6),
+  subject: hostile(12),
+  ip: fc.constantFrom('192.0.2.1', '192.0.2.11', '2001:db8::1', '', 'unknown'),
+  host: hostile(4),
+  helo: hostile(4),
+  reason: hostile(6),
+  plugin: fc.constantFrom('spf', 'SPF', 'other-1'),
+  messageId: hostile(4),
+  size: fc.nat(5_000_000),
+  spf: fc.constantFrom('fail', 'pass'),
+});
+
+const values = words(3).map((text) => text.replaceAll('"', ''));
+const terms = fc
+  .tuple(
+    fc.constantFrom('', '', '-'),
+    fc.oneof(
+      values.map((value) => `"${value}"`),
+      fc
+        .tuple(fc.constantFrom('from', 'header-from', 'to', 'subject', 'reason', 'host', 'helo', 'id'), values)
+        .map(([key, value]) => `${key}:"${value}"`),
+      fc.constantFrom(
+        'plugin:spf',
+        'plugin:other-1',
+        'spf:fail',
+        'spf:FAIL',
+        'larger:2m',
+        'domain:A.example',
+        'from:<>',
+      ),
+      fc.constantFrom('ip:192.0.2.1', 'ip:192.0.2', 'ip:192.0.2.0/24', 'ip:2001:DB8::1'),
+    ),
+  )
+  .map((parts) => parts.join(''));
+const searches = fc.array(terms, { minLength: 1, maxLength: 2 }).map((some) => some.join(' '));
+
+async function namesIn(mails: KeptMails, text: string, now: Date): Promise<readonly string[]> {
+  const parsed = parseQuery(text, now);
+  assert.ok(parsed.ok, text);
+  const names: string[] = [];
+  for await (const { ref } of mails.all({ query: parsed.value, now })) names.push(ref.filename);
+  return names.toSorted();
+}
+
+test('a search finds in the catalog what it finds in the files', async (t) => {
+  if (!needPeer(t, 'postgres')) return;
+  const database = await emptyCatalog(server);
+  t.after(() => database.close());
+  const host = openHost(t, server.url, 'mx1.example');
+  const now = new Date();
+  const given = fc.sample(entries, { numRuns: 400, seed: 1 });
+  for (const [i, domain] of domains.entries()) {
+    const folder = folderOf(host.root, now, domain);
+    fs.mkdirSync(folder, { recursive: true });
+    const lines = given.slice(i * 200, (i + 1) * 200).map((entry, j) => {
+      const time = new Date(now.getTime() - j * 100);
+      const filename = `${Math.floor(time.getTime() / 1000)}.${newId(time.getTime())}_1.mx1.example`;
+      return indexLine({ ...entry, time: time.toISOString(), filename });
+    });
+    fs.writeFileSync(path.join(folder, 'index'), Buffer.concat(lines));
+  }
+  const shipper = host.ship();
+  await until400(database);
+  await shipper.stop();
+  assert.deepEqual([...host.strange, ...host.problems], []);
+  const files = keptOnDisk(host.root);
+  let hits = 0;
+  const check = fc.asyncProperty(searches, async (text) => {
+    if (!parseQuery(text, now).ok) return;
+    const expected = await namesIn(files, text, now);
+    assert.deepEqual(await namesIn(host.mails, text, now), expected);
+    hits += expected.length;
+  });
+  await fc.assert(check, { numRuns: 150, seed: 1 });
+  assert.ok(hits > 500, String(hits));
+  const [here, there] = [await host.mails.count({ query: everything }), await files.count({ query: everything, now })];
+  assert.deepEqual([here.total, here.octets, here.released], [there.total, there.octets, there.released]);
+  assert.deepEqual([here.plugins, here.domains], [there.plugins, there.domains]);
+});
+
+async function until400(database: Database): Promise<void> {
+  const { waitFor } = await import('./support.js');
+  await waitFor(database, 'mail', 400);
+}
+
+/** Rows of several days as hosts have them, the newest today. */
+function rows(days: number, each: number): readonly MailRow[] {
+  const now = Date.now();
+  return Array.from({ length: days * each }, (_, i) => {
+    const time = new Date(now - Math.floor(i / each) * dayMs - (i % each));
+    const filename = `${Math.floor(time.getTime() / 1000)}.${newId(time.getTime())}_1.mx1.example`;
+    const entry = entryFor(filename, time);
+    const row = rowOf(
+      { ...entry, subject: `mail ${i} of many`, from: `user${i % 997}@sender${i % 31}.example` },
+      `d${i % 100}.example`,
+    );
+    return row ?? assert.fail(filename);
+  });
+}
+
+interface Plan {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
+  readonly Plans?: readonly Plan[];
+}
+
+const nodesOf = (plan: Plan): readonly Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
+
+test('newest, a domain, an ID and a word are found by an index, in the parts that can hold them', async (t) => {
+  if (!needPeer(t, 'postgres')) return;
+  const database = await emptyCatalog(server);
+  t.after(() => database.close());
+  const all = rows(4, 5_000);
+  await new Parts(database).make(all.map(({ day }) => day));
+  for (let i = 0; i < all.length; i += 500) await insertRows(database, 'ffffffffffffffff', all.slice(i, i + 500));
+  assert.equal(await countOf(database, 'mail'), all.length);
+  const sealed = await sealParts(database);
+  assert.ok(sealed.length >= 2, String(sealed));
+  assert.deepEqual(await sealParts(database), [], 'each is sealed once');
+  await database.query('analyze');
+  const asked: { text: string; values: readonly unknown[] }[] = [];
+  const spy = new Proxy(database, {
+    get: (target, name) =>
+      name === 'query'
+        ? (text: string, sqlValues: readonly never[] = []) => {
+            if (text.includes('from mail m')) asked.push({ text, values: sqlValues });
+            return target.query(text, sqlValues);
+          }
+        : (Reflect.get(target, name) as unknown),
+  });
+  const { rowsFor } = await import('../../src/catalog/rows.js');
+  const old = all.at(-1) ?? assert.fail();
+  const searched: readonly [text: string, index: RegExp, domains: readonly string[] | undefined][] = [
+    ['', /^mail_\d+_pkey$/, undefined],
+    ['domain:d7.example', /^mail_\d+_domain_id_n_idx$|_pkey$/, undefined],
+    ['after:3h', /^mail_\d+_(?:pkey|domain_id_n_idx)$/, ['d7.example', 'd8.example']],
+    [`id:${old.id}`, /^mail_\d+_pkey$/, undefined],
+    [`"mail ${all.length - 1} of"`, /^mail_\d+_words$/, undefined],
+  ];
+  for (const [text, index, seen] of searched) {
+    asked.length = 0;
+    const parsed = parseQuery(text);
+    assert.ok(parsed.ok, text);
+    let count = 0;
+    for await (const step of rowsFor(spy, { query: parsed.value, ...(seen && { domains: new Set(seen) }) }))
+      if (step.kind === 'row' && ++count === 50) break;
+    assert.ok(count > 0, text);
+    const last = asked.at(-1) ?? assert.fail();
+    const [plan] = await database.query<{ 'QUERY PLAN': readonly { Plan: Plan }[] }>(
+      `explain (format json) ${last.text}`,
+      last.values as never,
+    );
+    const nodes = nodesOf(plan?.['QUERY PLAN'][0]?.Plan ?? assert.fail());
+    const tables = nodes.flatMap((node) => node['Relation Name'] ?? []).filter((name) => name.startsWith('mail'));
+    assert.ok(new Set(tables).size <= 1, `${text}: reads ${String(tables)}`);
+    const used = nodes.flatMap((node) => node['Index Name'] ?? []).filter((name) => name.startsWith('mail'));
+    assert.match(used[0] ?? `no index: ${JSON.stringify(nodes.map((node) => node['Node Type']))}`, index, text);
+    if (text.startsWith('id:')) assert.equal(asked.length, 1, 'an ID tells its day');
+  }
+});
+
+test('days that are too old go as a whole, with what was counted of them', async (t) => {
+  if (!needPeer(t, 'postgres')) return;
+  const database = await emptyCatalog(server);
+  t.after(() => database.close());
+  const all = rows(3, 10);
+  await new Parts(database).make(all.map(({ day }) => day));
+  await insertRows(database, 'ffffffffffffffff', all);
+  const { dropOldParts } = await import('../../src/catalog/parts.js');
+  assert.ok((await dropOldParts(database, dayMs)) > 0);
+  const kept = all.filter(({ day }) => day >= dayText(Date.now() - dayMs)).length;
+  assert.equal(await countOf(database, 'mail'), kept);
+  const [sum] = await database.query<{ mails: number }>('select sum(mails)::integer as mails from tally');
+  assert.equal(sum?.mails, kept);
+});

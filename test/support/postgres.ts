@@ -1,0 +1,122 @@
+/** A real PostgreSQL server in a temporary folder, run by an ordinary user, with a password, on a port of its own. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './free-port.js';
+
+export const password = 'sécret: of@the/database';
+
+/** Debian keeps each version's programs in a folder of its own; the newest counts. */
+export function postgresBin(): string | undefined {
+  const versions = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql') : [];
+  const [newest] = versions.toSorted((a, b) => Number(b) - Number(a));
+  const bin = newest === undefined ? '' : join('/usr/lib/postgresql', newest, 'bin');
+  return existsSync(join(bin, 'initdb')) ? bin : undefined;
+}
+
+interface Account {
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+/** The server refuses to be run by root. */
+function ordinaryUser(): Account {
+  if (process.getuid?.() !== 0) return {};
+  const [, , uid, gid] = spawnSync('getent', ['passwd', 'postgres'], { encoding: 'utf8' }).stdout.split(':');
+  return { uid: Number(uid), gid: Number(gid) };
+}
+
+export class Postgres {
+  readonly port: number;
+  readonly folder: string;
+  readonly #account: Account;
+  #child: ChildProcess | undefined;
+
+  private constructor(folder: string, port: number, account: Account) {
+    this.folder = folder;
+    this.port = port;
+    this.#account = account;
+  }
+
+  static async start(): Promise<Postgres> {
+    const account = ordinaryUser();
+    const folder = mkdtempSync(join(tmpdir(), 'postern-pg-'));
+    const server = new Postgres(folder, await freePort(), account);
+    const pwfile = join(folder, 'password');
+    writeFileSync(pwfile, password);
+    chmodSync(pwfile, 0o644);
+    if (account.uid !== undefined) chownSync(folder, account.uid, account.gid ?? 0);
+    const made = spawnSync(
+      join(postgresBin() ?? '', 'initdb'),
+      [
+        '-D',
+        server.#data,
+        '--no-sync',
+        '-U',
+        'postern',
+        '-A',
+        'scram-sha-256',
+        `--pwfile=${pwfile}`,
+        '-E',
+        'UTF8',
+        '--locale=C.UTF-8',
+      ],
+      { ...account, cwd: folder, encoding: 'utf8' },
+    );
+    if (made.status !== 0) throw new Error(`initdb: ${made.stderr}`);
+    await server.restart();
+    return server;
+  }
+
+  get #data(): string {
+    return join(this.folder, 'data');
+  }
+
+  /** As the setting `catalog` takes it. */
+  get url(): string {
+    return this.urlAt(this.port);
+  }
+
+  urlAt(port: number, given: string = password): string {
+    return `postgresql://postern:${encodeURIComponent(given)}@127.0.0.1:${port}/postgres`;
+  }
+
+  /** Starts it, again if it was killed; it takes connections when this resolves. */
+  async restart(): Promise<void> {
+    const options = { listen_addresses: '127.0.0.1', port: this.port, unix_socket_directories: '', fsync: 'off' };
+    const words = Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+    const child = spawn(join(postgresBin() ?? '', 'postgres'), ['-D', this.#data, ...words], {
+      ...this.#account,
+      cwd: this.folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let said = '';
+    child.stderr.on('data', (octets: Buffer) => (said = (said + octets.toString()).slice(-4_000)));
+    this.#child = child;
+    for (const until = Date.now() + 60_000; !this.#isReady(); await sleep(50))
+      if (child.exitCode !== null || Date.now() > until) throw new Error(`PostgreSQL does not serve: ${said}`);
+  }
+
+  #isReady(): boolean {
+    const words = ['-h', '127.0.0.1', '-p', String(this.port), '-t', '1'];
+    return spawnSync(join(postgresBin() ?? '', 'pg_isready'), words).status === 0;
+  }
+
+  /** As by the kernel; `restart` recovers what was committed. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    // Immediate shutdown: its own processes go with it, which a killed one leaves behind for a moment.
+    child.kill('SIGQUIT');
+    await gone;
+  }
+
+  async end(): Promise<void> {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

@@ -105,6 +105,7 @@ test('srv show says what holds for a domain, and which file says so; for an addr
     [
       ['domain', 'a.example/', 'hosted'],
       ['users', 'a.example/users/valid/', 'anna, bob'],
+      ['destination', '-', '127.0.0.1:10025, by the setting relay'],
       ['check spf', 'a.example/checks/spf', 'on'],
       ['check date', 'a.example/checks/date', 'tried out: logged only'],
       ['check dnsbl', 'a.example/zones', 'on'],

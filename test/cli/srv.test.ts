@@ -128,7 +128,7 @@ test('explain names the markers in order, and the one that decides', async () =>
   const first = await rows();
   assert.deepEqual(first.slice(0, 4), [
     'domain | example.com/ | hosted',
-    'destination | - | as the setting relay has it',
+    'destination | - | 127.0.0.1:10025, by the setting relay',
     'recipient | example.com/users/valid/alice | accepted',
     'check date | example.com/checks/date | on',
   ]);

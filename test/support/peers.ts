@@ -17,6 +17,7 @@ const probes: Readonly<Record<string, () => boolean>> = {
   postfix: () => isRoot() && existsSync('/usr/lib/postfix/sbin/master') && hasProgram('smtp-source'),
   // Not the program of that name that Postfix has, too.
   'real-sendmail': () => isRoot() && sendmailRoot() !== undefined && hasProgram('m4') && hasProgram('unshare'),
+  'dovecot-lmtp': () => isRoot() && existsSync('/usr/lib/dovecot/lmtp'),
   exim: () => isRoot() && isEximThere() && hasProgram('unshare'),
   opensmtpd: () => isRoot() && isOpensmtpdThere() && hasProgram('unshare'),
   // Accounts for Sendmail's AUTH; saslpasswd2 brings the folder that is mounted over.
@@ -30,6 +31,7 @@ const probes: Readonly<Record<string, () => boolean>> = {
 const whatIsMissing: Readonly<Record<string, string>> = {
   postfix: 'postfix is not installed, or this is not root',
   'real-sendmail': 'Sendmail (with its m4 files), m4 or unshare is not installed, or this is not root',
+  'dovecot-lmtp': 'dovecot-lmtpd is not installed, or this is not root',
   exim: 'Exim is not unpacked as in .ci/run, or unshare is not installed, or this is not root',
   opensmtpd: 'OpenSMTPD is not unpacked as in .ci/run, or unshare is not installed, or this is not root',
   sasl: 'sasl2-bin is not installed',

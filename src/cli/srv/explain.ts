@@ -7,6 +7,7 @@ import type { Address } from '../../mail/address.js';
 import { type Ip, noAddress } from '../../mail/ip.js';
 import type { CheckMode } from '../../srv/check-mode.js';
 import { BrokenMarker, type Srv } from '../../srv/srv.js';
+import type { Settings } from '../../settings/settings.js';
 import { shown } from '../terminal.js';
 import type { Line, Style } from '../../text/line.js';
 
@@ -30,14 +31,14 @@ export interface ExplainStep {
 /** Throws BrokenMarker where /srv cannot be read. */
 export function explain(
   asked: Explained,
-  { srv, plugins }: { readonly srv: Srv; readonly plugins: readonly Plugin[] },
+  { srv, settings, plugins }: RelayStepParts & { readonly plugins: readonly Plugin[] },
 ): Line[] {
   const { domain } = asked.recipient;
   if (!srv.isHosted(domain)) {
     const meaning = 'not hosted: 550 5.7.1 Relaying denied at RCPT, whatever else there is; nothing is kept';
     return written([{ question: 'domain', marker: undefined, meaning, style: 'red' }]);
   }
-  const relay = relayStep(domain, srv);
+  const relay = relayStep(domain, { srv, settings });
   const hosted: ExplainStep = { question: 'domain', marker: `${srv.folderName(domain)}/`, meaning: 'hosted' };
   const recipient = recipientStep(asked, srv);
   const black = blackSteps(asked, srv);
@@ -64,14 +65,19 @@ function recipientStep({ recipient, client }: Explained, srv: Srv): ExplainStep 
   return { question: 'recipient', marker: place, meaning, style: 'red' };
 }
 
+interface RelayStepParts {
+  readonly srv: Srv;
+  readonly settings: Pick<Settings, 'relay'>;
+}
+
 /** Where the mail goes once it is accepted, or why it never is. */
-function relayStep(domain: string, srv: Srv): ExplainStep {
+export function relayStep(domain: string, { srv, settings }: RelayStepParts): ExplainStep {
   const question = 'destination';
   const marker = `${srv.folderName(domain)}/relay`;
   try {
     const own = srv.destinations(domain);
     return own === undefined
-      ? { question, marker: undefined, meaning: 'as the setting relay has it' }
+      ? { question, marker: undefined, meaning: `${settings.relay.text}, by the setting relay` }
       : { question, marker, meaning: own.text, style: 'green' };
   } catch (error) {
     if (!(error instanceof BrokenMarker)) throw error;

@@ -11,7 +11,7 @@ import type { Srv } from '../../srv/srv.js';
 import { sizeText } from '../../text/size.js';
 import type { Line } from '../../text/line.js';
 import { shown } from '../terminal.js';
-import { checkSteps, type ExplainStep, written } from './explain.js';
+import { checkSteps, type ExplainStep, relayStep, written } from './explain.js';
 
 export interface DomainRow {
   /** In A-labels; `_global_` for the lists of all. */
@@ -105,6 +105,7 @@ export function showDomain(domain: string, { srv, root, plugins, settings }: Sho
   return written([
     { question: 'domain', marker: `${folder}/`, meaning: 'hosted' },
     userStep(folder, root),
+    relayStep(domain, { srv, settings }),
     ...checkSteps(domain, { srv, plugins }),
     ...zoneFiles.flatMap((file) => zoneStep(domain, { file, folder, srv })),
     expiryStep(domain, { folder, srv, settings }),

@@ -225,7 +225,14 @@ async function explainAddress(task: SettingsTask): Promise<number> {
     const name = client && (await services.clientName(client));
     process.stdout.write(
       render(
-        explain({ recipient, client, name, sender }, { srv: services.srv, plugins: services.plugins.listed }),
+        explain(
+          { recipient, client, name, sender },
+          {
+            srv: services.srv,
+            settings,
+            plugins: services.plugins.listed,
+          },
+        ),
         terminalOf(process.stdout, env),
       ),
     );

@@ -5,7 +5,19 @@
 import net, { type AddressInfo } from 'node:net';
 
 export type Verb =
-  'CONNECT' | 'EHLO' | 'HELO' | 'XFORWARD' | 'XCLIENT' | 'MAIL' | 'RCPT' | 'DATA' | 'PART' | '.' | 'RSET' | 'QUIT';
+  | 'CONNECT'
+  | 'EHLO'
+  | 'LHLO'
+  | 'HELO'
+  | 'XFORWARD'
+  | 'XCLIENT'
+  | 'MAIL'
+  | 'RCPT'
+  | 'DATA'
+  | 'PART'
+  | '.'
+  | 'RSET'
+  | 'QUIT';
 
 export interface Step {
   readonly verb: Verb;
@@ -147,7 +159,7 @@ class Session {
 
   #usual(verb: Verb): string {
     if (verb === 'CONNECT' || verb === 'XCLIENT') return '220 mta.example ESMTP';
-    if (verb === 'EHLO')
+    if (verb === 'EHLO' || verb === 'LHLO')
       return ['mta.example', ...(this.#options.extensions ?? [])]
         .map((text, i, all) => `250${i < all.length - 1 ? '-' : ' '}${text}`)
         .join('\r\n');

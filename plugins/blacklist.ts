@@ -10,6 +10,7 @@
  * Where hosts/ or tld/ holds anything and DNS does not say the client's name, the mail is deferred. Stands before
  * whitelist in the list: a whitelist entry lifts it.
  */
+
 import type { ClientName, DataContext, Plugin } from '../src/hooks/plugin.js';
 import { type Eventual, after } from '../src/mail/eventual.js';
 import { type Verdict, defer, pass, reject } from '../src/mail/verdict.js';

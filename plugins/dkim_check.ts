@@ -5,6 +5,7 @@
  * checks/dkim, or by checks/dkim_check alone. A signature counts if it covers the From: field and the whole body, with
  * a key of 1024 bits or more. The newest 8 are verified; DNS that does not answer makes temperror of it.
  */
+
 import type { Plugin } from '../src/hooks/plugin.js';
 import { after } from '../src/mail/eventual.js';
 import { pass, skip } from '../src/mail/verdict.js';

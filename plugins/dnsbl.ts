@@ -14,6 +14,7 @@
  * whatever is outside 127.0.0.0/8. That, and a zone that cannot be asked, is logged, and the mail passes. The reply
  * holds the list's own reason (TXT). checks/dnsbl holding the word log: listings are logged only.
  */
+
 import type { Plugin } from '../src/hooks/check.js';
 import { reverseName } from '../src/mail/ip.js';
 import { checkDnsLists, isLoopback } from './shared/dns-list-check.js';

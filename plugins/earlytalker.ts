@@ -19,6 +19,7 @@
  * The memory is the setting `store`, shared by all processes, and with Redis by all hosts. While it is down nobody is
  * vouched for, and all wait.
  */
+
 import type { EarlyTalk, Plugin, RelayedContext, SessionContext } from '../src/hooks/plugin.js';
 import { type ArgumentKind, readArguments, time } from '../src/hooks/arguments.js';
 import { type Ip, networkBase } from '../src/mail/ip.js';

@@ -14,6 +14,7 @@
  * Counts are kept in the setting `store`, for all processes, and with Redis for all hosts. While it is down the mail
  * passes, and the log says so, or is deferred: the setting `store_down`.
  */
+
 import type { Plugin, SessionContext } from '../src/hooks/plugin.js';
 import { reply } from '../src/mail/reply.js';
 import { type Verdict, defer, note, pass, skip } from '../src/mail/verdict.js';

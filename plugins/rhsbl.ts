@@ -11,6 +11,7 @@
  * Which answers count, and what happens when there are none, is as with dnsbl. checks/rhsbl holding the word log:
  * listings are logged only.
  */
+
 import type { Plugin } from '../src/hooks/check.js';
 import { checkDnsLists, domainOf } from './shared/dns-list-check.js';
 

@@ -3,6 +3,7 @@
  *
  *     unrecognized_commands 4      closes the connection at the fourth unknown command
  */
+
 import type { Plugin } from '../src/hooks/plugin.js';
 import { reply } from '../src/mail/reply.js';
 import { pass, refuse } from '../src/mail/verdict.js';

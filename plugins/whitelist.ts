@@ -11,6 +11,7 @@
  * It has to stand last in the list. It is asked at RCPT, so that no check works in vain, and again at the end of the
  * mail where there is something to lift.
  */
+
 import type { MailContext, Plugin, RcptContext, Recipient } from '../src/hooks/plugin.js';
 import { type Verdict, pardon, pass, skip } from '../src/mail/verdict.js';
 

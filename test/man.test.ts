@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { milterManual } from '../src/cli/milter/verify-sender/manual.js';
 import { milterHelp } from '../src/cli/milter/options.js';
+import { pluginsManual } from '../src/cli/plugins/manual.js';
 import { packageRoot } from '../src/cli/package-root.js';
 import { spfCommands } from '../src/cli/spf/commands.js';
 import { settingsManual } from '../src/settings/describe.js';
@@ -11,6 +12,15 @@ import { settingsManual } from '../src/settings/describe.js';
 test('postern.conf(5) has every setting, as the schema has it', () => {
   const page = readFileSync(`${packageRoot}/man/postern.conf.5`, 'utf8');
   assert.ok(page.includes(settingsManual()), 'put the output of settingsManual() under SETTINGS in man/postern.conf.5');
+});
+
+test('postern-plugins(7) has the head of every plugin', () => {
+  const page = readFileSync(`${packageRoot}/man/postern-plugins.7`, 'utf8');
+  const make = `node -e "import('./dist/src/cli/plugins/manual.js').then((m) => console.log(m.pluginsManual()))"`;
+  assert.ok(
+    page.includes(`\n${pluginsManual()}\n`),
+    `put what this prints under PLUGINS in man/postern-plugins.7: ${make}`,
+  );
 });
 
 test('postern-spf(8) has every option', () => {

@@ -3,6 +3,7 @@ import { catalogCommands } from './catalog/commands.js';
 import { importCommands } from './import/commands.js';
 import { quarantineCommands } from './quarantine/commands.js';
 import { spfCommands } from './spf/commands.js';
+import { pluginCommands } from './plugins/commands.js';
 import { srvCommands } from './srv/commands.js';
 import { trackCommands } from './track/commands.js';
 import { type CommandRow, onSettings } from './command/command.js';
@@ -80,6 +81,7 @@ The local MTA is asked by MAIL, RCPT and RSET for an unknown user, a foreign dom
   ...trackCommands,
   ...srvCommands,
   ...catalogCommands,
+  ...pluginCommands,
   ...importCommands,
   onSettings({
     name: 'test',

@@ -1,7 +1,7 @@
 /** Everything that the page needs, made of the settings: anew at each reload. Opening the page is web.ts's. */
 import { Audit, type AuditRecord } from '../audit/audit.js';
 import { Links } from '../digest/links.js';
-import { loadPlugins } from '../hooks/load.js';
+import { loadPlugins } from '../hooks/loading/load.js';
 import { journalDir } from '../journal/hours.js';
 import { MailCounts } from '../journal/sums/mail-sums.js';
 import type { Logger } from '../log.js';

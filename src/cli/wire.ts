@@ -7,7 +7,7 @@ import type { Resolver } from '../dns/resolver.js';
 import { stubResolver } from '../dns/stub/stub-resolver.js';
 import { measured } from '../dns/upstream.js';
 import { readZoneFile } from '../dns/zone.js';
-import { loadListed } from '../hooks/load.js';
+import { loadListed } from '../hooks/loading/load.js';
 import { surroundings } from '../hooks/shown/surroundings.js';
 import { HookTable } from '../hooks/table.js';
 import { journalDir } from '../journal/hours.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { dirname, resolve } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type PluginList, readPluginList } from '../../src/hooks/list.js';
+import { type PluginList, readPluginList } from '../../src/hooks/loading/list.js';
 import { anyText, nasty } from '../mail/nasty.js';
 
 function read(files: Readonly<Record<string, string>>, path = '/list'): PluginList {

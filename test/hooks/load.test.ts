@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { loadPlugins, stripsTypes } from '../../src/hooks/load.js';
+import { loadPlugins, stripsTypes } from '../../src/hooks/loading/load.js';
 import { testRecipient } from '../../src/hooks/testing.js';
 
 const root = mkdtempSync(join(tmpdir(), 'postern-load-'));

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadPlugins } from '../../src/hooks/load.js';
+import { loadPlugins } from '../../src/hooks/loading/load.js';
 import { consoleToLog, ownWrite, type Streams } from '../../src/hooks/plugin-console.js';
 import type { Plugin } from '../../src/hooks/plugin.js';
 import { testMail } from '../../src/hooks/testing.js';

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { loadPlugins } from '../../hooks/load.js';
+import { loadPlugins } from '../../hooks/loading/load.js';
 import type { Plugin } from '../../hooks/plugin.js';
 import { errorText } from '../../mail/error-text.js';
 import { defaultFile } from '../../settings/settings.js';

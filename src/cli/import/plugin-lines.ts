@@ -5,7 +5,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadPlugins } from '../../hooks/load.js';
+import { loadPlugins } from '../../hooks/loading/load.js';
 import { readText } from '../../settings/read-text.js';
 import type { Settings } from '../../settings/settings.js';
 import { pluginList } from '../package-root.js';

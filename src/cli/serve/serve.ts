@@ -3,7 +3,7 @@
  * then the user; plugins are the workers'. A problem stops the start with one line each and a code of sysexits.h.
  */
 import { type Logger, createLogger } from '../../log.js';
-import { loadPlugins } from '../../hooks/load.js';
+import { loadPlugins } from '../../hooks/loading/load.js';
 import { listenProblem } from '../service/listen-problem.js';
 import { live } from '../service/life.js';
 import { Signals } from '../service/signals.js';

@@ -3,7 +3,7 @@
  * which decide.
  */
 import { join } from 'node:path';
-import { loadPlugins } from '../../hooks/load.js';
+import { loadPlugins } from '../../hooks/loading/load.js';
 import type { Plugin } from '../../hooks/plugin.js';
 import { createLogger } from '../../log.js';
 import { parseAddress } from '../../mail/address.js';

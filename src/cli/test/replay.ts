@@ -1,7 +1,7 @@
 /** A mail of the quarantine as it came: to be judged anew by `postern test --replay` and by the page. */
 import { Writable } from 'node:stream';
 import { closePlugins } from '../../hooks/close.js';
-import { isExported } from '../../hooks/load.js';
+import { isExported } from '../../hooks/loading/load.js';
 import { createLogger } from '../../log.js';
 import { parseIp } from '../../mail/ip.js';
 import type { MailRef } from '../../quarantine/disk/mail-ref.js';

@@ -4,7 +4,7 @@
  */
 import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadPlugins } from '../../../hooks/load.js';
+import { loadPlugins } from '../../../hooks/loading/load.js';
 import type { Settings } from '../../../settings/settings.js';
 import { namedKinds, readName } from '../../../srv/marker-names.js';
 import { isYday, ydayOf } from '../../../quarantine/disk/day.js';

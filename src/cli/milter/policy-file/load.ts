@@ -1,6 +1,6 @@
 /** Loads the file of `--policy FILE`: its default export is a policy, or a function of the words behind `--`. */
 import { pathToFileURL } from 'node:url';
-import { offerOwnPackage } from '../../../hooks/own-package.js';
+import { offerOwnPackage } from '../../../hooks/loading/own-package.js';
 import { namePlugin } from '../../../hooks/plugin-console.js';
 import { errorText } from '../../../mail/error-text.js';
 import { type Result, wrong } from '../../../mail/result.js';

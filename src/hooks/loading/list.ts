@@ -2,8 +2,8 @@
  * The operator's list of plugins, in qpsmtpd's format: one plugin a line in hook order, arguments behind the name, `#`
  * comments, `$include FILE`. Reads text only; load.ts finds the code.
  */
-import { errorText } from '../mail/error-text.js';
-import type { Result } from '../mail/result.js';
+import { errorText } from '../../mail/error-text.js';
+import type { Result } from '../../mail/result.js';
 
 export interface ListedPlugin {
   readonly name: string;

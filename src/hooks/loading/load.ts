@@ -5,14 +5,14 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Check, defineCheck } from './check.js';
+import { type Check, defineCheck } from '../check.js';
 import { type ListedPlugin, readPluginList } from './list.js';
 import { offerOwnPackage } from './own-package.js';
-import { namePlugin } from './plugin-console.js';
-import { hookNames, type Plugin } from './plugin.js';
-import { readText } from '../settings/read-text.js';
-import { errorText } from '../mail/error-text.js';
-import { type Problems, type Result, wrong } from '../mail/result.js';
+import { namePlugin } from '../plugin-console.js';
+import { hookNames, type Plugin } from '../plugin.js';
+import { readText } from '../../settings/read-text.js';
+import { errorText } from '../../mail/error-text.js';
+import { type Problems, type Result, wrong } from '../../mail/result.js';
 
 export interface LoadedPlugin {
   readonly plugin: Plugin;
@@ -84,6 +84,12 @@ const endings = ['js', 'mjs', ...(stripsTypes ? typed : [])];
 
 /** The file of the plugin: the first one of that name. */
 export const findPlugin = (name: string, dirs: readonly string[]): string | undefined => find(name, dirs, endings);
+
+/** The plugin that a file of that name would hold; undefined where it would hold none. */
+export function pluginNameIn(file: string): string | undefined {
+  const [, name, ending = ''] = /^([a-z0-9][a-z0-9_-]*)\.(\w+)$/i.exec(file) ?? [];
+  return endings.includes(ending) ? name : undefined;
+}
 
 function find(name: string, dirs: readonly string[], extensions: readonly string[]): string | undefined {
   const candidates = dirs.flatMap((dir) => extensions.map((ending) => join(dir, `${name}.${ending}`)));

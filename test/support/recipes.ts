@@ -7,7 +7,7 @@ import { packageRoot } from '../../src/cli/package-root.js';
 export function recipe(file: string, port: number): string {
   const page = readFileSync(join(packageRoot, 'docs/in-front-of.md'), 'utf8');
   const mentioned = page.indexOf(`\`${file}\``);
-  const block = mentioned < 0 ? undefined : /^```\n(.*?)^```$/ms.exec(page.slice(mentioned))?.[1];
+  const block = mentioned < 0 ? undefined : /^```text\n(.*?)^```$/ms.exec(page.slice(mentioned))?.[1];
   if (block === undefined) throw new Error(`docs/in-front-of.md shows no ${file}`);
   return block.replaceAll('10025', String(port));
 }

@@ -1,0 +1,1 @@
+# Nothing: the page begins on a machine with Postfix alone.

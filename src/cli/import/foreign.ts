@@ -88,5 +88,9 @@ export class ForeignFolder {
   }
 }
 
+/** The row of a table for a word of others, which may be `constructor`. */
+export const rowOf = <T>(table: Readonly<Record<string, T>>, word: string): T | undefined =>
+  Object.hasOwn(table, word) ? table[word] : undefined;
+
 /** `[2001:db8::1]` is 2001:db8::1. */
 export const withoutBrackets = (host: string): string => host.replace(/^\[(.*)\]$/, '$1');

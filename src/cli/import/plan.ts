@@ -53,17 +53,17 @@ export class PlanDraft implements ImportPlan {
   readonly steps: ImportStep[] = [];
   readonly notes: ImportNote[] = [];
   readonly #known = new Set<string>();
-  readonly #domains: string[] = [];
-  readonly #existing: readonly string[];
+  readonly #domains = new Set<string>();
+  readonly #existing: ReadonlySet<string>;
 
   /** `existing` are the names of folders in /srv: what is there is hosted, whatever the plan adds. */
   constructor(existing: readonly string[] = []) {
-    this.#existing = existing.flatMap((name) => parseDomain(name) ?? []);
+    this.#existing = new Set(existing.flatMap((name) => parseDomain(name) ?? []));
   }
 
   /** The domains that the plan has hosted until now. */
   get domains(): readonly string[] {
-    return this.#domains;
+    return [...this.#domains];
   }
 
   /** The domain is hosted. Undefined where it is none. */
@@ -73,8 +73,8 @@ export class PlanDraft implements ImportPlan {
       this.note('by hand', from, `"${printable(text, 80)}" is no domain`);
       return undefined;
     }
-    if (!this.#domains.includes(domain)) {
-      this.#domains.push(domain);
+    if (!this.#domains.has(domain)) {
+      this.#domains.add(domain);
       this.#marker(`${domain}/users/valid/`, '', from);
     }
     return domain;
@@ -82,7 +82,7 @@ export class PlanDraft implements ImportPlan {
 
   /** What holds for all domains holds for those that are in /srv, too. */
   takeExisting(): void {
-    this.#domains.push(...this.#existing.filter((domain) => !this.#domains.includes(domain)));
+    for (const domain of this.#existing) this.#domains.add(domain);
   }
 
   /** Everybody of the domain has a mailbox. */
@@ -105,9 +105,9 @@ export class PlanDraft implements ImportPlan {
   /** A marker of a recipient must not make its domain a hosted one. */
   #ofDomain(text: string, kind: NamedKind, from: string): void {
     const address = parseAddress(text);
-    const isHosted = [...this.#domains, ...this.#existing].some((domain) => domain === address?.domain);
     if (address === undefined) this.note('by hand', from, `"${printable(text, 80)}" can be no user`);
-    else if (!isHosted) this.note('by hand', from, `${printable(text, 80)} is of no hosted domain`);
+    else if (!this.#domains.has(address.domain) && !this.#existing.has(address.domain))
+      this.note('by hand', from, `${printable(text, 80)} is of no hosted domain`);
     else this.listed(address.domain, kind, address.localPart, from);
   }
 

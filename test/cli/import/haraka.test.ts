@@ -130,6 +130,13 @@ const table: readonly (readonly [
     [],
     /my_own: is no plugin of Haraka’s own: docs\/writing-plugins\.md/,
   ],
+  [
+    'names that every object of JavaScript has',
+    { plugins: '__proto__\nconstructor\n' },
+    [],
+    [],
+    /__proto__: is no plugin of Haraka’s own.*\n.*constructor: is no plugin of Haraka’s own/,
+  ],
 ];
 
 for (const [what, files, markers, settings, said] of table)

@@ -8,6 +8,12 @@ const master = 'smtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd\n  -o
 const postscreenMaster = 'smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n  -o smtpd_hard_error_limit=7\n';
 const one = 'virtual_mailbox_domains = example.com\n';
 
+/** Each parameter is ten times the next one. */
+function grownFrom(name: string, count: number): string {
+  const lines = Array.from({ length: count }, (_, i) => `${name}${i} = ${`$${name}${i + 1}`.repeat(10)}\n`);
+  return `${lines.join('')}${name}${count} = x\n`;
+}
+
 /** [what, main.cf, other files, markers, settings, words of the output] */
 const table: readonly (readonly [
   what: string,
@@ -156,6 +162,14 @@ const table: readonly (readonly [
     [],
     ['hostname = mx.example.com'],
   ],
+  [
+    'a parameter that would grow without end, and one that every object of JavaScript has',
+    `myhostname = $a0\nmydestination = example.com$constructor\n${grownFrom('a', 19)}`,
+    {},
+    ['example.com/users/valid/*'],
+    [],
+    /myhostname/,
+  ],
 ];
 
 for (const [what, main, files, markers, settings, said] of table)
@@ -197,6 +211,17 @@ test('filters of Postfix’s become lines of the list of plugins', async (t) => 
   assert.match(list, /^milter inet:127\.0\.0\.1:11332 name=rspamd$/m);
   assert.match(list, /^milter unix:\/var\/spool\/postfix\/opendkim\/opendkim\.sock name=opendkim$/m);
   assert.equal((await home.run('check-config')).code, 0);
+});
+
+test('thousands of domains and users are read in one pass', async (t) => {
+  const home = new NewHome();
+  t.after(() => home.remove());
+  const main = 'virtual_mailbox_domains = hash:domains\nvirtual_mailbox_maps = hash:users\n';
+  const domains = Array.from({ length: 2000 }, (_, i) => `d${i}.example OK\n`).join('');
+  const users = Array.from({ length: 20_000 }, (_, i) => `u${i}@D${i % 2000}.example x/\n`).join('');
+  const { code, stdout, stderr } = await home.import('postfix', home.old({ 'main.cf': main, domains, users }));
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout.match(/\/users\/valid\/u\d+ /g)?.length, 20_000);
 });
 
 test('Debian’s own /etc/postfix is read without a complaint', async (t) => {

@@ -3,7 +3,7 @@
  * Haraka's switches hold for all domains, and so each becomes a marker of every domain.
  */
 import { join } from 'node:path';
-import { ForeignFolder, withoutBrackets } from '../foreign.js';
+import { ForeignFolder, rowOf, withoutBrackets } from '../foreign.js';
 import type { SourceReader } from '../import.js';
 import { Ini, wordsOf } from '../ini.js';
 import type { PlanDraft } from '../plan.js';
@@ -89,7 +89,7 @@ function core({ folder, plan, ini }: HarakaConfig): void {
 
 function plugin(line: string, from: string, config: HarakaConfig): void {
   const [name = ''] = line.split(/\s+/);
-  const rule = harakaPlugins[name] ?? harakaPlugins[renamed[name] ?? ''];
+  const rule = rowOf(harakaPlugins, name) ?? rowOf(harakaPlugins, rowOf(renamed, name) ?? '');
   if (typeof rule === 'string') config.plan.note('none', `${from}: ${name}`, rule);
   else if (rule) rule(config, `${from}: ${name}`);
   else

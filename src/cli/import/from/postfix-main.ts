@@ -1,5 +1,5 @@
 /** main.cf and master.cf as Postfix reads them: logical lines, `$name` in values, the -o of the smtpd on port 25. */
-import type { ForeignFolder } from '../foreign.js';
+import { type ForeignFolder, rowOf } from '../foreign.js';
 
 /** What Postfix has where main.cf says nothing, as far as it is asked for. */
 const defaults: Readonly<Record<string, string>> = {
@@ -13,6 +13,8 @@ const defaults: Readonly<Record<string, string>> = {
 };
 
 const maxDepth = 20;
+/** What is filled in, in all, of names in names: what grows beyond it is no list that anybody has written. */
+const maxFilledIn = 1_000_000;
 
 export class PostfixMain {
   readonly #values: ReadonlyMap<string, string>;
@@ -34,12 +36,12 @@ export class PostfixMain {
   /** The value with its `$name` filled in; undefined where neither main.cf nor master.cf says anything. */
   said(name: string): string | undefined {
     const value = this.#values.get(name);
-    return value === undefined ? undefined : this.#expanded(value, 0);
+    return value === undefined ? undefined : this.#expanded(value);
   }
 
   /** … or Postfix's default, '' where we do not know it. */
   get(name: string): string {
-    return this.#expanded(this.#values.get(name) ?? defaults[name] ?? '', 0);
+    return this.#expanded(this.#values.get(name) ?? rowOf(defaults, name) ?? '');
   }
 
   words(name: string): readonly string[] {
@@ -49,14 +51,15 @@ export class PostfixMain {
   }
 
   /** `$name`, `${name}`, `$(name)`; `${name?text}` and `${name:text}` where it is set, and where not. */
-  #expanded(value: string, depth: number): string {
-    if (depth > maxDepth) return '';
+  #expanded(value: string, room = { left: maxFilledIn }, depth = 0): string {
+    if (depth > maxDepth || room.left < 0) return '';
+    room.left -= value.length + 1;
     return value.replaceAll(/\$\$|\$(\w+)|\$[{(](\w+)(?:([?:])([^})]*))?[})]/g, (whole, plain, braced, test, text) => {
       if (whole === '$$') return '$';
       const name = String(plain ?? braced);
-      const known = this.#values.get(name) ?? (name === 'mydomain' ? this.#mydomain() : defaults[name]) ?? '';
-      if (test === undefined) return this.#expanded(known, depth + 1);
-      return (test === '?') === (known !== '') ? this.#expanded(String(text), depth + 1) : '';
+      const known = this.#values.get(name) ?? (name === 'mydomain' ? this.#mydomain() : rowOf(defaults, name)) ?? '';
+      if (test === undefined) return this.#expanded(known, room, depth + 1);
+      return (test === '?') === (known !== '') ? this.#expanded(String(text), room, depth + 1) : '';
     });
   }
 

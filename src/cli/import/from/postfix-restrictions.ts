@@ -1,4 +1,5 @@
 /** Postfix's smtpd_*_restrictions: each word as a check, a list or a zone, or why there is no such thing here. */
+import { rowOf } from '../foreign.js';
 import type { ZoneList } from '../plan.js';
 import type { PostfixConfig } from './postfix.js';
 import { accessMap } from './postfix-access.js';
@@ -58,7 +59,7 @@ interface Restriction {
 
 function restriction({ word, argument, from }: Restriction, config: PostfixConfig): void {
   const { plan } = config;
-  const row = Object.hasOwn(checks, word) ? checks[word] : undefined;
+  const row = rowOf(checks, word);
   const access = /^check_(client|reverse_client_hostname|helo|sender|recipient)_access$/.exec(word)?.[1];
   if (row) {
     plan.check(row[0], from);

@@ -7,7 +7,7 @@ import { ForeignFolder } from '../foreign.js';
 import type { SourceReader } from '../import.js';
 import type { PlanDraft } from '../plan.js';
 import { PostfixMain } from './postfix-main.js';
-import { type PostfixMap, readMap } from './postfix-maps.js';
+import { type MapEntry, type PostfixMap, readMap } from './postfix-maps.js';
 import { postscreen } from './postfix-postscreen.js';
 import { restrictions } from './postfix-restrictions.js';
 
@@ -41,24 +41,47 @@ function domains(config: PostfixConfig): void {
     ['virtual_alias_domains', aliases],
     ['relay_domains', config.main.words('relay_recipient_maps')],
   ];
-  for (const [parameter, maps] of kinds)
-    for (const name of namesIn(parameter, config)) hosted(name, { parameter, maps }, config);
+  for (const [parameter, maps] of kinds) {
+    const users = usersOf(maps, config);
+    for (const name of namesIn(parameter, config)) hosted(name, { parameter, users }, config);
+  }
+}
+
+interface KnownUsers {
+  /** Entries by the domain of their key; undefined where Postfix knows its users by other means. */
+  readonly byDomain: ReadonlyMap<string, readonly MapEntry[]> | undefined;
+  /** Some are somewhere that cannot be read. */
+  readonly isPart: boolean;
+}
+
+/** Read once for all domains of a parameter: there may be thousands of either. */
+function usersOf(maps: readonly string[] | undefined, { folder }: PostfixConfig): KnownUsers {
+  const tables = (maps ?? []).map((map) => readMap(map, folder));
+  const known = tables.filter((table): table is PostfixMap & { kind: 'table' } => table?.kind === 'table');
+  if (known.length === 0) return { byDomain: undefined, isPart: true };
+  const byDomain = new Map<string, MapEntry[]>();
+  for (const entry of known.flatMap(({ entries }) => entries)) {
+    const domain = /@([^@]*)$/.exec(entry.key.toLowerCase())?.[1];
+    if (domain === undefined) continue;
+    const others = byDomain.get(domain);
+    if (others === undefined) byDomain.set(domain, [entry]);
+    else others.push(entry);
+  }
+  return { byDomain, isPart: known.length < tables.length };
 }
 
 interface PostfixDomain {
   readonly parameter: string;
-  /** Who has a mailbox; undefined, or none: Postfix knows by other means. */
-  readonly maps: readonly string[] | undefined;
+  readonly users: KnownUsers;
 }
 
-function hosted(name: string, { parameter, maps }: PostfixDomain, { folder, plan }: PostfixConfig): void {
+function hosted(name: string, { parameter, users: known }: PostfixDomain, { plan }: PostfixConfig): void {
   const from = `${parameter}: ${name}`;
-  const tables = (maps ?? []).map((map) => readMap(map, folder));
-  const known = tables.filter((table): table is PostfixMap & { kind: 'table' } => table?.kind === 'table');
-  const users = known.flatMap(({ entries }) => entries).filter(({ key }) => key.toLowerCase().endsWith(`@${name}`));
-  if (known.length === 0 || known.length < tables.length || users.some(({ key }) => key.startsWith('@'))) {
+  const users = known.byDomain?.get(name) ?? [];
+  const takesAll = users.some(({ key }) => key.startsWith('@'));
+  if (known.isPart || takesAll) {
     plan.hostAll(name, from);
-    if (!users.some(({ key }) => key.startsWith('@')))
+    if (!takesAll)
       plan.note(
         'by hand',
         parameter,

@@ -5,6 +5,7 @@
 import { readText } from '../../../settings/read-text.js';
 import { contentLines } from '../../../settings/read-table.js';
 import { loadMilterConfig } from '../../milter/verify-sender/config.js';
+import { rowOf } from '../foreign.js';
 import type { SourceReader } from '../import.js';
 import type { PlanDraft } from '../plan.js';
 import { noteMilter } from './spf-milter.js';
@@ -19,7 +20,7 @@ export const readPyspfMilter: SourceReader = (plan, { path, to }) => {
   if (loaded.ok) plan.file(to, text, path);
   else for (const problem of loaded.problem) plan.note('by hand', path, problem);
   for (const [name] of options) {
-    const why = without[name];
+    const why = rowOf(without, name);
     if (why !== undefined) plan.note('none', name, why);
     else if (!known.has(name)) plan.note('none', name, 'is no option of pyspf-milter');
   }
@@ -50,7 +51,7 @@ function parameters(options: Options): readonly (readonly [name: string, value: 
     ...(isOn('temperror_defer') ? ['temperror'] : []),
   ];
   const results = (policy: string, usual: string): string =>
-    [...(byPolicy[(of(policy) || usual).toLowerCase()] ?? []), ...errors].join(', ');
+    [...(rowOf(byPolicy, (of(policy) || usual).toLowerCase()) ?? []), ...errors].join(', ');
   const given = (name: string, value: string): readonly (readonly [string, string])[] =>
     value === '' ? [] : [[name, value]];
   return [

@@ -1,6 +1,6 @@
 /** The configuration of qpsmtpd: one file a setting, and a list of plugins in the format that postern's has, too. */
 import { existsSync } from 'node:fs';
-import type { ForeignFolder, ForeignLine } from '../foreign.js';
+import { type ForeignFolder, type ForeignLine, rowOf } from '../foreign.js';
 import type { PlanDraft } from '../plan.js';
 import { timeText } from '../time-text.js';
 
@@ -114,7 +114,7 @@ const silent =
 
 function plugin({ text, from }: ForeignLine, config: Qpsmtpd): void {
   const [name = '', ...words] = text.split(/\s+/);
-  const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+  const rule = rowOf(rules, name);
   const place = `${from}: ${name}`;
   if (typeof rule === 'string') config.plan.note('none', place, rule);
   else if (rule) rule(words, config, place);

@@ -3,7 +3,7 @@
  * the mail or another plugin. Leaves which hook has which context to plugin.ts.
  */
 import type { Resolver } from '../dns/resolver.js';
-import type { Content } from '../mail/content/content.js';
+import type { Content, ContentWish } from '../mail/content/content.js';
 import type { Header } from '../mail/header.js';
 import type { HeaderEdit, ShownField } from '../mail/edits/header-edits.js';
 import type { Ip } from '../mail/ip.js';
@@ -212,7 +212,7 @@ export interface DataContext extends EnvelopeContext {
    * The message taken apart by MIME. Read when the first plugin asks, once a mail, in a thread beside; rejects where
    * the message cannot be read from disk (leave that to the runner, which defers).
    */
-  readonly content: () => Promise<Content>;
+  readonly content: (wish?: ContentWish) => Promise<Content>;
   /**
    * The results recorded so far, by method: `spf: 'pass'`. Where a method has several, as signatures do, one that
    * passed counts.

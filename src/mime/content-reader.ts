@@ -14,13 +14,17 @@ export interface ContentReader {
   close(): Promise<void>;
 }
 
-/** Whose octets are wanted, too: of the pictures that HTML may name, or of the attachment at this place in the list. */
-export type Keep = { readonly kind: 'images' } | { readonly kind: 'attachment'; readonly at: number };
+/**
+ * What else is wanted: the octets of the pictures that HTML may name, or of the attachment at this place in the list,
+ * or what is packed in archives.
+ */
+export type Keep =
+  { readonly kind: 'images' } | { readonly kind: 'attachment'; readonly at: number } | { readonly kind: 'archives' };
 
 export interface ReaderLimits {
   /** Threads. */
   readonly threads: number;
-  /** For one mail, waiting for a free thread left out. */
+  /** For one mail, waiting for a free thread left out; thrice that where archives are opened. */
   readonly timeMs: number;
   /** MiB of a thread's heap. */
   readonly memoryMb: number;
@@ -57,7 +61,7 @@ class Threads implements ContentReader {
     else await new Promise<void>((handedOver) => this.#waiting.push(handedOver));
     const thread = this.#idle.pop() ?? this.#start();
     try {
-      return await thread.read(message, this.#limits.timeMs, keep);
+      return await thread.read(message, this.#limits.timeMs * (keep?.kind === 'archives' ? 3 : 1), keep);
     } finally {
       if (thread.isUsable) this.#idle.push(thread);
       const next = this.#waiting.shift();

@@ -9,7 +9,8 @@ import { errorText } from '../mail/error-text.js';
 import { type Attachment, type Content, maxAttachment, maxText } from '../mail/content/content.js';
 import { imageType } from '../mail/content/image-type.js';
 import type { Keep } from './content-reader.js';
-import { zipNames } from './zip-names.js';
+import { type ArchiveBudget, archiveBudget, closerLook, firstLook } from './archives.js';
+import { officeTraits } from './office-file.js';
 
 /** Our choices; Haraka takes 1000 parts, Postfix a depth of 100, and real mail stays far below. */
 const limits = { parts: 1000, depth: 50, attachedMails: 5, headerSize: 1 << 20 } as const;
@@ -19,7 +20,7 @@ const pictures = { each: 2 << 20, all: 8 << 20 } as const;
 
 export async function readContent(octets: Readable, keep?: Keep): Promise<Content> {
   try {
-    const found: Gathered = { text: [], html: [], attachments: [], parts: 0, keep };
+    const found: Gathered = { text: [], html: [], attachments: [], parts: 0, keep, budget: archiveBudget() };
     await read(octets, found, 0);
     const [text, html] = [found.text, found.html].map((parts) => parts.join('\n').slice(0, maxText));
     return { kind: 'read', text: text ?? '', html: html ?? '', attachments: found.attachments };
@@ -44,6 +45,7 @@ interface Gathered {
   readonly attachments: Attachment[];
   parts: number;
   readonly keep: Keep | undefined;
+  readonly budget: ArchiveBudget;
 }
 
 /**
@@ -169,8 +171,7 @@ async function take(part: AttachmentStream, found: Gathered, attachedTo: number)
   const chunks: Buffer[] = [];
   for await (const chunk of part.content as Readable) chunks.push(chunk);
   const octets = Buffer.concat(chunks);
-  const inside = zipNames(octets);
-  if (inside === undefined) throw new Error('an archive with too many names');
+  const packed = await packedIn(octets, found);
   const names = namesOf(part.headers, part.filename);
   const type = part.contentType === undefined || !part.contentType ? 'application/octet-stream' : part.contentType;
   const { cid = '' } = part;
@@ -179,7 +180,7 @@ async function take(part: AttachmentStream, found: Gathered, attachedTo: number)
     names,
     type: type.toLowerCase(),
     size: octets.length,
-    inside,
+    ...packed,
     ...named,
     ...(isKept(octets, found, named !== false) && { octets }),
   });
@@ -189,12 +190,30 @@ async function take(part: AttachmentStream, found: Gathered, attachedTo: number)
   found.parts = own.parts;
 }
 
+type PackedTraits = Pick<Attachment, 'inside' | 'isPacked' | 'isEncrypted' | 'hasMacros' | 'unlisted'>;
+
+async function packedIn(octets: Buffer, { keep, budget }: Gathered): Promise<PackedTraits> {
+  const first = firstLook(octets);
+  if (first === undefined) throw new Error('an archive with too many names');
+  const closer = first.isPacked && keep?.kind === 'archives' ? await closerLook(octets, budget) : undefined;
+  const { names, isEncrypted } = closer ?? first;
+  const office = officeTraits(octets, first.names);
+  return {
+    inside: names,
+    ...(first.isPacked && { isPacked: true }),
+    ...((isEncrypted || office.isEncrypted) && { isEncrypted: true }),
+    ...(office.hasMacros && { hasMacros: true }),
+    ...(closer?.unlisted && { unlisted: closer.unlisted }),
+  };
+}
+
 const maxCid = 256;
 
 /** Shall the octets be kept of an attachment that is about to be put into the list? */
 function isKept(octets: Buffer, { keep, attachments }: Gathered, isNamed: boolean): boolean {
   switch (keep?.kind) {
     case undefined:
+    case 'archives':
       return false;
     case 'attachment':
       return keep.at === attachments.length && octets.length <= maxAttachment;

@@ -68,7 +68,7 @@ function readMail(received: ReceivedMail): ReadMail {
     editHeader: (edit) => edits.edit(edit),
     relayed: () => edits.shown(),
     isHosted: (domain) => services.srv.isHosted(domain),
-    content: () => services.content.read(message),
+    content: ({ archives }) => services.content.read(message, archives === true ? { kind: 'archives' } : undefined),
   });
   const session = plugins.facts;
   return { transaction, services, message, plugins, session, sawBareNewline, protocol, tls, header, context, edits };

@@ -9,7 +9,7 @@ import { addressesOf } from '../../src/mail/mailboxes.js';
 import { headlineOf } from '../../src/mail/shown/headline.js';
 import { visibleFrom } from '../../src/mail/shown/visible-from.js';
 import { readContent } from '../../src/mime/read-content.js';
-import { zipNames } from '../../src/mime/zip-names.js';
+import { zipListing } from '../../src/mime/zip-archive.js';
 import { type Command, parseCommand } from '../../src/smtp/command/command.js';
 import { readMailParameters } from '../../src/smtp/command/mail-parameters.js';
 import { DataReader } from '../../src/smtp/message/data-reader.js';
@@ -135,7 +135,7 @@ const mimeNames: Target = {
     zip,
   ],
   async check(octets) {
-    const names = zipNames(octets);
+    const names = zipListing(octets)?.names;
     assert.ok(names === undefined || (names.length <= 10_000 && names.every((one) => one.length <= 1024)));
     const content = await readContent(Readable.from([octets]));
     if (content.kind === 'unreadable') return;

@@ -1,14 +1,16 @@
 /** The checks that look into a mail: empty_body and attachments. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import attachments from '../../plugins/attachments.js';
 import emptyBody from '../../plugins/empty_body.js';
-import type { Attachment, Content } from '../../src/mail/content/content.js';
+import type { Attachment, Content, Unlisted } from '../../src/mail/content/content.js';
 import { attached, encoded, multipart, part, zip } from '../mime/mails.js';
 import { Mx } from '../support/mx.js';
+import { needPeer } from '../support/peers.js';
 import { said } from './mail.js';
 
 let mx: Mx;
@@ -81,6 +83,41 @@ test('a large mail is read from disk', async () => {
   assert.match(await mx.send({ message: from + multipart([text, large]) }), /: a\.exe \(/);
 });
 
+test('archives are opened where they are looked into, and only there', async (t) => {
+  if (!needPeer(t, 'bsdtar')) return;
+  const strict = await Mx.start({
+    markers: ['example.com/users/valid/alice', 'example.com/checks/attachments', 'example.com/checks/empty_body'],
+    plugins: ['valid_users', 'empty_body', 'attachments encrypted=reject macros=reject'],
+  });
+  t.after(() => strict.close());
+  const tar = (name: string): Buffer => {
+    writeFileSync(join(lists, name), 'x');
+    return execFileSync('bsdtar', ['-czf', '-', '-C', lists, name]);
+  };
+  const ole = Buffer.concat([Buffer.from('d0cf11e0a1b11ae1', 'hex'), Buffer.from('_VBA_PROJECT', 'utf16le')]);
+  const lockedZip = zip(['a.txt']);
+  lockedZip.writeUInt16LE(1, 6);
+  const wishes: unknown[] = [];
+  const { content } = strict.listener.services;
+  const read = content.read.bind(content);
+  content.read = (message, keep) => {
+    wishes.push(keep?.kind);
+    return read(message, keep);
+  };
+  for (const [name, octets, reply, looks] of [
+    ['a.tgz', tar('a.exe'), /: a\.exe \(/, [undefined, 'archives']],
+    ['b.tgz', tar('b.txt'), taken, [undefined, 'archives']],
+    ['c.zip', zip(['c.exe']), /: c\.exe \(/, [undefined]],
+    ['d.zip', lockedZip, /Encrypted attachments are not accepted: d\.zip \(/, [undefined]],
+    ['e.doc', ole, /Documents with macros are not accepted: e\.doc \(/, [undefined]],
+    ['f.docx', zip(['word/vbaProject.bin']), /Documents with macros are not accepted: f\.docx \(/, [undefined]],
+  ] as const) {
+    wishes.length = 0;
+    assert.match(await strict.send({ message: from + multipart([text, encoded(name, octets)]) }), reply, name);
+    assert.deepEqual(wishes, looks, name);
+  }
+});
+
 test('no thread is started for mail that no plugin looks into', async () => {
   const quiet = await Mx.start({ markers: ['example.com/users/valid/alice'] });
   const { content } = quiet.listener.services;
@@ -110,6 +147,9 @@ const slow: Content = { kind: 'unreadable', why: 'takes longer', isLasting: fals
 const refused = 'reject 5.7.1 Attachment of this kind is not accepted: ';
 const shipped = attachments([]);
 
+const locked = { names: ['a.zip'], isEncrypted: true };
+const packed = (kind: Unlisted['kind']): Partial<Attachment> => ({ names: ['a.7z'], unlisted: { kind, why: 'why' } });
+
 const names: readonly (readonly [what: string, plugin: typeof shipped, content: Content, expected: string])[] = [
   ['what Windows drops from the end', shipped, holding({ names: ['a.exe. .'] }), `${refused}a.exe`],
   ['what nobody sees', shipped, holding({ names: ['a.e\u200bxe'] }), `${refused}a.exe`],
@@ -136,6 +176,37 @@ const names: readonly (readonly [what: string, plugin: typeof shipped, content: 
     unreadable,
     'reject 5.7.1 The content of your mail cannot be examined',
   ],
+  ['a program that is compressed by itself', shipped, holding({ names: ['a.exe.gz'] }), `${refused}a.exe`],
+  ['a password', shipped, holding(locked), 'pass'],
+  ['encrypted=log', attachments(['encrypted=log']), holding(locked), 'note'],
+  [
+    'encrypted=reject',
+    attachments(['encrypted=reject']),
+    holding({}, locked),
+    'reject 5.7.1 Encrypted attachments are not accepted: a.zip',
+  ],
+  [
+    'macros=reject, by its type',
+    attachments(['macros=reject']),
+    holding({ names: ['a'], type: 'application/vnd.ms-word.document.macroenabled.12' }),
+    'reject 5.7.1 Documents with macros are not accepted: a',
+  ],
+  [
+    'macros=reject, by its name',
+    attachments(['macros=reject', 'encrypted=log']),
+    holding({ names: ['a.XLSM'] }),
+    'reject 5.7.1 Documents with macros are not accepted: a.XLSM',
+  ],
+  ['macros=reject, a document without', attachments(['macros=reject']), holding({ names: ['a.docx'] }), 'pass'],
+  [
+    'packed to burst',
+    shipped,
+    holding(packed('beyond limits')),
+    'reject 5.7.1 The content of your mail cannot be examined',
+  ],
+  ['packed to burst, unreadable=pass', attachments(['unreadable=pass']), holding(packed('beyond limits')), 'pass'],
+  ['packed, and the machine busy', shipped, holding(packed('late')), 'defer 451 4.7.1'],
+  ['packed, and nobody there to open it', shipped, holding(packed('no program')), 'note'],
   ['empty_body: unreadable', emptyBody, unreadable, 'pass'],
 ];
 for (const [what, plugin, content, expected] of names) {
@@ -168,5 +239,7 @@ const badArguments: readonly (readonly string[])[] = [
   ['unreadable=maybe'],
   ['unreadable=defer'],
   ['unreadable='],
+  ['encrypted=pass'],
+  ['macros='],
 ];
 for (const args of badArguments) test(`bad arguments: ${args.join(' ')}`, () => assert.throws(() => attachments(args)));

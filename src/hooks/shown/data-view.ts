@@ -18,6 +18,7 @@ class DataContextView extends EnvelopeContextView implements DataContext {
   readonly #header: Header;
   readonly #message: MessageSource;
   #content: Promise<Content> | undefined;
+  #opened: Promise<Content> | undefined;
 
   constructor(seen: SeenSession, transaction: SeenTransaction, mail: SeenMail) {
     super(seen, transaction);
@@ -57,7 +58,11 @@ class DataContextView extends EnvelopeContextView implements DataContext {
     return (domain) => this.#mail.isHosted(domain);
   }
   get content(): DataContext['content'] {
-    return () => (this.#content ??= Object.freeze(this.#mail.content().then(deepFreeze)));
+    return ({ archives = false } = {}) => {
+      if (archives) return (this.#opened ??= Object.freeze(this.#mail.content({ archives }).then(deepFreeze)));
+      // Who was here before may have looked closer.
+      return (this.#content ??= this.#opened ?? Object.freeze(this.#mail.content({}).then(deepFreeze)));
+    };
   }
   get authenticated(): DataContext['authenticated'] {
     return () => this.#transaction.authenticated;

@@ -1,5 +1,5 @@
 /** What the session gives of itself to the contexts that plugins are shown: what is behind their getters. */
-import type { Content } from '../../mail/content/content.js';
+import type { Content, ContentWish } from '../../mail/content/content.js';
 import type { Header } from '../../mail/header.js';
 import type { HeaderEdit } from '../../mail/edits/header-edits.js';
 import type { Ip } from '../../mail/ip.js';
@@ -85,8 +85,8 @@ export interface SeenMail {
   readonly header: Header;
   readonly message: MessageSource;
   isHosted(domain: string): boolean;
-  /** Asked once. */
-  content(): Promise<Content>;
+  /** Asked once for each wish. */
+  content(wish: ContentWish): Promise<Content>;
   editHeader(edit: HeaderEdit): string | undefined;
   relayed(): RelayedMail;
 }

@@ -21,6 +21,18 @@ export type Content =
       readonly isLasting: boolean;
     };
 
+/** What is beyond limits will be so at the next try as well. */
+export interface Unlisted {
+  readonly kind: 'beyond limits' | 'late' | 'no program';
+  readonly why: string;
+}
+
+/** What is looked for beside the usual. */
+export interface ContentWish {
+  /** Archives are opened, and those in them: tar, 7z, rar and more. */
+  readonly archives?: boolean;
+}
+
 export interface Attachment {
   /** Every name that a reader might show or save it under, decoded; none where it has none. */
   readonly names: readonly string[];
@@ -28,8 +40,16 @@ export interface Attachment {
   readonly type: string;
   /** Octets, decoded. */
   readonly size: number;
-  /** Names that a zip archive lists, with their folders. */
+  /** Names that an archive lists, with their folders: zip archives always, others and those in it at a closer look. */
   readonly inside: readonly string[];
+  /** Would a closer look (`archives`) find more? */
+  readonly isPacked?: boolean;
+  /** Is there a password on it, or on what is in it? A 7z archive tells only at a closer look. */
+  readonly isEncrypted?: boolean;
+  /** Is it a document with macros? */
+  readonly hasMacros?: boolean;
+  /** Why a closer look may not have found all. */
+  readonly unlisted?: Unlisted;
   /** Its Content-ID without the brackets, by which HTML names it (RFC 2392). */
   readonly cid?: string;
   /** Decoded, where they were asked for and are not too many. */

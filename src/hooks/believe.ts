@@ -4,6 +4,7 @@
  * object later on changes nothing.
  */
 import { parseAddress } from '../mail/address.js';
+import { readDestinations } from '../relay/destination/destination.js';
 import { type Reply, reply } from '../mail/reply.js';
 import { accept, maxDelayMs, maxPoints, note, pass, rounded, score, skip, type Verdict } from '../mail/verdict.js';
 
@@ -47,6 +48,8 @@ function verdictOf(answer: PluginAnswer): Verdict {
         ...(answer['reversePath'] !== undefined && { reversePath: reversePath(answer, kind) }),
         ...(answer['body'] !== undefined && { body: octets(answer, kind, 'body') }),
       };
+    case 'route':
+      return { kind, to: destinations(answer, kind), log: text(answer, kind, 'log') };
     case 'taken':
       return { kind, text: text(answer, kind, 'text'), log: text(answer, kind, 'log') };
     case 'delay':
@@ -92,6 +95,14 @@ function texts(of: PluginAnswer, kind: string, name: string): readonly string[] 
   const all: unknown[] = Array.isArray(value) ? [...(value as unknown[])] : [undefined];
   if (all.every((one) => typeof one === 'string')) return Object.freeze(all);
   throw new TypeError(`returned a ${kind} whose ${name} is ${shown(value)}, not a list of texts`);
+}
+
+/** As an operator would write them in one line. */
+function destinations(of: PluginAnswer, kind: string): string {
+  const to = text(of, kind, 'to');
+  const read = readDestinations(to);
+  if (read.ok) return read.value.text;
+  throw new TypeError(`returned a ${kind} whose to is ${shown(to)}, and it ${read.problem}`);
 }
 
 /** In wire form; '' is the null reverse-path. */

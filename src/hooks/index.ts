@@ -33,6 +33,7 @@ export {
   reject,
   rejectRecipient,
   rewrite,
+  route,
   score,
   skip,
   taken,

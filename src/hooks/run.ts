@@ -11,6 +11,7 @@ import {
   type Points,
   type Rejection,
   type Rewrite,
+  type Route,
   type Verdict,
   defer,
   note,
@@ -35,7 +36,7 @@ export type HookOutcome =
 /** A verdict that counts for the transaction, and whose it is. */
 export interface NotedVerdict {
   readonly plugin: string;
-  readonly verdict: Rejection | Points | Pardon | Rewrite;
+  readonly verdict: Rejection | Points | Pardon | Rewrite | Route;
 }
 
 export interface HookLog {
@@ -121,6 +122,7 @@ function outcomeOf<H extends JudgingHook>(
     case 'score':
     case 'pardon':
     case 'rewrite':
+    case 'route':
       tell({ plugin: name, verdict });
       return undefined;
     case 'delay':
@@ -243,6 +245,7 @@ function tried(verdict: Verdict): Verdict {
     case 'refuse':
     case 'defer':
     case 'rewrite':
+    case 'route':
     case 'taken':
       return note(`log only, would ${verdict.kind}: ${verdict.log}`);
     case 'score':
@@ -327,6 +330,7 @@ function logVerdict<H extends JudgingHook>({ hook, debug, log }: HookRun<H>, plu
       return log().info({ plugin, hook, points: verdict.points, why: verdict.log }, 'score');
     case 'pardon':
     case 'rewrite':
+    case 'route':
     case 'taken':
       return log().info({ plugin, hook, why: verdict.log }, 'pass');
     case 'reject':

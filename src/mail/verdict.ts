@@ -17,6 +17,7 @@ export type Verdict =
   | Points
   | Pardon
   | Rewrite
+  | Route
   | Taken
   | Delay
   | { readonly kind: 'refuse'; readonly reply: Reply; readonly log: string }
@@ -88,6 +89,17 @@ export interface Delay {
 /** Clients give up after five minutes (RFC 5321 §4.5.3.2), and other servers far earlier. */
 export const maxDelayMs = 60_000;
 
+/**
+ * The mail goes there, not to where its domain's mail does; the last one counts. Said at `rcpt` it is that recipient's:
+ * whoever has another way is told to come in a mail of its own.
+ */
+export interface Route {
+  readonly kind: 'route';
+  /** As in the setting `relay`: `lmtp:127.0.0.1:24`, or `mx1.example.net, mx2.example.net tls=must`. */
+  readonly to: string;
+  readonly log: string;
+}
+
 /** Lifts a rejection, one that is there or one to come: `mail` those of the mail, `all` those of the recipient too. */
 export interface Pardon {
   readonly kind: 'pardon';
@@ -139,6 +151,9 @@ export const rewrite = (what: Omit<Rewrite, 'kind' | 'log'>, log: string): Verdi
   ...what,
   log,
 });
+
+/** The mail goes to those destinations, written as in the setting `relay`. */
+export const route = (to: string, log: string = to): Verdict => ({ kind: 'route', to, log });
 
 /** The plugin has the mail; `text` is public. */
 export const taken = (text: string, log: string = text): Verdict => ({ kind: 'taken', text, log });

@@ -13,7 +13,7 @@ import type { AwayReason } from '../metrics/gate.js';
 import type { Probe } from '../relay/asking/probe.js';
 import type { DestinationList } from '../relay/destination/destination.js';
 import type { Command } from './command/command.js';
-import { destinationsOf, isFull } from './recipients/destinations.js';
+import { destinationsOf, isFull, routed } from './recipients/destinations.js';
 import { dispose } from './dispose.js';
 import type { AboutTransaction } from './journal-lines.js';
 import { IncomingMessage } from './message/incoming.js';
@@ -320,6 +320,8 @@ export class SmtpSession {
     return after(this.#plugins.atRcpt(transaction, judgement), (stopped) => {
       if (stopped) return stopped;
       const { objection } = judgement;
+      if (judgement.isApart || isFull(transaction, address.text, routed(judgement.route) ?? to))
+        return this.#declined('rcpt', otherTransaction, { transaction, recipient: address });
       const answer = this.#add(transaction, address, objection ? 'refused' : 'deliverable', address.domain, objection);
       if (answer.code === 250) judgement.apply();
       return answer;

@@ -56,6 +56,7 @@ export class SmtpTransaction {
   #objection: Objection | undefined;
   readonly #said: PluginWord[] = [];
   #rewritten: Rewritten = {};
+  #routeOfRecipients: string | undefined;
   #notes: Map<string, unknown> | undefined;
   readonly #points: GivenPoints[] = [];
   /** What plugins have given at RCPT. */
@@ -103,6 +104,11 @@ export class SmtpTransaction {
   /** What plugins have changed of that which is relayed. */
   get rewritten(): Rewritten {
     return this.#rewritten;
+  }
+
+  /** Where plugins have sent the recipients that were taken, each for itself; they have it in common. */
+  get routeOfRecipients(): string | undefined {
+    return this.#routeOfRecipients;
   }
 
   /** Nothing that a plugin adds or changes counts any more. */
@@ -229,10 +235,15 @@ export class SmtpTransaction {
   /** What was said of a recipient that is taken. A plugin that gives points to several has given the most of them. */
   noteOfRecipient(said: NotedVerdict): void {
     const { plugin, verdict } = said;
+    if (verdict.kind === 'route') this.#routeOfRecipients = verdict.to;
     if (verdict.kind !== 'score') return this.note(said);
     const { points, log } = verdict;
     if (points > (this.#recipientPoints.get(plugin)?.points ?? -Infinity))
       this.#recipientPoints.set(plugin, { plugin, points, log });
+  }
+
+  #route(to: string): void {
+    if (!this.#isJudged) this.#rewritten = { ...this.#rewritten, route: to };
   }
 
   #addPoints(plugin: string, { points, log }: Points): void {
@@ -243,6 +254,7 @@ export class SmtpTransaction {
   note({ plugin, verdict }: NotedVerdict): void {
     if (verdict.kind === 'reject') this.#objection ??= { plugin, rejection: verdict };
     else if (verdict.kind === 'rewrite') this.#rewrite(plugin, verdict);
+    else if (verdict.kind === 'route') this.#route(verdict.to);
     else if (verdict.kind === 'score') this.#addPoints(plugin, verdict);
     else if (this.#pardon?.pardon.lifts !== 'all') this.#pardon = { plugin, pardon: verdict };
   }
@@ -253,6 +265,8 @@ export interface Rewritten {
   readonly recipients?: readonly string[];
   readonly reversePath?: string;
   readonly body?: Buffer;
+  /** The destinations, as an operator would write them. */
+  readonly route?: string;
   /** The one who changed the recipients. */
   readonly plugin?: string;
 }
@@ -283,6 +297,7 @@ export function wordOf(plugin: string, verdict: Verdict, ms: number | undefined)
       return [plugin, 'pass', verdict.log];
     case 'score':
       return [plugin, 'score', verdict.log, verdict.points];
+    case 'route':
     case 'rewrite':
       return [plugin, 'mark', verdict.log];
     case 'reject':

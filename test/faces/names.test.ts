@@ -13,7 +13,7 @@ const golden: Readonly<Record<string, string>> = {
     MailContext Markers MessageSource Network Plugin PluginLog PluginSaying RcptContext Recipient RecordData RecordType
     RelayedContext RelayedMail Reply Resolver
     SessionContext SessionFacts ShownField Store StoreAnswer TestMail UnknownCommandContext Verdict accept closing contains count defer defineCheck delay discard note
-    oncePerMail pardon parseIp parseNetwork pass readArguments refuse reject rejectRecipient reply rewrite score skip taken testMail
+    oncePerMail pardon parseIp parseNetwork pass readArguments refuse reject rejectRecipient reply rewrite route score skip taken testMail
     testRecipient time timeText verdictOf`,
   spf: `AuthenticationResults AuthenticationResultsInput Directive DnsAnswer Finding Ip LintOptions LintReport LintSubject
     LookupOptions LookupTrace Modifier Network ParsedRecord ReceivedSpf ReceivedSpfInput RecordData RecordTrace RecordType

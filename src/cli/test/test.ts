@@ -101,6 +101,7 @@ const styles: Readonly<Record<PluginSaid['verdict'], Style>> = {
   score: 'yellow',
   pardon: 'green',
   rewrite: 'green',
+  route: 'green',
   taken: 'green',
   pass: 'green',
   accept: 'green',

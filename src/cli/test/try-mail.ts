@@ -131,6 +131,7 @@ function reasonOf(verdict: Verdict): string {
     case 'note':
     case 'pardon':
     case 'rewrite':
+    case 'route':
     case 'taken':
       return verdict.log;
     case 'reject':

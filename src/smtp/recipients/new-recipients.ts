@@ -8,7 +8,7 @@ import { rcptContext } from '../../hooks/shown/mail-views.js';
 import { type Address, needsSmtpUtf8, parseAddress } from '../../mail/address.js';
 import type { Eventual } from '../../mail/eventual.js';
 import { type Reply, isTemporary, localProblem } from '../../mail/reply.js';
-import type { DestinationList } from '../../relay/destination/destination.js';
+import { type DestinationList, takesOneRecipient } from '../../relay/destination/destination.js';
 import { destinationsFor, destinationsOf } from './destinations.js';
 import { RecipientJudgement } from './recipient-judgement.js';
 import type { Services } from '../services.js';
@@ -38,7 +38,7 @@ export function recipientsToRelay(mail: AddressedMail): Eventual<RelayRecipients
   if (!mail.transaction.sender.smtpUtf8 && /[^\x00-\x7f]/.test(reversePath))
     return { kind: 'unknown', reply: localProblem, problem: `the new reverse-path ${reversePath} needs SMTPUTF8` };
   if (wanted !== undefined) return judged(mail, wanted, plugin);
-  return { kind: 'recipients', recipients: taken, to: destinationsFor(mail.transaction, mail.services) };
+  return goingTo(destinationsFor(mail.transaction, mail.services), taken);
 }
 
 async function judged(mail: AddressedMail, wanted: readonly string[], plugin: string): Promise<RelayRecipients> {
@@ -55,15 +55,23 @@ async function judged(mail: AddressedMail, wanted: readonly string[], plugin: st
   return recipients.size > 0 ? together(mail, [...recipients]) : { kind: 'nobody', plugin };
 }
 
+/** A plugin may want more for LMTP than RCPT would have taken. */
+function goingTo(to: DestinationList, recipients: readonly string[]): RelayRecipients {
+  if (recipients.length < 2 || !takesOneRecipient(to)) return { kind: 'recipients', recipients, to };
+  const problem = `a plugin wants it taken to ${to.text}, which takes one recipient a mail: ${recipients.join(', ')}`;
+  return { kind: 'unknown', reply: localProblem, problem };
+}
+
 /** One mail has one destination, and one reply to tell what became of it. */
 function together({ transaction, services }: AddressedMail, recipients: readonly string[]): RelayRecipients {
   const usual = destinationsFor(transaction, services);
+  if (transaction.rewritten.route !== undefined) return goingTo(usual, recipients);
   const lists = recipients.map((text) => {
     const domain = parseAddress(text)?.domain;
     return domain === undefined || transaction.hasTaken(text) ? usual : destinationsOf(domain, services);
   });
   const [to = usual] = lists;
-  if (lists.every(({ text }) => text === to.text)) return { kind: 'recipients', recipients, to };
+  if (lists.every(({ text }) => text === to.text)) return goingTo(to, recipients);
   const problem = `its recipients belong to different destinations: ${recipients.join(', ')}`;
   return { kind: 'unknown', reply: localProblem, problem };
 }

@@ -13,6 +13,7 @@ export class RecipientJudgement implements SeenRecipient {
   readonly #transaction: SmtpTransaction;
   readonly #said: NotedVerdict[] = [];
   #objection: Objection | undefined;
+  #route: string | undefined;
 
   constructor(transaction: SmtpTransaction, recipient: Recipient, askAhead: SeenRecipient['askAhead']) {
     this.#transaction = transaction;
@@ -33,12 +34,24 @@ export class RecipientJudgement implements SeenRecipient {
     return this.#transaction.pardoned;
   }
 
+  /** Where a plugin has sent this recipient. */
+  get route(): string | undefined {
+    return this.#route;
+  }
+
+  /** Those that were taken go another way, and one mail has one destination. */
+  get isApart(): boolean {
+    const { recipients, routeOfRecipients } = this.#transaction;
+    return recipients.length > 0 && this.#route !== routeOfRecipients;
+  }
+
   note(said: NotedVerdict): void {
     const { plugin, verdict } = said;
     if (verdict.kind === 'reject' && verdict.about === 'recipient') {
       this.#objection ??= { plugin, rejection: verdict };
       return;
     }
+    if (verdict.kind === 'route') this.#route = verdict.to;
     if (verdict.kind === 'pardon' && verdict.lifts === 'all') this.#objection = undefined;
     this.#said.push(said);
   }

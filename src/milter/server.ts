@@ -5,6 +5,7 @@
 import net from 'node:net';
 import { defaultFrameLimit } from './codec.js';
 import type { Endpoint } from './endpoint.js';
+import { Living } from './living.js';
 import type { MilterPolicy } from './policy.js';
 import { type MilterObservation, type PreparedPolicies, preparePolicy } from './dialogue.js';
 import { MilterSession, type Outlet } from './session.js';
@@ -53,7 +54,7 @@ const maxBacklog = 262_144;
  */
 export class MilterServer<S = undefined, T = undefined> {
   readonly #options: MilterServerOptions;
-  readonly #connections = new Map<net.Socket, MilterSession<S, T>>();
+  readonly #connections = new Living<ServedConnection<S, T>>();
   /** Connections beyond the limit, in the order in which they came, and what they have said already. */
   readonly #waiting = new Map<net.Socket, Buffer[]>();
   readonly #listeners: net.Server[] = [];
@@ -115,8 +116,9 @@ export class MilterServer<S = undefined, T = undefined> {
   }
 
   #serveNext(): void {
+    if (this.#waiting.size === 0 || this.#isStopping) return;
     const [next] = this.#waiting;
-    if (!next || this.#isStopping) return;
+    if (!next) return;
     const [socket, said] = next;
     this.#waiting.delete(socket);
     socket.removeAllListeners('data');
@@ -132,13 +134,14 @@ export class MilterServer<S = undefined, T = undefined> {
       this.#outlet(socket, () => session.backlog),
       frameLimit,
     );
-    this.#connections.set(socket, session);
+    const connection = { socket, session };
+    this.#connections.add(connection);
     socket.setTimeout(idleMs, () => socket.destroy());
     socket.on('data', (octets) => this.#guarded(socket, () => receive(socket, session, octets)));
     socket.on('drain', () => resume(socket, session.backlog));
     socket.on('end', () => this.#guarded(socket, () => session.end()));
     socket.on('close', () => {
-      this.#connections.delete(socket);
+      this.#connections.delete(connection);
       this.#guarded(socket, () => session.end());
       if (this.#connections.size === 0) this.#whenEmpty?.();
       this.#serveNext();
@@ -190,12 +193,12 @@ export class MilterServer<S = undefined, T = undefined> {
     for (const socket of this.#waiting.keys()) socket.destroy();
     this.#closeIdle();
     await this.#emptied(graceMs);
-    for (const socket of this.#connections.keys()) socket.destroy();
+    for (const { socket } of this.#connections) socket.destroy();
     await Promise.all([...closed, this.#emptied(graceMs)]);
   }
 
   #closeIdle(): void {
-    for (const [socket, session] of this.#connections) if (!session.busy) socket.destroySoon();
+    for (const { socket, session } of this.#connections) if (!session.busy) socket.destroySoon();
   }
 
   #emptied(milliseconds: number): Promise<void> {
@@ -208,6 +211,11 @@ export class MilterServer<S = undefined, T = undefined> {
       };
     });
   }
+}
+
+interface ServedConnection<S, T> {
+  readonly socket: net.Socket;
+  readonly session: MilterSession<S, T>;
 }
 
 const prepared = <S, T>(policy: MilterPolicy<S, T>): PreparedPolicies<S, T> => ({

@@ -55,7 +55,7 @@ function judge({ points, addField }: DataContext, thresholds: Thresholds): Verdi
   const why = points.map((given) => `${given.plugin} ${given.points} (${given.log})`).join(', ');
   if (sum >= thresholds.reject) {
     const public_ = [...pointsByPlugin(points)].map(([name, all]) => `${name} ${all}`).join(', ');
-    return reject(`score ${sum}: ${public_}`, `score ${sum}, from ${thresholds.reject} on rejected: ${why}`);
+    return reject(`score ${sum}: ${public_}`, `score ${sum} of ${thresholds.reject}: ${why}`);
   }
   if (sum < thresholds.mark) return pass;
   addField(fields.score, String(sum));

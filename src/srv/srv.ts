@@ -117,7 +117,7 @@ export class Srv {
       const mode = readCheckMode(words);
       if (mode !== undefined) return mode;
       const path = `${checks?.path}/${own === undefined ? 'all' : check}`;
-      throw new BrokenMarker(path, `"${printable(words, 60)}" must be a number of points, such as score 2.5`);
+      throw new BrokenMarker(path, `"${printable(words.trim(), 60)}" must be a number of points, such as score 2.5`);
     };
   }
 

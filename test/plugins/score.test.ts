@@ -120,10 +120,7 @@ test('points and reasons stand in log, journal, index and the field', async () =
       points: 'helo 3 (underscore: a_b.example), date 2.5 (Missing header - Date:)',
     },
   );
-  assert.match(
-    String(line['reason']),
-    /^score 5\.5, from 5 on rejected: helo 3 \(underscore: a_b\.example\), date 2\.5/,
-  );
+  assert.match(String(line['reason']), /^score 5\.5 of 5: helo 3 \(underscore: a_b\.example\), date 2\.5/);
   const [said] = mx.log.filter(({ msg }) => msg === 'score');
   assert.deepEqual([said?.['plugin'], said?.['points'], said?.['why']], ['helo', 3, 'underscore: a_b.example']);
   const entry = mx.index().find(({ recipient }) => recipient === 'alice@example.com');
@@ -176,6 +173,34 @@ test('a marker of all gives points for each check that finds something', async (
   assert.match((await sent('alice@by-all.example', { ...bad, xclient: 'ADDR=192.0.2.9' })).reply, /^250 /);
   assert.match(mx.delivered()[0] ?? '', /^X-Spam-Score: 3\r$/m); // helo, rdns, date
 });
+
+/** [what, what checks/date holds; undefined: a FIFO, the reply] */
+const marked: readonly (readonly [what: string, text: string | undefined, reply: RegExp])[] = [
+  ['capitals, blanks and a comment', '\n SCORE   5  # five\n', /^550 5\.7\.1 score 5: date 5 \(/],
+  ['points that speak for the mail', 'score -2', /^250 /],
+  ['no points at all', 'score', /^451 4\.3\.0 /],
+  ['two numbers', 'score 2 3', /^451 4\.3\.0 /],
+  ['a comma', 'score 2,5', /^451 4\.3\.0 /],
+  ['more than anybody counts', 'score 5000', /^451 4\.3\.0 /],
+  ['no number', 'score NaN', /^451 4\.3\.0 /],
+  ['an operator’s note', '# Anna wants this', /^550 5\.7\.1 Missing header - Date: \(/],
+  ['octets', '\x00\x01\x02', /^550 5\.7\.1 Missing header - Date: \(/],
+  ['more than a marker may', `log ${' '.repeat(3000)}`, /^550 5\.7\.1 Missing header - Date: \(/],
+  ['a FIFO', undefined, /^550 5\.7\.1 Missing header - Date: \(/],
+];
+for (const [what, text, reply] of marked) {
+  test(`a marker that holds ${what}: ${reply.source.slice(1, 4)}`, async () => {
+    mx.remove('example.com/checks/date');
+    if (text === undefined) execFileSync('mkfifo', [join(mx.root, 'srv/example.com/checks/date')]);
+    else mx.touch(`example.com/checks/date=${text}`);
+    try {
+      assert.match((await sent('alice@example.com', { header: bad.header })).reply, reply);
+    } finally {
+      mx.remove('example.com/checks/date');
+      mx.touch('example.com/checks/date=score 2.5 # a weak sign\n');
+    }
+  });
+}
 
 /** [what, what /srv/example.com/score holds; undefined: a FIFO, what the log says] */
 const broken: readonly (readonly [what: string, text: string | undefined, why: RegExp])[] = [

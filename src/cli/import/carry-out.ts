@@ -116,7 +116,6 @@ function zone({ domain, list, line, from }: StepOf<'zone'>, task: CarryOutTask):
   const folder = { root: settings.srv, names: [folderOf(domain, task)] };
   const words = `echo ${quoted(line)} >>${quoted(join(settings.srv, domain, list))}`;
   const text = existsSync(join(settings.srv, ...folder.names)) ? (readInside(folder, list) ?? '') : '';
-  const nameOf = (one: string): string => one.split('=')[0]?.trim().toLowerCase() ?? '';
   const said = linesIn(text).find((one) => nameOf(one) === nameOf(line));
   if (said === line) return { state: 'there', words, from };
   if (said !== undefined) return { state: 'left', words, from, why: `it has ${said}` };
@@ -130,6 +129,13 @@ function zone({ domain, list, line, from }: StepOf<'zone'>, task: CarryOutTask):
   });
   return { state: 'made', words, from };
 }
+
+/** What may stand in the file once: a zone, with the answers that have a weight of their own; or reject, or mark. */
+const nameOf = (line: string): string =>
+  line
+    .split(line.includes('*') ? '*' : /[=\s]/)[0]
+    ?.trim()
+    .toLowerCase() ?? '';
 
 function wholeFile({ path, text, isSecret, from }: StepOf<'file'>, { isApplied }: CarryOutTask): Outcome {
   const words = `write ${quoted(path)}`;

@@ -32,7 +32,7 @@ export type ImportStep =
     }
   | { readonly kind: 'move'; readonly path: string; readonly to: string; readonly from: string };
 
-export type ZoneList = 'zones' | 'domain_zones';
+export type ZoneList = 'zones' | 'domain_zones' | 'score';
 
 /** `first`: before anything else; `by hand`: no program can know; `differs`: on purpose; `none`: no counterpart. */
 export type NoteKind = 'first' | 'by hand' | 'differs' | 'none';

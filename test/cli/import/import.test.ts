@@ -5,7 +5,6 @@ import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { sources } from '../../../src/cli/import/commands.js';
-import { codesOf } from '../../../src/cli/import/from/postfix-restrictions.js';
 import { packageRoot } from '../../../src/cli/package-root.js';
 import { NewHome } from './support.js';
 
@@ -162,19 +161,6 @@ test('what cannot be read is said and holds nobody up', { timeout: 60_000 }, asy
   assert.match(stdout, /me: cannot be read \(EISDIR\)/);
   const circle = await home.import('ms-lite', old);
   assert.match(circle.stdout, /goes round in a circle/);
-});
-
-test('codes of a Postfix that somebody has made endless have an end', () => {
-  assert.equal(codesOf('127.[0..255].[0..255].[0..999999999]'), undefined);
-  assert.equal(codesOf('127.0.0.[x]'), undefined);
-  assert.deepEqual(codesOf('127.0.[0;1].[2..4]'), [
-    '127.0.0.2',
-    '127.0.0.3',
-    '127.0.0.4',
-    '127.0.1.2',
-    '127.0.1.3',
-    '127.0.1.4',
-  ]);
 });
 
 /** [words, exit code, complaint] */

@@ -29,7 +29,7 @@ export const harakaPlugins: Readonly<Record<string, Rule>> = {
     'a name with _, without a dot, a bare address, or under .lan .local .localdomain .internal',
   ),
   limit,
-  'mail_from.is_resolvable': check('sender', 'that the domain has a dot; whether it can be resolved is not asked'),
+  'mail_from.is_resolvable': check('sender_domain'),
   'queue/lmtp': relayOf('lmtp.ini', 24),
   'queue/smtp_forward': relayOf('smtp_forward.ini', 25),
   'queue/smtp_proxy': relayOf('smtp_proxy.ini', 25),
@@ -71,7 +71,7 @@ export const harakaPlugins: Readonly<Record<string, Rule>> = {
   geoip: 'nothing is judged by country',
   early_talker: 'whoever talks before the greeting is not told apart',
   karma: 'nothing is summed up over connections; ratelimit and greylisting remember networks',
-  uribl: 'addresses in the text are not asked for; rspamd and spamassassin do that',
+  uribl: ({ plan }, from) => plan.note('by hand', from, 'the lists of domains in links go into /srv/DOMAIN/uri_zones'),
   avg: 'clamav is what scans for viruses',
   messagesniffer: 'clamav, rspamd and spamassassin are what scan mail',
   esets: 'clamav is what scans for viruses',
@@ -176,12 +176,9 @@ function dnsList({ folder, ini, plan }: HarakaConfig, from: string): void {
 function fcrdns({ ini, plan }: HarakaConfig, from: string): void {
   const fcrdnsIni = ini('fcrdns.ini');
   if (fcrdnsIni.isOn('no_rdns', 'reject')) plan.check('rdns', from);
-  if (['no_fcrdns', 'invalid_tld', 'generic_rdns'].some((key) => fcrdnsIni.isOn(key, 'reject')))
-    plan.note(
-      'none',
-      from,
-      'names that are unconfirmed or look generic are not rejected; blacklisted/hosts and tld name them',
-    );
+  if (fcrdnsIni.isOn('no_fcrdns', 'reject')) plan.check('fcrdns', from);
+  if (['invalid_tld', 'generic_rdns'].some((key) => fcrdnsIni.isOn(key, 'reject')))
+    plan.note('none', from, 'names that look generic are not rejected; blacklisted/hosts and tld name them');
 }
 
 function greylist({ ini, plan }: HarakaConfig, from: string): void {
@@ -199,12 +196,13 @@ function headers({ ini, plan }: HarakaConfig, from: string): void {
   const list = ini('headers.ini');
   plan.check('date', from);
   plan.check('address', from);
+  plan.check('headers', from);
   const [past, future] = [list.get('date_past_days'), list.get('date_future_days')];
   if (past !== undefined) plan.plugin(`date ${past}${future === undefined ? '' : ` ${future}`}`, from);
   plan.note(
     'differs',
     from,
-    'Date: and From: are looked at; fields that stand there twice, user agents and phishing are not',
+    'Date:, From: and fields that stand there twice are looked at; user agents and phishing are not',
   );
 }
 

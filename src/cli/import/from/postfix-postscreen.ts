@@ -6,14 +6,7 @@ import { askZone } from './postfix-restrictions.js';
 export function postscreen(config: PostfixConfig): void {
   const { main, plan } = config;
   if (!main.hasPostscreen) return;
-  const threshold = Number(main.get('postscreen_dnsbl_threshold'));
-  for (const site of main.words('postscreen_dnsbl_sites')) {
-    const from = `postscreen_dnsbl_sites: ${site}`;
-    const weight = Number(/\*(-?\d+)$/.exec(site)?.[1] ?? 1);
-    if (weight < 0) plan.note('none', from, 'whitelisted/ips says whom to trust, no list in DNS');
-    else if (weight >= threshold) askZone('zones', site, from, config);
-    else plan.note('by hand', from, `alone it did not reject (${weight} of ${threshold}), and a line in zones would`);
-  }
+  dnsLists(config);
   if (main.words('postscreen_dnsbl_sites').length > 0 && main.get('postscreen_dnsbl_action') === 'ignore')
     plan.check('dnsbl', 'postscreen_dnsbl_action: ignore', 'log\n');
   for (const word of main.words('postscreen_access_list'))
@@ -25,4 +18,19 @@ export function postscreen(config: PostfixConfig): void {
     'postscreen',
     'a listed client is not dropped before smtpd: its mail is read and kept, and can be released',
   );
+}
+
+/** Where each rejects alone they are lines of zones; else their weights are points, and the threshold is in `score`. */
+function dnsLists(config: PostfixConfig): void {
+  const { main, plan } = config;
+  const sites = main.words('postscreen_dnsbl_sites');
+  const threshold = Number(main.get('postscreen_dnsbl_threshold'));
+  const weightOf = (site: string): number => Number(/\*(-?\d+)$/.exec(site)?.[1] ?? 1);
+  const isSum = sites.some((site) => weightOf(site) < threshold);
+  for (const site of sites) {
+    const from = `postscreen_dnsbl_sites: ${site}`;
+    const zone = site.replace(/\*-?\d+$/, '');
+    askZone('zones', isSum ? `${zone}*${weightOf(site)}` : zone, from, config);
+  }
+  if (isSum) plan.zone('score', `reject ${threshold}`, 'postscreen_dnsbl_threshold');
 }

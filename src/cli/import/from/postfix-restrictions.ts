@@ -1,4 +1,5 @@
 /** Postfix's smtpd_*_restrictions: each word as a check, a list or a zone, or why there is no such thing here. */
+import { readZone } from '../../../../plugins/shared/zone-line.js';
 import { rowOf } from '../foreign.js';
 import type { ZoneList } from '../plan.js';
 import type { PostfixConfig } from './postfix.js';
@@ -10,20 +11,14 @@ const withArgument =
 
 const checks: Readonly<Record<string, readonly [check: string, differs?: string]>> = {
   reject_unknown_reverse_client_hostname: ['rdns'],
-  reject_unknown_client_hostname: [
-    'rdns',
-    'a client without a reverse name is rejected; whether the name leads back is not asked',
-  ],
+  reject_unknown_client_hostname: ['fcrdns'],
   reject_invalid_helo_hostname: ['helo'],
   reject_invalid_hostname: ['helo'],
   reject_non_fqdn_helo_hostname: ['helo'],
   reject_non_fqdn_hostname: ['helo'],
   reject_unknown_helo_hostname: ['helo', 'whether the HELO name can be resolved is not asked'],
   reject_non_fqdn_sender: ['sender'],
-  reject_unknown_sender_domain: [
-    'sender',
-    'the sender’s domain must have a dot; whether it can be resolved is not asked',
-  ],
+  reject_unknown_sender_domain: ['sender_domain'],
 };
 
 /** What is so anyway, or is the business of the MTA behind. */
@@ -84,32 +79,10 @@ function restriction({ word, argument, from }: Restriction, config: PostfixConfi
     );
 }
 
-/** `zen.spamhaus.org=127.0.0.[2..11]`, of which a weight is not looked at. */
-export function askZone(list: ZoneList, text: string, from: string, { plan }: PostfixConfig): void {
-  const [zone = '', filter] = text.replace(/\*-?\d+$/, '').split('=');
-  const codes = filter === undefined ? [] : codesOf(filter);
-  if (codes === undefined)
-    plan.note('by hand', from, `${filter ?? ''}: zones takes networks in the place of so many codes`);
-  else plan.zone(list, codes.length === 0 ? zone : `${zone}=${codes.join(',')}`, from);
-}
-
-const maxCodes = 64;
-
-/** Postfix writes `127.0.[0;1].[2..11]` for many addresses; undefined where they are too many. */
-export function codesOf(filter: string): readonly string[] | undefined {
-  const [, before = '', choice, after = ''] = /^([^[]*)\[([^\]]*)\](.*)$/.exec(filter) ?? [];
-  if (choice === undefined) return [filter];
-  const numbers = choice.split(/[;,]/).map((part) => /^(\d{1,3})(?:\.\.(\d{1,3}))?$/.exec(part.trim()));
-  const codes: string[] = [];
-  for (const range of numbers) {
-    const low = Number(range?.[1] ?? NaN);
-    for (let number = low; number <= Number(range?.[2] ?? low); number++) {
-      const below = codesOf(`${before}${number}${after}`);
-      if (below === undefined || codes.length + below.length > maxCodes) return undefined;
-      codes.push(...below);
-    }
-  }
-  return codes.length === 0 ? undefined : codes;
+/** `zen.spamhaus.org=127.0.0.[2..11]*3` is written here as in Postfix. */
+export function askZone(list: ZoneList, line: string, from: string, { plan }: PostfixConfig): void {
+  if (readZone(line)) plan.zone(list, line, from);
+  else plan.note('by hand', from, `${line} can be no line of ${list}`);
 }
 
 function policyService(service: string, from: string, { plan }: PostfixConfig): void {

@@ -83,7 +83,7 @@ const rules: Readonly<Record<string, Rule>> = {
   dkim: switched('dkim_check'),
   dmarc: switched('dmarc'),
   headers: switched('date'),
-  fcrdns: switched('rdns'),
+  fcrdns: switched('fcrdns'),
   helo: switched('helo'),
   count_unrecognized_commands: ([count = '4'], { plan }, from) => plan.plugin(`unrecognized_commands ${count}`, from),
   tls: (words, { plan }, from) => {
@@ -100,10 +100,10 @@ const rules: Readonly<Record<string, Rule>> = {
   check_earlytalker: 'whoever talks before the greeting is not told apart',
   earlytalker: 'whoever talks before the greeting is not told apart',
   check_spamhelo: 'HELO names have no blacklist',
-  require_resolvable_fromhost: 'checks/sender asks for a dot in the domain; whether it can be resolved is not asked',
-  resolvable_fromhost: 'checks/sender asks for a dot in the domain; whether it can be resolved is not asked',
+  require_resolvable_fromhost: switched('sender_domain'),
+  resolvable_fromhost: switched('sender_domain'),
   karma: 'nothing is summed up over connections',
-  uribl: 'addresses in the text are not asked for; rspamd and spamassassin do that',
+  uribl: 'the lists of domains in links go into /srv/DOMAIN/uri_zones',
   hosts_allow: '_global_/blacklisted/ips and max_connections_per_ip',
   badrcptto_patterns: 'entries are names, not patterns',
 };

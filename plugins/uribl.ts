@@ -14,6 +14,7 @@
  * happens when there are none, is as with dnsbl. What cannot be read has no links. checks/uribl holding the word log:
  * listings are logged only.
  */
+import { setImmediate as otherSessions } from 'node:timers/promises';
 import { type Mail, type Plugin } from '../src/hooks/check.js';
 import { checkDnsLists, type ListSubject } from './shared/dns-list-check.js';
 import { hostsIn } from './shared/links.js';
@@ -30,6 +31,10 @@ async function subjects(mail: Mail): Promise<readonly ListSubject[]> {
   const { getDomain } = await import('tldts'); // 200 kB that only those load who ask for links
   const domains = new Set<string>();
   for (const host of hostsIn(content)) {
+    if (host === undefined) {
+      await otherSessions();
+      continue;
+    }
     for (const allowPrivateDomains of [false, true]) {
       const domain = getDomain(host, { allowPrivateDomains });
       if (domain !== null && !mail.isHosted(domain)) domains.add(domain);

@@ -27,6 +27,7 @@ import {
   skip,
 } from '../src/hooks/check.js';
 import { localProblem } from '../src/mail/reply.js';
+import { printable } from '../src/mail/text.js';
 import { parsePoints, rounded, type Verdict } from '../src/mail/verdict.js';
 import type { Thresholds } from './shared/spam-score.js';
 
@@ -44,7 +45,7 @@ const plugin: Plugin = {
     if (context.rejection !== undefined) return skip('rejected already');
     if (context.pardoned !== undefined) return skip(context.pardoned);
     if (thresholds !== undefined) return judge(context, thresholds);
-    return defer('', `${context.domain}/score: ${problemsText(lines, problems)}`, localProblem);
+    return defer('', `${context.domain}/score: ${problemText(lines, problems)}`, localProblem);
   },
 };
 export default plugin;
@@ -101,6 +102,10 @@ function readThresholds(lines: readonly string[]): ReadThresholds {
   return { thresholds: problems.length === 0 ? { reject: rejects, mark } : undefined, problems };
 }
 
-/** Numbers of lines are those of the file, which a plugin is not shown. */
-const problemsText = (lines: readonly string[], problems: readonly ListProblem[]): string =>
-  problems.map(({ line, problem }) => (line === undefined ? problem : `"${lines[line - 1]}" ${problem}`)).join('; ');
+/** The first: a file of something else has one in each line. */
+function problemText(lines: readonly string[], [first, ...more]: readonly ListProblem[]): string {
+  if (first === undefined) return '';
+  const { line, problem } = first;
+  const where = line === undefined ? '' : `"${printable(lines[line - 1] ?? '', 80)}" `;
+  return `${where}${problem}${more.length === 0 ? '' : ` (and ${more.length} more)`}`;
+}

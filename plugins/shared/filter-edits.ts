@@ -86,7 +86,7 @@ export function rewriting(
     what: {
       ...(!isSame && { recipients: [...recipients] }),
       ...(reversePath !== undefined && reversePath !== before.reversePath && { reversePath }),
-      ...(body.length > 0 && { body: withLineEnds(Buffer.concat(body)) }),
+      ...(body.length > 0 && { body: Buffer.concat(body) }),
     },
     problems,
   };
@@ -98,10 +98,4 @@ function addressOf(octets: string): string | undefined {
   const read = parsePathText(`<${Buffer.from(bare, 'latin1').toString('utf8')}>`);
   if (!read.ok || read.value.parameters.size > 0 || read.value.path.kind === 'postmaster') return undefined;
   return read.value.path.kind === 'null' ? '' : read.value.path.address.text;
-}
-
-/** CR, LF or both: each is a line end. */
-function withLineEnds(octets: Buffer): Buffer {
-  const text = octets.toString('latin1');
-  return /\r(?!\n)|(?<!\r)\n/.test(text) ? Buffer.from(text.replace(/\r\n?|\n/g, '\r\n'), 'latin1') : octets;
 }

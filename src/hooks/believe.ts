@@ -6,6 +6,7 @@
 import { parseAddress } from '../mail/address.js';
 import { readDestinations } from '../relay/destination/destination.js';
 import { type Reply, reply } from '../mail/reply.js';
+import { withLineEnds } from '../mail/text.js';
 import { accept, maxDelayMs, maxPoints, note, pass, rounded, score, skip, type Verdict } from '../mail/verdict.js';
 
 /** Throws a TypeError that says what the plugin returned instead. */
@@ -115,7 +116,7 @@ function reversePath(of: PluginAnswer, kind: string): string {
 
 function octets(of: PluginAnswer, kind: string, name: string): Uint8Array {
   const value = of[name];
-  if (value instanceof Uint8Array) return Buffer.from(value);
+  if (value instanceof Uint8Array) return withLineEnds(Buffer.from(value));
   throw new TypeError(`returned a ${kind} whose ${name} is ${shown(value)}, not octets`);
 }
 
@@ -170,6 +171,7 @@ function enhancedOf(kind: string, enhanced: unknown): string {
  */
 function shown(value: unknown): string {
   try {
+    if (typeof value === 'number' || typeof value === 'bigint') return String(value); // JSON has no NaN
     return (JSON.stringify(value) ?? String(value)).slice(0, 100);
   } catch {
     return `a value that cannot be shown (${typeof value})`;

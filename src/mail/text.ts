@@ -58,3 +58,9 @@ export function decodeUtf8(octets: Uint8Array): string | undefined {
 }
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** CR, LF or both: each becomes CRLF, so that no reader finds another line, or another end of the message, in it. */
+export function withLineEnds(octets: Buffer): Buffer {
+  const text = octets.toString('latin1');
+  return /\r(?!\n)|(?<!\r)\n/.test(text) ? Buffer.from(text.replace(/\r\n?|\n/g, '\r\n'), 'latin1') : octets;
+}

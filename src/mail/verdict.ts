@@ -59,7 +59,7 @@ export interface Rewrite {
   readonly recipients?: readonly string[];
   /** In wire form without brackets; '' is the null reverse-path. */
   readonly reversePath?: string;
-  /** Its lines end in CRLF. */
+  /** Lines that end in CR or LF alone are made to end in CRLF. */
   readonly body?: Uint8Array;
   readonly log: string;
 }

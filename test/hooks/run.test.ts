@@ -175,7 +175,7 @@ const broken: readonly (readonly [what: string, answer: () => unknown, why: RegE
   [
     'scores what is no number',
     () => ({ kind: 'score', points: NaN, log: 'x' }),
-    /whose points are null, not a number from -1000 to 1000$/,
+    /whose points are NaN, not a number from -1000 to 1000$/,
   ],
   ['scores too much', () => ({ kind: 'score', points: 1001, log: 'x' }), /whose points are 1001, not a number/],
   ['scores without a reason', () => ({ kind: 'score', points: 1 }), /returned a score without a log$/],

@@ -4,11 +4,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { hostsIn } from '../../plugins/shared/links.js';
 
-const hosts = (content: Parameters<typeof hostsIn>[0]): string[] =>
+const hostsOf = (content: Parameters<typeof hostsIn>[0]): string[] =>
   [...hostsIn(content)].filter((host) => host !== undefined);
 
-const inText = (text: string): string => hosts({ text, html: '' }).join(' ');
-const inHtml = (html: string): string => hosts({ text: '', html }).join(' ');
+const inText = (text: string): string => hostsOf({ text, html: '' }).join(' ');
+const inHtml = (html: string): string => hostsOf({ text: '', html }).join(' ');
 
 /** [what, the text, the hosts] */
 const texts: readonly (readonly [what: string, text: string, hosts: string])[] = [
@@ -52,7 +52,7 @@ test('no text makes it throw, and no host has a blank or a dot too many', () =>
         fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('http://', '<a href="', '&#', '.', '\\', '@', 'www.')),
       ),
       (parts) => {
-        for (const host of hosts({ text: parts.join(''), html: parts.join('') }))
+        for (const host of hostsOf({ text: parts.join(''), html: parts.join('') }))
           assert.match(host, /^[^\s/@:]+[^.]$|^[^\s/@:.]$/);
       },
     ),

@@ -215,6 +215,11 @@ const broken: readonly (readonly [what: string, text: string | undefined, why: R
   ['rejects everything', 'reject 0', /"reject 0" must be /],
   ['contradicts itself', 'reject 8\nreject 9', /"reject 9" must not be there: reject stands above already$/],
   ['marks what it rejects', 'reject 4\nmark 8', /marks from 8 on, which is rejected already$/],
+  [
+    'is of something else',
+    '[mail]\n'.repeat(1000),
+    /"\[mail\]" must be reject or mark and points, such as reject 8 \(and 999 more\)$/,
+  ],
   ['is binary', '\x00\xff\x7fELF\x01\n\n\x00', /must be reject or mark/],
   ['is huge', `reject 8\n${'#'.repeat(70_000)}`, /example\.com\/score: larger than 65536 octets$/],
   ['is a FIFO', undefined, /example\.com\/score: no file$/],

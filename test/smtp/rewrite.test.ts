@@ -115,3 +115,10 @@ for (const [what, reversePath, problem] of reversePaths)
       assert.ok(mx.log.some(({ why, reason }) => problem.test(String(why ?? reason))));
     }
   });
+
+test('a new body holds no end of the message for whoever takes CR or LF for a line end', async () => {
+  wishes['bound'] = { body: Buffer.from('one\n.\nMAIL FROM:<x@example.org>\r.\rtwo\r\n') };
+  assert.match(await mx.send(), /^250 2\.0\.0 Ok/);
+  const [mail = ''] = mx.delivered();
+  assert.ok(mail.endsWith('\r\n\r\none\r\n.\r\nMAIL FROM:<x@example.org>\r\n.\r\ntwo\r\n'), mail);
+});

@@ -156,8 +156,8 @@ export class MtaConnection {
    */
   async secure(wrap: (socket: net.Socket) => Promise<tls.TLSSocket>): Promise<void> {
     const plain = this.#socket.off('data', this.#take);
-    // It came before the handshake, from whoever (CVE-2011-0411).
-    if (this.#reader.isInReply) throw this.drop('the MTA spoke without being asked');
+    // What came with the 220 may be anybody's (CVE-2011-0411).
+    if (this.#lost !== undefined || this.#reader.isInReply) throw this.drop('the MTA spoke without being asked');
     this.#extensions = new Map();
     const secured = await wrap(plain);
     this.#socket = secured.on('data', this.#take);

@@ -8,6 +8,7 @@ export type Verb =
   | 'CONNECT'
   | 'EHLO'
   | 'LHLO'
+  | 'STARTTLS'
   | 'HELO'
   | 'XFORWARD'
   | 'XCLIENT'
@@ -30,12 +31,14 @@ export interface Step {
 }
 
 /** A reply without its last CRLF; or what is done instead. `undefined` is the default reply. */
-export type Answer = string | undefined | { readonly act: 'close' | 'reset' | 'silence' | 'stall' };
+export type Answer = string | undefined | { readonly act: 'close' | 'reset' | 'silence' | 'stall' | 'garble' };
 export const close: Answer = { act: 'close' };
 export const reset: Answer = { act: 'reset' };
 export const silence: Answer = { act: 'silence' };
 /** Says yes to DATA, and reads no octet of the message. */
 export const stall: Answer = { act: 'stall' };
+/** Says yes to STARTTLS, and answers the handshake by what is none. */
+export const garble: Answer = { act: 'garble' };
 
 export interface Received {
   readonly from: string;
@@ -148,7 +151,8 @@ class Session {
     return answer;
   }
 
-  #act(act: 'close' | 'reset' | 'silence' | 'stall'): string {
+  #act(act: 'close' | 'reset' | 'silence' | 'stall' | 'garble'): string {
+    if (act === 'garble') this.#socket.once('data', () => this.#socket.end('no TLS\r\n')).write('220 go ahead\r\n');
     if (act === 'stall') this.#socket.pause().write('354 go ahead\r\n');
     if (act === 'close') this.#socket.end();
     if (act === 'reset') this.#socket.resetAndDestroy();

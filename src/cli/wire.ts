@@ -41,6 +41,7 @@ export interface SharedParts {
   /** The embedded store. */
   readonly store: () => Backend;
   readonly refusals: (own: Refusals) => Services['refusals'];
+  readonly dsn: Services['dsn'];
 }
 
 interface WireOptions {
@@ -66,7 +67,7 @@ export async function wire(
       ? kept.store
       : new BackedStore(await backendOf(settings, log, shared));
   const refusals = kept?.refusals ?? refusalsOf(shared);
-  return wireWith({ settings, log, kept, store, refusals, metrics, spoolDir });
+  return wireWith({ settings, log, kept, store, refusals, dsn: shared?.dsn, metrics, spoolDir });
 }
 
 /** As `wire`, but nothing is made on disk, and what is remembered is only read. */
@@ -105,11 +106,26 @@ interface WireParts {
   readonly plugins: HookTable;
   readonly store: Store;
   readonly refusals: Services['refusals'];
+  readonly dsn?: Services['dsn'] | undefined;
   readonly metrics: GateMetrics;
   readonly spoolDir: string;
 }
 
-function services({ settings, log, kept, resolver, plugins, store, refusals, metrics, spoolDir }: WireParts): Services {
+/** Nobody has asked the MTAs. */
+const noDsn: Services['dsn'] = { isOffered: false, met: () => {} };
+
+function services({
+  settings,
+  log,
+  kept,
+  resolver,
+  plugins,
+  store,
+  refusals,
+  dsn,
+  metrics,
+  spoolDir,
+}: WireParts): Services {
   const srv = srvOf(settings, true);
   return {
     settings,
@@ -142,6 +158,7 @@ function services({ settings, log, kept, resolver, plugins, store, refusals, met
             onDetour: (destination) => metrics.detoured(destination),
           }),
     refusals,
+    dsn: dsn ?? noDsn,
     metrics,
     content: kept?.content ?? openContentReader(),
     incoming: {

@@ -10,18 +10,32 @@ export interface Envelope {
   readonly recipients: readonly string[];
   readonly smtputf8: boolean;
   readonly eightBit: boolean;
+  /** It is left out where the MTA has no DSN. */
+  readonly dsn?: RequestedDsn | undefined;
+}
+
+/** RET, ENVID, NOTIFY and ORCPT (RFC 3461 §4) as the client said them: words with a space before each. */
+export interface RequestedDsn {
+  /** '' for none. */
+  readonly mail: string;
+  /** By recipient in wire form. */
+  readonly recipients: ReadonlyMap<string, string>;
 }
 
 /**
  * The last line of defence behind the parser of the listener: nothing that could end the path or the line, that
  * is no control character anywhere, and no `<`, `>` or space but inside a quoted string.
  */
-export function malformed(envelope: Pick<Envelope, 'reversePath' | 'recipients'>): Reply | undefined {
+export function malformed(envelope: Pick<Envelope, 'reversePath' | 'recipients' | 'dsn'>): Reply | undefined {
   if (!isPath(envelope.reversePath)) return reply(553, '5.1.7', 'Bad reverse-path');
   if (envelope.recipients.length === 0) return reply(554, '5.5.1', 'No recipients');
   const wrong = envelope.recipients.some((recipient) => recipient === '' || !isPath(recipient));
-  return wrong ? reply(553, '5.1.3', 'Bad recipient address') : undefined;
+  if (wrong) return reply(553, '5.1.3', 'Bad recipient address');
+  const words = envelope.dsn ? [envelope.dsn.mail, ...envelope.dsn.recipients.values()] : [];
+  return words.every(areWords) ? undefined : reply(501, '5.5.4', 'Bad parameters');
 }
+
+const areWords = (text: string): boolean => /^(?: [A-Z]+=[^\s\p{Cc}]+)*$/u.test(text);
 
 const isPath = (text: string): boolean =>
   /^[!#-;=?-~]*$/.test(text) || (!/\p{Cc}/u.test(text) && /^(?:[^\s"<>]|"(?:[^"\\]|\\.)*")*$/u.test(text));
@@ -54,7 +68,16 @@ export function mailCommand(envelope: Envelope, size: number, extensions: Readon
   const eightBit = envelope.eightBit && extensions.has('8BITMIME') ? ' BODY=8BITMIME' : '';
   // Also where only header fields need it: the MTA would refuse or damage them otherwise.
   const utf8 = (envelope.smtputf8 || needsUtf8(envelope)) && extensions.has('SMTPUTF8') ? ' SMTPUTF8' : '';
-  return `MAIL FROM:<${envelope.reversePath}>${sized}${eightBit}${utf8}`;
+  const dsn = extensions.has('DSN') ? (envelope.dsn?.mail ?? '') : '';
+  return `MAIL FROM:<${envelope.reversePath}>${sized}${eightBit}${utf8}${dsn}`;
 }
 
-export const rcptCommand = (recipient: string): string => `RCPT TO:<${recipient}>`;
+/** RFC 6533 §3: an original recipient in UTF-8 is for MTAs with SMTPUTF8. */
+export function rcptCommand(
+  recipient: string,
+  dsn?: RequestedDsn,
+  extensions: ReadonlyMap<string, string> = new Map(),
+): string {
+  const words = dsn && extensions.has('DSN') ? (dsn.recipients.get(recipient) ?? '') : '';
+  return `RCPT TO:<${recipient}>${isNotAscii(words) && !extensions.has('SMTPUTF8') ? '' : words}`;
+}

@@ -16,7 +16,7 @@ import type { OpeningOptions } from './connection/opening.js';
 import { MailDeadline } from './deadline.js';
 import { type DestinationList, takesOneRecipient } from './destination/destination.js';
 import { type Way, Ways } from './destination/ways.js';
-import { malformed } from './envelope.js';
+import { malformed, type RequestedDsn } from './envelope.js';
 import { AllBusy, MtaPool } from './pool.js';
 import { handOver, type RelayOutcome } from './transaction.js';
 
@@ -35,6 +35,7 @@ export interface RelayRequest {
   /** The client asked for SMTPUTF8: an address or a header field needs it (RFC 6531). */
   readonly smtputf8: boolean;
   readonly eightBit: boolean;
+  readonly dsn?: RequestedDsn | undefined;
   /** Our own fields, to stand on top of the message; lines end in CRLF. */
   readonly head: Buffer;
   readonly message: MessageSource;

@@ -112,7 +112,7 @@ class Handover {
     const commands = [...xforwardCommands(this.#mail, extensions.get('XFORWARD') ?? '')];
     const forwards = commands.length;
     commands.push(mailCommand(this.#mail, size, extensions));
-    for (const recipient of recipients) commands.push(rcptCommand(recipient));
+    for (const recipient of recipients) commands.push(rcptCommand(recipient, this.#mail.dsn, extensions));
     const isPipelined = recipients.length === 1 && extensions.has('PIPELINING');
     const length = commands.length;
     if (isPipelined) commands.push('DATA');

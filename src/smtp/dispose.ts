@@ -284,6 +284,7 @@ function relayTo({ recipients, to }: KnownRecipients, clientName: ClientName, ma
     recipients,
     smtputf8: transaction.sender.smtpUtf8,
     eightBit: transaction.sender.eightBit || (body?.some((octet) => octet > 127) ?? false),
+    dsn: transaction.dsn,
     head: topFields(mail, {
       added: transaction.fields,
       time: new Date(),

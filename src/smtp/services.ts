@@ -9,6 +9,7 @@ import type { Journal } from '../journal/journal.js';
 import type { Ip } from '../mail/ip.js';
 import type { GateMetrics } from '../metrics/gate.js';
 import type { Quarantine } from '../quarantine/quarantine.js';
+import type { DestinationList } from '../relay/destination/destination.js';
 import type { Refusals } from '../relay/refusals.js';
 import type { Relay } from '../relay/relay.js';
 import type { Settings } from '../settings/settings.js';
@@ -23,6 +24,13 @@ export interface Log {
   error(details: object, text: string): void;
 }
 
+/** Delivery status notifications (RFC 3461) are the MTAs' business: they are offered where each of them does. */
+export interface DsnOffer {
+  readonly isOffered: boolean;
+  /** A domain has destinations of its own: they are asked from now on. */
+  met(list: DestinationList): void;
+}
+
 export interface Services {
   readonly settings: Settings;
   readonly srv: Srv;
@@ -35,6 +43,7 @@ export interface Services {
   readonly quarantine: Quarantine;
   readonly relay: Relay;
   readonly refusals: Pick<Refusals, 'remember' | 'recall'>;
+  readonly dsn: DsnOffer;
   readonly store: Store;
   readonly content: ContentReader;
   readonly incoming: IncomingLimits;

@@ -17,7 +17,7 @@ import { destinationsOf, isFull, routed } from './recipients/destinations.js';
 import { dispose } from './dispose.js';
 import type { AboutTransaction } from './journal-lines.js';
 import { IncomingMessage } from './message/incoming.js';
-import { readMailParameters } from './command/mail-parameters.js';
+import { readMailParameters, readRcptParameters } from './command/mail-parameters.js';
 import { RecipientJudgement } from './recipients/recipient-judgement.js';
 import type { Services } from './services.js';
 import { type Client, SessionPlugins } from './session-plugins.js';
@@ -42,6 +42,7 @@ export class SmtpSession {
   /** The message is whole, and is judged, relayed or archived, whether its client is there or not. */
   #isDisposing = false;
   #isGone = false;
+  #offersDsn = false;
   #refusedRecipients = 0;
   #answeredMails = 0;
   /** The turn of /srv in which the client was last replied to. */
@@ -160,10 +161,11 @@ export class SmtpSession {
 
   #welcome(): Reply {
     const { hostname, max_size } = this.#services.settings;
+    this.#offersDsn = this.#extended && this.#services.dsn.isOffered;
     const welcome = reply(250, '', hostname);
     if (!this.#extended) return welcome;
     const always = ['PIPELINING', `SIZE ${max_size}`, '8BITMIME', 'SMTPUTF8', 'ENHANCEDSTATUSCODES'];
-    return { ...welcome, further: [...always, ...this.#offered()] };
+    return { ...welcome, further: [...always, ...(this.#offersDsn ? ['DSN'] : []), ...this.#offered()] };
   }
 
   #mail(argument: Result<PathArgument>): Eventual<Reply> {
@@ -181,9 +183,9 @@ export class SmtpSession {
     if (path.kind === 'postmaster') return no('5.1.7', 'no domain');
     const address = path.kind === 'mailbox' ? path.address : undefined;
     const from = address?.text ?? '';
-    const asked = readMailParameters(parameters, this.#services.settings.max_size);
+    const asked = readMailParameters(parameters, this.#services.settings.max_size, this.#offersDsn);
     if (!asked.ok) return wrong(this.#declined('mail', asked.problem, { from }));
-    const { smtpUtf8, eightBit } = asked.value;
+    const { smtpUtf8, eightBit, dsn } = asked.value;
     if (address && needsSmtpUtf8(address) && !smtpUtf8)
       return wrong(this.#declined('mail', reply(553, '5.6.7', 'Non-ASCII sender address without SMTPUTF8'), { from }));
     return {
@@ -193,6 +195,7 @@ export class SmtpSession {
         domain: address?.domain ?? '',
         smtpUtf8,
         eightBit,
+        dsn,
         parameters: parameters.size === 0 ? undefined : wordsOf(parameters),
       },
     };
@@ -241,12 +244,26 @@ export class SmtpSession {
     const no = (answer: Reply): Reply => this.#declined('rcpt', answer, { transaction, recipient: address });
     if (transaction.recipients.length >= this.#services.settings.max_recipients)
       return no(reply(452, '4.5.3', 'Too many recipients'));
-    const [unknown] = parameters.keys();
-    if (unknown !== undefined) return no(reply(555, '5.5.4', `Parameter not supported: ${unknown}`));
+    const asked = readRcptParameters(parameters, this.#offersDsn);
+    if (!asked.ok) return no(asked.problem);
+    const dsn = asked.value;
     if (path.kind === 'null') return no(reply(501, '5.1.3', 'Bad recipient address: empty'));
-    if (address === undefined) return this.#add(transaction, this.#postmaster(), 'postmaster', '');
-    if (needsSmtpUtf8(address) && !transaction.sender.smtpUtf8)
+    const needsUtf8 = (address !== undefined && needsSmtpUtf8(address)) || /[^\x00-\x7f]/.test(dsn);
+    if (needsUtf8 && !transaction.sender.smtpUtf8)
       return no(reply(553, '5.6.7', 'Non-ASCII recipient address without SMTPUTF8'));
+    const recipient = address ?? this.#postmaster();
+    const answer = this.#admit(transaction, recipient, address);
+    return dsn === ''
+      ? answer
+      : after(answer, (said) => {
+          if (said.code === 250) transaction.askDsn(recipient.text, dsn);
+          return said;
+        });
+  }
+
+  #admit(transaction: SmtpTransaction, recipient: Recipient, address: Address | undefined): Eventual<Reply> {
+    const no = (answer: Reply): Reply => this.#declined('rcpt', answer, { transaction, recipient });
+    if (address === undefined) return this.#add(transaction, recipient, 'postmaster', '');
     if (this.#relaying && isFull(transaction, address.text, this.#services.settings.relay)) return no(otherTransaction);
     if (this.#relaying) return this.#add(transaction, address, 'relay', '');
     return this.#local(transaction, address);
@@ -268,6 +285,7 @@ export class SmtpSession {
     try {
       if (!services.srv.isHosted(address.domain)) return this.#relayingDenied(transaction, address);
       to = destinationsOf(address.domain, services);
+      if (to !== services.settings.relay) services.dsn.met(to);
     } catch (error) {
       return this.#plugins.broken(error, 'rcpt', { transaction, recipient: address });
     }

@@ -7,6 +7,7 @@
 import type { AuthenticationResult, GivenPoints, GreylistResult, PluginSaying, Recipient } from '../hooks/plugin.js';
 import type { NotedVerdict } from '../hooks/run.js';
 import type { PluginWord } from '../journal/line.js';
+import type { RequestedDsn } from '../relay/envelope.js';
 import { type Pardon, type Points, type Rejection, type Rewrite, rounded, type Verdict } from '../mail/verdict.js';
 
 /**
@@ -26,6 +27,8 @@ export interface Sender {
   readonly domain: string;
   readonly smtpUtf8: boolean;
   readonly eightBit: boolean;
+  /** What it asks of delivery status notifications, for the MTA behind; '' for nothing. */
+  readonly dsn?: string;
   /** The ESMTP words of MAIL, as given. */
   readonly parameters?: readonly string[] | undefined;
 }
@@ -42,6 +45,8 @@ export class SmtpTransaction {
   readonly sender: Sender;
   /** It is a time of the monotonic clock, in milliseconds. */
   readonly startedAt: number;
+  /** By recipients. */
+  readonly #dsn = new Map<string, string>();
   readonly #fields: (readonly [name: string, value: string])[] = [];
   readonly #archivedFields: (readonly [name: string, value: () => string])[] = [];
   readonly #authentication: AuthenticationResult[] = [];
@@ -191,6 +196,17 @@ export class SmtpTransaction {
     if (!this.#taken.has(recipient.text)) this.#recipients.push(recipient);
     this.#taken.add(recipient.text);
     return 'added';
+  }
+
+  /** What is asked of delivery status notifications for a recipient that was taken, in wire form. */
+  askDsn(recipient: string, words: string): void {
+    if (!this.#dsn.has(recipient)) this.#dsn.set(recipient, words);
+  }
+
+  /** What the MTA behind shall be told of it; undefined where nothing was asked. */
+  get dsn(): RequestedDsn | undefined {
+    const { dsn = '' } = this.sender;
+    return dsn === '' && this.#dsn.size === 0 ? undefined : { mail: dsn, recipients: this.#dsn };
   }
 
   addField(name: string, value: string): void {

@@ -1,6 +1,6 @@
 /**
- * Postfix behind postern over TLS: `must` asks for a certificate that bears the name, comes from whom `relay_ca` trusts,
- * and is good today; `may` takes any.
+ * Postfix behind postern over TLS: `must` asks for a certificate that bears the name, comes from whom `relay_ca`
+ * trusts, and is good today; `may` takes any.
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -23,6 +23,7 @@ import { Workers } from '../service/workers.js';
 import { embeddedOf, makeFolder, quarantineOf } from '../wire.js';
 import { type PageChild, startPage } from './page.js';
 import { Shipping } from './shipping.js';
+import { DsnWatch } from './dsn-watch.js';
 import { surveyAside } from './survey-aside.js';
 import { TicketKeys } from './ticket-keys.js';
 import { countForWorkers, maxOf } from './worker-limits.js';
@@ -39,6 +40,7 @@ export interface PrimaryOptions {
 /** Beyond `stop_timeout` a worker has so long to close what it has. */
 const closeMs = 1000;
 const reloadWithinMs = 30_000;
+const listWithinMs = 30_000;
 
 export class Primary implements Service {
   readonly account: Settings;
@@ -56,6 +58,7 @@ export class Primary implements Service {
   readonly #monitor: GateMonitor;
   readonly #limits = countForWorkers(() => maxOf(this.#settings));
   readonly #ticketKeys = new TicketKeys(() => this.#workers?.all ?? []);
+  readonly #dsn = new DsnWatch({ settings: () => this.#settings, workers: () => this.#workers?.all ?? [] });
   readonly #store = storeForWorkers(() => embeddedOf(this.#settings, this.#log));
 
   constructor({ command, settings, log }: PrimaryOptions) {
@@ -137,6 +140,7 @@ export class Primary implements Service {
     this.#monitor.workers.started(worker, `${worker.number}`);
     this.#store.answer(worker);
     passOnRefusals(worker, () => this.#workers?.all ?? []);
+    this.#dsn.serve(worker);
   }
 
   #forget(worker: Child): void {
@@ -164,10 +168,13 @@ export class Primary implements Service {
   /** Each reload says once more which entries of /srv do nothing. */
   async #survey(): Promise<void> {
     const [worker] = this.#workers?.all ?? [];
-    const plugins = await worker?.channel.ask(listing, undefined, { otherwise: [] });
+    const plugins = await worker?.channel.ask(listing, undefined, { withinMs: listWithinMs, otherwise: [] });
     if (plugins === undefined || plugins.length === 0) return;
     this.#endSurvey();
-    this.#endSurvey = surveyAside(this.#settings, plugins, this.#log);
+    this.#endSurvey = surveyAside(this.#settings, plugins, {
+      log: this.#log,
+      heard: (destinations) => this.#dsn.use(destinations),
+    });
   }
 
   reopen(): void {
@@ -179,6 +186,7 @@ export class Primary implements Service {
   async close(): Promise<void> {
     clearInterval(this.#expiry);
     this.#endSurvey();
+    this.#dsn.close();
     this.#ticketKeys.close();
     for (const port of [...this.#ports, ...(this.#pagePort ? [this.#pagePort] : [])]) port.close();
     await Promise.all([

@@ -19,23 +19,48 @@ interface Warning {
   readonly text: string;
 }
 
+/** Destinations that domains have of their own, each once. */
+interface DestinationsThere {
+  readonly destinations: readonly string[];
+}
+
+interface SurveyListener {
+  readonly log: Logger;
+  /** Called once, at the end. */
+  heard(destinations: readonly string[]): void;
+}
+
 /** Begins it; returns what ends it. */
-export function surveyAside(settings: Settings, plugins: readonly SurveyedPlugin[], log: Logger): () => void {
+export function surveyAside(
+  settings: Settings,
+  plugins: readonly SurveyedPlugin[],
+  { log, heard }: SurveyListener,
+): () => void {
   const order: SurveyOrder = { survey: settings, plugins };
   const thread = new Worker(new URL(import.meta.url), { workerData: order });
-  thread.on('message', ({ text, ...where }: Warning) => log.warn(where, text));
+  thread.on('message', (said: Warning | DestinationsThere) => {
+    if ('destinations' in said) return heard(said.destinations);
+    const { text, ...where } = said;
+    return log.warn(where, text);
+  });
   thread.on('error', (error) => log.error({ problem: String(error) }, '/srv cannot be read'));
   thread.unref();
   return () => void thread.terminate();
 }
 
-function lookAround({ survey: settings, plugins }: SurveyOrder, warn: (warning: Warning) => void): void {
-  for (const { domain, idle, broken } of surveyEach(srvOf(settings), plugins)) {
-    for (const { check, text } of idle) warn({ domain, check, text });
-    for (const text of broken) warn({ domain, text });
+function lookAround(
+  { survey: settings, plugins }: SurveyOrder,
+  tell: (said: Warning | DestinationsThere) => void,
+): void {
+  const destinations = new Set<string>();
+  for (const { domain, idle, broken, relay } of surveyEach(srvOf(settings), plugins)) {
+    for (const { check, text } of idle) tell({ domain, check, text });
+    for (const text of broken) tell({ domain, text });
+    for (const { text } of relay) destinations.add(text);
   }
+  tell({ destinations: [...destinations] });
 }
 
 const order = workerData as Partial<SurveyOrder> | null;
 if (!isMainThread && order?.survey !== undefined)
-  lookAround(order as SurveyOrder, (warning) => parentPort?.postMessage(warning, []));
+  lookAround(order as SurveyOrder, (said) => parentPort?.postMessage(said, []));

@@ -1,5 +1,7 @@
 /** What /srv says, seen as a whole: hosted domains, their checks, and markers and lists that switch on nothing. */
 import type { Plugin } from '../../hooks/plugin.js';
+import { type Result, wrong } from '../../mail/result.js';
+import { type Destination, type DestinationList, everyDestination } from '../../relay/destination/destination.js';
 import { BrokenMarker, type Srv } from '../../srv/srv.js';
 import { ownLimits } from '../../srv/expiry.js';
 
@@ -11,6 +13,8 @@ export interface DomainSurvey {
   readonly idle: readonly IdleCheck[];
   /** What is wrong with its files `expire` and `relay`. */
   readonly broken: readonly string[];
+  /** Its own destinations; none where they are those of the setting. */
+  readonly relay: readonly Destination[];
 }
 
 export interface IdleCheck {
@@ -50,19 +54,24 @@ export function* surveyEach(srv: Srv, plugins: readonly SurveyedPlugin[]): Gener
     ];
     const on = listed.map(([check]) => check).filter((check) => isKnown(check) && !marked.includes(check));
     const limits = ownLimits(srv, domain);
-    const broken = [limits?.kind === 'broken' ? limits.problem : undefined, relayProblem(srv, domain)];
-    yield { domain, checks: [...marked, ...on], idle, broken: broken.filter((problem) => problem !== undefined) };
+    const own = ownRelay(srv, domain);
+    const problems = [limits?.kind === 'broken' ? limits.problem : undefined, own.ok ? undefined : own.problem];
+    yield {
+      domain,
+      checks: [...marked, ...on],
+      idle,
+      broken: problems.filter((problem) => problem !== undefined),
+      relay: own.ok && own.value ? everyDestination(own.value) : [],
+    };
   }
 }
 
-function relayProblem(srv: Srv, domain: string): string | undefined {
+function ownRelay(srv: Srv, domain: string): Result<DestinationList | undefined> {
   try {
-    srv.destinations(domain);
-    return undefined;
+    return { ok: true, value: srv.destinations(domain) };
   } catch (error) {
-    if (error instanceof BrokenMarker)
-      return `${error.message}; until this is mended the mail of ${domain} is deferred`;
-    throw error;
+    if (!(error instanceof BrokenMarker)) throw error;
+    return wrong(`${error.message}; until this is mended the mail of ${domain} is deferred`);
   }
 }
 

@@ -22,6 +22,7 @@ import type { Signals } from '../service/signals.js';
 import { WorkerSide } from '../service/worker-side.js';
 import { WorkerNumbers } from '../metrics/worker-numbers.js';
 import { changed, type SharedParts, wire } from '../wire.js';
+import { dsnOfPrimary } from './dsn-watch.js';
 import { hearTicketKeys } from './ticket-keys.js';
 import { maxOf, primaryLimits } from './worker-limits.js';
 import { listing, type Orders, orders, reloading } from './worker-orders.js';
@@ -87,6 +88,7 @@ class Worker implements Service {
     this.#shared = {
       store: () => primaryStore(side.channel),
       refusals: (own) => sharedRefusals(side.channel, own),
+      dsn: dsnOfPrimary(side.channel),
     };
     this.#numbers = new WorkerNumbers(this.#metrics, {
       channel: side.channel,

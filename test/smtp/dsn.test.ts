@@ -1,0 +1,158 @@
+/**
+ * Delivery status notifications (RFC 3461): offered where every MTA behind offers them, and what is asked for reaches
+ * the MTA octet for octet.
+ */
+import assert from 'node:assert/strict';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openRelay } from '../../src/relay/relay.js';
+import { request } from '../relay/support/requests.js';
+import { ScriptedMta } from '../relay/support/scripted-mta.js';
+import { destinations, usual } from '../relay/support/with-relay.js';
+import { PosternProcess } from '../support/child.js';
+import { RawClient } from '../support/raw-client.js';
+import { patience, until } from '../support/until.js';
+
+const withDsn = [...usual, 'DSN'];
+
+async function mtaOf(t: TestContext, extensions: readonly string[]): Promise<ScriptedMta> {
+  const mta = await ScriptedMta.start({ extensions });
+  t.after(() => mta.stop());
+  return mta;
+}
+
+async function replies(client: RawClient, ...lines: readonly string[]): Promise<string[]> {
+  const all: string[] = [];
+  for (const line of lines) all.push(await client.say(line));
+  return all;
+}
+
+/** Waits until new clients are offered it, or not any more. */
+async function untilOffered(postern: PosternProcess, isOffered: boolean): Promise<void> {
+  for (const late = Date.now() + patience; (await offers(postern)) !== isOffered; await sleep(20))
+    if (Date.now() > late) throw new Error(`DSN is ${isOffered ? 'not' : 'still'} offered`);
+}
+
+async function offers(postern: PosternProcess): Promise<boolean> {
+  const client = await RawClient.open(postern);
+  const welcome = await client.say('EHLO client.example');
+  client.end();
+  return /^250[ -]DSN$/m.test(welcome);
+}
+
+test('it is offered once every MTA was asked, withdrawn when one is met that has none, and back when that is gone', async (t) => {
+  const [mta, other, without] = await Promise.all([mtaOf(t, withDsn), mtaOf(t, withDsn), mtaOf(t, usual)]);
+  const postern = await PosternProcess.start({
+    relayPort: mta.port,
+    markers: ['example.com/users/valid/*', 'own.example/users/valid/*'],
+  });
+  t.after(() => postern.close());
+  const own = join(postern.root, 'srv/own.example/relay');
+  await untilOffered(postern, true);
+  const client = await RawClient.open(postern);
+  const said = await replies(
+    client,
+    'EHLO client.example',
+    'MAIL FROM:<s@sender.example> RET=hdrs ENVID=QQ+2B314 SIZE=100',
+    'RCPT TO:<a@example.com> NOTIFY=SUCCESS,delay ORCPT=rfc822;Alias+40old@example.com',
+    'RCPT TO:<b@example.com> NOTIFY=NEVER',
+    'RCPT TO:<c@example.com>',
+    'RCPT TO:<d@example.com> NOTIFY=SOMETIMES',
+    'RCPT TO:<a@example.com> NOTIFY=NEVER',
+    'DATA',
+  );
+  assert.deepEqual(
+    said.map((reply) => reply.slice(0, 3)),
+    ['250', '250', '250', '250', '250', '501', '250', '354'],
+  );
+  assert.match(await client.say('Subject: x\r\n\r\nx\r\n.'), /^250 /);
+  const [{ from, to } = { from: '', to: [] }] = mta.messages;
+  assert.match(from, /^MAIL FROM:<s@sender\.example> SIZE=\d+ RET=hdrs ENVID=QQ\+2B314$/);
+  assert.deepEqual(to, [
+    'RCPT TO:<a@example.com> NOTIFY=SUCCESS,delay ORCPT=rfc822;Alias+40old@example.com',
+    'RCPT TO:<b@example.com> NOTIFY=NEVER',
+    'RCPT TO:<c@example.com>',
+  ]);
+
+  const send = (): Promise<string[]> =>
+    replies(client, 'MAIL FROM:<s@sender.example>', 'RCPT TO:<a@own.example> NOTIFY=NEVER', 'RSET');
+  writeFileSync(own, `127.0.0.1:${other.port}\n`);
+  await send();
+  await until(() => other.said.includes('QUIT'));
+  assert.ok(await offers(postern));
+  writeFileSync(own, `127.0.0.1:${without.port}\n`);
+  await send();
+  await untilOffered(postern, false);
+  rmSync(own);
+  process.kill(postern.pid, 'SIGHUP');
+  await untilOffered(postern, true);
+  client.end();
+});
+
+test('it is not offered where the MTA has none: 555 as for any parameter', async (t) => {
+  const mta = await mtaOf(t, usual);
+  const postern = await PosternProcess.start({ relayPort: mta.port, markers: ['example.com/users/valid/*'] });
+  t.after(() => postern.close());
+  await until(() => mta.said.includes('QUIT'));
+  const client = await RawClient.open(postern);
+  const said = await replies(
+    client,
+    'EHLO client.example',
+    'MAIL FROM:<s@sender.example> RET=HDRS',
+    'MAIL FROM:<s@sender.example>',
+    'RCPT TO:<a@example.com> NOTIFY=NEVER',
+  );
+  client.end();
+  assert.doesNotMatch(said[0] ?? '', /DSN/);
+  assert.match(said[1] ?? '', /^555 5\.5\.4 /);
+  assert.match(said[3] ?? '', /^555 5\.5\.4 /);
+});
+
+test('an MTA that has lost it gets the mail without; one without SMTPUTF8 no address that needs it', async (t) => {
+  const dsn = {
+    mail: ' RET=FULL',
+    recipients: new Map([
+      ['foo@example.com', ' NOTIFY=NEVER'],
+      ['bar@example.com', ' ORCPT=utf-8;b\u00fcro@example.com'],
+    ]),
+  };
+  const mail = request({ dsn, recipients: ['foo@example.com', 'bar@example.com'] });
+  for (const [extensions, from, to] of [
+    [
+      ['DSN'],
+      'MAIL FROM:<sender@example.net> RET=FULL',
+      ['RCPT TO:<foo@example.com> NOTIFY=NEVER', 'RCPT TO:<bar@example.com>'],
+    ],
+    [[], 'MAIL FROM:<sender@example.net>', ['RCPT TO:<foo@example.com>', 'RCPT TO:<bar@example.com>']],
+  ] as const) {
+    const mta = await mtaOf(t, extensions);
+    const relay = openRelay({
+      destinations: destinations(`127.0.0.1:${mta.port}`),
+      hostname: 'postern.example',
+      connections: 1,
+      timeoutMs: 20_000,
+    });
+    assert.equal((await relay.send(mail)).kind, 'accepted');
+    await relay.close();
+    assert.deepEqual([mta.messages[0]?.from, mta.messages[0]?.to], [from, to]);
+  }
+});
+
+for (const words of [' RET=FULL\r\nRSET', ' RET=a b', 'RET=FULL', ' NOTIFY=\u0085']) {
+  test(`words that are none are refused before the MTA hears of them: ${JSON.stringify(words)}`, async (t) => {
+    const mta = await mtaOf(t, withDsn);
+    const relay = openRelay({
+      destinations: destinations(`127.0.0.1:${mta.port}`),
+      hostname: 'postern.example',
+      connections: 1,
+      timeoutMs: 20_000,
+    });
+    const recipients = new Map([['foo@example.com', words]]);
+    assert.equal((await relay.send(request({ dsn: { mail: words, recipients: new Map() } }))).kind, 'refused');
+    assert.equal((await relay.send(request({ dsn: { mail: '', recipients } }))).kind, 'refused');
+    await relay.close();
+    assert.equal(mta.lines.length, 0);
+  });
+}

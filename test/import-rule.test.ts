@@ -34,7 +34,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   quarantine: ['mail', 'lines', 'type srv', 'type relay'],
   relay: ['mail'],
   'catalog/address*': ['mail'],
-  catalog: ['mail', 'quarantine', 'digest/own-as', 'smtp/transaction-id'],
+  catalog: ['mail', 'quarantine', 'digest/own-as', 'digest/links', 'digest/sent-digests', 'smtp/transaction-id'],
   smtp: [
     'mail',
     'lines/iso-time',

@@ -99,13 +99,19 @@ export class Database implements Sql {
     } catch (error) {
       if (isStatements(error)) throw new StatementRefused(error.code ?? '', error.message);
       if (!(error instanceof pg.DatabaseError) && !isConnections(error)) throw error;
-      if (this.#pool === pool) this.#pool = undefined;
-      void pool.then(
-        (open) => open.end(),
-        () => undefined,
-      );
+      this.#forget(pool);
       throw new SourceDown(textOf(error));
     }
+  }
+
+  /** Several may find out at once that it is of no use any more. */
+  #forget(pool: Promise<pg.Pool>): void {
+    if (this.#pool !== pool) return;
+    this.#pool = undefined;
+    void pool.then(
+      (open) => open.end(),
+      () => undefined,
+    );
   }
 
   async #findPrimary(): Promise<pg.Pool> {

@@ -10,7 +10,7 @@ import { type KeptMail, keptMailOf, maxHeader } from '../quarantine/look/kept-ma
 import { type Stats, StatsCount, type StatsProgress } from '../quarantine/look/stats.js';
 import { getBody, removeBody, withoutBody } from './bodies.js';
 import type { Catalog } from './catalog.js';
-import { beginSending, type Claim, claimRelease, endClaim, unknownRelease } from './claims.js';
+import { beginSending, type Claim, claimRelease, endClaim, unknownRelease } from './shared/claims.js';
 import type { Database } from './database.js';
 import { entryOf, keyOf, type RowKey } from './mail-row.js';
 import { cursorOf, type FoundRow, isNewer, itemOf, keyIn, markOf, rowAt, rowsFor } from './rows.js';
@@ -133,10 +133,6 @@ export class KeptInCatalog implements KeptMails {
       await removeBody(sql, key);
       return isThere && isNew.length > 0 ? 'deleted' : 'gone';
     });
-  }
-
-  close(): Promise<void> {
-    return this.#catalog.close();
   }
 
   /** A name that only looks like that of a row is none: another domain's admin may have made it. */

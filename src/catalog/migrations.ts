@@ -141,4 +141,46 @@ begin
 end $$;
 `;
 
-export const migrations: readonly Migration[] = [{ version: 1, sql: first }];
+const second = `
+-- The digests of domains, and whoever sends one.
+create table digest (
+  day date not null,
+  domain text not null,
+  state text not null check (state in ('claimed', 'sending', 'done')),
+  claim integer not null default 1,
+  until timestamptz,
+  at timestamptz not null default clock_timestamp(),
+  node text not null,
+  primary key (day, domain)
+);
+
+-- What links of digests are signed with, and those that were used, until they have ended anyway.
+create table secret (name text primary key, value bytea not null);
+create table spent (name text primary key, until timestamptz not null);
+
+-- Who may see the page: lines as they stand in the file of tokens.
+create table token (hash text primary key, name text not null, line text not null);
+
+-- Days are compared as text: the names of other tables, which are none, may be looked at before they are left out.
+create or replace function drop_parts(before date) returns integer language plpgsql as $$
+declare
+  part record;
+  dropped integer := 0;
+begin
+  for part in
+    select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent in ('mail'::regclass, 'body'::regclass, 'octets'::regclass, 'fate'::regclass)
+      and right(c.relname, 8) < to_char(before, 'YYYYMMDD')
+  loop
+    execute format('drop table %I', part.relname);
+    dropped := dropped + 1;
+  end loop;
+  delete from tally where day < before;
+  return dropped;
+end $$;
+`;
+
+export const migrations: readonly Migration[] = [
+  { version: 1, sql: first },
+  { version: 2, sql: second },
+];

@@ -118,16 +118,18 @@ function addMark(where: Conditions, mark: MarkKind | undefined): void {
 /** A mail's ID is made when it begins to come in, so its line may be of the next day. */
 const graceMs = dayMs;
 
-/** The days that have a part and can hold what is asked for, newest first. */
+/** Clocks may be ahead so far. */
+const aheadMs = 3_600_000;
+
+/** The days that have a part and can hold what is asked for, newest first; parts are made before their days. */
 async function daysFor(sql: Sql, query: KeptSearch['query']): Promise<readonly string[]> {
   const id = idIn(query);
   const after = id ? id.time : (query.after ?? -Infinity) - graceMs;
-  const before = id ? id.time : (query.before ?? Infinity);
+  const before = id ? id.time : Math.min(query.before ?? Infinity, Date.now() + aheadMs);
   const parts = await sql.query<{ day: string }>(
     `select to_date(right(c.relname, 8), 'YYYYMMDD')::text as day from pg_inherits i join pg_class c on c.oid = i.inhrelid
      where i.inhparent = 'mail'::regclass order by 1 desc`,
   );
-  const isAsked = (day: string): boolean =>
-    (after === -Infinity || day >= dayText(after)) && (before === Infinity || day <= dayText(before));
+  const isAsked = (day: string): boolean => (after === -Infinity || day >= dayText(after)) && day <= dayText(before);
   return parts.map(({ day }) => day).filter(isAsked);
 }

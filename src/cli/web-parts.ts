@@ -1,6 +1,5 @@
 /** Everything that the page needs, made of the settings: anew at each reload. Opening the page is web.ts's. */
 import { Audit, type AuditRecord } from '../audit/audit.js';
-import { Links } from '../digest/links.js';
 import { loadPlugins } from '../hooks/loading/load.js';
 import { journalDir } from '../journal/hours.js';
 import { MailCounts } from '../journal/sums/mail-sums.js';
@@ -15,19 +14,24 @@ import { changeExpiry, dayMs, ownLimits, readableWords } from '../srv/expiry.js'
 import { checkProblem } from '../srv/known-check.js';
 import { MarkerWriter } from '../srv/markers.js';
 import type { WebParts } from '../web/parts.js';
+import type { Tokens } from '../web/login/tokens.js';
 import { StatsCache } from '../web/stats-cache.js';
 import { byDomain, relayOf } from './relay/relaying.js';
-import { journalFor, mailsFor } from './sources.js';
+import { SharedTokens } from './catalog/shared-tokens.js';
+import { journalFor, openHoldings } from './holdings.js';
 import { knownChecks } from './srv/findings.js';
 import { foldersOf, hasUser, listOf, makeResolver, srvOf } from './wire.js';
 
 /** What outlives a reload. */
-export type KeptParts = Pick<WebParts, 'tokens' | 'sessions' | 'wrongTokens' | 'assets'>;
+export type KeptParts = Pick<WebParts, 'sessions' | 'wrongTokens' | 'assets'> & { readonly tokens: Tokens };
 
-export type PageParts = Omit<WebParts, 'isOurHost'> & { readonly settings: Settings };
+export type PageParts = Omit<WebParts, 'isOurHost'> & {
+  readonly settings: Settings;
+  readonly closeHoldings: () => Promise<void>;
+};
 
-export const closeParts = ({ reader, relay, mails }: PageParts): Promise<unknown> =>
-  Promise.all([reader.close(), relay.close(), mails.close()]);
+export const closeParts = ({ reader, relay, closeHoldings }: PageParts): Promise<unknown> =>
+  Promise.all([reader.close(), relay.close(), closeHoldings()]);
 
 /** Fails where the plugins or the zone file are wrong. */
 export async function partsOf(settings: Settings, log: Logger, kept: KeptParts): Promise<Result<PageParts>> {
@@ -37,11 +41,14 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
   if (!resolver.ok) return resolver;
   const srv = srvOf(settings);
   const markers = new MarkerWriter(settings.srv, (domain) => srv.folderName(domain));
-  const mails = await mailsFor(settings);
+  const holdings = await openHoldings(settings);
+  const { mails } = holdings;
   const parts: PageParts = {
     ...kept,
     settings,
     mails,
+    tokens: holdings.tokens ? new SharedTokens(kept.tokens, holdings.tokens) : kept.tokens,
+    closeHoldings: () => holdings.close(),
     state: settings.state,
     journal: journalFor(settings),
     hostname: settings.hostname,
@@ -74,7 +81,7 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
     replay: replayed(settings, mails),
     stats: settings.catalog === '' ? new StatsCache(settings.spam) : statsOf(mails),
     mailCounts: new MailCounts(journalDir(settings.state)),
-    ...(settings.digest_url !== '' && { links: new Links(settings.state) }),
+    ...(settings.digest_url !== '' && { links: holdings.links }),
     proxies: settings.web_proxies,
     audit: new Audit({
       state: settings.state,

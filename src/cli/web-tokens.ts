@@ -4,30 +4,40 @@ import { errorText } from '../mail/error-text.js';
 import { printable } from '../mail/text.js';
 import { nearest } from '../settings/nearest.js';
 import type { Settings } from '../settings/settings.js';
+import { SourceDown } from '../quarantine/kept-mails.js';
 import { BrokenMarker } from '../srv/srv.js';
-import { addToken, readTokens, revokeTokens, type Token } from '../web/login/tokens.js';
+import type { Token } from '../web/login/tokens.js';
 import { misused, type SettingsTask } from './command/command.js';
 import { complain, failed, say } from './complain.js';
 import { exit } from './exit-codes.js';
 import { recordCommand } from './record.js';
 import { srvOf } from './wire.js';
+import { openHoldings } from './holdings.js';
+import { type TokenStore, tokenStore } from './catalog/shared-tokens.js';
 import { jsonLine, render, shown, terminalOf } from './terminal.js';
 
-export const makeToken = (task: SettingsTask): number => onTokens(() => make(task));
-export const listTokens = (task: SettingsTask): number => onTokens(() => list(task));
-export const revokeToken = (task: SettingsTask): number => onTokens(() => revoke(task));
+export const makeToken = (task: SettingsTask): Promise<number> => onTokens(task, make);
+export const listTokens = (task: SettingsTask): Promise<number> => onTokens(task, list);
+export const revokeToken = (task: SettingsTask): Promise<number> => onTokens(task, revoke);
 
 /** Broken IO of the file of tokens ends the command. */
-function onTokens(run: () => number): number {
+async function onTokens(
+  task: SettingsTask,
+  run: (task: SettingsTask, store: TokenStore) => Promise<number>,
+): Promise<number> {
+  const holdings = await openHoldings(task.settings);
   try {
-    return run();
+    return await run(task, tokenStore(task.settings.web_tokens, holdings.tokens));
   } catch (error) {
+    if (error instanceof SourceDown) return failed(exit.unavailable, [`catalog: ${error.message}`]);
     return failed(exit.cantCreate, [`web_tokens: ${errorText(error)}`]);
+  } finally {
+    await holdings.close();
   }
 }
 
 /** Prints the ready link; the bare token where nobody knows where the page is. The file gets its hash alone. */
-function make(task: SettingsTask): number {
+async function make(task: SettingsTask, store: TokenStore): Promise<number> {
   const { settings, words, options } = task;
   const [name = '', ...more] = words;
   const given = options.get('domain')?.split(',');
@@ -36,14 +46,13 @@ function make(task: SettingsTask): number {
   const scope = given?.map((one) => parseDomain(one)).join(',') ?? 'admin';
   if (!/^[\w.@-]{1,60}$/.test(name) || more.length > 0)
     return misused(task, 'whose is it? name somebody, such as anna');
-  const { web_tokens: file } = settings;
   for (const domain of given ?? []) warnOfStranger(domain, settings);
-  const token = addToken(file, name, scope);
+  const token = await store.add(name, scope);
   recordCommand(settings, { what: 'token made', target: name, detail: scope, result: 'done' });
   const page = pageAddress(settings);
   process.stdout.write(`${page === undefined ? token : `${page}login#token=${token}`}\n`);
   const where = page === undefined ? 'the page asks for it; ' : 'open this link, which nobody else is to see; ';
-  say(`${where}added to ${file}; postern web revoke ${name} ends it`, process.stderr);
+  say(`${where}added to ${store.place}; postern web revoke ${name} ends it`, process.stderr);
   return exit.ok;
 }
 
@@ -68,14 +77,14 @@ function pageAddress({ digest_url: url, web_hosts: [proxied], web: at, hostname 
 
 const scopeOf = ({ domains }: Token): string => (domains ? [...domains].join(', ') : 'everything');
 
-function list({ settings, options, env }: SettingsTask): number {
-  const tokens = readTokens(settings.web_tokens);
+async function list({ options, env }: SettingsTask, store: TokenStore): Promise<number> {
+  const tokens = await store.all();
   if (options.has('json')) {
     for (const { name, domains, made } of tokens)
       process.stdout.write(jsonLine({ name, ...(domains && { domains: [...domains] }), made }));
     return exit.ok;
   }
-  if (tokens.length === 0) say(`${settings.web_tokens}: nobody may log in`);
+  if (tokens.length === 0) say(`${store.place}: nobody may log in`);
   const width = Math.max(0, ...tokens.map(({ name }) => shown(name, 60).length));
   const rows = tokens.map((token) => [
     [`${shown(token.name, 60).padEnd(width)}  `, 'bold'] as const,
@@ -86,17 +95,16 @@ function list({ settings, options, env }: SettingsTask): number {
   return exit.ok;
 }
 
-function revoke(task: SettingsTask): number {
+async function revoke(task: SettingsTask, store: TokenStore): Promise<number> {
   const { settings, words } = task;
   const [name, ...more] = words;
   if (name === undefined || more.length > 0) return misused(task, 'whose? postern web tokens lists them');
-  const { web_tokens: file } = settings;
-  const gone = revokeTokens(file, name);
+  const gone = await store.revoke(name);
   if (gone.length === 0) {
-    const names = readTokens(file).map((token) => token.name);
+    const names = (await store.all()).map((token) => token.name);
     const meant = nearest(name, names);
     const hint = meant === undefined ? 'postern web tokens lists them' : `did you mean ${meant}?`;
-    return failed(exit.notAll, [`web revoke: nobody is called ${printable(name, 100)} in ${file}; ${hint}`]);
+    return failed(exit.notAll, [`web revoke: nobody is called ${printable(name, 100)} in ${store.place}; ${hint}`]);
   }
   for (const token of gone)
     recordCommand(settings, { what: 'token revoked', target: name, old: scopeOf(token), result: 'done' });

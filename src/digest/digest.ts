@@ -1,29 +1,26 @@
 /**
- * A mail a day and domain to its postmaster: what was refused the day before, why, and links that release it. That it
- * was sent is a file in the state folder. Leaves when to send it to whoever calls, and the way to the MTA to the relay.
+ * A mail a day and domain to its postmaster: what was refused the day before, why, and links that release it. Leaves
+ * when to send it to whoever calls, that it was sent to sent-digests.ts, and the way to the MTA to the relay.
  */
-import fs from 'node:fs';
-import path from 'node:path';
 import { parseIp } from '../mail/ip.js';
 import { replyText } from '../mail/reply.js';
 import { dayBefore } from '../quarantine/disk/day.js';
 import type { KeptMails } from '../quarantine/kept-mails.js';
 import type { ListItem } from '../quarantine/look/browse.js';
-import { underLock } from '../quarantine/disk/lock.js';
 import type { Relay } from '../relay/relay.js';
 import { localDay } from '../text/day.js';
 import { composeDigest } from './compose.js';
-import { linkLife, type Links } from './links.js';
-import { makePrivateFolder, ownAs } from './own-as.js';
+import { type DigestLinks, linkLife } from './links.js';
+import type { DigestOfDay, DigestTurn, SentDigests } from './sent-digests.js';
 
 export interface DigestOptions {
   readonly mails: Pick<KeptMails, 'all'>;
-  readonly state: string;
+  readonly sent: SentDigests;
   readonly hostname: string;
   /** It is the address of the quarantine page as the postmaster's browser reaches it, without a slash at its end. */
   readonly url: string;
   readonly relay: Pick<Relay, 'send'>;
-  readonly links: Links;
+  readonly links: DigestLinks;
   /** It is true where the digest is sent even if that day's was sent before. */
   readonly again: boolean;
   readonly dryRun: boolean;
@@ -39,6 +36,8 @@ export type DigestResult =
   | { readonly kind: 'already' }
   /** Another process is at it. */
   | { readonly kind: 'busy' }
+  /** Nobody knows whether the MTA has it. */
+  | { readonly kind: 'unknown'; readonly detail: string }
   | { readonly kind: 'refused'; readonly detail: string }
   | { readonly kind: 'unreachable'; readonly detail: string };
 
@@ -47,22 +46,24 @@ const maxRows = 200;
 
 /** Broken IO throws; once the MTA has the mail, only after an attempt to remember it. */
 export async function sendDigest(domain: string, options: DigestOptions): Promise<DigestResult> {
-  if (options.dryRun) return tryDigest(domain, options);
-  const { state } = options;
-  const folder = path.join(state, 'digest');
-  for (const dir of [folder, path.join(folder, 'sent')]) makePrivateFolder(dir, state);
-  const lockPath = path.join(folder, `sending-${domain}`);
-  return (await underLock(lockPath, () => sendLocked(domain, options))) ?? { kind: 'busy' };
+  const { sent, again, dryRun, now = new Date() } = options;
+  const digest = { domain, day: localDay(dayBefore(now)) };
+  if (dryRun) return tryDigest(digest, options);
+  const taken = await sent.take(digest, again, (turn) => sendTaken(digest, turn, options));
+  return taken.kind === 'done' ? taken.result : taken;
 }
 
-async function tryDigest(domain: string, options: DigestOptions): Promise<DigestResult> {
-  if (wasSent(domain, options)) return { kind: 'already' };
-  const { mails } = await refused(domain, options);
+async function tryDigest(digest: DigestOfDay, options: DigestOptions): Promise<DigestResult> {
+  if (!options.again && (await options.sent.wasSent(digest))) return { kind: 'already' };
+  const { mails } = await refused(digest.domain, options);
   return mails === 0 ? { kind: 'nothing' } : { kind: 'would send', mails };
 }
 
-async function sendLocked(domain: string, options: DigestOptions): Promise<DigestResult> {
-  if (wasSent(domain, options)) return { kind: 'already' };
+async function sendTaken(
+  { domain, day }: DigestOfDay,
+  turn: DigestTurn,
+  options: DigestOptions,
+): Promise<DigestResult> {
   const { items, mails } = await refused(domain, options);
   if (mails === 0) return { kind: 'nothing' };
   const { url, links, hostname, relay, now = new Date() } = options;
@@ -70,10 +71,12 @@ async function sendLocked(domain: string, options: DigestOptions): Promise<Diges
   const octets = await composeDigest({
     domain,
     hostname,
-    day: localDay(dayBefore(now)),
+    day,
     mails,
     expires: new Date(expires),
-    rows: items.map(({ ref, entry }) => ({ entry, link: `${url}/digest/${links.make({ ref, expires })}` })),
+    rows: await Promise.all(
+      items.map(async ({ ref, entry }) => ({ entry, link: `${url}/digest/${await links.make({ ref, expires })}` })),
+    ),
   });
   const result = await relay.send({
     clientIp: parseIp('127.0.0.1') ?? unreachable(),
@@ -90,12 +93,13 @@ async function sendLocked(domain: string, options: DigestOptions): Promise<Diges
       size: octets.length,
       async *parts() {
         yield octets;
+        await turn.begin();
       },
     },
   });
   switch (result.kind) {
     case 'accepted':
-      remember(domain, options);
+      await turn.sent();
       return { kind: 'sent', mails, detail: result.text };
     case 'refused':
     case 'message refused':
@@ -130,25 +134,4 @@ async function refused(
     mails++;
   }
   return { items, mails };
-}
-
-const sentPath = (domain: string, { state, now = new Date() }: DigestOptions): string =>
-  path.join(state, 'digest', 'sent', `${localDay(dayBefore(now))}.${domain}`);
-
-const wasSent = (domain: string, options: DigestOptions): boolean =>
-  !options.again && fs.existsSync(sentPath(domain, options));
-
-function remember(domain: string, options: DigestOptions): void {
-  const file = sentPath(domain, options);
-  fs.writeFileSync(file, '', { mode: 0o600, flush: true });
-  ownAs(file, options.state);
-}
-
-/** Forgets that digests of days long gone were sent: each run asks for the day before its own only. */
-export function forgetSent(state: string, now = new Date()): void {
-  const folder = path.join(state, 'digest', 'sent');
-  if (!fs.existsSync(folder)) return;
-  const oldest = localDay(dayBefore(new Date(now.getTime() - 30 * 86_400_000)));
-  for (const name of fs.readdirSync(folder))
-    if (name.slice(0, oldest.length) < oldest) fs.rmSync(path.join(folder, name), { force: true });
 }

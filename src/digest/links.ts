@@ -6,6 +6,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import type { Eventual } from '../mail/eventual.js';
 import { type MailRef, parseRef, refText } from '../quarantine/disk/mail-ref.js';
 import { makePrivateFolder, ownAs } from './own-as.js';
 
@@ -21,7 +22,40 @@ export interface Link {
 /** Wrong is what we did not sign. */
 export type LinkReading = { readonly kind: 'works' | 'ended'; readonly link: Link } | { readonly kind: 'wrong' };
 
-export class Links {
+/** What page and digest need of the links; those who know several hosts' links are asked for, and may be away. */
+export interface DigestLinks {
+  make(link: Link): Eventual<string>;
+  read(text: string, now?: number): Eventual<LinkReading>;
+  isSpent(link: Link): Eventual<boolean>;
+  /** False when it was spent before; of several that ask at once, one is told true. */
+  spend(link: Link): Eventual<boolean>;
+  /** The attempt failed, so the link may be used again. */
+  giveBack(link: Link): Eventual<void>;
+  /** Forgets spent links that would be too old anyway. */
+  tidy(now?: number): Eventual<void>;
+}
+
+export function writeLink({ ref, expires }: Link, secret: Buffer): string {
+  const text = Buffer.from(`${expires}/${refText(ref)}`);
+  return `${text.toString('base64url')}.${sign(text, secret).toString('base64url')}`;
+}
+
+export function readLink(link: string, secret: Buffer | undefined, now: number): LinkReading {
+  const [, text = '', signature = ''] = /^([\w-]{1,1000})\.([\w-]{43})$/.exec(link) ?? [];
+  if (!secret || text === '') return { kind: 'wrong' };
+  const octets = Buffer.from(text, 'base64url');
+  if (!timingSafeEqual(sign(octets, secret), Buffer.from(signature, 'base64url'))) return { kind: 'wrong' };
+  const [, expires, name = ''] = /^(\d+)\/(.*)$/s.exec(octets.toString()) ?? [];
+  const ref = parseRef(name);
+  if (!ref) return { kind: 'wrong' };
+  return { kind: now < Number(expires) ? 'works' : 'ended', link: { ref, expires: Number(expires) } };
+}
+
+/** It names a spent link by mail and time: several texts of a link might mean the same. */
+export const spentName = ({ ref, expires }: Link): string =>
+  `${expires}-${createHash('sha256').update(refText(ref)).digest('hex')}`;
+
+export class Links implements DigestLinks {
   readonly #state: string;
   readonly #folder: string;
   readonly #spent: string;
@@ -33,29 +67,20 @@ export class Links {
     this.#spent = path.join(this.#folder, 'spent');
   }
 
-  make({ ref, expires }: Link): string {
+  make(link: Link): string {
     this.#makeFolders();
-    const text = Buffer.from(`${expires}/${refText(ref)}`);
-    return `${text.toString('base64url')}.${sign(text, this.#secret() ?? this.#newSecret()).toString('base64url')}`;
+    return writeLink(link, this.#secret() ?? this.#newSecret());
   }
 
-  read(link: string, now = Date.now()): LinkReading {
-    const [, text = '', signature = ''] = /^([\w-]{1,1000})\.([\w-]{43})$/.exec(link) ?? [];
-    const secret = text === '' ? undefined : this.#secret();
-    if (!secret) return { kind: 'wrong' };
-    const octets = Buffer.from(text, 'base64url');
-    if (!timingSafeEqual(sign(octets, secret), Buffer.from(signature, 'base64url'))) return { kind: 'wrong' };
-    const [, expires, name = ''] = /^(\d+)\/(.*)$/s.exec(octets.toString()) ?? [];
-    const ref = parseRef(name);
-    if (!ref) return { kind: 'wrong' };
-    return { kind: now < Number(expires) ? 'works' : 'ended', link: { ref, expires: Number(expires) } };
+  read(text: string, now = Date.now()): LinkReading {
+    return readLink(text, this.#secret(), now);
   }
 
   isSpent(link: Link): boolean {
     return fs.existsSync(this.#spentPath(link));
   }
 
-  /** False when it was spent before; of several that ask at once, one is told true. Broken IO throws. */
+  /** Broken IO throws. */
   spend(link: Link): boolean {
     try {
       // The name is all there is to it: a full disk takes it, too.
@@ -67,22 +92,18 @@ export class Links {
     }
   }
 
-  /** The attempt failed, so the link may be used again. */
   giveBack(link: Link): void {
     fs.rmSync(this.#spentPath(link), { force: true });
   }
 
-  /** Forgets spent links that would be too old anyway. */
   tidy(now = Date.now()): void {
     if (!fs.existsSync(this.#spent)) return;
     for (const name of fs.readdirSync(this.#spent))
       if (Number(/^(\d+)-/.exec(name)?.[1] ?? Infinity) < now) fs.rmSync(path.join(this.#spent, name), { force: true });
   }
 
-  /** The file that marks a link as spent. It is named by mail and time: several texts of a link might mean the same. */
-  #spentPath({ ref, expires }: Link): string {
-    const hash = createHash('sha256').update(refText(ref)).digest('hex');
-    return path.join(this.#spent, `${expires}-${hash}`);
+  #spentPath(link: Link): string {
+    return path.join(this.#spent, spentName(link));
   }
 
   #makeFolders(): void {

@@ -30,5 +30,4 @@ export interface KeptMails {
   release(ref: MailRef, order: ReleaseOrder): Promise<ReleaseResult>;
   /** Returns `gone` where there was no such mail; `by` says who it is, for people. */
   discard(ref: MailRef, by: string): Promise<'deleted' | 'gone'>;
-  close(): Promise<void>;
 }

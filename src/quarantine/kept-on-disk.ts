@@ -21,5 +21,4 @@ export const keptOnDisk = (root: string): KeptMails => ({
   },
   release: (ref, order) => release(ref, { ...order, root }),
   discard: (ref, by) => discard(root, ref, by),
-  close: async () => undefined,
 });

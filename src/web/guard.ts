@@ -5,7 +5,7 @@ import type { Network } from '../mail/ip.js';
 import { clientAddress } from './login/client-address.js';
 import { noFormPage, oldFormPage } from './pages/problem.js';
 import { isSame, type WebSession, type Sessions } from './login/sessions.js';
-import type { Tokens } from './login/tokens.js';
+import type { KnownTokens } from './login/tokens.js';
 
 /** What a request carries on to its handler; `client` is the address that it came from. */
 export interface Vars {
@@ -104,11 +104,11 @@ const loginFor = ({ pathname, search }: URL): string =>
   pathname === '/' && search === '' ? '/login' : `/login?to=${encodeURIComponent(pathname + search)}`;
 
 /** Everything behind this needs a session, and every change the session's CSRF token. */
-export function authenticated(sessions: Sessions, tokens: Tokens): MiddlewareHandler<Vars> {
+export function authenticated(sessions: Sessions, tokens: KnownTokens): MiddlewareHandler<Vars> {
   return async (c, next) => {
     const id = getCookie(c, cookieName) ?? '';
     const session = sessions.find(id);
-    const token = session && tokens.current(session.token);
+    const token = session && (await tokens.current(session.token));
     if (!session || !token) {
       sessions.end(id);
       return c.req.method === 'GET' && !c.req.path.startsWith('/part/')

@@ -1,6 +1,6 @@
 /** Everything that the page needs from other rooms; `cli/web` wires it. */
 import type { Audit } from '../audit/audit.js';
-import type { Links } from '../digest/links.js';
+import type { DigestLinks } from '../digest/links.js';
 import type { ContentReader } from '../mime/content-reader.js';
 import type { Network } from '../mail/ip.js';
 import type { MailCounts } from '../journal/sums/mail-sums.js';
@@ -16,7 +16,7 @@ import type { Sessions } from './login/sessions.js';
 import type { Replay } from './replay-page.js';
 import type { SpfCheck } from './pages/spf-part.js';
 import type { StatsCache } from './stats-cache.js';
-import type { Tokens } from './login/tokens.js';
+import type { KnownTokens } from './login/tokens.js';
 import type { WrongTokens } from './login/wrong-tokens.js';
 
 export interface WebParts {
@@ -41,10 +41,10 @@ export interface WebParts {
   readonly replay: (ref: MailRef) => Promise<Replay>;
   readonly stats: Pick<StatsCache, 'get'>;
   readonly mailCounts: Pick<MailCounts, 'of'>;
-  readonly tokens: Tokens;
+  readonly tokens: KnownTokens;
   readonly sessions: Sessions;
   /** They are the links of digest mails; undefined: none are sent. */
-  readonly links?: Links;
+  readonly links?: DigestLinks;
   /** They are the proxies whose X-Forwarded-For is believed. */
   readonly proxies: readonly Network[];
   readonly audit: Pick<Audit, 'record'>;

@@ -44,10 +44,11 @@ export function openHost(t: TestContext, url: string, name: string): Host {
   for (const dir of [root, state]) fs.mkdirSync(dir);
   const quarantine = quarantineIn(root, { hostname: name });
   const node = nodeName(state);
-  const mails = new KeptInCatalog(new Catalog(databaseAt(url)), node);
+  const catalog = new Catalog(databaseAt(url));
+  const mails = new KeptInCatalog(catalog, node);
   const told = { states: [] as (string | undefined)[], problems: [] as string[], strange: [] as string[] };
   t.after(async () => {
-    await mails.close();
+    await catalog.close();
     fs.rmSync(folder, { recursive: true, force: true });
   });
   return {

@@ -4,8 +4,8 @@ import { errorText } from '../../mail/error-text.js';
 import type { SettingsTask } from '../command/command.js';
 import { failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
-import { type KeptMails, SourceDown } from '../../quarantine/kept-mails.js';
-import { mailsFor } from '../sources.js';
+import { SourceDown } from '../../quarantine/kept-mails.js';
+import { openHoldings, type Holdings } from '../holdings.js';
 import { terminalOf } from '../terminal.js';
 import type { Task } from './task.js';
 
@@ -15,16 +15,17 @@ export async function onQuarantine(task: SettingsTask, run: (task: Task) => Prom
   if ((catalog === '' || task.options.has('here')) && !existsSync(spam))
     return failed(exit.notAll, [`spam: ${spam} is not there; postern serve makes it, --spam names another`]);
   quietly();
-  let mails: KeptMails | undefined;
+  let holdings: Holdings | undefined;
   try {
-    mails = await mailsFor(task.settings, { here: task.options.has('here') });
+    holdings = await openHoldings(task.settings, { here: task.options.has('here') });
+    const { mails } = holdings;
     const terminal = terminalOf(process.stdout, task.env);
-    return await run({ ...task, mails, terminal, isTerminal: process.stdout.isTTY });
+    return await run({ ...task, holdings, mails, terminal, isTerminal: process.stdout.isTTY });
   } catch (error) {
     if (error instanceof SourceDown) return failed(exit.unavailable, [`catalog: ${error.message}`]);
     return failed(exit.ioError, [errorText(error)]);
   } finally {
-    await mails?.close();
+    await holdings?.close();
   }
 }
 

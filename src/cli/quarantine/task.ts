@@ -6,10 +6,12 @@ import { parseQuery, type Query } from '../../quarantine/look/query.js';
 import type { SettingsTask } from '../command/command.js';
 import { exit } from '../exit-codes.js';
 import type { NamedMail } from '../named-mails.js';
+import type { Holdings } from '../holdings.js';
 import { jsonLine, type Terminal } from '../terminal.js';
 import { complain } from '../complain.js';
 
 export interface Task extends SettingsTask {
+  readonly holdings: Holdings;
   readonly mails: KeptMails;
   readonly terminal: Terminal;
   readonly isTerminal: boolean;

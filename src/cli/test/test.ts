@@ -11,7 +11,7 @@ import type { Line, Style } from '../../text/line.js';
 import { keptField, messageOf, tryOnce } from './replay.js';
 import type { MailToTry, PluginSaid, Tried } from './try-mail.js';
 import { failed } from '../complain.js';
-import { mailsFor } from '../sources.js';
+import { openHoldings } from '../holdings.js';
 
 const noInput = 66; // EX_NOINPUT
 
@@ -81,12 +81,12 @@ function asSent(octets: Buffer): Buffer {
 }
 
 async function keptMail(word: string, settings: Settings): Promise<KeptMail | undefined> {
-  const mails = await mailsFor(settings);
+  const { mails, close } = await openHoldings(settings);
   try {
     const [found] = await mailsNamed(word, mails);
     return found && (await mails.open(found.ref));
   } finally {
-    await mails.close();
+    await close();
   }
 }
 

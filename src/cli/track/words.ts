@@ -11,7 +11,7 @@ import type { SettingsTask } from '../command/command.js';
 import { failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
 import { searchText } from '../quarantine/task.js';
-import { journalFor } from '../sources.js';
+import { journalFor } from '../holdings.js';
 import { type Terminal, terminalOf } from '../terminal.js';
 
 export interface TrackTask extends SettingsTask {

@@ -15,7 +15,8 @@ export function login(app: Hono<Vars>, { tokens, sessions, audit, wrongTokens }:
     const { token, to: wanted } = await c.req.parseBody();
     const to = ownAddress(wanted);
     const from = c.get('client');
-    const found = typeof token === 'string' && token.length <= maxTokenText ? tokens.find(tokenIn(token)) : undefined;
+    const found =
+      typeof token === 'string' && token.length <= maxTokenText ? await tokens.find(tokenIn(token)) : undefined;
     if (found) {
       audit.record({ from, who: found.name, what: 'log-in', target: 'page', result: 'done' });
       // A session that the browser came with is not continued.

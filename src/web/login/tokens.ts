@@ -7,6 +7,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseDomain } from '../../mail/domain.js';
+import type { Eventual } from '../../mail/eventual.js';
 
 export interface Person {
   /** It stands in X-Released-By, in the index and in the audit. */
@@ -47,7 +48,15 @@ export const parseTokens = (text: string): readonly Token[] =>
 export const tokenLine = (name: string, scope: string, token: string): string =>
   `${name} ${scope} ${hashOf(token)} ${new Date().toISOString().slice(0, 10)}\n`;
 
-export class Tokens {
+/** Who has which token, wherever they are kept. Broken IO throws. */
+export interface KnownTokens {
+  /** Whose token is it? A one-time token is spent by asking. */
+  find(token: string): Eventual<Token | undefined>;
+  /** The token of a session as it is now, with the domains it has now; undefined: it was taken out. */
+  current(token: Token): Eventual<Token | undefined>;
+}
+
+export class Tokens implements KnownTokens {
   #file: string;
   /** It belongs to a trial, lets somebody in once, and is in no file. */
   readonly #oneTime: Token | undefined;
@@ -63,7 +72,6 @@ export class Tokens {
     this.#file = file;
   }
 
-  /** Whose token is it? A one-time token is spent by asking. Broken IO throws. */
   find(token: string): Token | undefined {
     const hash = Buffer.from(hashOf(token));
     const isIt = (one: Token): boolean => timingSafeEqual(Buffer.from(one.hash), hash);
@@ -74,9 +82,6 @@ export class Tokens {
     return readTokens(this.#file).find(isIt);
   }
 
-  /**
-   * The token of a session as it is now, with the domains it has now; undefined: it was taken out. Broken IO throws.
-   */
   current({ hash }: Token): Token | undefined {
     return this.#oneTime?.hash === hash ? this.#oneTime : readTokens(this.#file).find((one) => one.hash === hash);
   }

@@ -6,7 +6,7 @@ import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import type { Audit } from '../../audit/audit.js';
 import { releaseRecord } from '../../audit/mail-records.js';
-import type { Link, Links } from '../../digest/links.js';
+import type { DigestLinks, Link } from '../../digest/links.js';
 import type { IndexEntry } from '../../quarantine/disk/index-entry.js';
 import { senderText } from '../../quarantine/look/sender.js';
 import type { ReleaseOptions } from '../../quarantine/care/release.js';
@@ -16,7 +16,7 @@ import { document, type Html, say } from './layout.js';
 
 export interface DigestParts extends Pick<ReleaseOptions, 'relay' | 'hostname' | 'hasUser'> {
   readonly mails: KeptMails;
-  readonly links: Links;
+  readonly links: DigestLinks;
   readonly audit: Pick<Audit, 'record'>;
 }
 
@@ -40,22 +40,22 @@ export function digestApp(parts: DigestParts): Hono<Vars> {
 
 /** Changes nothing: a program that looks at the links of a mail releases none. */
 async function asked(text: string, { links, mails }: DigestParts): Promise<LinkPage> {
-  const reading = links.read(text);
+  const reading = await links.read(text);
   if (reading.kind !== 'works') return reading.kind === 'wrong' ? wrong : ended(reading.link);
   const { link } = reading;
   const { entry, mark, unknown } = await mails.disposition(link.ref);
   if (mark?.kind === 'released') return releasedAt(mark.time);
   if (unknown) return maybeReleased;
   if (!(await mails.isThere(link.ref))) return gone;
-  return links.isSpent(link) ? spent : { status: 200, page: ask(entry, link) };
+  return (await links.isSpent(link)) ? spent : { status: 200, page: ask(entry, link) };
 }
 
 async function pressed(c: Context<Vars>, text: string, parts: DigestParts): Promise<LinkPage> {
   const { links, mails, relay, hostname, hasUser } = parts;
-  const reading = links.read(text);
+  const reading = await links.read(text);
   if (reading.kind !== 'works') return reading.kind === 'wrong' ? wrong : ended(reading.link);
   const { link } = reading;
-  if (!links.spend(link)) {
+  if (!(await links.spend(link))) {
     const now = await asked(text, parts);
     return now.status === 410 ? now : spent;
   }
@@ -74,29 +74,29 @@ async function pressed(c: Context<Vars>, text: string, parts: DigestParts): Prom
       case 'gone':
         return gone;
       case 'busy':
-        links.giveBack(link);
+        await links.giveBack(link);
         return said('One moment', 'Somebody else is releasing this mail just now. Look again in a minute.', 503);
       case 'routed':
-        links.giveBack(link);
+        await links.giveBack(link);
         return said(
           'Not released',
           'The local mail server might send this mail on to somewhere else. Whoever runs the mail server can say whether its recipient exists.',
           503,
         );
       case 'refused':
-        links.giveBack(link);
+        await links.giveBack(link);
         return said(
           'Not released',
           `The local mail server did not take the mail: ${say(result.reply)}. The link still works: try later.`,
           503,
         );
       case 'unreachable':
-        links.giveBack(link);
+        await links.giveBack(link);
         return said('Not released', 'The local mail server cannot be reached. The link still works: try later.', 503);
     }
   } catch (error) {
     // Release throws before it has sent anything.
-    links.giveBack(link);
+    await links.giveBack(link);
     throw error;
   }
 }

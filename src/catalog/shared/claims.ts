@@ -3,8 +3,8 @@
  * not made use of ends by itself. One whose mail may be with the MTA never does: nobody knows, and nobody sends it
  * again unless he is told to. Leaves sending to whoever has the claim.
  */
-import type { Sql } from './database.js';
-import type { RowKey } from './mail-row.js';
+import type { Sql } from '../database.js';
+import type { RowKey } from '../mail-row.js';
 
 export interface Claim {
   readonly key: RowKey;

@@ -1,0 +1,52 @@
+/** Where page and commands find what has been kept and agreed on: the files of this host, or the catalog of several. */
+import type { TokenLines } from '../catalog/shared/tokens.js';
+import { type DigestLinks, Links } from '../digest/links.js';
+import { type SentDigests, SentOnDisk } from '../digest/sent-digests.js';
+import { journalDir } from '../journal/hours.js';
+import { journalOnDisk, type JournalSource } from '../journal/journal-source.js';
+import type { KeptMails } from '../quarantine/kept-mails.js';
+import { keptOnDisk } from '../quarantine/kept-on-disk.js';
+import type { Settings } from '../settings/settings.js';
+
+export interface Holdings {
+  readonly mails: KeptMails;
+  readonly links: DigestLinks;
+  readonly sent: SentDigests;
+  /** Tokens of the page beside those of `web_tokens`; undefined where hosts share none. */
+  readonly tokens: TokenLines | undefined;
+  close(): Promise<void>;
+}
+
+/** `here`: the files of this host, whatever else there is. Nothing is asked of a database yet. */
+export async function openHoldings(settings: Settings, { here = false } = {}): Promise<Holdings> {
+  const { spam, state, catalog } = settings;
+  if (catalog !== '' && !here) return sharedHoldings(settings);
+  return {
+    mails: keptOnDisk(spam),
+    links: new Links(state),
+    sent: new SentOnDisk(state),
+    tokens: undefined,
+    close: async () => undefined,
+  };
+}
+
+/** npm pg is loaded by those who want it. */
+async function sharedHoldings(settings: Settings): Promise<Holdings> {
+  const { Catalog, databaseAt } = await import('../catalog/catalog.js');
+  const { KeptInCatalog } = await import('../catalog/kept-in-catalog.js');
+  const { LinksInCatalog } = await import('../catalog/shared/links.js');
+  const { DigestsInCatalog } = await import('../catalog/shared/digests.js');
+  const { TokenLines: Lines } = await import('../catalog/shared/tokens.js');
+  const { nodeName } = await import('../catalog/ship/node-name.js');
+  const catalog = new Catalog(databaseAt(settings.catalog));
+  const node = nodeName(settings.state);
+  return {
+    mails: new KeptInCatalog(catalog, node),
+    links: new LinksInCatalog(catalog),
+    sent: new DigestsInCatalog(catalog, node),
+    tokens: new Lines(catalog),
+    close: () => catalog.close(),
+  };
+}
+
+export const journalFor = ({ state }: Settings): JournalSource => journalOnDisk(journalDir(state));

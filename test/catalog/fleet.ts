@@ -1,0 +1,131 @@
+/** Several `postern serve` that share a catalog, a tree of domains and a local MTA: each with its own disk. */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { TestContext } from 'node:test';
+import { startSink } from '../../src/trial/sink.js';
+import { SmtpClient } from '../../src/trial/smtp-client.js';
+import { PosternProcess } from '../support/child.js';
+import { type Ran, postern } from '../cli/support/postern-command.js';
+import { Client } from '../web/support.js';
+
+export interface FleetOptions {
+  readonly hosts: number;
+  readonly settings: readonly string[];
+}
+
+export class Fleet {
+  readonly folder = fs.mkdtempSync(path.join(os.tmpdir(), 'postern-fleet-'));
+  readonly hosts: FleetHost[] = [];
+  #sink: Awaited<ReturnType<typeof startSink>> | undefined;
+  relayPort = 0;
+
+  static async start(t: TestContext, { hosts, settings }: FleetOptions): Promise<Fleet> {
+    const fleet = new Fleet();
+    t.after(() => fleet.close());
+    fs.chmodSync(fleet.folder, 0o755);
+    fleet.#sink = await startSink({ host: '127.0.0.1', port: 0, dir: path.join(fleet.folder, 'sink'), log: () => {} });
+    fleet.relayPort = fleet.#sink.port;
+    for (const user of ['alice', 'postmaster'])
+      for (const domain of ['example.com', 'example.net']) {
+        fs.mkdirSync(path.join(fleet.folder, 'srv', domain, 'users/valid'), { recursive: true });
+        fs.writeFileSync(path.join(fleet.folder, 'srv', domain, 'users/valid', user), '');
+      }
+    for (let i = 1; i <= hosts; i++) {
+      const host = new FleetHost(fleet, `mx${i}.test.example`, settings);
+      fleet.hosts.push(host);
+    }
+    await Promise.all(fleet.hosts.map((host) => host.start()));
+    return fleet;
+  }
+
+  /** What the local MTA got. */
+  get delivered(): readonly string[] {
+    const dir = path.join(this.folder, 'sink/new');
+    return fs.existsSync(dir) ? fs.readdirSync(dir).map((name) => fs.readFileSync(path.join(dir, name), 'latin1')) : [];
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.hosts.map((host) => host.kill()));
+    await this.#sink?.close();
+    fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export class FleetHost {
+  readonly name: string;
+  readonly root: string;
+  readonly #fleet: Fleet;
+  readonly #settings: readonly string[];
+  #process: PosternProcess | undefined;
+
+  constructor(fleet: Fleet, name: string, settings: readonly string[]) {
+    this.#fleet = fleet;
+    this.name = name;
+    this.root = path.join(fleet.folder, name);
+    fs.mkdirSync(this.root);
+    fs.writeFileSync(path.join(this.root, 'zone.json'), '{}');
+    this.#settings = [
+      `srv=${fleet.folder}/srv`,
+      `spam=${this.root}/spam`,
+      `state=${this.root}/state`,
+      `web_tokens=${this.root}/tokens`,
+      `hostname=${name}`,
+      'web=127.0.0.1:0',
+      'max_connections_per_ip=1000',
+      ...settings,
+    ];
+  }
+
+  get process(): PosternProcess {
+    return this.#process ?? assert.fail(`${this.name} does not run`);
+  }
+
+  async start(): Promise<void> {
+    this.#process = await PosternProcess.start({
+      root: this.root,
+      relayPort: this.#fleet.relayPort,
+      settings: this.#settings,
+    });
+    await this.#process.until(() => this.pageUrl !== undefined);
+  }
+
+  /** All its processes, at once. */
+  async kill(): Promise<void> {
+    await this.#process?.kill();
+  }
+
+  get pageUrl(): URL | undefined {
+    const line = this.process.log.find(({ msg }) => msg === 'quarantine page');
+    return line === undefined ? undefined : new URL(String(line['web']));
+  }
+
+  client(): Client {
+    return new Client({ port: Number(this.pageUrl?.port) });
+  }
+
+  /** Runs a command on this host. */
+  postern(...words: readonly string[]): Promise<Ran> {
+    const relay = `relay=127.0.0.1:${this.#fleet.relayPort}`;
+    return postern([...words, ...[...this.#settings, relay].map((setting) => `--${setting}`)]);
+  }
+
+  /** Mail to nobody there: the ID of the 550, or undefined where the host does not say one. */
+  async refuse(subject: string, domain = 'example.com'): Promise<string | undefined> {
+    const client = new SmtpClient('127.0.0.1', this.process.port);
+    try {
+      await client.reply();
+      await client.say('EHLO client.example');
+      await client.say('MAIL FROM:<sender@sender.example>');
+      await client.say(`RCPT TO:<nobody@${domain}>`);
+      await client.say('DATA');
+      const reply = await client.say(`From: sender@sender.example\r\nSubject: ${subject}\r\n\r\nText.\r\n.`);
+      return /^550 .*\((\w{14})\)$/.exec(reply)?.[1];
+    } catch {
+      return undefined;
+    } finally {
+      client.end();
+    }
+  }
+}

@@ -6,6 +6,7 @@ import { ownName } from '../mail/domain.js';
 import { lowerName } from './wire/name.js';
 import { storesWithin } from './bounded-store.js';
 import { untilAborted } from './deadline.js';
+import { ofType } from './of-type.js';
 import type { DnsAnswer, LookupOptions, RecordData, RecordType, Resolver } from './resolver.js';
 import type { TimedAnswer, Upstream } from './upstream.js';
 
@@ -108,30 +109,6 @@ export function cachingResolver(upstream: Upstream, settings: CacheSettings = {}
       return lookup(name, type, options) as DnsAnswer<RecordData[T]> | Promise<DnsAnswer<RecordData[T]>>;
     },
   };
-}
-
-/** A switch, for to read a property whose name varies takes longer than the look-up in the map. */
-function ofType<S>(stores: Readonly<Record<RecordType, S>>, type: RecordType): S {
-  switch (type) {
-    case 'A':
-      return stores.A;
-    case 'AAAA':
-      return stores.AAAA;
-    case 'MX':
-      return stores.MX;
-    case 'TXT':
-      return stores.TXT;
-    case 'PTR':
-      return stores.PTR;
-    case 'NS':
-      return stores.NS;
-    case 'SRV':
-      return stores.SRV;
-    case 'CAA':
-      return stores.CAA;
-    case 'TLSA':
-      return stores.TLSA;
-  }
 }
 
 /** Reads the clock once a turn of the event loop: reading it would take as long as all the rest of a look-up. */

@@ -4,6 +4,7 @@
  */
 import type { Result } from '../mail/result.js';
 import { lowerName } from './wire/name.js';
+import { ofType } from './of-type.js';
 import { maxAliases } from './stub/reading.js';
 import type { DnsAnswer, RecordData, RecordType, Resolver } from './resolver.js';
 import { readZoneData, readZoneText, type ZoneData, type ZoneEntry } from './zone-data.js';
@@ -54,10 +55,10 @@ function resolverOf(zone: ZoneData): ZoneResolver {
   for (const name of zone.keys()) for (const parent of parentsOf(name)) answers.set(parent, allNodata);
   for (const name of zone.keys()) answers.set(name, answersFor(zone, name, answers));
   return {
-    lookup(name, type) {
+    lookup<T extends RecordType>(name: string, type: T) {
       // Most names come in lower case: they cost one look-up in the map.
       const known = answers.get(name) ?? answers.get(lowerName(name).replace(/\.$/, ''));
-      return known ? known[type] : nxdomain;
+      return known ? (ofType<DnsAnswer<unknown>>(known, type) as DnsAnswer<RecordData[T]>) : nxdomain;
     },
   };
 }

@@ -30,10 +30,14 @@ export interface MacroExpand {
   readonly isReversedIp: boolean;
 }
 
+export type MacroParts = readonly (string | MacroExpand)[];
+
 export interface MacroString {
   readonly text: string;
   /** Literals (`%%`, `%_` and `%-` among them) and expansions in turn. */
-  readonly parts: readonly (string | MacroExpand)[];
+  readonly parts: MacroParts;
+  /** The same for a client of either family, `%{v}` being a literal among its neighbours. */
+  readonly partsFor: Readonly<Record<Ip['family'], MacroParts>>;
   /** Is its end a macro-expand? */
   readonly endsInExpand: boolean;
   /**
@@ -101,14 +105,38 @@ export function parseMacroString(text: string, place: MacroPlace): MacroString |
     parts.push(expand.value);
     at += m[0].length;
   }
+  const partsFor = { 4: withVersion(parts, 4), 6: withVersion(parts, 6) };
   const usesPtr = letters.includes('p');
-  return { text, parts, endsInExpand, isName: isName(parts), usesPtr, usesLocalPart: /[sl]/.test(letters) };
+  return { text, parts, partsFor, endsInExpand, isName: isName(parts), usesPtr, usesLocalPart: /[sl]/.test(letters) };
 }
+
+/** Puts a plain `%{v}` in, and joins literals that are neighbours then. */
+function withVersion(parts: MacroParts, family: Ip['family']): MacroParts {
+  const joined: (string | MacroExpand)[] = [];
+  let literals: string[] = [];
+  const end = (): void => {
+    if (literals.length > 0) joined.push(literals.join(''));
+    literals = [];
+  };
+  for (const part of parts) {
+    if (typeof part === 'string') literals.push(part);
+    else if (part.letter === 'v' && part.delimiters === '') literals.push(versionOf(family));
+    else {
+      end();
+      joined.push(part);
+    }
+  }
+  end();
+  return joined;
+}
+
+/** `%{v}`; URL-escaping changes nothing in it. */
+const versionOf = (family: Ip['family']): string => (family === 4 ? 'in-addr' : 'ip6');
 
 /** Labels as they are written, and \0 in place of those that a macro stands for. */
 const labels = /^(?:\0|[^\0.]{1,63})(?:\.(?:\0|[^\0.]{1,63}))*\.?$/;
 
-const isName = (parts: MacroString['parts']): boolean =>
+const isName = (parts: MacroParts): boolean =>
   labels.test(parts.map((part) => (typeof part === 'string' ? part : isOfLabels(part) ? '\0' : '..')).join(''));
 
 const isOfLabels = ({ letter, delimiters, escape }: MacroExpand): boolean =>
@@ -172,7 +200,8 @@ export function expandMacro(macro: MacroString, values: MacroValues, context: Ma
   // RFC 8616 §4: a non-ASCII local-part cannot be a DNS label, so terms with it do not match anything.
   if (macro.usesLocalPart && !isAscii(values.localPart)) return undefined;
   let text = '';
-  for (const part of macro.parts) text += typeof part === 'string' ? part : expandOne(part, values, context);
+  for (const part of macro.partsFor[values.ip.family])
+    text += typeof part === 'string' ? part : expandOne(part, values, context);
   return text;
 }
 
@@ -198,7 +227,7 @@ function valueOf(letter: MacroLetter, values: MacroValues, context: MacroContext
     case 'p':
       return context.validated;
     case 'v':
-      return values.ip.family === 4 ? 'in-addr' : 'ip6';
+      return versionOf(values.ip.family);
     case 'h':
       return values.helo;
     case 'c':

@@ -2,6 +2,7 @@
  * What coming over from another program comes to: steps, each of which can be done twice and is done once, and notes
  * for the operator. A source reads foreign files and writes a plan; printing it, and doing it, are others' business.
  */
+import { readZone } from '../../../plugins/shared/zone-line.js';
 import { parseAddress } from '../../mail/address.js';
 import { parseDomain } from '../../mail/domain.js';
 import { printable } from '../../mail/text.js';
@@ -13,9 +14,9 @@ export type ImportStep =
   /** A marker, relative to /srv; one whose path ends in a slash is a folder. */
   | { readonly kind: 'marker'; readonly path: string; readonly text: string; readonly from: string }
   | {
-      readonly kind: 'zone';
+      readonly kind: 'line';
       readonly domain: string;
-      readonly list: ZoneList;
+      readonly list: DomainFile;
       readonly line: string;
       readonly from: string;
     }
@@ -32,7 +33,8 @@ export type ImportStep =
     }
   | { readonly kind: 'move'; readonly path: string; readonly to: string; readonly from: string };
 
-export type ZoneList = 'zones' | 'domain_zones' | 'score';
+/** Files of a domain that hold lines. */
+export type DomainFile = 'zones' | 'domain_zones' | 'uri_zones' | 'score' | 'relay';
 
 /** `first`: before anything else; `by hand`: no program can know; `differs`: on purpose; `none`: no counterpart. */
 export type NoteKind = 'first' | 'by hand' | 'differs' | 'none';
@@ -131,10 +133,16 @@ export class PlanDraft implements ImportPlan {
     for (const domain of this.#domains) this.#marker(`${domain}/checks/${name}`, text, from);
   }
 
-  /** The zone is asked for the mail of all domains that are hosted by then. */
-  zone(list: ZoneList, line: string, from: string): void {
-    for (const domain of this.#domains)
-      this.#step(`${domain}/${list}/${line}`, { kind: 'zone', domain, list, line, from });
+  /** A line of a domain's own file, such as a zone to ask. */
+  line(domain: string, list: DomainFile, line: string, from: string): void {
+    this.#step(`${domain}/${list}/${line}`, { kind: 'line', domain, list, line, from });
+  }
+
+  /** The line holds for all domains that are hosted by then; a zone must be one. */
+  lineOfAll(list: Exclude<DomainFile, 'relay'>, line: string, from: string): void {
+    if (list !== 'score' && readZone(line) === undefined)
+      this.note('by hand', from, `"${printable(line, 200)}" is no line of ${list}`);
+    else for (const domain of this.#domains) this.line(domain, list, line, from);
   }
 
   /** The first of two values for one setting holds. */

@@ -11,7 +11,7 @@ import type { Settings } from '../../settings/settings.js';
 import { pluginList } from '../package-root.js';
 import { recordCommand } from '../record.js';
 import { foldersOf } from '../wire.js';
-import type { CarryOutTask, Outcome, StepOf } from './carry-out.js';
+import type { CarryOutTask, Outcome, StepOf } from './outcome.js';
 import { replaceFile } from './conf-file.js';
 
 /** What comes of the lines in that list; a list that is not there is begun with the one that ships with postern. */
@@ -66,7 +66,9 @@ function withPluginLine(text: string, line: string, shipped: string): ListedLine
   const own = lines.findIndex((one) => nameIn(one) === name && (!isFilter(name) || sameFilter(one, line)));
   if (own >= 0 && contentOf(lines[own] ?? '') === line) return { state: 'there', text };
   if (own >= 0 && !shipped.split('\n').includes(lines[own] ?? '')) return { state: 'left', text };
-  if (own >= 0) return { state: 'changed', text: lines.with(own, line).join('\n') };
+  const shown = isFilter(name) ? -1 : lines.findIndex((one) => one.startsWith(`# ${name} `));
+  const place = own >= 0 ? own : shown;
+  if (place >= 0) return { state: 'changed', text: lines.with(place, line).join('\n') };
   return { state: 'changed', text: inserted(lines, line).join('\n') };
 }
 

@@ -1,7 +1,8 @@
 /** Prints what became of a plan: what a terminal shows in sections, or one JSON object a line for programs. */
 import type { Line, Style } from '../../text/line.js';
 import { jsonLine, shown } from '../terminal.js';
-import type { CarriedOut, Outcome } from './carry-out.js';
+import type { CarriedOut } from './carry-out.js';
+import type { Outcome } from './outcome.js';
 import type { ImportNote, ImportPlan, NoteKind } from './plan.js';
 
 const titles: Readonly<Record<NoteKind, string>> = {

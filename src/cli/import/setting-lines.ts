@@ -5,7 +5,7 @@ import { readText } from '../../settings/read-text.js';
 import { loadSettings } from '../../settings/settings.js';
 import { pluginList } from '../package-root.js';
 import { recordCommand } from '../record.js';
-import type { CarryOutTask, Outcome, StepOf } from './carry-out.js';
+import type { CarryOutTask, Outcome, StepOf } from './outcome.js';
 import { replaceFile, saidIn, type WantedSetting, withSettings } from './conf-file.js';
 
 /** What comes of the settings in the file; what postern would not start with is left out. */

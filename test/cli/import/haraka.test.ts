@@ -111,6 +111,30 @@ const table: readonly (readonly [
     ['relay = 127.0.0.1:2555'],
   ],
   [
+    'domains with a host of their own',
+    {
+      plugins: 'queue/smtp_forward\n',
+      'smtp_forward.ini': 'host=localhost\nport=2555\n[example.com]\nhost=192.0.2.9\n[other.example]\nhost=192.0.2.8\n',
+    },
+    ['example.com/relay'],
+    ['relay = 127.0.0.1:2555'],
+  ],
+  ['LMTP', { plugins: 'queue/lmtp\n', 'lmtp.ini': '[main]\nhost=127.0.0.1\n' }, [], ['relay = lmtp:127.0.0.1:24']],
+  [
+    'links, hasty clients, fields',
+    {
+      plugins: 'uribl\nheaders\nmail_from.is_resolvable\n',
+      'uribl.ini': 'timeout = 30\n[multi.surbl.org]\nbitmask=1\n',
+    },
+    [
+      'example.com/checks/address',
+      'example.com/checks/headers',
+      'example.com/checks/sender_domain',
+      'example.com/uri_zones',
+    ],
+    [],
+  ],
+  [
     'limits',
     { plugins: 'limit\n', 'limit.ini': '[concurrency]\nmax=3\n[errors]\nmax=10\n' },
     [],

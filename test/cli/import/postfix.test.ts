@@ -186,24 +186,37 @@ for (const [what, main, files, markers, settings, said] of table)
     if (said) assert.match(stdout, said);
   });
 
-test('postscreen: weights become points, its threshold rejects, and ignore means log', async (t) => {
+test('postscreen: weights are points, the threshold is the score, and ignore means log', async (t) => {
   const home = new NewHome();
   t.after(() => home.remove());
   const main = `${one}postscreen_dnsbl_sites = zen.spamhaus.org=127.0.0.[2;4]*3 bl.example.org*2 list.dnswl.org=127.0.[0..255].[1..3]*-2
 postscreen_dnsbl_threshold = 3
+postscreen_greet_action = enforce
 postscreen_access_list = permit_mynetworks, cidr:access
 `;
   const old = home.old({ 'main.cf': main, 'master.cf': postscreenMaster, access: '203.0.113.0/24 reject\n' });
   await home.import('postfix', old, '--apply');
-  assert.equal(
-    home.text('srv/example.com/zones'),
-    'zen.spamhaus.org=127.0.0.[2;4]*3\nbl.example.org*2\nlist.dnswl.org=127.0.[0..255].[1..3]*-2\n',
-  );
+  assert.deepEqual(home.text('srv/example.com/zones').trimEnd().split('\n'), [
+    'zen.spamhaus.org=127.0.0.[2;4]*3',
+    'bl.example.org*2',
+    'list.dnswl.org=127.0.[0..255].[1..3]*-2',
+  ]);
   assert.equal(home.text('srv/example.com/score'), 'reject 3\n');
-  assert.equal((await home.run('srv', 'lint')).stdout.includes('zones'), false);
-  assert.equal(home.text('srv/example.com/checks/dnsbl'), 'log\n');
+  assert.equal(home.text('srv/example.com/checks/score'), 'log\n');
   assert.ok(home.has('srv/_global_/blacklisted/ips/203.0.113.0_24'));
-  assert.deepEqual(home.settings(), ['max_errors = 7']);
+  assert.match(home.text('postern/plugins.list'), /^earlytalker delay=6s$/m);
+  assert.equal(home.settings()[0], 'max_errors = 7');
+  const lint = await home.run('srv', 'lint');
+  assert.equal(lint.code, 0, lint.stdout);
+});
+
+test('postscreen: where each list rejects by itself, so does each line of zones', async (t) => {
+  const home = new NewHome();
+  t.after(() => home.remove());
+  const main = `${one}postscreen_dnsbl_sites = zen.spamhaus.org*2 bl.example.org\npostscreen_dnsbl_action = enforce\n`;
+  await home.import('postfix', home.old({ 'main.cf': main, 'master.cf': postscreenMaster }), '--apply');
+  assert.equal(home.text('srv/example.com/zones'), 'zen.spamhaus.org\nbl.example.org\n');
+  assert.ok(!home.has('srv/example.com/score') && !home.has('srv/example.com/checks/dnsbl'));
 });
 
 test('filters of Postfix’s become lines of the list of plugins', async (t) => {

@@ -38,7 +38,7 @@ export const harakaPlugins: Readonly<Record<string, Rule>> = {
   'rcpt_to.in_host_list': () => undefined,
   'rcpt_to.host_list_base': () => undefined,
   'rcpt_to.routes': ({ plan }, from) =>
-    plan.note('by hand', from, 'all mail goes to one MTA, which routes it (Postfix: transport_maps)'),
+    plan.note('by hand', from, 'a domain’s file relay says where its mail goes; who has a mailbox is in users/valid'),
   'rcpt-ldap': ({ plan }, from) =>
     plan.note(
       'by hand',
@@ -69,9 +69,9 @@ export const harakaPlugins: Readonly<Record<string, Rule>> = {
   'auth/auth_vpopmaild': 'users send through the MTA behind (submission, 587), not through the MX',
   asn: 'nothing is judged by the network’s number',
   geoip: 'nothing is judged by country',
-  early_talker: 'whoever talks before the greeting is not told apart',
+  early_talker: earlyTalker,
   karma: 'nothing is summed up over connections; ratelimit and greylisting remember networks',
-  uribl: ({ plan }, from) => plan.note('by hand', from, 'the lists of domains in links go into /srv/DOMAIN/uri_zones'),
+  uribl,
   avg: 'clamav is what scans for viruses',
   messagesniffer: 'clamav, rspamd and spamassassin are what scan mail',
   esets: 'clamav is what scans for viruses',
@@ -168,16 +168,27 @@ function dnsList({ folder, ini, plan }: HarakaConfig, from: string): void {
       plan.note('none', from, `${zone}: it says whom to trust as well; whitelisted/ips is for that`);
     else {
       const codes = rows.map(({ key }) => key).filter((key) => /^127\.\d+\.\d+\.\d+$/.test(key));
-      plan.zone('zones', codes.length > 0 ? `${zone}=${codes.join(',')}` : zone, from);
+      plan.lineOfAll('zones', codes.length > 0 ? `${zone}=${codes.join(',')}` : zone, from);
     }
   }
 }
 
+function earlyTalker({ ini, plan }: HarakaConfig, from: string): void {
+  const pause = Number(ini('early_talker.ini').get('pause') ?? 5);
+  plan.plugin(`earlytalker delay=${Math.min(6, Math.max(1, Math.round(pause)))}s`, from);
+}
+
+function uribl({ ini, plan }: HarakaConfig, from: string): void {
+  const zones = ['uribl.ini', 'data.uribl.ini'].flatMap((file) => ini(file).sections());
+  for (const zone of zones.filter((name) => name.includes('.'))) plan.lineOfAll('uri_zones', zone, from);
+  plan.note('differs', from, 'a list’s bitmask is given as answers that count: multi.surbl.org=127.0.0.[8..254]');
+}
+
 function fcrdns({ ini, plan }: HarakaConfig, from: string): void {
-  const fcrdnsIni = ini('fcrdns.ini');
-  if (fcrdnsIni.isOn('no_rdns', 'reject')) plan.check('rdns', from);
-  if (fcrdnsIni.isOn('no_fcrdns', 'reject')) plan.check('fcrdns', from);
-  if (['invalid_tld', 'generic_rdns'].some((key) => fcrdnsIni.isOn(key, 'reject')))
+  const isRejected = (key: string): boolean => ini('fcrdns.ini').isOn(key, 'reject');
+  if (isRejected('no_rdns')) plan.check('rdns', from);
+  if (isRejected('no_fcrdns')) plan.check('fcrdns', from);
+  if (isRejected('invalid_tld') || isRejected('generic_rdns'))
     plan.note('none', from, 'names that look generic are not rejected; blacklisted/hosts and tld name them');
 }
 
@@ -243,22 +254,23 @@ function spamassassin({ ini, plan }: HarakaConfig, from: string): void {
   plan.check('spamassassin', from);
 }
 
-/** The queue plugin is where mail goes. */
+/** The queue plugin is where mail goes; a section of a domain's name is that domain's. */
 function relayOf(file: string, port: number): Rule {
   return ({ ini, plan }, from) => {
     const list = ini(file);
-    const host = list.get('host');
-    if (file === 'lmtp.ini') return plan.note('by hand', from, 'relay = the SMTP listener of the MTA behind');
-    if (host !== undefined)
-      plan.setting('relay', endpoint(`${host}:${list.get('port') ?? port}`, port), `${file}: host`);
-    for (const domain of list.sections().filter((name) => name.includes('.')))
-      plan.note(
-        'by hand',
-        `${file}: [${domain}]`,
-        'all mail goes to one MTA, which routes it (Postfix: transport_maps)',
-      );
+    const placeIn = (section: string): string | undefined => {
+      const host = list.get('host', section);
+      const place = host && endpoint(`${host}:${list.get('port', section) ?? port}`, port);
+      return place && (file === 'lmtp.ini' ? `lmtp:${place}` : place);
+    };
+    const main = placeIn('main');
+    if (main !== undefined) plan.setting('relay', main, `${file}: host`);
+    for (const domain of list.sections().filter((name) => plan.domains.includes(name.toLowerCase()))) {
+      const place = placeIn(domain);
+      if (place !== undefined) plan.line(domain.toLowerCase(), 'relay', place, `${file}: [${domain}]`);
+    }
     if (list.get('auth_user') !== undefined)
-      plan.note('none', file, 'no AUTH is said to the MTA behind: it listens on loopback');
+      plan.note('none', from, 'no AUTH is said to the MTA behind: it listens on loopback');
   };
 }
 

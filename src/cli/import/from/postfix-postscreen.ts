@@ -1,18 +1,15 @@
-/** What postscreen does before smtpd: its DNS lists and its access list. */
+/** What postscreen does before smtpd: its DNS lists, its access list, and who talks before the greeting. */
 import type { PostfixConfig } from './postfix.js';
 import { accessMap } from './postfix-access.js';
-import { askZone } from './postfix-restrictions.js';
 
 export function postscreen(config: PostfixConfig): void {
   const { main, plan } = config;
   if (!main.hasPostscreen) return;
-  dnsLists(config);
-  if (main.words('postscreen_dnsbl_sites').length > 0 && main.get('postscreen_dnsbl_action') === 'ignore')
-    plan.check('dnsbl', 'postscreen_dnsbl_action: ignore', 'log\n');
+  lists(config);
   for (const word of main.words('postscreen_access_list'))
     if (word.includes(':')) accessMap(word, { of: 'client', from: 'postscreen_access_list' }, config);
   if (/^(?:enforce|drop)$/.test(main.get('postscreen_greet_action')))
-    plan.note('none', 'postscreen_greet_action', 'whoever talks before the greeting is not told apart');
+    plan.plugin('earlytalker delay=6s', 'postscreen_greet_action');
   plan.note(
     'differs',
     'postscreen',
@@ -20,17 +17,19 @@ export function postscreen(config: PostfixConfig): void {
   );
 }
 
-/** Where each rejects alone they are lines of zones; else their weights are points, and the threshold is in `score`. */
-function dnsLists(config: PostfixConfig): void {
-  const { main, plan } = config;
+/** A line of `zones` is as a site of postscreen's; weights are added up where not each list rejects by itself. */
+function lists({ main, plan }: PostfixConfig): void {
   const sites = main.words('postscreen_dnsbl_sites');
+  if (sites.length === 0) return;
+  const from = 'postscreen_dnsbl_sites';
   const threshold = Number(main.get('postscreen_dnsbl_threshold'));
   const weightOf = (site: string): number => Number(/\*(-?\d+)$/.exec(site)?.[1] ?? 1);
-  const isSum = sites.some((site) => weightOf(site) < threshold);
+  const isScored = sites.some((site) => weightOf(site) < threshold);
+  const isIgnored = main.get('postscreen_dnsbl_action') === 'ignore';
   for (const site of sites) {
-    const from = `postscreen_dnsbl_sites: ${site}`;
     const zone = site.replace(/\*-?\d+$/, '');
-    askZone('zones', isSum ? `${zone}*${weightOf(site)}` : zone, from, config);
+    plan.lineOfAll('zones', isScored ? `${zone}*${weightOf(site)}` : zone, `${from}: ${site}`);
   }
-  if (isSum) plan.zone('score', `reject ${threshold}`, 'postscreen_dnsbl_threshold');
+  if (isScored) plan.lineOfAll('score', `reject ${threshold}`, 'postscreen_dnsbl_threshold');
+  if (isIgnored) plan.check(isScored ? 'score' : 'dnsbl', 'postscreen_dnsbl_action: ignore', 'log\n');
 }

@@ -1,7 +1,5 @@
 /** Postfix's smtpd_*_restrictions: each word as a check, a list or a zone, or why there is no such thing here. */
-import { readZone } from '../../../../plugins/shared/zone-line.js';
 import { rowOf } from '../foreign.js';
-import type { ZoneList } from '../plan.js';
 import type { PostfixConfig } from './postfix.js';
 import { accessMap } from './postfix-access.js';
 
@@ -60,8 +58,8 @@ function restriction({ word, argument, from }: Restriction, config: PostfixConfi
     plan.check(row[0], from);
     if (row[1] !== undefined) plan.note('differs', from, row[1]);
   } else if (access !== undefined) accessMap(argument, { of: access, from }, config);
-  else if (word === 'reject_rbl_client') askZone('zones', argument, from, config);
-  else if (word === 'reject_rhsbl_sender') askZone('domain_zones', argument, from, config);
+  else if (word === 'reject_rbl_client') plan.lineOfAll('zones', argument, from);
+  else if (word === 'reject_rhsbl_sender') plan.lineOfAll('domain_zones', argument, from);
   else if (word === 'check_policy_service') policyService(argument, from, config);
   else if (word === 'reject_unverified_recipient')
     plan.note('by hand', from, 'valid_users ahead in the list of plugins asks the MTA behind by RCPT');
@@ -77,12 +75,6 @@ function restriction({ word, argument, from }: Restriction, config: PostfixConfi
         ? 'there is no such check'
         : 'restriction classes have no like: checks are switched on by domain',
     );
-}
-
-/** `zen.spamhaus.org=127.0.0.[2..11]*3` is written here as in Postfix. */
-export function askZone(list: ZoneList, line: string, from: string, { plan }: PostfixConfig): void {
-  if (readZone(line)) plan.zone(list, line, from);
-  else plan.note('by hand', from, `${line} can be no line of ${list}`);
 }
 
 function policyService(service: string, from: string, { plan }: PostfixConfig): void {

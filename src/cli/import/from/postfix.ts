@@ -177,6 +177,8 @@ function filters({ main, plan }: PostfixConfig): void {
       'smtpd_milters',
       '-o smtpd_milters= on the listener behind, or each filter is asked twice; docs/filters.md has more',
     );
+  if (main.get('transport_maps') !== '')
+    plan.note('differs', 'transport_maps', 'stays; a domain’s file relay says where else its mail goes');
   if (main.get('content_filter') !== '')
     plan.note('differs', 'content_filter', 'stays where it is: it filters what Postfix has in its queue');
   if (main.get('smtpd_proxy_filter') !== '')

@@ -33,7 +33,7 @@ export function readQpsmtpd(folder: ForeignFolder, plan: PlanDraft): void {
   for (const line of folder.lines('plugins', { includes: true })) plugin(line, config);
   for (const list of ['dnsbl_zones', 'rhsbl_zones'] as const)
     for (const { text, from } of folder.lines(list))
-      plan.zone(list === 'dnsbl_zones' ? 'zones' : 'domain_zones', text.split(':')[0]?.trim() ?? '', from);
+      plan.lineOfAll(list === 'dnsbl_zones' ? 'zones' : 'domain_zones', text.split(':')[0]?.trim() ?? '', from);
 }
 
 /** `192.168.` is all that begins so. */
@@ -82,8 +82,12 @@ const rules: Readonly<Record<string, Rule>> = {
   sender_permitted_from: switched('spf'),
   dkim: switched('dkim_check'),
   dmarc: switched('dmarc'),
-  headers: switched('date'),
+  headers: switched('date', 'headers'),
   fcrdns: switched('fcrdns'),
+  require_resolvable_fromhost: switched('sender_domain'),
+  resolvable_fromhost: switched('sender_domain'),
+  check_earlytalker: earlytalker,
+  earlytalker,
   helo: switched('helo'),
   count_unrecognized_commands: ([count = '4'], { plan }, from) => plan.plugin(`unrecognized_commands ${count}`, from),
   tls: (words, { plan }, from) => {
@@ -97,13 +101,10 @@ const rules: Readonly<Record<string, Rule>> = {
       `milter inet:${place.includes(':') ? place : `127.0.0.1:${place}`} name=${name.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-')}`,
       from,
     ),
-  check_earlytalker: 'whoever talks before the greeting is not told apart',
-  earlytalker: 'whoever talks before the greeting is not told apart',
   check_spamhelo: 'HELO names have no blacklist',
-  require_resolvable_fromhost: switched('sender_domain'),
-  resolvable_fromhost: switched('sender_domain'),
   karma: 'nothing is summed up over connections',
-  uribl: 'the lists of domains in links go into /srv/DOMAIN/uri_zones',
+  uribl: (_words, { plan }, from) =>
+    plan.note('by hand', from, '/srv/DOMAIN/uri_zones, a list a line, switches uribl on'),
   hosts_allow: '_global_/blacklisted/ips and max_connections_per_ip',
   badrcptto_patterns: 'entries are names, not patterns',
 };
@@ -124,8 +125,16 @@ function plugin({ text, from }: ForeignLine, config: Qpsmtpd): void {
     config.plan.note('none', place, 'is no plugin of ours: docs/writing-plugins.md says how one is written here');
 }
 
-function switched(check: string): Rule {
-  return (_words, { plan }, from) => plan.check(check, from);
+function switched(...checks: readonly string[]): Rule {
+  return (_words, { plan }, from) => {
+    for (const check of checks) plan.check(check, from);
+  };
+}
+
+function earlytalker(words: readonly string[], { plan }: Qpsmtpd, from: string): void {
+  if (valueOf('action', words) === 'log')
+    plan.note('none', from, 'earlytalker does not only log: action is reject or defer');
+  else plan.plugin(`earlytalker delay=6s${valueOf('action', words) === 'denysoft' ? ' action=defer' : ''}`, from);
 }
 
 function listener(mta: string, place: string): Rule {

@@ -8,6 +8,7 @@ import { pluginsManual } from '../src/cli/plugins/manual.js';
 import { packageRoot } from '../src/cli/package-root.js';
 import { spfCommands } from '../src/cli/spf/commands.js';
 import { settingsManual } from '../src/settings/describe.js';
+import { pluginsPage } from './docs/plugins-page.js';
 
 test('postern.conf(5) has every setting, as the schema has it', () => {
   const page = readFileSync(`${packageRoot}/man/postern.conf.5`, 'utf8');
@@ -58,4 +59,9 @@ test('postern-submission(8) has every variable of postern milter --policy submis
   const names = [...stdout.matchAll(/^ {2}([A-Z_]+) /gm)].map(([, name]) => name);
   assert.ok(names.length > 25);
   for (const name of names) assert.ok(page.includes(`\n.B ${name}\n`), name);
+});
+
+test('docs/plugins.md is what the heads of the plugins say', () => {
+  const page = readFileSync(`${packageRoot}/docs/plugins.md`, 'utf8');
+  assert.ok(page === pluginsPage(), 'npm run docs:plugins writes docs/plugins.md');
 });

@@ -33,6 +33,7 @@ test('the package has the program, its plugins and their list, its manual pages,
     ...readdirSync(join(packageRoot, 'plugins'), { withFileTypes: true })
       .filter((entry) => entry.isFile() && !entry.name.endsWith('.ts'))
       .map(({ name }) => `plugins/${name}`),
+    ...readdirSync(join(packageRoot, 'plugins/examples')).map((name) => `plugins/examples/${name}`),
     'packaging/postern.service',
     'srv-example/example.com/checks/spf',
     'README.md',

@@ -82,9 +82,16 @@ for (const [what, name, wanted, got, why] of trials)
     if (why !== undefined) assert.ok(String(left[0]?.['why']).includes(why), String(left[0]?.['why']));
   });
 
-test('a plugin that wants only strangers, and may not, discards nothing unseen: archived, and told 250', async () => {
-  const earlier = mx.archived().length;
+test('a plugin that wants only strangers, and may not, makes no mail vanish: deferred, and the log says why', async () => {
   wishes['bound'] = { recipients: ['eve@elsewhere.example'] };
+  assert.match(await mx.send(), /^451 4\.3\.0 /);
+  assert.deepEqual(recipients(), []);
+  assert.equal(mx.fates()[0]?.['reason'], 'bound wants recipients of which none can be one');
+});
+
+test('a plugin that wants nobody discards: archived, and told 250', async () => {
+  const earlier = mx.archived().length;
+  wishes['bound'] = { recipients: [] };
   assert.match(await mx.send(), /^250 2\.0\.0 Ok \([0-9A-Z]{14}\)$/);
   assert.deepEqual([recipients(), mx.archived().length - earlier], [[], 1]);
 });

@@ -24,6 +24,7 @@ const probes: Readonly<Record<string, () => boolean>> = {
   sasl: () => hasProgram('saslpasswd2') && existsSync('/usr/lib/sasl2') && hasProgram('mount'),
   strace: () => isRoot() && hasProgram('strace') && spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status === 0,
   postgres: () => postgresBin() !== undefined,
+  'mail-srs': () => spawnSync('perl', ['-MMail::SRS', '-e', '1']).status === 0,
   tmpfs: canMountTmpfs,
   root: isRoot,
 };
@@ -37,6 +38,7 @@ const whatIsMissing: Readonly<Record<string, string>> = {
   sasl: 'sasl2-bin is not installed',
   postgres: 'PostgreSQL is not installed',
   strace: 'strace is not installed, or may not trace',
+  'mail-srs': 'libmail-srs-perl is not installed',
   tmpfs: 'this user may not mount a tmpfs',
   root: 'this is not root',
 };

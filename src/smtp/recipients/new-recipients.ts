@@ -52,7 +52,9 @@ async function judged(mail: AddressedMail, wanted: readonly string[], plugin: st
     if (stopped === undefined) recipients.add(address?.text ?? text);
     else services.log.info({ id: transaction.id, plugin, recipient: text, why: stopped }, 'recipient not added');
   }
-  return recipients.size > 0 ? together(mail, [...recipients]) : { kind: 'nobody', plugin };
+  if (recipients.size > 0) return together(mail, [...recipients]);
+  if (wanted.length === 0) return { kind: 'nobody', plugin };
+  return { kind: 'unknown', reply: localProblem, problem: `${plugin} wants recipients of which none can be one` };
 }
 
 /** A plugin may want more for LMTP than RCPT would have taken. */

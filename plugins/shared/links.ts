@@ -12,15 +12,19 @@ type LinkedText = Pick<Extract<Content, { readonly kind: 'read' }>, 'text' | 'ht
  * links in a mail, so `undefined` comes behind every few hundred of them: others may be served meanwhile.
  */
 export function* hostsIn({ text, html }: LinkedText): Generator<string | undefined> {
-  const seen = new Set<string>();
+  const known = new Set<string>();
+  const hosts = new Set<string>();
   let links = 0;
   for (const link of linksIn(text, html)) {
     if (++links % atOnce === 0) yield undefined;
+    const beginning = /^[^/\\]*[/\\]*[^/\\?#]*/.exec(link)?.[0] ?? link;
+    if (known.has(beginning)) continue;
+    known.add(beginning);
     const host = hostOf(link);
-    if (host === undefined || seen.has(host)) continue;
-    seen.add(host);
+    if (host === undefined || hosts.has(host)) continue;
+    hosts.add(host);
     yield host;
-    if (seen.size >= maxHosts) return;
+    if (hosts.size >= maxHosts) return;
   }
 }
 

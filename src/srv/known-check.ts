@@ -37,5 +37,5 @@ export function checkProblem(domain: string, name: string, { checks, hasList }: 
   }
   const { list } = check;
   if (list === undefined || hasList(domain, list)) return undefined;
-  return `${name} is switched on by the file ${domain}/${list}, which holds its zones`;
+  return `${name} is switched on by the file ${domain}/${list}, which it works by`;
 }

@@ -9,7 +9,8 @@ import { addressesOf } from '../../src/mail/mailboxes.js';
 import { headlineOf } from '../../src/mail/shown/headline.js';
 import { visibleFrom } from '../../src/mail/shown/visible-from.js';
 import { readContent } from '../../src/mime/read-content.js';
-import { zipListing } from '../../src/mime/zip-archive.js';
+import { hostsIn } from '../../plugins/shared/links.js';
+import { firstLook } from '../../src/mime/archives.js';
 import { type Command, parseCommand } from '../../src/smtp/command/command.js';
 import { readMailParameters } from '../../src/smtp/command/mail-parameters.js';
 import { DataReader } from '../../src/smtp/message/data-reader.js';
@@ -133,10 +134,14 @@ const mimeNames: Target = {
     `MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n\r\nContent-Disposition: attachment; filename="..\\\\a/b.scr"\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA`,
     'Content-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n<p>=C3=A4=\r\n</p>',
     zip,
+    'Rar!\x1a\x07\x01\x00\x00\x00\x00\x00\x03\x01\x00\x00',
+    '<a href="http&colon;//www.%61.example\\x">www.b.example</a> https://c@d.example:80/',
   ],
   async check(octets) {
-    const names = zipListing(octets)?.names;
+    const names = firstLook(octets)?.names;
     assert.ok(names === undefined || (names.length <= 10_000 && names.every((one) => one.length <= 1024)));
+    for (const host of hostsIn({ text: octets.toString('latin1'), html: octets.toString('utf8') }))
+      assert.match(host ?? 'a.b', /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$/);
     const content = await readContent(Readable.from([octets]));
     if (content.kind === 'unreadable') return;
     assert.ok(content.attachments.length <= 1000);

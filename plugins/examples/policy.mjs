@@ -22,6 +22,7 @@ const open = await opener();
 /** @param {readonly string[]} args @returns {import('postern').Plugin} */
 export default function policy([file, ...more]) {
   if (file === undefined || more.length > 0) throw new Error('takes one file, such as /etc/postern/policy.sqlite');
+  statSync(file); // throws what is wrong with it
   const database = open(file);
 
   return {

@@ -10,7 +10,16 @@ import { parseIp } from '../mail/ip.js';
 import { reject, type Rejection, type Verdict } from '../mail/verdict.js';
 import { Embedded } from '../store/embedded.js';
 import { BackedStore } from '../store/store.js';
-import type { ClientName, DataContext, EarlyTalk, GivenPoints, Markers, Plugin, RcptContext } from './plugin.js';
+import type {
+  ClientName,
+  DataContext,
+  EarlyTalk,
+  GivenPoints,
+  Markers,
+  Plugin,
+  RcptContext,
+  SessionFacts,
+} from './plugin.js';
 import { runHook } from './run.js';
 import { type HeardVerdict, HookTable } from './table.js';
 
@@ -38,6 +47,10 @@ export interface TestMail {
   readonly unknownCommands?: number;
   /** What the client has said before it was its turn. */
   readonly early?: EarlyTalk;
+  /** What else a plugin sees of the session: `{ tls: { protocol: 'TLSv1.3', cipher: 'x' } }`. */
+  readonly session?: Partial<SessionFacts>;
+  /** Recipients that were taken before the one that `testRecipient` is about; nobody where it is not given. */
+  readonly taken?: readonly string[];
   readonly content?: Content;
   /** What plugins before it have said. */
   readonly found?: DataContext['found'];
@@ -65,6 +78,7 @@ export function testMail(given: TestMail = {}): DataContext {
       early: given.early,
       unknownCommands: given.unknownCommands ?? 0,
       notes: new Map(),
+      ...given.session,
     },
     markers: {
       checkMode: (_domain, check, inAll) => checkMode(check, inAll),
@@ -132,6 +146,7 @@ function recipient(text: string): RcptContext['recipient'] {
 /** What a plugin sees at `rcpt`, of the first recipient. */
 export const testRecipient = (given: TestMail = {}): RcptContext => ({
   ...testMail(given),
+  recipients: (given.taken ?? []).map(recipient),
   recipient: recipient(given.to?.[0] ?? 'alice@example.com'),
   askAhead: () => Promise.resolve({ kind: 'unknown', problem: 'no MTA here' }),
 });

@@ -17,7 +17,7 @@ type Attempt = (context: Context) => unknown;
 const attempts: Record<string, Attempt> = {};
 Object.assign(globalThis, { posternAttempts: attempts });
 
-const hooks = ['connect', 'helo', 'mail', 'rcpt', 'dataPost', 'queue'];
+const hooks = ['connect', 'helo', 'mail', 'rcpt', 'data', 'dataPost', 'queue'];
 const meddler = `
 const hook = (name) => (context) => globalThis.posternAttempts[name]?.(context) ?? { kind: 'pass' };
 export default { name: 'meddler', ${hooks.map((name) => `${name}: hook('${name}')`).join(', ')} };
@@ -96,7 +96,12 @@ const trials: readonly (readonly [hook: string, what: string, attempt: Attempt])
   ['rcpt', 'makes another address of the recipient', ({ recipient }) => (recipient.text = 'x@elsewhere.example')],
   ['rcpt', 'makes another domain of the recipient', ({ recipient }) => (recipient.domain = 'elsewhere.example')],
   ['rcpt', 'puts another recipient there', (context) => (context.recipient = { text: 'x@elsewhere.example' })],
-  ...['connect', 'helo', 'mail', 'rcpt', 'dataPost'].flatMap((hook): [string, string, Attempt][] => [
+  ...['rcpt', 'data'].flatMap((hook): [string, string, Attempt][] => [
+    [hook, 'takes a recipient out', ({ recipients }) => recipients.pop()],
+    [hook, 'puts another list in the place of the recipients', (context) => (context.recipients = [])],
+  ]),
+  ['data', 'makes another address of a recipient', ({ recipients: [first] }) => (first.text = 'x@elsewhere.example')],
+  ...['connect', 'helo', 'mail', 'rcpt', 'data', 'dataPost'].flatMap((hook): [string, string, Attempt][] => [
     [hook, 'makes another HELO name', ({ session }) => (session.helo = 'other.example')],
     [hook, 'makes another client address', ({ session }) => (session.clientIp.text = '192.0.2.9')],
     [hook, 'changes the words of the address', ({ session }) => (session.clientIp.words[0] = 0)],
@@ -126,6 +131,8 @@ const trials: readonly (readonly [hook: string, what: string, attempt: Attempt])
         return Reflect.deleteProperty(prototype, 'session') ? assert.fail('deleted') : undefined;
       },
     ],
+    [hook, 'changes what was found', ({ found }) => found.push({ plugin: 'x', word: 'reject', why: 'x' })],
+    [hook, 'writes the log in the place of others', ({ log }) => (log.info = assert.fail)],
     [hook, 'changes how sessions work', ({ session }) => (session.constructor.prototype.helo = 'other.example')],
     [hook, 'leaves something of its own there', (context) => (context.mine = 1)],
   ]),

@@ -27,5 +27,7 @@ export function mistakes(run: HookRun<'rcpt'>): readonly unknown[] {
     runHook({ ...run, context: { nothing: 'at all' } }),
     // @ts-expect-error -- nobody is asked for a verdict when the connection is gone
     runHook({ ...run, hook: 'disconnect' }),
+    // @ts-expect-error -- nor when the mail is relayed
+    runHook({ ...run, hook: 'relayed' }),
   ];
 }

@@ -17,8 +17,8 @@ function markdownFiles(): readonly string[] {
   });
   if (status === 0) return stdout.split('\n').filter((name) => name !== '' && existsSync(join(packageRoot, name)));
   const below = own.flatMap((folder) => filesBelow(join(packageRoot, folder)));
-  return ['README.md', 'CONTRIBUTING.md', ...below.map((file) => file.slice(packageRoot.length + 1))].filter((name) =>
-    name.endsWith('.md'),
+  return ['README.md', 'CONTRIBUTING.md', ...below.map((file) => file.slice(packageRoot.length + 1))].filter(
+    (name) => name.endsWith('.md') && !name.includes('node_modules'),
   );
 }
 

@@ -19,6 +19,7 @@
  * type, such as application/x-msdownload, any other with the name, such as *.exe. Case does not matter, nor what
  * Windows drops from the end of a name. Not part of checks/all: what is not wanted is a matter of the house.
  */
+import { setImmediate as otherSessions } from 'node:timers/promises';
 import { type Mail, type Plugin, type Verdict, defineCheck, note, pass, reject } from '../src/hooks/check.js';
 import type { Attachment, Content } from '../src/mail/content/content.js';
 import { asciiText } from '../src/mail/text.js';
@@ -63,9 +64,9 @@ function rulesOf(args: readonly string[]): Rules {
   return { isUnwanted: matcher(readWordList(file)), unreadable, traits: new Map(traits) };
 }
 
-function judge(content: Content, rules: Rules): Verdict {
+async function judge(content: Content, rules: Rules): Promise<Verdict> {
   if (content.kind === 'unreadable') return judgeUnreadable(rules.unreadable, content);
-  const found = content.attachments.flatMap(wordsOf).find(rules.isUnwanted);
+  const found = await firstUnwanted(content.attachments, rules);
   if (found !== undefined) return reject(`Attachment of this kind is not accepted: ${asciiText(found, 100)}`);
   const said = content.attachments.flatMap((attachment) => [
     judgeUnlisted(attachment, rules),
@@ -75,6 +76,19 @@ function judge(content: Content, rules: Rules): Verdict {
   const notes = said.flatMap((verdict) => (verdict.kind === 'note' ? [verdict.log] : []));
   return objection ?? (notes.length === 0 ? pass : note(notes.join('; ')));
 }
+
+/** Archives may hold ten thousand names: others are served in between. */
+async function firstUnwanted(all: readonly Attachment[], { isUnwanted }: Rules): Promise<string | undefined> {
+  let looked = 0;
+  for (const attachment of all)
+    for (const word of wordsOf(attachment)) {
+      if (isUnwanted(word)) return word;
+      if (++looked % atOnce === 0) await otherSessions();
+    }
+  return undefined;
+}
+
+const atOnce = 100;
 
 /** What the list cannot get at. */
 function judgeUnlisted(attachment: Attachment, { unreadable }: Rules): Verdict {
@@ -105,16 +119,23 @@ const nameOf = ({ names: [name], type }: Attachment): string => asciiText(name ?
  * What may match: the type and all names, without their folders and what Windows drops or does not show, and without
  * the end that says how a single file is compressed.
  */
-function wordsOf({ type, names, inside }: Attachment): string[] {
-  const plain = [...names, ...inside].flatMap((name) => {
-    const visible = name.replace(/[\p{Cc}\p{Cf}]/gu, '');
-    const whole = visible
-      .slice(Math.max(visible.lastIndexOf('/'), visible.lastIndexOf('\\')) + 1)
-      .replace(/[. ]+$/, '');
-    const alone = whole.replace(/\.(?:gz|bz2|xz|zst)$/i, '');
-    return alone === whole ? [whole] : [whole, alone];
-  });
-  return [type, ...plain].filter((word) => word !== '');
+function* wordsOf({ type, names, inside }: Attachment): Generator<string> {
+  if (type !== '') yield type;
+  for (const list of [names, inside]) for (const name of list) yield* wordsOfName(name);
+}
+
+function wordsOfName(name: string): readonly string[] {
+  const visible = name.replace(/[\p{Cc}\p{Cf}]/gu, '');
+  const whole = withoutEnd(visible.slice(Math.max(visible.lastIndexOf('/'), visible.lastIndexOf('\\')) + 1));
+  const alone = whole.replace(/\.(?:gz|bz2|xz|zst)$/i, '');
+  return (alone === whole ? [whole] : [whole, alone]).filter((word) => word !== '');
+}
+
+/** Without the dots and blanks at its end. No expression: one that looks for them from everywhere takes minutes. */
+function withoutEnd(name: string): string {
+  let end = name.length;
+  while (end > 0 && (name[end - 1] === '.' || name[end - 1] === ' ')) end--;
+  return name.slice(0, end);
 }
 
 function matcher(list: readonly string[]): (word: string) => boolean {

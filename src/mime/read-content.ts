@@ -13,7 +13,7 @@ import { type ArchiveBudget, archiveBudget, closerLook, firstLook } from './arch
 import { officeTraits } from './office-file.js';
 
 /** Our choices; Haraka takes 1000 parts, Postfix a depth of 100, and real mail stays far below. */
-const limits = { parts: 1000, depth: 50, attachedMails: 5, headerSize: 1 << 20 } as const;
+const limits = { parts: 1000, depth: 50, attachedMails: 5, headerSize: 1 << 20, namesInside: 20_000 } as const;
 
 /** Octets of pictures that are kept where they are asked for: of one, of all. */
 const pictures = { each: 2 << 20, all: 8 << 20 } as const;
@@ -192,11 +192,13 @@ async function take(part: AttachmentStream, found: Gathered, attachedTo: number)
 
 type PackedTraits = Pick<Attachment, 'inside' | 'isPacked' | 'isEncrypted' | 'hasMacros' | 'unlisted'>;
 
-async function packedIn(octets: Buffer, { keep, budget }: Gathered): Promise<PackedTraits> {
+async function packedIn(octets: Buffer, { keep, budget, attachments }: Gathered): Promise<PackedTraits> {
   const first = firstLook(octets);
   if (first === undefined) throw new Error('an archive with too many names');
   const closer = first.isPacked && keep?.kind === 'archives' ? await closerLook(octets, budget) : undefined;
   const { names, isEncrypted } = closer ?? first;
+  const before = attachments.reduce((sum, one) => sum + one.inside.length, 0);
+  if (before + names.length > limits.namesInside) throw new Error('archives with too many names');
   const office = officeTraits(octets, first.names);
   return {
     inside: names,

@@ -12,6 +12,8 @@ const headers = [
 ] as const;
 
 const maxNames = 10_000;
+/** Archives in it that cannot be unpacked, each tried in vain: more are there only to take time. */
+const maxBroken = 20;
 const maxName = 1024; // octets; of a longer one the end is taken, where its extension is
 
 export interface ZipListing {
@@ -40,20 +42,24 @@ export function zipListing(octets: Buffer): ZipListing | undefined {
 
 /**
  * The entries of which the name is wanted, unpacked. Stored ones need not be: their own headers are found as they
- * stand. Throws a RangeError where one is larger than `maxOctets()`; what cannot be unpacked is passed over.
+ * stand. Throws a RangeError where one is larger than `maxOctets()`; what cannot be unpacked is passed over,
+ * unless there is too much of it.
  */
 export function* unpacked(
   octets: Buffer,
   { isWanted, maxOctets }: { readonly isWanted: (name: string) => boolean; readonly maxOctets: () => number },
 ): Generator<Buffer> {
-  const [{ signature }] = headers;
+  const [{ signature, flagsAt }] = headers;
+  let broken = 0;
   for (let at = octets.indexOf(signature); at >= 0; at = octets.indexOf(signature, at + 4)) {
     if (at + 30 > octets.length) return;
     const name = at + 30 + octets.readUInt16LE(at + 26);
+    const isLocked = (octets.readUInt16LE(at + flagsAt) & 1) === 1;
     const isDeflated = octets.readUInt16LE(at + 8) === 8;
-    if (!isDeflated || !isWanted(octets.toString('utf8', at + 30, name))) continue;
+    if (isLocked || !isDeflated || !isWanted(octets.toString('utf8', at + 30, name))) continue;
     const inflated = inflate(octets.subarray(name + octets.readUInt16LE(at + 28)), maxOctets());
     if (inflated) yield inflated;
+    else if (++broken > maxBroken) throw new RangeError('too much that cannot be unpacked');
   }
 }
 

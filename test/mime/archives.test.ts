@@ -171,6 +171,11 @@ const bombs: readonly (readonly [what: string, make: () => Buffer, why: RegExp])
     () => bsdtar('-z', Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`${i}.tgz`, gzipSync('x')]))),
     /runs of bsdtar/,
   ],
+  [
+    'zips in a zip that cannot be unpacked',
+    () => Buffer.concat(Array.from({ length: 30 }, (_, i) => deflated(`${i}.zip`, inner()).fill(0xff, 40, 60))),
+    /too much is packed/,
+  ],
   ['a name that nobody can write', () => bsdtar('-z', { 'a\x01.zip': inner() }), /name that nobody can write/],
 ];
 for (const [what, make, why] of bombs) {

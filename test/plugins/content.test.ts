@@ -78,6 +78,19 @@ for (const [what, message, reply] of table) {
   });
 }
 
+test('a name of a hundred thousand dots is looked at in one pass', async () => {
+  const name = `${`${'.'.repeat(900)}\r\n `.repeat(110)}.exe`;
+  const dotted = `Content-Type: text/plain\r\nContent-Disposition: attachment; filename="${name}"\r\n\r\nx`;
+  assert.match(await mx.send({ message: from + multipart([text, dotted]) }), /^550 5\.7\.1 Attachment of this kind/);
+});
+
+test('more names in archives than anybody sends: the mail cannot be examined', async () => {
+  const names = (of: string): string[] => Array.from({ length: 9000 }, (_, i) => `${of}${i}`);
+  const zips = ['a', 'b', 'c'].map((of) => encoded(`${of}.zip`, zip(names(of))));
+  assert.match(await mx.send({ message: from + multipart([text, ...zips.slice(0, 2)]) }), taken);
+  assert.match(await mx.send({ message: from + multipart([text, ...zips]) }), /^550 5\.7\.1 .* cannot be examined/);
+});
+
 test('a large mail is read from disk', async () => {
   const large = encoded('large.zip', Buffer.concat([Buffer.alloc(1_000_000, 'x'), zip(['a.exe'])]));
   assert.match(await mx.send({ message: from + multipart([text, large]) }), /: a\.exe \(/);

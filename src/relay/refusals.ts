@@ -15,6 +15,8 @@ const permanentMs = 3_600_000;
 const temporaryMs = 300_000;
 
 interface RefusedRecipient {
+  /** The text of the destinations, which alone it tells of. */
+  readonly where: string;
   readonly reply: Reply;
   readonly until: number;
 }
@@ -29,21 +31,21 @@ export class Refusals {
     this.#max = max;
   }
 
-  /** Keeps each recipient's own reply: 5xx for an hour, 4xx for five minutes. */
-  remember(refused: ReadonlyMap<string, Reply>): void {
+  /** Keeps each recipient's own reply: 5xx for an hour, 4xx for five minutes. `where`: the text of the destinations. */
+  remember(refused: ReadonlyMap<string, Reply>, where: string): void {
     for (const [recipient, reply] of refused) {
       this.forget(recipient); // a Map keeps the place of a key, and the oldest shall stand first
       const until = this.#now() + (isTemporary(reply) ? temporaryMs : permanentMs);
-      this.#entries.set(keyOf(recipient), { reply, until });
+      this.#entries.set(keyOf(recipient), { where, reply, until });
       if (this.#entries.size > this.#max) this.#forgetOldest();
     }
   }
 
-  /** Addresses are compared without case. */
-  recall(recipient: string): Reply | undefined {
+  /** Addresses are compared without case. What was said elsewhere says nothing. */
+  recall(recipient: string, where: string): Reply | undefined {
     const entry = this.#entries.get(keyOf(recipient));
-    if (entry && entry.until > this.#now()) return entry.reply;
-    if (entry) this.forget(recipient);
+    if (entry && entry.until <= this.#now()) this.forget(recipient);
+    else if (entry?.where === where) return entry.reply;
     return undefined;
   }
 

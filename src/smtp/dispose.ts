@@ -297,7 +297,8 @@ function relayTo({ recipients, to }: KnownRecipients, clientName: ClientName, ma
     const relayed = relayedAs(result, performance.now() - since, to);
     services.metrics.relayed(relayed.destination, relayEnd(result), relayed.ms / 1000);
     if (result.kind === 'accepted') tellRelayed(mail, result.text, relayed);
-    if (result.kind !== 'message refused') return relayDisposition(result, relayed, services);
+    if (result.kind === 'partly') services.refusals.remember(result.refused, to.text);
+    if (result.kind !== 'message refused') return relayDisposition(result, relayed);
     return after(keepRefused(mail, result.reply), (kept) => ({ ...kept, relayed }));
   });
 }
@@ -348,7 +349,6 @@ const refusedByMta = (answer: Reply): Disposition => ({
 function relayDisposition(
   result: Exclude<RelayResult, { kind: 'message refused' }>,
   relayed: RelayedAs,
-  services: Services,
 ): Disposition {
   switch (result.kind) {
     case 'accepted':
@@ -356,7 +356,6 @@ function relayDisposition(
     case 'refused':
       return { ...refusedByMta(result.reply), relayed };
     case 'partly':
-      services.refusals.remember(result.refused);
       return {
         verdict: 'deferred',
         reply: reply(451, '4.5.3', 'Some recipients cannot be served together, try again'),

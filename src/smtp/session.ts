@@ -292,7 +292,7 @@ export class SmtpSession {
     const isOther = transaction.kind !== undefined && transaction.domain !== address.domain;
     if (isOther || isFull(transaction, address.text, to))
       return this.#declined('rcpt', otherTransaction, { transaction, recipient: address });
-    const known = this.#services.refusals.recall(address.text);
+    const known = this.#services.refusals.recall(address.text, to.text);
     if (known) return this.#refusedByMta(transaction, address, known);
     return this.#judged(transaction, address, to);
   }

@@ -13,6 +13,7 @@ import { piecesOf } from '../../src/quarantine/disk/index-lines.js';
 import { parseQuery } from '../../src/quarantine/look/query.js';
 import { printConfig } from '../../src/settings/describe.js';
 import { loadSettings, type LoadedSettings } from '../../src/settings/settings.js';
+import { readDestinations } from '../../src/relay/destination/destination.js';
 import { checkHost } from '../../src/spf/check-host.js';
 import { expandMacro, parseMacroString } from '../../src/spf/macro.js';
 import { isSpfRecord, parseRecord } from '../../src/spf/parse.js';
@@ -268,7 +269,22 @@ const macro: Target = {
   },
 };
 
+const destinations: Target = {
+  seeds: [
+    'mail.example.net, 192.0.2.7:10025 # two\n[2001:db8::1]:25 tls=must\n',
+    'lmtp:unix:/run/lmtp; lmtp:[::1]:24 tls=may',
+    'smtp:[mail.example.net]:25',
+  ],
+  check(octets) {
+    const read = readDestinations(octets.toString('utf8'));
+    if (!read.ok) return assert.ok(!unsafe.test(read.problem));
+    assert.ok(!unsafe.test(read.value.text));
+    assert.deepEqual(readDestinations(read.value.text), read, 'what is written is read again');
+  },
+};
+
 export const otherTargets = {
+  destinations,
   'dns-message': dnsMessage,
   index,
   'entry-name': names,

@@ -18,37 +18,44 @@ for (const [what, refused, after, known] of lifetimes) {
   test(what, () => {
     let time = 1_000;
     const refusals = new Refusals({ now: () => time });
-    refusals.remember(new Map([['foo@example.com', refused]]));
+    refusals.remember(new Map([['foo@example.com', refused]]), 'mta:25');
     time += after;
-    assert.equal(refusals.recall('foo@example.com'), known ? refused : undefined);
+    assert.equal(refusals.recall('foo@example.com', 'mta:25'), known ? refused : undefined);
   });
 }
 
 test('recipients are compared without case', () => {
   const refusals = new Refusals({ now: () => 0 });
-  refusals.remember(new Map([['Foo@Example.com', unknown]]));
-  assert.equal(refusals.recall('foo@EXAMPLE.com'), unknown);
+  refusals.remember(new Map([['Foo@Example.com', unknown]]), 'mta:25');
+  assert.equal(refusals.recall('foo@EXAMPLE.com', 'mta:25'), unknown);
   refusals.forget('FOO@example.com');
-  assert.equal(refusals.recall('foo@example.com'), undefined);
+  assert.equal(refusals.recall('foo@example.com', 'mta:25'), undefined);
+});
+
+test('what one destination said is nothing that another has said', () => {
+  const refusals = new Refusals({ now: () => 0 });
+  refusals.remember(new Map([['foo@example.com', unknown]]), 'old:25');
+  assert.equal(refusals.recall('foo@example.com', 'new:25'), undefined);
+  assert.equal(refusals.recall('foo@example.com', 'old:25'), unknown);
 });
 
 test('the later answer counts', () => {
   const refusals = new Refusals({ now: () => 0 });
-  refusals.remember(new Map([['foo@example.com', later]]));
-  refusals.remember(new Map([['foo@example.com', unknown]]));
-  assert.equal(refusals.recall('foo@example.com'), unknown);
+  refusals.remember(new Map([['foo@example.com', later]]), 'mta:25');
+  refusals.remember(new Map([['foo@example.com', unknown]]), 'mta:25');
+  assert.equal(refusals.recall('foo@example.com', 'mta:25'), unknown);
 });
 
 test('beyond its size the oldest are forgotten, renewed ones are not old', () => {
   const refusals = new Refusals({ now: () => 0, max: 2 });
-  for (const name of ['a', 'b', 'a', 'c']) refusals.remember(new Map([[name, unknown]]));
+  for (const name of ['a', 'b', 'a', 'c']) refusals.remember(new Map([[name, unknown]]), 'mta:25');
   assert.deepEqual(
-    ['a', 'b', 'c'].map((name) => refusals.recall(name) !== undefined),
+    ['a', 'b', 'c'].map((name) => refusals.recall(name, 'mta:25') !== undefined),
     [true, false, true],
   );
 });
 
 test('names of object properties are recipients like any other', () => {
   const refusals = new Refusals({ now: () => 0 });
-  assert.equal(refusals.recall('__proto__'), undefined);
+  assert.equal(refusals.recall('__proto__', 'mta:25'), undefined);
 });

@@ -7,6 +7,7 @@ import { type PathArgument, parsePathArgument } from '../../mail/address.js';
 import type { Result } from '../../mail/result.js';
 import type { Ip } from '../../mail/ip.js';
 import { type Reply, replyText } from '../../mail/reply.js';
+import { printable } from '../../mail/text.js';
 import type { Verdict } from '../../mail/verdict.js';
 import type { Services } from '../../smtp/services.js';
 import { SmtpSession } from '../../smtp/session.js';
@@ -51,9 +52,10 @@ export async function tryMail(mail: MailToTry, services: Services): Promise<Trie
     relay: {
       probe: (recipient) => services.relay.probe(recipient),
       rest: () => undefined,
-      send: () => {
+      send: ({ to }) => {
         acts.push('handed over');
-        return Promise.resolve({ kind: 'accepted', text: 'the local MTA would have it now' });
+        const text = `${to === undefined ? 'the local MTA' : printable(to.text, 200)} would have it now`;
+        return Promise.resolve({ kind: 'accepted', text });
       },
       close: () => services.relay.close(),
     },

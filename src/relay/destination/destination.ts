@@ -82,13 +82,16 @@ function readDestination(item: string): Result<Destination> {
 }
 
 function readEndpoint(text: string, usualPort: number): RelayEndpoint | undefined {
-  if (text.startsWith('unix:')) return text.startsWith('unix:/') ? { kind: 'unix', path: text.slice(5) } : undefined;
+  if (text.startsWith('unix:')) return socketPath.test(text) ? { kind: 'unix', path: text.slice(5) } : undefined;
   if (text.startsWith('fd:')) return undefined; // what `listen` may hold
   const m = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/i.exec(text);
   const host = m?.[1] === undefined ? readHost(m?.[2] ?? '') : ip6Text(m[1]);
   const port = m?.[3] === undefined ? usualPort : Number(m[3]);
   return host !== undefined && port > 0 && port <= 65_535 ? { kind: 'tcp', host, port } : undefined;
 }
+
+/** It is written into logs and onto terminals. */
+const socketPath = /^unix:\/[^\p{Cc}\p{Cf}]*$/u;
 
 const readHost = (text: string): string | undefined => parseIp(text)?.text ?? parseDomain(text);
 

@@ -346,10 +346,7 @@ const refusedByMta = (answer: Reply): Disposition => ({
   reason: 'by the local MTA',
 });
 
-function relayDisposition(
-  result: Exclude<RelayResult, { kind: 'message refused' }>,
-  relayed: RelayedAs,
-): Disposition {
+function relayDisposition(result: Exclude<RelayResult, { kind: 'message refused' }>, relayed: RelayedAs): Disposition {
   switch (result.kind) {
     case 'accepted':
       return { verdict: 'relayed', reply: reply(250, '2.0.0', result.text), relayed };

@@ -14,21 +14,33 @@ import { type Diagnoses, type Diagnosis, type Examined, failing, good, note, war
 
 /** Refusals slow an MTA down for its other clients as well, and what it says of ten domains it says of all. */
 const maxDomains = 10;
+/** Where each domain has an MTA of its own, nobody waits for all of them. */
+const maxMtas = 20;
 const interviewMs = 15_000;
 
 export async function* examineRelay(examined: Examined): Diagnoses {
-  const behind = new Map(everyDestination(examined.settings.relay).map((one) => [one.text, usual(one)]));
+  const usual = everyDestination(examined.settings.relay);
+  const behind = new Map(usual.map((one) => [one.text, mtaOf(one, 'set relay to where it listens')]));
   yield* addDomains(behind, examined);
-  for (const one of behind.values()) yield* examineMta(one, examined);
+  const asked = [...behind.values()].slice(0, maxMtas);
+  for (const one of asked) yield* examineMta(one, examined);
+  if (asked.length < behind.size)
+    yield note(
+      'relay',
+      `${asked.length} of ${behind.size} MTAs were asked`,
+      'postern doctor DOMAIN asks that of another domain',
+    );
 }
 
 /** A destination, and whose mail goes there. */
 interface MtaBehind {
   readonly destination: Destination;
   readonly domains: string[];
+  /** What to do where nobody listens there. */
+  readonly mending: string;
 }
 
-const usual = (destination: Destination): MtaBehind => ({ destination, domains: [] });
+const mtaOf = (destination: Destination, mending: string): MtaBehind => ({ destination, domains: [], mending });
 
 /** Adds the domains to their destinations. What their own files say of ourselves, or what makes no sense, is told. */
 function* addDomains(behind: Map<string, MtaBehind>, { settings, srv, domains }: Examined): Generator<Diagnosis> {
@@ -39,7 +51,7 @@ function* addDomains(behind: Map<string, MtaBehind>, { settings, srv, domains }:
       if (own !== undefined && list !== settings.relay)
         yield failing('relay', `${settings.srv}/${domain}/relay ${own}`, 'name the MTA behind in it');
       for (const one of everyDestination(list)) {
-        const known = behind.get(one.text) ?? usual(one);
+        const known = behind.get(one.text) ?? mtaOf(one, `name another in ${settings.srv}/${domain}/relay`);
         known.domains.push(domain);
         behind.set(one.text, known);
       }
@@ -50,7 +62,10 @@ function* addDomains(behind: Map<string, MtaBehind>, { settings, srv, domains }:
   }
 }
 
-async function* examineMta({ destination, domains }: MtaBehind, { settings, resolver, srv }: Examined): Diagnoses {
+async function* examineMta(
+  { destination, domains, mending }: MtaBehind,
+  { settings, resolver, srv }: Examined,
+): Diagnoses {
   const asked = domains.slice(0, maxDomains);
   const where = destination.text;
   const timeoutMs = Math.min(settings.relay_timeout, interviewMs);
@@ -62,11 +77,7 @@ async function* examineMta({ destination, domains }: MtaBehind, { settings, reso
     const recipients = questions.map(({ recipient }) => recipient);
     const heard = await interview({ ...opening, recipients });
     if (!heard.ok) {
-      yield failing(
-        'relay',
-        `${where}: ${heard.problem}`,
-        'start the MTA behind postern, or set relay to where it listens',
-      );
+      yield failing('relay', `${where}: ${heard.problem}`, `start the MTA behind postern, or ${mending}`);
       return;
     }
     if (isFirst) yield* offers(where, heard.value, settings.max_size);

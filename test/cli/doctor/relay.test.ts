@@ -1,6 +1,7 @@
 /** What `postern doctor` says of the MTA behind: real ones as Debian and as the page have them, and broken ones. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { startDovecotLmtp } from '../../support/dovecot-lmtp.js';
 import { startExim } from '../../support/exim.js';
 import { startOpensmtpd } from '../../support/opensmtpd.js';
 import { needPeer } from '../../support/peers.js';
@@ -124,6 +125,45 @@ for (const [what, greeting, answer, said] of broken) {
     for (const line of linesOf(found, 'relay')) assert.match(line, /^[ -~]*$/);
   });
 }
+
+test('a domain’s own MTA is asked about it, the usual one about the others; Dovecot’s LMTP like any', async (t) => {
+  if (!needPeer(t, 'dovecot-lmtp')) return;
+  const dovecot = await startDovecotLmtp({ people: ['alice@own.example'] });
+  t.after(() => dovecot.close());
+  const mta = await scriptedMta(t, '220 x\r\n', (line) =>
+    line.startsWith('RCPT') ? '550 5.1.1 no\r\n' : '250 Ok\r\n',
+  );
+  const { doctor } = await installation(t, {
+    relayPort: mta.port,
+    markers: [
+      'example.com/users/valid/alice',
+      'own.example/users/valid/alice',
+      `own.example/relay=lmtp:127.0.0.1:${dovecot.port}`,
+      'down.example/users/valid/alice',
+      'down.example/relay=127.0.0.1:1',
+      'broken.example/users/valid/alice',
+      'broken.example/relay=to the left',
+      'ours.example/users/valid/alice',
+      'ours.example/relay=localhost:25',
+    ],
+  });
+  const found = await doctor();
+  const said = linesOf(found, 'relay');
+  const lmtp = `lmtp:127.0.0.1:${dovecot.port}`;
+  const about = (what: string): readonly string[] => said.filter((line) => line.includes(what));
+  assert.match(about(`${lmtp} `)[0] ?? '', /^good: .* answers, and offers XCLIENT$/);
+  assert.equal(about(`${lmtp} refuses`).length, 3, said.join('\n'));
+  assert.equal(about(`127.0.0.1:${mta.port} refuses`).length, 3, said.join('\n'));
+  assert.match(about('127.0.0.1:1:')[0] ?? '', /^error: .*ECONNREFUSED/);
+  assert.match(about('broken.example/relay')[0] ?? '', /^error: .*"the" must be tls=no/);
+  assert.match(about('ours.example/relay')[0] ?? '', /^error: .* must not be where postern itself listens/);
+  const remedies = found.findings.filter(({ area }) => area === 'relay').map(({ remedy }) => remedy ?? '');
+  assert.ok(
+    remedies.some((remedy) =>
+      /^start the MTA behind postern, or name another in \S+\/down\.example\/relay$/.test(remedy),
+    ),
+  );
+});
 
 test('a domain that takes everybody is in trouble where its MTA does so as well', async (t) => {
   const answers = (line: string): string =>

@@ -84,15 +84,15 @@ test('the sample of spf-milter.conf can be used, and what it has behind # is the
   assert.ok(readAs(sample.replaceAll(/^#(?=[a-z_]+ =)/gm, '')).ok);
 });
 
-test('one socket path: the sample, the unit, the README and the manual', () => {
+test('one socket path: the sample, the unit, the page and the manual', () => {
   const path = '/var/spool/postfix/postern/milter.sock';
   const page = (name: string): string => readFileSync(join(packageRoot, name), 'utf8').replaceAll('\\-', '-');
   assert.match(page('packaging/postern-milter.socket'), new RegExp(`^ListenStream=${path}$`, 'm'));
-  for (const name of ['README.md', 'man/postern-milter.8']) {
+  for (const name of ['docs/milter.md', 'man/postern-milter.8']) {
     assert.match(page(name), /smtpd_milters = unix:postern\/milter\.sock$/m, name);
     assert.match(page(name), new RegExp(`S=local:${path},`), name);
   }
-  for (const name of ['README.md', 'man/postern-milter.8', 'man/postern-milter.conf.5'])
+  for (const name of ['docs/milter.md', 'man/postern-milter.8', 'man/postern-milter.conf.5'])
     assert.doesNotMatch(page(name), /\/run\/postern-milter/, name);
 });
 
@@ -118,10 +118,10 @@ for (const unit of services)
     assert.ok(units.includes(unit.replace('.service', '.socket')));
   });
 
-test('the service may write the log file where README has it', () => {
+test('the service may write the log file where docs/running.md has it', () => {
   const unit = readFileSync(join(packageRoot, 'packaging/postern.service'), 'utf8');
   assert.match(unit, /^LogsDirectory=postern$/m);
-  assert.match(readFileSync(join(packageRoot, 'README.md'), 'utf8'), /`\/var\/log\/postern`/);
+  assert.match(readFileSync(join(packageRoot, 'docs/running.md'), 'utf8'), /`\/var\/log\/postern`/);
 });
 
 test('three services are watched so', () => assert.equal(services.length, 3));

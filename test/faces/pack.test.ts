@@ -37,6 +37,7 @@ test('the package has the program, its plugins and their list, its manual pages,
     'packaging/postern.service',
     'srv-example/example.com/checks/spf',
     'README.md',
+    'docs/first-hour.md', // README, doctor and import send operators there
     'src/hooks/README.md', // plugins/README.md sends authors there
     'LICENSE',
   ];

@@ -345,16 +345,16 @@ test('sender-specified routing: Postfix alone would send it on, behind postern i
   assert.doesNotMatch(postfix.log, /victim/);
 });
 
-/** The `-o name=value` of README's listener, as lines of main.cf. */
-function readmeListener(): string[] {
-  const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8');
-  const block = /^127\.0\.0\.1:10025 inet .*\n(?: .*\n)+/m.exec(readme)?.[0] ?? '';
+/** The `-o name=value` of the listener in docs/in-front-of.md, as lines of main.cf. */
+function pagesListener(): string[] {
+  const page = readFileSync(join(packageRoot, 'docs/in-front-of.md'), 'utf8');
+  const block = /^127\.0\.0\.1:10025 inet .*\n(?: .*\n)+/m.exec(page)?.[0] ?? '';
   return [...block.matchAll(/-o (\w+)=(\S*)/g)].map(([, name, value]) => `${name} = ${value}`);
 }
 
-test('the listener that README shows takes mail from postern, and nothing that leads elsewhere from anybody', async (t) => {
+test('the listener that docs/in-front-of.md shows takes mail from postern, and nothing that leads elsewhere from anybody', async (t) => {
   if (!needPeer(t, 'postfix')) return;
-  const listener = readmeListener();
+  const listener = pagesListener();
   assert.ok(listener.length >= 6, listener.join('\n'));
   const settings = [...mainCf.slice(1), ...listener];
   const postfix = await Postfix.start({ domains: ['example.com'], recipients, settings });

@@ -164,6 +164,6 @@ function remedyFor(greeting: string): string {
   if (/sendmail/i.test(greeting)) return `give the port a Local_check_rcpt, as in ${page}, Sendmail`;
   if (/opensmtpd/i.test(greeting)) return `take out "match from local for any", as in ${page}, OpenSMTPD`;
   if (/postfix/i.test(greeting))
-    return 'give its listener -o smtpd_relay_restrictions=reject_unauth_destination and recipient maps, as in the README';
+    return 'give its listener -o smtpd_relay_restrictions=reject_unauth_destination and recipient maps, as in docs/in-front-of.md';
   return `give the port rules of its own, which do not trust 127.0.0.1, as in ${page}`;
 }

@@ -157,9 +157,9 @@ test('what it writes to the console is logged; it cannot end the process, and a 
   assert.deepEqual(await answersTo(folder, 'good@x.test'), ['continue']);
 });
 
-test('the filter in README refuses mail without a subject', async (t) => {
-  const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8');
-  const [, text = ''] = /```js\n(\/\/ subject\.mjs[\s\S]*?)```/.exec(readme) ?? [];
+test('the filter in docs/milter.md refuses mail without a subject', async (t) => {
+  const page = readFileSync(join(packageRoot, 'docs/milter.md'), 'utf8');
+  const [, text = ''] = /```js\n(\/\/ subject\.mjs[\s\S]*?)```/.exec(page) ?? [];
   const folder = folderWith({ 'filter.mjs': text });
   const child = await start(folder);
   t.after(() => child.stop());

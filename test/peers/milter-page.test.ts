@@ -1,5 +1,5 @@
 /**
- * README's "As a milter", word by word as on Debian: its commands are run with a folder in the place of /, its lines
+ * docs/milter.md, word by word as on Debian: its commands are run with a folder in the place of /, its lines
  * of main.cf are those of a private Postfix whose smtpd runs as postfix and in a chroot, and what systemd would do by
  * the units is done by what stands in them.
  */
@@ -32,12 +32,9 @@ import { RawClient } from '../support/raw-client.js';
 import { Sendmail } from '../support/sendmail.js';
 import { until } from '../support/until.js';
 
-const section =
-  readFileSync(join(packageRoot, 'README.md'), 'utf8')
-    .split(/^## /m)
-    .find((text) => text.startsWith('As a milter')) ?? '';
-const [commands = '', mainCf = '', sendmailMc = ''] = [...section.matchAll(/^```\n([^]*?)^```$/gm)].map(
-  ([, block = '']) => block,
+const page = readFileSync(join(packageRoot, 'docs/milter.md'), 'utf8');
+const [commands = '', mainCf = '', sendmailMc = ''] = [...page.matchAll(/^```(?:sh|text)\n([^]*?)^```$/gm)].map(
+  ([, block = '']) => block.replace('cd /opt/postern', `cd '${packageRoot}'`),
 );
 
 const program = join(packageRoot, 'dist/src/main.js');
@@ -48,7 +45,7 @@ class OtherRoot {
   readonly path: string;
 
   constructor(below = tmpdir()) {
-    this.path = mkdtempSync(join(below, 'postern-readme-'));
+    this.path = mkdtempSync(join(below, 'postern-page-'));
     chmodSync(this.path, 0o755);
     for (const folder of ['etc/systemd/system', 'bin', 'var/spool'])
       mkdirSync(join(this.path, folder), { recursive: true });
@@ -191,7 +188,7 @@ function installed(t: TestContext): OtherRoot {
 
 const peers = ['postfix', 'root', 'setpriv', 'systemd-sysusers', 'systemd-tmpfiles'];
 
-test('as README says, with postern-milter.socket', async (t) => {
+test('as the page says, with postern-milter.socket', async (t) => {
   if (!needPeer(t, ...peers)) return;
   const root = installed(t);
   assert.equal(root.read('systemctl'), 'enable --now postern-milter.socket postern-milter.service\n');
@@ -199,7 +196,7 @@ test('as README says, with postern-milter.socket', async (t) => {
   await isServed(t, root, socket);
 });
 
-test('as README says, but that the service opens its socket itself, by the sample file', async (t) => {
+test('as the page says, but that the service opens its socket itself, by the sample file', async (t) => {
   if (!needPeer(t, ...peers)) return;
   const root = installed(t);
   const file = join(root.path, 'etc/spf-milter.conf');
@@ -209,7 +206,7 @@ test('as README says, but that the service opens its socket itself, by the sampl
   assert.equal(gid, root.idOf('group', 'postfix'));
 });
 
-test('as README says for Sendmail: the socket of the unit, with SocketGroup=root', async (t) => {
+test('as the page says for Sendmail: the socket of the unit, with SocketGroup=root', async (t) => {
   if (!needPeer(t, 'real-sendmail', ...peers)) return;
   const root = new OtherRoot('/run'); // Sendmail uses no socket below a folder where anybody may write
   t.after(() => root.remove());
@@ -237,7 +234,7 @@ test('as README says for Sendmail: the socket of the unit, with SocketGroup=root
   assert.deepEqual(results, ['none']);
 });
 
-test('README leaves a configuration file that is there as it is', (t) => {
+test('the page leaves a configuration file that is there as it is', (t) => {
   if (!needPeer(t, ...peers)) return;
   const root = new OtherRoot();
   t.after(() => root.remove());

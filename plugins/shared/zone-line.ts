@@ -78,7 +78,14 @@ export function isCode(code: ZoneCode, answer: Ip): boolean {
 /** What is wrong with a file's lines, where empty ones stand for comments. */
 export function zoneProblems(lines: readonly string[]): readonly ListProblem[] {
   if (lines.every((line) => line === '')) return [{ problem: 'holds no zone' }];
-  return lines.flatMap((line, i) => (line === '' || readZone(line) ? [] : [{ line: i + 1, problem: mustBe }]));
+  return lines.flatMap((line, i): readonly ListProblem[] => {
+    if (line === '') return [];
+    const zone = readZone(line);
+    if (zone === undefined) return [{ line: i + 1, problem: mustBe }];
+    return zone.points === undefined
+      ? []
+      : [{ line: i + 1, problem: 'gives points that do nothing without the file score', unless: 'score' }];
+  });
 }
 
 const mustBe = 'must be a zone, such as bl.example.org, bl.example.org=127.0.0.2,127.0.0.4/30 or bl.example.org*2.5';

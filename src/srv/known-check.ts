@@ -10,6 +10,8 @@ export interface ListProblem {
   readonly line?: number;
   /** Completes "the line …", or "the file …". */
   readonly problem: string;
+  /** A file of the domain: where that is there, all is well. */
+  readonly unless?: string;
 }
 
 export interface KnownCheck {

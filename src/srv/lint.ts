@@ -106,7 +106,7 @@ class MarkerLint {
     this.counts.domains++;
     for (const name of names) {
       const path = `${domain}/${name}`;
-      if (lists.includes(name)) yield* this.#list(path, checks.find(({ list }) => list === name)?.listProblems);
+      if (lists.includes(name)) yield* this.#list(path, names, checks.find(({ list }) => list === name)?.listProblems);
       else if (name === 'expire') yield* this.#expiry(path);
       else if (name === 'relay') yield* this.#relay(path);
       else if (!known.includes(name) && !name.startsWith('.')) yield { path, problem: this.#unlisted(name, known) };
@@ -179,14 +179,15 @@ class MarkerLint {
     return there.includes('score') ? undefined : `gives points that do nothing without the file ${domain}/score`;
   }
 
-  *#list(path: string, problemsOf: KnownCheck['listProblems']): Generator<MarkerFinding> {
+  *#list(path: string, there: readonly string[], problemsOf: KnownCheck['listProblems']): Generator<MarkerFinding> {
     const stats = yield* this.#look(path);
     if (!stats) return;
     if (!stats.isFile()) return yield { path, problem: 'must be a file: mail is deferred' };
     if (stats.size > maxListOctets)
       return yield { path, problem: `is larger than ${maxListOctets} octets: mail is deferred` };
-    for (const { line, problem } of problemsOf?.(linesWithin(this.#text(path) ?? '')) ?? [])
-      yield { path: line === undefined ? path : `${path}:${line}`, problem };
+    for (const { line, problem, unless } of problemsOf?.(linesWithin(this.#text(path) ?? '')) ?? [])
+      if (unless === undefined || !there.includes(unless))
+        yield { path: line === undefined ? path : `${path}:${line}`, problem };
   }
 
   *#expiry(path: string): Generator<MarkerFinding> {

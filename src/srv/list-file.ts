@@ -38,7 +38,7 @@ function listProblem(text: string, problemsOf: ListFile['problemsOf']): string |
   if (Buffer.byteLength(text) > maxOctets) return `it is larger than ${maxOctets} octets`;
   const lines = linesWithin(text);
   if (lines.every((line) => line === '')) return 'it holds no line that counts; leave it empty to take it away';
-  const [first] = problemsOf?.(lines) ?? [];
+  const first = problemsOf?.(lines).find(({ unless }) => unless === undefined);
   if (first === undefined) return undefined;
   const { line, problem } = first;
   return line === undefined ? `it ${problem}` : `line ${line}, "${lines[line - 1]}", ${problem}`;

@@ -207,6 +207,16 @@ const table: readonly (readonly [what: string, markers: readonly string[], findi
     'd.example/zones:3: must be a zone, such as bl.example.org, bl.example.org=127.0.0.2,127.0.0.4/30 or bl.example.org*2.5',
   ],
   [
+    'a zone with points that nobody judges',
+    ['d.example/zones=bl.example*2\n'],
+    'd.example/zones:1: gives points that do nothing without the file score',
+  ],
+  [
+    'a zone with points that are judged',
+    ['d.example/zones=bl.example*2\n', 'd.example/score/'],
+    'd.example/score: must be a file: mail is deferred',
+  ],
+  [
     'a folder in the place of a list',
     ['d.example/zones/bl.example'],
     'd.example/zones: must be a file: mail is deferred',

@@ -89,6 +89,17 @@ test('what a marker held is in the audit, and undo brings a check back as it was
   );
 });
 
+test('weights of lists and what points do are set on the page; what makes no sense is not written', async (t) => {
+  const site = await openSite(t);
+  const anna = await new Client(site).login();
+  const save = (text: string, list: string): Promise<string> =>
+    said(anna, '/zones', { domain: 'example.com', list, text });
+  assert.match(await save('bl.example.org*2.5', 'zones'), /Wrote /);
+  assert.match(await save('rejct 8', 'score'), /line 1, &quot;rejct 8&quot;, must be reject or mark and points/);
+  assert.match(await save('reject 4\nmark 8', 'score'), /Nothing is changed: it marks from 8 on/);
+  assert.match(await save('reject 8\n# both\nmark 4', 'score'), /Wrote [^<]*example\.com\/score/);
+});
+
 test('zones are set on the page, by the parser of the check, and switch it on', async (t) => {
   const site = await openSite(t);
   const file = path.join(site.srv, 'example.com/zones');

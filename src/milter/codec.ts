@@ -137,14 +137,18 @@ export function frame(code: string, ...data: readonly (string | Uint8Array)[]): 
   return out;
 }
 
-/** A 32-bit unsigned integer in network order. */
-export function u32(value: number): Uint8Array {
-  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
-}
+/** A 32-bit unsigned integer in network order, one octet to a character. */
+export const u32 = (value: number): string =>
+  String.fromCharCode(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
 
 /** The NUL-terminated strings of some data; undefined where the last of them has no end. */
 export function stringsOf(octets: Buffer, start: number, end: number): string[] | undefined {
   if (start === end) return [];
   if (octets[end - 1] !== 0) return undefined;
-  return octets.toString('latin1', start, end - 1).split('\0');
+  const text = octets.toString('latin1', start, end);
+  const strings: string[] = [];
+  // By hand: it takes half of the time of split().
+  for (let from = 0, nul = text.indexOf('\0'); nul >= 0; from = nul + 1, nul = text.indexOf('\0', from))
+    strings.push(text.slice(from, nul));
+  return strings;
 }

@@ -123,10 +123,13 @@ function envelopePath(path: string, parameters: readonly string[]): EnvelopePath
   return { path, address: bracketed ? path.slice(1, -1) : path, parameters };
 }
 
+/** Name NUL value NUL. Fields are what an MTA sends most of: they are cut without a list of strings. */
 function header({ octets, start, end }: MilterFrame): MilterCommand | BrokenCommand {
-  const [name, value] = stringsOf(octets, start, end) ?? [];
-  if (name === undefined || value === undefined) return broken('HEADER without name and value');
-  return { kind: 'header', field: { name, value } };
+  const text = octets.toString('latin1', start, end);
+  const nameEnd = text.indexOf('\0');
+  const valueEnd = text.indexOf('\0', nameEnd + 1);
+  if (valueEnd < 0 || !text.endsWith('\0')) return broken('HEADER without name and value');
+  return { kind: 'header', field: { name: text.slice(0, nameEnd), value: text.slice(nameEnd + 1, valueEnd) } };
 }
 
 /** Host NUL, family; where it is known: u16 port, address NUL. */

@@ -78,15 +78,24 @@ export function preparePolicy<S, T>(policy: MilterPolicy<S, T>, transport?: Milt
   return { filter, wished: wishesOf(filter, transport) };
 }
 
+type DialogueStepOf<K extends DialogueStep['kind']> = Extract<DialogueStep, { kind: K }>;
+type MessageStep = DialogueStepOf<'rcpt' | 'data' | 'header' | 'eoh' | 'body' | 'last-chunk' | 'eom'>;
 type AskedEvent = MilterEvent | 'last-chunk';
 type AnyAnswer = FinalAnswer | Skip;
-type MessageStep = Extract<DialogueStep, { kind: 'rcpt' | 'data' | 'header' | 'eoh' | 'body' | 'last-chunk' | 'eom' }>;
 
-/** A question to the filter; `about` is undefined where it concerns the session. */
-interface FilterQuestion<S, T> {
-  readonly event: AskedEvent;
-  readonly about: TransactionContext<S, T> | undefined;
+/** A question to the filter that concerns the session. */
+interface SessionQuestion {
+  readonly step: DialogueStepOf<'connect' | 'helo' | 'unknown'>;
+  readonly about: undefined;
 }
+
+/** A question to the filter about a message. */
+interface MessageQuestion<S, T> {
+  readonly step: DialogueStepOf<'mail'> | MessageStep;
+  readonly about: TransactionContext<S, T>;
+}
+
+type FilterQuestion<S, T> = SessionQuestion | MessageQuestion<S, T>;
 
 /** The octets of SMFIC_CONNECT, SMFIC_HELO and SMFIC_MAIL. */
 const code = { connect: 0x43, helo: 0x48, mail: 0x4d } as const;
@@ -128,11 +137,12 @@ export class Dialogue<S, T> implements ContextConnection {
       case 'macros':
         return this.macros.set(step.code, step.definitions);
       case 'connect':
-        return this.#connect(step.client);
+        return this.#connect(step);
       case 'helo':
-        return this.#helo(step.name);
+        return this.#helo(step);
       case 'unknown':
-        return this.#unknown(step.line);
+        this.#begun();
+        return this.#ask({ step, about: undefined });
       case 'mail':
         return this.#mail(step);
       case 'abort':
@@ -148,7 +158,7 @@ export class Dialogue<S, T> implements ContextConnection {
     }
   }
 
-  #negotiate(offer: Extract<DialogueStep, { kind: 'negotiate' }>): void {
+  #negotiate(offer: DialogueStepOf<'negotiate'>): void {
     this.endSession();
     this.macros.clear();
     this.#agreed = agree(this.#wished, offer);
@@ -158,11 +168,11 @@ export class Dialogue<S, T> implements ContextConnection {
     } else this.#floor.drop(`protocol version ${offer.version}`);
   }
 
-  #connect(client: MilterClient): void {
+  #connect(step: DialogueStepOf<'connect'>): void {
     this.endSession();
     this.macros.clearBehind(code.connect);
-    const session = this.#begun(client);
-    this.#ask({ event: 'connect', about: undefined }, () => this.#filter.connect?.(session));
+    this.#begun(step.client);
+    this.#ask({ step, about: undefined });
   }
 
   /** The session; where the MTA never said CONNECT, it begins here. */
@@ -181,41 +191,47 @@ export class Dialogue<S, T> implements ContextConnection {
     return session;
   }
 
-  #helo(name: string): void {
+  #helo(step: DialogueStepOf<'helo'>): void {
     this.#dropTransaction();
     this.macros.clearBehind(code.helo);
-    const session = this.#begun();
-    session.helo = name;
-    this.#ask({ event: 'helo', about: undefined }, () => this.#filter.helo?.(session));
+    this.#begun().helo = step.name;
+    this.#ask({ step, about: undefined });
   }
 
-  #unknown(line: string): void {
-    const session = this.#begun();
-    this.#ask({ event: 'unknown', about: undefined }, () => this.#filter.unknown?.(session, line));
-  }
-
-  #mail({ sender }: Extract<DialogueStep, { kind: 'mail' }>): void {
+  #mail(step: DialogueStepOf<'mail'>): void {
     this.#dropTransaction();
     this.macros.clearBehind(code.mail);
-    const session = this.#begun();
-    const about = new TransactionContext<S, T>(session, sender);
+    const about = new TransactionContext<S, T>(this.#begun(), step.sender);
     this.#transaction = about;
-    this.#ask({ event: 'mail', about }, () => {
-      if (this.#filter.newTransaction) about.state = this.#filter.newTransaction(session);
-      return this.#filter.mail?.(about);
-    });
+    this.#ask({ step, about });
   }
 
   #ofMessage(step: MessageStep): void {
     const about = this.#transaction;
     if (!about) return this.#say(step.kind, frames.tempfail);
     if (about.settled) return this.#say(step.kind, about.settled);
-    return this.#ask({ event: step.kind, about }, () => this.#handle(step, about));
+    return this.#ask({ step, about });
   }
 
-  #handle(step: MessageStep, transaction: TransactionContext<S, T>): Reaction<AnyAnswer> {
+  #handleOfSession({ step }: SessionQuestion): Reaction<AnyAnswer> {
+    const filter = this.#filter;
+    const session = this.#begun();
+    switch (step.kind) {
+      case 'connect':
+        return filter.connect?.(session);
+      case 'helo':
+        return filter.helo?.(session);
+      case 'unknown':
+        return filter.unknown?.(session, step.line);
+    }
+  }
+
+  #handleOfMessage({ step, about: transaction }: MessageQuestion<S, T>): Reaction<AnyAnswer> {
     const filter = this.#filter;
     switch (step.kind) {
+      case 'mail':
+        if (filter.newTransaction) transaction.state = filter.newTransaction(transaction.session);
+        return filter.mail?.(transaction);
       case 'rcpt':
         return filter.rcpt?.(transaction, step.recipient);
       case 'data':
@@ -239,11 +255,11 @@ export class Dialogue<S, T> implements ContextConnection {
     return lost ? { name: field.name, value: ` ${field.value}` } : field;
   }
 
-  #ask(question: FilterQuestion<S, T>, handler: () => Reaction<AnyAnswer>): void {
+  #ask(question: FilterQuestion<S, T>): void {
     if (this.#session?.failed) return this.#settle(question, tempfail);
     let reaction: Reaction<AnyAnswer>;
     try {
-      reaction = handler();
+      reaction = question.about ? this.#handleOfMessage(question) : this.#handleOfSession(question);
     } catch (error) {
       return this.#fail(question, error);
     }
@@ -256,8 +272,12 @@ export class Dialogue<S, T> implements ContextConnection {
   }
 
   #settle(question: FilterQuestion<S, T>, answer: AnyAnswer): void {
-    const { event, about } = question;
-    if (this.#isSilent(event)) return this.#say(event, frames.continue);
+    const {
+      step: { kind: event },
+      about,
+    } = question;
+    const goesOn = answer.kind === 'continue' && event !== 'eom';
+    if (goesOn || this.#isSilent(event)) return this.#say(event, frames.continue);
     let said: readonly Buffer[];
     try {
       if (answer.kind === 'skip') {
@@ -278,14 +298,14 @@ export class Dialogue<S, T> implements ContextConnection {
   }
 
   /** SKIP is said for the body only: Sendmail knows it nowhere else. */
-  #skip({ event, about }: FilterQuestion<S, T>): void {
+  #skip({ step: { kind: event }, about }: FilterQuestion<S, T>): void {
     if (about && event === 'header') about.skipsHeader = true;
     if (about && event === 'body') about.skipsBody = true;
     this.#say(event, event === 'body' && this.#granted(protocol.skip) ? frames.skip : frames.continue);
   }
 
   /** Where the MTA does not wait for this answer, it is told of the failure with the next answer that it waits for. */
-  #fail({ event, about }: FilterQuestion<S, T>, error: unknown): void {
+  #fail({ step: { kind: event }, about }: FilterQuestion<S, T>, error: unknown): void {
     this.#floor.failed(event, error);
     const ends = event !== 'rcpt' || this.#isSilent(event);
     if (about && ends) this.#floor.observe?.({ kind: 'message', transaction: about, answer: tempfail });

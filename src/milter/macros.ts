@@ -10,30 +10,32 @@ const stages = 'CHMRTLNBEU';
 const placeOf: Int8Array = Int8Array.from({ length: 256 }, (_, code) => stages.indexOf(String.fromCharCode(code)));
 
 export class Macros {
-  /** Definitions as sent, or taken apart. */
-  readonly #tables: (string | ReadonlyMap<string, string> | undefined)[] = [];
+  /** Definitions as sent, or taken apart; those before `#end` count. */
+  readonly #tables = new Array<string | ReadonlyMap<string, string> | undefined>(stages.length);
+  #end = 0;
 
   /** A new table replaces that of its stage and those of all later ones. `code`: octet of the command it belongs to. */
   set(code: number, definitions: string): void {
     const place = placeOf[code] ?? -1;
     if (place < 0) return;
-    this.#tables.length = Math.min(this.#tables.length, place);
+    for (let i = this.#end; i < place; i++) this.#tables[i] = undefined;
     this.#tables[place] = definitions;
+    this.#end = place + 1;
   }
 
   clear(): void {
-    this.#tables.length = 0;
+    this.#end = 0;
   }
 
   /** Forgets the tables behind that command's. */
   clearBehind(code: number): void {
-    this.#tables.length = Math.min(this.#tables.length, (placeOf[code] ?? -1) + 1);
+    this.#end = Math.min(this.#end, (placeOf[code] ?? -1) + 1);
   }
 
   /** `name` with or without braces. */
   get(name: string): string | undefined {
     const bare = bareName(name);
-    for (let place = this.#tables.length - 1; place >= 0; place--) {
+    for (let place = this.#end - 1; place >= 0; place--) {
       const value = this.#table(place)?.get(bare);
       if (value !== undefined) return value;
     }

@@ -96,41 +96,40 @@ function inOrder(a: Edit, b: Edit): number {
 function encodeEdit(edit: Edit, agreed: Agreement, lead: string): Buffer | Buffer[] {
   switch (edit.kind) {
     case 'add-header':
-      return bounded('h', fieldName(edit.name), '\0', lead, fieldValue(edit.value), '\0'); // SMFIR_ADDHEADER
+      return bounded('h', `${fieldName(edit.name)}\0${lead}${fieldValue(edit.value)}\0`); // SMFIR_ADDHEADER
     case 'insert-header':
       // SMFIR_INSHEADER
-      return bounded('i', u32(edit.index), fieldName(edit.name), '\0', lead, fieldValue(edit.value), '\0');
+      return bounded('i', `${u32(edit.index)}${fieldName(edit.name)}\0${lead}${fieldValue(edit.value)}\0`);
     case 'change-header': {
       const value = fieldValue(edit.value);
       // SMFIR_CHGHEADER
-      return bounded('m', u32(edit.index), fieldName(edit.name), '\0', value === '' ? '' : lead, value, '\0');
+      return bounded('m', `${u32(edit.index)}${fieldName(edit.name)}\0${value === '' ? '' : lead}${value}\0`);
     }
     case 'delete-header':
-      return bounded('m', u32(edit.index), fieldName(edit.name), '\0\0'); // SMFIR_CHGHEADER, an empty value
+      return bounded('m', `${u32(edit.index)}${fieldName(edit.name)}\0\0`); // SMFIR_CHGHEADER, an empty value
     case 'change-sender':
-      return bounded('e', address(edit.sender), '\0', ...parametersOf(edit)); // SMFIR_CHGFROM
+      return bounded('e', `${address(edit.sender)}\0${parametersOf(edit)}`); // SMFIR_CHGFROM
     case 'add-recipient': {
-      const parameters = (agreed.actions & action.addRecipientWithParameters) === 0 ? [] : parametersOf(edit);
+      const parameters = (agreed.actions & action.addRecipientWithParameters) === 0 ? '' : parametersOf(edit);
       // SMFIR_ADDRCPT_PAR, SMFIR_ADDRCPT
-      return bounded(parameters.length > 0 ? '2' : '+', address(edit.recipient), '\0', ...parameters);
+      return bounded(parameters === '' ? '+' : '2', `${address(edit.recipient)}\0${parameters}`);
     }
     case 'delete-recipient':
-      return bounded('-', address(edit.recipient), '\0'); // SMFIR_DELRCPT
+      return bounded('-', `${address(edit.recipient)}\0`); // SMFIR_DELRCPT
     case 'replace-body':
       return bodyFrames(edit.body, maxDataOf(agreed));
     case 'quarantine':
       // SMFIR_QUARANTINE
-      return bounded('q', edit.reason.replace(/[^\x20-\x7e]/gu, '').slice(0, maxLineOctets) || 'quarantined', '\0');
+      return bounded('q', `${edit.reason.replace(/[^\x20-\x7e]/gu, '').slice(0, maxLineOctets) || 'quarantined'}\0`);
   }
 }
 
 /** MILTER_MAX_DATA_SIZE: Sendmail takes no more. */
 const maxData = 65_535;
 
-function bounded(code: string, ...data: readonly (string | Uint8Array)[]): Buffer {
-  const out = frame(code, ...data);
-  if (out.length > maxData + 5) throw new Error(`an edit of ${out.length - 5} octets, over ${maxData}`);
-  return out;
+function bounded(code: string, data: string): Buffer {
+  if (data.length > maxData) throw new Error(`an edit of ${data.length} octets, over ${maxData}`);
+  return frame(code, data);
 }
 
 /** SMFIR_REPLBODY; an empty body takes one frame too. */
@@ -147,22 +146,25 @@ function fieldName(name: string): string {
 
 /** Line breaks are LF and white space (CRLF would leave a bare CR in the mail); other controls become `?`. */
 function fieldValue(value: string): string {
-  const octets = latin1(value);
-  if (!/[\x00-\x08\x0a-\x1f\x7f]/.test(octets)) return octets;
-  return octets
+  if (wellFolded.test(value)) return value;
+  return latin1(value)
     .replace(/\r\n?/g, '\n')
     .replace(/[\x00-\x08\x0b-\x1f\x7f]/g, '?')
     .replace(/(?:\n[\t ]*)+(?=\n|$)/g, '')
     .replace(/\n(?![\t ])/g, '\n\t');
 }
 
+/** Lines of octets without controls; those behind the first begin with white space, and have something behind it. */
+const wellFolded = /^[\t\x20-\x7e\x80-\xff]*(?:\n[\t ]+[\x21-\x7e\x80-\xff][\t\x20-\x7e\x80-\xff]*)*$/;
+
 function address(text: string): string {
   if (/[\x00-\x1f\x7f]/.test(text)) throw new Error('an address with control characters');
   return latin1(text);
 }
 
-function parametersOf({ parameters }: { readonly parameters?: readonly string[] }): string[] {
-  return parameters === undefined || parameters.length === 0 ? [] : [parameters.map(address).join(' '), '\0'];
+/** With its end; '' where there are none. */
+function parametersOf({ parameters }: { readonly parameters?: readonly string[] }): string {
+  return parameters === undefined || parameters.length === 0 ? '' : `${parameters.map(address).join(' ')}\0`;
 }
 
 /** Octets, one to a character. */

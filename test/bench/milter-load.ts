@@ -16,6 +16,8 @@ export interface LoadResult {
 }
 
 export const messagesPerSession = 5;
+/** Whose records are asked for: of the sender and of the HELO name. */
+export const zone = { 'pass.test': { TXT: ['v=spf1 ip4:192.0.2.0/24 -all'] }, 'client.test': { A: ['192.0.2.80'] } };
 const fieldCount = 12;
 const bodyOctets = 4096;
 
@@ -89,6 +91,24 @@ function burstsOf(name: keyof typeof scripts, protocol: number): Bursts {
 
 const nothing = Buffer.alloc(0);
 const abort = packet('A');
+const quit = packet('Q');
+
+/** All that the MTA may send in one go, and expects an answer to, of a session with its messages; its goodbye last. */
+export function burstsOfSession(protocol: number): readonly Buffer[] {
+  const { asked, rest } = burstsOf('opening', protocol);
+  let lead = rest;
+  const all = [...asked];
+  for (let i = 0; i < messagesPerSession; i++) {
+    for (const burst of burstsOf('mailing', protocol).asked) {
+      all.push(Buffer.concat([lead, burst]));
+      lead = nothing;
+    }
+    lead = abort; // as Postfix: behind every message, but it flushes only when it waits for an answer
+  }
+  return [...all, Buffer.concat([lead, quit])];
+}
+
+export const negotiation = packet('O', Buffer.concat([uint32(6), uint32(0x1ff), uint32(0x1fffff)]));
 
 /** One connection; answers in the order of the questions. */
 export class LoadSession {
@@ -111,8 +131,7 @@ export class LoadSession {
   /** Connected, negotiated, greeted. */
   static async open(where: Where): Promise<LoadSession> {
     const session = new LoadSession(where);
-    const offer = Buffer.concat([uint32(6), uint32(0x1ff), uint32(0x1fffff)]);
-    const [, agreed] = await session.#ask(packet('O', offer));
+    const [, agreed] = await session.#ask(negotiation);
     session.#protocol = agreed.readUInt32BE(8);
     const { asked, rest } = burstsOf('opening', session.#protocol);
     for (const burst of asked) await session.#ask(burst);
@@ -149,13 +168,13 @@ export class LoadSession {
       if (code !== 'c' && code !== 'a') throw new Error(`the filter answers ${code}${data.toString('latin1')}`);
     }
     const took = performance.now() - begun;
-    this.#lead = abort; // as Postfix: behind every message, but it flushes only when it waits for an answer
+    this.#lead = abort;
     return took;
   }
 
   end(): void {
     this.#failed = () => {};
-    this.#socket.end(Buffer.concat([this.#lead, packet('Q')]));
+    this.#socket.end(Buffer.concat([this.#lead, quit]));
     this.#socket.resume();
   }
 }

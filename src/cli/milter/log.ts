@@ -99,14 +99,19 @@ const maxLine = 8000;
 
 /** The sentence, and the facts behind it as `key=value`. */
 function plainLine(facts: object, text: string): string {
-  let line = text;
-  for (const [key, value] of Object.entries(facts)) if (value !== undefined) line += ` ${key}=${wordOf(value)}`;
-  return printable(line, maxLine);
+  const values = facts as Readonly<Record<string, unknown>>;
+  let line = printable(text, maxLine);
+  for (const key in values) if (values[key] !== undefined) line += ` ${key}=${wordOf(values[key])}`;
+  return line.length <= maxLine ? line : printable(line, maxLine);
 }
 
 function wordOf(value: unknown): string {
-  if (typeof value === 'string' && /^[^\s"=]+$/.test(value)) return value;
-  return JSON.stringify(value instanceof Error ? (value.stack ?? value.message) : value);
+  if (typeof value === 'string' && /^[!#-<>-~]+$/.test(value)) return value; // most are, and hold nothing to look for
+  const isWord = typeof value === 'string' && /^[^\s"=]+$/.test(value);
+  return printable(
+    isWord ? value : JSON.stringify(value instanceof Error ? (value.stack ?? value.message) : value),
+    maxLine,
+  );
 }
 
 /** A pipe takes so many octets of one write in one piece, whoever else writes to it (pipe(7): PIPE_BUF). */

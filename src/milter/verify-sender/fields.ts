@@ -17,6 +17,7 @@ import { knowsOwnDomains, ownField } from './own-domains.js';
 import type { VerifySettings } from './settings.js';
 
 const folded = { folded: true };
+const lowerOwnField = ownField.toLowerCase();
 
 /** The fields in the order in which they are inserted at the top: the last one ends up uppermost. */
 export function resultFields(
@@ -41,7 +42,7 @@ export function resultFields(
 }
 
 /** A text as the milter protocol takes it: its UTF-8, one octet to a character. */
-const octetsOf = (text: string): string => Buffer.from(text).toString('latin1');
+const octetsOf = (text: string): string => (/^[\0-\x7f]*$/.test(text) ? text : Buffer.from(text).toString('latin1'));
 
 /** The mark of results the operator wants marked, and the hold queue for those to be held. */
 export function consequences({ outcome: { result, domain } }: VerifiedIdentity, settings: VerifySettings): Edit[] {
@@ -59,7 +60,8 @@ export function consequences({ outcome: { result, domain } }: VerifiedIdentity, 
 export class Forgeries {
   readonly #ownId: string;
   readonly #wanted: VerifySettings;
-  readonly #counts = new Map<string, number>();
+  /** How many fields of a name there were; made with the first that may be a forgery. */
+  #counts: Map<string, number> | undefined = undefined;
   readonly #deletions: Edit[] = [];
 
   constructor(settings: VerifySettings, receiver: string) {
@@ -82,10 +84,11 @@ export class Forgeries {
     const { delete_incoming_received_spf: received, mark_results: marked, mark_field: mark } = this.#wanted;
     if (name === 'received-spf') return received;
     if (marked.size > 0 && name === mark.toLowerCase()) return true;
-    return name === ownField.toLowerCase() && knowsOwnDomains(this.#wanted);
+    return name === lowerOwnField && knowsOwnDomains(this.#wanted);
   }
 
   #count(name: string, isForgery: boolean): void {
+    this.#counts ??= new Map();
     const index = (this.#counts.get(name.toLowerCase()) ?? 0) + 1;
     this.#counts.set(name.toLowerCase(), index);
     if (isForgery) this.#deletions.push(deleteHeader(name, index));

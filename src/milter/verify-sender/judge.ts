@@ -5,7 +5,7 @@
 import { after, type Eventual } from '../../mail/eventual.js';
 import { parseDomain } from '../../mail/domain.js';
 import type { Ip } from '../../mail/ip.js';
-import { checkHelo, checkHost, type SpfOptions, type SpfOutcome } from '../../spf/check-host.js';
+import { checkHelo, checkHost, type SpfLimits, type SpfOptions, type SpfOutcome } from '../../spf/check-host.js';
 import { withoutFinalDot } from '../../spf/domain.js';
 import { matchesAny } from './pattern.js';
 import type { RefusableResult, VerifySettings } from './settings.js';
@@ -107,7 +107,7 @@ export async function judgeProspectively(subject: JudgedMail, context: JudgeCont
   let worst: SenderRefusal | undefined;
   for (const ip of settings.prospective_ip) {
     const query = { ip, helo: subject.receiver, from: subject.from, receiver: subject.receiver };
-    const outcome = await checkHost(query, optionsOf(context, subject.life, started));
+    const outcome = await checkHost(query, new JudgeOptions(context, subject.life, { started }));
     const verified = { outcome, identity: subject.from };
     const prospective = { ip, helo: subject.helo, life: subject.life };
     note(verified, prospective, { tools, milliseconds: tools.now() - started, waited: true, prospective: true });
@@ -145,7 +145,7 @@ function verifyHelo(
     return undefined;
   }
   const query = { ip: subject.ip, helo, from: subject.from, receiver: subject.receiver };
-  const checked = checkHelo(query, optionsOf(context, context.session, started));
+  const checked = checkHelo(query, new JudgeOptions(context, context.session, { started }));
   const waited = checked instanceof Promise;
   return after(checked, (outcome) => {
     const verified = { outcome, identity: helo };
@@ -180,7 +180,7 @@ function verifyMailFrom(
   const known = from === '' && helo ? helo.outcome : undefined;
   const begun = tools.now();
   const query = { ip: subject.ip, helo: name, from, receiver: subject.receiver };
-  const checked = known ?? checkHost(query, optionsOf(context, subject.life, started));
+  const checked = known ?? checkHost(query, new JudgeOptions(context, subject.life, { started }));
   const waited = checked instanceof Promise;
   return after(checked, (outcome) => {
     const isOurs = outcome.identity === 'mailfrom';
@@ -191,20 +191,36 @@ function verifyMailFrom(
 }
 
 /** Both identities share the time of one evaluation: the second has what the first has left. */
-function optionsOf({ settings, tools }: JudgeContext, life: Life, started: number): SpfOptions {
-  const totalMs = settings.timeout_secs * 1000;
-  const limits = { lookups: settings.max_lookups, voids: settings.max_void_lookups, totalMs };
-  const spentMs = tools.now() - started;
-  return {
-    resolver: tools.resolver,
-    limits,
-    spentMs,
-    now: tools.now,
-    trace: tools.trace,
-    get signal() {
-      return life.signal;
-    },
-  };
+class JudgeOptions implements SpfOptions {
+  readonly resolver: SpfOptions['resolver'];
+  readonly limits: Partial<SpfLimits>;
+  readonly now: () => number;
+  readonly spentMs: number;
+  readonly trace: boolean;
+  readonly explain: boolean;
+  readonly #life: Life;
+
+  /** `isTold`: people will read of the result, so why it came about, and what the domain says of a fail, is wanted. */
+  constructor({ settings, tools }: JudgeContext, life: Life, { started, isTold = true }: JudgingTime) {
+    const totalMs = settings.timeout_secs * 1000;
+    this.resolver = tools.resolver;
+    this.limits = { lookups: settings.max_lookups, voids: settings.max_void_lookups, totalMs };
+    this.now = tools.now;
+    this.spentMs = tools.now() - started;
+    this.trace = isTold && tools.trace;
+    this.explain = isTold;
+    this.#life = life;
+  }
+
+  /** A signal costs something: it is looked at by evaluations that wait, and those are few. */
+  get signal(): AbortSignal {
+    return this.#life.signal;
+  }
+}
+
+interface JudgingTime {
+  readonly started: number;
+  readonly isTold?: boolean;
 }
 
 interface NoteDetails {
@@ -225,7 +241,7 @@ function note(
   if (waited && life.signal.aborted) return; // nobody waits for it any more
   tools.observe({ kind: 'result', identity: outcome.identity, result, milliseconds });
   const why = problem === undefined || result === 'none' ? '' : ` (${problem})`;
-  const facts = { ip: ip.text, helo, mechanism, ...(prospective && { prospective }) };
+  const facts = { ip: ip.text, helo, mechanism, prospective };
   tools.log.info(facts, `${identity} (${outcome.identity}): ${result}${why}`);
   if (trace) tools.log.debug({ identity, trace }, 'how the result came about');
 }
@@ -257,7 +273,7 @@ async function exemptByLookup(
   for (const { domain, below } of settings.skip_forwarders) {
     if (below) continue;
     const query = { ...subject, helo: domain, from: `postmaster@${domain}` };
-    const options = { ...optionsOf(context, subject.life, started), explain: false, trace: false };
+    const options = new JudgeOptions(context, subject.life, { started, isTold: false });
     const { result } = await checkHost(query, options);
     if (result === 'pass') return `the client may send mail of ${domain}, which is in skip_forwarders`;
   }

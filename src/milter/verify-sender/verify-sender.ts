@@ -10,6 +10,7 @@
 import { after, type Eventual } from '../../mail/eventual.js';
 import { inAny, type Ip, noAddress } from '../../mail/ip.js';
 import { decodeUtf8 } from '../../mail/text.js';
+import type { SpfResultCode } from '../../spf/record.js';
 import {
   accept,
   type Answer,
@@ -163,7 +164,7 @@ class VerifySender {
   }
 
   async #heloRefusal(session: Session<HeloMemory>): Promise<ReplyAnswer | undefined> {
-    const subject = { ...this.#subjectOf(session), from: '', smtpUtf8: false, life: session };
+    const subject = this.#subjectOf(session, { from: '', smtpUtf8: false, life: session });
     const refusal = await judgeHelo(subject, this.#contextOf(session));
     if (!refusal || this.#settings.dry_run) return undefined;
     const reply = await refusalReply(refusal, subject, { settings: this.#settings, tools: this.#tools });
@@ -172,12 +173,15 @@ class VerifySender {
     return reply;
   }
 
-  /** What is known of whoever is connected. */
-  #subjectOf(session: Session<HeloMemory>): Pick<JudgedMail, 'ip' | 'helo' | 'receiver'> {
+  /** What is known of a mail, and of whoever is connected. */
+  #subjectOf(session: Session<HeloMemory>, { from, smtpUtf8, life }: OfMail): JudgedMail {
     return {
       ip: session.client.ip ?? noAddress,
       helo: session.helo === undefined ? undefined : textOf(session.helo),
+      from,
+      smtpUtf8,
       receiver: receiverOf(this.#settings, session),
+      life,
     };
   }
 
@@ -186,12 +190,8 @@ class VerifySender {
     const { ip } = session.client;
     const own = !ip || this.#isTrusted(ip) || this.#isAuthenticated(transaction);
     if (own && this.#settings.prospective_ip.length === 0) return this.#skip('a trusted client or sender', accept);
-    state.subject = {
-      ...this.#subjectOf(session),
-      from: textOf(sender.address),
-      smtpUtf8: isSmtpUtf8(sender),
-      life: transaction,
-    };
+    const ofMail = { from: textOf(sender.address), smtpUtf8: isSmtpUtf8(sender), life: transaction };
+    state.subject = this.#subjectOf(session, ofMail);
     const context = this.#contextOf(session);
     if (own) return this.#atMail(transaction, this.#settle(judgeProspectively(state.subject, context), state.subject));
     if (ip && inAny(this.#settings.forwarding_hosts, ip)) {
@@ -289,7 +289,7 @@ class VerifySender {
       if (settled.own) edits.push(ownMark(settled.own));
       if (last) verdict = edits.some(({ kind }) => kind === 'quarantine') ? 'held' : 'passed';
     }
-    this.#tell(state, { verdict, id: queueId });
+    this.#tell(state, verdict, { id: queueId });
     if (edits.length === 0) return proceed;
     if (this.#settings.dry_run) {
       this.#tools.log.debug({ id: queueId, edits }, 'dry run: the message is not changed');
@@ -318,12 +318,12 @@ class VerifySender {
       this.#tools.log.info(factsOf(state, { id: queueId }), 'dry run: message not refused');
       return accept;
     }
-    this.#tell(state, { verdict: 'refused', id: queueId, code: reply.code, reply: reply.text });
+    this.#tell(state, 'refused', { id: queueId, code: reply.code, reply: reply.text });
     return reply;
   }
 
   /** Logs one line at the end of each message that was looked at, whatever its end. */
-  #tell(state: MailState, { verdict, ...facts }: { readonly verdict: MessageVerdict } & FactsOfMail): void {
+  #tell(state: MailState, verdict: MessageVerdict, facts: FactsOfMail): void {
     this.#tools.observe({ kind: 'message', verdict });
     this.#tools.log.info(factsOf(state, facts), messageTexts[verdict]);
   }
@@ -342,11 +342,12 @@ class VerifySender {
 
   /** Has the client authenticated? A macro that is set but empty does not say so. */
   #isAuthenticated(transaction: Verifying): boolean {
-    return (
-      this.#settings.trust_authenticated_senders && ['auth_authen', 'auth_type'].some((name) => transaction.macro(name))
-    );
+    if (!this.#settings.trust_authenticated_senders) return false;
+    return Boolean(transaction.macro('auth_authen')) || Boolean(transaction.macro('auth_type'));
   }
 }
+
+type OfMail = Pick<JudgedMail, 'from' | 'smtpUtf8' | 'life'>;
 
 interface FactsOfMail {
   /** Postfix has none before the first recipient. */
@@ -363,10 +364,12 @@ const messageTexts: Readonly<Record<MessageVerdict, string>> = {
 };
 
 /** For the log: a message's queue id, who sent it, and each result. */
-function factsOf({ subject, settled }: MailState, { id, ...more }: FactsOfMail): object {
+function factsOf({ subject, settled }: MailState, { id, code, reply }: FactsOfMail): object {
   const verified = settled?.judgement.verified ?? [];
-  const results = verified.map(({ outcome: { identity, result } }) => [`spf_${identity}`, result] as const);
-  return { id, ip: subject?.ip.text, from: subject?.from, ...Object.fromEntries(results), ...more };
+  const resultOf = (wanted: 'helo' | 'mailfrom'): SpfResultCode | undefined =>
+    verified.find(({ outcome }) => outcome.identity === wanted)?.outcome.result;
+  const results = { spf_helo: resultOf('helo'), spf_mailfrom: resultOf('mailfrom') };
+  return { id, ip: subject?.ip.text, from: subject?.from, ...results, code, reply };
 }
 
 /** The MTA hands octets over; those of SMTPUTF8 (RFC 6531) are UTF-8. */

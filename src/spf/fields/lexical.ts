@@ -28,9 +28,13 @@ export function quotedString(value: string, utf8 = false): string {
 
 /** `comment` (RFC 5322 §3.2.2), its runs of spaces made one, so that it can be folded at each. */
 export function comment(text: string): string {
+  if (text.length <= maxValue && plainWords.test(text)) return `(${text})`;
   const words = fieldText(text).trim().replace(/ {2,}/g, ' ');
   return `(${words.replace(/[()\\]/g, '\\$&')})`;
 }
+
+/** Words with one space between them, and nothing that a comment would have to quote. */
+const plainWords = /^[!-'*-[\]-~]+(?: [!-'*-[\]-~]+)*$/;
 
 export interface FieldFormat {
   /**
@@ -47,8 +51,9 @@ export function layOut(name: string, parts: readonly string[], { folded = false 
   let column = name.length + 1;
   for (const part of parts) {
     // A comment may be folded at each of its spaces.
+    const isComment = part.startsWith('(');
     for (let start = 0; start <= part.length;) {
-      const space = part.startsWith('(') ? part.indexOf(' ', start) : -1;
+      const space = isComment ? part.indexOf(' ', start) : -1;
       const end = space < 0 ? part.length : space;
       const fits = column + 1 + end - start <= 78;
       if (body !== '') body += fits ? ' ' : '\n\t';

@@ -9,7 +9,7 @@
  */
 import type { Ip } from '../../mail/ip.js';
 import type { SpfOutcome } from '../check-host.js';
-import { comment, FieldReader, fieldText, layOut, quotedString, type FieldFormat } from './lexical.js';
+import { comment, FieldReader, fieldText, layOut, maxValue, quotedString, type FieldFormat } from './lexical.js';
 import type { SpfResultCode } from '../record.js';
 import { sentenceOf } from './sentence.js';
 
@@ -48,6 +48,7 @@ export function writeReceivedSpf(outcome: SpfOutcome, input: ReceivedSpfInput, f
 }
 
 function pair(key: string, value: string, utf8 = false): string {
+  if (value.length <= maxValue && dotAtom.test(value)) return `${key}=${value}`; // nearly all are like that
   const text = fieldText(value, utf8);
   return `${key}=${dotAtom.test(text) ? text : quotedString(text, utf8)}`;
 }

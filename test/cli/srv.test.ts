@@ -37,6 +37,19 @@ test('a domain, its users, checks and lists are made, and count', async () => {
   const explained = (await srv('explain', 'alice@example.com')).stdout;
   assert.match(explained, /checks\/date +gives 2\.5 points$/m);
   assert.match(explained, /^check score +example\.com\/score +on: reject 8, mark 4$/m);
+  mx.touch('example.com/score=reject 8,5\n');
+  mx.touch('example.com/checks/helo=score 2,5\n');
+  const broken = (await srv('explain', 'alice@example.com')).stdout;
+  assert.match(
+    broken,
+    /^check helo +- +all mail is deferred until it is mended: .*helo: "score 2,5" must be a number/m,
+  );
+  assert.match(
+    broken,
+    /^check score +example\.com\/score +all mail is deferred .*: "reject 8,5" must be reject or mark/m,
+  );
+  assert.match(broken, /^What check helo works by decides: 451 until it is mended\.$/m);
+  mx.remove('example.com/checks/helo');
   mx.remove('example.com/score');
   assert.match(await mx.send({ to: 'alice@example.com', ...bad }), /^250 /);
   await srv('enable', 'example.com', 'date');

@@ -43,10 +43,11 @@ export function explain(
   const recipient = recipientStep(asked, srv);
   const black = blackSteps(asked, srv);
   const white = whiteSteps(asked, srv);
+  const checks = checkSteps(domain, { srv, plugins });
   return [
-    ...written([hosted, relay, recipient, ...checkSteps(domain, { srv, plugins }), ...black, ...white]),
+    ...written([hosted, relay, recipient, ...checks, ...black, ...white]),
     [['']],
-    [[verdict(asked, { relay, recipient, black, white }), 'bold']],
+    [[verdict(asked, { relay, recipient, checks, black, white }), 'bold']],
   ];
 }
 
@@ -81,7 +82,7 @@ export function relayStep(domain: string, { srv, settings }: RelayStepParts): Ex
       : { question, marker, meaning: own.text, style: 'green' };
   } catch (error) {
     if (!(error instanceof BrokenMarker)) throw error;
-    return { question, marker, meaning: `all mail is deferred until it is mended: ${error.message}`, style: 'red' };
+    return { question, marker, ...deferring(error.message) };
   }
 }
 
@@ -90,19 +91,40 @@ export function checkSteps(
   { srv, plugins }: { readonly srv: Srv; readonly plugins: readonly Plugin[] },
 ): ExplainStep[] {
   return plugins.flatMap((plugin): ExplainStep[] => {
-    const { name, inAll, list } = plugin;
-    if (inAll === undefined) return [];
-    const folder = srv.folderName(domain);
-    if (plugin.switches === undefined) return [listedStep(name, srv.checkMode(domain, name, false), folder)];
-    if (list !== undefined && srv.lines(domain, list) === undefined) return [];
-    const own = srv.checkMode(domain, name, false);
-    const mode = srv.checkMode(domain, name, inAll);
-    if (mode === 'off' && list === undefined) return [];
-    const marker =
-      own !== 'off' ? `${folder}/checks/${name}` : list === undefined ? `${folder}/checks/all` : `${folder}/${list}`;
-    const lines = name === 'score' ? `: ${srv.lines(domain, name)?.join(', ')}` : '';
-    return [{ question: `check ${name}`, marker, meaning: `${meaningOf(mode)}${lines}` }];
+    try {
+      return checkStep(domain, plugin, srv);
+    } catch (error) {
+      if (!(error instanceof BrokenMarker)) throw error;
+      return [{ question: `check ${plugin.name}`, marker: undefined, ...deferring(error.message) }];
+    }
   });
+}
+
+const deferring = (problem: string): Pick<ExplainStep, 'meaning' | 'style'> => ({
+  meaning: `all mail is deferred until it is mended: ${problem}`,
+  style: 'red',
+});
+
+function checkStep(domain: string, plugin: Plugin, srv: Srv): ExplainStep[] {
+  const { name, inAll, list } = plugin;
+  if (inAll === undefined) return [];
+  const folder = srv.folderName(domain);
+  if (plugin.switches === undefined) return [listedStep(name, srv.checkMode(domain, name, false), folder)];
+  const lines = list === undefined ? undefined : srv.lines(domain, list);
+  if (list !== undefined && lines === undefined) return [];
+  const own = srv.checkMode(domain, name, false);
+  const mode = srv.checkMode(domain, name, inAll);
+  if (mode === 'off' && list === undefined) return [];
+  const marker =
+    own !== 'off' ? `${folder}/checks/${name}` : list === undefined ? `${folder}/checks/all` : `${folder}/${list}`;
+  const step = { question: `check ${name}`, marker };
+  if (name !== 'score' || lines === undefined) return [{ ...step, meaning: meaningOf(mode) }];
+  const [wrong] = plugin.listProblems?.(lines) ?? [];
+  if (wrong)
+    return [
+      { ...step, ...deferring(`${wrong.line === undefined ? '' : `"${lines[wrong.line - 1]}" `}${wrong.problem}`) },
+    ];
+  return [{ ...step, meaning: `${meaningOf(mode)}: ${lines.join(', ')}` }];
 }
 
 /** A filter is switched on by the list of plugins: its marker can only try it out. */
@@ -161,17 +183,20 @@ const step = (question: string, marker: string | undefined, meaning: string): Ex
 interface Decisions {
   readonly relay: ExplainStep;
   readonly recipient: ExplainStep;
+  readonly checks: readonly ExplainStep[];
   readonly black: readonly ExplainStep[];
   readonly white: readonly ExplainStep[];
 }
 
-function verdict({ client, sender }: Explained, { relay, recipient, black, white }: Decisions): string {
+function verdict({ client, sender }: Explained, { relay, recipient, checks, black, white }: Decisions): string {
   if (relay.style === 'red') return `${relay.marker} decides: 451, whatever else there is.`;
   const [wanted] = white.filter(({ marker }) => marker !== undefined);
   const [unwanted] = black.filter(({ marker }) => marker !== undefined);
   const toAll = white[0]?.marker;
   if (toAll !== undefined) return `${toAll} decides: such mail is never rejected.`;
   if (recipient.style === 'red') return `The recipient decides: 550 5.1.1 No such user, and the mail is kept.`;
+  const broken = checks.find(({ style }) => style === 'red');
+  if (broken) return `What ${broken.question} works by decides: 451 until it is mended.`;
   if (wanted) return `${wanted.marker} decides: such mail is not rejected.`;
   if (unwanted) return `${unwanted.marker} decides: 550 5.7.1 Blacklisted, and the mail is kept.`;
   const untold = [...(client ? [] : ['--ip']), ...(sender ? [] : ['--from'])];

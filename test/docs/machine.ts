@@ -26,9 +26,13 @@ export interface PieceRun {
 const tools = join(packageRoot, 'test/docs/machine');
 const separator = '\u0001';
 const limitMs = 240_000;
+const noOverlay = 75;
 
-/** Runs the pieces in order in one shell; ends with the first that fails. */
-export async function runOnMachine(pieces: readonly Piece[]): Promise<readonly PieceRun[]> {
+/**
+ * Runs the pieces in order in one shell; ends with the first that fails. Undefined where this machine lets nobody make
+ * an overlay of it.
+ */
+export async function runOnMachine(pieces: readonly Piece[]): Promise<readonly PieceRun[] | undefined> {
   const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'postern-docs-'));
   try {
     for (const name of ['root', 'upper', 'work']) mkdirSync(join(folder, name));
@@ -36,7 +40,8 @@ export async function runOnMachine(pieces: readonly Piece[]): Promise<readonly P
     writeFileSync(script, scriptOf(pieces));
     const output = join(folder, 'output');
     writeFileSync(output, '');
-    await runToItsEnd(['sh', join(tools, 'enter.sh'), folder, packageRoot, process.execPath], output);
+    const code = await runToItsEnd(['sh', join(tools, 'enter.sh'), folder, packageRoot, process.execPath], output);
+    if (code === noOverlay) return undefined;
     return runsIn(readFileSync(output, 'utf8'), pieces);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -51,12 +56,13 @@ function scriptOf(pieces: readonly Piece[]): string {
   return `trap 'printf "\\001end %s\\n" $? >&3' EXIT\n${body.join('')}`;
 }
 
-async function runToItsEnd(words: readonly string[], output: string): Promise<void> {
+async function runToItsEnd(words: readonly string[], output: string): Promise<number | null> {
   const isolated = ['--mount', '--pid', '--net', '--uts', '--ipc', '--fork', '--kill-child', ...words, output];
   const child = spawn('unshare', isolated, { stdio: 'ignore', env: inherited(), detached: true });
   const late = setTimeout(() => child.kill('SIGKILL'), limitMs);
-  await new Promise((resolve) => child.once('close', resolve));
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   clearTimeout(late);
+  return code;
 }
 
 function runsIn(output: string, pieces: readonly Piece[]): readonly PieceRun[] {

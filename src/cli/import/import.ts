@@ -69,6 +69,7 @@ function missing(path: string, source: ImportSource, isFile: boolean): string | 
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined)
     return source === 'ms-lite' ? undefined : `${shown(path)} is not there; name the ${isFile ? 'file' : 'folder'}`;
+  if (isFile && !stats.isFile() && !stats.isDirectory()) return `${shown(path)} is no regular file`;
   if (stats.isDirectory() === isFile) return `${shown(path)} is ${isFile ? 'a folder, not a file' : 'no folder'}`;
   return undefined;
 }

@@ -168,6 +168,7 @@ const misuses: readonly (readonly [words: readonly string[], code: number, compl
   [['harakka'], 64, /there is no "import harakka"; did you mean haraka\?/],
   [['haraka', '/nowhere/at/all'], 66, /import haraka: \/nowhere\/at\/all is not there; name the folder/],
   [['haraka', '/etc/passwd'], 66, /is no folder/],
+  [['spf-milter', '/dev/zero'], 66, /is no regular file/],
   [['spf-milter', '/etc'], 66, /is a folder, not a file/],
   [['haraka', 'a', 'b'], 64, /name one folder or file/],
   [['haraka', '--aply'], 64, /there is no option --aply; did you mean --apply\?/],

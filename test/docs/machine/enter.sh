@@ -6,7 +6,8 @@ folder=$1 tree=$2 node=$3 output=$4
 exec >>"$output" 2>&1 3>>"$output"
 root=$folder/root
 mount --make-rprivate /
-mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/upper,workdir=$folder/work" "$root"
+# 75: this machine lets nobody make another one of it.
+mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/upper,workdir=$folder/work" "$root" || exit 75
 for part in /usr /etc /var; do mountpoint -q "$part" && mount --bind "$part" "$root$part"; done
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"

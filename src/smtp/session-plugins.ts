@@ -138,6 +138,7 @@ export class SessionPlugins implements SeenSession {
 
   /** All recipients are known, the mail is about to be sent. */
   atData(transaction: SmtpTransaction): Eventual<Reply | undefined> {
+    if (this.#services.plugins.of('data').length === 0) return undefined; // few are asked then
     const context = envelopeContext(this, transaction);
     const [recipient] = transaction.recipients;
     return this.#run('data', context, { transaction, recipient, note: (said) => transaction.note(said) });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { packageRoot } from '../../../src/cli/package-root.js';
 import { loadMilterConfig } from '../../../src/cli/milter/verify-sender/config.js';
+import { needPeer } from '../../support/peers.js';
 import { NewHome } from './support.js';
 
 /** As Debian ships it, without its comments. */
@@ -154,4 +155,15 @@ test('rspamd: greylisting that is off stays off', async (t) => {
   );
   assert.match(stdout, /greylist: is off/);
   assert.ok(!home.has('srv/example.com/checks/greylisting'));
+});
+
+test('rspamd’s own /etc/rspamd, as Debian has it, is read as it is meant', async (t) => {
+  if (!needPeer(t, 'rspamd')) return;
+  const home = new NewHome();
+  t.after(() => home.remove());
+  home.write('srv/example.com/users/valid/*', '');
+  const { code, stdout, stderr } = await home.import('rspamd');
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.match(stdout, /\+ greylisting delay=5m window=1d life=36d clients=5 {2}# greylist\n/);
+  assert.match(stdout, /\+ rspamd 127\.0\.0\.1:11333 reject=15 mark=6 {2}# actions\n/);
 });

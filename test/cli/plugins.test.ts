@@ -17,6 +17,7 @@ before(() => {
   writeFileSync(join(root, 'srv/example.com/users/valid/alice'), '');
   writeFileSync(join(root, 'mine/loud.mjs'), '/** loud WORD — shouts at \u001b[2J everybody. And more. */\nthrow 1;\n');
   writeFileSync(join(root, 'mine/mute.mjs'), 'export default {};\n');
+  execFileSync('mkfifo', [join(root, 'mine/pipe.mjs')]);
   writeFileSync(join(root, 'list'), 'valid_users\nloud a b anywhere\ngone\n');
 });
 const settings = [`--srv=${root}/srv`, `--state=${root}/state`, `--plugin_dirs=${root}/mine`];
@@ -34,6 +35,7 @@ test('the list comes first in its order, with arguments; nothing is run, and wha
   assert.ok(lines.indexOf('not in the list:') > 3);
   assert.match(stdout, /^ {2}date +rejects mail without a Date: field/m);
   assert.match(stdout, /^ {2}mute +\* its file has no comment at the top$/m);
+  assert.match(stdout, /^ {2}pipe +\* its file has no comment at the top$/m); // nobody waits for who writes to it
 });
 
 test('one plugin is told of whole, with its file and its place', async () => {

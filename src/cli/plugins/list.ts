@@ -1,9 +1,10 @@
 /** `postern plugins`: those of the list in their order, those that are not in it, and the manual of one. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { headOf, type PluginHead } from '../../hooks/loading/head.js';
 import type { ListedPlugin } from '../../hooks/loading/list.js';
 import { findPlugin, pluginNameIn, readList } from '../../hooks/loading/load.js';
+import { readText } from '../../settings/read-text.js';
 import type { Settings } from '../../settings/settings.js';
 import type { Line, Span } from '../../text/line.js';
 import { misused, type SettingsTask } from '../command/command.js';
@@ -60,7 +61,7 @@ function namesIn(folder: string): readonly string[] {
 
 function headIn(file: string): PluginHead | undefined {
   try {
-    return headOf(readFileSync(file, 'utf8'));
+    return headOf(readText(file));
   } catch {
     return undefined;
   }

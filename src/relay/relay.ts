@@ -153,7 +153,7 @@ class PooledRelay implements Relay {
       const outcome = await this.#sendBy(way, request, { deadline, hasAnother });
       const { text: destination } = way.destination;
       if (!mayGoElsewhere(outcome)) {
-        this.#ways.worked(way);
+        if (outcome.kind !== 'unreachable') this.#ways.worked(way);
         return { ...settled(outcome), destination };
       }
       this.#ways.failed(way);
@@ -235,7 +235,10 @@ class PooledRelay implements Relay {
     try {
       for (let way = this.#ways.next(to); way !== undefined; way = this.#ways.next(to, tried)) {
         try {
-          return await this.#askBy(way, recipient, { deadline, hasAnother: this.#ways.hasAnother(to, tried, way) });
+          const hasAnother = this.#ways.hasAnother(to, tried, way);
+          const probe = await this.#askBy(way, recipient, { deadline, hasAnother });
+          this.#ways.worked(way);
+          return probe;
         } catch (error) {
           lost = error;
           tried.push(way);

@@ -102,6 +102,12 @@ async function secure(connection: MtaConnection, options: OpeningOptions): Promi
   }
 }
 
+/** OpenSSL says where in its sources it stumbled, and in which thread. */
+const handshakeProblem = (error: Error): string =>
+  errorText(error)
+    .replace(/^[0-9A-F]+:error:[0-9A-F]+:/, '')
+    .replace(/:[^:]*\.c:\d+:\s*$/, '');
+
 /** RFC 3207 §4. The certificate counts for `must` alone: whoever would go on without TLS need not ask who it is. */
 async function shakeHands(
   socket: net.Socket,
@@ -122,7 +128,7 @@ async function shakeHands(
       socket.destroy();
       reject(new NoHandshake(problem));
     };
-    secured.once('error', (error) => fail(use === 'must' ? `tls=must: ${errorText(error)}` : errorText(error)));
+    secured.once('error', (error) => fail(`${use === 'must' ? 'tls=must: ' : ''}${handshakeProblem(error)}`));
     secured.once('close', () => fail('the handshake was broken off'));
     secured.once('secureConnect', () => {
       secured.removeAllListeners('close');

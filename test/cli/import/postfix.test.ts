@@ -186,6 +186,14 @@ for (const [what, main, files, markers, settings, said] of table)
     if (said) assert.match(stdout, said);
   });
 
+test('Postfix: what an access table says of names below a domain is told', async (t) => {
+  const home = new NewHome();
+  t.after(() => home.remove());
+  const main = `${one}smtpd_sender_restrictions = check_sender_access hash:senders\n`;
+  const { stdout } = await home.import('postfix', home.old({ 'main.cf': main, senders: 'evil.example REJECT\n' }));
+  assert.match(stdout, /check_sender_access: a sender’s domain is compared whole/);
+});
+
 test('postscreen: weights are points, the threshold is the score, and ignore means log', async (t) => {
   const home = new NewHome();
   t.after(() => home.remove());

@@ -39,7 +39,15 @@ type WhichList = 'blacklisted' | 'whitelisted';
 function sender(key: string, which: WhichList, from: string, plan: PlanDraft): void {
   if (key === '<>') plan.note('none', from, 'the null reverse-path has no entry');
   else if (key.endsWith('@')) plan.note('none', from, `${key}: a sender is a whole address, or a domain`);
-  else plan.sender(which, key.replace(/^\./, ''), from);
+  else {
+    plan.sender(which, key.replace(/^\./, ''), from);
+    if (!key.includes('@'))
+      plan.note(
+        'differs',
+        'check_sender_access',
+        'a sender’s domain is compared whole: names below it have entries of their own',
+      );
+  }
 }
 
 function recipient(key: string, which: WhichList, from: string, plan: PlanDraft): void {

@@ -1,7 +1,6 @@
 /** The catalog as the rest of the room uses it: its database, once it is known that the tables are ours. */
 import { SourceDown } from '../quarantine/kept-mails.js';
-import { readCatalogAddress } from './address.js';
-import { Database } from './database.js';
+import type { Database } from './database.js';
 import { schemaProblem, schemaState } from './schema.js';
 
 export class Catalog {
@@ -31,11 +30,4 @@ export class Catalog {
   close(): Promise<void> {
     return this.#database.close();
   }
-}
-
-/** `address` is the setting, which has been read before. */
-export function databaseAt(address: string, more: { readonly statementMs?: number } = {}): Database {
-  const read = readCatalogAddress(address);
-  if (!read.ok) throw new Error(`catalog: ${read.problem}`);
-  return new Database({ address: read.value, ...more });
 }

@@ -33,7 +33,7 @@ export interface DatabaseOptions {
   readonly connections?: number;
 }
 
-const connectMs = 3_000;
+const connectMs = 5_000;
 const usualStatementMs = 10_000;
 /** The server ends a statement first; should it be silent, we do, so much later. */
 const silenceMs = 2_000;

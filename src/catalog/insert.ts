@@ -5,6 +5,7 @@
 import { errorText } from '../mail/error-text.js';
 import { type Database, StatementRefused } from './database.js';
 import { insertable, type MailRow } from './mail-row.js';
+import type { Parts } from './parts.js';
 
 export interface Inserted {
   /** They were not there before. */
@@ -42,24 +43,43 @@ select (select count(*)::integer from fresh) as fresh,
   array(select g.filename from given g join mail m using (day, id, n) where m.node <> $2 or m.filename <> g.filename)
     as taken`;
 
-/** Rows of one host, on days that have their parts. Throws SourceDown, and nothing of the rest is in then. */
-export async function insertRows(database: Database, node: string, rows: readonly MailRow[]): Promise<Inserted> {
+export interface InsertTo {
+  readonly database: Database;
+  readonly parts: Parts;
+  readonly node: string;
+}
+
+/** Rows of one host. Throws SourceDown, and nothing of the rest is in then. */
+export async function insertRows({ database, parts, node }: InsertTo, rows: readonly MailRow[]): Promise<Inserted> {
   // One statement must not count a row twice.
   const unique = [...new Map(rows.map((row) => [`${row.day} ${row.id} ${row.n}`, row])).values()];
-  return insertHalving(database, node, unique);
+  const days = unique.map(({ day }) => day);
+  await parts.make(days);
+  try {
+    return await insertAll(database, node, unique);
+  } catch (error) {
+    if (!(error instanceof StatementRefused)) throw error;
+    // Before a row is blamed: a standby that was behind has perhaps no part of its day.
+    await parts.makeAnew(days);
+    return insertHalving(database, node, unique);
+  }
+}
+
+async function insertAll(database: Database, node: string, rows: readonly MailRow[]): Promise<Inserted> {
+  if (rows.length === 0) return { fresh: 0, strange: [] };
+  const json = JSON.stringify(rows.map(insertable));
+  const [done] = await database.query<{ fresh: number; taken: readonly string[] }>(insertMails, [json, node]);
+  const taken = new Set(done?.taken);
+  const strange = rows.filter(({ filename }) => taken.has(filename));
+  return {
+    fresh: done?.fresh ?? 0,
+    strange: await Promise.all(strange.map((row) => putAside(database, node, row, 'another host has this ID'))),
+  };
 }
 
 async function insertHalving(database: Database, node: string, rows: readonly MailRow[]): Promise<Inserted> {
-  if (rows.length === 0) return { fresh: 0, strange: [] };
   try {
-    const json = JSON.stringify(rows.map(insertable));
-    const [done] = await database.query<{ fresh: number; taken: readonly string[] }>(insertMails, [json, node]);
-    const taken = new Set(done?.taken);
-    const strange = rows.filter(({ filename }) => taken.has(filename));
-    return {
-      fresh: done?.fresh ?? 0,
-      strange: await Promise.all(strange.map((row) => putAside(database, node, row, 'another host has this ID'))),
-    };
+    return await insertAll(database, node, rows);
   } catch (error) {
     if (!(error instanceof StatementRefused)) throw error;
     const [only] = rows;

@@ -8,7 +8,7 @@ import type { ListItem, Page, PageOptions } from '../quarantine/look/browse.js';
 import type { IndexedDisposition } from '../quarantine/look/disposition.js';
 import { type KeptMail, keptMailOf, maxHeader } from '../quarantine/look/kept-mail.js';
 import { type Stats, StatsCount, type StatsProgress } from '../quarantine/look/stats.js';
-import { getBody, removeBody, withoutBody } from './bodies.js';
+import { type Bodies, withoutBody } from './bodies/bodies.js';
 import type { Catalog } from './catalog.js';
 import { beginSending, type Claim, claimRelease, endClaim, unknownRelease } from './shared/claims.js';
 import type { Database } from './database.js';
@@ -19,11 +19,13 @@ import { tallied } from './tallies.js';
 export class KeptInCatalog implements KeptMails {
   readonly #catalog: Catalog;
   readonly #node: string;
+  readonly #bodies: Bodies;
 
   /** `node` is ours: it stands at what we do. */
-  constructor(catalog: Catalog, node: string) {
+  constructor(catalog: Catalog, node: string, bodies: Bodies) {
     this.#catalog = catalog;
     this.#node = node;
+    this.#bodies = bodies;
   }
 
   async *all(search: KeptSearch): AsyncGenerator<ListItem> {
@@ -88,7 +90,7 @@ export class KeptInCatalog implements KeptMails {
 
   async #openRow({ database, key, row }: RowFound): Promise<KeptMail | undefined> {
     // Another copy may have the same octets.
-    const body = markOf(row)?.kind === 'deleted' ? undefined : await getBody(database, key);
+    const body = markOf(row)?.kind === 'deleted' ? undefined : await this.#bodies.get(database, key);
     if (!body) return undefined;
     const whole = Buffer.concat([Buffer.from(`Recipient: ${fieldText(row.recipient)}\r\n`), body]);
     return keptMailOf({
@@ -130,7 +132,7 @@ export class KeptInCatalog implements KeptMails {
          on conflict do nothing returning 1`,
         [key.day, key.id, key.n, by, this.#node],
       );
-      await removeBody(sql, key);
+      await this.#bodies.remove(sql, key);
       return isThere && isNew.length > 0 ? 'deleted' : 'gone';
     });
   }

@@ -180,7 +180,15 @@ begin
 end $$;
 `;
 
+const third = `
+-- The octets may be elsewhere: in an object of a store, from there on, so many.
+alter table octets alter column deflated drop not null;
+alter table octets add column segment text, add column start integer, add column length integer;
+alter table octets add check ((deflated is null) = (segment is not null and start is not null and length is not null));
+`;
+
 export const migrations: readonly Migration[] = [
   { version: 1, sql: first },
   { version: 2, sql: second },
+  { version: 3, sql: third },
 ];

@@ -28,6 +28,12 @@ export class Parts {
     }
   }
 
+  /** What was made may be gone. */
+  makeAnew(days: Iterable<string>): Promise<void> {
+    this.#made.clear();
+    return this.make(days);
+  }
+
   makeAhead(now = Date.now()): Promise<void> {
     return this.make([0, dayMs, aheadMs].map((ahead) => dayText(now + ahead)));
   }

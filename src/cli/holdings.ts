@@ -32,7 +32,8 @@ export async function openHoldings(settings: Settings, { here = false } = {}): P
 
 /** npm pg is loaded by those who want it. */
 async function sharedHoldings(settings: Settings): Promise<Holdings> {
-  const { Catalog, databaseAt } = await import('../catalog/catalog.js');
+  const { Catalog } = await import('../catalog/catalog.js');
+  const { bodiesAt, databaseAt } = await import('../catalog/open.js');
   const { KeptInCatalog } = await import('../catalog/kept-in-catalog.js');
   const { LinksInCatalog } = await import('../catalog/shared/links.js');
   const { DigestsInCatalog } = await import('../catalog/shared/digests.js');
@@ -41,7 +42,7 @@ async function sharedHoldings(settings: Settings): Promise<Holdings> {
   const catalog = new Catalog(databaseAt(settings.catalog));
   const node = nodeName(settings.state);
   return {
-    mails: new KeptInCatalog(catalog, node),
+    mails: new KeptInCatalog(catalog, node, await bodiesAt(settings.bodies)),
     links: new LinksInCatalog(catalog),
     sent: new DigestsInCatalog(catalog, node),
     tokens: new Lines(catalog),

@@ -48,6 +48,12 @@ export const crossChecks: readonly CrossCheck[] = [
   readable('tls_cert', /-----BEGIN [A-Z ]*CERTIFICATE-----/, 'a certificate in PEM form'),
   readable('tls_key', /-----BEGIN [A-Z ]*PRIVATE KEY-----/, 'a private key in PEM form'),
   readable('relay_ca', /-----BEGIN [A-Z ]*CERTIFICATE-----/, 'certificates in PEM form'),
+  {
+    name: 'bodies',
+    beside: ['catalog'],
+    problem: ({ bodies, catalog }) =>
+      bodies !== '' && catalog === '' ? 'needs catalog beside it, which knows what is where in the store' : undefined,
+  },
   readable('dns_zone'),
   readable('plugins'),
   {

@@ -2,6 +2,7 @@
  * The kinds of value that are postern's own: endpoints, networks, names, addresses. How lists and numbers work is
  * beside it.
  */
+import { readStoreAddress } from '../catalog/bodies/store-address.js';
 import { readCatalogAddress } from '../catalog/address.js';
 import { type Address, parseAddress } from '../mail/address.js';
 import { parseDomain } from '../mail/domain.js';
@@ -157,6 +158,8 @@ export const mailAddress: ValueKind<Address> = valueKind(
   ({ text }) => text,
 );
 
+const bodiesRight =
+  'empty, or a bucket of an S3-compatible store, such as s3://mails?endpoint=https://s3.example&key_file=/etc/postern/s3-key';
 const catalogRight = 'empty, or the URL of a PostgreSQL database, such as postgresql://postern@192.0.2.7/postern';
 
 /** The URL of a Redis or Valkey server, or ''. */
@@ -180,6 +183,19 @@ export const catalogUrl: ValueKind<string> = {
       : { ok: true, value: text };
   },
   shown: (text) => (text === '' || readCatalogAddress(text).ok ? withoutPasswords(text) : wrongUrlShown(text)),
+};
+
+/** Where mails are that are not in the catalog's database, or ''. */
+export const bodiesUrl: ValueKind<string> = {
+  label: 'URL',
+  right: bodiesRight,
+  write: String,
+  parse: (text) => {
+    const read = text === '' ? undefined : readStoreAddress(text);
+    return read?.ok === false
+      ? { ok: false, problem: `must be ${bodiesRight}: this ${read.problem}` }
+      : { ok: true, value: text };
+  },
 };
 
 /** Where nobody knows what is a password, only the scheme is shown; `signs`: there may be one. */

@@ -152,6 +152,11 @@ export const schema = {
     '',
     'a PostgreSQL database that several hosts share: what each of them refuses is found on all; empty: none',
   ),
+  bodies: entry(
+    kinds.bodiesUrl,
+    '',
+    'an S3-compatible store that has the mails of the catalog; empty: the database has them',
+  ),
   journal: entry(duration(0, century), '14d', 'how long it is kept what became of every mail; 0: not at all'),
   journal_subject: entry(yesNo, 'yes', 'write subjects into the journal'),
   journal_mask: entry(

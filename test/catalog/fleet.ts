@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { startSink } from '../../src/trial/sink.js';
 import { SmtpClient } from '../../src/trial/smtp-client.js';
-import { PosternProcess } from '../support/child.js';
+import { childrenOf, PosternProcess } from '../support/child.js';
 import { type Ran, postern } from '../cli/support/postern-command.js';
 import { Client } from '../web/support.js';
 
@@ -21,7 +21,7 @@ export class Fleet {
   #sink: Awaited<ReturnType<typeof startSink>> | undefined;
   relayPort = 0;
 
-  static async start(t: TestContext, { hosts, settings }: FleetOptions): Promise<Fleet> {
+  static async start(t: Pick<TestContext, 'after'>, { hosts, settings }: FleetOptions): Promise<Fleet> {
     const fleet = new Fleet();
     t.after(() => fleet.close());
     fs.chmodSync(fleet.folder, 0o755);
@@ -96,6 +96,14 @@ export class FleetHost {
     await this.#process?.kill();
   }
 
+  /** KILL to the process that ships; `serve` starts another one. */
+  killShipping(): void {
+    for (const pid of childrenOf(this.process.pid)) {
+      const words = readWords(pid);
+      if (words.includes('ship')) process.kill(pid, 'SIGKILL');
+    }
+  }
+
   get pageUrl(): URL | undefined {
     const line = this.process.log.find(({ msg }) => msg === 'quarantine page');
     return line === undefined ? undefined : new URL(String(line['web']));
@@ -127,5 +135,14 @@ export class FleetHost {
     } finally {
       client.end();
     }
+  }
+}
+
+/** The words of a process; none where it is over. */
+function readWords(pid: number): readonly string[] {
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+  } catch {
+    return [];
   }
 }

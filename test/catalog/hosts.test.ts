@@ -1,7 +1,7 @@
 /** Three hosts as one: what each of them refuses is shown, released, deleted and mailed about by all. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { databaseAt } from '../../src/catalog/catalog.js';
+import { databaseAt } from '../../src/catalog/open.js';
 import { hasPeer, needPeer } from '../support/peers.js';
 import { Postgres } from '../support/postgres.js';
 import { tokenIn } from '../../src/web/login/tokens.js';

@@ -4,7 +4,9 @@ import os from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Catalog, databaseAt } from '../../src/catalog/catalog.js';
+import { Bodies } from '../../src/catalog/bodies/bodies.js';
+import { Catalog } from '../../src/catalog/catalog.js';
+import { databaseAt } from '../../src/catalog/open.js';
 import type { Database } from '../../src/catalog/database.js';
 import { KeptInCatalog } from '../../src/catalog/kept-in-catalog.js';
 import { migrate } from '../../src/catalog/schema.js';
@@ -38,14 +40,14 @@ export interface Host {
   ship(more?: Partial<ShipperOptions>): Shipper;
 }
 
-export function openHost(t: TestContext, url: string, name: string): Host {
+export function openHost(t: TestContext, url: string, name: string, bodies: Bodies = new Bodies()): Host {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'postern-host-'));
   const [root, state] = [path.join(folder, 'spam'), path.join(folder, 'state')];
   for (const dir of [root, state]) fs.mkdirSync(dir);
   const quarantine = quarantineIn(root, { hostname: name });
   const node = nodeName(state);
   const catalog = new Catalog(databaseAt(url));
-  const mails = new KeptInCatalog(catalog, node);
+  const mails = new KeptInCatalog(catalog, node, bodies);
   const told = { states: [] as (string | undefined)[], problems: [] as string[], strange: [] as string[] };
   t.after(async () => {
     await catalog.close();
@@ -68,6 +70,7 @@ export function openHost(t: TestContext, url: string, name: string): Host {
       const shipper = new Shipper({
         catalog: new Catalog(databaseAt(url)),
         patient: new Catalog(databaseAt(url)),
+        bodies,
         root,
         node,
         host: name,

@@ -231,6 +231,11 @@ describe('a bad value of any setting is named with its place, the value, and wha
       ['postgresql://db/postern?sslmode=prefer', /verify-full nor disable/],
       ['postgresql://anna:***@db/postern', /postgresql:\/\//],
     ],
+    bodies: [
+      ['s3://mails', /BUCKET/],
+      ['s3://mails?endpoint=http://s3.example&key_file=/k', /https:/],
+      ['s3://mails?endpoint=https://s3.example', /key_file/],
+    ],
     journal: [['2w', /duration/]],
     journal_subject: [['maybe', /yes or no/]],
     journal_mask: [['-1', /duration/]],

@@ -1,7 +1,17 @@
 /** A real PostgreSQL server in a temporary folder, run by an ordinary user, with a password, on a port of its own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -113,6 +123,41 @@ export class Postgres {
     // Immediate shutdown: its own processes go with it, which a killed one leaves behind for a moment.
     child.kill('SIGQUIT');
     await gone;
+  }
+
+  /** Remembers how things are now, as a standby has them that will fall behind. */
+  async leaveBehind(): Promise<void> {
+    await this.kill();
+    rmSync(this.#standby, { recursive: true, force: true });
+    cpSync(this.#data, this.#standby, { recursive: true, preserveTimestamps: true });
+    this.#own(this.#standby);
+    await this.restart();
+  }
+
+  /** The server is gone, and the standby becomes the primary: what was acknowledged since is lost. */
+  async failOver(): Promise<void> {
+    await this.kill();
+    rmSync(this.#data, { recursive: true, force: true });
+    renameSync(this.#standby, this.#data);
+    writeFileSync(join(this.#data, 'standby.signal'), '');
+    this.#own(join(this.#data, 'standby.signal'));
+    await this.restart();
+    const promoted = spawnSync(join(postgresBin() ?? '', 'pg_ctl'), ['-D', this.#data, '-w', 'promote'], {
+      ...this.#account,
+      cwd: this.folder,
+      encoding: 'utf8',
+    });
+    if (promoted.status !== 0) throw new Error(`promote: ${promoted.stdout}${promoted.stderr}`);
+  }
+
+  get #standby(): string {
+    return join(this.folder, 'standby');
+  }
+
+  #own(place: string): void {
+    const { uid, gid = 0 } = this.#account;
+    if (uid !== undefined) spawnSync('chown', ['-R', `${uid}:${gid}`, place]);
+    if (place === this.#standby) chmodSync(place, 0o700);
   }
 
   async end(): Promise<void> {

@@ -50,7 +50,7 @@ const recentDays = 3;
 
 export class IndexFollower {
   readonly #options: FollowerOptions;
-  #taken = new Map<string, TakenUntil>();
+  readonly #taken = new Map<string, TakenUntil>();
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -61,10 +61,9 @@ export class IndexFollower {
     return this.#taken.get(path)?.octets ?? 0;
   }
 
-  /** From now on everything is new again, or that of the last days. */
-  forget({ all, now = new Date() }: DaysLookedAt): void {
-    if (all) this.#taken = new Map();
-    else for (const { path } of this.#files({ all, now })) this.#taken.delete(path);
+  /** From now on what the last days have is new again. */
+  forgetRecent(now = new Date()): void {
+    for (const { path } of this.#files({ all: false, now })) this.#taken.delete(path);
   }
 
   /** Files with lines that have not been taken, the newest day first. */

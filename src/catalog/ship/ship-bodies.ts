@@ -2,20 +2,21 @@
 import type { MailRef } from '../../quarantine/disk/mail-ref.js';
 import { locate } from '../../quarantine/disk/mail-ref.js';
 import { openKeptMail } from '../../quarantine/look/kept-mail.js';
-import { putBody } from '../bodies.js';
+import type { Bodies, NewBody } from '../bodies/bodies.js';
 import type { Database } from '../database.js';
 import { keyOf, type RowKey } from '../mail-row.js';
 import type { IndexedLine } from './index-follower.js';
 
 export interface BodiesFrom {
   readonly database: Database;
+  readonly bodies: Bodies;
   readonly node: string;
   /** /spam */
   readonly root: string;
 }
 
-/** So many are on their way at once. */
-const maxAtOnce = 4;
+/** Octets that are read before they are put. */
+const maxRead = 8_388_608;
 
 interface BodyToShip {
   readonly key: RowKey;
@@ -28,13 +29,21 @@ export async function shipBodies(lines: readonly IndexedLine[], from: BodiesFrom
     const key = entry && keyOf(entry.filename);
     return key ? [{ key, ref: { yday, domain, filename: entry.filename } }] : [];
   });
-  const wanted = await lacking(known, from);
   let put = 0;
-  const waiting = [...wanted];
-  const work = async (): Promise<void> => {
-    for (let one = waiting.shift(); one; one = waiting.shift()) if (await shipBody(one, from)) put++;
+  let [read, octets]: [NewBody[], number] = [[], 0];
+  const putRead = async (): Promise<void> => {
+    await from.bodies.put(from.database, from.node, read);
+    put += read.length;
+    [read, octets] = [[], 0];
   };
-  await Promise.all(Array.from({ length: maxAtOnce }, work));
+  for (const { key, ref } of await lacking(known, from)) {
+    const content = await contentOf(ref, from.root);
+    if (!content) continue;
+    read.push({ key, content });
+    octets += content.length;
+    if (octets >= maxRead) await putRead();
+  }
+  await putRead();
   return put;
 }
 
@@ -53,13 +62,12 @@ async function lacking(bodies: readonly BodyToShip[], { database, node }: Bodies
   return bodies.filter(({ ref }) => names.has(ref.filename));
 }
 
-/** False when the mail is gone meanwhile. */
-async function shipBody({ key, ref }: BodyToShip, { database, root }: BodiesFrom): Promise<boolean> {
+/** Undefined when the mail is gone meanwhile. */
+async function contentOf(ref: MailRef, root: string): Promise<Buffer | undefined> {
   const file = await locate(root, ref);
   const mail = file === undefined ? undefined : openKeptMail(file);
-  if (!mail) return false;
+  if (!mail) return undefined;
   const parts: Buffer[] = [];
   for await (const part of mail.message.parts()) parts.push(part);
-  await putBody(database, key, Buffer.concat(parts));
-  return true;
+  return Buffer.concat(parts);
 }

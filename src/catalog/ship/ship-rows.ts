@@ -23,11 +23,10 @@ const maxRows = 500;
 /** All lines are in the catalog when this resolves, or have been put aside. Again changes nothing. */
 export async function shipRows(lines: readonly IndexedLine[], to: ShipTo): Promise<ShippedRows> {
   const rows = lines.flatMap(({ entry, domain }) => plausibleRow(entry && rowOf(entry, domain), entry?.filename, to));
-  await to.parts.make(rows.map(({ day }) => day));
   const missing = await missingRows(to.database, rows);
   let fresh = 0;
   for (let i = 0; i < missing.length; i += maxRows) {
-    const inserted = await insertRows(to.database, to.node, missing.slice(i, i + maxRows));
+    const inserted = await insertRows(to, missing.slice(i, i + maxRows));
     fresh += inserted.fresh;
     for (const row of inserted.strange) to.onStrange(row);
   }

@@ -9,10 +9,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '../../mail/error-text.js';
 import { discard } from '../../quarantine/care/discard.js';
 import { SourceDown } from '../../quarantine/kept-mails.js';
+import type { Bodies } from '../bodies/bodies.js';
+import { StoreDown } from '../bodies/store-down.js';
 import type { Catalog } from '../catalog.js';
 import type { Database } from '../database.js';
 import type { StrangeRow } from '../insert.js';
-import { refOf } from '../mail-row.js';
+import { dayText, refOf } from '../mail-row.js';
 import { dropOldParts, Parts, sealParts } from '../parts.js';
 import { type IndexedLine, IndexFollower } from './index-follower.js';
 import { endLease, holdLease } from './node-name.js';
@@ -23,6 +25,7 @@ export interface ShipperOptions {
   readonly catalog: Catalog;
   /** Its statements may take as long as an index takes. */
   readonly patient: Catalog;
+  readonly bodies: Bodies;
   /** /spam */
   readonly root: string;
   readonly node: string;
@@ -39,6 +42,8 @@ export interface ShipperOptions {
 
 const pollMs = 1_000;
 const maxPauseMs = 30_000;
+/** A store that was away is asked again after so long. */
+const restMs = 5_000;
 const leaseSeconds = 30;
 /** How often each of these is done, in milliseconds. */
 const every = { hold: 10_000, deleted: 30_000, care: 3_600_000 };
@@ -53,6 +58,8 @@ interface Lane {
   readonly follower: IndexFollower;
   readonly work: (lines: readonly IndexedLine[]) => Promise<unknown>;
   allDue: number;
+  /** It rests until then, for the store is away. */
+  restUntil: number;
 }
 
 export class Shipper {
@@ -64,6 +71,8 @@ export class Shipper {
   readonly #problems = new Set<string>();
   #lanes: readonly Lane[] = [];
   #timeline: string | undefined;
+  /** Why mails cannot be put, while their lines can. */
+  #storeProblem: string | undefined;
   #told: string | undefined;
   #care: Promise<void> = Promise.resolve();
   #running: Promise<void> | undefined;
@@ -79,6 +88,7 @@ export class Shipper {
   /** Ships all that waits now; throws SourceDown where that cannot be. */
   async shipAll(): Promise<void> {
     while (await this.#turn());
+    if (this.#storeProblem !== undefined) throw new SourceDown(this.#storeProblem);
     await this.#care;
   }
 
@@ -102,7 +112,7 @@ export class Shipper {
     while (!this.#stop.signal.aborted) {
       try {
         const isMore = await this.#turn();
-        this.#tell(undefined);
+        this.#tell(this.#storeProblem);
         pauseMs = pollMs;
         if (isMore) continue;
       } catch (error) {
@@ -137,19 +147,24 @@ export class Shipper {
     if (this.#isDue('care')) await this.#careHourly(database);
     if (this.#isDue('deleted')) await this.#removeDeleted(database);
     let isMore = false;
-    for (const lane of this.#lanes) isMore = (await this.#ship(lane, isMore)) || isMore;
+    for (const lane of this.#lanes) isMore = (await this.#shipOrRest(lane, isMore)) || isMore;
     return isMore;
   }
 
   #openLanes(database: Database): readonly Lane[] {
-    const { root, node, onStrange } = this.#options;
+    const { root, node, bodies: put, onStrange } = this.#options;
     const to = { database, parts: new Parts(database), node, onStrange };
     const rows = new IndexFollower({ root, maxLines: 5_000 });
     // A mail goes behind its line.
     const bodies = new IndexFollower({ root, maxLines: 100, limitOf: (path) => rows.takenOf(path) });
     return [
-      { follower: rows, work: (lines) => shipRows(lines, to), allDue: 0 },
-      { follower: bodies, work: (lines) => shipBodies(lines, { database, node, root }), allDue: 0 },
+      { follower: rows, work: (lines) => shipRows(lines, to), allDue: 0, restUntil: 0 },
+      {
+        follower: bodies,
+        work: (lines) => shipBodies(lines, { database, bodies: put, node, root }),
+        allDue: 0,
+        restUntil: 0,
+      },
     ];
   }
 
@@ -158,6 +173,22 @@ export class Shipper {
     if (now < this.#due[what]) return false;
     this.#due[what] = now + every[what];
     return true;
+  }
+
+  /** A store that is away does not hold up the lines. */
+  async #shipOrRest(lane: Lane, isBehind: boolean): Promise<boolean> {
+    if (performance.now() < lane.restUntil) return false;
+    try {
+      const isMore = await this.#ship(lane, isBehind);
+      if (lane.restUntil > 0) this.#storeProblem = undefined;
+      lane.restUntil = 0;
+      return isMore;
+    } catch (error) {
+      if (!(error instanceof StoreDown)) throw error;
+      this.#storeProblem = error.message;
+      lane.restUntil = performance.now() + restMs;
+      return false;
+    }
   }
 
   /** Ships the next lines of one file; true where there may be more. What is behind another lane is not yet done. */
@@ -189,20 +220,13 @@ export class Shipper {
     const [row] = await database.query<{ timeline: string }>(
       'select left(pg_walfile_name(pg_current_wal_lsn()), 8) as timeline',
     );
-    if (this.#timeline !== undefined && this.#timeline !== row?.timeline) this.#lookAnew({ all: true });
+    if (this.#timeline !== row?.timeline) this.#lanes = [];
     this.#timeline = row?.timeline;
-  }
-
-  #lookAnew({ all }: { readonly all: boolean }): void {
-    for (const lane of this.#lanes) {
-      lane.follower.forget({ all });
-      if (all) lane.allDue = 0;
-    }
   }
 
   async #careHourly(database: Database): Promise<void> {
     this.#problems.clear();
-    this.#lookAnew({ all: false });
+    for (const { follower } of this.#lanes) follower.forgetRecent();
     await new Parts(database).makeAhead();
     this.#care = this.#care.then(() => this.#careForParts()).catch((error: unknown) => this.#careFailed(error));
   }
@@ -215,12 +239,13 @@ export class Shipper {
 
   /** One host does it. */
   async #careForParts(): Promise<void> {
-    const { patient, host, keepMs } = this.#options;
+    const { patient, host, keepMs, bodies } = this.#options;
     const database = await patient.use();
     const lease = { node: careNode, host, holder: this.#holder, seconds: careSeconds };
     if (!(await holdLease(database, lease))) return;
     try {
       if (keepMs > 0) await dropOldParts(database, keepMs);
+      if (keepMs > 0) await bodies.dropBefore(dayText(Date.now() - keepMs));
       await sealParts(database);
     } finally {
       await endLease(database, lease);

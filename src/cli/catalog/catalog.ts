@@ -1,5 +1,6 @@
 /** `postern catalog migrate` and `status`. */
-import { Catalog, databaseAt } from '../../catalog/catalog.js';
+import { Catalog } from '../../catalog/catalog.js';
+import { databaseAt } from '../../catalog/open.js';
 import type { Database } from '../../catalog/database.js';
 import { migrate, newestVersion, schemaProblem, schemaState } from '../../catalog/schema.js';
 import { type CatalogStatus, statusOf } from '../../catalog/status.js';

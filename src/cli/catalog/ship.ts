@@ -1,5 +1,6 @@
 /** `postern catalog ship`: a process of its own, so that nothing that is slow about a database touches mail. */
-import { Catalog, databaseAt } from '../../catalog/catalog.js';
+import { Catalog } from '../../catalog/catalog.js';
+import { bodiesAt, databaseAt } from '../../catalog/open.js';
 import { nodeName } from '../../catalog/ship/node-name.js';
 import { Shipper } from '../../catalog/ship/shipper.js';
 import { createLogger, type Logger } from '../../log.js';
@@ -28,7 +29,7 @@ async function shipOn(settings: Settings): Promise<number> {
       open: async () => undefined,
       async start() {
         try {
-          shipper = new Shipper(optionsFor(settings, log));
+          shipper = new Shipper(await optionsFor(settings, log));
           shipper.start();
           return undefined;
         } catch (error) {
@@ -45,8 +46,8 @@ async function shipOn(settings: Settings): Promise<number> {
 
 type Options = ConstructorParameters<typeof Shipper>[0];
 
-const optionsFor = (settings: Settings, log: Logger): Options => ({
-  ...partsOf(settings),
+const optionsFor = async (settings: Settings, log: Logger): Promise<Options> => ({
+  ...(await partsOf(settings)),
   onState: (problem) =>
     problem === undefined
       ? log.info({}, 'catalog: shipping')
@@ -58,9 +59,10 @@ const optionsFor = (settings: Settings, log: Logger): Options => ({
 /** An index may take an hour. */
 const patientMs = 3_600_000;
 
-const partsOf = (settings: Settings): Omit<Options, 'onState' | 'onStrange' | 'onProblem'> => ({
+const partsOf = async (settings: Settings): Promise<Omit<Options, 'onState' | 'onStrange' | 'onProblem'>> => ({
   catalog: new Catalog(databaseAt(settings.catalog)),
   patient: new Catalog(databaseAt(settings.catalog, { statementMs: patientMs })),
+  bodies: await bodiesAt(settings.bodies),
   root: settings.spam,
   node: nodeName(settings.state),
   host: settings.hostname,
@@ -74,7 +76,7 @@ async function shipOnce(settings: Settings): Promise<number> {
     code = exit.notAll;
   };
   const shipper = new Shipper({
-    ...partsOf(settings),
+    ...(await partsOf(settings)),
     onState: () => undefined,
     onStrange: ({ filename, problem }) => tell(`put aside: ${filename}: ${problem}`),
     onProblem: tell,

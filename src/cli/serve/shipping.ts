@@ -5,7 +5,7 @@ import { rotated } from '../service/child.js';
 import { KeptChild } from './kept-child.js';
 import { changed } from '../wire.js';
 
-const names = ['catalog', 'spam', 'state', 'hostname', 'expire'] as const;
+const names = ['catalog', 'bodies', 'spam', 'state', 'hostname', 'expire'] as const;
 
 export class Shipping {
   readonly #argv: readonly string[];

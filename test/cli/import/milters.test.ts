@@ -157,6 +157,17 @@ test('rspamd: greylisting that is off stays off', async (t) => {
   assert.ok(!home.has('srv/example.com/checks/greylisting'));
 });
 
+test('rspamd: a folder of something else changes nothing, and blank lines are read in one pass', async (t) => {
+  const home = new NewHome();
+  t.after(() => home.remove());
+  const other = await home.import('rspamd', home.old({ 'main.cf': '' }), '--apply');
+  assert.match(other.stdout, /rspamd\.conf: is not in .*: is it rspamd’s\?/);
+  assert.deepEqual(home.settings(), []);
+  const blank = `${'\n'.repeat(1_000_000)}timeout = 1min;\n`;
+  const { stdout } = await home.import('rspamd', home.old({ 'local.d/greylist.conf': blank }));
+  assert.match(stdout, /greylisting delay=1m /);
+});
+
 test('rspamd’s own /etc/rspamd, as Debian has it, is read as it is meant', async (t) => {
   if (!needPeer(t, 'rspamd')) return;
   const home = new NewHome();

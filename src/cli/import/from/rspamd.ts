@@ -8,6 +8,8 @@ import type { PlanDraft } from '../plan.js';
 
 export const readRspamd: SourceReader = (plan, { path }) => {
   const folder = new ForeignFolder(path, plan);
+  if (!ofRspamd.some((name) => folder.has(name)))
+    return plan.note('by hand', 'rspamd.conf', `is not in ${path}: is it rspamd’s?`);
   const greylist = moduleOf('greylist', folder);
   const actions = moduleOf('actions', folder);
   plan.takeExisting();
@@ -23,12 +25,15 @@ export const readRspamd: SourceReader = (plan, { path }) => {
       );
 };
 
+/** Any of them is in its folder. */
+const ofRspamd = ['rspamd.conf', 'actions.conf', 'modules.d', 'local.d', 'override.d'] as const;
+
 type Values = ReadonlyMap<string, string>;
 
 function moduleOf(name: string, folder: ForeignFolder): Values {
   const files = [`${name}.conf`, `modules.d/${name}.conf`, `local.d/${name}.conf`, `override.d/${name}.conf`];
   const text = files.map((file) => folder.text(file) ?? '').join('\n');
-  const pairs = [...text.matchAll(/^\s*"?([\w-]+)"?\s*[=:]\s*("[^"\n]*"|[^;#\n]*)/gm)];
+  const pairs = [...text.matchAll(/^[ \t]*"?([\w-]+)"?[ \t]*[=:][ \t]*("[^"\n]*"|[^;#\n]*)/gm)];
   return new Map(pairs.map(([, key = '', value = '']) => [key, value.trim().replace(/^"(.*)"$/, '$1')]));
 }
 

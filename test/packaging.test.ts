@@ -106,6 +106,14 @@ for (const unit of units)
     assert.deepEqual([status, stdout, stderr], [0, '', '']);
   });
 
+for (const unit of units.filter((name) => name.endsWith('.service')))
+  test(`what somebody who has taken over ${unit} could do is little`, (t) => {
+    if (!needPeer(t, 'systemd-analyze')) return;
+    const words = ['security', '--offline=yes', '--threshold=20', '--no-pager', join(packageRoot, 'packaging', unit)];
+    const { status, stdout } = spawnSync('systemd-analyze', words, { encoding: 'utf8' });
+    assert.equal(status, 0, stdout.trim().split('\n').at(-1));
+  });
+
 const services = units.filter((unit) => /^postern(?:-milter|-submission)?\.service$/.test(unit));
 
 for (const unit of services)

@@ -26,6 +26,7 @@ import type { Services } from '../smtp/services.js';
 import { Srv } from '../srv/srv.js';
 import { Embedded } from '../store/embedded.js';
 import { Overlay } from '../store/overlay.js';
+import { loadRedis } from '../store/redis-client.js';
 import { BackedStore, type Backend, type Store } from '../store/store.js';
 import type { Logger } from '../log.js';
 import { dayMs, ownLimits } from '../srv/expiry.js';
@@ -33,6 +34,7 @@ import { relayOf, relaySettings } from './relay/relaying.js';
 import { type Account, giveFolders } from './service/privileges.js';
 import { pluginFolder, pluginList } from './package-root.js';
 import { type Problems, type Result, wrong } from '../mail/result.js';
+import { withoutPasswords } from '../mail/secret.js';
 
 export type Wired = Result<Services, Problems>;
 
@@ -62,17 +64,20 @@ export async function wire(
   const spoolDir = join(settings.state, 'spool');
   const problem = makeFolder('state', spoolDir, settings);
   if (problem !== undefined) return wrong([problem]);
-  const store =
+  const store: Result<Store> =
     kept && same(kept.settings, settings, ['store', 'state'])
-      ? kept.store
-      : new BackedStore(await backendOf(settings, log, shared));
+      ? { ok: true, value: kept.store }
+      : await storeOf(settings, log, shared);
+  if (!store.ok) return wrong([store.problem]);
   const refusals = kept?.refusals ?? refusalsOf(shared);
-  return wireWith({ settings, log, kept, store, refusals, dsn: shared?.dsn, metrics, spoolDir });
+  return wireWith({ settings, log, kept, store: store.value, refusals, dsn: shared?.dsn, metrics, spoolDir });
 }
 
 /** As `wire`, but nothing is made on disk, and what is remembered is only read. */
 export async function wireToTry(settings: Settings, log: Logger): Promise<Wired> {
-  const store = new BackedStore(new Overlay(await backendOf(settings, log)));
+  const backend = await backendOf(settings, log);
+  if (!backend.ok) return wrong([backend.problem]);
+  const store = new BackedStore(new Overlay(backend.value));
   const metrics = new GateMetrics();
   return wireWith({ settings, log, kept: undefined, store, refusals: refusalsOf(), metrics, spoolDir: '' });
 }
@@ -238,13 +243,19 @@ function journalOf({
   });
 }
 
-async function backendOf(settings: Settings, log: Logger, shared?: SharedParts): Promise<Backend> {
-  if (settings.store === '') return shared?.store() ?? embeddedOf(settings, log);
-  const { Redis } = await import('../store/redis.js'); // 20 MB and a quarter of a second, for those who want it
-  return new Redis({
-    url: settings.store,
-    onChange: (problem) => (problem === undefined ? log.info({}, 'store: connected') : log.warn({ problem }, 'store')),
-  });
+async function storeOf(settings: Settings, log: Logger, shared?: SharedParts): Promise<Result<Store>> {
+  const backend = await backendOf(settings, log, shared);
+  return backend.ok ? { ok: true, value: new BackedStore(backend.value) } : backend;
+}
+
+async function backendOf(settings: Settings, log: Logger, shared?: SharedParts): Promise<Result<Backend>> {
+  const { store: url } = settings;
+  if (url === '') return { ok: true, value: shared?.store() ?? embeddedOf(settings, log) };
+  const client = await loadRedis();
+  if (!client.ok) return wrong(`store = ${withoutPasswords(url)}: ${client.problem}`);
+  const onChange = (problem: string | undefined): void =>
+    problem === undefined ? log.info({}, 'store: connected') : log.warn({ problem }, 'store');
+  return { ok: true, value: new client.value.Redis({ url, onChange }) };
 }
 
 function refusalsOf(shared?: SharedParts): Services['refusals'] {

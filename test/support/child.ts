@@ -17,6 +17,8 @@ export interface ChildOptions {
   /** Settings as `name=value`; they replace the usual ones of that name. */
   readonly settings?: readonly string[];
   readonly relayPort: number;
+  /** The main.js that is run, where another postern than this one is meant. */
+  readonly program?: string;
   /** Kept by the caller, for example over several starts; a temporary one where none is given. */
   readonly root?: string;
   /** File descriptors from 3 on. */
@@ -45,7 +47,7 @@ export class PosternProcess {
     this.root = options.root ?? makeRoot(options.markers ?? []);
     this.#ownRoot = options.root === undefined;
     const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', ...(options.fds ?? [])];
-    const words = [process.execPath, program, 'serve', ...flags(this.root, options)];
+    const words = [process.execPath, options.program ?? program, 'serve', ...flags(this.root, options)];
     const activation = `LISTEN_PID=$$ LISTEN_FDS=${options.fds?.length ?? 0} exec "$@"`;
     const [command = '', ...argv] = options.activated === true ? ['/bin/sh', '-c', activation, 'sh', ...words] : words;
     this.#child = spawn(command, argv, {

@@ -5,8 +5,10 @@ import { dirname } from 'node:path';
 import { loadPlugins } from '../../hooks/loading/load.js';
 import type { Plugin } from '../../hooks/plugin.js';
 import { errorText } from '../../mail/error-text.js';
+import { withoutPasswords } from '../../mail/secret.js';
 import { defaultFile } from '../../settings/settings.js';
 import type { Certificate } from '../../smtp/server.js';
+import { loadRedis } from '../../store/redis-client.js';
 import type { TreeCounts } from '../../srv/lint.js';
 import { CheckReport } from './report.js';
 import type { SettingsTask } from '../command/command.js';
@@ -49,6 +51,8 @@ export async function configurationOf(
   for (const { problem } of problems)
     if (certificates.length === 0) report.error(problem);
     else report.warning(problem);
+  const client = settings.store === '' ? undefined : await loadRedis();
+  if (client?.ok === false) report.error(`store = ${withoutPasswords(settings.store)}: ${client.problem}`);
   const logFolder = logFolderProblem(settings.log_file);
   if (logFolder !== undefined) report.error(logFolder);
   return plugins.ok

@@ -48,7 +48,7 @@ export class Container implements Manager {
   }
 
   /** Undefined where this machine lets nobody mount an overlay or start a container. */
-  static async boot(units: Units): Promise<Container | undefined> {
+  static async boot(units: Units, install: Installing = furnish): Promise<Container | undefined> {
     const folder = fs.mkdtempSync(path.join(fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir(), 'postern-systemd-'));
     const [root, upper, work] = ['root', 'upper', 'work'].map((name) => path.join(folder, name));
     for (const name of [root, upper, work]) fs.mkdirSync(name ?? '');
@@ -59,7 +59,7 @@ export class Container implements Manager {
     }
     let container: Container | undefined;
     try {
-      furnish(root ?? '', units);
+      install(root ?? '', units);
       container = new Container(folder);
       if (await container.#isUp()) return container;
     } catch (error) {
@@ -125,10 +125,20 @@ export class Container implements Manager {
     return isUp;
   }
 
-  async #systemctl(...words: readonly string[]): Promise<string> {
-    const inside = ['--target', String(this.#leader), '--mount', '--pid', '--uts', '--ipc', 'systemctl', ...words];
+  #systemctl(...words: readonly string[]): Promise<string> {
+    return this.run('systemctl', ...words);
+  }
+
+  /** Runs a program in it; rejects where that fails. */
+  async run(...words: readonly string[]): Promise<string> {
+    const inside = ['--target', String(this.#leader), '--mount', '--pid', '--uts', '--ipc', ...words];
     const { stdout } = await run('nsenter', inside, { env: { PATH: process.env['PATH'] ?? '' } });
     return stdout;
+  }
+
+  /** A file of it, as this machine finds it. */
+  path(name: string): string {
+    return path.join(this.#root, name);
   }
 
   /** Ends all that runs in it. */
@@ -148,8 +158,10 @@ async function remove(folder: string, container: Container | undefined): Promise
   fs.rmSync(folder, { recursive: true, force: true });
 }
 
-/** Puts units, account, folders and settings into its file system. */
-function furnish(root: string, units: Units): void {
+/** Puts units, account, folders and settings into its file system, which is at `root`. */
+export type Installing = (root: string, units: Units) => void;
+
+const furnish: Installing = (root, units) => {
   const packaging = path.join(tree, 'packaging');
   const system = '/etc/systemd/system';
   const write = (name: string, text: string, mode = 0o644): void => {
@@ -178,4 +190,4 @@ function furnish(root: string, units: Units): void {
   write('/var/lib/postern/srv/example.com/users/valid/alice', '');
   fs.mkdirSync(path.join(root, 'var/lib/postern/log'), { mode: 0o777 });
   fs.chmodSync(path.join(root, 'var/lib/postern/log'), 0o777);
-}
+};

@@ -144,7 +144,7 @@ test('bounces are found by from:<>, and a time of the day by after: and before:'
 
 test('a wrong search says what is wrong', () => {
   for (const [search, problem] of [
-    ['verdict:lost', /relayed, rejected/],
+    ['verdict:lost', /relayed, taken, rejected/],
     ['score:high', /score:>5/],
     ['tries:>x', /number/],
     ['form:anna', /the keys are from, to/],

@@ -276,7 +276,7 @@ function failed<H extends JudgingHook>(asking: Asking<H>, error: unknown): Verdi
 }
 
 /** What is thrown may be anything, and may throw when it is looked at. */
-function problemOf(error: unknown): string {
+export function problemOf(error: unknown): string {
   try {
     return errorText(error);
   } catch {

@@ -15,7 +15,14 @@ import type {
   SessionContext,
   SessionFacts,
 } from '../hooks/plugin.js';
-import { type HookLog, type HookOutcome, type NotedVerdict, type PluginTurn, runHook } from '../hooks/run.js';
+import {
+  type HookLog,
+  type HookOutcome,
+  type NotedVerdict,
+  type PluginTurn,
+  problemOf,
+  runHook,
+} from '../hooks/run.js';
 import type { PluginSurroundings } from '../hooks/shown/surroundings.js';
 import { envelopeContext, mailContext, rcptContext, relayedContext } from '../hooks/shown/mail-views.js';
 import type { RelayedFacts, SeenSession, SessionState } from '../hooks/shown/seen.js';
@@ -206,11 +213,10 @@ export class SessionPlugins implements SeenSession {
   }
 
   /** Nothing is accepted because something broke. */
-  broken(error: unknown, at: 'rcpt' | 'data' | ToldHook, about: AboutTransaction = {}): Reply {
+  broken(error: unknown, at: 'rcpt' | 'data', about: AboutTransaction = {}): Reply {
     const problem = error instanceof BrokenMarker ? error.message : errorStack(error);
     const { id: session, clientIp } = this.#state;
     this.#services.log.error({ ip: clientIp.text, session, at, problem }, 'cannot be judged now');
-    if (at !== 'rcpt' && at !== 'data') return localProblem;
     this.#services.metrics.broken(at);
     this.enter(at, localProblem, { reason: 'cannot be judged now', ...about });
     return localProblem;
@@ -236,16 +242,19 @@ export class SessionPlugins implements SeenSession {
     for (const { plugin, name, method } of this.#services.plugins.of(hook)) {
       const { surroundings, facts, found } = this;
       const seen = { surroundings, facts, found, turn: { plugin: name }, log: (id?: string) => this.log(id) };
-      void this.#tell(() => (method as TellingMethod<H>).call(plugin, contextFor(seen)), hook);
+      void this.#tell(() => (method as TellingMethod<H>).call(plugin, contextFor(seen)), { plugin: name, hook });
     }
   }
 
   /** A promise of the plugin that rejects later on is logged. */
-  async #tell(act: () => void | Promise<void>, hook: ToldHook): Promise<void> {
+  async #tell(
+    act: () => void | Promise<void>,
+    told: { readonly plugin: string; readonly hook: ToldHook },
+  ): Promise<void> {
     try {
       await act();
     } catch (error) {
-      this.broken(error, hook);
+      this.log(undefined).error({ ...told, why: problemOf(error) }, 'error');
     }
   }
 }

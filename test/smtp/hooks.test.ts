@@ -208,7 +208,8 @@ test('a verdict of hook unknownCommand is the reply to that command', async () =
   client.end();
 });
 
-test('a throw in hook disconnect hurts nobody', async () => {
+test('a throw in hook disconnect hurts nobody, and the log says whose it was', async () => {
+  mx.forget();
   spy.answers = {
     disconnect: () => {
       throw new Error('spy broke');
@@ -216,6 +217,9 @@ test('a throw in hook disconnect hurts nobody', async () => {
   };
   assert.match(await mx.send(), /^250 /);
   await disconnected();
+  await new Promise((resolve) => setImmediate(resolve));
+  const [told] = mx.log.filter(({ level }) => level === 50);
+  assert.deepEqual([told?.['plugin'], told?.['hook'], told?.['why']], ['spy', 'disconnect', 'spy broke']);
   spy.answers = {};
   assert.match(await mx.send(), /^250 /);
 });

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { packageRoot } from '../../src/cli/package-root.js';
 import { needPeer } from '../support/peers.js';
 import { type Piece, runOnMachine } from './machine.js';
@@ -42,9 +42,12 @@ test(`at most ${maxHostBlocks} blocks of commands need a real host`, () => {
   assert.ok(host.length <= maxHostBlocks, host.map(({ place }) => place).join('\n'));
 });
 
-for (const page of pages()) {
-  if (!page.blocks.some(isRun)) continue;
-  test(`${page.name}: each command does what it should`, { timeout: 300_000 }, async (t) => {
+describe('each command does what it should', { concurrency: 3 }, () => {
+  for (const page of pages()) if (page.blocks.some(isRun)) testPage(page);
+});
+
+function testPage(page: Page): void {
+  test(page.name, { timeout: 300_000 }, async (t) => {
     if (!needPeer(t, 'root', 'unshare', 'postfix', 'swaks', 'systemd-sysusers', 'rsync', 'curl', 'ip')) return;
     const pieces = [beginningOf(page), ...piecesOf(page)];
     const runs = await runOnMachine(pieces);

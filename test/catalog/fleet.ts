@@ -13,6 +13,8 @@ import { Client } from '../web/support.js';
 export interface FleetOptions {
   readonly hosts: number;
   readonly settings: readonly string[];
+  /** What each host has besides; the first is 1. */
+  readonly own?: (host: number) => readonly string[];
 }
 
 export class Fleet {
@@ -21,7 +23,7 @@ export class Fleet {
   #sink: Awaited<ReturnType<typeof startSink>> | undefined;
   relayPort = 0;
 
-  static async start(t: Pick<TestContext, 'after'>, { hosts, settings }: FleetOptions): Promise<Fleet> {
+  static async start(t: Pick<TestContext, 'after'>, { hosts, settings, own = () => [] }: FleetOptions): Promise<Fleet> {
     const fleet = new Fleet();
     t.after(() => fleet.close());
     fs.chmodSync(fleet.folder, 0o755);
@@ -33,7 +35,7 @@ export class Fleet {
         fs.writeFileSync(path.join(fleet.folder, 'srv', domain, 'users/valid', user), '');
       }
     for (let i = 1; i <= hosts; i++) {
-      const host = new FleetHost(fleet, `mx${i}.test.example`, settings);
+      const host = new FleetHost(fleet, `mx${i}.test.example`, [...settings, ...own(i)]);
       fleet.hosts.push(host);
     }
     await Promise.all(fleet.hosts.map((host) => host.start()));
@@ -72,8 +74,8 @@ export class FleetHost {
       `state=${this.root}/state`,
       `web_tokens=${this.root}/tokens`,
       `hostname=${name}`,
-      'web=127.0.0.1:0',
       'max_connections_per_ip=1000',
+      ...(settings.some((setting) => setting.startsWith('web=')) ? [] : ['web=127.0.0.1:0']),
       ...settings,
     ];
   }

@@ -134,6 +134,10 @@ test('catalog migrate and status say what there is, and no password', async (t) 
     stdout,
     /^server {4}PostgreSQL \d+[\s\S]*host {6}mx1\.test\.example \([0-9a-f]{16}\) ships\n[\s\S]*mails {5}1, /,
   );
+  const doctor = await mx1.postern('doctor', '--json');
+  const findings = doctor.stdout.split('\n').filter((line) => line.includes('"area":"catalog"'));
+  assert.equal(findings.length, 1, doctor.stdout);
+  assert.match(findings[0] ?? '', /"severity":"good".*PostgreSQL \d+.* answers; 1 of 1 hosts ship/);
   const once = await mx1.postern('catalog', 'ship', '--once');
   assert.deepEqual([once.code, /another process ships as node/.test(once.stderr)], [69, true]);
   await mx1.process.stop();

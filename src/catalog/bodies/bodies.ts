@@ -138,6 +138,11 @@ export class Bodies {
     await blank(this.#storeOf(gone.segment), { segment: gone.segment, start: gone.start, length: gone.length });
   }
 
+  /** Throws where there is a store that cannot be asked. */
+  async reach(): Promise<void> {
+    await this.#store?.list('');
+  }
+
   /** Removes the objects of days before that one; the database knows them no more. */
   async dropBefore(day: string): Promise<void> {
     if (!this.#store) return;

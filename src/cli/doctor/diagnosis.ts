@@ -14,6 +14,8 @@ export type DoctorArea =
   | 'lists'
   | 'certificate'
   | 'relay'
+  | 'catalog'
+  | 'bodies'
   | 'folders'
   | 'clock';
 

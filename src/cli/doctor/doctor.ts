@@ -21,6 +21,7 @@ import { examineMx } from './domain-mx.js';
 import { examineClock, examineFolders } from './folders.js';
 import { examineRecords } from './mail-records.js';
 import { examineRelay } from './mta-behind.js';
+import { examineCatalog } from './shared-catalog.js';
 import { examineName, examinePort } from './our-name.js';
 
 /** Exit code 0 where there is no error; 1 where there is one. */
@@ -73,6 +74,7 @@ async function* examine(task: SettingsTask, domain: string | undefined): Diagnos
   yield* examineClock(settings);
   if (examined === undefined) return;
   yield* readingTree(examineRelay(examined));
+  yield* examineCatalog(examined);
   if (!(yield* examineResolver(examined))) return yield* examineCertificate(examined, []);
   const ours = yield* examineName(examined);
   yield* examinePort(examined, ours);

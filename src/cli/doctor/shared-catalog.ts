@@ -1,0 +1,48 @@
+/** Doctor's look at what hosts share: does the catalog answer, with our tables and our clock, and can mails be put? */
+import { errorText } from '../../mail/error-text.js';
+import { type Diagnoses, type Examined, failing, good, note, warning } from './diagnosis.js';
+
+const maxOffMs = 60_000;
+
+export async function* examineCatalog({ settings }: Pick<Examined, 'settings'>): Diagnoses {
+  if (settings.catalog === '') return;
+  const { databaseAt } = await import('../../catalog/open.js');
+  const { schemaProblem, schemaState } = await import('../../catalog/schema.js');
+  const { statusOf } = await import('../../catalog/status.js');
+  const database = databaseAt(settings.catalog);
+  try {
+    const schema = await schemaState(database);
+    const problem = schemaProblem(schema);
+    if (problem !== undefined) return yield failing('catalog', problem);
+    if (schema.kind === 'newer')
+      yield note('catalog', `its tables are those of a newer postern (version ${schema.version})`, 'update this host');
+    const { server, clockOffMs, hosts, waiting, strange, lastStrange } = await statusOf(database);
+    const ships = hosts.filter((host) => host.ships).length;
+    yield good('catalog', `${server} answers; ${ships} of ${hosts.length} hosts ship`);
+    if (Math.abs(clockOffMs) > maxOffMs)
+      yield warning('catalog', `its clock is ${Math.round(clockOffMs / 1000)} s off ours`, 'let both hear NTP');
+    if (waiting > 0) yield note('catalog', `${waiting} mails of the last two days are not there yet, their lines are`);
+    if (strange > 0)
+      yield warning(
+        'catalog',
+        `${strange} lines could not be taken, the last: ${lastStrange}`,
+        'look at its table strange',
+      );
+  } catch (error) {
+    yield failing('catalog', errorText(error), 'mail goes on; what is refused meanwhile is shipped when it answers');
+  } finally {
+    await database.close();
+  }
+  yield* examineStore(settings.bodies);
+}
+
+async function* examineStore(address: string): Diagnoses {
+  if (address === '') return;
+  const { bodiesAt } = await import('../../catalog/open.js');
+  try {
+    await (await bodiesAt(address)).reach();
+    yield good('bodies', 'the store answers, and shows what is in the bucket');
+  } catch (error) {
+    yield failing('bodies', errorText(error), 'lines are shipped meanwhile, and mails when it answers');
+  }
+}

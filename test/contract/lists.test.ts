@@ -259,6 +259,6 @@ test('blacklisting runs before whitelisting, in the list that ships', async () =
   const markers = ['example.com/blacklisted/ips/127.0.0.1'];
   const { log } = await marked(mx, markers, () => fateOf(mx));
   const order = log.filter((line) => line['hook'] === 'dataPost').map((line) => line['plugin']);
-  // Behind the whitelist stands nothing that rejects: greylisting only defers.
-  assert.deepEqual(order.slice(order.indexOf('blacklist')), ['blacklist', 'whitelist', 'greylisting']);
+  // Behind the whitelist stands nothing that rejects: greylisting only defers, and the sum of points is before it.
+  assert.deepEqual(order.slice(order.indexOf('blacklist')), ['blacklist', 'score', 'whitelist', 'greylisting']);
 });

@@ -11,36 +11,7 @@ import { describe, test } from 'node:test';
 import { packageRoot } from '../../src/cli/package-root.js';
 import { needPeer } from '../support/peers.js';
 import { type Piece, runOnMachine } from './machine.js';
-import { type Block, type Page, pages } from './pages.js';
-
-/** What blocks of a page may be that are no commands and no files. */
-const otherLanguages = new Set(['text', 'js', 'json', 'yaml', 'ini', 'sieve', 'html', 'promql', 'nginx']);
-
-const isRun = ({ language, words }: Block): boolean =>
-  language === 'sh' && (words.length === 0 || words.join(' ') === 'endless');
-const fileOf = ({ words }: Block): readonly [operator: string, path: string] | undefined => {
-  const [, operator, path] = words.map((word) => /^file(\+?=)(\/.*)$/.exec(word)).find((match) => match) ?? [];
-  return operator === undefined || path === undefined ? undefined : [operator, path];
-};
-
-test('no block of a page is left out without a word: each is run, written, or says what else it is', () => {
-  for (const { blocks } of pages())
-    for (const block of blocks) {
-      const isHost = block.language === 'sh' && block.words.join(' ') === 'host';
-      const isOther = otherLanguages.has(block.language) && block.words.length === 0;
-      assert.ok(isRun(block) || isHost || isOther || fileOf(block), `${block.place}: \`\`\`${block.language}`);
-    }
-});
-
-/** So few commands need a real host. */
-const maxHostBlocks = 12;
-
-test(`at most ${maxHostBlocks} blocks of commands need a real host`, () => {
-  const host = pages().flatMap(({ blocks }) =>
-    blocks.filter(({ language, words }) => language === 'sh' && words[0] === 'host'),
-  );
-  assert.ok(host.length <= maxHostBlocks, host.map(({ place }) => place).join('\n'));
-});
+import { type Block, fileOf, isRun, type Page, pages } from './pages.js';
 
 describe('each command does what it should', { concurrency: 3 }, () => {
   for (const page of pages()) if (page.blocks.some(isRun)) testPage(page);

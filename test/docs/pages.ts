@@ -37,3 +37,12 @@ function blocksIn(name: string, text: string): readonly Block[] {
     return { place: `${name}:${text.slice(0, index).split('\n').length}`, language, words, text: block };
   });
 }
+
+/** Is it commands that a test runs? */
+export const isRun = ({ language, words }: Block): boolean =>
+  language === 'sh' && (words.length === 0 || words.join(' ') === 'endless');
+/** Where the block is written, and by which operator. */
+export const fileOf = ({ words }: Block): readonly [operator: string, path: string] | undefined => {
+  const [, operator, path] = words.map((word) => /^file(\+?=)(\/.*)$/.exec(word)).find((match) => match) ?? [];
+  return operator === undefined || path === undefined ? undefined : [operator, path];
+};

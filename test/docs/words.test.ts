@@ -1,4 +1,7 @@
-/** What the pages name is there: commands with their options, settings, plugins and files of ours. */
+/**
+ * What the pages name is there: commands with their options, settings and files of ours; and each block says what it
+ * is.
+ */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +10,7 @@ import { commands } from '../../src/cli/commands.js';
 import { milterHelp } from '../../src/cli/milter/options.js';
 import { packageRoot } from '../../src/cli/package-root.js';
 import { isSettingName } from '../../src/settings/schema.js';
-import { pageNamed, pages } from './pages.js';
+import { fileOf, isRun, pageNamed, pages } from './pages.js';
 
 const texts = [...pages(), pageNamed('README.md'), pageNamed('plugins/README.md'), pageNamed('SECURITY.md')];
 
@@ -77,4 +80,26 @@ test('the pages say no word of the trade of selling', () => {
       /\b(?:powerful|seamless|robust|blazing|cutting-edge|effortless|state-of-the-art|leverag\w+)\b/i,
       name,
     );
+});
+
+/** What blocks of a page may be that are no commands and no files. */
+const otherLanguages = new Set(['text', 'js', 'json', 'yaml', 'ini', 'sieve', 'html', 'promql', 'nginx']);
+
+test('no block of a page is left out without a word: each is run, written, or says what else it is', () => {
+  for (const { blocks } of pages())
+    for (const block of blocks) {
+      const isHost = block.language === 'sh' && block.words.join(' ') === 'host';
+      const isOther = otherLanguages.has(block.language) && block.words.length === 0;
+      assert.ok(isRun(block) || isHost || isOther || fileOf(block), `${block.place}: \`\`\`${block.language}`);
+    }
+});
+
+/** So few commands need a real host. */
+const maxHostBlocks = 12;
+
+test(`at most ${maxHostBlocks} blocks of commands need a real host`, () => {
+  const host = pages().flatMap(({ blocks }) =>
+    blocks.filter(({ language, words }) => language === 'sh' && words[0] === 'host'),
+  );
+  assert.ok(host.length <= maxHostBlocks, host.map(({ place }) => place).join('\n'));
 });

@@ -116,9 +116,14 @@ export function ownDestination(list: DestinationList, listen: readonly ListenEnd
 
 function isSameSocket(at: ListenEndpoint, there: RelayEndpoint): boolean {
   if (at.kind === 'fd' || there.kind === 'unix' || at.port !== there.port) return false;
-  const isAny = at.kind === 'any' || at.host === '0.0.0.0' || at.host === '::';
-  return isAny ? isOfThisMachine(there.host) : at.host === there.host;
+  if (at.kind === 'any' || isUnspecified(at.host)) return isOfThisMachine(there.host);
+  return at.host === there.host || (isLoopback(at.host) && isUnspecified(there.host));
 }
 
+/** To listen there is to listen everywhere, and to connect there is to reach this machine. */
+const isUnspecified = (host: string): boolean => host === '0.0.0.0' || host === '::';
+
 const isOfThisMachine = (host: string): boolean =>
-  isLoopback(host) || Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === host));
+  isLoopback(host) ||
+  isUnspecified(host) ||
+  Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === host));

@@ -323,6 +323,11 @@ describe('settings against each other', () => {
       ],
     ],
     [
+      'the relay is this machine, by an address that is none',
+      ['--listen=127.0.0.1:26', '--relay=0.0.0.0:26'],
+      ['--relay: relay = 0.0.0.0:26: must not be where postern itself listens: mail would go round for ever'],
+    ],
+    [
       'the relay is one of our sockets',
       ['--listen=fd:3 [::1]:26', '--relay=[::1]:26'],
       ['--relay: relay = [::1]:26: must not be where postern itself listens: mail would go round for ever'],

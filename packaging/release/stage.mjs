@@ -1,10 +1,13 @@
 /**
  * The tree that an installation has: what `npm pack` would pack, and beside it the packages that postern depends on, in
- * the versions of package-lock.json, without what no server reads. tgz.mjs and deb.mjs make files of it.
+ * the versions of package-lock.json, without what no server reads. tgz.mjs and deb.mjs make files of it, containers have
+ * it as it is.
+ *
+ *     node packaging/release/stage.mjs FOLDER
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -94,3 +97,5 @@ function manifest() {
   const { scripts: _scripts, devDependencies: _dev, prettier: _prettier, ...kept } = json('package.json');
   return { ...kept, bundleDependencies: Object.keys(kept.dependencies) };
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) stage(resolve(process.argv[2]));

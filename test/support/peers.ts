@@ -26,6 +26,7 @@ const probes: Readonly<Record<string, () => boolean>> = {
   postgres: () => postgresBin() !== undefined,
   'mail-srs': () => spawnSync('perl', ['-MMail::SRS', '-e', '1']).status === 0,
   tmpfs: canMountTmpfs,
+  'python3-yaml': () => spawnSync('python3', ['-c', 'import yaml']).status === 0,
   root: isRoot,
 };
 
@@ -40,6 +41,7 @@ const whatIsMissing: Readonly<Record<string, string>> = {
   strace: 'strace is not installed, or may not trace',
   'mail-srs': 'libmail-srs-perl is not installed',
   tmpfs: 'this user may not mount a tmpfs',
+  'python3-yaml': 'python3-yaml is not installed',
   root: 'this is not root',
 };
 

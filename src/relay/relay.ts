@@ -156,7 +156,9 @@ class PooledRelay implements Relay {
         if (outcome.kind !== 'unreachable') this.#ways.worked(way);
         return { ...settled(outcome), destination };
       }
-      this.#ways.failed(way);
+      // Those before it may have left it no time to answer in.
+      const hadItsTime = !deadline.isOver || detours.tried.length === 0;
+      if (hadItsTime) this.#ways.failed(way);
       detours.add(way, outcome);
       const next = hasAnother && !deadline.isOver ? this.#ways.next(list, detours.tried) : undefined;
       if (next === undefined) return { ...detours.settled(outcome), destination };

@@ -172,6 +172,19 @@ test('of two that share the load, the one that hangs gets no more than it has', 
   assert.ok(a.messages.length <= 12);
 });
 
+test('the second that had no time left to answer in has not failed, and has the next mail', async (t) => {
+  let isBack = false;
+  const { b, relay } = await siteOf(t, {
+    a: always('CONNECT', silence),
+    b: ({ verb }) => (verb === 'EHLO' && !isBack ? silence : undefined),
+    relay: { timeoutMs: 6_000 }, // of which the first has five seconds
+  });
+  assert.equal((await relay.send(request())).kind, 'unreachable');
+  isBack = true;
+  assert.equal(told(await relay.send(request())), 'accepted');
+  assert.equal(b.messages.length, 1);
+});
+
 test('a mail has its own destination, and the others theirs', async (t) => {
   const { a, b, relay } = await siteOf(t, { b: always('RCPT', '550 5.1.1 not here') });
   const onlyB = destinations(at(b));

@@ -46,7 +46,7 @@ export function packagesNeeded() {
   const { packages } = json('package-lock.json');
   return Object.entries(packages)
     .filter(([path, { dev, devOptional, optional, peer }]) => path !== '' && !(dev || devOptional || optional || peer))
-    .map(([path, { version, license = 'unknown' }]) => ({ path, name: nameOf(path), version, license }));
+    .map(([path, entry]) => ({ license: 'unknown', ...entry, path, name: nameOf(path) }));
 }
 
 const nameOf = (path) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);

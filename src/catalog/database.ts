@@ -87,6 +87,8 @@ export class Database implements Sql {
     const pool = this.#pool;
     try {
       const client = await (await pool).connect();
+      // A connection that is lost says so twice: to whoever waits for an answer, and as an event that nobody may miss.
+      client.on('error', ignored);
       let problem: unknown;
       try {
         return await work(client);
@@ -94,7 +96,9 @@ export class Database implements Sql {
         problem = error;
         throw error;
       } finally {
-        client.release(isStatements(problem) ? undefined : true);
+        const isGood = problem === undefined || isStatements(problem);
+        if (isGood) client.removeListener('error', ignored);
+        client.release(!isGood);
       }
     } catch (error) {
       if (isStatements(error)) throw new StatementRefused(error.code ?? '', error.message);
@@ -154,6 +158,8 @@ export class Database implements Sql {
     return pool;
   }
 }
+
+const ignored = (): void => undefined;
 
 const passwordOf = ({ password, passwordFile }: CatalogAddress): string =>
   passwordFile === '' ? password : (fs.readFileSync(passwordFile, 'utf8').split(/\r?\n/)[0] ?? '');

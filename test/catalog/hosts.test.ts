@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { databaseAt } from '../../src/catalog/open.js';
+import { freePort } from '../support/free-port.js';
 import { hasPeer, needPeer } from '../support/peers.js';
 import { Postgres } from '../support/postgres.js';
 import { tokenIn } from '../../src/web/login/tokens.js';
@@ -115,7 +116,9 @@ test('catalog migrate and status say what there is, and no password', async (t) 
   t.after(() => database.close());
   await database.query('drop schema public cascade');
   await database.query('create schema public');
-  const fleet = await Fleet.start(t, { hosts: 1, settings: [`catalog=${server.url}`] });
+  const metrics = await freePort();
+  const settings = [`catalog=${server.url}`, `metrics=127.0.0.1:${metrics}`];
+  const fleet = await Fleet.start(t, { hosts: 1, settings });
   const [mx1] = fleet.hosts as [FleetHost];
   const empty = await mx1.postern('catalog', 'status');
   assert.deepEqual(
@@ -134,6 +137,10 @@ test('catalog migrate and status say what there is, and no password', async (t) 
     stdout,
     /^server {4}PostgreSQL \d+[\s\S]*host {6}mx1\.test\.example \([0-9a-f]{16}\) ships\n[\s\S]*mails {5}1, /,
   );
+  const numbers = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
+  for (const line of ['postern_catalog_up 1', 'postern_catalog_lines_total 1', 'postern_catalog_bodies_total 1'])
+    assert.ok(numbers.includes(`\n${line}\n`), `${line}: ${numbers.match(/^postern_catalog.*$/gm)?.join('; ')}`);
+  assert.match(numbers, /^process_resident_memory_bytes\{.*"shipping".*\} \d+$/m);
   const doctor = await mx1.postern('doctor', '--json');
   const findings = doctor.stdout.split('\n').filter((line) => line.includes('"area":"catalog"'));
   assert.equal(findings.length, 1, doctor.stdout);

@@ -53,6 +53,19 @@ const allEveryMs = 600_000;
 const careSeconds = 7_200;
 const careNode = 'care';
 
+/** What has been done since the start, for monitors. */
+export interface ShippedNumbers {
+  /** Lines and mails that were not there before. */
+  readonly lines: number;
+  readonly bodies: number;
+  /** Lines that could not be taken. */
+  readonly strange: number;
+  /** Whether the catalog, and the store where there is one, took what was shipped last. */
+  readonly isUp: boolean;
+  /** Milliseconds since everything was there. */
+  readonly behindMs: number;
+}
+
 /** One kind of what is shipped, on its way through the indexes. */
 interface Lane {
   readonly follower: IndexFollower;
@@ -74,11 +87,19 @@ export class Shipper {
   /** Why mails cannot be put, while their lines can. */
   #storeProblem: string | undefined;
   #told: string | undefined;
+  readonly #counts = { lines: 0, bodies: 0, strange: 0 };
+  #isUp = false;
+  /** By the monotonic clock: when nothing was left to do. */
+  #doneAt = performance.now();
   #care: Promise<void> = Promise.resolve();
   #running: Promise<void> | undefined;
 
   constructor(options: ShipperOptions) {
     this.#options = options;
+  }
+
+  get numbers(): ShippedNumbers {
+    return { ...this.#counts, isUp: this.#isUp, behindMs: performance.now() - this.#doneAt };
   }
 
   start(): void {
@@ -113,9 +134,12 @@ export class Shipper {
       try {
         const isMore = await this.#turn();
         this.#tell(this.#storeProblem);
+        this.#isUp = this.#storeProblem === undefined;
+        if (!isMore && this.#isUp) this.#doneAt = performance.now();
         pauseMs = pollMs;
         if (isMore) continue;
       } catch (error) {
+        this.#isUp = false;
         if (error instanceof SourceDown) this.#tell(error.message);
         else this.#complain(errorText(error));
         this.#due.hold = 0;
@@ -152,16 +176,27 @@ export class Shipper {
   }
 
   #openLanes(database: Database): readonly Lane[] {
-    const { root, node, bodies: put, onStrange } = this.#options;
+    const { root, node, bodies: put } = this.#options;
+    const counts = this.#counts;
+    const onStrange = (row: StrangeRow): void => {
+      counts.strange++;
+      this.#options.onStrange(row);
+    };
     const to = { database, parts: new Parts(database), node, onStrange };
+    const from = { database, bodies: put, node, root };
     const rows = new IndexFollower({ root, maxLines: 5_000 });
     // A mail goes behind its line.
     const bodies = new IndexFollower({ root, maxLines: 100, limitOf: (path) => rows.takenOf(path) });
     return [
-      { follower: rows, work: (lines) => shipRows(lines, to), allDue: 0, restUntil: 0 },
+      {
+        follower: rows,
+        work: async (lines) => void (counts.lines += (await shipRows(lines, to)).fresh),
+        allDue: 0,
+        restUntil: 0,
+      },
       {
         follower: bodies,
-        work: (lines) => shipBodies(lines, { database, bodies: put, node, root }),
+        work: async (lines) => void (counts.bodies += await shipBodies(lines, from)),
         allDue: 0,
         restUntil: 0,
       },

@@ -2,13 +2,16 @@
 import { Catalog } from '../../catalog/catalog.js';
 import { bodiesAt, databaseAt } from '../../catalog/open.js';
 import { nodeName } from '../../catalog/ship/node-name.js';
-import { Shipper } from '../../catalog/ship/shipper.js';
+import { type ShippedNumbers, Shipper } from '../../catalog/ship/shipper.js';
 import { createLogger, type Logger } from '../../log.js';
 import { errorText } from '../../mail/error-text.js';
+import { Registry } from '../../metrics/registry.js';
 import type { Settings } from '../../settings/settings.js';
 import type { SettingsTask } from '../command/command.js';
 import { complain, failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
+import { addProcessNumbers } from '../metrics/process-numbers.js';
+import { tellNumbers } from '../metrics/workers-numbers.js';
 import { live } from '../service/life.js';
 import { Signals } from '../service/signals.js';
 import { isChild, WorkerSide } from '../service/worker-side.js';
@@ -23,6 +26,7 @@ async function shipOn(settings: Settings): Promise<number> {
   const log = createLogger(settings);
   const side = isChild ? new WorkerSide(signals) : undefined;
   let shipper: Shipper | undefined;
+  if (side) tellShipped(side, () => shipper?.numbers);
   const code = await live(
     {
       account: settings,
@@ -42,6 +46,23 @@ async function shipOn(settings: Settings): Promise<number> {
   );
   side?.close();
   return code;
+}
+
+/** What this process tells the gate that it belongs to, which answers monitors. */
+function tellShipped({ channel }: WorkerSide, read: () => ShippedNumbers | undefined): void {
+  const registry = new Registry();
+  addProcessNumbers(registry);
+  const asked = (name: string, help: string, of: (numbers: ShippedNumbers) => number): void =>
+    registry.asked({ name, help, type: name.endsWith('_total') ? 'counter' : 'gauge' }, () => {
+      const numbers = read();
+      return numbers && of(numbers);
+    });
+  asked('postern_catalog_up', 'Does the catalog, and its store, take what is shipped?', ({ isUp }) => Number(isUp));
+  asked('postern_catalog_behind_seconds', 'Time since all was there.', ({ behindMs }) => behindMs / 1000);
+  asked('postern_catalog_lines_total', 'Lines of refused mails that were shipped.', ({ lines }) => lines);
+  asked('postern_catalog_bodies_total', 'Refused mails that were shipped.', ({ bodies }) => bodies);
+  asked('postern_catalog_strange_total', 'Lines that the catalog does not take.', ({ strange }) => strange);
+  tellNumbers(channel, () => registry.snapshot);
 }
 
 type Options = ConstructorParameters<typeof Shipper>[0];

@@ -116,7 +116,7 @@ export class Primary implements Service {
     this.#workers = workers;
     const code = await workers.ready;
     if (code !== undefined) return { code, problems: [] };
-    this.#shipping = new Shipping(argv, log);
+    this.#shipping = new Shipping(argv, log, this.#monitor.workers);
     await this.#shipping.use(this.#settings);
     this.#expiry = expireHourly(() => quarantineOf(this.#settings), log);
     void expireAndTell(quarantineOf(this.#settings), log);

@@ -1,6 +1,7 @@
 /** The process that ships what this host refuses into the catalog, as `serve` keeps it where there is one. */
 import type { Logger } from '../../log.js';
 import type { Settings } from '../../settings/settings.js';
+import type { WorkersNumbers } from '../metrics/workers-numbers.js';
 import { rotated } from '../service/child.js';
 import { KeptChild } from './kept-child.js';
 import { changed } from '../wire.js';
@@ -10,13 +11,15 @@ const names = ['catalog', 'bodies', 'spam', 'state', 'hostname', 'expire'] as co
 export class Shipping {
   readonly #argv: readonly string[];
   readonly #log: Logger;
+  readonly #numbers: WorkersNumbers;
   #settings: Settings | undefined;
   #kept: KeptChild | undefined;
 
-  /** `argv` are the words that settings are read from. */
-  constructor(argv: readonly string[], log: Logger) {
+  /** `argv` are the words that settings are read from; `numbers` are told what is shipped. */
+  constructor(argv: readonly string[], log: Logger, numbers: WorkersNumbers) {
     this.#argv = argv;
     this.#log = log;
+    this.#numbers = numbers;
   }
 
   /** From now on by these settings: whatever they have changed, the process reads them itself when it starts. */
@@ -30,6 +33,8 @@ export class Shipping {
       name: 'shipping to the catalog',
       program: { argv: ['catalog', 'ship', ...this.#argv], ports: [] },
       log: this.#log,
+      started: (child) => this.#numbers.started(child, 'shipping'),
+      ended: (child) => this.#numbers.ended(child),
     });
   }
 

@@ -89,6 +89,10 @@ test('it is offered once every MTA was asked, withdrawn when one is met that has
   process.kill(postern.pid, 'SIGHUP');
   await untilOffered(postern, true);
   client.end();
+  const before = postern.worker;
+  process.kill(before, 'SIGKILL');
+  await until(() => postern.listening.length > 1);
+  await untilOffered(postern, true);
 });
 
 test('it is not offered where the MTA has none: 555 as for any parameter', async (t) => {

@@ -12,11 +12,13 @@ import {
 import type { Settings } from '../../settings/settings.js';
 import type { DsnOffer } from '../../smtp/services.js';
 import { openingOf } from '../relay/relaying.js';
-import { type Channel, news } from '../service/channel.js';
+import { type Channel, news, question } from '../service/channel.js';
 import type { Child } from '../service/child.js';
 import { makeResolver } from '../wire.js';
 
 const offering = news<boolean>('dsn offered');
+/** It is asked by a worker that has just started, and heard no news. */
+const isOfferedNow = question<undefined, boolean | undefined>('is dsn offered');
 /** The text of a list. */
 const meeting = news<string>('destinations met');
 
@@ -51,7 +53,7 @@ export class DsnWatch {
       const list = readDestinations(text);
       if (list.ok && this.#meet(everyDestination(list.value))) this.#askSoon(0);
     });
-    worker.channel.tell(offering, this.#isOffered);
+    worker.channel.answer(isOfferedNow, () => this.#isOffered);
   }
 
   /** All destinations of domains there are; those from before that are none of them are forgotten. */
@@ -120,7 +122,9 @@ export class DsnWatch {
 export function dsnOfPrimary(channel: Channel): DsnOffer {
   const met = new WeakSet<DestinationList>();
   let isOffered = false;
-  channel.hear(offering, (offered) => void (isOffered = offered));
+  const take = (offered = isOffered): void => void (isOffered = offered);
+  channel.hear(offering, take);
+  void channel.ask(isOfferedNow, undefined, { withinMs: askWithinMs, otherwise: undefined }).then(take);
   return {
     get isOffered() {
       return isOffered;

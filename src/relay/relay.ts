@@ -109,6 +109,16 @@ interface Attempt {
   readonly hasAnother: boolean;
 }
 
+/** A mail that its first destination does not have, and has not judged. */
+interface FailedAttempt {
+  readonly list: DestinationList;
+  readonly way: Way;
+  readonly outcome: RelayOutcome;
+  readonly hasAnother: boolean;
+}
+
+const failedMeanwhile: RelayOutcome = { kind: 'unreachable', problem: 'it failed a moment ago', elsewhere: true };
+
 class PooledRelay implements Relay {
   readonly #options: RelayOptions;
   readonly #ways: Ways;
@@ -139,69 +149,67 @@ class PooledRelay implements Relay {
       return { kind: 'unreachable', problem: `LMTP takes one recipient a mail, and this one has ${recipients.length}` };
     const deadline = new MailDeadline(this.#options.timeoutMs);
     try {
-      return await this.#sendTo(to, request, deadline);
+      const way = this.#ways.first(to);
+      const hasAnother = this.#ways.hasAnother(to, [], way);
+      const outcome = await this.#sendBy(way, request, { deadline, hasAnother });
+      if (!mayGoElsewhere(outcome)) return this.#settle(outcome, way);
+      return await this.#detour({ list: to, way, outcome, hasAnother }, request, deadline);
     } finally {
       deadline.done();
     }
   }
 
+  #settle(outcome: RelayOutcome, way: Way): RelayResult {
+    const { text: destination } = way.destination;
+    if (outcome.kind !== 'unreachable') this.#ways.worked(way);
+    // Nearly all are this one.
+    if (outcome.kind === 'accepted') return { kind: 'accepted', text: outcome.text, destination };
+    return { ...settled(outcome), destination };
+  }
+
   /** One destination after the other, until one has judged the mail, or may have it. */
-  async #sendTo(list: DestinationList, request: RelayRequest, deadline: MailDeadline): Promise<RelayResult> {
+  async #detour(failed: FailedAttempt, request: RelayRequest, deadline: MailDeadline): Promise<RelayResult> {
+    const { list } = failed;
     const detours = new Detours();
-    for (let way = this.#ways.next(list); way !== undefined;) {
-      const hasAnother = this.#ways.hasAnother(list, detours.tried, way);
-      const outcome = await this.#sendBy(way, request, { deadline, hasAnother });
-      const { text: destination } = way.destination;
-      if (!mayGoElsewhere(outcome)) {
-        if (outcome.kind !== 'unreachable') this.#ways.worked(way);
-        return { ...settled(outcome), destination };
-      }
+    for (let { way, outcome, hasAnother } = failed; ;) {
       // Those before it may have left it no time to answer in.
       const hadItsTime = !deadline.isOver || detours.tried.length === 0;
       if (hadItsTime) this.#ways.failed(way);
       detours.add(way, outcome);
       const next = hasAnother && !deadline.isOver ? this.#ways.next(list, detours.tried) : undefined;
-      if (next === undefined) return { ...detours.settled(outcome), destination };
-      this.#detour(detours.lastProblem, way, next);
+      if (next === undefined) return { ...detours.settled(outcome), destination: way.destination.text };
+      this.#tell(`${detours.lastProblem}; mail goes to ${next.destination.text}`);
+      this.#options.onDetour?.(way.destination.text);
       way = next;
-    }
-    throw new Error('a list without destinations');
-  }
-
-  #detour(problem: string, { destination: { text } }: Way, next: Way): void {
-    this.#tell(`${problem}; mail goes to ${next.destination.text}`);
-    this.#options.onDetour?.(text);
-  }
-
-  async #sendBy(way: Way, request: RelayRequest, attempt: Attempt): Promise<RelayOutcome> {
-    try {
-      const turn = way.pool.place(attempt.deadline);
-      if (turn !== undefined) {
-        await turn;
-        if (attempt.hasAnother && this.#ways.isResting(way)) {
-          way.pool.release(undefined);
-          return { kind: 'unreachable', problem: 'it failed a moment ago', elsewhere: true };
-        }
-      }
-      return await this.#sendInPlace(way, request, attempt);
-    } catch (error) {
-      if (error instanceof WrongServer) this.#tellAtTimes(`${way.destination.text}: ${error.message}`);
-      return { kind: 'unreachable', problem: errorText(error), elsewhere: !(error instanceof AllBusy) };
+      hasAnother = this.#ways.hasAnother(list, detours.tried, way);
+      outcome = await this.#sendBy(way, request, { deadline, hasAnother });
+      if (!mayGoElsewhere(outcome)) return this.#settle(outcome, way);
     }
   }
 
-  async #sendInPlace({ pool }: Way, request: RelayRequest, { deadline, hasAnother }: Attempt): Promise<RelayOutcome> {
+  /** All steps are in this one function, as in the one that it calls: a mail waits for the MTA and for nothing else. */
+  async #sendBy(way: Way, request: RelayRequest, { deadline, hasAnother }: Attempt): Promise<RelayOutcome> {
+    const { pool } = way;
     const maxMs = hasAnother ? detourMs : undefined;
-    let connection = pool.kept(deadline);
+    let hasPlace = false;
+    let connection: MtaConnection | undefined;
     try {
-      connection ??= await pool.fresh(deadline, maxMs);
+      const turn = pool.place(deadline);
+      if (turn !== undefined) await turn;
+      hasPlace = true;
+      if (turn !== undefined && hasAnother && this.#ways.isResting(way)) return failedMeanwhile;
+      connection = pool.kept(deadline) ?? (await pool.fresh(deadline, maxMs));
       const outcome = await this.#handOver(connection, request);
       if (outcome.kind !== 'stale') return outcome;
       pool.retire(connection);
+      connection = undefined;
       connection = await pool.fresh(deadline, maxMs);
       return await this.#handOver(connection, request);
+    } catch (error) {
+      if (error instanceof WrongServer) this.#tellAtTimes(`${way.destination.text}: ${error.message}`);
+      return { kind: 'unreachable', problem: errorText(error), elsewhere: !(error instanceof AllBusy) };
     } finally {
-      pool.release(connection);
+      if (hasPlace) pool.release(connection);
     }
   }
 
@@ -235,7 +243,7 @@ class PooledRelay implements Relay {
     const tried: Way[] = [];
     let lost: unknown = new ConnectionLost('no destination');
     try {
-      for (let way = this.#ways.next(to); way !== undefined; way = this.#ways.next(to, tried)) {
+      for (let way: Way | undefined = this.#ways.first(to); way !== undefined; way = this.#ways.next(to, tried)) {
         try {
           const hasAnother = this.#ways.hasAnother(to, tried, way);
           const probe = await this.#askBy(way, recipient, { deadline, hasAnother });

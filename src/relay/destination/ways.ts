@@ -3,7 +3,7 @@
  * mail takes. Leaves what a failure is to relay.ts.
  */
 import type { MtaPool } from '../pool.js';
-import type { Destination, DestinationList } from './destination.js';
+import { type Destination, type DestinationList, everyDestination } from './destination.js';
 
 /** A destination, as long as it is in use. */
 export interface Way {
@@ -38,29 +38,30 @@ export class Ways {
   }
 
   /**
-   * The one to take next; undefined where none is left. Ranks come in order, and of a rank the one with the fewest
-   * connections in use. One that failed is left alone, unless all did: then the one that has been for the longest time
-   * is tried, and no other.
+   * The one to take. Ranks come in order, and of a rank the one with the fewest connections in use. One that failed is
+   * left alone, unless all did: then the one that has been for the longest time is tried, and no other.
    */
-  next(list: DestinationList, tried: readonly Way[] = []): Way | undefined {
-    const [first = [], ...further] = list.ranks;
-    const [only] = first;
-    if (further.length === 0 && first.length === 1 && only) return tried.length === 0 ? this.#way(only) : undefined;
+  first(list: DestinationList): Way {
+    const only = onlyOf(list);
+    return only ? this.#way(only) : (this.next(list, []) ?? this.#restedMost(list));
+  }
+
+  /** The one to take when those have been tried; undefined where none is left. */
+  next(list: DestinationList, tried: readonly Way[]): Way | undefined {
     for (const rank of list.ranks) {
       const way = this.#leastUsed(rank, tried);
       if (way) return this.#claim(way);
     }
-    return tried.length > 0 ? undefined : this.#restedMost(list);
+    return undefined;
   }
 
   /** Is there one that would be tried if this one failed, too? */
   hasAnother(list: DestinationList, tried: readonly Way[], way: Way): boolean {
-    return list.ranks.some((rank) =>
-      rank.some((one) => {
-        const other = this.#way(one);
-        return other !== way && !tried.includes(other) && !this.#isResting(other);
-      }),
-    );
+    if (onlyOf(list)) return false;
+    return everyDestination(list).some((one) => {
+      const other = this.#way(one);
+      return other !== way && !tried.includes(other) && !this.#isResting(other);
+    });
   }
 
   failed(way: Way): void {
@@ -98,9 +99,9 @@ export class Ways {
     return way;
   }
 
-  #restedMost({ ranks }: DestinationList): Way | undefined {
-    const all = ranks.flat().map((destination) => this.#way(destination));
-    return all.toSorted((a, b) => (a.restsUntil ?? 0) - (b.restsUntil ?? 0))[0];
+  #restedMost(list: DestinationList): KnownWay {
+    const all = everyDestination(list).map((destination) => this.#way(destination));
+    return all.reduce((most, way) => ((way.restsUntil ?? 0) < (most.restsUntil ?? 0) ? way : most));
   }
 
   #isResting({ restsUntil }: KnownWay): boolean {
@@ -120,3 +121,7 @@ export class Ways {
     for (const [text, way] of this.#ways) if (way.pool.isEmpty && !this.#isResting(way)) this.#ways.delete(text);
   }
 }
+
+/** Most lists are of one. */
+const onlyOf = ({ ranks }: DestinationList): Destination | undefined =>
+  ranks.length === 1 && ranks[0]?.length === 1 ? ranks[0][0] : undefined;

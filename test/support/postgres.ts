@@ -96,7 +96,8 @@ export class Postgres {
 
   /** Starts it, again if it was killed; it takes connections when this resolves. */
   async restart(): Promise<void> {
-    const options = { listen_addresses: '127.0.0.1', port: this.port, unix_socket_directories: '', fsync: 'off' };
+    const ssl = existsSync(join(this.#data, 'server.key')) ? 'on' : 'off';
+    const options = { listen_addresses: '127.0.0.1', port: this.port, unix_socket_directories: '', fsync: 'off', ssl };
     const words = Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const child = spawn(join(postgresBin() ?? '', 'postgres'), ['-D', this.#data, ...words], {
       ...this.#account,
@@ -123,6 +124,19 @@ export class Postgres {
     // Immediate shutdown: its own processes go with it, which a killed one leaves behind for a moment.
     child.kill('SIGQUIT');
     await gone;
+  }
+
+  /** From now on it has this certificate; it still takes connections without TLS. */
+  async useTls({ cert, key }: { readonly cert: Buffer; readonly key: Buffer }): Promise<void> {
+    await this.kill();
+    for (const [name, octets] of [
+      ['server.crt', cert],
+      ['server.key', key],
+    ] as const) {
+      writeFileSync(join(this.#data, name), octets, { mode: 0o600 });
+      this.#own(join(this.#data, name));
+    }
+    await this.restart();
   }
 
   /** Remembers how things are now, as a standby has them that will fall behind. */

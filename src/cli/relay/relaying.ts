@@ -1,6 +1,7 @@
 /** The way to the MTAs behind, as the settings have it. */
 import { readFileSync, statSync } from 'node:fs';
 import tls from 'node:tls';
+import { readHosts } from '../../dns/hosts-file.js';
 import type { Resolver } from '../../dns/resolver.js';
 import { type Ip, parseIp } from '../../mail/ip.js';
 import { parseAddress } from '../../mail/address.js';
@@ -74,10 +75,12 @@ function destinationsOf(
   }
 }
 
-/** Our own resolver, and RFC 6761 §6.3: no name server needs to be asked for ourselves. */
-const namesOf = (resolver: Resolver): Names =>
-  namesBy(async (host) => {
-    if (host === 'localhost') return { ok: true, value: loopback };
+/** What /etc/hosts says, RFC 6761 §6.3 (no name server needs to be asked for ourselves), and our own resolver. */
+export const namesOf = (resolver: Resolver, hostsPath = '/etc/hosts'): Names => {
+  const hosts = hostsIn(hostsPath);
+  return namesBy(async (host) => {
+    const own = hosts().get(host.toLowerCase()) ?? (host === 'localhost' ? loopback : undefined);
+    if (own !== undefined) return { ok: true, value: own };
     const found = await Promise.all((['A', 'AAAA'] as const).map(async (type) => resolver.lookup(host, type)));
     const ips = found.flatMap((answer) => (answer.kind === 'found' ? answer.records : []));
     const failed = found.find((answer) => answer.kind === 'failed');
@@ -86,6 +89,21 @@ const namesOf = (resolver: Resolver): Names =>
       failed ? `${host}: the DNS says nothing: ${failed.problem}` : `${host}: the DNS knows no address of it`,
     );
   });
+};
+
+/** Reads the file again once it has changed. One that cannot be read says nothing. */
+function hostsIn(path: string): () => ReadonlyMap<string, readonly Ip[]> {
+  let known: { readonly mtimeMs: number; readonly hosts: ReadonlyMap<string, readonly Ip[]> } | undefined;
+  return () => {
+    try {
+      const { mtimeMs } = statSync(path);
+      if (known?.mtimeMs !== mtimeMs) known = { mtimeMs, hosts: readHosts(readFileSync(path, 'utf8')) };
+      return known.hosts;
+    } catch {
+      return new Map();
+    }
+  };
+}
 
 const loopback: readonly Ip[] = ['127.0.0.1', '::1'].flatMap((text) => parseIp(text) ?? []);
 

@@ -70,6 +70,14 @@ export class Database implements Sql {
     });
   }
 
+  /** A transaction that is on the synchronous standby, too, where one is named: a failover does not undo it. */
+  durable<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.transaction(async (sql) => {
+      await sql.query('set local synchronous_commit = remote_apply');
+      return work(sql);
+    });
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     const pool = this.#pool;

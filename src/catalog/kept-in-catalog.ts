@@ -106,7 +106,8 @@ export class KeptInCatalog implements KeptMails {
     const mail = found && (await this.#openRow(found));
     if (!found || !mail) return { kind: 'gone' };
     const { database, key, row } = found;
-    const claiming = await claimRelease(database, key, { who: order.by, node: this.#node, again: order.again });
+    const claimant = { who: order.by, node: this.#node, again: order.again };
+    const claiming = await database.durable((sql) => claimRelease(sql, key, claimant));
     switch (claiming.kind) {
       case 'busy':
         return claiming;
@@ -169,15 +170,18 @@ async function sendClaimed({ database, claim, mail, ref, order, row }: ClaimedMa
     async *parts() {
       yield* mail.message.parts();
       // What is thrown here keeps the end of the mail from being sent: the MTA forgets it then.
-      if (!(await beginSending(database, claim))) throw new Error('somebody else has taken the release over');
+      if (!(await database.durable((sql) => beginSending(sql, claim))))
+        throw new Error('somebody else has taken the release over');
       mayBeSent = true;
     },
   };
+  const end = (how: Parameters<typeof endClaim>[2]): Promise<void> =>
+    database.durable((sql) => endClaim(sql, claim, how));
   const result = await sendOn({ ...mail, message }, ref, order);
   try {
-    if (result.kind === 'released') await endClaim(database, claim, { state: 'done', detail: result.reply });
-    else if (result.kind === 'refused') await endClaim(database, claim, { state: 'refused', detail: result.reply });
-    else if (!mayBeSent) await endClaim(database, claim, { state: 'refused', detail: '' });
+    if (result.kind === 'released') await end({ state: 'done', detail: result.reply });
+    else if (result.kind === 'refused') await end({ state: 'refused', detail: result.reply });
+    else if (!mayBeSent) await end({ state: 'refused', detail: '' });
     else
       return {
         kind: 'unknown',

@@ -45,14 +45,16 @@ export class DigestsInCatalog implements SentDigests {
   async take<T>(digest: DigestOfDay, again: boolean, work: (turn: DigestTurn) => Promise<T>): Promise<DigestTaken<T>> {
     const database = await this.#catalog.use();
     const { day, domain } = digest;
-    const [taken] = await database.query<{ claim: number }>(take, [day, domain, this.#node, again]);
+    const [taken] = await database.durable((sql) =>
+      sql.query<{ claim: number }>(take, [day, domain, this.#node, again]),
+    );
     if (!taken) return heldBy(database, digest);
     const values = [day, domain, taken.claim];
     const isOurs = 'where day = $1 and domain = $2 and claim = $3';
     try {
       const result = await work({
         async begin() {
-          const rows = await database.query(begin, values);
+          const rows = await database.durable((sql) => sql.query(begin, values));
           if (rows.length === 0) throw new Error('another host has taken the digest over');
         },
         async sent() {

@@ -1,6 +1,7 @@
 /** What commands write: coloured lines for a terminal, JSON for programs. Octets of others harm neither. */
 import { printable } from '../mail/text.js';
 import type { Line, Span, Style } from '../text/line.js';
+import { exit } from './exit-codes.js';
 
 export interface Terminal {
   readonly colour: boolean;
@@ -29,6 +30,12 @@ export function terminalOf(
   const forced = !['', '0', undefined].includes(env['FORCE_COLOR']);
   const colour = !env['NO_COLOR'] && (forced || (stream.isTTY === true && env['TERM'] !== 'dumb'));
   return { colour, width: Math.max(minWidth, stream.columns ?? usualWidth) };
+}
+
+/** A reader that goes away early (`| head`) is no error of ours: the command ends without a word. */
+export function endWithReader(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.once('error', ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' ? exit.ok : exit.ioError));
 }
 
 export function render(lines: readonly Line[], { colour }: Terminal): string {

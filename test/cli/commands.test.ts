@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { commands } from '../../src/cli/commands.js';
-import { postern } from './support/postern-command.js';
+import { postern, startPostern } from './support/postern-command.js';
 
 const root = mkdtempSync(join(tmpdir(), 'postern-commands-'));
 after(() => rmSync(root, { recursive: true }));
@@ -17,6 +17,22 @@ test('names are there once, and a name of two words begins with one of one', () 
   assert.equal(new Set(names).size, names.length);
   for (const name of names) assert.ok(names.includes(name.split(' ')[0] ?? ''), name);
 });
+
+for (const words of [
+  ['--help'],
+  ['plugins'],
+  ['plugins', '--help'],
+  ['print-config'],
+  ['srv', 'lint', `--srv=${root}`],
+])
+  test(`${words.join(' ')}: a reader that goes away hears no complaint`, async () => {
+    const child = startPostern(words);
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+    assert.deepEqual([code, stderr], [0, '']);
+  });
 
 describe('every command', { concurrency: 2 }, () => {
   for (const { name, settings, settingsWith, run, isApart, words } of commands) {

@@ -4,6 +4,7 @@ import type { Settings, Sources } from '../../settings/settings.js';
 import { failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
 import { type CommandLine, load } from '../load.js';
+import { endWithReader } from '../terminal.js';
 import type { OptionTable, Words } from './options.js';
 
 export interface CommandRow {
@@ -57,6 +58,7 @@ export const onSettings = ({ run, wrong, isTrial, ...row }: OnSettings): Command
   settings: 'named',
   ...row,
   run: (given) => {
+    endWithReader();
     const argv = isTrial ? ['--trial', ...given.argv] : given.argv;
     const loaded = load({ ...given, argv }, Object.keys(row.options ?? {}));
     if (loaded.ok) return run({ ...given, ...loaded.value });

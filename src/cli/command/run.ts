@@ -9,6 +9,7 @@ import { version } from '../package-root.js';
 import { type CommandRow, misused } from './command.js';
 import { helpOf, helpOfAll } from './help.js';
 import type { CommandLine } from '../load.js';
+import { endWithReader } from '../terminal.js';
 import { readWords, type Words } from './options.js';
 
 /** Returns the exit code. */
@@ -102,6 +103,7 @@ function extraWord(word: string, name: string, below: readonly string[]): string
 }
 
 function print(text: string): number {
+  endWithReader();
   process.stdout.write(text);
   return exit.ok;
 }

@@ -14,7 +14,6 @@ export async function onQuarantine(task: SettingsTask, run: (task: Task) => Prom
   const { spam, catalog } = task.settings;
   if ((catalog === '' || task.options.has('here')) && !existsSync(spam))
     return failed(exit.notAll, [`spam: ${spam} is not there; postern serve makes it, --spam names another`]);
-  quietly();
   let holdings: Holdings | undefined;
   try {
     holdings = await openHoldings(task.settings, { here: task.options.has('here') });
@@ -27,11 +26,4 @@ export async function onQuarantine(task: SettingsTask, run: (task: Task) => Prom
   } finally {
     await holdings?.close();
   }
-}
-
-/** A reader that goes away early (`| head`) is no error of ours. */
-function quietly(): void {
-  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) =>
-    process.exit(code === 'EPIPE' ? exit.ok : exit.ioError),
-  );
 }

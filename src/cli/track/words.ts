@@ -28,10 +28,6 @@ export async function onJournal(task: SettingsTask, run: (task: TrackTask) => Pr
   const problem = problemWith(dir);
   if (problem !== undefined)
     return failed(exit.notAll, [settings.journal === 0 ? 'no journal is kept: the setting journal is 0' : problem]);
-  // A reader that goes away early (`| head`) is no error of ours.
-  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) =>
-    process.exit(code === 'EPIPE' ? exit.ok : exit.ioError),
-  );
   try {
     return await run({ ...task, dir, journal: journalFor(settings), terminal: terminalOf(process.stdout, env) });
   } catch (error) {

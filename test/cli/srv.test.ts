@@ -52,7 +52,10 @@ test('a domain, its users, checks and lists are made, and count', async () => {
   mx.remove('example.com/checks/helo');
   mx.remove('example.com/score');
   assert.match(await mx.send({ to: 'alice@example.com', ...bad }), /^250 /);
-  await srv('enable', 'example.com', 'date');
+  const { stdout: emptied } = await srv('enable', 'example.com', 'date');
+  assert.match(emptied, /^: >\S+\/example\.com\/checks\/date$/m);
+  const { stdout: again } = await srv('enable', 'example.com', 'date');
+  assert.match(again, /^# is there already: \S+\/example\.com\/checks\/date$/m);
   assert.match(await mx.send({ to: 'alice@example.com', ...bad }), /^550 5\.7\.1 Missing header - Date:/);
 
   await srv('block', 'example.com', '--host', 'Mail.Bad.Example');

@@ -156,7 +156,9 @@ function makeFile({ root, names }: TreeFolder, text: string | undefined): MadeMa
       ? `echo ${text.trim()} >${quoted(path)}`
       : isNew
         ? `touch ${quoted(path)}`
-        : `# is there already: ${path}`;
+        : old !== undefined
+          ? `: >${quoted(path)}`
+          : `# is there already: ${path}`;
   return { command, path, isChanged: isNew || old !== undefined, ...(old !== undefined && { old }) };
 }
 

@@ -50,7 +50,7 @@ export async function importFrom(source: ImportSource, task: SettingsTask): Prom
   if (words.length > 1) return misused(task, 'name one folder or file');
   const row = sources[source];
   const path = resolve(words[0] ?? row.path);
-  const problem = missing(path, source, row.to !== undefined);
+  const problem = missing(path, words.length > 0 || source !== 'ms-lite', row.to !== undefined);
   if (problem !== undefined) return failed(noInput, [`${task.name}: ${problem}`]);
   const to = row.to === undefined ? '' : resolve(options.get('to') ?? row.to);
   try {
@@ -64,11 +64,11 @@ export async function importFrom(source: ImportSource, task: SettingsTask): Prom
   }
 }
 
-/** ms-lite's tree is worth reading where there is nothing of qpsmtpd any more. */
-function missing(path: string, source: ImportSource, isFile: boolean): string | undefined {
+/** ms-lite's tree is worth reading where nobody names a folder, and nothing of qpsmtpd is there any more. */
+function missing(path: string, isNeeded: boolean, isFile: boolean): string | undefined {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined)
-    return source === 'ms-lite' ? undefined : `${shown(path)} is not there; name the ${isFile ? 'file' : 'folder'}`;
+    return isNeeded ? `${shown(path)} is not there; name the ${isFile ? 'file' : 'folder'}` : undefined;
   if (isFile && !stats.isFile() && !stats.isDirectory()) return `${shown(path)} is no regular file`;
   if (stats.isDirectory() === isFile) return `${shown(path)} is ${isFile ? 'a folder, not a file' : 'no folder'}`;
   return undefined;

@@ -185,9 +185,11 @@ class MarkerLint {
     if (!stats.isFile()) return yield { path, problem: 'must be a file: mail is deferred' };
     if (stats.size > maxListOctets)
       return yield { path, problem: `is larger than ${maxListOctets} octets: mail is deferred` };
+    // A zone that makes no sense is passed over, and the others are asked.
+    const then = path.endsWith('/score') ? '; until this is mended the mail of the domain is deferred' : '';
     for (const { line, problem, unless } of problemsOf?.(linesWithin(this.#text(path) ?? '')) ?? [])
       if (unless === undefined || !there.includes(unless))
-        yield { path: line === undefined ? path : `${path}:${line}`, problem };
+        yield { path: line === undefined ? path : `${path}:${line}`, problem: `${problem}${then}` };
   }
 
   *#expiry(path: string): Generator<MarkerFinding> {

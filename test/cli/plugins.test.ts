@@ -63,7 +63,7 @@ test('a new plugin has a test that passes, is tried out by its marker, and rejec
   const { code, stdout } = await plugins('plugin', 'new', 'no_bulk', 'Example.com');
   assert.equal(code, 0);
   assert.match(stdout, /^wrote \S+no_bulk\.mjs\nwrote \S+no_bulk\.test\.mjs\nlinked /);
-  assert.ok(stdout.includes(`printf 'no_bulk\\n' >>${root}/list\n`), stdout);
+  assert.ok(stdout.includes(`sed -i '1i no_bulk' ${root}/list\n`), stdout);
   assert.equal(readFileSync(join(root, 'srv/example.com/checks/no_bulk'), 'utf8'), 'log\n');
   execFileSync(process.execPath, ['--test', join(root, 'mine/no_bulk.test.mjs')], { env: inherited() });
 
@@ -85,7 +85,10 @@ test('a new plugin has a test that passes, is tried out by its marker, and rejec
 
 test('with the shipped list a new plugin is told to have a list of its own', async () => {
   const { stdout } = await postern(['plugin', 'new', 'another', ...settings]);
-  assert.match(stdout, /^ {2}printf '\$include \S+\/plugins\/plugins\\n' >\S+\/plugins\.list\n/m);
+  assert.match(
+    stdout,
+    /^ {2}printf 'another\\n\$include \S+\/plugins\/plugins\\n' >\S+\/plugins\.list\n {2}echo 'plugins = \S+\/plugins\.list' >>\/etc\/postern\.conf\n/m,
+  );
   assert.match(stdout, /^ {2}postern srv enable DOMAIN another --log$/m);
 });
 

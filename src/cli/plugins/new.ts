@@ -6,7 +6,7 @@ import { findPlugin, readList } from '../../hooks/loading/load.js';
 import { hookNames } from '../../hooks/plugin.js';
 import { parseDomain } from '../../mail/domain.js';
 import { errorText } from '../../mail/error-text.js';
-import type { Settings } from '../../settings/settings.js';
+import { defaultFile, type Settings } from '../../settings/settings.js';
 import { OutsideTree } from '../../srv/inside-tree.js';
 import { BrokenMarker } from '../../srv/srv.js';
 import { misused, type SettingsTask } from '../command/command.js';
@@ -47,7 +47,7 @@ function makePlugin(task: SettingsTask): number {
   const written = writeFiles(folder, name);
   if (written !== undefined) return failed(exit.cantCreate, [`plugin new: ${shown(written, 500)}`]);
   if (domain !== undefined) makeMarker(settings, `${tree.folderName(domain)}/checks/${name}`);
-  sayNext(name, settings, domain);
+  sayNext(name, task, domain);
   return exit.ok;
 }
 
@@ -101,7 +101,8 @@ function makeMarker(settings: Settings, path: string): void {
   }
 }
 
-function sayNext(name: string, settings: Settings, domain: string | undefined): void {
+/** A check stands first in the list: so its points count, and the whitelist lifts what it rejects. */
+function sayNext(name: string, { settings, file = defaultFile }: SettingsTask, domain: string | undefined): void {
   const [folder = ''] = settings.plugin_dirs;
   const list = listOf(settings);
   const own = join(folder, '..', 'plugins.list');
@@ -110,9 +111,10 @@ function sayNext(name: string, settings: Settings, domain: string | undefined): 
   const steps = [
     `node --test ${quoted(join(folder, `${name}.test.mjs`))}`,
     ...(list === pluginList
-      ? [`printf '$include ${list}\\n' >${quoted(own)}`, `and in postern.conf: plugins = ${own}`]
-      : []),
-    ...(isListed ? [] : [`printf '${name}\\n' >>${quoted(list === pluginList ? own : list)}`]),
+      ? [`printf '${name}\\n$include ${list}\\n' >${quoted(own)}`, `echo 'plugins = ${own}' >>${quoted(file)}`]
+      : isListed
+        ? []
+        : [`sed -i '1i ${name}' ${quoted(list)}`]),
     'postern check-config && systemctl reload postern',
     ...(domain === undefined ? [`postern srv enable DOMAIN ${name} --log`] : []),
   ];

@@ -13,7 +13,9 @@ import type { Task } from './task.js';
 export async function onQuarantine(task: SettingsTask, run: (task: Task) => Promise<number>): Promise<number> {
   const { spam, catalog } = task.settings;
   if ((catalog === '' || task.options.has('here')) && !existsSync(spam))
-    return failed(exit.notAll, [`spam: ${spam} is not there; postern serve makes it, --spam names another`]);
+    return failed(exit.notAll, [
+      `spam: ${spam} is not there; postern serve makes it, --spam names another, --trial that of npm start`,
+    ]);
   let holdings: Holdings | undefined;
   try {
     holdings = await openHoldings(task.settings, { here: task.options.has('here') });

@@ -38,6 +38,10 @@ test('a domain, its users, checks and lists are made, and count', async () => {
   assert.match(explained, /checks\/date +gives 2\.5 points$/m);
   assert.match(explained, /^check score +example\.com\/score +on: reject 8, mark 4$/m);
   mx.touch('example.com/score=reject 8,5\n');
+  assert.match(
+    (await srv('lint')).stdout,
+    /example\.com\/score:1 {2}must be reject or mark .*; until this is mended the mail of the domain is deferred$/m,
+  );
   mx.touch('example.com/checks/helo=score 2,5\n');
   const broken = (await srv('explain', 'alice@example.com')).stdout;
   assert.match(

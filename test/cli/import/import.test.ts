@@ -167,6 +167,7 @@ test('what cannot be read is said and holds nobody up', { timeout: 60_000 }, asy
 const misuses: readonly (readonly [words: readonly string[], code: number, complaint: RegExp])[] = [
   [['harakka'], 64, /there is no "import harakka"; did you mean haraka\?/],
   [['haraka', '/nowhere/at/all'], 66, /import haraka: \/nowhere\/at\/all is not there; name the folder/],
+  [['ms-lite', '/nowhere/at/all'], 66, /import ms-lite: \/nowhere\/at\/all is not there; name the folder/],
   [['haraka', '/etc/passwd'], 66, /is no folder/],
   [['spf-milter', '/dev/zero'], 66, /is no regular file/],
   [['spf-milter', '/etc'], 66, /is a folder, not a file/],

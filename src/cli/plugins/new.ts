@@ -38,7 +38,7 @@ function makePlugin(task: SettingsTask): number {
   if (folder === undefined)
     return misused(
       task,
-      'no folder: say in plugin_dirs where your plugins are, such as plugin_dirs = /etc/postern/plugins',
+      'no folder: say in plugin_dirs where your plugins are, such as plugin_dirs = /etc/postern/plugins, or once by --plugin_dirs=FOLDER',
     );
   const tree = srvOf(settings);
   const domain = domainName === undefined ? undefined : parseDomain(domainName);

@@ -32,6 +32,14 @@ const table: readonly (readonly [
     /mydestination: Postfix knows these users/,
   ],
   [
+    'a Postfix as Debian installs it, without a domain',
+    'myhostname = vm\nmydestination = $myhostname, vm, localhost.localdomain, , localhost\n',
+    {},
+    [],
+    ['hostname = vm'],
+    /main\.cf: no domain in it has a whole name: postern srv add-domain makes the first/,
+  ],
+  [
     'virtual mailboxes',
     'virtual_mailbox_domains = example.com\nvirtual_mailbox_maps = hash:$config_directory/vmailbox\n',
     {

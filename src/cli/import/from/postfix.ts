@@ -41,10 +41,15 @@ function domains(config: PostfixConfig): void {
     ['virtual_alias_domains', aliases],
     ['relay_domains', config.main.words('relay_recipient_maps')],
   ];
+  let count = 0;
   for (const [parameter, maps] of kinds) {
     const users = usersOf(maps, config);
-    for (const name of namesIn(parameter, config)) hosted(name, { parameter, users }, config);
+    const names = namesIn(parameter, config);
+    for (const name of names) hosted(name, { parameter, users }, config);
+    count += names.length;
   }
+  if (count === 0)
+    config.plan.note('by hand', 'main.cf', 'no domain in it has a whole name: postern srv add-domain makes the first');
 }
 
 interface KnownUsers {

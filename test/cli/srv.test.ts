@@ -1,7 +1,7 @@
 /** `postern srv`: what it makes counts at the MX, what it says is what the MX does. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { packageRoot } from '../../src/cli/package-root.js';
@@ -193,4 +193,8 @@ test('lint: what is made by hand can be wrong, the example tree is not', async (
   assert.deepEqual(Object.keys(JSON.parse(line) as object), ['path', 'problem']);
   const example = await postern(['srv', 'lint', `--srv=${join(packageRoot, 'srv-example')}`]);
   assert.equal(`${example.stdout}${example.code}`, `${join(packageRoot, 'srv-example')}: every marker can count\n0`);
+  const empty = join(mx.root, 'empty');
+  mkdirSync(empty);
+  const nothing = await postern(['srv', 'lint', `--srv=${empty}`]);
+  assert.equal(`${nothing.stdout}${nothing.code}`, `${empty}: hosts no domain; postern srv add-domain makes one\n0`);
 });

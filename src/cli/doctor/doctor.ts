@@ -111,6 +111,17 @@ async function* examineSettings(task: SettingsTask, domain: string | undefined):
     'settings',
     `${task.file ?? 'no file'}: ${counted(counts.domains, 'domain')}, ${counted(plugins.length, 'plugin')}`,
   );
+  if (counts.domains === 0)
+    yield warning(
+      'settings',
+      `${settings.srv} hosts no domain, so no mail is taken`,
+      'postern srv add-domain makes one',
+    );
+  if (task.options.has('trial'))
+    yield note(
+      'settings',
+      'this is the trial: its DNS, domains and local MTA are made up, so errors about them mean nothing',
+    );
   const srv = srvOf(settings);
   try {
     if (domain !== undefined && !srv.isHosted(domain)) {

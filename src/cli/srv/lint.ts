@@ -18,11 +18,19 @@ interface LintTask {
 
 export function srvLint({ settings, plugins, json, terminal }: LintTask): number {
   let found = 0;
-  for (const { path, problem } of findingsIn(settings, plugins)) {
+  const findings = findingsIn(settings, plugins);
+  let next = findings.next();
+  for (; next.done !== true; next = findings.next()) {
     found++;
+    const { path, problem } = next.value;
     const line: Line = [[shown(`${settings.srv}/${path}`, 1000), 'bold'], [`  ${shown(problem)}`]];
     process.stdout.write(json ? jsonLine({ path, problem }) : render([line], terminal));
   }
-  if (found === 0 && !json) say(`${settings.srv}: every marker can count`);
+  if (found === 0 && !json)
+    say(
+      next.value.domains === 0
+        ? `${settings.srv}: hosts no domain; postern srv add-domain makes one`
+        : `${settings.srv}: every marker can count`,
+    );
   return found === 0 ? exit.ok : dataError;
 }

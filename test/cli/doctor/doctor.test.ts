@@ -23,6 +23,22 @@ function decent(line: string): string {
   return '250 2.0.0 Ok\r\n';
 }
 
+test('a trial is said to be one, and a tree without a domain to have none', async (t) => {
+  const trial = await postern(['doctor', '--trial']);
+  assert.match(trial.stdout, /^note {5}settings {5}this is the trial: /m);
+  const { settings, root } = await installation(t, { relayPort: 1 });
+  mkdirSync(join(root, 'empty'));
+  const empty = await postern([
+    'doctor',
+    ...settings.filter((word) => !word.startsWith('--srv=')),
+    `--srv=${root}/empty`,
+  ]);
+  assert.match(
+    empty.stdout,
+    /^warning {2}settings {5}\S+\/empty hosts no domain, .*; postern srv add-domain makes one$/m,
+  );
+});
+
 test('where all is well it says so, one line a finding, and ends with 0; nothing but RCPT and RSET is said', async (t) => {
   const mta = await scriptedMta(t, '220 mta.test ESMTP Postfix\r\n', decent);
   const { settings } = await installation(t, { relayPort: mta.port });

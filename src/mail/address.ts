@@ -82,7 +82,9 @@ function parsePath(inner: string): Result<Path> {
   if (inner === '') return { ok: true, value: { kind: 'null' } };
   if (inner.toLowerCase() === 'postmaster') return { ok: true, value: { kind: 'postmaster' } };
   const address = parseAddress(withoutSourceRoute(inner));
-  return address ? { ok: true, value: { kind: 'mailbox', address } } : wrong('not a mailbox');
+  if (address === undefined) return wrong('not a mailbox');
+  // What goes to the MTA may be longer than what came: quotes, and A-labels.
+  return isTooLong(address.text) ? wrong('path too long') : { ok: true, value: { kind: 'mailbox', address } };
 }
 
 /** RFC 5321 appendix C: a source route `@a,@b:` must be accepted and is ignored. */

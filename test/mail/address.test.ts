@@ -86,6 +86,8 @@ const paths: readonly (readonly [input: string, expected: string])[] = [
   ],
   [`<${'a'.repeat(246)}@b.example>`, 'path too long'],
   [`<${'é'.repeat(125)}@b.example>`, 'path too long'],
+  // With the quotes that it goes on with it is longer than a path may be.
+  [`<${'a'.repeat(241)}..@b.example>`, 'path too long'],
 ];
 for (const [input, expected] of paths) {
   test(`${JSON.stringify(input.slice(0, 40))} reads as ${JSON.stringify(expected.slice(0, 40))}`, () => {

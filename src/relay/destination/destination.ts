@@ -93,7 +93,13 @@ function readEndpoint(text: string, usualPort: number): RelayEndpoint | undefine
 /** It is written into logs and onto terminals. */
 const socketPath = /^unix:\/[^\p{Cc}\p{Cf}]*$/u;
 
-const readHost = (text: string): string | undefined => parseIp(text)?.text ?? parseDomain(text);
+/** With a port behind it a host of that name would read as what a destination begins with. */
+const isOurWord = (host: string): boolean => host === 'lmtp' || host === 'unix' || host === 'fd';
+
+function readHost(text: string): string | undefined {
+  const host = parseIp(text)?.text ?? parseDomain(text);
+  return host === undefined || isOurWord(host) ? undefined : host;
+}
 
 const ip6Text = (text: string): string | undefined => (text.includes(':') ? parseIp(text)?.text : undefined);
 

@@ -53,6 +53,7 @@ const bad: readonly (readonly [string, string, RegExp])[] = [
   ['digits', '10025', forms],
   ['a socket without a path', 'unix:run', forms],
   ['a descriptor', 'fd:3', forms],
+  ['a host that is called as what one begins with', 'lmtp', forms],
   ['a socket whose name a terminal obeys', 'unix:/run/\u001b[2J', forms],
   ['IPv6 without brackets', '2001:db8::1', /: write \[2001:db8::1\]:25$/],
   [

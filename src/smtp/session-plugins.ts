@@ -239,8 +239,10 @@ export class SessionPlugins implements SeenSession {
 
   /** Each has a context of its own, in which it is its turn for ever: nobody waits for the one before. */
   #tellAll<H extends ToldHook>(hook: H, contextFor: (seen: SeenSession) => HookContext<H>): void {
-    for (const { plugin, name, method } of this.#services.plugins.of(hook)) {
-      const { surroundings, facts, found } = this;
+    const hooked = this.#services.plugins.of(hook);
+    if (hooked.length === 0) return;
+    const { surroundings, facts, found } = this;
+    for (const { plugin, name, method } of hooked) {
       const seen = { surroundings, facts, found, turn: { plugin: name }, log: (id?: string) => this.log(id) };
       void this.#tell(() => (method as TellingMethod<H>).call(plugin, contextFor(seen)), { plugin: name, hook });
     }

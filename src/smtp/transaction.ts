@@ -46,7 +46,7 @@ export class SmtpTransaction {
   /** It is a time of the monotonic clock, in milliseconds. */
   readonly startedAt: number;
   /** By recipients. */
-  readonly #dsn = new Map<string, string>();
+  #dsn: Map<string, string> | undefined;
   readonly #fields: (readonly [name: string, value: string])[] = [];
   readonly #archivedFields: (readonly [name: string, value: () => string])[] = [];
   readonly #authentication: AuthenticationResult[] = [];
@@ -65,7 +65,7 @@ export class SmtpTransaction {
   #notes: Map<string, unknown> | undefined;
   readonly #points: GivenPoints[] = [];
   /** What plugins have given at RCPT. */
-  readonly #recipientPoints = new Map<string, GivenPoints>();
+  #recipientPoints: Map<string, GivenPoints> | undefined;
   #pardon: { readonly plugin: string; readonly pardon: Pardon } | undefined;
 
   constructor(id: string, sender: Sender, startedAt: number) {
@@ -158,7 +158,7 @@ export class SmtpTransaction {
 
   /** Weak signs that were found, in order. */
   get points(): readonly GivenPoints[] {
-    return this.#recipientPoints.size === 0 ? this.#points : [...this.#recipientPoints.values(), ...this.#points];
+    return this.#recipientPoints === undefined ? this.#points : [...this.#recipientPoints.values(), ...this.#points];
   }
 
   /** The sum of the points; undefined where nobody gave any. */
@@ -200,13 +200,14 @@ export class SmtpTransaction {
 
   /** What is asked of delivery status notifications for a recipient that was taken, in wire form. */
   askDsn(recipient: string, words: string): void {
+    this.#dsn ??= new Map();
     if (!this.#dsn.has(recipient)) this.#dsn.set(recipient, words);
   }
 
   /** What the MTA behind shall be told of it; undefined where nothing was asked. */
   get dsn(): RequestedDsn | undefined {
     const { dsn = '' } = this.sender;
-    return dsn === '' && this.#dsn.size === 0 ? undefined : { mail: dsn, recipients: this.#dsn };
+    return dsn === '' && this.#dsn === undefined ? undefined : { mail: dsn, recipients: this.#dsn ?? new Map() };
   }
 
   addField(name: string, value: string): void {
@@ -254,6 +255,7 @@ export class SmtpTransaction {
     if (verdict.kind === 'route') this.#routeOfRecipients = verdict.to;
     if (verdict.kind !== 'score') return this.note(said);
     const { points, log } = verdict;
+    this.#recipientPoints ??= new Map();
     if (points > (this.#recipientPoints.get(plugin)?.points ?? -Infinity))
       this.#recipientPoints.set(plugin, { plugin, points, log });
   }

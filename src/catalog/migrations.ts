@@ -122,7 +122,8 @@ begin
   end loop;
 end $$;
 
--- Removes the parts of days before that one, and what was counted of them.
+-- Removes the parts of days before that one, and what was counted of them. Days are compared as text: the names of
+-- other tables, which are none, may be looked at before they are left out.
 create function drop_parts(before date) returns integer language plpgsql as $$
 declare
   part record;
@@ -131,7 +132,7 @@ begin
   for part in
     select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent in ('mail'::regclass, 'body'::regclass, 'octets'::regclass, 'fate'::regclass)
-      and to_date(right(c.relname, 8), 'YYYYMMDD') < before
+      and right(c.relname, 8) < to_char(before, 'YYYYMMDD')
   loop
     execute format('drop table %I', part.relname);
     dropped := dropped + 1;
@@ -160,24 +161,6 @@ create table spent (name text primary key, until timestamptz not null);
 
 -- Who may see the page: lines as they stand in the file of tokens.
 create table token (hash text primary key, name text not null, line text not null);
-
--- Days are compared as text: the names of other tables, which are none, may be looked at before they are left out.
-create or replace function drop_parts(before date) returns integer language plpgsql as $$
-declare
-  part record;
-  dropped integer := 0;
-begin
-  for part in
-    select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where i.inhparent in ('mail'::regclass, 'body'::regclass, 'octets'::regclass, 'fate'::regclass)
-      and right(c.relname, 8) < to_char(before, 'YYYYMMDD')
-  loop
-    execute format('drop table %I', part.relname);
-    dropped := dropped + 1;
-  end loop;
-  delete from tally where day < before;
-  return dropped;
-end $$;
 `;
 
 const third = `

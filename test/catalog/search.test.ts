@@ -11,13 +11,14 @@ import { dayText, type MailRow, rowOf } from '../../src/catalog/mail-row.js';
 import { Parts, sealParts } from '../../src/catalog/parts.js';
 import { keptOnDisk } from '../../src/quarantine/kept-on-disk.js';
 import type { KeptMails } from '../../src/quarantine/kept-mails.js';
-import { type IndexEntry, indexLine } from '../../src/quarantine/disk/index-entry.js';
+import { indexLine } from '../../src/quarantine/disk/index-entry.js';
 import { everything, parseQuery } from '../../src/quarantine/look/query.js';
 import { newId } from '../../src/smtp/transaction-id.js';
 import fs from 'node:fs';
 import path from 'node:path';
 import { hasPeer, needPeer } from '../support/peers.js';
 import { Postgres } from '../support/postgres.js';
+import { entriesOf, searchesOf, wordsOf } from '../quarantine/random-search.js';
 import { entryFor, folderOf } from '../quarantine/support.js';
 import { countOf, emptyCatalog, openHost } from './support.js';
 
@@ -55,49 +56,9 @@ const atoms = [
   'µ',
   'ſ',
 ].concat(['ss', 'ab', 'u\u0308', '😀', '\u202e', '\n', '\u2028', '\x85', '\u212a', '\u0130', "'; drop table mail; --"]);
-const words = (maxLength: number): fc.Arbitrary<string> =>
-  fc.array(fc.constantFrom(...atoms), { minLength: 1, maxLength }).map((parts) => parts.join(''));
-const hostile = (maxLength: number): fc.Arbitrary<string> =>
-  fc.array(fc.constantFrom(...atoms, '\0', '\ud800'), { minLength: 1, maxLength }).map((parts) => parts.join(''));
-
-const entries: fc.Arbitrary<Omit<IndexEntry, 'filename' | 'time'>> = fc.record({
-  from: fc.oneof(hostile(6), fc.constant('')),
-  headerFrom: hostile(6),
-  recipient: hostile(6),
-  subject: hostile(12),
-  ip: fc.constantFrom('192.0.2.1', '192.0.2.11', '2001:db8::1', '', 'unknown'),
-  host: hostile(4),
-  helo: hostile(4),
-  reason: hostile(6),
-  plugin: fc.constantFrom('spf', 'SPF', 'other-1'),
-  messageId: hostile(4),
-  size: fc.nat(5_000_000),
-  spf: fc.constantFrom('fail', 'pass'),
-});
-
-const values = words(3).map((text) => text.replaceAll('"', ''));
-const terms = fc
-  .tuple(
-    fc.constantFrom('', '', '-'),
-    fc.oneof(
-      values.map((value) => `"${value}"`),
-      fc
-        .tuple(fc.constantFrom('from', 'header-from', 'to', 'subject', 'reason', 'host', 'helo', 'id'), values)
-        .map(([key, value]) => `${key}:"${value}"`),
-      fc.constantFrom(
-        'plugin:spf',
-        'plugin:other-1',
-        'spf:fail',
-        'spf:FAIL',
-        'larger:2m',
-        'domain:A.example',
-        'from:<>',
-      ),
-      fc.constantFrom('ip:192.0.2.1', 'ip:192.0.2', 'ip:192.0.2.0/24', 'ip:2001:DB8::1'),
-    ),
-  )
-  .map((parts) => parts.join(''));
-const searches = fc.array(terms, { minLength: 1, maxLength: 2 }).map((some) => some.join(' '));
+const words = wordsOf(atoms);
+const entries = entriesOf(wordsOf([...atoms, '\0', '\ud800']));
+const searches = searchesOf(words);
 
 async function namesIn(mails: KeptMails, text: string, now: Date): Promise<readonly string[]> {
   const parsed = parseQuery(text, now);

@@ -11,6 +11,7 @@ import { browse } from '../../../src/quarantine/look/browse.js';
 import { type IndexEntry, indexLine } from '../../../src/quarantine/disk/index-entry.js';
 import { parseQuery } from '../../../src/quarantine/look/query.js';
 import { collectStats } from '../../../src/quarantine/look/stats.js';
+import { entriesOf, searchesOf, wordsOf } from '../random-search.js';
 import { entriesIn, folderOf, spamFolder } from '../support.js';
 
 const now = new Date(2026, 10, 26, 12);
@@ -23,39 +24,9 @@ const atoms = 'aKkiI"\\/.*([ éÉßẞü日µÿſ'
     ['ss', 'ab', 'u\u0308', '😀', '\u202e', '\0', '\n', '\u2028', '\x7f', '\x85', '\u212a', '\u0130', '\ud800'],
     ['{"time":"', '"plugin":"spf"'],
   );
-const words = (maxLength: number): fc.Arbitrary<string> =>
-  fc.array(fc.constantFrom(...atoms), { minLength: 1, maxLength }).map((parts) => parts.join(''));
-
-const entries: fc.Arbitrary<Omit<IndexEntry, 'filename' | 'time'>> = fc.record({
-  from: words(6),
-  headerFrom: words(6),
-  recipient: words(6),
-  subject: words(12),
-  ip: fc.constantFrom('192.0.2.1', '192.0.2.11', '2001:db8::1'),
-  host: words(4),
-  helo: words(4),
-  reason: words(6),
-  plugin: fc.constantFrom('spf', 'SPF', 'other-1'),
-  messageId: words(4),
-  size: fc.nat(5_000_000),
-  spf: fc.constantFrom('fail', 'pass'),
-});
-
-const values = words(3).map((text) => text.replaceAll('"', ''));
-const terms = fc
-  .tuple(
-    fc.constantFrom('', '', '-'),
-    fc.oneof(
-      values.map((value) => `"${value}"`),
-      fc
-        .tuple(fc.constantFrom('from', 'header-from', 'to', 'subject', 'reason', 'host', 'helo', 'id'), values)
-        .map(([key, value]) => `${key}:"${value}"`),
-      fc.constantFrom('plugin:spf', 'plugin:other-1', 'spf:fail', 'spf:FAIL', 'larger:2m', 'domain:A.example'),
-      fc.constantFrom('ip:192.0.2.1', 'ip:192.0.2', 'ip:192.0.2.0/24', 'ip:2001:DB8::1'),
-    ),
-  )
-  .map((parts) => parts.join(''));
-const searches = fc.array(terms, { minLength: 1, maxLength: 2 }).map((some) => some.join(' '));
+const words = wordsOf(atoms);
+const entries = entriesOf(words);
+const searches = searchesOf(words);
 
 /** A tenth of each domain's index is torn or junk. */
 function fill(root: string, count: number, seed: number): void {

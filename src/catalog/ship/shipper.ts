@@ -16,7 +16,8 @@ import type { Database } from '../database.js';
 import type { StrangeRow } from '../insert.js';
 import { dayText, refOf } from '../mail-row.js';
 import { dropOldParts, Parts, sealParts } from '../parts.js';
-import { type IndexedLine, IndexFollower } from './index-follower.js';
+import { IndexFollower } from './index-follower.js';
+import { IndexLane, type Lane } from './lane.js';
 import { endLease, holdLease } from './node-name.js';
 import { shipBodies } from './ship-bodies.js';
 import { shipRows } from './ship-rows.js';
@@ -66,10 +67,9 @@ export interface ShippedNumbers {
   readonly behindMs: number;
 }
 
-/** One kind of what is shipped, on its way through the indexes. */
-interface Lane {
-  readonly follower: IndexFollower;
-  readonly work: (lines: readonly IndexedLine[]) => Promise<unknown>;
+/** When a lane is looked at next, by the monotonic clock. */
+interface Timed {
+  readonly lane: Lane;
   allDue: number;
   /** It rests until then, for the store is away. */
   restUntil: number;
@@ -82,7 +82,7 @@ export class Shipper {
   readonly #due: Record<keyof typeof every, number> = { hold: 0, deleted: 0, care: 0 };
   readonly #removed = new Set<string>();
   readonly #problems = new Set<string>();
-  #lanes: readonly Lane[] = [];
+  #lanes: readonly Timed[] = [];
   #timeline: string | undefined;
   /** Why mails cannot be put, while their lines can. */
   #storeProblem: string | undefined;
@@ -171,36 +171,36 @@ export class Shipper {
     if (this.#isDue('care')) await this.#careHourly(database);
     if (this.#isDue('deleted')) await this.#removeDeleted(database);
     let isMore = false;
-    for (const lane of this.#lanes) isMore = (await this.#shipOrRest(lane, isMore)) || isMore;
+    for (const timed of this.#lanes) isMore = (await this.#shipOrRest(timed, isMore)) || isMore;
     return isMore;
   }
 
-  #openLanes(database: Database): readonly Lane[] {
+  #openLanes(database: Database): readonly Timed[] {
     const { root, node, bodies: put } = this.#options;
     const counts = this.#counts;
     const onStrange = (row: StrangeRow): void => {
       counts.strange++;
       this.#options.onStrange(row);
     };
+    const onProblem = (problem: string): void => this.#complain(problem);
     const to = { database, parts: new Parts(database), node, onStrange };
     const from = { database, bodies: put, node, root };
     const rows = new IndexFollower({ root, maxLines: 5_000 });
     // A mail goes behind its line.
     const bodies = new IndexFollower({ root, maxLines: 100, limitOf: (path) => rows.takenOf(path) });
-    return [
-      {
+    const lanes: readonly Lane[] = [
+      new IndexLane({
         follower: rows,
         work: async (lines) => void (counts.lines += (await shipRows(lines, to)).fresh),
-        allDue: 0,
-        restUntil: 0,
-      },
-      {
+        onProblem,
+      }),
+      new IndexLane({
         follower: bodies,
         work: async (lines) => void (counts.bodies += await shipBodies(lines, from)),
-        allDue: 0,
-        restUntil: 0,
-      },
+        onProblem,
+      }),
     ];
+    return lanes.map((lane) => ({ lane, allDue: 0, restUntil: 0 }));
   }
 
   #isDue(what: keyof typeof every): boolean {
@@ -211,37 +211,27 @@ export class Shipper {
   }
 
   /** A store that is away does not hold up the lines. */
-  async #shipOrRest(lane: Lane, isBehind: boolean): Promise<boolean> {
-    if (performance.now() < lane.restUntil) return false;
+  async #shipOrRest(timed: Timed, isBehind: boolean): Promise<boolean> {
+    if (performance.now() < timed.restUntil) return false;
     try {
-      const isMore = await this.#ship(lane, isBehind);
-      if (lane.restUntil > 0) this.#storeProblem = undefined;
-      lane.restUntil = 0;
+      const isMore = await this.#ship(timed, isBehind);
+      if (timed.restUntil > 0) this.#storeProblem = undefined;
+      timed.restUntil = 0;
       return isMore;
     } catch (error) {
       if (!(error instanceof StoreDown)) throw error;
       this.#storeProblem = error.message;
-      lane.restUntil = performance.now() + restMs;
+      timed.restUntil = performance.now() + restMs;
       return false;
     }
   }
 
-  /** Ships the next lines of one file; true where there may be more. What is behind another lane is not yet done. */
-  async #ship(lane: Lane, isBehind: boolean): Promise<boolean> {
-    const all = performance.now() >= lane.allDue;
-    for (const file of lane.follower.waiting({ all })) {
-      try {
-        const { lines, taken } = lane.follower.next(file);
-        await lane.work(lines);
-        taken();
-        if (lines.length > 0) return true;
-      } catch (error) {
-        if (error instanceof SourceDown) throw error;
-        this.#complain(`${file.path}: ${errorText(error)}`);
-      }
-    }
-    if (all && !isBehind) lane.allDue = performance.now() + allEveryMs;
-    return false;
+  /** What is behind another lane is not yet done when it has nothing more itself. */
+  async #ship(timed: Timed, isBehind: boolean): Promise<boolean> {
+    const all = performance.now() >= timed.allDue;
+    const isMore = await timed.lane.next({ all });
+    if (all && !isMore && !isBehind) timed.allDue = performance.now() + allEveryMs;
+    return isMore;
   }
 
   /**
@@ -261,7 +251,7 @@ export class Shipper {
 
   async #careHourly(database: Database): Promise<void> {
     this.#problems.clear();
-    for (const { follower } of this.#lanes) follower.forgetRecent();
+    for (const { lane } of this.#lanes) lane.forgetRecent();
     await new Parts(database).makeAhead();
     this.#care = this.#care.then(() => this.#careForParts()).catch((error: unknown) => this.#careFailed(error));
   }

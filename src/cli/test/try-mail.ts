@@ -54,8 +54,8 @@ export async function tryMail(mail: MailToTry, services: Services): Promise<Trie
       rest: () => undefined,
       send: ({ to }) => {
         acts.push('handed over');
-        const text = `${to === undefined ? 'the local MTA' : printable(to.text, 200)} would have it now`;
-        return Promise.resolve({ kind: 'accepted', text });
+        const where = to === undefined ? 'the local MTA' : printable(to.text, 200);
+        return Promise.resolve({ kind: 'accepted', text: `${where} would be asked now, and its reply be ours` });
       },
       close: () => services.relay.close(),
     },

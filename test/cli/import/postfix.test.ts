@@ -36,8 +36,8 @@ const table: readonly (readonly [
     'myhostname = vm\nmydestination = $myhostname, vm, localhost.localdomain, , localhost\n',
     {},
     [],
-    ['hostname = vm'],
-    /main\.cf: no domain in it has a whole name: postern srv add-domain makes the first/,
+    [],
+    /main\.cf: no domain in it has a whole name: postern srv add-domain makes the first\n  main\.cf: myhostname = vm: set hostname to the whole name/,
   ],
   [
     'virtual mailboxes',

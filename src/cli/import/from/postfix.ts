@@ -127,7 +127,9 @@ function settings({ main, plan }: PostfixConfig): void {
   ] as const;
   for (const [name, parameter] of rows) {
     const value = main.said(parameter);
-    if (value !== undefined && value !== '' && value !== '0' && value !== 'none')
+    if (name === 'hostname' && value?.includes('.') === false)
+      plan.note('by hand', `main.cf: myhostname = ${value}`, 'set hostname to the whole name that the MX record has');
+    else if (value !== undefined && value !== '' && value !== '0' && value !== 'none')
       plan.setting(name, value, `main.cf: ${parameter}`);
   }
   const delimiter = main.said('recipient_delimiter');

@@ -170,8 +170,20 @@ alter table octets add column segment text, add column start integer, add column
 alter table octets add check ((deflated is null) = (segment is not null and start is not null and length is not null));
 `;
 
+const fourth = `
+-- Who is logged in to the page: the hash of a session's secret, and of the token that it began with.
+create table session (
+  hash text primary key,
+  token text not null references token (hash) on delete cascade,
+  notices text not null default '[]',
+  used timestamptz not null default clock_timestamp()
+);
+create index session_token on session (token);
+`;
+
 export const migrations: readonly Migration[] = [
   { version: 1, sql: first },
   { version: 2, sql: second },
   { version: 3, sql: third },
+  { version: 4, sql: fourth },
 ];

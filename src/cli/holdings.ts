@@ -1,4 +1,5 @@
 /** Where page and commands find what has been kept and agreed on: the files of this host, or the catalog of several. */
+import type { SessionRows } from '../catalog/shared/sessions.js';
 import type { TokenLines } from '../catalog/shared/tokens.js';
 import { type DigestLinks, Links } from '../digest/links.js';
 import { type SentDigests, SentOnDisk } from '../digest/sent-digests.js';
@@ -12,8 +13,8 @@ export interface Holdings {
   readonly mails: KeptMails;
   readonly links: DigestLinks;
   readonly sent: SentDigests;
-  /** Tokens of the page beside those of `web_tokens`; undefined where hosts share none. */
-  readonly tokens: TokenLines | undefined;
+  /** Who may log in to the page beside those of `web_tokens`, and who has; undefined where hosts share none. */
+  readonly logins: { readonly tokens: TokenLines; readonly sessions: SessionRows } | undefined;
   close(): Promise<void>;
 }
 
@@ -25,7 +26,7 @@ export async function openHoldings(settings: Settings, { here = false } = {}): P
     mails: keptOnDisk(spam),
     links: new Links(state),
     sent: new SentOnDisk(state),
-    tokens: undefined,
+    logins: undefined,
     close: async () => undefined,
   };
 }
@@ -37,6 +38,7 @@ async function sharedHoldings(settings: Settings): Promise<Holdings> {
   const { KeptInCatalog } = await import('../catalog/kept-in-catalog.js');
   const { LinksInCatalog } = await import('../catalog/shared/links.js');
   const { DigestsInCatalog } = await import('../catalog/shared/digests.js');
+  const { SessionRows: Rows } = await import('../catalog/shared/sessions.js');
   const { TokenLines: Lines } = await import('../catalog/shared/tokens.js');
   const { nodeName } = await import('../catalog/ship/node-name.js');
   const catalog = new Catalog(databaseAt(settings.catalog));
@@ -45,7 +47,7 @@ async function sharedHoldings(settings: Settings): Promise<Holdings> {
     mails: new KeptInCatalog(catalog, node, await bodiesAt(settings.bodies)),
     links: new LinksInCatalog(catalog),
     sent: new DigestsInCatalog(catalog, node),
-    tokens: new Lines(catalog),
+    logins: { tokens: new Lines(catalog), sessions: new Rows(catalog) },
     close: () => catalog.close(),
   };
 }

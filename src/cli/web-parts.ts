@@ -14,16 +14,21 @@ import { changeExpiry, dayMs, ownLimits, readableWords } from '../srv/expiry.js'
 import { checkProblem } from '../srv/known-check.js';
 import { MarkerWriter } from '../srv/markers.js';
 import type { WebParts } from '../web/parts.js';
+import type { Sessions } from '../web/login/sessions.js';
 import type { Tokens } from '../web/login/tokens.js';
 import { StatsCache } from '../web/stats-cache.js';
 import { byDomain, relayOf } from './relay/relaying.js';
+import { SharedSessions } from './catalog/shared-sessions.js';
 import { SharedTokens } from './catalog/shared-tokens.js';
 import { journalFor, openHoldings } from './holdings.js';
 import { knownChecks } from './srv/findings.js';
 import { foldersOf, hasUser, listOf, makeResolver, srvOf } from './wire.js';
 
 /** What outlives a reload. */
-export type KeptParts = Pick<WebParts, 'sessions' | 'wrongTokens' | 'assets'> & { readonly tokens: Tokens };
+export type KeptParts = Pick<WebParts, 'wrongTokens' | 'assets'> & {
+  readonly tokens: Tokens;
+  readonly sessions: Sessions;
+};
 
 export type PageParts = Omit<WebParts, 'isOurHost'> & {
   readonly settings: Settings;
@@ -47,7 +52,10 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
     ...kept,
     settings,
     mails,
-    tokens: holdings.tokens ? new SharedTokens(kept.tokens, holdings.tokens) : kept.tokens,
+    ...(holdings.logins && {
+      tokens: new SharedTokens(kept.tokens, holdings.logins.tokens),
+      sessions: new SharedSessions(kept.sessions, kept.tokens, holdings.logins.sessions),
+    }),
     closeHoldings: () => holdings.close(),
     state: settings.state,
     journal: journalFor(settings),

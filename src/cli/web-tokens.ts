@@ -27,7 +27,7 @@ async function onTokens(
 ): Promise<number> {
   const holdings = await openHoldings(task.settings);
   try {
-    return await run(task, tokenStore(task.settings.web_tokens, holdings.tokens));
+    return await run(task, tokenStore(task.settings.web_tokens, holdings.logins?.tokens));
   } catch (error) {
     if (error instanceof SourceDown) return failed(exit.unavailable, [`catalog: ${error.message}`]);
     return failed(exit.cantCreate, [`web_tokens: ${errorText(error)}`]);

@@ -116,9 +116,10 @@ export async function openPage(
 ): Promise<Result<OpenedPage>> {
   const at = settings.web;
   if (at === undefined) return wrong('web: say where the page is to be, such as --web=127.0.0.1:8025');
+  const tokens = new Tokens(settings.web_tokens, oneTime);
   const kept: KeptParts = {
-    tokens: new Tokens(settings.web_tokens, oneTime),
-    sessions: new Sessions(),
+    tokens,
+    sessions: new Sessions(tokens),
     wrongTokens: new WrongTokens(),
     assets: readAssets(join(packageRoot, 'src/web/assets')),
   };

@@ -31,7 +31,7 @@ export function webApp(parts: WebParts): Hono<Vars> {
   });
   login(app, parts);
   if (parts.links) app.route('/digest', digestApp({ ...parts, links: parts.links }));
-  app.use(authenticated(parts.sessions, parts.tokens));
+  app.use(authenticated(parts.sessions));
   reading(app, parts);
   readingMail(app, parts);
   readingJournal(app, parts);

@@ -4,8 +4,7 @@ import { getCookie } from 'hono/cookie';
 import type { Network } from '../mail/ip.js';
 import { clientAddress } from './login/client-address.js';
 import { noFormPage, oldFormPage } from './pages/problem.js';
-import { isSame, type WebSession, type Sessions } from './login/sessions.js';
-import type { KnownTokens } from './login/tokens.js';
+import { isSame, type KnownSessions, type WebSession } from './login/sessions.js';
 
 /** What a request carries on to its handler; `client` is the address that it came from. */
 export interface Vars {
@@ -104,23 +103,25 @@ const loginFor = ({ pathname, search }: URL): string =>
   pathname === '/' && search === '' ? '/login' : `/login?to=${encodeURIComponent(pathname + search)}`;
 
 /** Everything behind this needs a session, and every change the session's CSRF token. */
-export function authenticated(sessions: Sessions, tokens: KnownTokens): MiddlewareHandler<Vars> {
+export function authenticated(sessions: KnownSessions): MiddlewareHandler<Vars> {
   return async (c, next) => {
     const id = getCookie(c, cookieName) ?? '';
-    const session = sessions.find(id);
-    const token = session && (await tokens.current(session.token));
-    if (!session || !token) {
-      sessions.end(id);
+    const session = await sessions.find(id);
+    if (!session) {
       return c.req.method === 'GET' && !c.req.path.startsWith('/part/')
         ? c.redirect(loginFor(new URL(c.req.url)))
         : c.text('Log in first.\n', 401);
     }
-    session.token = token;
     c.set('session', session);
     c.set('sessionId', id);
-    if (c.req.method === 'GET' || c.req.method === 'HEAD') return next();
-    const { csrf } = await c.req.parseBody();
-    if (typeof csrf !== 'string' || !isSame(csrf, session.csrf)) return c.html(oldFormPage, 403);
-    return next();
+    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
+      const { csrf } = await c.req.parseBody();
+      if (typeof csrf !== 'string' || !isSame(csrf, session.csrf)) return c.html(oldFormPage, 403);
+    }
+    const { notices } = session;
+    await next();
+    // What is told by the next page is kept before anybody is led there.
+    if (session.notices !== notices && session.notices.length + notices.length > 0) await sessions.keep(id, session);
+    return undefined;
   };
 }

@@ -12,7 +12,7 @@ import type { Relay } from '../relay/relay.js';
 import type { MarkerRules, MarkerWriter } from '../srv/markers.js';
 import type { ExpiryChange, ExpiryWords } from '../srv/expiry.js';
 import type { Expiry, CheckSwitch, SwitchFiles } from './pages/domains.js';
-import type { Sessions } from './login/sessions.js';
+import type { KnownSessions } from './login/sessions.js';
 import type { Replay } from './replay-page.js';
 import type { SpfCheck } from './pages/spf-part.js';
 import type { StatsCache } from './stats-cache.js';
@@ -42,7 +42,7 @@ export interface WebParts {
   readonly stats: Pick<StatsCache, 'get'>;
   readonly mailCounts: Pick<MailCounts, 'of'>;
   readonly tokens: KnownTokens;
-  readonly sessions: Sessions;
+  readonly sessions: KnownSessions;
   /** They are the links of digest mails; undefined: none are sent. */
   readonly links?: DigestLinks;
   /** They are the proxies whose X-Forwarded-For is believed. */

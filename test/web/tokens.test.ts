@@ -69,8 +69,9 @@ test('ten wrong tokens a minute from an address or an IPv6 /64 are answered at o
 
 test('a session ends when it is not used', () => {
   let now = 1_000_000;
-  const sessions = new Sessions(() => now);
-  const id = sessions.begin({ name: 'anna', hash: '', made: '' });
+  const anna = { name: 'anna', hash: '', made: '' };
+  const sessions = new Sessions({ current: () => anna }, () => now);
+  const id = sessions.begin(anna);
   assert.ok(sessions.find(id));
   now += 13 * 3_600_000;
   assert.equal(sessions.find(id), undefined);

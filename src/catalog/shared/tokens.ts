@@ -19,6 +19,12 @@ export class TokenLines {
     return (await database.query<TokenLine>('select line from token order by name, line')).map(({ line }) => line);
   }
 
+  async withHash(hash: string): Promise<string | undefined> {
+    const database = await this.#catalog.use();
+    const [row] = await database.query<TokenLine>('select line from token where hash = $1', [hash]);
+    return row?.line;
+  }
+
   async add({ hash, name, line }: TokenLine): Promise<void> {
     await (
       await this.#catalog.use()

@@ -24,17 +24,9 @@ export class SharedTokens implements KnownTokens {
     this.#lines = lines;
   }
 
-  async find(token: string): Promise<Token | undefined> {
-    return this.#own.find(token) ?? this.#withHash(hashOf(token));
-  }
-
-  async current(token: Token): Promise<Token | undefined> {
-    return this.#own.current(token) ?? this.#withHash(token.hash);
-  }
-
   /** What is compared is a hash of 160 random bits: how long that takes tells nothing of use. */
-  async #withHash(hash: string): Promise<Token | undefined> {
-    return parseTokens((await this.#lines.all()).join('')).find((one) => one.hash === hash);
+  async find(token: string): Promise<Token | undefined> {
+    return this.#own.find(token) ?? parseTokens((await this.#lines.withHash(hashOf(token))) ?? '')[0];
   }
 }
 

@@ -21,7 +21,8 @@ export function login(app: Hono<Vars>, { tokens, sessions, audit, wrongTokens }:
       audit.record({ from, who: found.name, what: 'log-in', target: 'page', result: 'done' });
       // A session that the browser came with is not continued.
       const secure = c.req.header('x-forwarded-proto') === 'https';
-      setCookie(c, cookieName, sessions.begin(found), { path: '/', httpOnly: true, sameSite: 'Strict', secure });
+      const id = await sessions.begin(found);
+      setCookie(c, cookieName, id, { path: '/', httpOnly: true, sameSite: 'Strict', secure });
       return c.redirect(to, 303);
     }
     const { waitSeconds, isFirst } = wrongTokens.failed(from);
@@ -34,10 +35,10 @@ export function login(app: Hono<Vars>, { tokens, sessions, audit, wrongTokens }:
       429,
     );
   });
-  app.post('/logout', authenticated(sessions, tokens), (c) => {
+  app.post('/logout', authenticated(sessions), async (c) => {
     const who = c.get('session').token.name;
     audit.record({ from: c.get('client'), who, what: 'log-out', target: 'page', result: 'done' });
-    sessions.end(c.get('sessionId'));
+    await sessions.end(c.get('sessionId'));
     deleteCookie(c, cookieName, { path: '/' });
     return c.redirect('/login', 303);
   });

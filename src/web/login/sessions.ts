@@ -1,9 +1,10 @@
 /**
- * Sessions of the page are kept in memory, so a restart ends them. An id is made at log-in, and never taken from a
- * client.
+ * Sessions of the page: those of one host are kept in memory, so a restart ends them. An id is made at log-in, and
+ * never taken from a client.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Token } from './tokens.js';
+import type { Eventual } from '../../mail/eventual.js';
+import type { Token, Tokens } from './tokens.js';
 
 /** What happened; the next page tells it. */
 export interface Notice {
@@ -20,26 +21,42 @@ export interface Notice {
 }
 
 export interface WebSession {
-  /** It is the token as its file had it at the last request. */
-  token: Token;
+  /** It is the token as it is now. */
+  readonly token: Token;
   /** It goes with every change. */
   readonly csrf: string;
   notices: Notice[];
+}
+
+/** Who is logged in, wherever that is kept. */
+export interface KnownSessions {
+  /** Begins a session, and returns its id. */
+  begin(token: Token): Eventual<string>;
+  /** It ends when it is not used, and with its token. */
+  find(id: string): Eventual<WebSession | undefined>;
+  /** Its notices have changed. */
+  keep(id: string, session: WebSession): Eventual<void>;
+  end(id: string): Eventual<void>;
+}
+
+interface OwnSession extends WebSession {
+  token: Token;
   used: number;
 }
 
 const idleMs = 12 * 3_600_000;
 const maxSessions = 1_000;
 
-export class Sessions {
-  readonly #sessions = new Map<string, WebSession>();
+export class Sessions implements KnownSessions {
+  readonly #sessions = new Map<string, OwnSession>();
+  readonly #tokens: Pick<Tokens, 'current'>;
   readonly #now: () => number;
 
-  constructor(now: () => number = Date.now) {
+  constructor(tokens: Pick<Tokens, 'current'>, now: () => number = Date.now) {
+    this.#tokens = tokens;
     this.#now = now;
   }
 
-  /** Begins a session, and returns its id. */
   begin(token: Token): string {
     const id = randomBytes(32).toString('base64url');
     const [oldest] = this.#sessions.keys();
@@ -53,12 +70,18 @@ export class Sessions {
     const session = this.#sessions.get(id);
     if (!session) return undefined;
     const now = this.#now();
-    if (now - session.used > idleMs) {
+    const token = now - session.used > idleMs ? undefined : this.#tokens.current(session.token);
+    if (!token) {
       this.#sessions.delete(id);
       return undefined;
     }
+    session.token = token;
     session.used = now;
     return session;
+  }
+
+  keep(): void {
+    // It is what was found.
   }
 
   end(id: string): void {

@@ -52,8 +52,6 @@ export const tokenLine = (name: string, scope: string, token: string): string =>
 export interface KnownTokens {
   /** Whose token is it? A one-time token is spent by asking. */
   find(token: string): Eventual<Token | undefined>;
-  /** The token of a session as it is now, with the domains it has now; undefined: it was taken out. */
-  current(token: Token): Eventual<Token | undefined>;
 }
 
 export class Tokens implements KnownTokens {
@@ -82,6 +80,7 @@ export class Tokens implements KnownTokens {
     return readTokens(this.#file).find(isIt);
   }
 
+  /** The token of a session as it is now, with the domains it has now; undefined: it was taken out. */
   current({ hash }: Token): Token | undefined {
     return this.#oneTime?.hash === hash ? this.#oneTime : readTokens(this.#file).find((one) => one.hash === hash);
   }

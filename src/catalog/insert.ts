@@ -49,25 +49,35 @@ export interface InsertTo {
   readonly node: string;
 }
 
-/** Rows of one host. Throws SourceDown, and nothing of the rest is in then. */
-export async function insertRows({ database, parts, node }: InsertTo, rows: readonly MailRow[]): Promise<Inserted> {
+/** Rows as the statement takes them. */
+export interface ReadyRows {
+  readonly rows: readonly MailRow[];
+  readonly json: string;
+}
+
+/** Those that are the same row are one. */
+export function readyRows(given: readonly MailRow[]): ReadyRows {
   // One statement must not count a row twice.
-  const unique = [...new Map(rows.map((row) => [`${row.day} ${row.id} ${row.n}`, row])).values()];
-  const days = unique.map(({ day }) => day);
-  await parts.make(days);
+  const rows = [...new Map(given.map((row) => [`${row.day} ${row.id} ${row.n}`, row])).values()];
+  return { rows, json: JSON.stringify(rows.map(insertable)) };
+}
+
+/** Rows of one host. Throws SourceDown, and nothing of the rest is in then. */
+export async function insertRows(to: InsertTo, ready: ReadyRows): Promise<Inserted> {
+  const days = ready.rows.map(({ day }) => day);
+  await to.parts.make(days);
   try {
-    return await insertAll(database, node, unique);
+    return await insertAll(to, ready);
   } catch (error) {
     if (!(error instanceof StatementRefused)) throw error;
     // Before a row is blamed: a standby that was behind has perhaps no part of its day.
-    await parts.makeAnew(days);
-    return insertHalving(database, node, unique);
+    await to.parts.makeAnew(days);
+    return insertHalving(to, ready);
   }
 }
 
-async function insertAll(database: Database, node: string, rows: readonly MailRow[]): Promise<Inserted> {
+async function insertAll({ database, node }: InsertTo, { rows, json }: ReadyRows): Promise<Inserted> {
   if (rows.length === 0) return { fresh: 0, strange: [] };
-  const json = JSON.stringify(rows.map(insertable));
   const [done] = await database.query<{ fresh: number; taken: readonly string[] }>(insertMails, [json, node]);
   const taken = new Set(done?.taken);
   const strange = rows.filter(({ filename }) => taken.has(filename));
@@ -77,17 +87,18 @@ async function insertAll(database: Database, node: string, rows: readonly MailRo
   };
 }
 
-async function insertHalving(database: Database, node: string, rows: readonly MailRow[]): Promise<Inserted> {
+async function insertHalving(to: InsertTo, ready: ReadyRows): Promise<Inserted> {
   try {
-    return await insertAll(database, node, rows);
+    return await insertAll(to, ready);
   } catch (error) {
     if (!(error instanceof StatementRefused)) throw error;
+    const { rows } = ready;
     const [only] = rows;
     if (only && rows.length === 1)
-      return { fresh: 0, strange: [await putAside(database, node, only, errorText(error))] };
+      return { fresh: 0, strange: [await putAside(to.database, to.node, only, errorText(error))] };
     const middle = Math.ceil(rows.length / 2);
-    const left = await insertHalving(database, node, rows.slice(0, middle));
-    const right = await insertHalving(database, node, rows.slice(middle));
+    const left = await insertHalving(to, readyRows(rows.slice(0, middle)));
+    const right = await insertHalving(to, readyRows(rows.slice(middle)));
     return { fresh: left.fresh + right.fresh, strange: [...left.strange, ...right.strange] };
   }
 }

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import type { Database } from '../../src/catalog/database.js';
-import { insertRows } from '../../src/catalog/insert.js';
+import { insertRows, readyRows } from '../../src/catalog/insert.js';
 import { dayText, type MailRow, rowOf } from '../../src/catalog/mail-row.js';
 import { Parts, sealParts } from '../../src/catalog/parts.js';
 import { keptOnDisk } from '../../src/quarantine/kept-on-disk.js';
@@ -139,7 +139,7 @@ test('newest, a domain, an ID and a word are found by an index, in the parts tha
   t.after(() => database.close());
   const all = rows(4, 5_000);
   const to = { database, parts: new Parts(database), node: 'f'.repeat(16) };
-  for (let i = 0; i < all.length; i += 500) await insertRows(to, all.slice(i, i + 500));
+  for (let i = 0; i < all.length; i += 500) await insertRows(to, readyRows(all.slice(i, i + 500)));
   assert.equal(await countOf(database, 'mail'), all.length);
   const sealed = await sealParts(database);
   assert.ok(sealed.length >= 2, String(sealed));
@@ -191,7 +191,7 @@ test('days that are too old go as a whole, with what was counted of them', async
   const database = await emptyCatalog(server);
   t.after(() => database.close());
   const all = rows(3, 10);
-  await insertRows({ database, parts: new Parts(database), node: 'f'.repeat(16) }, all);
+  await insertRows({ database, parts: new Parts(database), node: 'f'.repeat(16) }, readyRows(all));
   const { dropOldParts } = await import('../../src/catalog/parts.js');
   assert.ok((await dropOldParts(database, dayMs)) > 0);
   const kept = all.filter(({ day }) => day >= dayText(Date.now() - dayMs)).length;

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
 import { Catalog } from '../../src/catalog/catalog.js';
 import { databaseAt } from '../../src/catalog/open.js';
-import { insertRows } from '../../src/catalog/insert.js';
+import { insertRows, readyRows } from '../../src/catalog/insert.js';
 import { rowOf } from '../../src/catalog/mail-row.js';
 import { Parts } from '../../src/catalog/parts.js';
 import { migrate, newestVersion, schemaState } from '../../src/catalog/schema.js';
@@ -223,11 +223,15 @@ test('an ID that another host has is put aside, never dropped in silence', async
   const time = new Date();
   const row = rowOf(entryFor(nameAt(time.getTime()), time), 'example.com') ?? assert.fail();
   const to = { database, parts: new Parts(database), node: 'a'.repeat(16) };
-  assert.deepEqual(await insertRows(to, [row, row]), { fresh: 1, strange: [] });
-  assert.deepEqual(await insertRows(to, [row]), { fresh: 0, strange: [] });
+  assert.deepEqual(await insertRows(to, readyRows([row, row])), { fresh: 1, strange: [] });
+  assert.deepEqual(await insertRows(to, readyRows([row])), { fresh: 0, strange: [] });
   await database.query(`select drop_parts('2999-01-01')`);
-  assert.deepEqual(await insertRows(to, [row]), { fresh: 1, strange: [] }, 'a part that is gone is made anew');
-  const { strange, fresh } = await insertRows({ ...to, node: 'b'.repeat(16) }, [row]);
+  assert.deepEqual(
+    await insertRows(to, readyRows([row])),
+    { fresh: 1, strange: [] },
+    'a part that is gone is made anew',
+  );
+  const { strange, fresh } = await insertRows({ ...to, node: 'b'.repeat(16) }, readyRows([row]));
   assert.deepEqual([fresh, strange[0]?.problem], [0, 'another host has this ID']);
   assert.equal(await countOf(database, 'strange'), 1);
 });

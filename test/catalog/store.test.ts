@@ -1,7 +1,7 @@
 /** Mails in an S3 store: packed, read back by their range, zeroed when deleted, gone with their day. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Bodies, type NewBody } from '../../src/catalog/bodies/bodies.js';
+import { Bodies, type MadeBody, madeBody, type NewBody } from '../../src/catalog/bodies/bodies.js';
 import { StoreDown } from '../../src/catalog/bodies/store-down.js';
 import { type RowKey } from '../../src/catalog/mail-row.js';
 import { bodiesAt } from '../../src/catalog/open.js';
@@ -33,6 +33,8 @@ const bodyOf = (n: number, content: Buffer | string): NewBody => ({
   content: Buffer.from(content),
 });
 
+const made = (bodies: readonly NewBody[]): readonly MadeBody[] => bodies.map(madeBody);
+
 test('many mails are one object, read back each by its range; again, and in other groups, changes nothing', async (t) => {
   if (!needPeer(t, 'postgres') || !needStore(t)) return;
   const database = await emptyCatalog(server);
@@ -41,11 +43,11 @@ test('many mails are one object, read back each by its range; again, and in othe
   const bodies = await bodiesAt(store.url);
   const known = store.objects.length;
   const given = Array.from({ length: 30 }, (_, i) => bodyOf(i, `Subject: ${i}\r\n\r\n${'text '.repeat(i)}\0\xff`));
-  await bodies.put(database, node, given);
+  await bodies.put(database, node, made(given));
   assert.equal(store.objects.length - known, 1);
   assert.match(store.objects.at(-1) ?? '', new RegExp(`^${day}/${node}/[0-9a-f]{64}$`));
   for (const size of [30, 7])
-    for (let i = 0; i < given.length; i += size) await bodies.put(database, node, given.slice(i, i + size));
+    for (let i = 0; i < given.length; i += size) await bodies.put(database, node, made(given.slice(i, i + size)));
   assert.equal(store.objects.length - known, 1);
   assert.equal(await countOf(database, 'body'), 30);
   for (const { key, content } of given) assert.deepEqual(await bodies.get(database, key), content);
@@ -64,11 +66,11 @@ test('a mail that was being put when somebody died is put again, though its obje
   await new Parts(database).make([day]);
   const bodies = await bodiesAt(store.url);
   const given = [1, 2, 3].map((n) => bodyOf(n, `mail ${n} of the dead`));
-  await bodies.put(database, node, given);
+  await bodies.put(database, node, made(given));
   const objects = store.objects;
   await database.query('delete from octets');
   await database.query('delete from body');
-  await bodies.put(database, node, given);
+  await bodies.put(database, node, made(given));
   assert.deepEqual(store.objects, objects);
   for (const { key, content } of given) assert.deepEqual(await bodies.get(database, key), content);
 });
@@ -81,7 +83,7 @@ test('what is not what was put is never shown', async (t) => {
   const bodies = await bodiesAt(store.url);
   const [one, two] = [bodyOf(1, 'one that is moved'), bodyOf(2, 'two')];
   const known = store.objects;
-  await bodies.put(database, node, [one, two]);
+  await bodies.put(database, node, made([one, two]));
   await database.query('update octets set start = start + 1 where length = (select max(length) from octets)');
   await assert.rejects(bodies.get(database, one.key), /the body of ID1_1 is damaged/);
   for (const name of store.objects) if (!known.includes(name)) store.lose(name);
@@ -125,7 +127,7 @@ test('a deleted mail is zeros in its object, and its neighbours are as they were
   const bodies = await bodiesAt(store.url);
   const given = Array.from({ length: 12 }, (_, i) => bodyOf(i, `Subject: ${i}\r\n\r\n${'secret '.repeat(20)}${i}\r\n`));
   const known = store.objects;
-  await bodies.put(database, node, given);
+  await bodies.put(database, node, made(given));
   const name = store.objects.find((one) => !known.includes(one)) ?? assert.fail();
   const whole = store.octetsOf(name);
   const [kept, ...gone] = given;
@@ -155,7 +157,7 @@ test('objects of old days go, and no others', async (t) => {
   await new Parts(database).make([day, '2020-01-01']);
   const bodies = await bodiesAt(store.url);
   const old = { ...bodyOf(1, 'an old one'), key: { day: '2020-01-01', id: 'OLD', n: 1 } };
-  await bodies.put(database, node, [old, bodyOf(2, 'a new one')]);
+  await bodies.put(database, node, made([old, bodyOf(2, 'a new one')]));
   assert.equal(store.objects.filter((name) => name.startsWith('2020-01-01/')).length, 1);
   await bodies.dropBefore('2020-01-02');
   assert.deepEqual(
@@ -172,7 +174,7 @@ test('a wrong key is told without it', async (t) => {
   await new Parts(database).make([day]);
   const wrong = await bodiesAt(store.url.replace(/key_file=.*/, `key_file=${store.folder}/wrong`));
   (await import('node:fs')).writeFileSync(`${store.folder}/wrong`, 'accesskey\nanother s3cret\n');
-  await assert.rejects(wrong.put(database, node, [bodyOf(1, 'x')]), (error: unknown) => {
+  await assert.rejects(wrong.put(database, node, made([bodyOf(1, 'x')])), (error: unknown) => {
     assert.ok(error instanceof StoreDown);
     assert.match(error.message, /^bodies: http:\/\/127\.0\.0\.1:\d+: 403 SignatureDoesNotMatch$/);
     return true;

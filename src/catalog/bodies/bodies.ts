@@ -5,13 +5,12 @@
  */
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
-import { deflateRaw, inflateRaw } from 'node:zlib';
+import { deflateRawSync, inflateRaw } from 'node:zlib';
 import { SourceDown } from '../../quarantine/kept-mails.js';
 import type { Sql } from '../database.js';
 import type { RowKey } from '../mail-row.js';
 import type { ObjectStore } from './object-store.js';
 
-const deflated = promisify(deflateRaw);
 const inflated = promisify(inflateRaw);
 
 const sha256 = (octets: Buffer): Buffer => createHash('sha256').update(octets).digest();
@@ -21,10 +20,27 @@ export interface NewBody {
   readonly content: Buffer;
 }
 
-/** Octets of an object, where one mail alone is not larger. */
-const maxSegment = 4_194_304;
+/** A mail as it is put. */
+export interface MadeBody {
+  readonly key: RowKey;
+  readonly size: number;
+  /** It is of the content, in hexadecimal digits. */
+  readonly sha256: string;
+  readonly deflated: Buffer;
+}
 
-/** What is put or found where: `segment` is an object's name. */
+/** Whoever ships has a process of his own: to deflate it in a thread would cost twice as much. */
+export const madeBody = ({ key, content }: NewBody): MadeBody => ({
+  key,
+  size: content.length,
+  sha256: sha256(content).toString('hex'),
+  deflated: deflateRawSync(content, { level: 1 }),
+});
+
+/** Octets of an object, where one mail alone is not larger. */
+export const maxSegment = 4_194_304;
+
+/** What is found where: `segment` is an object's name. */
 interface OctetsPlace {
   readonly segment: string;
   readonly start: number;
@@ -47,50 +63,33 @@ export class Bodies {
   }
 
   /** Puts mails of one host; again changes nothing. The parts of the days are there. */
-  async put(sql: Sql, node: string, bodies: readonly NewBody[]): Promise<void> {
-    const made = await Promise.all(
-      bodies.map(async ({ key, content }) => ({
-        key,
-        size: content.length,
-        sha: sha256(content),
-        octets: await deflated(content, { level: 1 }),
-      })),
-    );
-    const places = this.#store ? await this.#putSegments(sql, node, made) : undefined;
-    const waiting = [...made];
-    const work = async (): Promise<void> => {
-      for (let one = waiting.shift(); one; one = waiting.shift())
-        await insert(
-          sql,
-          one,
-          places ? { place: places.get(placeName(one.key.day, one.sha)) } : { octets: one.octets },
-        );
-    };
-    await Promise.all(Array.from({ length: maxAtOnce }, work));
+  async put(sql: Sql, node: string, bodies: readonly MadeBody[]): Promise<void> {
+    for (const day of new Set(bodies.map(({ key }) => key.day))) {
+      const ofDay = bodies.filter(({ key }) => key.day === day);
+      for (const group of segmentsOf(await unknownOf(sql, day, ofDay))) await this.#putOctets(sql, node, day, group);
+      await insertBodies(sql, day, ofDay);
+    }
   }
 
-  /** The places of those that the database does not have yet: objects that are whole in the store. */
-  async #putSegments(sql: Sql, node: string, made: readonly MadeBody[]): Promise<ReadonlyMap<string, OctetsPlace>> {
-    const places = new Map<string, OctetsPlace>();
-    const unique = new Map(made.map((one) => [placeName(one.key.day, one.sha), one]));
-    const fresh: MadeBody[] = [];
-    for (const one of unique.values()) {
-      const known = await sql.query('select 1 from octets where day = $1 and sha256 = $2', [one.key.day, one.sha]);
-      if (known.length === 0) fresh.push(one);
-    }
-    for (const group of segmentsOf(fresh)) {
-      const day = group[0]?.key.day ?? '';
-      const octets = Buffer.concat(group.map((one) => one.octets));
-      // The hash makes the name: whatever is put again under it is the same.
-      const segment = `${day}/${node}/${sha256(octets).toString('hex')}`;
-      await this.#store?.put(segment, octets);
-      let start = 0;
-      for (const { key: of, sha, octets: own } of group) {
-        places.set(placeName(of.day, sha), { segment, start, length: own.length });
-        start += own.length;
-      }
-    }
-    return places;
+  async #putOctets(sql: Sql, node: string, day: string, group: readonly MadeBody[]): Promise<void> {
+    const octets = Buffer.concat(group.map(({ deflated }) => deflated));
+    let end = 0;
+    const places = group.map(({ sha256: sha, deflated: { length } }) => ({
+      sha,
+      start: (end += length) - length,
+      length,
+    }));
+    // The hash makes the name: whatever is put again under it is the same.
+    const segment = this.#store && `${day}/${node}/${sha256(octets).toString('hex')}`;
+    if (segment !== undefined) await this.#store?.put(segment, octets);
+    await sql.query(
+      `insert into octets (day, sha256, deflated, segment, start, length)
+       select $1, decode(sha, 'hex'), substring($3::bytea from start + 1 for length), $4,
+         case when $4::text is not null then start end, case when $4::text is not null then length end
+       from json_to_recordset($2::text::json) as g(sha text, start integer, length integer)
+       order by sha on conflict do nothing`,
+      [day, JSON.stringify(places), segment === undefined ? octets : null, segment ?? null],
+    );
   }
 
   /** Undefined when it is not there: not yet, or not any more. Throws where it is not what was put. */
@@ -154,61 +153,41 @@ export class Bodies {
   }
 }
 
-/** So many statements are on their way at once. */
-const maxAtOnce = 4;
-
-interface Whereabouts {
-  readonly octets?: Buffer;
-  /** Undefined where the database has one already. */
-  readonly place?: OctetsPlace | undefined;
+/** Each of those that the database does not have the octets of, once. */
+async function unknownOf(sql: Sql, day: string, bodies: readonly MadeBody[]): Promise<readonly MadeBody[]> {
+  const unique = new Map(bodies.map((body) => [body.sha256, body]));
+  const known = await sql.query<{ sha: string }>(
+    `select encode(sha256, 'hex') as sha from octets
+     where day = $1 and sha256 in (select decode(sha, 'hex') from json_array_elements_text($2::text::json) as sha)`,
+    [day, JSON.stringify([...unique.keys()])],
+  );
+  for (const { sha } of known) unique.delete(sha);
+  return [...unique.values()];
 }
 
 /** A body has its octets, or is not there: should they have gone meanwhile, it is shipped again. */
-async function insert(sql: Sql, { key, size, sha }: MadeBody, { octets, place }: Whereabouts): Promise<void> {
+async function insertBodies(sql: Sql, day: string, bodies: readonly MadeBody[]): Promise<void> {
   await sql.query(
-    `with kept as (insert into octets (day, sha256, deflated, segment, start, length)
-       select $1, $5, $6, $7, $8, $9 where $6::bytea is not null or $7::text is not null on conflict do nothing)
-     insert into body (day, id, n, size, sha256)
-     select $1, $2, $3, $4, $5 where $6::bytea is not null or $7::text is not null
-       or exists (select from octets where day = $1 and sha256 = $5)
-     on conflict do nothing`,
-    [
-      key.day,
-      key.id,
-      key.n,
-      size,
-      sha,
-      octets ?? null,
-      place?.segment ?? null,
-      place?.start ?? null,
-      place?.length ?? null,
-    ],
+    `insert into body (day, id, n, size, sha256)
+     select $1, id, n, size, decode(sha, 'hex')
+     from json_to_recordset($2::text::json) as g(id text, n integer, size bigint, sha text)
+     where exists (select from octets o where o.day = $1 and o.sha256 = decode(sha, 'hex'))
+     order by id, n on conflict do nothing`,
+    [day, JSON.stringify(bodies.map(({ key: { id, n }, size, sha256: sha }) => ({ id, n, size, sha })))],
   );
 }
 
-interface MadeBody {
-  readonly key: RowKey;
-  readonly size: number;
-  readonly sha: Buffer;
-  readonly octets: Buffer;
-}
-
-const placeName = (day: string, sha: Buffer): string => `${day} ${sha.toString('hex')}`;
-
-/** Bodies of one day each, together no larger than a segment. */
+/** Together no larger than a segment. */
 function segmentsOf(bodies: readonly MadeBody[]): readonly (readonly MadeBody[])[] {
   const groups: MadeBody[][] = [];
-  const open = new Map<string, { group: MadeBody[]; size: number }>();
+  let size = Infinity;
   for (const body of bodies) {
-    const known = open.get(body.key.day);
-    if (known && known.size + body.octets.length <= maxSegment) {
-      known.group.push(body);
-      known.size += body.octets.length;
-      continue;
+    size += body.deflated.length;
+    if (size > maxSegment) {
+      groups.push([]);
+      size = body.deflated.length;
     }
-    const group = [body];
-    groups.push(group);
-    open.set(body.key.day, { group, size: body.octets.length });
+    groups.at(-1)?.push(body);
   }
   return groups;
 }

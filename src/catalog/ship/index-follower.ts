@@ -16,10 +16,12 @@ export interface IndexedLine {
   readonly mark?: Mark;
 }
 
+/** Lines of one file, one after the other. */
 export interface WaitingLines {
+  readonly path: string;
   readonly lines: readonly IndexedLine[];
-  /** They have been taken: they do not come again. */
-  taken(): void;
+  /** They have been taken and do not come again, which is true only where all before them in their file have been. */
+  taken(): boolean;
 }
 
 interface TakenUntil {
@@ -30,10 +32,12 @@ interface TakenUntil {
 export interface FollowerOptions {
   /** /spam */
   readonly root: string;
-  /** Lines that are taken at once, at most. */
+  /** Lines that are given at once, at most. */
   readonly maxLines: number;
   /** It is how far a file may be read; to its end where none is given. */
   readonly limitOf?: (path: string) => number;
+  /** A file cannot be read; it is passed over. */
+  readonly onProblem: (path: string, error: unknown) => void;
 }
 
 export interface DaysLookedAt {
@@ -51,6 +55,9 @@ const recentDays = 3;
 export class IndexFollower {
   readonly #options: FollowerOptions;
   readonly #taken = new Map<string, TakenUntil>();
+  /** What is left of the last look: files, the newest day first, and how far the first of them has been given. */
+  #files: IndexFile[] = [];
+  #given: number | undefined;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -63,29 +70,73 @@ export class IndexFollower {
 
   /** From now on what the last days have is new again. */
   forgetRecent(now = new Date()): void {
-    for (const { path } of this.#files({ all: false, now })) this.#taken.delete(path);
+    for (const { path } of this.#filesOf({ all: false, now })) this.#taken.delete(path);
+    this.lookAnew();
   }
 
-  /** Files with lines that have not been taken, the newest day first. */
-  waiting({ all, now = new Date() }: DaysLookedAt): readonly IndexFile[] {
-    return this.#files({ all, now }).filter((file) => this.#sizeOf(file) > this.#startOf(file));
+  /** What was given and not taken is given again. */
+  lookAnew(): void {
+    [this.#files, this.#given] = [[], undefined];
   }
 
-  #files({ all, now }: Required<DaysLookedAt>): readonly IndexFile[] {
+  /** The next lines, of several files where one has few; none where nothing waits. */
+  next(days: DaysLookedAt): readonly WaitingLines[] {
+    const rest = this.#rest();
+    if (rest.length > 0) return rest;
+    this.#files = [...this.#filesOf(days)];
+    return this.#rest();
+  }
+
+  #rest(): readonly WaitingLines[] {
+    const found: WaitingLines[] = [];
+    let left = this.#options.maxLines;
+    for (let [file] = this.#files; file && left > 0; [file] = this.#files) {
+      const piece = this.#tryRead(file, left);
+      if (!piece) {
+        this.#files.shift();
+        this.#given = undefined;
+        continue;
+      }
+      this.#given = piece.end;
+      left -= Math.max(1, piece.lines.length);
+      found.push(piece);
+    }
+    return found;
+  }
+
+  #filesOf({ all, now = new Date() }: DaysLookedAt): readonly IndexFile[] {
     const { root } = this.#options;
     const days = daysIn(root, now);
     return (all ? days : days.slice(0, recentDays)).flatMap((day) => indexesOf(root, day));
   }
 
-  /** The next lines of a file; none where there is only half a line. */
-  next(file: IndexFile): WaitingLines {
-    const start = this.#startOf(file);
-    const octets = readAt(file.path, start, Math.min(stretch, this.#sizeOf(file) - start));
-    const { lines, end } = linesIn(octets, this.#options.maxLines);
-    const { yday, domain, ino } = file;
+  #tryRead(file: IndexFile, maxLines: number): (WaitingLines & { readonly end: number }) | undefined {
+    try {
+      return this.#read(file, maxLines);
+    } catch (error) {
+      this.#options.onProblem(file.path, error);
+      return undefined;
+    }
+  }
+
+  /** Undefined where there is no more, or only half a line. */
+  #read(file: IndexFile, maxLines: number): (WaitingLines & { readonly end: number }) | undefined {
+    const { yday, domain, path, ino } = file;
+    const start = this.#given ?? this.#startOf(file);
+    const length = Math.min(stretch, this.#sizeOf(file) - start);
+    if (length <= 0) return undefined;
+    const { lines, end: read } = linesIn(readAt(path, start, length), maxLines);
+    if (read === 0) return undefined;
+    const end = start + read;
     return {
+      path,
+      end,
       lines: lines.flatMap((line) => piecesOf(line, 0)).map(({ entry, mark }) => lineOf({ yday, domain }, entry, mark)),
-      taken: () => void this.#taken.set(file.path, { ino, octets: start + end }),
+      taken: () => {
+        if (this.#startOf(file) !== start) return false;
+        this.#taken.set(path, { ino, octets: end });
+        return true;
+      },
     };
   }
 

@@ -4,7 +4,7 @@
  */
 import { errorText } from '../../mail/error-text.js';
 import { SourceDown } from '../../quarantine/kept-mails.js';
-import type { IndexedLine, IndexFollower } from './index-follower.js';
+import type { IndexedLine, IndexFollower, WaitingLines } from './index-follower.js';
 
 export interface Lane {
   /** Ships the next of it, from all days or the last ones; true where there may be more. Throws SourceDown. */
@@ -29,19 +29,31 @@ export class IndexLane implements Lane {
   }
 
   async next(days: { readonly all: boolean }): Promise<boolean> {
-    const { follower, work, onProblem } = this.#options;
-    for (const file of follower.waiting(days)) {
-      try {
-        const { lines, taken } = follower.next(file);
-        await work(lines);
-        taken();
-        if (lines.length > 0) return true;
-      } catch (error) {
-        if (error instanceof SourceDown) throw error;
-        onProblem(`${file.path}: ${errorText(error)}`);
-      }
+    const { follower } = this.#options;
+    const given = follower.next(days);
+    try {
+      return await this.#ship(given);
+    } catch (error) {
+      follower.lookAnew();
+      throw error;
     }
-    return false;
+  }
+
+  /** True where some were taken. A file whose lines are of no use holds up no other. */
+  async #ship(given: readonly WaitingLines[]): Promise<boolean> {
+    const { work, onProblem } = this.#options;
+    const [first] = given;
+    if (!first) return false;
+    try {
+      await work(given.flatMap(({ lines }) => lines));
+      return given.filter(({ taken }) => taken()).length > 0;
+    } catch (error) {
+      if (error instanceof SourceDown) throw error;
+      if (given.length === 1) onProblem(`${first.path}: ${errorText(error)}`);
+    }
+    let isAny = false;
+    if (given.length > 1) for (const one of given) isAny = (await this.#ship([one])) || isAny;
+    return isAny;
   }
 
   forgetRecent(): void {

@@ -2,7 +2,7 @@
 import type { MailRef } from '../../quarantine/disk/mail-ref.js';
 import { locate } from '../../quarantine/disk/mail-ref.js';
 import { openKeptMail } from '../../quarantine/look/kept-mail.js';
-import type { Bodies, NewBody } from '../bodies/bodies.js';
+import { type Bodies, type MadeBody, madeBody, maxSegment } from '../bodies/bodies.js';
 import type { Database } from '../database.js';
 import { keyOf, type RowKey } from '../mail-row.js';
 import type { IndexedLine } from './index-follower.js';
@@ -15,36 +15,48 @@ export interface BodiesFrom {
   readonly root: string;
 }
 
-/** Octets that are read before they are put. */
-const maxRead = 8_388_608;
-
 interface BodyToShip {
   readonly key: RowKey;
   readonly ref: MailRef;
 }
 
-/** The rows of these lines are in the catalog. Returns how many bodies were put. Again changes nothing. */
+/**
+ * The rows of these lines are in the catalog. Returns how many bodies were put. Again changes nothing. While some are
+ * on their way, the next ones are read.
+ */
 export async function shipBodies(lines: readonly IndexedLine[], from: BodiesFrom): Promise<number> {
   const known = lines.flatMap(({ yday, domain, entry }): BodyToShip[] => {
     const key = entry && keyOf(entry.filename);
     return key ? [{ key, ref: { yday, domain, filename: entry.filename } }] : [];
   });
   let put = 0;
-  let [read, octets]: [NewBody[], number] = [[], 0];
-  const putRead = async (): Promise<void> => {
-    await from.bodies.put(from.database, from.node, read);
-    put += read.length;
-    [read, octets] = [[], 0];
-  };
-  for (const { key, ref } of await lacking(known, from)) {
-    const content = await contentOf(ref, from.root);
-    if (!content) continue;
-    read.push({ key, content });
-    octets += content.length;
-    if (octets >= maxRead) await putRead();
+  let onTheirWay: Promise<void> | undefined;
+  for await (const some of readyBodies(await lacking(known, from), from.root)) {
+    await onTheirWay;
+    onTheirWay = from.bodies.put(from.database, from.node, some);
+    // It may fail while nobody waits for it yet.
+    onTheirWay.catch(() => undefined);
+    put += some.length;
   }
-  await putRead();
+  await onTheirWay;
   return put;
+}
+
+/** As many at a time as fill a segment. */
+async function* readyBodies(bodies: readonly BodyToShip[], root: string): AsyncGenerator<readonly MadeBody[]> {
+  let [ready, octets]: [MadeBody[], number] = [[], 0];
+  for (const { key, ref } of bodies) {
+    const content = await contentOf(ref, root);
+    if (!content) continue;
+    const body = madeBody({ key, content });
+    if (ready.length > 0 && octets + body.deflated.length > maxSegment) {
+      yield ready;
+      [ready, octets] = [[], 0];
+    }
+    ready.push(body);
+    octets += body.deflated.length;
+  }
+  if (ready.length > 0) yield ready;
 }
 
 /** What another host has under this ID, and what was deleted, is none of ours to put. */

@@ -1,7 +1,7 @@
 /** Lines of an index on their way into the catalog: mails as rows, marks as what became of them. */
 import type { Mark } from '../../quarantine/disk/mark.js';
 import type { Database, Sql } from '../database.js';
-import { insertRows, type StrangeRow } from '../insert.js';
+import { type Inserted, insertRows, readyRows, type StrangeRow } from '../insert.js';
 import { clean, keyOf, type MailRow, rowOf } from '../mail-row.js';
 import { isPlausible, type Parts } from '../parts.js';
 import type { IndexedLine } from './index-follower.js';
@@ -13,26 +13,47 @@ export interface ShipTo {
   readonly onStrange: (row: StrangeRow) => void;
 }
 
-export interface ShippedRows {
-  /** They were not there before. */
-  readonly fresh: number;
-}
-
 const maxRows = 500;
 
-/** All lines are in the catalog when this resolves, or have been put aside. Again changes nothing. */
-export async function shipRows(lines: readonly IndexedLine[], to: ShipTo): Promise<ShippedRows> {
-  const rows = lines.flatMap(({ entry, domain }) => plausibleRow(entry && rowOf(entry, domain), entry?.filename, to));
-  const missing = await missingRows(to.database, rows);
-  let fresh = 0;
-  for (let i = 0; i < missing.length; i += maxRows) {
-    const inserted = await insertRows(to, missing.slice(i, i + maxRows));
-    fresh += inserted.fresh;
-    for (const row of inserted.strange) to.onStrange(row);
+/** Ships lines; what it has learnt from the last ones makes the next ones cheaper. */
+export class RowShipping {
+  readonly #to: ShipTo;
+  /** After a start nearly all is in the catalog; then asking for it costs less than sending it. */
+  #isMostlyKnown = true;
+
+  constructor(to: ShipTo) {
+    this.#to = to;
   }
-  const marks = lines.flatMap(({ mark }) => mark ?? []);
-  if (marks.length > 0) await shipMarks(marks, to);
-  return { fresh };
+
+  /** All are in the catalog when this resolves, or have been put aside; returns how many were not there before. */
+  async ship(lines: readonly IndexedLine[]): Promise<number> {
+    const to = this.#to;
+    const rows = lines.flatMap(({ entry, domain }) => plausibleRow(entry && rowOf(entry, domain), entry?.filename, to));
+    const missing = this.#isMostlyKnown ? await missingRows(to.database, rows) : rows;
+    const fresh = await insertInTurn(to, missing);
+    if (rows.length > 0) this.#isMostlyKnown = fresh < rows.length / 2;
+    const marks = lines.flatMap(({ mark }) => mark ?? []);
+    if (marks.length > 0) await shipMarks(marks, to);
+    return fresh;
+  }
+}
+
+/** While some are on their way, the next ones are made ready. */
+async function insertInTurn(to: ShipTo, rows: readonly MailRow[]): Promise<number> {
+  let fresh = 0;
+  let onTheirWay: Promise<Inserted> | undefined;
+  const arrive = async (): Promise<void> => {
+    const inserted = await onTheirWay;
+    fresh += inserted?.fresh ?? 0;
+    for (const row of inserted?.strange ?? []) to.onStrange(row);
+  };
+  for (let i = 0; i < rows.length; i += maxRows) {
+    const ready = readyRows(rows.slice(i, i + maxRows));
+    await arrive();
+    onTheirWay = insertRows(to, ready);
+  }
+  await arrive();
+  return fresh;
 }
 
 /** A mail whose name tells no day of ours has no place in the catalog; its host keeps it as ever. */

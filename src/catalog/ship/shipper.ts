@@ -20,7 +20,7 @@ import { IndexFollower } from './index-follower.js';
 import { IndexLane, type Lane } from './lane.js';
 import { endLease, holdLease } from './node-name.js';
 import { shipBodies } from './ship-bodies.js';
-import { shipRows } from './ship-rows.js';
+import { RowShipping } from './ship-rows.js';
 
 export interface ShipperOptions {
   readonly catalog: Catalog;
@@ -184,14 +184,17 @@ export class Shipper {
     };
     const onProblem = (problem: string): void => this.#complain(problem);
     const to = { database, parts: new Parts(database), node, onStrange };
+    const shipping = new RowShipping(to);
     const from = { database, bodies: put, node, root };
-    const rows = new IndexFollower({ root, maxLines: 5_000 });
+    const unreadable = (path: string, error: unknown): void => onProblem(`${path}: ${errorText(error)}`);
+    const rows = new IndexFollower({ root, maxLines: 5_000, onProblem: unreadable });
     // A mail goes behind its line.
-    const bodies = new IndexFollower({ root, maxLines: 100, limitOf: (path) => rows.takenOf(path) });
+    const limitOf = (path: string): number => rows.takenOf(path);
+    const bodies = new IndexFollower({ root, maxLines: 2_000, limitOf, onProblem: unreadable });
     const lanes: readonly Lane[] = [
       new IndexLane({
         follower: rows,
-        work: async (lines) => void (counts.lines += (await shipRows(lines, to)).fresh),
+        work: async (lines) => void (counts.lines += await shipping.ship(lines)),
         onProblem,
       }),
       new IndexLane({

@@ -39,7 +39,13 @@ export function openKeptMail(file: string): KeptMail | undefined {
   const beginning = beginningOf(file);
   if (!beginning) return undefined;
   const { octets, size } = beginning;
-  return keptMailOf({ place: file, beginning: octets, size, from: (start) => octetsOf(file, start) });
+  const isAll = octets.length === size;
+  return keptMailOf({
+    place: file,
+    beginning: octets,
+    size,
+    from: (start) => (isAll ? [octets.subarray(start)] : octetsOf(file, start)),
+  });
 }
 
 export function keptMailOf({ place, beginning, size, from }: KeptOctets): KeptMail {

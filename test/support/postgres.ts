@@ -81,6 +81,11 @@ export class Postgres {
     return server;
   }
 
+  /** The server's; those that work for it are its children. */
+  get pid(): number {
+    return this.#child?.pid ?? -1;
+  }
+
   get #data(): string {
     return join(this.folder, 'data');
   }

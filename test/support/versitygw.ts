@@ -38,6 +38,10 @@ export class Versitygw {
     return server;
   }
 
+  get pid(): number {
+    return this.#child?.pid ?? -1;
+  }
+
   get keyFile(): string {
     return join(this.folder, 'key');
   }

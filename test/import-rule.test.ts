@@ -35,7 +35,16 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   relay: ['mail'],
   'catalog/address*': ['mail'],
   'catalog/bodies/store-address*': ['mail'],
-  catalog: ['mail', 'quarantine', 'digest/own-as', 'digest/links', 'digest/sent-digests', 'smtp/transaction-id'],
+  catalog: [
+    'mail',
+    'quarantine',
+    'journal',
+    'lines/search-tests',
+    'digest/own-as',
+    'digest/links',
+    'digest/sent-digests',
+    'smtp/transaction-id',
+  ],
   smtp: [
     'mail',
     'lines/iso-time',

@@ -2,6 +2,7 @@
  * The catalog's tables, as numbered steps: each is one transaction, and none is ever changed once it has been
  * released. What has a day has its part of that UTC day, which goes as a whole. Leaves carrying them out to schema.ts.
  */
+import { journalTables } from './journal/tables.js';
 
 export interface Migration {
   /** From 1, without gaps. */
@@ -186,4 +187,5 @@ export const migrations: readonly Migration[] = [
   { version: 2, sql: second },
   { version: 3, sql: third },
   { version: 4, sql: fourth },
+  { version: 5, sql: journalTables },
 ];

@@ -14,16 +14,19 @@ export const isPlausible = (day: string, now = Date.now()): boolean => day >= fi
 
 export class Parts {
   readonly #database: Database;
+  readonly #make: 'make_parts' | 'make_journal_parts';
   readonly #made = new Set<string>();
 
-  constructor(database: Database) {
+  /** `make`: the function that makes a day's. */
+  constructor(database: Database, make: 'make_parts' | 'make_journal_parts' = 'make_parts') {
     this.#database = database;
+    this.#make = make;
   }
 
   async make(days: Iterable<string>): Promise<void> {
     for (const day of new Set(days)) {
       if (this.#made.has(day)) continue;
-      await this.#database.query('select make_parts($1)', [day]);
+      await this.#database.query(`select ${this.#make}($1)`, [day]);
       this.#made.add(day);
     }
   }
@@ -70,5 +73,13 @@ export async function sealParts(database: Database, now = Date.now()): Promise<r
 /** Removes what is older than so many milliseconds. */
 export async function dropOldParts(database: Database, keepMs: number, now = Date.now()): Promise<number> {
   const [row] = await database.query<{ dropped: number }>('select drop_parts($1) as dropped', [dayText(now - keepMs)]);
+  return row?.dropped ?? 0;
+}
+
+/** The same of the journal. */
+export async function dropOldLines(database: Database, keepMs: number, now = Date.now()): Promise<number> {
+  const [row] = await database.query<{ dropped: number }>('select drop_journal_parts($1) as dropped', [
+    dayText(now - keepMs),
+  ]);
   return row?.dropped ?? 0;
 }

@@ -5,6 +5,7 @@ import { type DigestLinks, Links } from '../digest/links.js';
 import { type SentDigests, SentOnDisk } from '../digest/sent-digests.js';
 import { journalDir } from '../journal/hours.js';
 import { journalOnDisk, type JournalSource } from '../journal/journal-source.js';
+import { MailCounts } from '../journal/sums/mail-sums.js';
 import type { KeptMails } from '../quarantine/kept-mails.js';
 import { keptOnDisk } from '../quarantine/kept-on-disk.js';
 import type { Settings } from '../settings/settings.js';
@@ -52,4 +53,41 @@ async function sharedHoldings(settings: Settings): Promise<Holdings> {
   };
 }
 
-export const journalFor = ({ state }: Settings): JournalSource => journalOnDisk(journalDir(state));
+export interface JournalHoldings {
+  readonly journal: JournalSource;
+  readonly counts: Pick<MailCounts, 'of'>;
+  /** `state/journal`, where the files are asked; undefined where the catalog is. */
+  readonly dir: string | undefined;
+  /** Takes an address out of the lines of all hosts; returns how many named it. `progress` gets the share done. */
+  readonly erase?: (address: string, progress: (share: number) => void) => Promise<number>;
+  close(): Promise<void>;
+}
+
+/** `here`: the files of this host, whatever else there is. */
+export async function openJournalHoldings(
+  settings: Settings,
+  { here = false, counting = {} }: { here?: boolean; counting?: ConstructorParameters<typeof MailCounts>[1] } = {},
+): Promise<JournalHoldings> {
+  const dir = journalDir(settings.state);
+  if (here || !isJournalShared(settings))
+    return { journal: journalOnDisk(dir), counts: new MailCounts(dir, counting), dir, close: async () => undefined };
+  const { Catalog } = await import('../catalog/catalog.js');
+  const { databaseAt } = await import('../catalog/open.js');
+  const { JournalInCatalog } = await import('../catalog/journal/journal-in-catalog.js');
+  const { SumsInCatalog } = await import('../catalog/journal/sums-in-catalog.js');
+  const catalog = new Catalog(databaseAt(settings.catalog));
+  return {
+    journal: new JournalInCatalog(catalog),
+    counts: new SumsInCatalog(catalog),
+    dir: undefined,
+    erase: async (address, progress) => {
+      const { eraseInCatalog } = await import('../catalog/journal/erasures.js');
+      return eraseInCatalog(catalog, address, progress);
+    },
+    close: () => catalog.close(),
+  };
+}
+
+/** Do page and commands show what all hosts have written? */
+export const isJournalShared = ({ catalog, journal_to }: Settings): boolean =>
+  catalog !== '' && journal_to === 'catalog';

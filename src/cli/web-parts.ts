@@ -1,8 +1,6 @@
 /** Everything that the page needs, made of the settings: anew at each reload. Opening the page is web.ts's. */
 import { Audit, type AuditRecord } from '../audit/audit.js';
 import { loadPlugins } from '../hooks/loading/load.js';
-import { journalDir } from '../journal/hours.js';
-import { MailCounts } from '../journal/sums/mail-sums.js';
 import type { Logger } from '../log.js';
 import { type Result, wrong } from '../mail/result.js';
 import { openContentReader } from '../mime/content-reader.js';
@@ -20,7 +18,7 @@ import { StatsCache } from '../web/stats-cache.js';
 import { byDomain, relayOf } from './relay/relaying.js';
 import { SharedSessions } from './catalog/shared-sessions.js';
 import { SharedTokens } from './catalog/shared-tokens.js';
-import { journalFor, openHoldings } from './holdings.js';
+import { isJournalShared, openHoldings, openJournalHoldings } from './holdings.js';
 import { knownChecks } from './srv/findings.js';
 import { foldersOf, hasUser, listOf, makeResolver, srvOf } from './wire.js';
 
@@ -48,6 +46,7 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
   const markers = new MarkerWriter(settings.srv, (domain) => srv.folderName(domain));
   const holdings = await openHoldings(settings);
   const { mails } = holdings;
+  const journal = await openJournalHoldings(settings);
   const parts: PageParts = {
     ...kept,
     settings,
@@ -56,9 +55,10 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
       tokens: new SharedTokens(kept.tokens, holdings.logins.tokens),
       sessions: new SharedSessions(kept.sessions, kept.tokens, holdings.logins.sessions),
     }),
-    closeHoldings: () => holdings.close(),
+    closeHoldings: async () => void (await Promise.all([holdings.close(), journal.close()])),
     state: settings.state,
-    journal: journalFor(settings),
+    journal: journal.journal,
+    journalOf: isJournalShared(settings) ? 'all hosts' : settings.catalog === '' ? 'one host' : 'this host',
     hostname: settings.hostname,
     relay: byDomain(
       relayOf(settings, { resolver: resolver.value, onError: (problem) => log.warn({ problem }, 'local MTA') }),
@@ -88,7 +88,7 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
     checkSpf: async (query) => checkHost(query, { resolver: resolver.value, trace: true }),
     replay: replayed(settings, mails),
     stats: settings.catalog === '' ? new StatsCache(settings.spam) : statsOf(mails),
-    mailCounts: new MailCounts(journalDir(settings.state)),
+    mailCounts: journal.counts,
     ...(settings.digest_url !== '' && { links: holdings.links }),
     proxies: settings.web_proxies,
     audit: new Audit({

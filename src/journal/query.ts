@@ -20,6 +20,8 @@ export interface JournalQuery {
   /** It is true where every line of the days matches. */
   readonly all: boolean;
   readonly prefilter?: RegExp;
+  /** They are texts that every matching line holds, in whatever case. */
+  readonly needles: readonly string[];
   /** The filter of an hour with a matching line has them (tokens.ts). */
   readonly tokens: readonly string[];
   readonly terms: readonly SearchTerm<JournalKey>[];
@@ -89,6 +91,7 @@ export function queryOf(terms: readonly JournalTerm[], now: Date = new Date()): 
     ...span,
     all: tests.length === 0,
     ...(prefilter && { prefilter }),
+    needles: [...needles, ...common],
     tokens,
     terms,
     matches: (line) => isWithin(line, span) && tests.every((test) => test(line, '')),

@@ -24,6 +24,8 @@ export interface JournalSearch {
   readonly query: JournalQuery;
   /** It makes of a line what its reader may see; undefined hides the line. Without it, everything is shown. */
   readonly show?: (line: JournalLine) => JournalLine | undefined;
+  /** Lines without a recipient of these domains are hidden by it anyway. */
+  readonly domains?: ReadonlySet<string>;
   /** The search goes on behind this place. */
   readonly cursor?: string;
   /** It ends before this place. */

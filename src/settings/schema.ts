@@ -158,6 +158,11 @@ export const schema = {
     'an S3-compatible store that has the mails of the catalog; empty: the database has them',
   ),
   journal: entry(duration(0, century), '14d', 'how long it is kept what became of every mail; 0: not at all'),
+  journal_to: entry(
+    oneOf('catalog', 'files'),
+    'catalog',
+    "whose journal page and commands show: that of all hosts, where the setting catalog names a database, or this host's files",
+  ),
   journal_subject: entry(yesNo, 'yes', 'write subjects into the journal'),
   journal_mask: entry(
     duration(0, century),

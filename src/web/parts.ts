@@ -13,6 +13,7 @@ import type { MarkerRules, MarkerWriter } from '../srv/markers.js';
 import type { ExpiryChange, ExpiryWords } from '../srv/expiry.js';
 import type { Expiry, CheckSwitch, SwitchFiles } from './pages/domains.js';
 import type { KnownSessions } from './login/sessions.js';
+import type { WhoseJournal } from './pages/journal.js';
 import type { Replay } from './replay-page.js';
 import type { SpfCheck } from './pages/spf-part.js';
 import type { StatsCache } from './stats-cache.js';
@@ -24,6 +25,7 @@ export interface WebParts {
   /** It is the state folder, which holds the audit. */
   readonly state: string;
   readonly journal: JournalSource;
+  readonly journalOf: WhoseJournal['of'];
   readonly hostname: string;
   readonly relay: Relay;
   readonly markers: MarkerWriter;

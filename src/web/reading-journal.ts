@@ -15,7 +15,7 @@ import { ydayOf } from '../quarantine/disk/day.js';
 import { refText } from '../quarantine/disk/mail-ref.js';
 import { exactMarker } from '../srv/markers.js';
 import type { Vars } from './guard.js';
-import { filtered, journalAddress, journalPage, journalRow } from './pages/journal.js';
+import { filtered, journalAddress, journalPage, journalRow, type WhoseJournal } from './pages/journal.js';
 import { storyPage } from './pages/story.js';
 import type { WebParts } from './parts.js';
 
@@ -35,12 +35,14 @@ export function readingJournal(app: Hono<Vars>, parts: WebParts): void {
     const { found, problem } = await listFor(c, parts, cursor === undefined ? {} : { cursor });
     const older = cursor !== undefined;
     const session = c.get('session');
-    return c.html(journalPage({ session, search, found, older, ...(problem !== undefined && { problem }) }));
+    return c.html(
+      journalPage({ session, search, found, older, whose: whoseOf(parts), ...(problem !== undefined && { problem }) }),
+    );
   });
   app.get('/part/journal', async (c) => {
     const until = c.req.query('until') ?? '';
     const { found } = await listFor(c, parts, until === '' ? {} : { until });
-    const rows = await html`${found.items.map(journalRow)}`;
+    const rows = await html`${found.items.map((item) => journalRow(item, whoseOf(parts)))}`;
     return c.json({ count: found.items.length, first: found.items[0]?.cursor ?? '', rows: rows.toString() });
   });
   app.get('/journal.csv', (c) =>
@@ -64,9 +66,13 @@ export function readingJournal(app: Hono<Vars>, parts: WebParts): void {
       return marker !== undefined && parts.markers.exists(marker);
     };
     const back = `/journal/${id}`;
-    return c.html(storyPage({ session: c.get('session'), story, kept: await keptName(parts, last), back, hasMarker }));
+    const hosts = parts.journalOf === 'all hosts';
+    const kept = await keptName(parts, last);
+    return c.html(storyPage({ session: c.get('session'), story, kept, back, hosts, hasMarker }));
   });
 }
+
+export const whoseOf = ({ journalOf, hostname }: WebParts): WhoseJournal => ({ of: journalOf, hostname });
 
 async function listFor(
   c: Context<Vars>,
@@ -81,11 +87,12 @@ async function listFor(
 }
 
 /** What the session may see of a line: of others' recipients nothing, nor where their mail is kept. */
-function visible(c: Context<Vars>): Pick<JournalSearch, 'show'> {
+function visible(c: Context<Vars>): Pick<JournalSearch, 'show' | 'domains'> {
   const { domains } = c.get('session').token;
   if (domains === undefined) return {};
   const isTheirs = (address: string): boolean => domains.has(address.slice(address.lastIndexOf('@') + 1).toLowerCase());
   return {
+    domains,
     show: ({ filename, ...line }) => {
       const to = line.to?.filter(({ address }) => isTheirs(address)) ?? [];
       const [first] = to;

@@ -16,6 +16,7 @@ import { domainPage, domainsPage } from './pages/domains.js';
 import type { Vars } from './guard.js';
 import { listPage, row } from './pages/list.js';
 import type { WebParts } from './parts.js';
+import { whoseOf } from './reading-journal.js';
 import { maySee } from './login/sessions.js';
 
 const pageSize = 50;
@@ -46,7 +47,7 @@ export function reading(app: Hono<Vars>, parts: WebParts): void {
     const view = viewOf(c.req.query('by'), c.req.query('day'));
     const now = new Date();
     const sums = await parts.mailCounts.of({ ...spanOf(view, now), domains: session.token.domains });
-    return c.html(allChartsPage({ session, view, sums, now }));
+    return c.html(allChartsPage({ session, view, sums, now, whose: whoseOf(parts) }));
   });
   app.get('/audit', (c) => {
     const session = c.get('session');

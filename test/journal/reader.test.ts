@@ -8,6 +8,7 @@ import { careForJournal } from '../../src/journal/care.js';
 import { type JournalLine, journalText, parseJournalLine } from '../../src/journal/line.js';
 import { parseJournalQuery } from '../../src/journal/query.js';
 import { journalPage } from '../../src/journal/reader.js';
+import { randomLines, randomSearches } from './random-lines.js';
 import { folderFor, found, relayed, subjects } from './support.js';
 
 const now = Date.parse('2026-11-29T12:00:00Z');
@@ -156,78 +157,42 @@ test('a wrong search says what is wrong', () => {
   }
 });
 
-const word = fc.constantFrom('anna', 'Bob', 'kim', 'İstanbul', 'x', 'ünal', '"q"', '\u202e', 'a b', '日本');
-const domain = fc.constantFrom('example.com', 'example.net', 'sender.example', 'Ünal.example');
-const address = fc.oneof(
-  fc.tuple(word, domain).map(([local, name]) => `${local}@${name}`),
-  fc.constant(''),
-);
-const randomLine = fc.record({
-  time: fc.integer({ min: now - 4 * 86_400_000, max: now }).map((time) => new Date(time).toISOString()),
-  verdict: fc.constantFrom('relayed', 'rejected', 'deferred', 'turned away'),
-  stage: fc.constantFrom('rcpt', 'dot'),
-  id: fc.constantFrom('6AD976HBEEVN63', '6AD976HBEEVN64'),
-  domain,
-  from: address,
-  header_from: address.map((text) => `Name <${text}>`),
-  to: fc.array(fc.record({ address, reply: fc.constantFrom('250 2.1.5 Ok', '451 4.7.1 Later') }), { maxLength: 3 }),
-  subject: fc.oneof(word, fc.string({ unit: 'binary' })),
-  ip: fc.constantFrom('203.0.113.9', '2001:db8::1'),
-  score: fc.option(fc.integer({ min: -5, max: 20 }), { nil: undefined }),
-  size: fc.nat(10_000_000),
-});
-const term = fc.oneof(
-  word,
-  address,
-  domain.map((name) => `@${name}`),
-  fc
-    .tuple(fc.constantFrom('from:', 'to:', 'subject:', 'header-from:'), fc.oneof(word, address))
-    .map((two) => two.join('')),
-  domain.map((name) => `domain:${name}`),
-  fc.constantFrom(
-    'verdict:relayed',
-    'verdict:turned',
-    'score:>5',
-    'reply:451',
-    'ip:203.0.113.9',
-    'larger:1m',
-    'id:6AD976HBEEVN63',
-  ),
-);
-
 test('random searches over random lines find what a plain predicate finds, in order, page by page', async (t) => {
   const dir = folderFor(t);
-  const search = fc.array(fc.tuple(fc.boolean(), term), { maxLength: 3 });
   let run = 0;
   await fc.assert(
-    fc.asyncProperty(fc.array(randomLine, { maxLength: 40 }), search, fc.boolean(), async (lines, terms, filtered) => {
-      const place = path.join(dir, String(run++));
-      const ordered = lines.toSorted((a, b) => (a.time < b.time ? -1 : 1)) as unknown as JournalLine[];
-      for (const line of ordered) write(place, line.time.slice(0, 13).replace('T', '/'), journalText(line));
-      if (filtered) await care(place);
-      const text = terms.map(([not, one]) => `${not ? '-' : ''}${one}`).join(' ');
-      const query = parseJournalQuery(text, new Date(now));
-      if (!query.ok) return;
-      const read = ordered.map((line) => parseJournalLine(journalText(line)) as JournalLine);
-      const expected = read.filter((line) => query.value.matches(line)).toReversed();
-      const items = await found(place, text);
-      assert.deepEqual(
-        items.map(({ line }) => line),
-        expected,
-        text,
-      );
-      const paged: JournalLine[] = [];
-      for (let cursor: string | undefined, pages = 0; pages < 99; pages++) {
-        const options = { dir: place, query: query.value, ...(cursor !== undefined && { cursor }) };
-        const page = await journalPage(options, { limit: 7, budget: 0 });
-        paged.push(...page.items.map(({ line }) => line));
-        cursor = page.next;
-        if (cursor === undefined) break;
-      }
-      assert.deepEqual(paged, expected, `${text}, by pages`);
-      const [, second] = items;
-      if (second) assert.equal((await found(place, text, { until: second.cursor })).length, 1);
-    }),
+    fc.asyncProperty(
+      fc.array(randomLines(now), { maxLength: 40 }),
+      randomSearches,
+      fc.boolean(),
+      async (lines, text, filtered) => {
+        const place = path.join(dir, String(run++));
+        const ordered = lines.toSorted((a, b) => (a.time < b.time ? -1 : 1));
+        for (const line of ordered) write(place, line.time.slice(0, 13).replace('T', '/'), journalText(line));
+        if (filtered) await care(place);
+        const query = parseJournalQuery(text, new Date(now));
+        if (!query.ok) return;
+        const read = ordered.map((line) => parseJournalLine(journalText(line)) as JournalLine);
+        const expected = read.filter((line) => query.value.matches(line)).toReversed();
+        const items = await found(place, text);
+        assert.deepEqual(
+          items.map(({ line }) => line),
+          expected,
+          text,
+        );
+        const paged: JournalLine[] = [];
+        for (let cursor: string | undefined, pages = 0; pages < 99; pages++) {
+          const options = { dir: place, query: query.value, ...(cursor !== undefined && { cursor }) };
+          const page = await journalPage(options, { limit: 7, budget: 0 });
+          paged.push(...page.items.map(({ line }) => line));
+          cursor = page.next;
+          if (cursor === undefined) break;
+        }
+        assert.deepEqual(paged, expected, `${text}, by pages`);
+        const [, second] = items;
+        if (second) assert.equal((await found(place, text, { until: second.cursor })).length, 1);
+      },
+    ),
     { numRuns: 150 },
   );
 });

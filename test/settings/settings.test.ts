@@ -237,6 +237,7 @@ describe('a bad value of any setting is named with its place, the value, and wha
       ['s3://mails?endpoint=https://s3.example', /key_file/],
     ],
     journal: [['2w', /duration/]],
+    journal_to: [['database', /catalog or files/]],
     journal_subject: [['maybe', /yes or no/]],
     journal_mask: [['-1', /duration/]],
     index_link: [

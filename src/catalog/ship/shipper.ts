@@ -15,7 +15,10 @@ import type { Catalog } from '../catalog.js';
 import type { Database } from '../database.js';
 import type { StrangeRow } from '../insert.js';
 import { dayText, refOf } from '../mail-row.js';
-import { dropOldParts, Parts, sealParts } from '../parts.js';
+import { followErasures, forgetErasures } from '../journal/erasures.js';
+import { JournalLane } from '../journal/journal-lane.js';
+import type { ShipLinesTo } from '../journal/ship-lines.js';
+import { dropOldLines, dropOldParts, Parts, sealParts } from '../parts.js';
 import { IndexFollower } from './index-follower.js';
 import { IndexLane, type Lane } from './lane.js';
 import { endLease, holdLease } from './node-name.js';
@@ -34,6 +37,12 @@ export interface ShipperOptions {
   readonly host: string;
   /** Milliseconds; older days are removed from the catalog. 0: none. */
   readonly keepMs: number;
+  readonly journal?: {
+    /** `state/journal`, where its lines are shipped as well. */
+    readonly dir: string | undefined;
+    /** Milliseconds; older days are removed from the catalog. 0: none. */
+    readonly keepMs: number;
+  };
   /** Called with why nothing can be shipped just now, and with undefined when that is over. */
   readonly onState: (problem: string | undefined) => void;
   readonly onStrange: (row: StrangeRow) => void;
@@ -47,7 +56,7 @@ const maxPauseMs = 30_000;
 const restMs = 5_000;
 const leaseSeconds = 30;
 /** How often each of these is done, in milliseconds. */
-const every = { hold: 10_000, deleted: 30_000, care: 3_600_000 };
+const every = { hold: 10_000, deleted: 30_000, erased: 30_000, care: 3_600_000 };
 /** How often a lane looks at all days, in milliseconds; beside that it looks at the last ones. */
 const allEveryMs = 600_000;
 /** Who cares for the parts does so for so long at most. */
@@ -59,6 +68,8 @@ export interface ShippedNumbers {
   /** Lines and mails that were not there before. */
   readonly lines: number;
   readonly bodies: number;
+  /** Lines of the journal. */
+  readonly journal: number;
   /** Lines that could not be taken. */
   readonly strange: number;
   /** Whether the catalog, and the store where there is one, took what was shipped last. */
@@ -79,7 +90,7 @@ export class Shipper {
   readonly #options: ShipperOptions;
   readonly #holder = randomUUID();
   readonly #stop = new AbortController();
-  readonly #due: Record<keyof typeof every, number> = { hold: 0, deleted: 0, care: 0 };
+  readonly #due: Record<keyof typeof every, number> = { hold: 0, deleted: 0, erased: 0, care: 0 };
   readonly #removed = new Set<string>();
   readonly #problems = new Set<string>();
   #lanes: readonly Timed[] = [];
@@ -87,7 +98,7 @@ export class Shipper {
   /** Why mails cannot be put, while their lines can. */
   #storeProblem: string | undefined;
   #told: string | undefined;
-  readonly #counts = { lines: 0, bodies: 0, strange: 0 };
+  readonly #counts = { lines: 0, bodies: 0, journal: 0, strange: 0 };
   #isUp = false;
   /** By the monotonic clock: when nothing was left to do. */
   #doneAt = performance.now();
@@ -170,6 +181,7 @@ export class Shipper {
     if (this.#lanes.length === 0) this.#lanes = this.#openLanes(database);
     if (this.#isDue('care')) await this.#careHourly(database);
     if (this.#isDue('deleted')) await this.#removeDeleted(database);
+    if (this.#isDue('erased')) await this.#followErasures(database);
     let isMore = false;
     for (const timed of this.#lanes) isMore = (await this.#shipOrRest(timed, isMore)) || isMore;
     return isMore;
@@ -203,7 +215,16 @@ export class Shipper {
         onProblem,
       }),
     ];
-    return lanes.map((lane) => ({ lane, allDue: 0, restUntil: 0 }));
+    return [...lanes, ...this.#journalLane({ ...to, parts: new Parts(database, 'make_journal_parts') })].map(
+      (lane) => ({ lane, allDue: 0, restUntil: 0 }),
+    );
+  }
+
+  #journalLane(to: ShipLinesTo): readonly Lane[] {
+    const dir = this.#options.journal?.dir;
+    if (dir === undefined) return [];
+    const onShipped = (lines: number): void => void (this.#counts.journal += lines);
+    return [new JournalLane({ ...to, dir, onShipped, onProblem: (problem) => this.#complain(problem) })];
   }
 
   #isDue(what: keyof typeof every): boolean {
@@ -256,6 +277,7 @@ export class Shipper {
     this.#problems.clear();
     for (const { lane } of this.#lanes) lane.forgetRecent();
     await new Parts(database).makeAhead();
+    await new Parts(database, 'make_journal_parts').makeAhead();
     this.#care = this.#care.then(() => this.#careForParts()).catch((error: unknown) => this.#careFailed(error));
   }
 
@@ -267,17 +289,26 @@ export class Shipper {
 
   /** One host does it. */
   async #careForParts(): Promise<void> {
-    const { patient, host, keepMs, bodies } = this.#options;
+    const { patient, host, keepMs, journal, bodies } = this.#options;
     const database = await patient.use();
     const lease = { node: careNode, host, holder: this.#holder, seconds: careSeconds };
     if (!(await holdLease(database, lease))) return;
     try {
       if (keepMs > 0) await dropOldParts(database, keepMs);
       if (keepMs > 0) await bodies.dropBefore(dayText(Date.now() - keepMs));
+      if (journal && journal.keepMs > 0) await dropOldLines(database, journal.keepMs);
+      if (journal && journal.keepMs > 0) await forgetErasures(database, journal.keepMs);
       await sealParts(database);
     } finally {
       await endLease(database, lease);
     }
+  }
+
+  /** What was shipped meanwhile as it stood in the files is compared anew. */
+  async #followErasures(database: Database): Promise<void> {
+    const { journal, node } = this.#options;
+    if (journal?.dir === undefined || !(await followErasures(database, { dir: journal.dir, node }))) return;
+    for (const { lane } of this.#lanes) lane.forgetRecent();
   }
 
   /** What was deleted on another host, at the first look ever, then lately. */

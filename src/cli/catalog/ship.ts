@@ -3,6 +3,7 @@ import { Catalog } from '../../catalog/catalog.js';
 import { bodiesAt, databaseAt } from '../../catalog/open.js';
 import { nodeName } from '../../catalog/ship/node-name.js';
 import { type ShippedNumbers, Shipper } from '../../catalog/ship/shipper.js';
+import { journalDir } from '../../journal/hours.js';
 import { createLogger, type Logger } from '../../log.js';
 import { errorText } from '../../mail/error-text.js';
 import { Registry } from '../../metrics/registry.js';
@@ -61,6 +62,7 @@ function tellShipped({ channel }: WorkerSide, read: () => ShippedNumbers | undef
   asked('postern_catalog_behind_seconds', 'Time since all was there.', ({ behindMs }) => behindMs / 1000);
   asked('postern_catalog_lines_total', 'Lines of refused mails that were shipped.', ({ lines }) => lines);
   asked('postern_catalog_bodies_total', 'Refused mails that were shipped.', ({ bodies }) => bodies);
+  asked('postern_catalog_journal_lines_total', 'Lines of the journal that were shipped.', ({ journal }) => journal);
   asked('postern_catalog_strange_total', 'Lines that the catalog does not take.', ({ strange }) => strange);
   tellNumbers(channel, () => registry.snapshot);
 }
@@ -88,6 +90,10 @@ const partsOf = async (settings: Settings): Promise<Omit<Options, 'onState' | 'o
   node: nodeName(settings.state),
   host: settings.hostname,
   keepMs: settings.expire,
+  journal: {
+    dir: settings.journal_to === 'catalog' && settings.journal > 0 ? journalDir(settings.state) : undefined,
+    keepMs: settings.journal,
+  },
 });
 
 async function shipOnce(settings: Settings): Promise<number> {

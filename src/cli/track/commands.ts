@@ -2,6 +2,8 @@
 import { journalKeys } from '../../journal/query.js';
 import { type CommandRow, onSettings } from '../command/command.js';
 
+const here = { here: { doc: "this host's files alone, where the catalog has the journal of all hosts" } };
+const down = { 69: 'the catalog cannot be reached, or has no tables' };
 const forms = {
   json: { doc: 'JSON, one object a line' },
   csv: { doc: 'a table for spreadsheets' },
@@ -19,21 +21,22 @@ export const trackCommands: readonly CommandRow[] = [
   onSettings({
     name: 'track',
     doc: 'what became of mails, the newest first; with an ID the story of one, over all its tries',
-    usage: ['[SEARCH ...] [--limit=N | --all] [--json | --csv] [--utc]', 'ID [--json] [--utc]'],
+    usage: ['[SEARCH ...] [--limit=N | --all] [--here] [--json | --csv] [--utc]', 'ID [--here] [--json] [--utc]'],
     options: {
       limit: { label: 'N', example: '50', doc: 'so many lines, not the newest 50' },
       all: { doc: 'all lines' },
+      ...here,
       ...forms,
     },
     details: searchHelp,
     words: 'search',
     keys,
-    exits: { 1: 'nothing found', 74: 'the journal cannot be read' },
+    exits: { 1: 'nothing found', ...down, 74: 'the journal cannot be read' },
     run: async (task) => (await import('./track.js')).track(task),
   }),
   onSettings({
     name: 'tail',
-    doc: 'what becomes of mails from now on, over all workers, until INT or TERM',
+    doc: 'what becomes of mails on this host from now on, over all workers, until INT or TERM',
     usage: ['[SEARCH ...] [--json | --csv] [--utc]'],
     options: forms,
     details: searchHelp,
@@ -46,23 +49,26 @@ export const trackCommands: readonly CommandRow[] = [
   onSettings({
     name: 'journal stats',
     doc: 'all mail in numbers: by day, verdict, refusing plugin, domain, sender and client',
-    usage: ['[DOMAIN ...] [--days=N] [--json]'],
+    usage: ['[DOMAIN ...] [--days=N] [--here] [--json]'],
     options: {
       days: { label: 'N', example: '14', doc: 'so many days, today included, not 14' },
+      ...here,
       json: { doc: 'one JSON object' },
     },
     words: 'any',
-    exits: { 1: 'no mail', 74: 'the journal cannot be read' },
+    exits: { 1: 'no mail', ...down, 74: 'the journal cannot be read' },
     run: async (task) => (await import('./stats.js')).journalStats(task),
   }),
   onSettings({
     name: 'journal erase',
     doc: 'take an address out of each line that names it, and the subject with it; postern audit says that it was done',
-    usage: ['ADDRESS'],
-    details: () => `logs and the quarantine are not looked at
+    usage: ['ADDRESS [--here]'],
+    options: here,
+    details:
+      () => `logs and the quarantine are not looked at; with a catalog every host follows in its files within a minute
 `,
     words: 'any',
-    exits: { 1: 'no line names it', 74: 'the journal cannot be read or written' },
+    exits: { 1: 'no line names it', ...down, 74: 'the journal cannot be read or written' },
     run: async (task) => (await import('./erase.js')).erase(task),
   }),
 ];

@@ -1,6 +1,13 @@
 /** Lines of the journal as rows of a terminal, 100 columns wide, in the colour of their verdict. */
 import { type JournalLine } from '../../journal/line.js';
-import { detailTexts, timeWords, type TimeZone, verdictStyles, whoText } from '../../journal/shown/story-text.js';
+import {
+  detailTexts,
+  timeWords,
+  type StoryStyle,
+  type TimeZone,
+  verdictStyles,
+  whoText,
+} from '../../journal/shown/story-text.js';
 import { shown } from '../../mail/text.js';
 import type { Line } from '../../text/line.js';
 import { fit } from '../quarantine/list.js';
@@ -14,17 +21,20 @@ const idWidth = 14;
 const whoShare = 0.73;
 
 /** Writes two rows: sender, recipients and subject; below them the reason, or where the mail went. */
-export function listRows(line: JournalLine, zone: TimeZone): readonly Line[] {
+export function listRows(line: JournalLine, style: StoryStyle): readonly Line[] {
   const rest = columns - indent - verdictWidth - idWidth - 2;
   const who = Math.floor(rest * whoShare);
   return [
     [
-      [timeWords(line.time, zone).padEnd(indent), 'dim'],
+      [timeWords(line.time, style).padEnd(indent), 'dim'],
       [line.verdict.padEnd(verdictWidth), verdictStyles[line.verdict]],
       [`${fit(whoText(line), who)} ${fit(line.subject ?? '', rest - who)} `],
       [shown(line.id ?? '', idWidth), 'dim'],
     ],
-    ...packed(detailTexts(line)).map((text): Line => [[' '.repeat(indent)], [text, 'dim']]),
+    ...packed(detailTexts(line, { host: style.hosts === true })).map((text): Line => [
+      [' '.repeat(indent)],
+      [text, 'dim'],
+    ]),
   ];
 }
 

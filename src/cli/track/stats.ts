@@ -1,5 +1,5 @@
 /** `postern journal stats`: all mail in numbers, as the page's charts have it. Writes nothing: it may be root's. */
-import { MailCounts, type MailSums, type NamedCount } from '../../journal/sums/mail-sums.js';
+import type { MailSums, NamedCount } from '../../journal/sums/mail-sums.js';
 import { localDay } from '../../text/day.js';
 import type { Line } from '../../text/line.js';
 import { misused, type SettingsTask } from '../command/command.js';
@@ -13,12 +13,11 @@ const usualDays = 14;
 
 export const journalStats = (given: SettingsTask): Promise<number> =>
   onJournal(given, async (task) => {
-    const { dir, options, words, terminal } = task;
+    const { holdings, options, words, terminal } = task;
     const days = Number(options.get('days') ?? usualDays);
     if (!(days >= 1)) return misused(task, `--days needs a number, such as --days=${usualDays}`);
     const domains = words.length === 0 ? undefined : new Set(words.map((word) => word.toLowerCase()));
-    const counts = new MailCounts(dir, { budgetMs: Infinity, writes: false });
-    const sums = await counts.of({ from: midnight() - (days - 1) * dayMs, until: Infinity, domains });
+    const sums = await holdings.counts.of({ from: midnight() - (days - 1) * dayMs, until: Infinity, domains });
     process.stdout.write(options.has('json') ? jsonLine(sums) : render(linesOf(sums), terminal));
     return sums.hours.length === 0 ? exit.notAll : exit.ok;
   });

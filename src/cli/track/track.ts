@@ -29,30 +29,32 @@ const write = async (text: string): Promise<void> => {
   if (!process.stdout.write(text)) await new Promise((resolve) => process.stdout.once('drain', resolve));
 };
 
-async function story({ journal, options, terminal }: TrackTask, id: string, madeAt: number): Promise<number> {
+async function story({ journal, holdings, options, terminal }: TrackTask, id: string, madeAt: number): Promise<number> {
   const found = await storyOf({ journal, id, madeAt });
   if (!found)
     return failed(exit.notAll, [
       `the journal has no mail ${id}; ${await sinceWhen(journal, { utc: options.has('utc') })}`,
     ]);
   if (options.has('json')) for (const line of found) await write(jsonLine(line));
-  else await write(render(storyLines(found, { utc: options.has('utc') }), terminal));
+  else await write(render(storyLines(found, { utc: options.has('utc'), hosts: isOfAll(holdings) }), terminal));
   return exit.ok;
 }
 
+const isOfAll = ({ dir }: TrackTask['holdings']): boolean => dir === undefined;
+
 async function list(task: TrackTask): Promise<number> {
-  const { journal, options, terminal } = task;
+  const { journal, holdings, options, terminal } = task;
   const query = searchOf(task.words);
   if (typeof query === 'number') return query;
   const limit = options.has('all') ? Infinity : Number(options.get('limit') ?? usualLimit);
   if (!(limit >= 1)) return misused(task, '--limit needs a number, such as --limit=50');
-  const zone = { utc: options.has('utc') };
+  const style = { utc: options.has('utc'), hosts: isOfAll(holdings) };
   const isTable = !options.has('json') && !options.has('csv');
   const row = options.has('json')
     ? jsonLine
     : options.has('csv')
       ? csvRow
-      : (line: JournalLine): string => render(listRows(line, zone), terminal);
+      : (line: JournalLine): string => render(listRows(line, style), terminal);
   const began = performance.now();
   const counts = new Map<string, number>();
   const progress = progressLine();

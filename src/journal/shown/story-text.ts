@@ -20,6 +20,11 @@ export interface TimeZone {
   readonly utc: boolean;
 }
 
+export interface StoryStyle extends TimeZone {
+  /** Several hosts have written: each try says through which it came. */
+  readonly hosts?: boolean;
+}
+
 /** `28 Nov 21:41:40` */
 export function timeWords(time: string, zone: TimeZone): string {
   const { day, clock } = partsOf(time, zone);
@@ -79,8 +84,9 @@ export function whoText({ from, to = [], ip = '', verdict }: JournalLine): strin
 }
 
 /** Why, or where it went: `2nd try, 5 min 13 s after the first`, `queued as 4WxY at 127.0.0.1:10025`. */
-export const detailTexts = (line: JournalLine, { hint = true } = {}): readonly string[] =>
+export const detailTexts = (line: JournalLine, { hint = true, host = false } = {}): readonly string[] =>
   [
+    host && line.node !== undefined ? `by ${line.node}` : '',
     triesText(line),
     countText(line),
     outcomeText(line),
@@ -115,17 +121,17 @@ const row = (label: string, text: string, style?: Style): Line => [
 ];
 
 /** The tries of a mail, each with what was said of it, and what to do next. */
-export function storyLines(story: MailStory, zone: TimeZone): readonly Line[] {
+export function storyLines(story: MailStory, style: StoryStyle): readonly Line[] {
   const last = story.at(-1);
   if (!last) return [];
   let day = '';
   const tries = story.flatMap((line, i): readonly Line[] => {
-    const parts = partsOf(line.time, zone);
+    const parts = partsOf(line.time, style);
     const isNew = parts.day !== day;
     day = parts.day;
     return [
       ...(isNew ? [[[`${parts.day.trim()} ${line.time.slice(0, 4)}`, 'dim']] as Line] : []),
-      ...tryLines(line, i + 1, zone),
+      ...tryLines(line, i + 1, style),
     ];
   });
   return [headLine(last), ...tries, ...nextLines(last)];
@@ -142,8 +148,8 @@ function headLine(line: JournalLine): Line {
   return [[shown(whoText(line), 300), 'bold'], [facts.length === 0 ? '' : `    ${shown(facts.join(', '), 600)}`]];
 }
 
-function tryLines(line: JournalLine, n: number, zone: TimeZone): readonly Line[] {
-  const { clock, tenths } = partsOf(line.time, zone);
+function tryLines(line: JournalLine, n: number, style: StoryStyle): readonly Line[] {
+  const { clock, tenths } = partsOf(line.time, style);
   const { ip = '', host = '', tls = 'no', helo = '', stage, reason, reply, plugin } = line;
   const client = `${ip} ${host === '' ? `(HELO ${helo})` : host}   ${tls === 'no' ? 'no TLS' : `TLS ${tls}`}`;
   const why = [plugin, reason].filter((text) => text !== undefined && text !== '').join(': ');
@@ -155,6 +161,7 @@ function tryLines(line: JournalLine, n: number, zone: TimeZone): readonly Line[]
       [`${shown(client, 400)}   `],
       [line.verdict, verdictStyles[line.verdict]],
     ],
+    ...(style.hosts === true && line.node !== undefined ? [row('by', line.node)] : []),
     ...((line.to ?? []).length > 1
       ? (line.to ?? []).map((to) =>
           row('to', `${to.address}  ${to.reply}${to.queue === undefined ? '' : `  ${to.queue}`}`),

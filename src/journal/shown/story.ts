@@ -7,7 +7,7 @@ import type { JournalSource, SourceSearch } from '../journal-source.js';
 /** Oldest first; one at least. */
 export type MailStory = readonly JournalLine[];
 
-export interface StoryOptions extends Pick<SourceSearch, 'show'> {
+export interface StoryOptions extends Pick<SourceSearch, 'show' | 'domains'> {
   readonly journal: JournalSource;
   /** The ID that the client was told. */
   readonly id: string;
@@ -40,6 +40,7 @@ function triesQuery(key: string, { time }: JournalLine): JournalQuery {
     before: at + 3 * dayMs,
     all: false,
     prefilter: new RegExp(`"key":"${key.replace(/\W/g, '\\$&')}"`, 'g'),
+    needles: [],
     tokens: [key],
     terms: [],
     matches: ({ tries }) => tries?.key === key,

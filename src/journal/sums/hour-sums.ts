@@ -28,6 +28,29 @@ const minNames = 3;
 /** So many are counted of each domain meanwhile; what comes then counts without a name. */
 const maxCounted = 5_000;
 
+/** What a line counts as. */
+export interface CountedLine {
+  readonly domain: string;
+  /** A line may stand for many that were held back. */
+  readonly times: number;
+  readonly verdict: JournalVerdict;
+  readonly plugin: string | undefined;
+  readonly sender: string | undefined;
+  readonly client: string | undefined;
+}
+
+export function countedOf({ domain = '', verdict, plugin, from, ip, count = 0 }: JournalLine): CountedLine {
+  const isRefused = verdict !== 'relayed' && verdict !== 'deferred';
+  return {
+    domain,
+    times: 1 + count,
+    verdict,
+    plugin: isRefused ? plugin : undefined,
+    sender: from === undefined ? undefined : domainIn(from),
+    client: ip,
+  };
+}
+
 interface DomainCount {
   readonly verdicts: Map<JournalVerdict, number>;
   readonly plugins: Map<string, number>;
@@ -38,14 +61,13 @@ interface DomainCount {
 export class HourCount {
   readonly #domains = new Map<string, DomainCount>();
 
-  /** A line may stand for many that were held back. */
-  add({ domain = '', verdict, plugin, from, ip, count: others = 0 }: JournalLine): void {
-    const by = 1 + others;
+  add(line: JournalLine): void {
+    const { domain, times, verdict, plugin, sender, client } = countedOf(line);
     const counts = this.#of(domain);
-    grow(counts.verdicts, verdict, by);
-    if (verdict !== 'relayed' && verdict !== 'deferred' && plugin !== undefined) grow(counts.plugins, plugin, by);
-    if (from !== undefined) grow(counts.senders, domainIn(from), by);
-    if (ip !== undefined) grow(counts.clients, ip, by);
+    grow(counts.verdicts, verdict, times);
+    if (plugin !== undefined) grow(counts.plugins, plugin, times);
+    if (sender !== undefined) grow(counts.senders, sender, times);
+    if (client !== undefined) grow(counts.clients, client, times);
   }
 
   #of(domain: string): DomainCount {

@@ -40,7 +40,7 @@ export interface SumsQuestion {
 
 /** Everybody has written what was gathered in the hour. */
 const overMs = 60_000;
-const maxNames = 20;
+export const maxNames = 20;
 
 interface LiveHour {
   readonly name: string;

@@ -18,7 +18,20 @@ export interface JournalView {
   readonly found: JournalPage;
   /** It is true when this is not the first page. */
   readonly older: boolean;
+  readonly whose: WhoseJournal;
 }
+
+/** Whose journal is shown: that of all hosts, that of this one where others have their own, or the only one. */
+export interface WhoseJournal {
+  readonly of: 'one host' | 'this host' | 'all hosts';
+  readonly hostname: string;
+}
+
+/** Nothing where there is no other. */
+export const whoseText = ({ of, hostname }: WhoseJournal): Html | '' =>
+  of === 'this host'
+    ? html`<p class="hint">What has come to ${say(hostname, 255)}; each host shows its own (journal_to = files).</p>`
+    : '';
 
 export const journalAddress = (search: string, cursor?: string, path = '/journal'): string => {
   const parameters = new URLSearchParams({
@@ -57,12 +70,13 @@ function chips(search: string, keys: readonly string[], all: typeof verdicts): r
   });
 }
 
-export const journalPage = ({ session, search, problem, found, older }: JournalView): Html =>
+export const journalPage = ({ session, search, problem, found, older, whose }: JournalView): Html =>
   page({
     title: search === '' ? 'All mail – postern' : `${say(search, 60)} – postern`,
     session,
     here: 'journal',
     body: html`<h1 class="unseen">All mail</h1>
+      ${whoseText(whose)}
       ${searchForm({ action: '/journal', search, placeholder: 'Search: anna@sender.example verdict:relayed after:2h …' })}
       <nav class="chips" aria-label="Verdicts">${chips(search, ['verdict'], verdicts)}</nav>
       <nav class="chips" aria-label="Times and more">
@@ -85,7 +99,7 @@ export const journalPage = ({ session, search, problem, found, older }: JournalV
         </details>
       </nav>
       ${problem === undefined ? '' : html`<p class="notice bad" role="alert">${problem}</p>`}
-      ${problem === undefined ? html`${list(search, found, older)} ${foot(found, search, older)}` : ''}`,
+      ${problem === undefined ? html`${list({ search, found, older, whose })} ${foot(found, search, older)}` : ''}`,
   });
 
 /** They become terms of the search, so that the address is all of it. */
@@ -114,7 +128,7 @@ export function filtered(search: string, filter: JournalFilters): string {
   }, search);
 }
 
-const list = (search: string, found: JournalPage, older: boolean): Html =>
+const list = ({ search, found, older, whose }: Pick<JournalView, 'search' | 'found' | 'older' | 'whose'>): Html =>
   html`<div class="bulk">
       <span>Live</span>
       <span role="status"><a id="fresh" href="${journalAddress(search)}" hidden></a></span>
@@ -130,7 +144,7 @@ const list = (search: string, found: JournalPage, older: boolean): Html =>
       data-first="${older ? '' : (found.items[0]?.cursor ?? '')}"
       data-search="${search}"
     >
-      ${found.items.map(journalRow)}
+      ${found.items.map((item) => journalRow(item, whose))}
     </ul>
     ${found.items.length === 0 && found.next === undefined ? html`<p class="empty">${search === '' ? 'No mail has come yet.' : html`Nothing found. <a href="/journal">Show everything</a>`}</p>` : ''}`;
 
@@ -148,7 +162,7 @@ function foot({ next, searchedTo }: JournalPage, search: string, older: boolean)
   </nav>`;
 }
 
-export function journalRow({ line }: JournalItem): Html {
+export function journalRow({ line }: JournalItem, { of }: Pick<WhoseJournal, 'of'>): Html {
   const { from, to = [], verdict, ip = '', size } = line;
   const { visible, envelope } =
     from === undefined
@@ -159,7 +173,7 @@ export function journalRow({ line }: JournalItem): Html {
   const all = to.map(({ address }) => address).join(', ');
   const subject =
     (line.subject ?? '').trim() === '' ? (from === undefined ? '' : '(no subject)') : say(line.subject ?? '');
-  const why = detailTexts(line, { hint: false }).join('; ');
+  const why = detailTexts(line, { hint: false, host: of === 'all hosts' }).join('; ');
   return html`<li>
     <a href="${storyAddress(line)}">
       <time datetime="${say(line.time, 40)}" title="${say(line.time, 40)}">${timeText(localTime(line.time))}</time>

@@ -14,9 +14,11 @@ export interface StoryView extends Pick<ListButtons, 'hasMarker'> {
   /** It is the name of the refused mail, where it is kept. */
   readonly kept: string | undefined;
   readonly back: string;
+  /** Each try says through which of several hosts it came. */
+  readonly hosts: boolean;
 }
 
-export function storyPage({ session, story, kept, back, hasMarker }: StoryView): Html {
+export function storyPage({ session, story, kept, back, hosts, hasMarker }: StoryView): Html {
   const last = story.at(-1);
   const { domain = '', from = '', ip = '', id = '', verdict = '' } = last ?? {};
   const subject = (last?.subject ?? '').trim() === '' ? '(no subject)' : say(last?.subject ?? '');
@@ -27,7 +29,7 @@ export function storyPage({ session, story, kept, back, hasMarker }: StoryView):
     body: html`<p class="back"><a href="/journal" data-key="u">← All mail</a></p>
       <h1 class="subject">${subject}</h1>
       <section class="why ${verdict === 'relayed' ? 'good' : ''}" aria-label="What became of it">
-        ${drawing(storyLines(story, { utc: false }).map(styled), 'What became of it')}
+        ${drawing(storyLines(story, { utc: false, hosts }).map(styled), 'What became of it')}
         <p class="hint">The same on the command line: <code>postern track ${say(id, 40)}</code></p>
       </section>
       ${

@@ -7,7 +7,7 @@ import { type JournalVerdict, journalVerdicts } from '../../../journal/line.js';
 import type { MailSums, VerdictCounts } from '../../../journal/sums/mail-sums.js';
 import { localDay, localText } from '../../../text/day.js';
 import type { WebSession } from '../../login/sessions.js';
-import { journalAddress } from '../journal.js';
+import { journalAddress, whoseText, type WhoseJournal } from '../journal.js';
 import { type Html, page } from '../layout.js';
 import { bars, chartTabs, keyed, tab } from './bars.js';
 import { type ChartColumn, columnChart } from './columns.js';
@@ -50,9 +50,10 @@ export interface AllCharts {
   readonly view: SumsView;
   readonly sums: MailSums;
   readonly now: Date;
+  readonly whose: WhoseJournal;
 }
 
-export function allChartsPage({ session, view, sums, now }: AllCharts): Html {
+export function allChartsPage({ session, view, sums, now, whose }: AllCharts): Html {
   const total = Object.values(sums.verdicts).reduce((all, one) => all + one, 0);
   const span = view.by === 'day' ? `in ${days} days` : view.day === undefined ? 'in 24 hours' : `on ${view.day}`;
   return page({
@@ -62,6 +63,7 @@ export function allChartsPage({ session, view, sums, now }: AllCharts): Html {
     body: html`${chartTabs('all')}
       <h1>${total.toLocaleString('en')} ${total === 1 ? 'mail' : 'mails'} ${span}</h1>
       <p class="hint">${spoken(sums.verdicts) || 'The journal has none of that time.'}</p>
+      ${whoseText(whose)}
       ${
         sums.countedTo === undefined
           ? ''

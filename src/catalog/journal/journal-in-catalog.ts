@@ -1,0 +1,76 @@
+/** The journal of all hosts, in the catalog. What a search finds is what it would find in their files. */
+import type { JournalSource, SourceSearch } from '../../journal/journal-source.js';
+import type { JournalItem, JournalPage, JournalPageLimits, SearchProgress } from '../../journal/reader.js';
+import type { Catalog } from '../catalog.js';
+import { clean } from '../mail-row.js';
+import { firstLine, linesFor } from './found-lines.js';
+import type { LineKey } from './line-row.js';
+
+/** Lines of one time come in from several hosts one after the other: whoever waits for new ones gets them in order. */
+const settleMs = 3_000;
+
+export class JournalInCatalog implements JournalSource {
+  readonly #catalog: Catalog;
+
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
+  }
+
+  async *search(search: SourceSearch): AsyncGenerator<JournalItem | SearchProgress> {
+    const { query, domains, show = (line) => line, cursor, until } = search;
+    const asked = {
+      query,
+      ...(domains && { domains }),
+      behind: keyIn(cursor),
+      until: keyIn(until),
+      ...(until !== undefined && { youngest: Date.now() - settleMs }),
+    };
+    for await (const step of linesFor(await this.#catalog.use(), asked)) {
+      if ('line' in step) {
+        // Whether a word is found must not tell what is hidden.
+        const shown = show(step.line);
+        if (shown && query.matches(shown)) yield { line: shown, cursor: cursorOf(step.key) };
+      } else {
+        yield { done: step.newest - step.backTo, all: step.newest - step.first, backTo: step.backTo };
+      }
+    }
+  }
+
+  /** Once the budget is used up it ends with the span that is being looked through. */
+  async page(search: SourceSearch, { limit, budget }: JournalPageLimits): Promise<JournalPage> {
+    const end = performance.now() + budget;
+    const items: JournalItem[] = [];
+    for await (const step of this.search(search)) {
+      if ('line' in step) {
+        items.push(step);
+        if (items.length > limit) return { items: items.slice(0, limit), next: items[limit - 1]?.cursor ?? '' };
+      } else if (performance.now() > end && step.done < step.all) {
+        return { items, next: cursorOf({ at: step.backTo, node: '', start: 0 }), searchedTo: step.backTo };
+      }
+    }
+    return { items };
+  }
+
+  async oldest(): Promise<number | undefined> {
+    return firstLine(await this.#catalog.use());
+  }
+}
+
+const cursorOf = ({ at, node, start }: LineKey): string =>
+  Buffer.from(JSON.stringify([at, node, start])).toString('base64url');
+
+/** What a client sends back; undefined for one that we did not make. */
+function keyIn(cursor: string | undefined): LineKey | undefined {
+  if (cursor === undefined) return undefined;
+  try {
+    const [at, node, start] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
+    if (!isCount(at) || at > maxTime || typeof node !== 'string' || !isCount(start)) return undefined;
+    return { at, node: clean(node), start };
+  } catch {
+    return undefined;
+  }
+}
+
+const maxTime = Date.UTC(9999, 11, 31);
+const isCount = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;

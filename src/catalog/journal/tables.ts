@@ -1,0 +1,71 @@
+/** The tables of the journal, a step of migrations.ts. */
+export const journalTables = `
+-- What became of every mail: the lines of all hosts' journals, each named by when it ended, its host, and where it
+-- stands in its file. tokens: what a search asks for whole (addresses, domains, ids), as hashes.
+create table journal (
+  at timestamptz not null,
+  node text collate "C" not null,
+  start bigint not null,
+  tokens integer[] not null,
+  line text not null,
+  primary key (at, node, start)
+) partition by range (at);
+create index journal_tokens on journal using gin (tokens) with (gin_pending_list_limit = 256);
+
+-- How many lines there are, counted when they come.
+create table journal_tally (
+  kind text collate "C" not null check (kind in ('verdict', 'plugin', 'sender', 'client')),
+  hour timestamptz not null,
+  domain text collate "C" not null,
+  name text collate "C" not null,
+  lines bigint not null,
+  primary key (kind, hour, domain, name)
+) partition by range (hour);
+
+-- Addresses that are to be taken out of the journal, and which hosts have done so in their files.
+create table erasure (
+  number bigint generated always as identity primary key,
+  at timestamptz not null default clock_timestamp(),
+  address text not null
+);
+create table erased (
+  number bigint not null references erasure on delete cascade,
+  node text not null,
+  primary key (number, node)
+);
+
+create function make_journal_parts(wanted date) returns void language plpgsql as $$
+declare
+  name text;
+  part text;
+begin
+  if to_regclass('journal_tally_' || to_char(wanted, 'YYYYMMDD')) is not null then
+    return;
+  end if;
+  -- One at a time; whoever waited finds them made.
+  perform pg_advisory_xact_lock(7365002);
+  foreach name in array array['journal', 'journal_tally'] loop
+    part := name || '_' || to_char(wanted, 'YYYYMMDD');
+    if to_regclass(part) is null then
+      execute format('create table %I partition of %I for values from (%L) to (%L)', part, name,
+        wanted::timestamp at time zone 'UTC', (wanted + 1)::timestamp at time zone 'UTC');
+    end if;
+  end loop;
+end $$;
+
+create function drop_journal_parts(before date) returns integer language plpgsql as $$
+declare
+  part record;
+  dropped integer := 0;
+begin
+  for part in
+    select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent in ('journal'::regclass, 'journal_tally'::regclass)
+      and right(c.relname, 8) < to_char(before, 'YYYYMMDD')
+  loop
+    execute format('drop table %I', part.relname);
+    dropped := dropped + 1;
+  end loop;
+  return dropped;
+end $$;
+`;

@@ -6,7 +6,7 @@ import { parseIp } from '../mail/ip.js';
 import type { Query, QueryTerm } from '../quarantine/look/query.js';
 import { idTime } from '../smtp/transaction-id.js';
 import type { SqlValue } from './database.js';
-import { clean } from './mail-row.js';
+import { clean, maxPlugin } from './mail-row.js';
 
 /** What rows have to meet; `$1` and so on are its values in order. */
 export class Conditions {
@@ -56,28 +56,47 @@ export function addTerms(conditions: Conditions, query: Query): void {
   for (const term of query.terms) if (!term.not) addTerm(conditions, term);
 }
 
-function addTerm(conditions: Conditions, { key, value }: QueryTerm): void {
-  switch (key) {
-    case 'plugin':
-    case 'spf':
-      if (isAscii(value)) conditions.add(`lower(m.${key}) = ?`, value.toLowerCase());
-      return;
-    case 'larger':
-    case 'after':
-    case 'before':
-    case 'is':
-    case 'domain':
-      return;
-    case 'ip':
-      if (parseIp(value)) conditions.add('m.ip = ?', parseIp(value)?.text ?? '');
-      return;
-    case 'from':
-      if (value === '<>') conditions.add("m.sender = ''");
-      else addWords(conditions, value);
-      return;
-    default:
-      addWords(conditions, value);
-  }
+/** A day for which nothing of the domain or plugin was counted is not looked at. `part.day` is the day. */
+export function addTallied(conditions: Conditions, query: Query, domains: ReadonlySet<string> | undefined): void {
+  const asked: string[] = [];
+  const values: SqlValue[] = [];
+  const add = (condition: string, value: SqlValue): void => {
+    asked.push(` and ${condition}`);
+    values.push(value);
+  };
+  if (query.domain !== undefined) add('t.domain = ?', clean(query.domain));
+  if (domains) add('t.domain = any(?)', [...domains].map(clean));
+  for (const { key, value, not } of query.terms)
+    if (key === 'plugin' && !not && isAscii(value)) add('lower(t.plugin) = ?', value.slice(0, maxPlugin).toLowerCase());
+  if (asked.length > 0)
+    conditions.add(`exists (select from tally t where t.day = part.day${asked.join('')})`, ...values);
+}
+
+/** Is there a word that the index of words finds? It has all runs of three letters or digits. */
+export const hasWord = ({ terms }: Query): boolean =>
+  terms.some((term) => !term.not && isWord(term) && /[a-z\d]{3}/i.test(term.value));
+
+const notWords: ReadonlySet<QueryTerm['key']> = new Set([
+  'plugin',
+  'spf',
+  'larger',
+  'after',
+  'before',
+  'is',
+  'domain',
+  'ip',
+  'score',
+]);
+
+const isWord = ({ key, value }: QueryTerm): boolean => !notWords.has(key) && !(key === 'from' && value === '<>');
+
+function addTerm(conditions: Conditions, term: QueryTerm): void {
+  const { key, value } = term;
+  if (isWord(term)) addWords(conditions, value);
+  else if (key === 'from') conditions.add("m.sender = ''");
+  else if ((key === 'plugin' || key === 'spf') && isAscii(value))
+    conditions.add(`lower(m.${key}) = ?`, value.toLowerCase());
+  else if (key === 'ip' && parseIp(value)) conditions.add('m.ip = ?', parseIp(value)?.text ?? '');
 }
 
 const isAscii = (text: string): boolean => /^[ -~]*$/.test(text);

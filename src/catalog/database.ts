@@ -18,6 +18,9 @@ export class StatementRefused extends Error {
   }
 }
 
+/** The statement was ended because it took longer than one may; the server is well. */
+export class TookTooLong extends SourceDown {}
+
 export type SqlValue = string | number | boolean | null | Buffer | readonly string[];
 
 export interface Sql {
@@ -110,6 +113,7 @@ export class Database implements Sql {
       }
     } catch (error) {
       if (isStatements(error)) throw new StatementRefused(error.code ?? '', error.message);
+      if (error instanceof pg.DatabaseError && error.code === '57014') throw new TookTooLong(error.message);
       if (!(error instanceof pg.DatabaseError) && !isConnections(error)) throw error;
       this.#forget(pool);
       throw new SourceDown(textOf(error));

@@ -13,7 +13,8 @@ import type { Catalog } from './catalog.js';
 import { beginSending, type Claim, claimRelease, endClaim, unknownRelease } from './shared/claims.js';
 import type { Database } from './database.js';
 import { entryOf, keyOf, type RowKey } from './mail-row.js';
-import { cursorOf, type FoundRow, isNewer, itemOf, keyIn, markOf, rowAt, rowsFor } from './rows.js';
+import { cursorOf, type FoundRow, isNewer, itemOf, keyIn, markOf, rowAt } from './rows.js';
+import { searchRows } from './searching.js';
 import { tallied } from './tallies.js';
 
 export class KeptInCatalog implements KeptMails {
@@ -29,7 +30,7 @@ export class KeptInCatalog implements KeptMails {
   }
 
   async *all(search: KeptSearch): AsyncGenerator<ListItem> {
-    for await (const step of rowsFor(await this.#catalog.use(), search))
+    for await (const step of searchRows(await this.#catalog.use(), search))
       if (step.kind === 'row') yield itemOf(step.row);
   }
 
@@ -37,13 +38,13 @@ export class KeptInCatalog implements KeptMails {
     const end = keyIn(until);
     const began = performance.now();
     const items: ListItem[] = [];
-    for await (const step of rowsFor(await this.#catalog.use(), search)) {
+    for await (const step of searchRows(await this.#catalog.use(), search)) {
       if (step.kind === 'row') {
         if (end && !isNewer(step.row, end)) return { items };
         if (items.length === limit) return { items, next: items.at(-1)?.cursor ?? '' };
         items.push(itemOf(step.row));
       } else if (!step.isLast && performance.now() - began > budget) {
-        return { items, next: cursorOf({ day: step.day, id: '', n: 0 }), searchedTo: Date.parse(step.day) };
+        return { items, next: cursorOf(step.to), searchedTo: step.time };
       }
     }
     return { items };
@@ -55,7 +56,7 @@ export class KeptInCatalog implements KeptMails {
     if (query.all && query.after === undefined && query.before === undefined)
       return tallied(database, query.domain === undefined ? domains : within(query.domain, domains));
     const counted = new StatsCount();
-    for await (const step of rowsFor(database, search)) {
+    for await (const step of searchRows(database, search)) {
       if (step.kind === 'row') counted.add(entryOf(step.row), step.row.domain, markOf(step.row));
       else progress?.({ days: 0, allDays: 0, mails: counted.total });
     }

@@ -78,12 +78,15 @@ export function rowOf(entry: IndexEntry, domain: string): MailRow | undefined {
   };
 }
 
+/** Characters of a plugin's name that it is counted by. */
+export const maxPlugin = 100;
+
 /** What a statement is given: the row, and what is made of it for searching and counting. */
 export const insertable = (row: MailRow): object => ({
   at: new Date(row.time).toISOString(),
   words: searchedText(row),
   // They are in an index, which takes no long texts.
-  counted: clean(row.plugin.slice(0, 100)),
+  counted: clean(row.plugin.slice(0, maxPlugin)),
   kind: clean(reasonKind(row.plugin, row.reason).slice(0, 300)),
   ...row,
 });

@@ -1,11 +1,8 @@
-/** Reads the catalog's rows of mails with what became of them: day by day, newest first, so many at a time. */
-import type { KeptSearch } from '../quarantine/kept-mails.js';
+/** The catalog's rows of mails, with what became of each. Leaves which of them are read to searching.ts. */
 import type { ListItem } from '../quarantine/look/browse.js';
 import type { Mark, MarkKind } from '../quarantine/disk/mark.js';
-import { addTerms, Conditions, idIn } from './conditions.js';
 import type { Sql } from './database.js';
-import { clean, dayText, entryOf, type MailRow, refOf, type RowKey } from './mail-row.js';
-import { dayMs } from './parts.js';
+import { clean, entryOf, type MailRow, refOf, type RowKey } from './mail-row.js';
 
 export interface FoundRow extends MailRow {
   /** The host that refused it. */
@@ -27,7 +24,7 @@ const columns = `m.day::text as day, m.id, m.n, m.domain, m.time, m.sender, m.re
  * Those rows of one day, with the newest of what became of each. `$1` is the day: a part is chosen by what the planner
  * can see.
  */
-const withFates = (where: string, limit: number): string => `select ${columns} from (
+export const withFates = (where: string, limit: number): string => `select ${columns} from (
   select * from mail m where m.day = $1::date and ${where} order by m.day desc, m.id desc, m.n desc limit ${limit}) m
   left join lateral (
     select f.kind, f.at, f.who, f.detail from fate f
@@ -67,69 +64,3 @@ export function keyIn(cursor: string | undefined): RowKey | undefined {
 
 export const isNewer = (a: RowKey, b: RowKey): boolean =>
   a.day !== b.day ? a.day > b.day : a.id !== b.id ? a.id > b.id : a.n > b.n;
-
-/** It is either a mail, or the end of a day that has been looked through. */
-export type RowStep =
-  | { readonly kind: 'row'; readonly row: FoundRow }
-  | { readonly kind: 'day'; readonly day: string; readonly isLast: boolean };
-
-const batch = { first: 60, most: 1_000 };
-
-export async function* rowsFor(sql: Sql, { query, domains, cursor }: KeptSearch): AsyncGenerator<RowStep> {
-  const from = keyIn(cursor);
-  const days = (await daysFor(sql, query)).filter((day) => from === undefined || day <= from.day);
-  for (const [i, day] of days.entries()) {
-    const before = from?.day === day ? from : undefined;
-    for await (const row of rowsOfDay(sql, { query, domains, day, before })) yield { kind: 'row', row };
-    yield { kind: 'day', day, isLast: i === days.length - 1 };
-  }
-}
-
-interface DaySearch extends Pick<KeptSearch, 'query'> {
-  readonly domains: KeptSearch['domains'] | undefined;
-  readonly day: string;
-  readonly before: RowKey | undefined;
-}
-
-async function* rowsOfDay(sql: Sql, { query, domains, day, before }: DaySearch): AsyncGenerator<FoundRow> {
-  let last = before;
-  for (let limit = batch.first; ; limit = Math.min(batch.most, limit * 4)) {
-    const where = new Conditions(day);
-    if (last) where.add('(m.id, m.n) < (?, ?)', last.id, last.n);
-    if (domains) where.add('m.domain = any(?)', [...domains].map(clean));
-    addTerms(where, query);
-    addMark(where, query.mark);
-    const rows = await sql.query<FoundRow>(withFates(where.text, limit), where.values);
-    for (const row of rows) if (query.matches(entryOf(row), row.domain)) yield row;
-    last = rows.at(-1);
-    if (rows.length < limit) return;
-  }
-}
-
-const hasFate = `exists (select from fate f
-  where f.day = $1::date and f.id = m.id and f.n = m.n and f.kind = ? and f.state = 'done')`;
-
-/** Deleted mails are shown where they are asked for. */
-function addMark(where: Conditions, mark: MarkKind | undefined): void {
-  if (mark !== undefined) where.add(hasFate, mark);
-  if (mark !== 'deleted') where.add(`not ${hasFate}`, 'deleted');
-}
-
-/** A mail's ID is made when it begins to come in, so its line may be of the next day. */
-const graceMs = dayMs;
-
-/** Clocks may be ahead so far. */
-const aheadMs = 3_600_000;
-
-/** The days that have a part and can hold what is asked for, newest first; parts are made before their days. */
-async function daysFor(sql: Sql, query: KeptSearch['query']): Promise<readonly string[]> {
-  const id = idIn(query);
-  const after = id ? id.time : (query.after ?? -Infinity) - graceMs;
-  const before = id ? id.time : Math.min(query.before ?? Infinity, Date.now() + aheadMs);
-  const parts = await sql.query<{ day: string }>(
-    `select to_date(right(c.relname, 8), 'YYYYMMDD')::text as day from pg_inherits i join pg_class c on c.oid = i.inhrelid
-     where i.inhparent = 'mail'::regclass order by 1 desc`,
-  );
-  const isAsked = (day: string): boolean => (after === -Infinity || day >= dayText(after)) && day <= dayText(before);
-  return parts.map(({ day }) => day).filter(isAsked);
-}

@@ -5,15 +5,19 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
-import type { Database } from '../../src/catalog/database.js';
+import { Bodies } from '../../src/catalog/bodies/bodies.js';
+import { Catalog } from '../../src/catalog/catalog.js';
+import { type Database, type Sql, type SqlValue, TookTooLong } from '../../src/catalog/database.js';
 import { insertRows, readyRows } from '../../src/catalog/insert.js';
+import { KeptInCatalog } from '../../src/catalog/kept-in-catalog.js';
 import { dayText, type MailRow, rowOf } from '../../src/catalog/mail-row.js';
 import { Parts, sealParts } from '../../src/catalog/parts.js';
+import { searchRows } from '../../src/catalog/searching.js';
 import { keptOnDisk } from '../../src/quarantine/kept-on-disk.js';
 import type { KeptMails } from '../../src/quarantine/kept-mails.js';
 import { indexLine } from '../../src/quarantine/disk/index-entry.js';
 import { everything, parseQuery } from '../../src/quarantine/look/query.js';
-import { newId } from '../../src/smtp/transaction-id.js';
+import { idTime, newId } from '../../src/smtp/transaction-id.js';
 import fs from 'node:fs';
 import path from 'node:path';
 import { hasPeer, needPeer } from '../support/peers.js';
@@ -155,7 +159,6 @@ test('newest, a domain, an ID and a word are found by an index, in the parts tha
           }
         : (Reflect.get(target, name) as unknown),
   });
-  const { rowsFor } = await import('../../src/catalog/rows.js');
   const old = all.at(-1) ?? assert.fail();
   const searched: readonly [text: string, index: RegExp, domains: readonly string[] | undefined][] = [
     ['', /^mail_\d+_pkey$/, undefined],
@@ -169,7 +172,7 @@ test('newest, a domain, an ID and a word are found by an index, in the parts tha
     const parsed = parseQuery(text);
     assert.ok(parsed.ok, text);
     let count = 0;
-    for await (const step of rowsFor(spy, { query: parsed.value, ...(seen && { domains: new Set(seen) }) }))
+    for await (const step of searchRows(spy, { query: parsed.value, ...(seen && { domains: new Set(seen) }) }))
       if (step.kind === 'row' && ++count === 50) break;
     assert.ok(count > 0, text);
     const last = asked.at(-1) ?? assert.fail();
@@ -183,6 +186,78 @@ test('newest, a domain, an ID and a word are found by an index, in the parts tha
     const used = nodes.flatMap((node) => node['Index Name'] ?? []).filter((name) => name.startsWith('mail'));
     assert.match(used[0] ?? `no index: ${JSON.stringify(nodes.map((node) => node['Node Type']))}`, index, text);
     if (text.startsWith('id:')) assert.equal(asked.length, 1, 'an ID tells its day');
+  }
+});
+
+test('a day that has no index yet is read in slices: it is known how far, none is left out, none comes twice', async (t) => {
+  if (!needPeer(t, 'postgres')) return;
+  const database = await emptyCatalog(server);
+  t.after(() => database.close());
+  const to = { database, parts: new Parts(database), node: 'f'.repeat(16) };
+  // The last day's rows are minutes apart; yesterday's are closed and have their index.
+  const now = Date.now();
+  const given = Array.from({ length: 3_000 }, (_, i) => {
+    const time = new Date(now - i * 40_000);
+    const filename = `${Math.floor(time.getTime() / 1000)}.${newId(time.getTime())}_1.mx1.example`;
+    const subject = i % 500 === 499 ? `a rare one, number ${i}` : `mail ${i}`;
+    const row = rowOf({ ...entryFor(filename, time), subject }, i % 2 === 0 ? 'even.example' : 'odd.example');
+    return row ?? assert.fail(filename);
+  });
+  for (let i = 0; i < given.length; i += 500) await insertRows(to, readyRows(given.slice(i, i + 500)));
+  const asked: string[] = [];
+  let maxWidth = Infinity;
+  const sql: Sql = {
+    async query<R extends object>(text: string, values: readonly SqlValue[] = []): Promise<readonly R[]> {
+      if (!text.includes('from mail m')) return database.query<R>(text, values);
+      asked.push(text);
+      // As if reading more than so much time took too long.
+      const times = values.flatMap((value) => idTime(String(value)) ?? []);
+      const dayBegins = Date.parse(String(values[0]));
+      const newest = text.includes('(m.id, m.n) <') ? (times[0] ?? 0) : Math.min(now, dayBegins + dayMs);
+      const oldest = text.includes('m.id >=') ? (times.at(-1) ?? 0) : dayBegins;
+      if (newest - oldest > maxWidth) throw new TookTooLong('canceling statement due to statement timeout');
+      return database.query<R>(text, values);
+    },
+  };
+  const expected = given.filter(({ subject }) => subject.includes('rare')).map(({ filename }) => filename);
+  for (maxWidth of [Infinity, 4 * 3_600_000]) {
+    const query = parseQuery('"a rare one"');
+    assert.ok(query.ok);
+    const found: string[] = [];
+    const searched: number[] = [];
+    for await (const step of searchRows(sql, { query: query.value }))
+      if (step.kind === 'row') found.push(step.row.filename);
+      else searched.push(step.time);
+    assert.deepEqual(found, expected);
+    assert.deepEqual(
+      searched,
+      searched.toSorted((a, b) => b - a),
+    );
+    const newestDay = searched.filter((time) => time > now - 12 * 3_600_000);
+    assert.ok(newestDay.length > 0 || now % dayMs < 600_000, 'there is a place to stop within the day');
+  }
+
+  const kept = new KeptInCatalog(new Catalog(database), 'f'.repeat(16), new Bodies());
+  const query = parseQuery('"a rare one"');
+  assert.ok(query.ok);
+  const names: string[] = [];
+  let [cursor, pages]: [string | undefined, number] = [undefined, 0];
+  do {
+    const page = await kept.page({ query: query.value, limit: 2, budget: 0, ...(cursor !== undefined && { cursor }) });
+    names.push(...page.items.map(({ ref }) => ref.filename));
+    if (page.items.length < 2 && page.next !== undefined) assert.ok(page.searchedTo !== undefined);
+    cursor = page.next;
+    pages++;
+  } while (cursor !== undefined);
+  assert.deepEqual(names, expected);
+  assert.ok(pages > 4, String(pages));
+
+  for (const text of ['domain:nobody.example', 'plugin:nothing', 'domain:even.example plugin:other']) {
+    asked.length = 0;
+    const nowhere = parseQuery(text);
+    assert.ok(nowhere.ok);
+    for await (const step of searchRows(sql, { query: nowhere.value })) assert.fail(`${text}: ${step.kind}`);
+    assert.deepEqual(asked, [], `${text}: what was counted decides`);
   }
 });
 

@@ -85,11 +85,14 @@ function foot({ next, searchedTo }: Page, search: string, older: boolean): Html 
   const newest = older ? html`<a href="${listAddress(search)}">Newest</a>` : '';
   if (next === undefined) return html`<nav class="pages" aria-label="Older and newer">${newest}</nav>`;
   const where = listAddress(search, next);
-  const text = searchedTo === undefined ? 'Older' : `Searched back to ${new Date(searchedTo).toDateString()}; go on`;
+  const text = searchedTo === undefined ? 'Older' : `Searched back to ${timeWords(new Date(searchedTo))}; go on`;
   return html`<nav class="pages" aria-label="Older and newer">
     ${newest}<a href="${where}" id="next" ${searchedTo === undefined ? '' : html`data-goes-on="1"`}>${text}</a>
   </nav>`;
 }
+
+/** A search may end within a day. */
+const timeWords = (time: Date): string => `${time.toDateString()}, ${time.toTimeString().slice(0, 5)}`;
 
 export function row({ ref, entry, mark }: ListItem): Html {
   const name = refText(ref);

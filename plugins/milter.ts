@@ -32,9 +32,11 @@ import type {
   Markers,
   Plugin,
   RcptContext,
+  RelayedMail,
   SessionContext,
   SessionFacts,
 } from '../src/hooks/plugin.js';
+import { type Eventual, after } from '../src/mail/eventual.js';
 import { type Reply, reply, replyText } from '../src/mail/reply.js';
 import { asciiText } from '../src/mail/text.js';
 import {
@@ -49,6 +51,7 @@ import {
   type Verdict,
 } from '../src/mail/verdict.js';
 import { Availability } from '../src/milter/client/availability.js';
+import type { FilterMacros } from '../src/milter/client/commands.js';
 import { type Filter, FilterSession, type FilterVerdict } from '../src/milter/client/filter-session.js';
 import { type Endpoint, parseEndpoint } from '../src/milter/endpoint.js';
 import { editHeader, quarantineReason, rewriting } from './shared/filter-edits.js';
@@ -121,8 +124,6 @@ class MilterPlugin implements Plugin {
   readonly #availability = new Availability();
   #meter: FilterMeter | undefined;
   readonly #sessions = new WeakMap<SessionFacts, FilterSession>();
-  /** Those that are shown a message: no recipient that is added meanwhile is a question to them. */
-  readonly #ending = new WeakSet<FilterSession>();
 
   constructor(endpoint: Endpoint, options: FilterOptions) {
     this.name = `milter-${options.name}`;
@@ -137,55 +138,48 @@ class MilterPlugin implements Plugin {
     };
   }
 
-  async mail(context: MailContext): Promise<Verdict> {
-    const session = await this.#sessionOf(context);
-    const { helo, tls } = context.session;
-    const values = sessionMacros(context);
-    const verdict = await session.mail(
-      {
-        address: context.reversePath,
-        parameters: context.parameters,
-        macros: { ...values, ...mailMacros(context) },
-      },
-      { name: helo, macros: { ...values, ...(tls && { tls_version: tls.protocol, cipher: tls.cipher }) } },
-    );
-    // An objection to the mail counts with its first recipient: his domain may only try the filter out.
-    return verdict.kind === 'reject' || verdict.kind === 'discard' ? pass : this.#early(verdict);
+  mail(context: MailContext): Eventual<Verdict> {
+    return after(this.#sessionOf(context), (session) => this.#atMail(session, context));
   }
 
-  async rcpt(context: RcptContext): Promise<Verdict> {
+  #atMail(session: FilterSession, context: MailContext): Eventual<Verdict> {
+    const { reversePath: address, parameters } = context;
+    const { helo, tls } = context.session;
+    const greeting = { name: helo, macros: tls ? { tls_version: tls.protocol, cipher: tls.cipher } : none };
+    // An objection to the mail counts with its first recipient: his domain may only try the filter out.
+    return after(session.mail({ address, parameters, macros: mailMacros(context) }, greeting), (verdict) =>
+      verdict.kind === 'reject' || verdict.kind === 'discard' ? pass : this.#early(verdict),
+    );
+  }
+
+  rcpt(context: RcptContext): Eventual<Verdict> {
     const session = this.#sessions.get(context.session);
-    if (!session?.isInMail || this.#ending.has(session)) return pass;
+    // No recipient that is added behind the end of data is a question to it.
+    if (!session?.isInEnvelope) return pass;
     const { settled } = session;
     if (settled) return this.#ofMail(settled, context);
     const { rejection, recipient } = context;
-    const macros = { ...sessionMacros(context), ...mailMacros(context) };
-    if (rejection) {
-      if (rejection.about === 'recipient' && session.wantsRefusedRecipients && !session.hasRecipients)
-        await session.rcpt({
-          address: recipient.text,
-          parameters: [],
-          macros: { ...macros, ...refusedMacros(rejection) },
-        });
-      return skip('refused already');
-    }
-    const told = { rcpt_addr: recipient.text, rcpt_host: recipient.domain, rcpt_mailer: 'smtp' };
-    const verdict = await session.rcpt({ address: recipient.text, parameters: [], macros: { ...macros, ...told } });
-    if (session.settled) return this.#ofMail(verdict, context);
-    if (verdict.kind === 'reject') return this.#weighed(context, rejectionOf(verdict, 'recipient'));
-    return this.#weighed(context, this.#early(verdict));
+    if (rejection) return this.#refused(session, recipient, rejection);
+    const macros = { rcpt_addr: recipient.text, rcpt_host: recipient.domain, rcpt_mailer: 'smtp' };
+    return after(session.rcpt({ address: recipient.text, parameters: [], macros }), (verdict) => {
+      if (session.settled) return this.#ofMail(verdict, context);
+      if (verdict.kind === 'reject') return this.#weighed(context, rejectionOf(verdict, 'recipient'));
+      return this.#weighed(context, this.#early(verdict));
+    });
   }
 
-  async dataPost(context: DataContext): Promise<Verdict> {
+  /** Some filters want to see whom we refuse. */
+  #refused(session: FilterSession, { text }: RcptContext['recipient'], rejection: Rejection): Eventual<Verdict> {
+    const isShown = rejection.about === 'recipient' && session.wantsRefusedRecipients && !session.hasRecipients;
+    const told = isShown && session.rcpt({ address: text, parameters: [], macros: refusedMacros(rejection) });
+    return after(told, () => skip('refused already'));
+  }
+
+  dataPost(context: DataContext): Eventual<Verdict> {
     const session = this.#sessions.get(context.session);
     if (!session?.isInMail) return skip('it was not asked at MAIL');
     if (session.settled) return this.#ofMail(session.settled, context);
-    this.#ending.add(session);
-    try {
-      return await this.#message(session, context);
-    } finally {
-      this.#ending.delete(session);
-    }
+    return this.#message(session, context);
   }
 
   reset({ session }: MailContext): void {
@@ -197,17 +191,18 @@ class MilterPlugin implements Plugin {
     this.#sessions.delete(session);
   }
 
-  async #sessionOf({ session, host }: MailContext): Promise<FilterSession> {
+  #sessionOf({ session, host }: MailContext): Eventual<FilterSession> {
     const known = this.#sessions.get(session);
     if (known) return known;
-    const name = await session.clientName();
-    const made = new FilterSession(this.#filterFor(host.maxSize), {
-      host: name.kind === 'confirmed' ? name.name : `[${session.clientIp.text}]`,
-      ip: session.clientIp,
-      macros: sessionMacros({ session, host }),
+    return after(session.knownClientName ?? session.clientName(), (name) => {
+      const made = new FilterSession(this.#filterFor(host.maxSize), {
+        host: name.kind === 'confirmed' ? name.name : `[${session.clientIp.text}]`,
+        ip: session.clientIp,
+        macros: sessionMacros(session, name, host),
+      });
+      this.#sessions.set(session, made);
+      return made;
     });
-    this.#sessions.set(session, made);
-    return made;
   }
 
   #filterFor(maxBody: number): Filter {
@@ -226,18 +221,21 @@ class MilterPlugin implements Plugin {
   }
 
   async #message(session: FilterSession, context: DataContext): Promise<Verdict> {
-    const mail = context.relayed();
+    let mail: RelayedMail | undefined;
+    // Made where the filter wants to see it, or to change it.
+    const shown = (): RelayedMail => (mail ??= context.relayed());
+    const lateAt = latestFor(context.message);
     const since = this.#meter && performance.now();
-    const verdict = await inTime(context, session, () =>
-      session.message({
-        fields: mail.fields.map(({ name, text }) => ({ name, value: text })),
-        body: mail.body,
-        macros: { ...sessionMacros(context), ...mailMacros(context) },
-      }),
+    const verdict = await session.message(
+      { fields: () => shown().fields.map(({ name, text }) => ({ name, value: text })), body: () => shown().body },
+      lateAt,
     );
-    if (since !== undefined) this.#meter?.seconds.observe((performance.now() - since) / 1000);
+    const now = performance.now();
+    if (since !== undefined) this.#meter?.seconds.observe((now - since) / 1000);
+    if (verdict.kind === 'go on' && verdict.edits.length === 0) return pass;
+    if (verdict.kind === 'down' && now >= lateAt) return this.#weighed(context, defer('', verdict.problem, isDown));
     const isTrial = isTriedOut(this.name, context);
-    return this.#weighed(context, isTrial ? this.#wouldBe(verdict) : this.#act(verdict, context, mail));
+    return this.#weighed(context, isTrial ? this.#wouldBe(verdict) : this.#act(verdict, context, shown()));
   }
 
   /** What is only tried out changes nothing. */
@@ -254,7 +252,7 @@ class MilterPlugin implements Plugin {
     }
   }
 
-  #act(verdict: FilterVerdict, context: DataContext, before: ReturnType<DataContext['relayed']>): Verdict {
+  #act(verdict: FilterVerdict, context: DataContext, before: RelayedMail): Verdict {
     if (verdict.kind === 'defer' || verdict.kind === 'down') return this.#early(verdict);
     const { edits } = verdict;
     const refused = editHeader(context, edits);
@@ -324,6 +322,8 @@ class MilterPlugin implements Plugin {
   }
 }
 
+const none: FilterMacros = {};
+
 const isDown: Reply = reply(451, '4.3.0', 'Your mail cannot be filtered now, try again later');
 
 const isTriedOut = (
@@ -340,29 +340,11 @@ function rejectionOf(
   return { kind: 'reject', about, enhanced, reason, log, ...(further.length > 0 && { further }) };
 }
 
-/** When the first filter was shown the message. */
-const shownAt = new WeakMap<DataContext['message'], number>();
+/** When all filters have to be done with the message. */
+const latest = new WeakMap<DataContext['message'], number>();
 
-async function inTime(
-  { message }: DataContext,
-  session: FilterSession,
-  ask: () => Promise<FilterVerdict>,
-): Promise<FilterVerdict> {
-  const since = shownAt.get(message) ?? performance.now();
-  shownAt.set(message, since);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<FilterVerdict>((resolve) => {
-    timer = setTimeout(
-      () => {
-        session.giveUp();
-        resolve({ kind: 'defer', reply: isDown });
-      },
-      Math.max(0, since + allFiltersMs - performance.now()),
-    );
-  });
-  try {
-    return await Promise.race([ask(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+function latestFor(message: DataContext['message']): number {
+  const lateAt = latest.get(message) ?? performance.now() + allFiltersMs;
+  latest.set(message, lateAt);
+  return lateAt;
 }

@@ -1,14 +1,14 @@
 /** The macros that a filter is told of a session and a mail; no plugin itself. */
-import type { MailContext, SessionFacts } from '../../src/hooks/plugin.js';
+import type { ClientName, MailContext, SessionFacts } from '../../src/hooks/plugin.js';
 import { asciiText } from '../../src/mail/text.js';
 import type { Rejection } from '../../src/mail/verdict.js';
 import type { FilterMacros } from '../../src/milter/client/commands.js';
 
 /** Macros of the session, by the names that Postfix and Sendmail have for them. */
-export function sessionMacros({ session, host }: Pick<MailContext, 'session' | 'host'>): FilterMacros {
-  const { clientIp, knownClientName: name, localAddress } = session;
-  const named = name?.kind === 'confirmed' ? name.name : 'unknown';
-  const ptr = name?.kind === 'confirmed' || name?.kind === 'unconfirmed' ? name.name : 'unknown';
+export function sessionMacros(session: SessionFacts, name: ClientName, host: MailContext['host']): FilterMacros {
+  const { clientIp, localAddress } = session;
+  const named = name.kind === 'confirmed' ? name.name : 'unknown';
+  const ptr = name.kind === 'confirmed' || name.kind === 'unconfirmed' ? name.name : 'unknown';
   return {
     j: host.hostname,
     daemon_name: host.hostname,

@@ -76,8 +76,11 @@ const zone = {
   ),
 };
 
-/** With the plugins as shipped, and a domain that has typical checks and lists, or just its mailbox. */
-export const postern = (kind: 'typical' | 'bare domain', workers = 1): Candidate => ({
+/**
+ * With the plugins as shipped, and a domain that has typical checks and lists, or just its mailbox; `filter` is a line
+ * of the list.
+ */
+export const postern = (kind: 'typical' | 'bare domain', workers = 1, filter = '#'): Candidate => ({
   name: workers === 1 ? kind : `${kind}, ${workers} workers`,
   async start({ dir, sinkPort, node }) {
     const port = await freePort();
@@ -94,7 +97,7 @@ export const postern = (kind: 'typical' | 'bare domain', workers = 1): Candidate
       proxy_networks: '127.0.0.1',
       max_connections_per_ip: 500,
       dns_zone: put(join(dir, 'zone.json'), JSON.stringify(zone)),
-      plugins: put(join(dir, 'plugins'), shippedPlugins()),
+      plugins: put(join(dir, 'plugins'), shippedPlugins().replace(/^# milter unix:.*$/m, filter)),
       config: put(join(dir, 'postern.conf'), ''),
       ...certificateIn(dir),
     };

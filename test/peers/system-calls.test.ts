@@ -3,7 +3,7 @@
  * looked up twice, or said in two writes, shows here.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -12,6 +12,8 @@ import { PosternProcess } from '../support/child.js';
 import { message } from '../support/mx.js';
 import { needPeer } from '../support/peers.js';
 import { RawClient } from '../support/raw-client.js';
+import { type Script, ScriptedFilter, say } from '../support/scripted-filter.js';
+import { shippedPlugins } from '../support/shipped-plugins.js';
 import { traced } from '../support/strace.js';
 
 const bare = ['h2.test/users/valid/good'];
@@ -40,6 +42,8 @@ interface Case {
   readonly pipelines?: true;
   /** So many say each line at once. */
   readonly clients?: number;
+  /** A milter is asked. */
+  readonly filter?: Script;
   /** Calls a mail, at most. */
   readonly most: Readonly<Partial<Record<keyof typeof kinds, number>>>;
 }
@@ -51,6 +55,10 @@ const kinds = {
   sync: /^(?:fsync|fdatasync)\(/,
 } as const;
 
+const onlyEnd: Script = { protocol: 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x100 | 0x200 };
+const silent: Script = { protocol: 0x80 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x40000 | 0x80000 };
+const accepting: Script = { answers: { C: say.accept } };
+
 const cases: readonly Case[] = [
   // Four replies, the envelope and the message for the MTA, the line of the log; and a word to the primary at times.
   { what: 'a mail for a bare domain', markers: bare, most: { stat: 10, write: 7.5, sync: 0 } },
@@ -59,6 +67,10 @@ const cases: readonly Case[] = [
   { what: 'one of a client that pipelines', markers: typical, pipelines: true, most: { stat: 27, write: 5.5 } },
   // What one of them has looked at in a turn of the event loop serves the others.
   { what: 'one of twenty that come at once', markers: typical, clients: 20, most: { stat: 3, write: 7.5 } },
+  // One write more, whatever it is told meanwhile: it is waited for at the end only.
+  { what: 'one that a filter wants to see the end of', markers: bare, filter: onlyEnd, most: { stat: 10, write: 8.5 } },
+  { what: 'one that a filter sees all of, in silence', markers: bare, filter: silent, most: { stat: 10, write: 8.5 } },
+  { what: 'one that a filter has accepted at once', markers: bare, filter: accepting, most: { stat: 10, write: 7.5 } },
   // The file, its folder, and the index.
   { what: 'an archived mail', markers: typical, to: 'alice@h2.test', most: { sync: 3 } },
 ];
@@ -66,10 +78,10 @@ const cases: readonly Case[] = [
 const rounds = 40;
 const calls = '?stat,?lstat,statx,newfstatat,write,writev,sendto,fsync,fdatasync';
 
-for (const { what, markers, to = 'good@h2.test', pipelines, clients = 1, most } of cases) {
+for (const { what, markers, to = 'good@h2.test', pipelines, clients = 1, filter, most } of cases) {
   test(`${what} takes no more than ${JSON.stringify(most)} system calls`, async (t) => {
     if (!needPeer(t, 'strace')) return;
-    const { postern, open } = await readyFor(t, markers);
+    const { postern, open } = await readyFor(t, markers, filter);
     const talkers = await Promise.all(Array.from({ length: clients }, open));
     const envelope = ['MAIL FROM:<sender@sender.example>', `RCPT TO:<${to}>`, 'DATA'];
     const text = `${message()}\r\n.`;
@@ -107,15 +119,20 @@ async function atOnce(
 async function readyFor(
   t: TestContext,
   markers: readonly string[],
+  script?: Script,
 ): Promise<{ readonly postern: PosternProcess; readonly open: () => Promise<RawClient> }> {
   const dir = mkdtempSync(join(tmpdir(), 'postern-calls-'));
   const sink = await startSink({ host: '127.0.0.1', port: 0, dir, log: () => {} });
-  const postern = await PosternProcess.start({ markers, relayPort: sink.port });
+  const filter = script && (await ScriptedFilter.start(script));
+  const plugins = join(dir, 'plugins');
+  writeFileSync(plugins, `${shippedPlugins()}\n${filter ? `milter ${filter.place} name=test` : ''}\n`);
+  const postern = await PosternProcess.start({ markers, settings: [`plugins=${plugins}`], relayPort: sink.port });
   const clients: RawClient[] = [];
   t.after(async () => {
     for (const client of clients) client.end();
     await postern.close();
     await sink.close();
+    await filter?.close();
     rmSync(dir, { recursive: true, force: true });
   });
   const open = async (): Promise<RawClient> => {

@@ -2,6 +2,7 @@
  * One connection to a filter, and what both sides agreed on: sends what the filter wants to see, and waits only where
  * it answers. Leaves what an answer means for a mail to `filter-session`.
  */
+import type { Eventual } from '../../mail/eventual.js';
 import { editActions, eventFlags, protocol } from '../negotiation.js';
 import type { Edit, MacroStage, MilterEvent } from '../policy.js';
 import {
@@ -12,7 +13,15 @@ import {
   parseAgreement,
   parseAnswer,
 } from './answer.js';
-import { type FilterMacros, commands, encodeMacros, encodeOffer } from './commands.js';
+import {
+  type FilterMacros,
+  type MacroLists,
+  commands,
+  encodeChunkHead,
+  encodeMacros,
+  encodeOffer,
+  macroLists,
+} from './commands.js';
 import { FilterProblem, type SocketWire } from './socket-wire.js';
 
 export interface FilterLimits {
@@ -33,20 +42,25 @@ const maxHeld = 65_536;
 const going: FilterSaid = { kind: 'continue' };
 
 export class FilterConversation {
+  /** No answer is waited for beyond this moment, by performance.now(). */
+  deadline = Infinity;
   readonly #wire: SocketWire;
   readonly #limits: FilterLimits;
   readonly #agreed: FilterAgreement;
-  #held: Buffer[] = [];
+  readonly #lists: MacroLists;
+  /** What is said with the next write; texts are octets, one to a character. */
+  #held: (string | Buffer)[] = [];
   #heldOctets = 0;
 
   private constructor(wire: SocketWire, limits: FilterLimits, agreed: FilterAgreement) {
     this.#wire = wire;
     this.#limits = limits;
     this.#agreed = agreed;
+    this.#lists = macroLists(agreed.lists);
   }
 
   static async open(wire: SocketWire, limits: FilterLimits): Promise<FilterConversation> {
-    await wire.send(encodeOffer(clientOffer), limits.timeoutMs);
+    await wire.send([encodeOffer(clientOffer)], limits.timeoutMs);
     const agreed = parseAgreement(await wire.hear(limits.timeoutMs));
     if (agreed.ok) return new FilterConversation(wire, limits, agreed.value);
     wire.drop();
@@ -72,23 +86,39 @@ export class FilterConversation {
     return (this.#agreed.protocol & eventFlags[event].unsent) === 0;
   }
 
-  /** Macros go even where the command itself does not: with the next one that does. */
-  tell(stage: MacroStage, values: FilterMacros): void {
-    const macros = encodeMacros(stage, this.#agreed.lists, values);
-    if (macros) this.#hold(macros);
+  /** Macros go even where the command itself does not: with the next one that does. The last value counts. */
+  tell(stage: MacroStage, ...values: readonly FilterMacros[]): void {
+    const macros = encodeMacros(stage, this.#lists, values);
+    if (macros !== '') this.#hold(macros);
   }
 
-  /** Says a command before the end of the message. */
-  async ask(event: Exclude<MilterEvent, 'eom' | 'unknown'>, command: Buffer): Promise<FilterSaid> {
+  /**
+   * Says a command before the end of the message, at once where the filter answers it, else with the next that it does
+   * answer. `command` is made where the filter wants to see it.
+   */
+  ask(event: Exclude<MilterEvent, 'eom' | 'body' | 'unknown'>, command: () => string): Eventual<FilterSaid> {
     if (!this.wants(event)) return going;
-    this.#hold(command);
+    this.#hold(command());
+    return this.#asked(event);
+  }
+
+  /** A piece of the body, where the filter wants to see it. */
+  askPiece(octets: Buffer): Eventual<FilterSaid> {
+    this.#hold(encodeChunkHead(octets.length));
+    this.#hold(octets);
+    return this.#asked('body');
+  }
+
+  #asked(event: Exclude<MilterEvent, 'eom' | 'unknown'>): Eventual<FilterSaid> {
+    const isAnswered = (this.#agreed.protocol & eventFlags[event].unanswered) === 0;
+    return isAnswered || this.#heldOctets > maxHeld ? this.#said(event, isAnswered) : going;
+  }
+
+  async #said(event: Exclude<MilterEvent, 'eom' | 'unknown'>, isAnswered: boolean): Promise<FilterSaid> {
     const limitMs = isContent(event) ? this.#limits.contentMs : this.#limits.timeoutMs;
-    if ((this.#agreed.protocol & eventFlags[event].unanswered) !== 0) {
-      if (this.#heldOctets > maxHeld) await this.#flush(limitMs);
-      return going;
-    }
     await this.#flush(limitMs);
-    const answer = await this.#answer(limitMs, performance.now() + this.#limits.contentMs);
+    if (!isAnswered) return going;
+    const answer = await this.#answer(limitMs, this.#latest());
     return answer.kind === 'edit' ? this.#breakOff(`an edit in answer to ${event}`) : answer;
   }
 
@@ -99,7 +129,7 @@ export class FilterConversation {
     this.#wire.atEnd = true;
     await this.#flush(contentMs);
     const edits: Edit[] = [];
-    const lateAt = performance.now() + contentMs;
+    const lateAt = this.#latest();
     let [count, octets] = [0, 0];
     for (;;) {
       const answer = await this.#answer(contentMs, lateAt);
@@ -123,6 +153,11 @@ export class FilterConversation {
     return editActions[kind].some((action) => (action & this.#agreed.actions) !== 0);
   }
 
+  /** When the answer to what is said now has to be there, however often PROGRESS comes. */
+  #latest(): number {
+    return Math.min(performance.now() + this.#limits.contentMs, this.deadline);
+  }
+
   /** The next answer that is not PROGRESS; each PROGRESS sets the timer anew, but not beyond `lateAt`. */
   async #answer(limitMs: number, lateAt: number): Promise<Exclude<FilterAnswer, { kind: 'progress' | 'broken' }>> {
     for (;;) {
@@ -139,28 +174,44 @@ export class FilterConversation {
     throw new FilterProblem('wrong', problem);
   }
 
-  #hold(frame: Buffer): void {
-    this.#held.push(frame);
-    this.#heldOctets += frame.length;
+  #hold(octets: string | Buffer): void {
+    this.#heldOctets += octets.length;
+    const last = this.#held.at(-1);
+    if (typeof last === 'string' && typeof octets === 'string') this.#held[this.#held.length - 1] = last + octets;
+    else this.#held.push(octets);
   }
 
   async #flush(limitMs: number): Promise<void> {
-    const [only, ...more] = this.#held;
-    if (only === undefined) return;
-    const octets = more.length === 0 ? only : Buffer.concat(this.#held);
-    this.#held = [];
-    this.#heldOctets = 0;
-    await this.#wire.send(octets, limitMs);
+    if (this.#held.length === 0) return;
+    await this.#wire.send(this.#take(), Math.min(limitMs, this.deadline - performance.now()));
   }
 
-  /** The message is over, for whatever reason: the filter forgets it. */
+  #take(): readonly (string | Buffer)[] {
+    const held = this.#held;
+    this.#held = [];
+    this.#heldOctets = 0;
+    return held;
+  }
+
+  /** The message is broken off, and the filter forgets it. */
   async abort(): Promise<void> {
     this.#hold(commands.abort);
     await this.#flush(this.#limits.timeoutMs);
   }
 
+  /**
+   * The message is over, of which the filter has seen the end: it keeps nothing of it, and so is told with what comes
+   * next. False where it makes no sense to go on.
+   */
+  abortLater(): boolean {
+    if (this.#wire.isTalking) this.#wire.drop();
+    this.#hold(commands.abort);
+    return this.alive;
+  }
+
   quit(): void {
-    this.#wire.close(Buffer.concat([...this.#held, commands.quit]));
+    this.#hold(commands.quit);
+    this.#wire.close(this.#take());
   }
 
   drop(): void {

@@ -7,6 +7,7 @@
  * one.
  */
 import type { Ip } from '../../mail/ip.js';
+import { type Eventual, after } from '../../mail/eventual.js';
 import { type Reply, reply } from '../../mail/reply.js';
 import type { MessageSource } from '../../mail/message.js';
 import type { Endpoint } from '../endpoint.js';
@@ -16,7 +17,6 @@ import type { FilterReply, FilterSaid } from './answer.js';
 import {
   type FilterMacros,
   commands,
-  encodeChunk,
   encodeConnect,
   encodeHeader,
   encodeHelo,
@@ -41,6 +41,7 @@ export interface FilteredClient {
   /** Confirmed; else the address in brackets. */
   readonly host: string;
   readonly ip: Ip;
+  /** They hold at each stage. */
   readonly macros: FilterMacros;
 }
 
@@ -55,15 +56,15 @@ export interface FilteredPath {
   readonly address: string;
   /** ESMTP words: `SIZE=1000`. */
   readonly parameters: readonly string[];
+  /** Those of MAIL hold to the end of the mail. */
   readonly macros: FilterMacros;
 }
 
-/** Fields and body as they are when the filter sees them. */
+/** Fields and body as they are when the filter sees them; asked for where it wants to. */
 export interface FilteredMessage {
   /** In order; the value is all that stands behind the colon, its lines end in LF, octets as latin1. */
-  readonly fields: readonly HeaderField[];
-  readonly body: MessageSource;
-  readonly macros: FilterMacros;
+  readonly fields: () => readonly HeaderField[];
+  readonly body: () => MessageSource;
 }
 
 export type FilterVerdict =
@@ -92,6 +93,8 @@ interface FilteredMail {
   settled: FilterVerdict | undefined;
   /** It has seen enough recipients. */
   skipsRecipients: boolean;
+  /** Its message is shown, or was. */
+  isShown: boolean;
 }
 
 export class FilterSession {
@@ -121,6 +124,11 @@ export class FilterSession {
     return this.#mail?.settled;
   }
 
+  /** It can be asked about recipients. */
+  get isInEnvelope(): boolean {
+    return this.#mail?.isShown === false;
+  }
+
   get isInMail(): boolean {
     return this.#mail !== undefined;
   }
@@ -135,52 +143,58 @@ export class FilterSession {
     return (this.#mail?.recipients.length ?? 0) > 0;
   }
 
-  /** None of these methods rejects but where the message cannot be read. */
-  async mail(path: FilteredPath, helo: FilteredHelo): Promise<FilterVerdict> {
-    const { availability } = this.#filter;
-    const mail: FilteredMail = { path, recipients: [], settled: undefined, skipsRecipients: false };
+  /** None of these methods rejects but where the message cannot be read; what is not waited for is there at once. */
+  mail(path: FilteredPath, helo: FilteredHelo): Eventual<FilterVerdict> {
+    const mail: FilteredMail = { path, recipients: [], settled: undefined, skipsRecipients: false, isShown: false };
     this.#mail = mail;
     if (!isSame(helo, this.#helo)) this.#ofHelo = undefined;
     const known = this.#ofClient ?? this.#ofHelo;
     if (known) return this.#settle(mail, known);
-    const { paused } = availability;
+    const { paused } = this.#filter.availability;
     if (paused !== undefined) return this.#settle(mail, { kind: 'down', problem: paused });
-    return this.#attempt(mail, async () => {
-      const greeted = await this.#greet(helo);
-      return greeted ? this.#works(mail, greeted) : this.#sayMail(mail);
-    });
+    return this.#attempt(mail, () =>
+      after(this.#greet(helo), (greeted) => (greeted ? this.#works(mail, greeted) : this.#sayMail(mail))),
+    );
   }
 
-  async rcpt(recipient: FilteredPath): Promise<FilterVerdict> {
+  rcpt(recipient: FilteredPath): Eventual<FilterVerdict> {
     const mail = this.#mail;
     if (!mail) return goOn;
     if (mail.settled) return mail.settled;
     if (mail.skipsRecipients) return goOn;
-    return this.#attempt(mail, async () => {
-      const said = await this.#sayRcpt(await this.#current(mail), mail, recipient);
-      const verdict = this.#verdictOf(said);
-      if (said.kind === 'continue' || said.kind === 'skip') mail.recipients.push(recipient);
-      // It is the recipient's alone.
-      if (said.kind === 'reject' || said.kind === 'tempfail' || said.kind === 'reply') return verdict;
-      return this.#settleUnlessGoing(mail, said, verdict);
-    });
+    return this.#attempt(mail, () =>
+      after(this.#current(mail), (conversation) =>
+        after(this.#sayRcpt(conversation, mail, recipient), (said) => this.#ofRcpt(mail, recipient, said)),
+      ),
+    );
   }
 
-  /** The whole message, DATA to its end. */
-  async message(message: FilteredMessage): Promise<FilterVerdict> {
+  #ofRcpt(mail: FilteredMail, recipient: FilteredPath, said: FilterSaid): FilterVerdict {
+    const verdict = this.#verdictOf(said);
+    if (said.kind === 'continue' || said.kind === 'skip') mail.recipients.push(recipient);
+    // It is the recipient's alone.
+    if (said.kind === 'reject' || said.kind === 'tempfail' || said.kind === 'reply') return verdict;
+    return this.#settleUnlessGoing(mail, said, verdict);
+  }
+
+  /** The whole message, DATA to its end; its verdict has to be there at that moment, by performance.now(). */
+  message(message: FilteredMessage, lateAt = Infinity): Eventual<FilterVerdict> {
     const mail = this.#mail;
     if (!mail) return goOn;
     if (mail.settled) return mail.settled;
-    return this.#attempt(mail, async () => this.#works(mail, await this.#sayMessage(mail, message)));
+    mail.isShown = true;
+    return this.#attempt(mail, () => this.#sayMessage(mail, message, lateAt));
   }
 
   /** The mail is over, whatever became of it. */
   abort(): void {
+    const [conversation, mail] = [this.#conversation, this.#mail];
     this.#mail = undefined;
-    const conversation = this.#conversation;
     if (!this.#inMail || !conversation?.alive) return;
     this.#inMail = false;
-    conversation.abort().catch(() => this.#forget());
+    if (mail?.isShown && !mail.settled) conversation.drop();
+    else if (!this.#isEnding) conversation.abort().catch(() => this.#forget());
+    else if (!conversation.abortLater()) this.#forget();
   }
 
   /** The SMTP session is over. */
@@ -188,12 +202,6 @@ export class FilterSession {
     this.#isOver = true;
     this.#mail = undefined;
     if (this.#conversation?.alive) this.#conversation.quit();
-    this.#forget();
-  }
-
-  /** The filter has had its time with this mail. */
-  giveUp(): void {
-    this.#conversation?.drop();
     this.#forget();
   }
 
@@ -218,10 +226,19 @@ export class FilterSession {
   }
 
   /** Asks; once more where the connection turns out to be gone before the end of the message was said. */
-  async #attempt(mail: FilteredMail, ask: () => Promise<FilterVerdict>): Promise<FilterVerdict> {
+  #attempt(mail: FilteredMail, ask: () => Eventual<FilterVerdict>): Eventual<FilterVerdict> {
     this.#isEnding = false;
+    const said = ask();
+    return said instanceof Promise ? this.#later(mail, said, ask) : said;
+  }
+
+  async #later(
+    mail: FilteredMail,
+    first: Promise<FilterVerdict>,
+    ask: () => Eventual<FilterVerdict>,
+  ): Promise<FilterVerdict> {
     try {
-      return await this.#asked(ask);
+      return await this.#orAgain(first, ask);
     } catch (error) {
       this.#conversation?.drop();
       this.#forget();
@@ -234,9 +251,9 @@ export class FilterSession {
     }
   }
 
-  async #asked(ask: () => Promise<FilterVerdict>): Promise<FilterVerdict> {
+  async #orAgain(first: Promise<FilterVerdict>, ask: () => Eventual<FilterVerdict>): Promise<FilterVerdict> {
     try {
-      return await ask();
+      return await first;
     } catch (error) {
       const mayRepeat = error instanceof FilterProblem && error.kind === 'gone' && !this.#isEnding && !this.#isOver;
       if (!mayRepeat) throw error;
@@ -246,7 +263,7 @@ export class FilterSession {
   }
 
   /** A connection on which the client and its HELO are known; what the filter says to these where it objects. */
-  async #greet(helo: FilteredHelo): Promise<FilterVerdict | undefined> {
+  #greet(helo: FilteredHelo): Eventual<FilterVerdict | undefined> {
     if (!this.#conversation?.alive) return this.#connect(helo);
     if (isSame(helo, this.#helo)) return undefined;
     return this.#sayHelo(this.#conversation, helo);
@@ -259,17 +276,16 @@ export class FilterSession {
     this.#conversation = conversation;
     const { host, ip, macros } = this.#client;
     conversation.tell('connect', macros);
-    const said = await conversation.ask('connect', encodeConnect(host, ip, 0));
+    const said = await conversation.ask('connect', () => encodeConnect(host, ip, 0));
     this.#ofClient = this.#sessionVerdict(said);
     return this.#ofClient ?? this.#sayHelo(conversation, helo);
   }
 
-  async #sayHelo(conversation: FilterConversation, helo: FilteredHelo): Promise<FilterVerdict | undefined> {
+  #sayHelo(conversation: FilterConversation, helo: FilteredHelo): Eventual<FilterVerdict | undefined> {
     this.#helo = helo;
-    conversation.tell('helo', helo.macros);
-    const said = await conversation.ask('helo', encodeHelo(helo.name));
-    this.#ofHelo = this.#sessionVerdict(said);
-    return this.#ofHelo;
+    conversation.tell('helo', this.#client.macros, helo.macros);
+    const said = conversation.ask('helo', () => encodeHelo(helo.name));
+    return after(said, (answer) => (this.#ofHelo = this.#sessionVerdict(answer)));
   }
 
   /** An answer before MAIL that holds for each mail of the session; the connection has done its part then. */
@@ -281,26 +297,34 @@ export class FilterSession {
     return this.#verdictOf(said);
   }
 
-  async #sayMail(mail: FilteredMail): Promise<FilterVerdict> {
+  #sayMail(mail: FilteredMail): Eventual<FilterVerdict> {
     const conversation = this.#conversation;
     if (!conversation) return goOn;
-    if (this.#inMail) await conversation.abort();
+    if (this.#inMail) conversation.abortLater();
     this.#inMail = true;
-    conversation.tell('mail', mail.path.macros);
-    const said = await conversation.ask('mail', encodePath('M', mail.path.address, mail.path.parameters));
-    return this.#settleUnlessGoing(mail, said, this.#verdictOf(said));
+    conversation.deadline = Infinity;
+    const { address, parameters, macros } = mail.path;
+    conversation.tell('mail', this.#client.macros, macros);
+    const said = conversation.ask('mail', () => encodePath('M', address, parameters));
+    return after(said, (answer) => this.#settleUnlessGoing(mail, answer, this.#verdictOf(answer)));
   }
 
-  async #sayRcpt(conversation: FilterConversation, mail: FilteredMail, recipient: FilteredPath): Promise<FilterSaid> {
-    conversation.tell('rcpt', recipient.macros);
-    const said = await conversation.ask('rcpt', encodePath('R', recipient.address, recipient.parameters));
-    if (said.kind === 'skip') mail.skipsRecipients = true;
-    return said;
+  #sayRcpt(conversation: FilterConversation, mail: FilteredMail, recipient: FilteredPath): Eventual<FilterSaid> {
+    const { address, parameters, macros } = recipient;
+    conversation.tell('rcpt', this.#client.macros, mail.path.macros, macros);
+    const said = conversation.ask('rcpt', () => encodePath('R', address, parameters));
+    return after(said, (answer) => {
+      if (answer.kind === 'skip') mail.skipsRecipients = true;
+      return answer;
+    });
   }
 
   /** The connection on which the mail is under way; a new one is told what the old one was. */
-  async #current(mail: FilteredMail): Promise<FilterConversation> {
-    if (this.#conversation?.alive && this.#inMail) return this.#conversation;
+  #current(mail: FilteredMail): Eventual<FilterConversation> {
+    return this.#conversation?.alive && this.#inMail ? this.#conversation : this.#replayed(mail);
+  }
+
+  async #replayed(mail: FilteredMail): Promise<FilterConversation> {
     const greeted = this.#helo && (await this.#connect(this.#helo));
     const conversation = this.#conversation;
     if (greeted || !conversation) throw new FilterProblem('wrong', 'asked again, it answers otherwise');
@@ -313,40 +337,39 @@ export class FilterSession {
     return conversation;
   }
 
-  async #sayMessage(mail: FilteredMail, { fields, body, macros }: FilteredMessage): Promise<FilterVerdict> {
-    const conversation = await this.#current(mail);
-    conversation.tell('data', macros);
-    const early =
-      earlyAnswer(await conversation.ask('data', commands.data)) ??
-      (await this.#sayHeader(conversation, fields)) ??
-      (conversation.tell('eoh', macros), earlyAnswer(await conversation.ask('eoh', commands.eoh))) ??
-      (await this.#sayBody(conversation, body));
-    if (early) return this.#verdictOf(early);
-    conversation.tell('eom', macros);
+  async #sayMessage(mail: FilteredMail, message: FilteredMessage, lateAt: number): Promise<FilterVerdict> {
+    const current = this.#current(mail);
+    const conversation = current instanceof Promise ? await current : current;
+    conversation.deadline = lateAt;
+    const early = this.#sayContent(conversation, mail, message);
+    const against = early instanceof Promise ? await early : early;
+    if (against) return this.#works(mail, this.#verdictOf(against));
+    conversation.tell('eom', this.#client.macros, mail.path.macros);
     this.#isEnding = true;
     const { said, edits } = await conversation.end();
-    return this.#verdictOf(said, edits);
+    return this.#works(mail, this.#verdictOf(said, edits));
   }
 
-  async #sayHeader(conversation: FilterConversation, fields: readonly HeaderField[]): Promise<FilterSaid | undefined> {
-    if (!conversation.wants('header')) return undefined;
-    for (const { name, value } of fields) {
-      const shown = conversation.leadingSpace ? value : value.replace(/^ /, '');
-      const said = await conversation.ask('header', encodeHeader(name, shown));
-      if (said.kind === 'skip') return undefined;
-      if (said.kind !== 'continue') return said;
-    }
-    return undefined;
-  }
-
-  async #sayBody(conversation: FilterConversation, body: MessageSource): Promise<FilterSaid | undefined> {
-    if (!conversation.wants('body')) return undefined;
-    for await (const chunk of chunks(body)) {
-      const said = await conversation.ask('body', encodeChunk(chunk));
-      if (said.kind === 'skip') return undefined;
-      if (said.kind !== 'continue') return said;
-    }
-    return undefined;
+  /** DATA, header and body; what the filter says where it wants to see no more. */
+  #sayContent(
+    conversation: FilterConversation,
+    { path: { macros } }: FilteredMail,
+    { fields, body }: FilteredMessage,
+  ): Eventual<FilterSaid | undefined> {
+    const own = this.#client.macros;
+    conversation.tell('data', own, macros);
+    return unless(
+      conversation.ask('data', () => commands.data),
+      () =>
+        after(conversation.wants('header') ? sayHeader(conversation, fields()) : undefined, (early) => {
+          if (early) return early;
+          conversation.tell('eoh', own, macros);
+          return unless(
+            conversation.ask('eoh', () => commands.eoh),
+            () => (conversation.wants('body') ? sayBody(conversation, body()) : undefined),
+          );
+        }),
+    );
   }
 
   #verdictOf(said: FilterSaid, edits: readonly Edit[] = []): FilterVerdict {
@@ -391,9 +414,35 @@ export class FilterSession {
 const isSame = (a: FilteredHelo, b: FilteredHelo | undefined): boolean =>
   a.name === b?.name && a.macros['cipher'] === b.macros['cipher'];
 
-/** undefined: the filter wants to see more. */
-const earlyAnswer = (said: FilterSaid): FilterSaid | undefined =>
-  said.kind === 'continue' || said.kind === 'skip' ? undefined : said;
+/** What it says, unless it wants to see more: then what comes of that. */
+const unless = (
+  said: Eventual<FilterSaid>,
+  more: () => Eventual<FilterSaid | undefined>,
+): Eventual<FilterSaid | undefined> =>
+  after(said, (answer) => (answer.kind === 'continue' || answer.kind === 'skip' ? more() : answer));
+
+async function sayHeader(
+  conversation: FilterConversation,
+  fields: readonly HeaderField[],
+): Promise<FilterSaid | undefined> {
+  for (const { name, value } of fields) {
+    const shown = conversation.leadingSpace ? value : value.replace(/^ /, '');
+    const answer = conversation.ask('header', () => encodeHeader(name, shown));
+    const said = answer instanceof Promise ? await answer : answer;
+    if (said.kind === 'skip') return undefined;
+    if (said.kind !== 'continue') return said;
+  }
+  return undefined;
+}
+
+async function sayBody(conversation: FilterConversation, body: MessageSource): Promise<FilterSaid | undefined> {
+  for await (const piece of pieces(body)) {
+    const said = await conversation.askPiece(piece);
+    if (said.kind === 'skip') return undefined;
+    if (said.kind !== 'continue') return said;
+  }
+  return undefined;
+}
 
 async function converse(wire: SocketWire, limits: FilterLimits): Promise<FilterConversation> {
   try {
@@ -407,7 +456,7 @@ async function converse(wire: SocketWire, limits: FilterLimits): Promise<FilterC
 }
 
 /** Pieces as large as a filter takes them. */
-async function* chunks(body: MessageSource): AsyncIterable<Buffer> {
+async function* pieces(body: MessageSource): AsyncIterable<Buffer> {
   let held: Buffer[] = [];
   let octets = 0;
   for await (const part of body.parts()) {

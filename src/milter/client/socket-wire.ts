@@ -32,13 +32,30 @@ const lingerMs = 5_000;
 /** Edits and verdict of one read wait here; whoever sends more without being asked breaks the protocol. */
 const maxWaiting = 1_000;
 
+/**
+ * What all sockets are read into: it is taken apart before another socket is read, and what is kept of it is copied.
+ */
+const buffer = Buffer.allocUnsafeSlow(65_536);
+
+const nothing = Buffer.alloc(0);
+
+interface Waiter {
+  readonly settle: (frame: MilterFrame) => void;
+  readonly fail: (problem: FilterProblem) => void;
+  /** By performance.now(). */
+  readonly lateAt: number;
+  readonly limitMs: number;
+}
+
 export class SocketWire {
   readonly #socket: net.Socket;
   readonly #reader = new FrameReader(frameLimit);
   readonly #nudges: boolean;
   readonly #frames: MilterFrame[] = [];
-  #waiter:
-    { readonly settle: (frame: MilterFrame) => void; readonly fail: (problem: FilterProblem) => void } | undefined;
+  #waiter: Waiter | undefined;
+  /** It is not set anew for each answer that is waited for: when it is due, it looks whether one is late. */
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Infinity;
   #problem: FilterProblem | undefined;
   /**
    * The end of the message has been said. libmilter sends edits and verdict apart, and Nagle's algorithm holds the
@@ -46,33 +63,42 @@ export class SocketWire {
    */
   atEnd = false;
 
-  private constructor(socket: net.Socket, nudges: boolean) {
+  private constructor(endpoint: Endpoint) {
+    const callback = (octets: number): boolean => this.#read(buffer.subarray(0, octets));
+    const socket = net.connect({ ...placeOf(endpoint), noDelay: true, onread: { buffer, callback } });
     this.#socket = socket;
-    this.#nudges = nudges;
-    socket.on('data', (octets) => this.#read(octets));
+    this.#nudges = endpoint.kind === 'tcp';
     socket.on('end', () => this.#fail(new FilterProblem('gone', 'it closed the connection')));
-    socket.on('error', (error) => this.#fail(new FilterProblem('gone', errorText(error))));
-    socket.on('close', () => this.#fail(new FilterProblem('gone', 'it closed the connection')));
+    let kind: FilterProblem['kind'] = 'refused';
+    socket.once('connect', () => (kind = 'gone'));
+    socket.on('error', (error) => this.#fail(new FilterProblem(kind, errorText(error))));
+    socket.on('close', () => {
+      clearTimeout(this.#timer);
+      this.#fail(new FilterProblem('gone', 'it closed the connection'));
+    });
   }
 
   /** Rejects with a FilterProblem. */
   static async open(endpoint: Endpoint, limitMs: number): Promise<SocketWire> {
-    const socket = net.connect(placeOf(endpoint));
-    socket.setNoDelay(true);
-    await new Promise<void>((settle, fail) => {
-      const late = setTimeout(() => fail(new FilterProblem('wrong', `no connection within ${limitMs} ms`)), limitMs);
-      const end = (act: () => void) => (): void => {
+    const wire = new SocketWire(endpoint);
+    await wire.#connected(limitMs);
+    return wire;
+  }
+
+  #connected(limitMs: number): Promise<void> {
+    return new Promise((settle, fail) => {
+      const late = setTimeout(
+        () => this.#end(new FilterProblem('wrong', `no connection within ${limitMs} ms`)),
+        limitMs,
+      );
+      const done = (): void => {
         clearTimeout(late);
-        act();
+        this.#socket.off('connect', done).off('close', done);
+        if (this.#problem) fail(this.#problem);
+        else settle();
       };
-      socket.once('connect', end(settle));
-      socket.once('error', (error) => end(() => fail(new FilterProblem('refused', errorText(error))))());
-    }).catch((problem: unknown) => {
-      socket.destroy();
-      throw problem;
+      this.#socket.on('connect', done).on('close', done);
     });
-    socket.removeAllListeners('error');
-    return new SocketWire(socket, endpoint.kind === 'tcp');
   }
 
   /** Can it still be spoken to? */
@@ -80,12 +106,24 @@ export class SocketWire {
     return this.#problem === undefined;
   }
 
-  /** Waits where the filter does not read. */
-  async send(octets: Buffer, limitMs: number): Promise<void> {
+  /** The filter has said something that nobody has asked for. */
+  get isTalking(): boolean {
+    return this.#frames.length > 0;
+  }
+
+  /** In one write, texts as octets, one to a character. Waits where the filter does not read. */
+  send(octets: readonly (string | Buffer)[], limitMs: number): Promise<void> | undefined {
     if (this.#problem) throw this.#problem;
-    if (this.#frames.length > 0) throw this.#end(new FilterProblem('wrong', 'it said something without being asked'));
-    if (this.#socket.write(octets)) return;
-    await this.#drained(limitMs);
+    if (this.isTalking) throw this.#end(new FilterProblem('wrong', 'it said something without being asked'));
+    return this.#write(octets) ? undefined : this.#drained(limitMs);
+  }
+
+  #write(octets: readonly (string | Buffer)[]): boolean {
+    const socket = this.#socket;
+    if (octets.length > 1) socket.cork();
+    for (const part of octets) socket.write(part, 'latin1');
+    if (octets.length > 1) socket.uncork();
+    return !socket.writableNeedDrain;
   }
 
   #drained(limitMs: number): Promise<void> {
@@ -109,49 +147,61 @@ export class SocketWire {
     const there = this.#frames.shift();
     if (there) return Promise.resolve(there);
     if (this.#problem) return Promise.reject(this.#problem);
+    const lateAt = performance.now() + limitMs;
+    if (lateAt < this.#timerAt) this.#wakeAt(lateAt, limitMs);
     this.#socket.ref();
-    return new Promise((resolve, reject) => {
-      const late = setTimeout(() => {
-        this.#fail(new FilterProblem('wrong', `no answer within ${limitMs} ms`));
-      }, limitMs);
-      const heard = (): void => {
-        clearTimeout(late);
-        this.#waiter = undefined;
-        this.#socket.unref(); // nobody waits for it: it keeps no process alive
-      };
-      this.#waiter = {
-        settle: (frame) => {
-          heard();
-          resolve(frame);
-        },
-        fail: (problem) => {
-          heard();
-          reject(problem);
-        },
-      };
+    return new Promise((settle, fail) => {
+      this.#waiter = { settle, fail, lateAt, limitMs };
     });
   }
 
-  #read(octets: Buffer): void {
+  #wakeAt(moment: number, ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timerAt = moment;
+    this.#timer = setTimeout(() => this.#look(), Math.ceil(ms)).unref();
+  }
+
+  #look(): void {
+    this.#timerAt = Infinity;
+    if (!this.#waiter) return;
+    const { lateAt, limitMs } = this.#waiter;
+    const left = lateAt - performance.now();
+    if (left > 0) this.#wakeAt(lateAt, left);
+    else this.#fail(new FilterProblem('wrong', `no answer within ${limitMs} ms`));
+  }
+
+  /** Nobody waits for the socket now: it keeps no process alive. */
+  #heard(): Waiter | undefined {
+    const waiter = this.#waiter;
+    if (!waiter) return undefined;
+    this.#waiter = undefined;
+    this.#socket.unref();
+    return waiter;
+  }
+
+  #read(octets: Buffer): true {
     const reader = this.#reader;
     let code = 0;
     reader.push(octets);
     while (this.#problem === undefined && reader.next()) {
       code = reader.code;
-      this.#take({ code, octets: reader.octets, start: reader.start, end: reader.end });
+      this.#take({ code, ...dataOf(reader) });
     }
     if (reader.broken !== undefined) this.#fail(new FilterProblem('wrong', reader.broken));
-    if (this.#nudges && this.atEnd && this.#problem === undefined && isEdit(code)) this.#socket.write(commands.nudge);
+    if (this.#nudges && this.atEnd && this.#problem === undefined && isEdit(code))
+      this.#socket.write(commands.nudge, 'latin1');
+    return true;
   }
 
   #take(frame: MilterFrame): void {
-    if (this.#waiter) this.#waiter.settle(frame);
+    const waiter = this.#heard();
+    if (waiter) waiter.settle(frame);
     else if (this.#frames.push(frame) > maxWaiting) this.#fail(new FilterProblem('wrong', 'it talks without an end'));
   }
 
   #fail(problem: FilterProblem): void {
     this.#end(problem);
-    this.#waiter?.fail(problem);
+    this.#heard()?.fail(problem);
   }
 
   #end(problem: FilterProblem): FilterProblem {
@@ -161,12 +211,14 @@ export class SocketWire {
   }
 
   /** Says this and closes the connection. */
-  close(octets: Buffer): void {
+  close(octets: readonly (string | Buffer)[]): void {
     if (this.#problem) return;
     this.#problem = new FilterProblem('gone', 'the session is over');
     const linger = setTimeout(() => this.#socket.destroy(), lingerMs).unref(); // who hangs never closes his side
     this.#socket.once('close', () => clearTimeout(linger));
-    this.#socket.end(octets);
+    this.#socket.cork(); // until it ends
+    this.#write(octets);
+    this.#socket.end();
     this.#socket.unref();
   }
 
@@ -185,6 +237,12 @@ function placeOf(endpoint: Endpoint): net.NetConnectOpts {
     case 'fd':
       throw new FilterProblem('refused', 'nobody can be reached by a file descriptor');
   }
+}
+
+/** A verdict has no data. */
+function dataOf({ octets, start, end }: Pick<FrameReader, 'octets' | 'start' | 'end'>): Omit<MilterFrame, 'code'> {
+  if (start === end) return { octets: nothing, start: 0, end: 0 };
+  return { octets: Buffer.from(octets.subarray(start, end)), start: 0, end: end - start };
 }
 
 const edits = new Set(Array.from('hime2+-bq', (code) => code.charCodeAt(0)));

@@ -52,7 +52,8 @@ import {
 } from '../src/mail/verdict.js';
 import { Availability } from '../src/milter/client/availability.js';
 import type { FilterMacros } from '../src/milter/client/commands.js';
-import { type Filter, FilterSession, type FilterVerdict } from '../src/milter/client/filter-session.js';
+import { type Filter, FilterSession } from '../src/milter/client/filter-session.js';
+import type { FilterVerdict } from '../src/milter/client/verdict.js';
 import { type Endpoint, parseEndpoint } from '../src/milter/endpoint.js';
 import { editHeader, quarantineReason, rewriting } from './shared/filter-edits.js';
 import { mailMacros, refusedMacros, sessionMacros } from './shared/filter-macros.js';

@@ -109,8 +109,10 @@ const withoutNode = [
   'milter/session',
   'milter/client/answer',
   'milter/client/commands',
+  'milter/client/content',
   'milter/client/conversation',
   'milter/client/filter-session',
+  'milter/client/verdict',
 ];
 
 /** The rooms that know an npm package; to all others it does not exist. */

@@ -10,11 +10,11 @@ import { parseEndpoint } from '../../src/milter/endpoint.js';
 import { say, ScriptedFilter } from '../support/scripted-filter.js';
 import { inTime, until } from '../support/until.js';
 
-function sessionAt(place: string): FilterSession {
+function sessionAt(place: string, times = { timeoutMs: 60_000, contentMs: 60_000 }): FilterSession {
   const endpoint = parseEndpoint(place);
   const ip = parseIp('192.0.2.1');
   assert.ok(endpoint.ok && ip);
-  const limits = { timeoutMs: 60_000, contentMs: 60_000, maxBody: 1000 };
+  const limits = { ...times, maxBody: 1000 };
   const filter = {
     name: 'test',
     endpoint: endpoint.value,
@@ -41,6 +41,60 @@ test('a mail that a filter has had its time with is not said again, and the filt
   assert.deepEqual(await inTime(asked, 'it is given up'), { kind: 'down', problem: 'it has had its time' });
   assert.deepEqual(await session.mail(path('c@x.example'), helo), { kind: 'down', problem: 'it has had its time' });
   assert.deepEqual([filter.connections, filter.commands], [1, 'OCHMRT']);
+  session.quit();
+});
+
+test('a message has its time, however long the filter may take for an answer', async (t) => {
+  const filter = await ScriptedFilter.start({ answers: { E: 'hang' } });
+  t.after(() => filter.close());
+  const session = sessionAt(filter.place);
+  await session.mail(path('a@x.example'), helo);
+  await session.rcpt(path('b@y.example'));
+  const asked = Promise.resolve(session.message(empty, performance.now() + 1_000));
+  assert.equal((await inTime(asked, 'it is given up')).kind, 'down');
+  session.quit();
+});
+
+test('behind an answer that may take long, one that may not is waited for no longer than it may', async (t) => {
+  const filter = await ScriptedFilter.start({ answers: { M: (nth) => (nth === 0 ? say.continue : 'hang') } });
+  t.after(() => filter.close());
+  const session = sessionAt(filter.place, { timeoutMs: 4_000, contentMs: 600_000 });
+  await session.mail(path('a@x.example'), helo);
+  await session.rcpt(path('b@y.example'));
+  assert.equal((await session.message(empty)).kind, 'go on');
+  session.abort();
+  const asked = Promise.resolve(session.mail(path('c@x.example'), helo));
+  assert.deepEqual(await inTime(asked, 'it is given up'), { kind: 'down', problem: 'no answer within 4000 ms' });
+  session.quit();
+});
+
+test('what waits for no answer is answered at once, and said with what does', async (t) => {
+  const filter = await ScriptedFilter.start({ protocol: 0xdf080 });
+  t.after(() => filter.close());
+  const session = sessionAt(filter.place);
+  for (const sender of ['a@x.example', 'b@x.example']) {
+    const verdict = session.mail(path(sender), helo);
+    if (sender === 'b@x.example') assert.ok(!(verdict instanceof Promise));
+    await verdict;
+    assert.ok(!(session.rcpt(path('c@y.example')) instanceof Promise));
+    assert.equal((await session.message(empty)).kind, 'go on');
+    session.abort();
+  }
+  assert.equal(filter.commands, 'OCHMRTNEAMRTNE');
+  session.quit();
+  await until(() => filter.commands === 'OCHMRTNEAMRTNEAQ');
+});
+
+test('a filter that talks on behind its verdict is connected to anew', async (t) => {
+  const filter = await ScriptedFilter.start({ answers: { E: Buffer.concat([say.continue, say.continue]) } });
+  t.after(() => filter.close());
+  const session = sessionAt(filter.place);
+  for (const connections of [1, 2]) {
+    assert.equal((await session.mail(path('a@x.example'), helo)).kind, 'go on');
+    assert.equal((await session.message(empty)).kind, 'go on');
+    session.abort();
+    assert.equal(filter.connections, connections);
+  }
   session.quit();
 });
 

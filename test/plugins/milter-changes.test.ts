@@ -441,7 +441,9 @@ test('a filter is told who the client is, and the macros that Postfix sends, eac
 });
 
 test('a filter that asks for macros gets those that there are, and no name without a value', async (t) => {
-  const { mx, filters } = await stage(t, [{ lists: { 0: '{client_addr} {nothing} j', 1: '', 2: '{auth_authen} i' } }]);
+  const { mx, filters } = await stage(t, [
+    { lists: { 0: '{client_addr} {nothing} {constructor} j', 1: '', 2: '{auth_authen} i' } },
+  ]);
   await mx.send({ xclient: 'ADDR=2001:db8::9 NAME=mail.sender.example' });
   const [filter] = filters;
   assert.deepEqual(filter?.heardOf('DC'), ['{client_addr}|IPv6:2001:db8::9|j|mx.test.example|']);

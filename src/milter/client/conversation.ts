@@ -144,8 +144,14 @@ export class FilterConversation {
       else count++;
       if (octets > this.#limits.maxBody) return this.#breakOff(`a new body of over ${this.#limits.maxBody} octets`);
       if (count > maxEdits) return this.#breakOff(`over ${maxEdits} edits`);
-      edits.push(edit);
+      edits.push(this.#whole(edit));
     }
+  }
+
+  /** Header values with the blank behind the colon, which a filter leaves out where it has not asked for it. */
+  #whole(edit: Edit): Edit {
+    if (this.leadingSpace || !('value' in edit) || edit.value === '') return edit;
+    return { ...edit, value: ` ${edit.value}` };
   }
 
   /** A recipient with parameters has an action of its own. */

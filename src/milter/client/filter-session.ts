@@ -1,30 +1,22 @@
 /**
  * One filter during one SMTP session: what it is told of client, envelope and message, and what it says to that. A
  * connection that the filter has closed meanwhile is opened anew, and all that it had been told is said again. Leaves
- * what a verdict does to the mail, and edits, to the plugin.
+ * the message to `content`, and what a verdict does to the mail, and edits, to the plugin.
  *
  * Never says QUIT_NC: libmilter takes it behind a finished message only; elsewhere it may judge the next client by this
  * one.
  */
 import type { Ip } from '../../mail/ip.js';
 import { type Eventual, after } from '../../mail/eventual.js';
-import { type Reply, reply } from '../../mail/reply.js';
-import type { MessageSource } from '../../mail/message.js';
 import type { Endpoint } from '../endpoint.js';
-import type { Edit, HeaderField } from '../policy.js';
+import type { Edit } from '../policy.js';
 import type { Availability } from './availability.js';
-import type { FilterReply, FilterSaid } from './answer.js';
-import {
-  type FilterMacros,
-  commands,
-  encodeConnect,
-  encodeHeader,
-  encodeHelo,
-  encodePath,
-  maxChunk,
-} from './commands.js';
+import type { FilterSaid } from './answer.js';
+import { type FilterMacros, encodeConnect, encodeHelo, encodePath } from './commands.js';
+import { type FilteredMessage, sayContent } from './content.js';
 import { FilterConversation, type FilterLimits } from './conversation.js';
 import { SocketWire, FilterProblem } from './socket-wire.js';
+import { type FilterVerdict, goOn, verdictOf } from './verdict.js';
 
 /** One filter, for all sessions of a process. */
 export interface Filter {
@@ -59,31 +51,6 @@ export interface FilteredPath {
   /** Those of MAIL hold to the end of the mail. */
   readonly macros: FilterMacros;
 }
-
-/** Fields and body as they are when the filter sees them; asked for where it wants to. */
-export interface FilteredMessage {
-  /** In order; the value is all that stands behind the colon, its lines end in LF, octets as latin1. */
-  readonly fields: () => readonly HeaderField[];
-  readonly body: () => MessageSource;
-}
-
-export type FilterVerdict =
-  /** `edits` are the filter's own, in order; none before the end of the message. */
-  | { readonly kind: 'go on'; readonly edits: readonly Edit[] }
-  /** `text` has a line each. */
-  | {
-      readonly kind: 'reject';
-      readonly enhanced: string;
-      readonly text: readonly string[];
-      readonly edits: readonly Edit[];
-    }
-  /** The reply is a 4xx; it closes the connection where the filter wants that. */
-  | { readonly kind: 'defer'; readonly reply: Reply }
-  | { readonly kind: 'discard'; readonly edits: readonly Edit[] }
-  /** It cannot be asked, or makes no sense. */
-  | { readonly kind: 'down'; readonly problem: string };
-
-const goOn: FilterVerdict = { kind: 'go on', edits: [] };
 
 /** How far the filter is with a mail. */
 interface FilteredMail {
@@ -341,108 +308,24 @@ export class FilterSession {
     const current = this.#current(mail);
     const conversation = current instanceof Promise ? await current : current;
     conversation.deadline = lateAt;
-    const early = this.#sayContent(conversation, mail, message);
+    const macros = [this.#client.macros, mail.path.macros];
+    const early = sayContent(conversation, message, macros);
     const against = early instanceof Promise ? await early : early;
     if (against) return this.#works(mail, this.#verdictOf(against));
-    conversation.tell('eom', this.#client.macros, mail.path.macros);
+    conversation.tell('eom', ...macros);
     this.#isEnding = true;
     const { said, edits } = await conversation.end();
     return this.#works(mail, this.#verdictOf(said, edits));
   }
 
-  /** DATA, header and body; what the filter says where it wants to see no more. */
-  #sayContent(
-    conversation: FilterConversation,
-    { path: { macros } }: FilteredMail,
-    { fields, body }: FilteredMessage,
-  ): Eventual<FilterSaid | undefined> {
-    const own = this.#client.macros;
-    conversation.tell('data', own, macros);
-    return unless(
-      conversation.ask('data', () => commands.data),
-      () =>
-        after(conversation.wants('header') ? sayHeader(conversation, fields()) : undefined, (early) => {
-          if (early) return early;
-          conversation.tell('eoh', own, macros);
-          return unless(
-            conversation.ask('eoh', () => commands.eoh),
-            () => (conversation.wants('body') ? sayBody(conversation, body()) : undefined),
-          );
-        }),
-    );
-  }
-
   #verdictOf(said: FilterSaid, edits: readonly Edit[] = []): FilterVerdict {
-    switch (said.kind) {
-      case 'continue':
-      case 'skip':
-      case 'accept':
-        return edits.length === 0 ? goOn : { kind: 'go on', edits: this.#whole(edits) };
-      case 'discard':
-        return { kind: 'discard', edits: this.#whole(edits) };
-      case 'reject':
-        return { kind: 'reject', enhanced: '5.7.1', text: [this.#refusal], edits: this.#whole(edits) };
-      case 'tempfail':
-        return { kind: 'defer', reply: reply(451, '4.7.1', 'Try again later') };
-      case 'shutdown':
-        return { kind: 'defer', reply: reply(421, '4.7.0', 'Try again later, closing connection') };
-      case 'reply':
-        return this.#inItsWords(said, edits);
-    }
-  }
-
-  get #refusal(): string {
-    return `Refused by ${this.#filter.name}`;
-  }
-
-  #inItsWords({ code, enhanced, lines }: FilterReply, edits: readonly Edit[]): FilterVerdict {
-    const [first = code < 500 ? 'Try again later' : this.#refusal, ...further] = lines;
-    if (code >= 500)
-      return { kind: 'reject', enhanced: enhanced || '5.7.1', text: [first, ...further], edits: this.#whole(edits) };
-    const said = reply(code, enhanced || '4.7.1', first);
-    return { kind: 'defer', reply: further.length === 0 ? said : { ...said, further } };
-  }
-
-  /** Header values with the blank behind the colon, which a filter leaves out where it has not asked for it. */
-  #whole(edits: readonly Edit[]): readonly Edit[] {
-    if (this.#conversation?.leadingSpace) return edits;
-    return edits.map((edit) => ('value' in edit && edit.value !== '' ? { ...edit, value: ` ${edit.value}` } : edit));
+    return verdictOf(said, edits, this.#filter.name);
   }
 }
 
 /** The same name, with or without encryption as before. */
 const isSame = (a: FilteredHelo, b: FilteredHelo | undefined): boolean =>
   a.name === b?.name && a.macros['cipher'] === b.macros['cipher'];
-
-/** What it says, unless it wants to see more: then what comes of that. */
-const unless = (
-  said: Eventual<FilterSaid>,
-  more: () => Eventual<FilterSaid | undefined>,
-): Eventual<FilterSaid | undefined> =>
-  after(said, (answer) => (answer.kind === 'continue' || answer.kind === 'skip' ? more() : answer));
-
-async function sayHeader(
-  conversation: FilterConversation,
-  fields: readonly HeaderField[],
-): Promise<FilterSaid | undefined> {
-  for (const { name, value } of fields) {
-    const shown = conversation.leadingSpace ? value : value.replace(/^ /, '');
-    const answer = conversation.ask('header', () => encodeHeader(name, shown));
-    const said = answer instanceof Promise ? await answer : answer;
-    if (said.kind === 'skip') return undefined;
-    if (said.kind !== 'continue') return said;
-  }
-  return undefined;
-}
-
-async function sayBody(conversation: FilterConversation, body: MessageSource): Promise<FilterSaid | undefined> {
-  for await (const piece of pieces(body)) {
-    const said = await conversation.askPiece(piece);
-    if (said.kind === 'skip') return undefined;
-    if (said.kind !== 'continue') return said;
-  }
-  return undefined;
-}
 
 async function converse(wire: SocketWire, limits: FilterLimits): Promise<FilterConversation> {
   try {
@@ -453,23 +336,4 @@ async function converse(wire: SocketWire, limits: FilterLimits): Promise<FilterC
     if (error instanceof FilterProblem && error.kind === 'gone') throw new FilterProblem('wrong', error.message);
     throw error;
   }
-}
-
-/** Pieces as large as a filter takes them. */
-async function* pieces(body: MessageSource): AsyncIterable<Buffer> {
-  let held: Buffer[] = [];
-  let octets = 0;
-  for await (const part of body.parts()) {
-    for (let at = 0; at < part.length;) {
-      const piece = part.subarray(at, at + maxChunk - octets);
-      at += piece.length;
-      octets += piece.length;
-      held.push(piece);
-      if (octets < maxChunk) continue;
-      yield held.length === 1 ? piece : Buffer.concat(held);
-      held = [];
-      octets = 0;
-    }
-  }
-  if (octets > 0) yield Buffer.concat(held);
 }

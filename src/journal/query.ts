@@ -9,7 +9,7 @@ import { prefilterOf, type SearchSpan, type SearchTerm, takeDate, termsOf } from
 import { exactTest, ipTest, numberTest, partTest, runsOf, type SearchTest, sizeTest } from '../lines/search-tests.js';
 import { parseIp } from '../mail/ip.js';
 import type { Result } from '../mail/result.js';
-import { type JournalLine, journalVerdicts } from './line.js';
+import { type JournalLine, type JournalVerdict, journalVerdicts } from './line.js';
 import { addressesIn, bareId, domainIn } from './tokens.js';
 
 export interface JournalQuery {
@@ -240,9 +240,12 @@ function clientTest(value: string): JournalTest | string {
   return withTokens(test, ip ? [ip.text] : []);
 }
 
+/** The verdicts that begin so. */
+export const verdictsMeant = (value: string): readonly JournalVerdict[] =>
+  journalVerdicts.filter((verdict) => verdict.startsWith(value.toLowerCase()));
+
 function verdictTest(value: string): JournalTest | string {
-  const word = value.toLowerCase();
-  const meant = journalVerdicts.filter((verdict) => verdict.startsWith(word));
+  const meant = verdictsMeant(value);
   if (meant.length === 0) return `verdict: takes ${journalVerdicts.join(', ')}`;
   const needles = meant.length === 1 ? [`"verdict":"${meant[0]}"`] : [];
   return { test: ({ verdict }) => meant.includes(verdict), needles, tokens: [] };

@@ -21,6 +21,7 @@ export const randomLines = (now: number): fc.Arbitrary<JournalLine> =>
     to: fc.array(fc.record({ address, reply: fc.constantFrom('250 2.1.5 Ok', '451 4.7.1 Later') }), { maxLength: 3 }),
     subject: fc.oneof(word, fc.string({ unit: 'binary' })),
     ip: fc.constantFrom('203.0.113.9', '2001:db8::1'),
+    plugin: fc.option(fc.constantFrom('spf', 'Spf', 'dnsbl'), { nil: undefined }),
     score: fc.option(fc.integer({ min: -5, max: 20 }), { nil: undefined }),
     size: fc.nat(10_000_000),
   });
@@ -34,6 +35,8 @@ const term = fc.oneof(
   domain.map((name) => `domain:${name}`),
   fc.constantFrom(
     'verdict:relayed',
+    'verdict:r',
+    'plugin:SPF',
     'verdict:turned',
     'score:>5',
     'reply:451',

@@ -34,7 +34,11 @@ export async function eraseInCatalog(
     if (rows.length > 0) await database.transaction((sql) => changeLines(sql, rows));
     count += rows.length;
   };
-  const asked = { query: { all: false, needles: runsOf(address), tokens: [] }, behind: undefined, until: undefined };
+  const asked = {
+    query: { all: false, needles: runsOf(address), terms: [], tokens: [] },
+    behind: undefined,
+    until: undefined,
+  };
   for await (const step of linesFor(database, asked)) {
     if (!('line' in step)) progress((step.newest - step.backTo) / (step.newest - step.first));
     else if (found.push(step) >= maxChanges) await change();

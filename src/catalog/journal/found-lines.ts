@@ -5,10 +5,11 @@
 import { hourMs } from '../../journal/hours.js';
 import { type JournalLine, parseJournalLine } from '../../journal/line.js';
 import type { SourceSearch } from '../../journal/journal-source.js';
+import { verdictsMeant } from '../../journal/query.js';
 import { Conditions } from '../conditions.js';
 import type { Sql } from '../database.js';
 import { dayMs } from '../parts.js';
-import { type LineKey, maxTakenMs, timeText, tokenNumber } from './line-row.js';
+import { type LineKey, maxTakenMs, pluginToken, timeText, tokenNumber, verdictToken } from './line-row.js';
 
 export interface FoundLine {
   readonly key: LineKey;
@@ -25,7 +26,7 @@ export interface SpanDone {
 }
 
 export interface LinesAsked extends Pick<SourceSearch, 'domains'> {
-  readonly query: Pick<SourceSearch['query'], 'all' | 'after' | 'before' | 'needles' | 'tokens'>;
+  readonly query: Pick<SourceSearch['query'], 'all' | 'after' | 'before' | 'needles' | 'terms' | 'tokens'>;
   /** Lines behind this place in the list, which are older, and those before that one. */
   readonly behind: LineKey | undefined;
   readonly until: LineKey | undefined;
@@ -77,6 +78,7 @@ async function* linesOfSpan(
     if (last) where.add('(j.at, j.node, j.start) < (?, ?, ?)', timeText(last.at), last.node, last.start);
     if (until) where.add('(j.at, j.node, j.start) > (?, ?, ?)', timeText(until.at), until.node, until.start);
     if (domains) where.add('j.tokens && ?::integer[]', numbersText(domains));
+    for (const term of query.terms) addTerm(where, term);
     if (query.tokens.length > 0) where.add('j.tokens @> ?::integer[]', numbersText(query.tokens));
     for (const needle of query.needles) where.add(`lower(j.line collate "C") like ?`, patternOf(needle));
     const began = performance.now();
@@ -89,6 +91,15 @@ async function* linesOfSpan(
     }
     if (rows.length < limit) return { took };
   }
+}
+
+/** Verdicts and plugins, which the filter of an hour's file does not know; a verdict stands in lines just so. */
+function addTerm(where: Conditions, { key, value, not }: LinesAsked['query']['terms'][number]): void {
+  if (key === 'plugin' && !not) where.add('j.tokens @> ?::integer[]', numbersText([pluginToken(value)]));
+  if (key !== 'verdict') return;
+  const meant = verdictsMeant(value);
+  if (!not) where.add('j.tokens && ?::integer[]', numbersText(meant.map(verdictToken)));
+  else for (const verdict of meant) where.add('j.line not like ?', `%"verdict":"${verdict}"%`);
 }
 
 interface LineFound {

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { hash64 } from '../../journal/hash.js';
 import { graceMs, hourMs } from '../../journal/hours.js';
-import { type JournalLine, parseJournalLine } from '../../journal/line.js';
+import { type JournalLine, type JournalVerdict, parseJournalLine } from '../../journal/line.js';
 import { countedOf } from '../../journal/sums/hour-sums.js';
 import { addTokens } from '../../journal/tokens.js';
 import { clean } from '../mail-row.js';
@@ -47,8 +47,13 @@ export const timeText = (ms: number): string => new Date(ms).toISOString();
 /** What a search asks an index for, as numbers: two of many thousands may have one, so a line is looked at as well. */
 export const tokenNumber = (token: string): number => hash64(token).high | 0;
 
-export function tokensOf(text: string): readonly number[] {
-  const tokens = new Set<string>();
+/** What a search asks for beside them: it is no address, so it stands for nothing else. */
+export const verdictToken = (verdict: JournalVerdict): string => `verdict:${verdict}`;
+export const pluginToken = (plugin: string): string => `plugin:${plugin.toLowerCase()}`;
+
+export function tokensOf({ text, line: { verdict, plugin } }: Pick<LineRow, 'text' | 'line'>): readonly number[] {
+  const tokens = new Set([verdictToken(verdict)]);
+  if (plugin !== undefined) tokens.add(pluginToken(plugin));
   addTokens(Buffer.from(text), tokens);
   return [...new Set([...tokens].map(tokenNumber))];
 }

@@ -95,7 +95,7 @@ async function insertAll(rows: readonly LineRow[], { database, node }: ShipLines
   const given = rows.map(({ at, start, hour, text, line }) => ({
     at: timeText(at),
     start,
-    tokens: tokensOf(text),
+    tokens: tokensOf({ text, line }),
     line: text,
     counts: countsOf(hour, line).map(countRow),
   }));
@@ -136,7 +136,13 @@ export async function changeLines(
   rows: readonly (LineKey & Pick<LineRow, 'hour' | 'text' | 'line'>)[],
 ): Promise<void> {
   const given = JSON.stringify(
-    rows.map(({ at, node, start, text }) => ({ at: timeText(at), node, start, line: text, tokens: tokensOf(text) })),
+    rows.map((row) => ({
+      at: timeText(row.at),
+      node: row.node,
+      start: row.start,
+      line: row.text,
+      tokens: tokensOf(row),
+    })),
   );
   const before = await sql.query<{ start: number; at: number; node: string; line: string }>(
     `select j.start::float8 as start, extract(epoch from j.at)::float8 * 1000 as at, j.node, j.line

@@ -10,8 +10,26 @@ import {
 import type { Catalog } from '../catalog.js';
 import { Conditions } from '../conditions.js';
 import type { Sql } from '../database.js';
+import { hourMs } from '../../journal/hours.js';
 import { clean } from '../mail-row.js';
 import { type LineCount, timeText } from './line-row.js';
+
+/** So many senders and clients are kept of an hour that is over, and at least so many of each domain. */
+const kept = { ofAll: 500, ofDomain: 3 };
+
+/** Names are as many as mails: those that came seldom go. `hours` that began so long ago, in milliseconds, are over. */
+export async function dropRareNames(sql: Sql, hours = { from: 50 * hourMs, to: 2 * hourMs }): Promise<void> {
+  await sql.query(
+    `delete from journal_tally t using (
+       select kind, hour, domain, name,
+         row_number() over (partition by kind, hour order by lines desc, name) as of_all,
+         row_number() over (partition by kind, hour, domain order by lines desc, name) as of_domain
+       from journal_tally where kind in ('sender', 'client') and hour >= $1 and hour < $2) c
+     where c.of_all > $3 and c.of_domain > $4 and t.hour >= $1 and t.hour < $2
+       and t.kind = c.kind and t.hour = c.hour and t.domain = c.domain and t.name = c.name`,
+    [timeText(Date.now() - hours.from), timeText(Date.now() - hours.to), kept.ofAll, kept.ofDomain],
+  );
+}
 
 export class SumsInCatalog {
   readonly #catalog: Catalog;

@@ -18,6 +18,7 @@ import { dayText, refOf } from '../mail-row.js';
 import { followErasures, forgetErasures } from '../journal/erasures.js';
 import { JournalLane } from '../journal/journal-lane.js';
 import type { ShipLinesTo } from '../journal/ship-lines.js';
+import { dropRareNames } from '../journal/sums-in-catalog.js';
 import { dropOldLines, dropOldParts, Parts, sealParts } from '../parts.js';
 import { IndexFollower } from './index-follower.js';
 import { IndexLane, type Lane } from './lane.js';
@@ -298,6 +299,7 @@ export class Shipper {
       if (keepMs > 0) await bodies.dropBefore(dayText(Date.now() - keepMs));
       if (journal && journal.keepMs > 0) await dropOldLines(database, journal.keepMs);
       if (journal && journal.keepMs > 0) await forgetErasures(database, journal.keepMs);
+      await dropRareNames(database);
       await sealParts(database);
     } finally {
       await endLease(database, lease);

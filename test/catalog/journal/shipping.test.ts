@@ -6,6 +6,7 @@ import { after, before, test, type TestContext } from 'node:test';
 import { Catalog } from '../../../src/catalog/catalog.js';
 import type { Database } from '../../../src/catalog/database.js';
 import { eraseInCatalog, forgetErasures } from '../../../src/catalog/journal/erasures.js';
+import { dropRareNames } from '../../../src/catalog/journal/sums-in-catalog.js';
 import { dropOldLines } from '../../../src/catalog/parts.js';
 import { databaseAt } from '../../../src/catalog/open.js';
 import { careForJournal } from '../../../src/journal/care.js';
@@ -183,6 +184,33 @@ test('an address that is erased goes from the catalog at once, and from the file
   await waitFor(database, 'erased', 3);
   await forgetErasures(database, dayMs);
   assert.equal(await countOf(database, 'erasure'), 0);
+});
+
+test('of senders and clients those that came seldom go when the hour is over; what is said of all mail stays', async (t) => {
+  const database = await catalogFor(t);
+  if (!database) return;
+  const host = openJournalHost(t, server.url, 'mx1.example');
+  const many = Array.from({ length: 520 }, (_, i) =>
+    lineAt(4 * hourMs, { ip: `192.0.${i % 5}.${i >> 2}`, from: `a@${i}.x` }),
+  );
+  const often = Array.from({ length: 5 }, () => lineAt(4 * hourMs, { ip: '198.51.100.7', from: 'a@often.x' }));
+  const seldom = lineAt(4 * hourMs, { domain: 'small.example', ip: '198.51.100.8', from: 'a@seldom.x' });
+  host.write(...many, ...often, seldom);
+  const shipper = host.shipJournal();
+  await waitFor(database, 'journal', 526);
+  await shipper.stop();
+  await dropRareNames(database);
+  const { senders, clients, verdicts } = await host.sums.of({ from: 0, until: Infinity, domains: undefined });
+  assert.deepEqual(
+    [senders[0], clients[0]],
+    [
+      { name: 'often.x', count: 5 },
+      { name: '198.51.100.7', count: 5 },
+    ],
+  );
+  assert.deepEqual(verdicts, { relayed: 526 });
+  assert.ok((await countOf(database, `journal_tally where kind = 'sender'`)) <= 501);
+  assert.equal(await countOf(database, `journal_tally where name in ('seldom.x', '198.51.100.8')`), 2);
 });
 
 test('days that are too old go as a whole, with what was counted of them', async (t) => {

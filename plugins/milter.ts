@@ -159,10 +159,10 @@ class MilterPlugin implements Plugin {
     if (!session?.isInEnvelope) return pass;
     const { settled } = session;
     if (settled) return this.#ofMail(settled, context);
-    const { rejection, recipient } = context;
-    if (rejection) return this.#refused(session, recipient, rejection);
+    const { rejection, recipient, recipientParameters: parameters } = context;
+    if (rejection) return this.#refused(session, context, rejection);
     const macros = { rcpt_addr: recipient.text, rcpt_host: recipient.domain, rcpt_mailer: 'smtp' };
-    return after(session.rcpt({ address: recipient.text, parameters: [], macros }), (verdict) => {
+    return after(session.rcpt({ address: recipient.text, parameters, macros }), (verdict) => {
       if (session.settled) return this.#ofMail(verdict, context);
       if (verdict.kind === 'reject') return this.#weighed(context, rejectionOf(verdict, 'recipient'));
       return this.#weighed(context, this.#early(verdict));
@@ -170,9 +170,10 @@ class MilterPlugin implements Plugin {
   }
 
   /** Some filters want to see whom we refuse. */
-  #refused(session: FilterSession, { text }: RcptContext['recipient'], rejection: Rejection): Eventual<Verdict> {
+  #refused(session: FilterSession, context: RcptContext, rejection: Rejection): Eventual<Verdict> {
+    const { recipient, recipientParameters: parameters } = context;
     const isShown = rejection.about === 'recipient' && session.wantsRefusedRecipients && !session.hasRecipients;
-    const told = isShown && session.rcpt({ address: text, parameters: [], macros: refusedMacros(rejection) });
+    const told = isShown && session.rcpt({ address: recipient.text, parameters, macros: refusedMacros(rejection) });
     return after(told, () => skip('refused already'));
   }
 

@@ -178,6 +178,8 @@ export interface EnvelopeContext extends MailContext {
 
 export interface RcptContext extends EnvelopeContext {
   readonly recipient: Recipient;
+  /** The ESMTP words of this RCPT, such as `NOTIFY=NEVER`; those of MAIL are `parameters`. */
+  readonly recipientParameters: readonly string[];
   /**
    * Would the local MTA take the recipient? Asked by RCPT, without a mail, and remembered for a while; never rejects.
    * `unknown`: it cannot be asked, or answers neither yes nor that there is no such mailbox.

@@ -148,6 +148,7 @@ export const testRecipient = (given: TestMail = {}): RcptContext => ({
   ...testMail(given),
   recipients: (given.taken ?? []).map(recipient),
   recipient: recipient(given.to?.[0] ?? 'alice@example.com'),
+  recipientParameters: [],
   askAhead: () => Promise.resolve({ kind: 'unknown', problem: 'no MTA here' }),
 });
 

@@ -10,7 +10,6 @@ import { type Eventual, after } from '../mail/eventual.js';
 import { type Ip, inAny } from '../mail/ip.js';
 import { type Reply, closing, isTemporary, localProblem, reply } from '../mail/reply.js';
 import type { AwayReason } from '../metrics/gate.js';
-import type { Probe } from '../relay/asking/probe.js';
 import type { DestinationList } from '../relay/destination/destination.js';
 import type { Command } from './command/command.js';
 import { destinationsOf, isFull, routed } from './recipients/destinations.js';
@@ -196,7 +195,7 @@ export class SmtpSession {
         smtpUtf8,
         eightBit,
         dsn,
-        parameters: parameters.size === 0 ? undefined : wordsOf(parameters),
+        parameters: wordsOf(parameters),
       },
     };
   }
@@ -252,7 +251,7 @@ export class SmtpSession {
     if (needsUtf8 && !transaction.sender.smtpUtf8)
       return no(reply(553, '5.6.7', 'Non-ASCII recipient address without SMTPUTF8'));
     const recipient = address ?? this.#postmaster();
-    const answer = this.#admit(transaction, recipient, address);
+    const answer = this.#admit(transaction, recipient, address && { address, parameters });
     return dsn === ''
       ? answer
       : after(answer, (said) => {
@@ -261,12 +260,13 @@ export class SmtpSession {
         });
   }
 
-  #admit(transaction: SmtpTransaction, recipient: Recipient, address: Address | undefined): Eventual<Reply> {
+  #admit(transaction: SmtpTransaction, recipient: Recipient, mailbox: NamedRecipient | undefined): Eventual<Reply> {
     const no = (answer: Reply): Reply => this.#declined('rcpt', answer, { transaction, recipient });
-    if (address === undefined) return this.#add(transaction, recipient, 'postmaster', '');
+    if (mailbox === undefined) return this.#add(transaction, recipient, 'postmaster', '');
+    const { address } = mailbox;
     if (this.#relaying && isFull(transaction, address.text, this.#services.settings.relay)) return no(otherTransaction);
     if (this.#relaying) return this.#add(transaction, address, 'relay', '');
-    return this.#local(transaction, address);
+    return this.#local(transaction, mailbox);
   }
 
   #postmaster(): Recipient {
@@ -279,7 +279,8 @@ export class SmtpSession {
   /**
    * A recipient that is not of a hosted domain is refused at once, whatever the whitelists say: never an open relay.
    */
-  #local(transaction: SmtpTransaction, address: Address): Eventual<Reply> {
+  #local(transaction: SmtpTransaction, mailbox: NamedRecipient): Eventual<Reply> {
+    const { address } = mailbox;
     const services = this.#services;
     let to: DestinationList;
     try {
@@ -294,7 +295,7 @@ export class SmtpSession {
       return this.#declined('rcpt', otherTransaction, { transaction, recipient: address });
     const known = this.#services.refusals.recall(address.text, to.text);
     if (known) return this.#refusedByMta(transaction, address, known);
-    return this.#judged(transaction, address, to);
+    return this.#judged(transaction, mailbox, to);
   }
 
   #relayingDenied(transaction: SmtpTransaction, recipient: Address): Reply {
@@ -332,9 +333,12 @@ export class SmtpSession {
     this.#message = undefined;
   }
 
-  #judged(transaction: SmtpTransaction, address: Address, to: DestinationList): Eventual<Reply> {
-    const ask = (): Promise<Probe> => this.#services.relay.probe(address.text, to);
-    const judgement = new RecipientJudgement(transaction, address, ask);
+  #judged(transaction: SmtpTransaction, { address, parameters }: NamedRecipient, to: DestinationList): Eventual<Reply> {
+    const judgement = new RecipientJudgement(transaction, {
+      recipient: address,
+      parameters: wordsOf(parameters),
+      askAhead: () => this.#services.relay.probe(address.text, to),
+    });
     return after(this.#plugins.atRcpt(transaction, judgement), (stopped) => {
       if (stopped) return stopped;
       const { objection } = judgement;
@@ -450,8 +454,16 @@ export class SmtpSession {
   }
 }
 
-const wordsOf = (parameters: PathArgument['parameters']): readonly string[] =>
-  [...parameters].map(([keyword, value]) => (value === true ? keyword : `${keyword}=${value}`));
+function wordsOf(parameters: PathArgument['parameters']): readonly string[] | undefined {
+  if (parameters.size === 0) return undefined;
+  return [...parameters].map(([keyword, value]) => (value === true ? keyword : `${keyword}=${value}`));
+}
+
+/** A recipient as RCPT names it. */
+interface NamedRecipient {
+  readonly address: Address;
+  readonly parameters: PathArgument['parameters'];
+}
 
 /** STARTTLS and XCLIENT change the session itself: they are the connection's. */
 type SessionCommand = Exclude<Command, { readonly kind: 'starttls' | 'xclient' }>;

@@ -3,7 +3,8 @@
  * the MTA octet for octet.
  */
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +14,7 @@ import { ScriptedMta } from '../relay/support/scripted-mta.js';
 import { destinations, usual } from '../relay/support/with-relay.js';
 import { PosternProcess } from '../support/child.js';
 import { RawClient } from '../support/raw-client.js';
+import { ScriptedFilter } from '../support/scripted-filter.js';
 import { patience, until } from '../support/until.js';
 
 const withDsn = [...usual, 'DSN'];
@@ -160,3 +162,36 @@ for (const words of [' RET=FULL\r\nRSET', ' RET=a b', 'RET=FULL', ' NOTIFY=\u008
     assert.equal(mta.lines.length, 0);
   });
 }
+
+test('a milter is told what is asked for, word by word', async (t) => {
+  const mta = await mtaOf(t, withDsn);
+  const filter = await ScriptedFilter.start();
+  const folder = mkdtempSync(join(tmpdir(), 'postern-dsn-'));
+  const plugins = join(folder, 'plugins');
+  writeFileSync(plugins, `valid_users\nmilter ${filter.place} name=test\n`);
+  const postern = await PosternProcess.start({
+    relayPort: mta.port,
+    markers: ['example.com/users/valid/*'],
+    settings: [`plugins=${plugins}`],
+  });
+  t.after(async () => {
+    await postern.close();
+    await filter.close();
+    rmSync(folder, { recursive: true });
+  });
+  await untilOffered(postern, true);
+  const client = await RawClient.open(postern);
+  await replies(
+    client,
+    'EHLO client.example',
+    'MAIL FROM:<s@sender.example> RET=HDRS ENVID=QQ+2B314',
+    'RCPT TO:<a@example.com> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;old@example.com',
+    'RCPT TO:<b@example.com>',
+  );
+  client.end();
+  assert.deepEqual(filter.heardOf('M'), ['<s@sender.example>|RET=HDRS|ENVID=QQ+2B314|']);
+  assert.deepEqual(filter.heardOf('R'), [
+    '<a@example.com>|NOTIFY=SUCCESS,DELAY|ORCPT=rfc822;old@example.com|',
+    '<b@example.com>|',
+  ]);
+});

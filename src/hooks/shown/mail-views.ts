@@ -111,6 +111,9 @@ class RcptContextView extends EnvelopeContextView implements RcptContext {
   override get pardoned(): string | undefined {
     return this.#judged.pardoned;
   }
+  get recipientParameters(): readonly string[] {
+    return this.#judged.parameters ?? noParameters;
+  }
   get askAhead(): RcptContext['askAhead'] {
     return async () => deepFreeze(await this.#judged.askAhead());
   }

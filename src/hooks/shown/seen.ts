@@ -75,6 +75,7 @@ export interface SeenTransaction {
 /** One recipient while it is being judged. */
 export interface SeenRecipient {
   readonly recipient: Recipient;
+  readonly parameters: readonly string[] | undefined;
   readonly rejection: Rejection | undefined;
   readonly pardoned: string | undefined;
   askAhead(): ReturnType<RcptContext['askAhead']>;

@@ -95,9 +95,11 @@ async function problemOf(
   if (needsSmtpUtf8(address) && !transaction.sender.smtpUtf8) return 'it needs SMTPUTF8';
   if (!services.srv.isHosted(address.domain))
     return services.plugins.anywhere.has(plugin) ? undefined : 'not hosted, and the line of the list has no "anywhere"';
-  const judgement = new RecipientJudgement(transaction, address, () =>
-    services.relay.probe(address.text, destinationsOf(address.domain, services)),
-  );
+  const judgement = new RecipientJudgement(transaction, {
+    recipient: address,
+    parameters: undefined,
+    askAhead: () => services.relay.probe(address.text, destinationsOf(address.domain, services)),
+  });
   const outcome = await runHook({
     hook: 'rcpt',
     plugins: services.plugins,

@@ -7,17 +7,21 @@ import type { NotedVerdict } from '../../hooks/run.js';
 import type { Rejection } from '../../mail/verdict.js';
 import type { Objection, SmtpTransaction } from '../transaction.js';
 
+type RecipientFacts = Pick<SeenRecipient, 'recipient' | 'parameters' | 'askAhead'>;
+
 export class RecipientJudgement implements SeenRecipient {
   readonly recipient: Recipient;
+  readonly parameters: readonly string[] | undefined;
   readonly askAhead: SeenRecipient['askAhead'];
   readonly #transaction: SmtpTransaction;
   readonly #said: NotedVerdict[] = [];
   #objection: Objection | undefined;
   #route: string | undefined;
 
-  constructor(transaction: SmtpTransaction, recipient: Recipient, askAhead: SeenRecipient['askAhead']) {
+  constructor(transaction: SmtpTransaction, { recipient, parameters, askAhead }: RecipientFacts) {
     this.#transaction = transaction;
     this.recipient = recipient;
+    this.parameters = parameters;
     this.askAhead = askAhead;
   }
 

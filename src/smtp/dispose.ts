@@ -274,6 +274,7 @@ function relayTo({ recipients, to }: KnownRecipients, clientName: ClientName, ma
   const [only, ...others] = transaction.recipients;
   const { reversePath = transaction.sender.reversePath, body } = transaction.rewritten;
   const since = performance.now();
+  if (to !== services.settings.relay) services.dsn.met(to); // a plugin may have named it
   const request: RelayRequest = {
     to,
     clientIp: session.clientIp,

@@ -195,3 +195,30 @@ test('a milter is told what is asked for, word by word', async (t) => {
     '<b@example.com>|',
   ]);
 });
+
+test('an MTA that a plugin alone names is asked as well', async (t) => {
+  const [mta, without] = await Promise.all([mtaOf(t, withDsn), mtaOf(t, usual)]);
+  const folder = mkdtempSync(join(tmpdir(), 'postern-dsn-'));
+  const verdict = { kind: 'route', to: `127.0.0.1:${without.port}`, log: 'by the test' };
+  writeFileSync(
+    join(folder, 'away.mjs'),
+    `export default { name: 'away', rcpt: () => (${JSON.stringify(verdict)}) };\n`,
+  );
+  writeFileSync(join(folder, 'list'), 'valid_users\naway\n');
+  const postern = await PosternProcess.start({
+    relayPort: mta.port,
+    markers: ['example.com/users/valid/*'],
+    settings: [`plugins=${join(folder, 'list')}`, `plugin_dirs=${folder}`],
+  });
+  t.after(async () => {
+    await postern.close();
+    rmSync(folder, { recursive: true });
+  });
+  await untilOffered(postern, true);
+  const client = await RawClient.open(postern);
+  await replies(client, 'EHLO client.example', 'MAIL FROM:<s@sender.example>', 'RCPT TO:<a@example.com>', 'DATA');
+  assert.match(await client.say('Subject: x\r\n\r\nx\r\n.'), /^250 /);
+  client.end();
+  assert.equal(without.messages.length, 1);
+  await untilOffered(postern, false);
+});

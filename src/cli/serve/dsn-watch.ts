@@ -3,12 +3,7 @@
  * told of another, and every few minutes, and tells its workers. Leaves what is offered to the session.
  */
 import { interview } from '../../relay/asking/interview.js';
-import {
-  type Destination,
-  type DestinationList,
-  everyDestination,
-  readDestinations,
-} from '../../relay/destination/destination.js';
+import { type Destination, everyDestination, readDestinations } from '../../relay/destination/destination.js';
 import type { Settings } from '../../settings/settings.js';
 import type { DsnOffer } from '../../smtp/services.js';
 import { openingOf } from '../relay/relaying.js';
@@ -24,6 +19,8 @@ const meeting = news<string>('destinations met');
 
 const againMs = 300_000;
 const askWithinMs = 10_000;
+/** Lists of which a worker remembers that it has told of them. */
+const maxTold = 10_000;
 /** So many are asked at once. */
 const atOnce = 4;
 
@@ -118,9 +115,12 @@ export class DsnWatch {
   }
 }
 
-/** The worker's side: what the primary said last, and a word to it of each list that it may not know. */
+/**
+ * The worker's side: what the primary said last, and a word to it of each list that it may not know, or no longer since
+ * it has read the settings anew: those of plugins are in none.
+ */
 export function dsnOfPrimary(channel: Channel): DsnOffer {
-  const met = new WeakSet<DestinationList>();
+  const toldAt = new Map<string, number>();
   let isOffered = false;
   const take = (offered = isOffered): void => void (isOffered = offered);
   channel.hear(offering, take);
@@ -129,10 +129,12 @@ export function dsnOfPrimary(channel: Channel): DsnOffer {
     get isOffered() {
       return isOffered;
     },
-    met(list) {
-      if (met.has(list)) return;
-      met.add(list);
-      channel.tell(meeting, list.text);
+    met({ text }) {
+      const now = performance.now();
+      if (now - (toldAt.get(text) ?? -Infinity) < againMs) return;
+      if (toldAt.size >= maxTold) toldAt.clear();
+      toldAt.set(text, now);
+      channel.tell(meeting, text);
     },
   };
 }

@@ -37,6 +37,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   'catalog/bodies/store-address*': ['mail'],
   catalog: [
     'mail',
+    'audit',
     'quarantine',
     'journal',
     'lines/search-tests',

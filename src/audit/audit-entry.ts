@@ -38,12 +38,23 @@ export interface AuditEntry {
   readonly detail?: string;
   /** It is `done`, or says why nothing was changed. */
   readonly result: string;
+  /** It is the host where that was; it stands in no line, and is known where several hosts share their audits. */
+  readonly host?: string;
 }
 
 /** Why nothing was changed, for people: `what` names it as done. Undefined where it was. */
 export function undoneText({ what, result }: Pick<AuditEntry, 'what' | 'result'>): string | undefined {
   if (result === 'done') return undefined;
   return what === 'log-in failed' ? result : `not done: ${result}`;
+}
+
+/** What words are looked for in. */
+export const entryText = (entry: AuditEntry): string => Object.values(entry).join('\n').toLowerCase();
+
+/** Does the entry hold each of the words, wherever, in whatever case? */
+export function holdsWords(entry: AuditEntry, words: readonly string[]): boolean {
+  const text = entryText(entry);
+  return words.every((word) => text.includes(word.toLowerCase()));
 }
 
 const maxText = 1_000;

@@ -88,10 +88,12 @@ export class Audit {
 
 export const auditFile = (state: string): string => path.join(state, 'audit');
 const olderFile = (state: string): string => `${auditFile(state)}.1`;
+/** The newer one comes first. */
+export const auditFiles = (state: string): readonly string[] => [auditFile(state), olderFile(state)];
 
 /** Yields the entries, newest first; none where nothing has been recorded. Broken IO throws. */
 export function* readAudit(state: string): Generator<AuditEntry> {
-  for (const file of [auditFile(state), olderFile(state)])
+  for (const file of auditFiles(state))
     for (const line of linesOf(file).toReversed()) {
       const entry = parseAuditLine(line);
       if (entry) yield entry;
@@ -105,10 +107,4 @@ function linesOf(file: string): readonly string[] {
     if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
     throw error;
   }
-}
-
-/** Does the entry hold each of the words, wherever, in whatever case? */
-export function holdsWords(entry: AuditEntry, words: readonly string[]): boolean {
-  const text = Object.values(entry).join('\n').toLowerCase();
-  return words.every((word) => text.includes(word.toLowerCase()));
 }

@@ -102,10 +102,11 @@ function addTerm(conditions: Conditions, term: QueryTerm): void {
 const isAscii = (text: string): boolean => /^[ -~]*$/.test(text);
 
 function addWords(conditions: Conditions, value: string): void {
-  conditions.add(
-    `m.words like ?`,
-    `%${clean(value)
-      .toLowerCase()
-      .replace(/[\\%_]/g, '\\$&')}%`,
-  );
+  conditions.add(`m.words like ?`, holding(value));
 }
+
+/** The pattern of texts in lower case that hold the word. */
+export const holding = (word: string): string =>
+  `%${clean(word)
+    .toLowerCase()
+    .replace(/[\\%_]/g, '\\$&')}%`;

@@ -83,7 +83,7 @@ async function insertAll({ database, node }: InsertTo, { rows, json }: ReadyRows
   const strange = rows.filter(({ filename }) => taken.has(filename));
   return {
     fresh: done?.fresh ?? 0,
-    strange: await Promise.all(strange.map((row) => putAside(database, node, row, 'another host has this ID'))),
+    strange: await Promise.all(strange.map((row) => putRowAside(database, node, row, 'another host has this ID'))),
   };
 }
 
@@ -95,7 +95,7 @@ async function insertHalving(to: InsertTo, ready: ReadyRows): Promise<Inserted> 
     const { rows } = ready;
     const [only] = rows;
     if (only && rows.length === 1)
-      return { fresh: 0, strange: [await putAside(to.database, to.node, only, errorText(error))] };
+      return { fresh: 0, strange: [await putRowAside(to.database, to.node, only, errorText(error))] };
     const middle = Math.ceil(rows.length / 2);
     const left = await insertHalving(to, readyRows(rows.slice(0, middle)));
     const right = await insertHalving(to, readyRows(rows.slice(middle)));
@@ -103,12 +103,16 @@ async function insertHalving(to: InsertTo, ready: ReadyRows): Promise<Inserted> 
   }
 }
 
+async function putRowAside(database: Database, node: string, row: MailRow, problem: string): Promise<StrangeRow> {
+  await putAside(database, node, JSON.stringify(row), problem);
+  return { filename: row.filename, problem };
+}
+
 /** The line stands in `strange` once, however often it comes. */
-async function putAside(database: Database, node: string, row: MailRow, problem: string): Promise<StrangeRow> {
+export async function putAside(database: Database, node: string, line: string, problem: string): Promise<void> {
   await database.query(
     `insert into strange (node, line, problem) select $1, $2, $3
      where not exists (select from strange where node = $1 and line = $2)`,
-    [node, JSON.stringify(row), problem],
+    [node, line, problem],
   );
-  return { filename: row.filename, problem };
 }

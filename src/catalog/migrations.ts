@@ -182,10 +182,29 @@ create table session (
 create index session_token on session (token);
 `;
 
+const audit = `
+-- Who changed what: the lines of all hosts' audits, each known by a hash of its own, and by how many like it were
+-- before. words: its texts in lower case. Nobody takes one away.
+create table audit (
+  node text not null,
+  digest text not null,
+  n integer not null,
+  number bigint generated always as identity,
+  host text not null,
+  at timestamptz not null,
+  line text not null,
+  words text not null,
+  primary key (node, digest, n)
+);
+create index audit_at on audit (at, number);
+create index audit_words on audit using gin (words gin_trgm_ops);
+`;
+
 export const migrations: readonly Migration[] = [
   { version: 1, sql: first },
   { version: 2, sql: second },
   { version: 3, sql: third },
   { version: 4, sql: fourth },
   { version: 5, sql: journalTables },
+  { version: 6, sql: audit },
 ];

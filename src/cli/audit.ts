@@ -4,29 +4,34 @@
  */
 import { errorText } from '../mail/error-text.js';
 import { type AuditEntry, undoneText } from '../audit/audit-entry.js';
-import { holdsWords, readAudit } from '../audit/audit.js';
+import { SourceDown } from '../quarantine/kept-mails.js';
 import type { Line, Style } from '../text/line.js';
 import { misused, type SettingsTask } from './command/command.js';
 import { failed } from './complain.js';
 import { exit } from './exit-codes.js';
+import { openHoldings } from './holdings.js';
 import { jsonLine, render, shown, terminalOf } from './terminal.js';
 
 const usualLimit = 50;
 
-export function audit(task: SettingsTask): number {
+export async function audit(task: SettingsTask): Promise<number> {
   const { settings, options, words, env } = task;
   const limit = options.has('all') ? Infinity : Number(options.get('limit') ?? usualLimit);
   if (!(limit >= 1)) return misused(task, '--limit needs a number, such as --limit=50');
   const terminal = terminalOf(process.stdout, env);
+  const holdings = await openHoldings(settings, { here: options.has('here') });
   let count = 0;
   try {
-    for (const entry of readAudit(settings.state)) {
-      if (!holdsWords(entry, words)) continue;
+    for await (const entry of holdings.audit.find(words)) {
       if (count++ === limit) break;
       process.stdout.write(options.has('json') ? jsonLine(entry) : render([lineOf(entry)], terminal));
     }
   } catch (error) {
+    if (error instanceof SourceDown)
+      return failed(exit.unavailable, [`catalog: ${error.message}; --here shows what was changed on this host`]);
     return failed(exit.ioError, [`audit: ${errorText(error)}`]);
+  } finally {
+    await holdings.close();
   }
   if (count === 0) process.stderr.write('nothing found\n');
   if (count > limit) process.stderr.write(`… and more: --limit=${limit * 10}, --all, or words to look for\n`);
@@ -34,7 +39,7 @@ export function audit(task: SettingsTask): number {
 }
 
 function lineOf(entry: AuditEntry): Line {
-  const { time, from, who, what, target, old, detail } = entry;
+  const { time, from, who, what, target, old, detail, host } = entry;
   const undone = undoneText(entry);
   const style: Style = undone === undefined ? 'green' : 'yellow';
   const more = [
@@ -43,6 +48,7 @@ function lineOf(entry: AuditEntry): Line {
   ];
   return [
     [`${shown(time.slice(0, 19).replace('T', ' '), 19)}  `, 'dim'],
+    [host === undefined ? '' : `${shown(host, 80)}  `, 'dim'],
     [`${shown(who, 80) || '-'} `, 'bold'],
     [`(${shown(from, 80)})  `, 'dim'],
     [`${what} `, style],

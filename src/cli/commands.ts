@@ -154,14 +154,15 @@ The local MTA is asked by MAIL, RCPT and RSET for an unknown user, a foreign dom
   onSettings({
     name: 'audit',
     doc: 'who changed what by page, digest link or command, the newest first',
-    usage: ['[WORD ...] [--json] [--all | --limit=N]'],
+    usage: ['[WORD ...] [--here] [--json] [--all | --limit=N]'],
     options: {
+      here: { doc: "this host's file, and not what all hosts have in the catalog" },
       all: { doc: 'not only the newest 50' },
       limit: { label: 'N', example: '50', doc: 'so many of them' },
       json,
     },
     words: 'any',
-    exits: { 1: 'nothing found', 74: 'state/audit cannot be read' },
+    exits: { 1: 'nothing found', 69: 'the catalog cannot be reached', 74: 'state/audit cannot be read' },
     run: async (task) => (await import('./audit.js')).audit(task),
   }),
   ...spfCommands,

@@ -1,4 +1,5 @@
 /** Where page and commands find what has been kept and agreed on: the files of this host, or the catalog of several. */
+import { auditOnDisk, type AuditSource } from '../audit/audit-source.js';
 import type { SessionRows } from '../catalog/shared/sessions.js';
 import type { TokenLines } from '../catalog/shared/tokens.js';
 import { type DigestLinks, Links } from '../digest/links.js';
@@ -12,6 +13,7 @@ import type { Settings } from '../settings/settings.js';
 
 export interface Holdings {
   readonly mails: KeptMails;
+  readonly audit: AuditSource;
   readonly links: DigestLinks;
   readonly sent: SentDigests;
   /** Who may log in to the page beside those of `web_tokens`, and who has; undefined where hosts share none. */
@@ -25,6 +27,7 @@ export async function openHoldings(settings: Settings, { here = false } = {}): P
   if (catalog !== '' && !here) return sharedHoldings(settings);
   return {
     mails: keptOnDisk(spam),
+    audit: auditOnDisk(state),
     links: new Links(state),
     sent: new SentOnDisk(state),
     logins: undefined,
@@ -37,6 +40,7 @@ async function sharedHoldings(settings: Settings): Promise<Holdings> {
   const { Catalog } = await import('../catalog/catalog.js');
   const { bodiesAt, databaseAt } = await import('../catalog/open.js');
   const { KeptInCatalog } = await import('../catalog/kept-in-catalog.js');
+  const { AuditInCatalog } = await import('../catalog/shared/audit.js');
   const { LinksInCatalog } = await import('../catalog/shared/links.js');
   const { DigestsInCatalog } = await import('../catalog/shared/digests.js');
   const { SessionRows: Rows } = await import('../catalog/shared/sessions.js');
@@ -46,6 +50,7 @@ async function sharedHoldings(settings: Settings): Promise<Holdings> {
   const node = nodeName(settings.state);
   return {
     mails: new KeptInCatalog(catalog, node, await bodiesAt(settings.bodies)),
+    audit: new AuditInCatalog(catalog),
     links: new LinksInCatalog(catalog),
     sent: new DigestsInCatalog(catalog, node),
     logins: { tokens: new Lines(catalog), sessions: new Rows(catalog) },

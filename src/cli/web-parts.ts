@@ -47,6 +47,11 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
   const holdings = await openHoldings(settings);
   const { mails } = holdings;
   const journal = await openJournalHoldings(settings);
+  const audit = new Audit({
+    state: settings.state,
+    onRecord: (record) => logRecord(log, record),
+    onProblem: (problem) => log.error({ problem }, 'audit'),
+  });
   const parts: PageParts = {
     ...kept,
     settings,
@@ -56,7 +61,6 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
       sessions: new SharedSessions(kept.sessions, kept.tokens, holdings.logins.sessions),
     }),
     closeHoldings: async () => void (await Promise.all([holdings.close(), journal.close()])),
-    state: settings.state,
     journal: journal.journal,
     journalOf: isJournalShared(settings) ? 'all hosts' : settings.catalog === '' ? 'one host' : 'this host',
     hostname: settings.hostname,
@@ -91,11 +95,10 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
     mailCounts: journal.counts,
     ...(settings.digest_url !== '' && { links: holdings.links }),
     proxies: settings.web_proxies,
-    audit: new Audit({
-      state: settings.state,
-      onRecord: (record) => logRecord(log, record),
-      onProblem: (problem) => log.error({ problem }, 'audit'),
-    }),
+    audit: {
+      find: (words) => holdings.audit.find(words),
+      record: (record) => audit.record(record),
+    },
     onError: (error) => log.error({ err: error }, 'quarantine page'),
   };
   return { ok: true, value: parts };

@@ -1,5 +1,6 @@
 /** Everything that the page needs from other rooms; `cli/web` wires it. */
 import type { Audit } from '../audit/audit.js';
+import type { AuditSource } from '../audit/audit-source.js';
 import type { DigestLinks } from '../digest/links.js';
 import type { ContentReader } from '../mime/content-reader.js';
 import type { Network } from '../mail/ip.js';
@@ -22,8 +23,6 @@ import type { WrongTokens } from './login/wrong-tokens.js';
 
 export interface WebParts {
   readonly mails: KeptMails;
-  /** It is the state folder, which holds the audit. */
-  readonly state: string;
   readonly journal: JournalSource;
   readonly journalOf: WhoseJournal['of'];
   readonly hostname: string;
@@ -49,7 +48,7 @@ export interface WebParts {
   readonly links?: DigestLinks;
   /** They are the proxies whose X-Forwarded-For is believed. */
   readonly proxies: readonly Network[];
-  readonly audit: Pick<Audit, 'record'>;
+  readonly audit: Pick<Audit, 'record'> & AuditSource;
   readonly isOurHost: (host: string) => boolean;
   readonly assets: ReadonlyMap<string, { readonly type: string; readonly octets: Buffer }>;
   readonly onError: (error: unknown) => void;

@@ -4,7 +4,7 @@
 import type { Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import type { AuditEntry } from '../audit/audit-entry.js';
-import { holdsWords, readAudit } from '../audit/audit.js';
+import type { AuditSource } from '../audit/audit-source.js';
 import { parseDomain } from '../mail/domain.js';
 import type { Page } from '../quarantine/look/browse.js';
 import { parseQuery } from '../quarantine/look/query.js';
@@ -49,12 +49,12 @@ export function reading(app: Hono<Vars>, parts: WebParts): void {
     const sums = await parts.mailCounts.of({ ...spanOf(view, now), domains: session.token.domains });
     return c.html(allChartsPage({ session, view, sums, now, whose: whoseOf(parts) }));
   });
-  app.get('/audit', (c) => {
+  app.get('/audit', async (c) => {
     const session = c.get('session');
     if (!mayAudit(session)) return c.notFound();
     const search = (c.req.query('q') ?? '').slice(0, 500);
     const skipped = Number(/^\d{1,9}$/.exec(c.req.query('skip') ?? '')?.[0] ?? 0);
-    const found = auditFor(parts.state, search, skipped);
+    const found = await auditFor(parts.audit, search, skipped);
     const entries = found.slice(0, auditPageSize);
     return c.html(auditPage({ session, search, entries, skipped, hasMore: found.length > entries.length }));
   });
@@ -84,12 +84,12 @@ export function reading(app: Hono<Vars>, parts: WebParts): void {
 }
 
 /** Returns the entries of one page, and one more where another page follows. */
-function auditFor(state: string, search: string, skipped: number): readonly AuditEntry[] {
+async function auditFor(audit: AuditSource, search: string, skipped: number): Promise<readonly AuditEntry[]> {
   const words = search.split(/\s+/).filter((word) => word !== '');
   const found: AuditEntry[] = [];
   let passed = 0;
-  for (const entry of readAudit(state)) {
-    if (!holdsWords(entry, words) || passed++ < skipped) continue;
+  for await (const entry of audit.find(words)) {
+    if (passed++ < skipped) continue;
     found.push(entry);
     if (found.length > auditPageSize) break;
   }

@@ -6,8 +6,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import fc from 'fast-check';
-import { type AuditEntry, auditLine, parseAuditLine } from '../../src/audit/audit-entry.js';
-import { Audit, auditFile, type AuditRecord, holdsWords, readAudit } from '../../src/audit/audit.js';
+import { type AuditEntry, auditLine, holdsWords, parseAuditLine } from '../../src/audit/audit-entry.js';
+import { Audit, auditFile, type AuditRecord, readAudit } from '../../src/audit/audit.js';
 
 const done: AuditRecord = {
   from: '192.0.2.1',

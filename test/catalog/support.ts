@@ -72,6 +72,7 @@ export function openHost(t: TestContext, url: string, name: string, bodies: Bodi
         patient: new Catalog(databaseAt(url)),
         bodies,
         root,
+        state,
         node,
         host: name,
         keepMs: 0,

@@ -20,6 +20,7 @@ import { JournalLane } from '../journal/journal-lane.js';
 import type { ShipLinesTo } from '../journal/ship-lines.js';
 import { dropRareNames } from '../journal/sums-in-catalog.js';
 import { dropOldLines, dropOldParts, Parts, sealParts } from '../parts.js';
+import { AuditLane } from './audit-lane.js';
 import { IndexFollower } from './index-follower.js';
 import { IndexLane, type Lane } from './lane.js';
 import { endLease, holdLease } from './node-name.js';
@@ -33,6 +34,8 @@ export interface ShipperOptions {
   readonly bodies: Bodies;
   /** /spam */
   readonly root: string;
+  /** It has the audit; where it is not given, none is shipped. */
+  readonly state?: string;
   readonly node: string;
   /** Our name, for people. */
   readonly host: string;
@@ -189,7 +192,7 @@ export class Shipper {
   }
 
   #openLanes(database: Database): readonly Timed[] {
-    const { root, node, bodies: put } = this.#options;
+    const { root, state, node, host, bodies: put } = this.#options;
     const counts = this.#counts;
     const onStrange = (row: StrangeRow): void => {
       counts.strange++;
@@ -215,6 +218,7 @@ export class Shipper {
         work: async (lines) => void (counts.bodies += await shipBodies(lines, from)),
         onProblem,
       }),
+      ...(state === undefined ? [] : [new AuditLane({ database, state, node, host, onStrange, onProblem })]),
     ];
     return [...lanes, ...this.#journalLane({ ...to, parts: new Parts(database, 'make_journal_parts') })].map(
       (lane) => ({ lane, allDue: 0, restUntil: 0 }),

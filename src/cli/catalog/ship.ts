@@ -87,6 +87,7 @@ const partsOf = async (settings: Settings): Promise<Omit<Options, 'onState' | 'o
   patient: new Catalog(databaseAt(settings.catalog, { statementMs: patientMs })),
   bodies: await bodiesAt(settings.bodies),
   root: settings.spam,
+  state: settings.state,
   node: nodeName(settings.state),
   host: settings.hostname,
   keepMs: settings.expire,

@@ -43,12 +43,15 @@ export const auditPage = ({ session, search, entries, skipped, hasMore }: AuditV
   });
 
 function row(entry: AuditEntry): Html {
-  const { time, from, who, what, target, old = '', detail = '' } = entry;
+  const { time, from, who, what, target, old = '', detail = '', host = '' } = entry;
   const undone = undoneText(entry);
   const isVisit = what === 'log-in' || what === 'log-out';
   return html`<li class="${undone === undefined ? '' : 'undone'}${isVisit ? ' visit' : ''}">
     <time datetime="${say(time, 40)}">${say(time.slice(0, 19).replace('T', ' '), 19)}</time>
-    <span class="by"><b>${say(who, 80) || 'somebody'}</b> <small>${say(from, 80)}</small></span>
+    <span class="by"
+      ><b>${say(who, 80) || 'somebody'}</b>
+      <small>${say(from, 80)}</small>${host === '' ? '' : html` <small>on ${say(host, 80)}</small>`}</span
+    >
     <span class="what">${what}</span>
     <span class="target"
       ><code>${say(target, 300)}</code

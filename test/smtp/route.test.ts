@@ -114,6 +114,22 @@ test('two recipients on their way to LMTP come in two mails, and what is sent th
   assert.match(String(mx.fates()[0]?.['reason']), /takes one recipient a mail: alice@example\.com, bob@example\.com$/);
 });
 
+test('a recipient that a plugin puts in goes its own way', async () => {
+  routes['bob'] = at(other);
+  routes['dataPost'] = { kind: 'rewrite', recipients: ['bob@example.com'], log: 'by the test' };
+  assert.match(await mx.send(), /^250 /);
+  assert.deepEqual(counts(), [0, 1]);
+  assert.deepEqual(other.messages[0]?.to, ['RCPT TO:<bob@example.com>']);
+
+  routes['dataPost'] = { kind: 'rewrite', recipients: ['alice@example.com', 'bob@example.com'], log: 'by the test' };
+  assert.match(await mx.send(), /^451 4\.3\.0 /);
+  assert.match(String(mx.fates().at(-1)?.['reason']), /belong to different destinations: alice@.*, bob@/);
+
+  routes['queue'] = at(main);
+  assert.match(await mx.send(), /^250 /);
+  assert.deepEqual(counts(), [1, 1]);
+});
+
 test('a destination that is down defers', async () => {
   routes['queue'] = '127.0.0.1:1';
   assert.match(await mx.send(), /^451 4\.4\.1 /);

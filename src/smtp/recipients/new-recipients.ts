@@ -9,7 +9,7 @@ import { type Address, needsSmtpUtf8, parseAddress } from '../../mail/address.js
 import type { Eventual } from '../../mail/eventual.js';
 import { type Reply, isTemporary, localProblem } from '../../mail/reply.js';
 import { type DestinationList, takesOneRecipient } from '../../relay/destination/destination.js';
-import { destinationsFor, destinationsOf } from './destinations.js';
+import { destinationsFor, destinationsOf, routed } from './destinations.js';
 import { RecipientJudgement } from './recipient-judgement.js';
 import type { Services } from '../services.js';
 import type { SessionPlugins } from '../session-plugins.js';
@@ -43,16 +43,17 @@ export function recipientsToRelay(mail: AddressedMail): Eventual<RelayRecipients
 
 async function judged(mail: AddressedMail, wanted: readonly string[], plugin: string): Promise<RelayRecipients> {
   const { transaction, services } = mail;
-  const recipients = new Set<string>();
+  /** With a route of its own, where a plugin has one for it. */
+  const recipients = new Map<string, string | undefined>();
   for (const text of wanted) {
     const address = parseAddress(text);
-    const stopped =
-      address === undefined ? 'no address' : await problemOf(mail, { address, plugin, before: recipients.size });
-    if (typeof stopped === 'object') return stopped;
-    if (stopped === undefined) recipients.add(address?.text ?? text);
-    else services.log.info({ id: transaction.id, plugin, recipient: text, why: stopped }, 'recipient not added');
+    const said = address ? await judgedAlone(mail, { address, plugin, before: recipients.size }) : 'no address';
+    if (typeof said === 'string')
+      services.log.info({ id: transaction.id, plugin, recipient: text, why: said }, 'recipient not added');
+    else if (said.kind === 'welcome') recipients.set(address?.text ?? text, said.route);
+    else return said;
   }
-  if (recipients.size > 0) return together(mail, [...recipients]);
+  if (recipients.size > 0) return together(mail, recipients);
   if (wanted.length === 0) return { kind: 'nobody', plugin };
   return { kind: 'unknown', reply: localProblem, problem: `${plugin} wants recipients of which none can be one` };
 }
@@ -64,17 +65,27 @@ function goingTo(to: DestinationList, recipients: readonly string[]): RelayRecip
   return { kind: 'unknown', reply: localProblem, problem };
 }
 
-/** One mail has one destination, and one reply to tell what became of it. */
-function together({ transaction, services }: AddressedMail, recipients: readonly string[]): RelayRecipients {
+/**
+ * One mail has one destination, and one reply to tell what became of it. A route of the whole mail is that of all its
+ * recipients.
+ */
+function together(
+  { transaction, services }: AddressedMail,
+  recipients: ReadonlyMap<string, string | undefined>,
+): RelayRecipients {
   const usual = destinationsFor(transaction, services);
-  if (transaction.rewritten.route !== undefined) return goingTo(usual, recipients);
-  const lists = recipients.map((text) => {
+  const { routeOfRecipients, rewritten } = transaction;
+  const all = [...recipients.keys()];
+  if (rewritten.route !== routeOfRecipients) return goingTo(usual, all);
+  const lists = all.map((text) => {
+    const own = routed(recipients.get(text));
     const domain = parseAddress(text)?.domain;
-    return domain === undefined || transaction.hasTaken(text) ? usual : destinationsOf(domain, services);
+    const isUsual = domain === undefined || rewritten.route !== undefined || transaction.hasTaken(text);
+    return own ?? (isUsual ? usual : destinationsOf(domain, services));
   });
   const [to = usual] = lists;
-  if (lists.every(({ text }) => text === to.text)) return goingTo(to, recipients);
-  const problem = `its recipients belong to different destinations: ${recipients.join(', ')}`;
+  if (lists.every(({ text }) => text === to.text)) return goingTo(to, all);
+  const problem = `its recipients belong to different destinations: ${all.join(', ')}`;
   return { kind: 'unknown', reply: localProblem, problem };
 }
 
@@ -85,16 +96,23 @@ interface WantedRecipient {
   readonly before: number;
 }
 
-/** Why it may not be a recipient; undefined where it may. */
-async function problemOf(
+interface Welcome {
+  readonly kind: 'welcome';
+  readonly route?: string | undefined;
+}
+
+/** A text says why it may not be a recipient. */
+async function judgedAlone(
   { transaction, services, plugins }: AddressedMail,
   { address, plugin, before }: WantedRecipient,
-): Promise<string | RelayRecipients | undefined> {
-  if (transaction.hasTaken(address.text)) return undefined;
+): Promise<string | Welcome | RelayRecipients> {
+  if (transaction.hasTaken(address.text)) return { kind: 'welcome' };
   if (before >= services.settings.max_recipients) return 'too many recipients';
   if (needsSmtpUtf8(address) && !transaction.sender.smtpUtf8) return 'it needs SMTPUTF8';
   if (!services.srv.isHosted(address.domain))
-    return services.plugins.anywhere.has(plugin) ? undefined : 'not hosted, and the line of the list has no "anywhere"';
+    return services.plugins.anywhere.has(plugin)
+      ? { kind: 'welcome' }
+      : 'not hosted, and the line of the list has no "anywhere"';
   const judgement = new RecipientJudgement(transaction, {
     recipient: address,
     parameters: undefined,
@@ -111,7 +129,8 @@ async function problemOf(
     timeoutMs: services.settings.plugin_timeout,
     note: (said) => judgement.note(said),
   });
-  if (outcome.kind === 'go on') return judgement.objection?.rejection.log;
+  if (outcome.kind === 'go on')
+    return judgement.objection?.rejection.log ?? { kind: 'welcome', route: judgement.route };
   if (!isTemporary(outcome.reply)) return outcome.log;
   return { kind: 'unknown', reply: outcome.reply, problem: `${address.text}: ${outcome.log}` };
 }

@@ -237,10 +237,18 @@ function topFields({ transaction, services, session, protocol, tls, edits }: Rea
     authservId: services.settings.authserv_id,
     authentication: transaction.authentication,
     recipient: top.recipient,
+    dsn: top.objection && dsnText(transaction, top.recipient),
     rejection: top.objection && { plugin: top.objection.plugin, reason: top.objection.rejection.reason },
   });
   const { above } = edits;
   return above.length === 0 ? own : Buffer.concat([above, own]);
+}
+
+/** The words of MAIL and RCPT, a line for both. */
+function dsnText({ dsn }: ReadMail['transaction'], recipient: TransactionRecipient | undefined): string | undefined {
+  if (!dsn) return undefined;
+  const ofRecipient = recipient && dsn.recipients.get(recipient.text);
+  return [dsn.mail, ofRecipient ?? ''].flatMap((words) => words.trim() || []).join('\n\t');
 }
 
 const relay = (mail: ReadMail): Eventual<Disposition> =>

@@ -28,6 +28,7 @@ const ownFields = new Set([
   'x-dmarc-result',
   'x-spam-result',
   'x-quarantine',
+  'x-dsn',
   'x-reject-reason',
   'x-reject-plugin',
   'received-spf',
@@ -55,6 +56,8 @@ export interface TraceFacts {
   /** Named only where there is one: the others' names are none of his business (RFC 5321 §7.2). */
   readonly recipient: { readonly text: string; readonly localPart: string } | undefined;
   readonly rejection: { readonly plugin: string; readonly reason: string } | undefined;
+  /** What the client asks of delivery status notifications, where the mail is archived: a release passes it on. */
+  readonly dsn: string | undefined;
 }
 
 type TraceField = readonly [name: string, value: string];
@@ -73,6 +76,7 @@ export function traceFields(facts: TraceFacts): Buffer {
   if (facts.recipient) text += fieldLine('X-RCPT-TO', facts.recipient.text);
   if (facts.domain !== '') text += fieldLine('X-DOMAIN', facts.domain);
   if (facts.recipient) text += fieldLine('X-LOCALPART', facts.recipient.localPart);
+  if (facts.dsn) text += fieldLine('X-DSN', facts.dsn);
   if (facts.rejection)
     text += fieldLine('X-REJECT-REASON', facts.rejection.reason) + fieldLine('X-REJECT-PLUGIN', facts.rejection.plugin);
   return Buffer.from(text, 'utf8');

@@ -5,14 +5,16 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { release } from '../../src/quarantine/care/release.js';
 import { openRelay } from '../../src/relay/relay.js';
 import { request } from '../relay/support/requests.js';
 import { ScriptedMta } from '../relay/support/scripted-mta.js';
 import { destinations, usual } from '../relay/support/with-relay.js';
 import { PosternProcess } from '../support/child.js';
+import { filesBelow } from '../support/files-below.js';
 import { RawClient } from '../support/raw-client.js';
 import { ScriptedFilter } from '../support/scripted-filter.js';
 import { patience, until } from '../support/until.js';
@@ -221,4 +223,52 @@ test('an MTA that a plugin alone names is asked as well', async (t) => {
   client.end();
   assert.equal(without.messages.length, 1);
   await untilOffered(postern, false);
+});
+
+test('a mail that is released from the quarantine asks for what it came with', async (t) => {
+  const mta = await mtaOf(t, withDsn);
+  const postern = await PosternProcess.start({ relayPort: mta.port, markers: ['example.com/users/valid/bob'] });
+  t.after(() => postern.close());
+  await untilOffered(postern, true);
+  const client = await RawClient.open(postern);
+  const original = `rfc822;${'old+40'.repeat(80)}`;
+  await replies(
+    client,
+    'EHLO client.example',
+    `MAIL FROM:<s@sender.example> RET=HDRS ENVID=${'Q'.repeat(100)}`,
+    `RCPT TO:<a@example.com> NOTIFY=SUCCESS,DELAY ORCPT=${original}`,
+    'RCPT TO:<b@example.com>',
+    'DATA',
+  );
+  assert.match(await client.say('X-DSN: NOTIFY=NEVER\r\n\r\nx\r\n.'), /^550 /);
+  client.end();
+  const root = join(postern.root, 'spam');
+  const relay = openRelay({
+    destinations: destinations(`127.0.0.1:${mta.port}`),
+    hostname: 'mx.example',
+    connections: 1,
+    timeoutMs: patience,
+  });
+  t.after(() => relay.close());
+  const order = {
+    root,
+    relay,
+    hostname: 'mx.example',
+    by: 'anna',
+    form: 'raw',
+    again: false,
+    hasUser: () => false,
+  } as const;
+  for (const file of filesBelow(root).filter((path) => path.includes('/new/'))) {
+    const [yday = '', domain = '', , filename = ''] = relative(root, file).split('/');
+    assert.equal((await release({ yday, domain, filename }, order)).kind, 'released');
+  }
+  const ofMail = `MAIL FROM:<s@sender.example> RET=HDRS ENVID=${'Q'.repeat(100)}`;
+  const envelopes = mta.messages.map(({ from, to }) =>
+    [from.replace(/ SIZE=\d+| BODY=8BITMIME/g, ''), ...to].join('\n'),
+  );
+  assert.deepEqual(envelopes.toSorted(), [
+    `${ofMail}\nRCPT TO:<a@example.com> NOTIFY=SUCCESS,DELAY ORCPT=${original}`,
+    `${ofMail}\nRCPT TO:<b@example.com>`,
+  ]);
 });

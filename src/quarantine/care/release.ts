@@ -12,7 +12,7 @@ import { replyText } from '../../mail/reply.js';
 import { asciiText } from '../../mail/text.js';
 import type { Relay, RelayRequest, RelayResult } from '../../relay/relay.js';
 import { addMark, dispositionOf, type UnknownRelease } from '../look/disposition.js';
-import { type KeptMail, openKeptMail } from '../look/kept-mail.js';
+import { type KeptMail, openKeptMail, unicode } from '../look/kept-mail.js';
 import { underLock } from '../disk/lock.js';
 import { idOf, locate, type MailRef, refText } from '../disk/mail-ref.js';
 import type { Mark } from '../disk/mark.js';
@@ -126,9 +126,17 @@ function requestFor(mail: KeptMail, ref: MailRef, options: ReleaseOrder): RelayR
     recipients: [mail.recipient],
     smtputf8: false,
     eightBit: true,
+    dsn: wrapped ? undefined : dsnOf(mail),
     head: Buffer.from(`X-Released-By: ${asciiText(options.by, 200)}\r\n`),
     message: wrapped ? attached(mail, ref, options) : mail.message,
   };
+}
+
+/** What its client asked of delivery status notifications. */
+function dsnOf({ header, recipient }: KeptMail): RelayRequest['dsn'] {
+  const words = unicode(header.get('X-DSN') ?? '').split(/\s+/);
+  const those = (kind: RegExp): string => words.flatMap((word) => (kind.test(word) ? ` ${word}` : [])).join('');
+  return { mail: those(/^(?:RET|ENVID)=/), recipients: new Map([[recipient, those(/^(?:NOTIFY|ORCPT)=/)]]) };
 }
 
 function attached(mail: KeptMail, ref: MailRef, { hostname }: ReleaseOrder): MessageSource {

@@ -207,4 +207,5 @@ export const migrations: readonly Migration[] = [
   { version: 4, sql: fourth },
   { version: 5, sql: journalTables },
   { version: 6, sql: audit },
+  { version: 7, sql: 'alter table journal rename column node to host' },
 ];

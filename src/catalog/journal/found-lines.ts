@@ -75,8 +75,8 @@ async function* linesOfSpan(
   let took = 0;
   for (let limit = batch.first; ; limit = Math.min(batch.most, limit * 4)) {
     const where = new Conditions(timeText(begin), timeText(end));
-    if (last) where.add('(j.at, j.node, j.start) < (?, ?, ?)', timeText(last.at), last.node, last.start);
-    if (until) where.add('(j.at, j.node, j.start) > (?, ?, ?)', timeText(until.at), until.node, until.start);
+    if (last) where.add('(j.at, j.host, j.start) < (?, ?, ?)', timeText(last.at), last.host, last.start);
+    if (until) where.add('(j.at, j.host, j.start) > (?, ?, ?)', timeText(until.at), until.host, until.start);
     if (domains) where.add('j.tokens && ?::integer[]', numbersText(domains));
     for (const term of query.terms) addTerm(where, term);
     if (query.tokens.length > 0) where.add('j.tokens @> ?::integer[]', numbersText(query.tokens));
@@ -84,8 +84,8 @@ async function* linesOfSpan(
     const began = performance.now();
     const rows = await sql.query<LineFound>(statement(where.text, limit), where.values);
     took += performance.now() - began;
-    for (const { at, node, start, line: text } of rows) {
-      last = { at: Math.round(at), node, start };
+    for (const { at, host, start, line: text } of rows) {
+      last = { at: Math.round(at), host, start };
       const line = parseJournalLine(text);
       if (line) yield { key: last, text, line };
     }
@@ -104,14 +104,14 @@ function addTerm(where: Conditions, { key, value, not }: LinesAsked['query']['te
 
 interface LineFound {
   readonly at: number;
-  readonly node: string;
+  readonly host: string;
   readonly start: number;
   readonly line: string;
 }
 
 const statement = (where: string, limit: number): string =>
-  `select extract(epoch from j.at)::float8 * 1000 as at, j.node, j.start::float8 as start, j.line from journal j
-   where j.at >= $1 and j.at < $2 and ${where} order by j.at desc, j.node desc, j.start desc limit ${limit}`;
+  `select extract(epoch from j.at)::float8 * 1000 as at, j.host, j.start::float8 as start, j.line from journal j
+   where j.at >= $1 and j.at < $2 and ${where} order by j.at desc, j.host desc, j.start desc limit ${limit}`;
 
 const numbersText = (tokens: Iterable<string>): string => `{${[...tokens].map(tokenNumber).join(',')}}`;
 

@@ -45,7 +45,7 @@ export class JournalInCatalog implements JournalSource {
         items.push(step);
         if (items.length > limit) return { items: items.slice(0, limit), next: items[limit - 1]?.cursor ?? '' };
       } else if (performance.now() > end && step.done < step.all) {
-        return { items, next: cursorOf({ at: step.backTo, node: '', start: 0 }), searchedTo: step.backTo };
+        return { items, next: cursorOf({ at: step.backTo, host: '', start: 0 }), searchedTo: step.backTo };
       }
     }
     return { items };
@@ -56,16 +56,16 @@ export class JournalInCatalog implements JournalSource {
   }
 }
 
-const cursorOf = ({ at, node, start }: LineKey): string =>
-  Buffer.from(JSON.stringify([at, node, start])).toString('base64url');
+const cursorOf = ({ at, host, start }: LineKey): string =>
+  Buffer.from(JSON.stringify([at, host, start])).toString('base64url');
 
 /** What a client sends back; undefined for one that we did not make. */
 function keyIn(cursor: string | undefined): LineKey | undefined {
   if (cursor === undefined) return undefined;
   try {
-    const [at, node, start] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
-    if (!isCount(at) || at > maxTime || typeof node !== 'string' || !isCount(start)) return undefined;
-    return { at, node: clean(node), start };
+    const [at, host, start] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
+    if (!isCount(at) || at > maxTime || typeof host !== 'string' || !isCount(start)) return undefined;
+    return { at, host: clean(host), start };
   } catch {
     return undefined;
   }

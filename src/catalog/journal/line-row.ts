@@ -13,12 +13,13 @@ import { clean } from '../mail-row.js';
 export interface LineKey {
   /** Milliseconds: when the line's mail ended. */
   readonly at: number;
-  readonly node: string;
+  /** As it stands in the line: a folder of journals that is copied to another host holds the same lines. */
+  readonly host: string;
   /** Octets from the beginning of its hour's file. */
   readonly start: number;
 }
 
-export interface LineRow extends Omit<LineKey, 'node'> {
+export interface LineRow extends LineKey {
   /** The first millisecond of its file's hour. */
   readonly hour: number;
   /** JSON, as it stands in the file. */
@@ -37,7 +38,7 @@ export function timeIn(hour: number, { time, ms = 0 }: Pick<JournalLine, 'time' 
 
 export function lineRow(text: string, { hour, start }: Pick<LineRow, 'hour' | 'start'>): LineRow | undefined {
   const line = parseJournalLine(text);
-  return line && { at: timeIn(hour, line), start, hour, text, line };
+  return line && { at: timeIn(hour, line), host: nameOf(line.node ?? ''), start, hour, text, line };
 }
 
 export const textHash = (text: string): string => createHash('md5').update(text).digest('hex');

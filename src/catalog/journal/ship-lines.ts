@@ -26,7 +26,7 @@ export async function shipLines(rows: readonly LineRow[], to: ShipLinesTo): Prom
   let fresh = 0;
   for (let i = 0; i < missing.length; i += maxRows) fresh += await insertLines(missing.slice(i, i + maxRows), to);
   for (let i = 0; i < changed.length; i += maxRows) {
-    const some = changed.slice(i, i + maxRows).map((row) => ({ ...row, node: to.node }));
+    const some = changed.slice(i, i + maxRows);
     await to.database.transaction((sql) => changeLines(sql, some));
   }
   return fresh;
@@ -40,16 +40,15 @@ interface Compared {
 /** With the first and the last time the planner knows which parts there are to look at. */
 const findLines = `
 select k.i, md5(j.line) = k.hash as same from json_to_recordset($1::text::json)
-  as k(i integer, at timestamptz, start bigint, hash text)
-join journal j on j.at = k.at and j.node = $2 and j.start = k.start and j.at between $3 and $4`;
+  as k(i integer, at timestamptz, host text, start bigint, hash text)
+join journal j on j.at = k.at and j.host = k.host and j.start = k.start and j.at between $2 and $3`;
 
-async function compared(rows: readonly LineRow[], { database, node }: ShipLinesTo): Promise<Compared> {
+async function compared(rows: readonly LineRow[], { database }: ShipLinesTo): Promise<Compared> {
   if (rows.length === 0) return { missing: [], changed: [] };
-  const keys = rows.map(({ at, start, text }, i) => ({ i, at: timeText(at), start, hash: textHash(text) }));
+  const keys = rows.map(({ at, host, start, text }, i) => ({ i, at: timeText(at), host, start, hash: textHash(text) }));
   const times = keys.map(({ at }) => at).toSorted();
   const found = await database.query<{ i: number; same: boolean }>(findLines, [
     JSON.stringify(keys),
-    node,
     times[0] ?? '',
     times.at(-1) ?? '',
   ]);
@@ -63,15 +62,15 @@ async function compared(rows: readonly LineRow[], { database, node }: ShipLinesT
 const insertStatement = `
 with given as materialized (
   select * from json_to_recordset($1::text::json) as g(
-    at timestamptz, start bigint, tokens integer[], line text, counts json)
+    at timestamptz, host text, start bigint, tokens integer[], line text, counts json)
 ), fresh as (
-  insert into journal (at, node, start, tokens, line)
-  select at, $2, start, tokens, line from given on conflict do nothing
-  returning at, start
+  insert into journal (at, host, start, tokens, line)
+  select at, host, start, tokens, line from given on conflict do nothing
+  returning at, host, start
 ), counted as (
   insert into journal_tally (kind, hour, domain, name, lines)
   select c.kind, c.hour, c.domain, c.name, sum(c.lines)
-  from given join fresh using (at, start), json_to_recordset(given.counts)
+  from given join fresh using (at, host, start), json_to_recordset(given.counts)
     as c(kind text, hour timestamptz, domain text, name text, lines bigint)
   group by 1, 2, 3, 4 order by 1, 2, 3, 4
   on conflict (kind, hour, domain, name) do update set lines = journal_tally.lines + excluded.lines
@@ -91,15 +90,16 @@ async function insertLines(rows: readonly LineRow[], to: ShipLinesTo): Promise<n
   }
 }
 
-async function insertAll(rows: readonly LineRow[], { database, node }: ShipLinesTo): Promise<number> {
-  const given = rows.map(({ at, start, hour, text, line }) => ({
+async function insertAll(rows: readonly LineRow[], { database }: ShipLinesTo): Promise<number> {
+  const given = rows.map(({ at, host, start, hour, text, line }) => ({
     at: timeText(at),
+    host,
     start,
     tokens: tokensOf({ text, line }),
     line: text,
     counts: countsOf(hour, line).map(countRow),
   }));
-  const [done] = await database.query<{ fresh: number }>(insertStatement, [JSON.stringify(given), node]);
+  const [done] = await database.query<{ fresh: number }>(insertStatement, [JSON.stringify(given)]);
   return done?.fresh ?? 0;
 }
 
@@ -128,7 +128,7 @@ async function putAside({ text, start, hour }: LineRow, problem: string, to: Shi
   return 0;
 }
 
-const keysIn = `json_to_recordset($1::text::json) as k(at timestamptz, node text, start bigint, line text, tokens integer[])`;
+const keysIn = `json_to_recordset($1::text::json) as k(at timestamptz, host text, start bigint, line text, tokens integer[])`;
 
 /** Gives lines other texts, and counts them as what they are then. */
 export async function changeLines(
@@ -138,15 +138,15 @@ export async function changeLines(
   const given = JSON.stringify(
     rows.map((row) => ({
       at: timeText(row.at),
-      node: row.node,
+      host: row.host,
       start: row.start,
       line: row.text,
       tokens: tokensOf(row),
     })),
   );
-  const before = await sql.query<{ start: number; at: number; node: string; line: string }>(
-    `select j.start::float8 as start, extract(epoch from j.at)::float8 * 1000 as at, j.node, j.line
-     from ${keysIn} join journal j using (at, node, start) order by j.at, j.node, j.start for update of j`,
+  const before = await sql.query<{ start: number; at: number; host: string; line: string }>(
+    `select j.start::float8 as start, extract(epoch from j.at)::float8 * 1000 as at, j.host, j.line
+     from ${keysIn} join journal j using (at, host, start) order by j.at, j.host, j.start for update of j`,
     [given],
   );
   const hours = new Map(rows.map((row) => [keyText(row), row]));
@@ -160,13 +160,13 @@ export async function changeLines(
   }
   await sql.query(
     `update journal j set line = k.line, tokens = k.tokens from ${keysIn}
-     where j.at = k.at and j.node = k.node and j.start = k.start`,
+     where j.at = k.at and j.host = k.host and j.start = k.start`,
     [given],
   );
   await countAnew(sql, changes);
 }
 
-const keyText = ({ at, node, start }: LineKey): string => `${at} ${node} ${start}`;
+const keyText = ({ at, host, start }: LineKey): string => `${at} ${host} ${start}`;
 
 async function countAnew(sql: Sql, changes: readonly LineCount[]): Promise<void> {
   const sums = new Map<string, LineCount>();

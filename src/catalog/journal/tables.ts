@@ -1,4 +1,4 @@
-/** The tables of the journal, a step of migrations.ts. */
+/** The tables of the journal, a step of migrations.ts; a later one calls the node of a line its host. */
 export const journalTables = `
 -- What became of every mail: the lines of all hosts' journals, each named by when it ended, its host, and where it
 -- stands in its file. tokens: what a search asks for whole (addresses, domains, ids), as hashes.

@@ -1,9 +1,11 @@
 /** Three hosts as one: each of them tells what became of a mail, whichever it went through. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { tokenIn } from '../../../src/web/login/tokens.js';
 import { hasPeer, needPeer } from '../../support/peers.js';
 import { Postgres } from '../../support/postgres.js';
+import { patience } from '../../support/until.js';
 import { Fleet, type FleetHost } from '../fleet.js';
 import { emptyCatalog, waitFor } from '../support.js';
 
@@ -57,8 +59,17 @@ test('track, stats, page and charts of each host have the mails of all; --here a
   assert.match(alone, /What has come to mx3\.test\.example; each host shows its own/);
   assert.ok(alone.includes('refused by mx3') && !alone.includes('refused by mx1'));
 
+  // What comes in on another host while somebody looks on.
+  const newest = /data-first="([^"]*)"/.exec(all)?.[1] ?? assert.fail(all);
+  await mx2.refuse('while somebody looks on');
+  let live = { count: 0, rows: '' };
+  for (const late = Date.now() + patience; live.count === 0 && Date.now() < late; await sleep(200))
+    live = JSON.parse((await first.get(`/part/journal?until=${newest}`)).body) as typeof live;
+  assert.equal(live.count, 1);
+  assert.match(live.rows, /while somebody looks on[\s\S]*by mx2\.test\.example/);
+
   const erased = await mx2.postern('journal', 'erase', 'sender@sender.example');
-  assert.match(erased.stdout, /^2 lines erased in the catalog, 1 in the files of this host; the other hosts follow/);
+  assert.match(erased.stdout, /^3 lines erased in the catalog, 2 in the files of this host; the other hosts follow/);
   for (const host of [mx1, mx2]) assert.equal((await host.postern('track', 'sender@sender.example')).code, 1);
   await waitFor(database, 'erased', 2);
   assert.equal((await mx1.postern('track', 'sender@sender.example', '--here')).code, 1, 'in its files as well');

@@ -74,6 +74,22 @@ test('a server that is killed, a shipper that is started anew, lost rows, a remo
   assert.deepEqual([...host.strange, ...host.problems], []);
 });
 
+test('a copy of the state with a name of its own in the catalog ships nothing twice', async (t) => {
+  const database = await catalogFor(t);
+  if (!database) return;
+  const [host, copy] = ['mx1.example', 'mx2.example'].map((name) => openJournalHost(t, server.url, name));
+  if (!host || !copy) return assert.fail();
+  host.write(...Array.from({ length: 30 }, (_, i) => lineAt(i * hourMs)));
+  fs.cpSync(host.dir, copy.dir, { recursive: true });
+  copy.write(lineAt(0));
+  host.shipJournal();
+  copy.shipJournal();
+  await waitFor(database, `journal where host = 'mx2.example'`, 1);
+  await waitFor(database, 'journal', 31);
+  const verdicts = await counted(database);
+  assert.equal(verdicts.find(({ kind }) => kind === 'verdict')?.lines, 31);
+});
+
 test('torn lines are passed over, a line that no table takes is put aside once, and none holds up another', async (t) => {
   const database = await catalogFor(t);
   if (!database) return;

@@ -1,8 +1,8 @@
 /**
  * The connections to one MTA behind: at most so many at once, first come first served, and kept open for a moment for
- * the next mail (Postfix' own client caches connections on demand, for 2 s, too). Once no client is there, none is
- * kept: an MTA that says 421 to new sessions is heard, and sessions cost Exim and OpenSMTPD a process. What is said on
- * them is transaction.ts.
+ * the next mail (Postfix' own client caches connections on demand, for 2 s, too). Once no client is there, only the one
+ * that was used last is: sessions cost Exim and OpenSMTPD a process, and opening one costs a mail twice its time. What
+ * is said on them is transaction.ts.
  */
 import type { MailDeadline } from './deadline.js';
 import { ConnectionLost, type MtaConnection } from './connection/mta-connection.js';
@@ -131,9 +131,9 @@ export class MtaPool {
     }, ms).unref();
   }
 
-  /** Unused connections are kept a moment longer only, in which the next mail may still take them. */
+  /** All unused connections but the last are kept a moment longer only, in which the next mails may still take them. */
   rest(): void {
-    for (const [i, { connection, timer }] of this.#idle.entries()) {
+    for (const [i, { connection, timer }] of this.#idle.slice(0, -1).entries()) {
       clearTimeout(timer);
       this.#idle[i] = { connection, timer: this.#retireAfter(Math.min(restMs, this.#options.idleMs), connection) };
     }

@@ -69,7 +69,7 @@ export interface Relay {
    * settles within 5 s.
    */
   probe(recipient: string, to?: DestinationList): Promise<Probe>;
-  /** Ends unused connections in a moment: no client is there who might send a mail. */
+  /** Ends unused connections but one in a moment: no client is there who might send a mail. */
   rest(): void;
   /** Waits for the mails under way, then ends all sessions. Later mails are `unreachable`. */
   close(): Promise<void>;

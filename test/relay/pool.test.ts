@@ -184,12 +184,20 @@ test('connections that nobody uses are ended with QUIT', async () => {
   });
 });
 
-test('once no client is there connections are ended soon; the mails of one that comes at once still use them', async () => {
+test('once no client is there one connection is kept for the next mail, and the others are ended soon', async () => {
   await withRelay({ mta: { extensions: usual }, relay: { idleMs: 3_600_000 } }, async ({ mta, relay }) => {
-    await relay.send(request());
+    await Promise.all(mails(3).map(() => relay.send(request())));
     relay.rest();
+    await until(() => mta.open === 1);
+    assert.equal(mta.said.filter((line) => line === 'QUIT').length, 2);
     assert.equal((await relay.send(request())).kind, 'accepted');
-    assert.equal(mta.lines.length, 1);
+    assert.equal(mta.lines.length, 3);
+  });
+});
+
+test('the one that is kept when no client is there is ended like any other that nobody uses', async () => {
+  await withRelay({ mta: { extensions: usual }, relay: { idleMs: 50 } }, async ({ mta, relay }) => {
+    await relay.send(request());
     relay.rest();
     await until(() => mta.open === 0);
     assert.equal(mta.said.filter((line) => line === 'QUIT').length, 1);

@@ -1,13 +1,15 @@
 /** TLS sessions are resumed: at any worker, and no longer than the keys of their tickets are kept. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import tls from 'node:tls';
+import { hearTicketKeys, replaceEveryMs, TicketKeys } from '../../src/cli/serve/ticket-keys.js';
+import { Channel } from '../../src/cli/service/channel.js';
 import { makeCertificate } from '../support/certificate.js';
+import { pair } from '../support/channel-pair.js';
 import { PosternProcess } from '../support/child.js';
 import { Mx } from '../support/mx.js';
 
@@ -52,7 +54,9 @@ test('a session is resumed at whichever worker the client comes to', async () =>
     const first = await handshake(postern.port);
     assert.equal(first.isResumed, false);
     // Many at once, so that each worker has some.
-    const others = await Promise.all(Array.from({ length: 40 }, () => handshake(postern.port, first.session)));
+    const others: Handshake[] = [];
+    while (others.length < 400)
+      others.push(...(await Promise.all(Array.from({ length: 20 }, () => handshake(postern.port, first.session)))));
     const full = others.filter(({ isResumed }) => !isResumed).length;
     assert.equal(full, 0, `${full} of ${others.length} handshakes were full ones`);
   } finally {
@@ -61,12 +65,31 @@ test('a session is resumed at whichever worker the client comes to', async () =>
   }
 });
 
-test('a ticket made with keys that were replaced is of no use', async (t) => {
-  const mx = await Mx.start({ certificate: makeCertificate('mx.test.example') });
-  t.after(() => mx.close());
-  mx.listener.useTicketKeys(randomBytes(48));
-  const first = await handshake(mx.port);
-  assert.equal((await handshake(mx.port, first.session)).isResumed, true);
-  mx.listener.useTicketKeys(randomBytes(48));
-  assert.equal((await handshake(mx.port, first.session)).isResumed, false);
+test('the primary replaces the keys every few hours: tickets from before are of no use at any worker', async (t) => {
+  const certificate = makeCertificate('mx.test.example');
+  const workers = await Promise.all([Mx.start({ certificate }), Mx.start({ certificate })]);
+  const ends = workers.map(() => pair());
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const keys = new TicketKeys(() => ends.map(([end]) => ({ channel: new Channel(end) })));
+  t.after(async () => {
+    keys.close();
+    for (const mx of workers) await mx.close();
+  });
+  const renewed = workers.map(({ listener }, i) => {
+    listener.useTicketKeys(Buffer.from(keys.current, 'base64'));
+    return new Promise<void>((resolve) =>
+      hearTicketKeys(new Channel(ends[i]?.[1] ?? assert.fail()), (fresh) => {
+        listener.useTicketKeys(fresh);
+        resolve();
+      }),
+    );
+  });
+  const [here = 0, there = 0] = workers.map(({ port }) => port);
+  const before = await handshake(here);
+  assert.equal((await handshake(there, before.session)).isResumed, true);
+  t.mock.timers.tick(replaceEveryMs);
+  await Promise.all(renewed);
+  for (const port of [here, there]) assert.equal((await handshake(port, before.session)).isResumed, false);
+  const now = await handshake(here);
+  assert.equal((await handshake(there, now.session)).isResumed, true);
 });

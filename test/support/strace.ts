@@ -5,12 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from './until.js';
 
-/** Those of the process and its threads while `work` runs, in the order in which they ended. */
-export async function traced(pid: number, calls: string, work: () => Promise<void>): Promise<string[]> {
+/** Those of all its threads, or of the first alone, while `work` runs, in the order in which they ended. */
+export async function traced(
+  pid: number,
+  calls: string,
+  work: () => Promise<void>,
+  threads: 'all' | 'first' = 'all',
+): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'postern-strace-'));
   const output = join(folder, 'trace');
-  const words = ['-f', '-y', '-s', '200', '-e', `trace=${calls}`, '-o', output, '-p', String(pid)];
-  const strace = spawn('strace', words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const follow = threads === 'all' ? ['-f'] : [];
+  const words = ['-y', '-s', '200', '-e', `trace=${calls}`, '-o', output, '-p', String(pid)];
+  const strace = spawn('strace', [...follow, ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = new Promise((resolve) => strace.once('close', resolve));
   let said = '';
   strace.stderr.on('data', (octets: Buffer) => (said += octets.toString()));

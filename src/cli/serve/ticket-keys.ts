@@ -12,18 +12,18 @@ const replacing = news<string>('ticket keys');
 
 /** tls.createSecureContext() takes keys of this length. */
 const keysOctets = 48;
-const replaceEveryMs = 8 * 3_600_000;
+export const replaceEveryMs = 8 * 3_600_000;
 
 /** Makes the keys; used in the primary. */
 export class TicketKeys {
   #current = newKeys();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(workers: () => readonly Child[], everyMs = replaceEveryMs) {
+  constructor(workers: () => readonly Pick<Child, 'channel'>[]) {
     this.#timer = setInterval(() => {
       this.#current = newKeys();
       for (const worker of workers()) worker.channel.tell(replacing, this.#current);
-    }, everyMs);
+    }, replaceEveryMs);
     this.#timer.unref();
   }
 

@@ -1,32 +1,8 @@
 /** The channel between processes of a service, over a pipe of the test's own. */
 import assert from 'node:assert/strict';
-import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
-import { Channel, type ChannelEnd, news, question } from '../../../src/cli/service/channel.js';
-
-/** What one end sends, the other hears in the next turn, as JSON has it. */
-class End extends EventEmitter implements ChannelEnd {
-  connected = true;
-  other: End | undefined;
-  /** As a process that was stopped: nothing is read. */
-  isStopped = false;
-
-  send(message: unknown, _handle: undefined, _options: undefined, done: (error: Error | null) => void): boolean {
-    const text = JSON.stringify(message);
-    setImmediate(() => {
-      if (this.other?.isStopped === false) this.other.emit('message', JSON.parse(text));
-      done(null);
-    });
-    return true;
-  }
-}
-
-function pair(): readonly [End, End] {
-  const [one, other] = [new End(), new End()];
-  one.other = other;
-  other.other = one;
-  return [one, other];
-}
+import { Channel, news, question } from '../../../src/cli/service/channel.js';
+import { pair } from '../../support/channel-pair.js';
 
 const doubling = question<number, number>('double');
 const greeting = news<string>('greet');

@@ -16,6 +16,8 @@ export interface SocketUser {
   replied(): void;
   /** The client has said something. */
   heard(): void;
+  /** The client has closed its side, and may still read. */
+  ended(): void;
   /** The socket is closed. */
   gone(): void;
   failed(error: Error): void;
@@ -85,6 +87,7 @@ export class ClientSocket {
 
   readonly #end = (): void => {
     this.#ended = true;
+    this.#user.ended();
     this.work();
   };
 

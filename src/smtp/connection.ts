@@ -349,6 +349,11 @@ export class Connection implements SocketUser {
     this.#listener.failed(error);
   }
 
+  /** Nobody is held back by a reply that comes late. */
+  ended(): void {
+    this.#endHold?.();
+  }
+
   gone(): void {
     this.#endHold?.();
     this.#listener.left(this);

@@ -149,7 +149,7 @@ test('a message is read no faster than the MTA takes it', async () => {
 test('a mail that was given up while the MTA was slow is not completed behind our back', async () => {
   const script = ({ verb, mail }: Step): Answer => (verb === 'DATA' && mail === 1 ? stall : undefined);
   await withRelay(
-    { mta: { extensions: ['PIPELINING'], script }, relay: { timeoutMs: 300 } },
+    { mta: { extensions: ['PIPELINING'], script }, relay: { timeoutMs: 3_000 } },
     async ({ mta, relay }) => {
       assert.equal((await relay.send(request({ message: inMemory(...big) }))).kind, 'unreachable');
       mta.read();

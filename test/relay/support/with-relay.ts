@@ -19,7 +19,7 @@ export async function withRelay(
     destinations: destinations(options.mta?.path === undefined ? `127.0.0.1:${mta.port}` : `unix:${options.mta.path}`),
     hostname: 'postern.example',
     connections: 4,
-    timeoutMs: 5_000,
+    timeoutMs: 60_000,
     onError: (problem) => problems.push(problem),
     ...options.relay,
   });

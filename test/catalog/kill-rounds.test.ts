@@ -1,11 +1,12 @@
 /** A few rounds of what `npm run kill-loop:fleet -- 200` does for long. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bodiesAt } from '../../src/catalog/open.js';
+import { bodiesAt, databaseAt } from '../../src/catalog/open.js';
 import { needPeer } from '../support/peers.js';
 import { Postgres } from '../support/postgres.js';
 import { hasStore, Versitygw } from '../support/versitygw.js';
 import { Fleet } from './fleet.js';
+import { journalSettled } from './journal/settled.js';
 import { killRounds } from './kill-rounds.js';
 import { emptyCatalog } from './support.js';
 
@@ -30,5 +31,12 @@ test('whoever dies: every ID that a 550 named is in the catalog once, and is rel
     },
   );
   t.diagnostic(JSON.stringify(result));
+  const database = databaseAt(server.url);
+  t.after(() => database.close());
+  const lines = await journalSettled(
+    database,
+    fleet.hosts.map(({ root }) => `${root}/state/journal`),
+  );
+  assert.ok(lines >= result.refused - result.deaths * 12, `${lines} lines of ${result.refused} mails`);
   assert.ok(result.refused > 0 && result.deaths === 3 && result.failovers === 1);
 });

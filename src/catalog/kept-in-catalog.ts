@@ -3,13 +3,14 @@ import { fieldText } from '../mail/text.js';
 import { type ReleaseOrder, type ReleaseResult, sendOn } from '../quarantine/care/release.js';
 import { errorText } from '../mail/error-text.js';
 import type { MailRef } from '../quarantine/disk/mail-ref.js';
-import type { KeptMails, KeptSearch } from '../quarantine/kept-mails.js';
+import type { HostBehind, KeptMails, KeptSearch } from '../quarantine/kept-mails.js';
 import type { ListItem, Page, PageOptions } from '../quarantine/look/browse.js';
 import type { IndexedDisposition } from '../quarantine/look/disposition.js';
 import { type KeptMail, keptMailOf, maxHeader } from '../quarantine/look/kept-mail.js';
 import { type Stats, StatsCount, type StatsProgress } from '../quarantine/look/stats.js';
 import { type Bodies, withoutBody } from './bodies/bodies.js';
 import type { Catalog } from './catalog.js';
+import { hostsBehind } from './shared/hosts-behind.js';
 import { beginSending, type Claim, claimRelease, endClaim, unknownRelease } from './shared/claims.js';
 import type { Database } from './database.js';
 import { entryOf, keyOf, type RowKey } from './mail-row.js';
@@ -137,6 +138,10 @@ export class KeptInCatalog implements KeptMails {
       await this.#bodies.remove(sql, key);
       return isThere && isNew.length > 0 ? 'deleted' : 'gone';
     });
+  }
+
+  async behind(): Promise<readonly HostBehind[]> {
+    return hostsBehind(await this.#catalog.use());
   }
 
   /** A name that only looks like that of a row is none: another domain's admin may have made it. */

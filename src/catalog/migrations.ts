@@ -200,6 +200,12 @@ create index audit_at on audit (at, number);
 create index audit_words on audit using gin (words gin_trgm_ops);
 `;
 
+const behind = `
+-- What a host has not brought yet, as it says itself.
+alter table node add column behind_mails bigint not null default 0, add column behind_octets bigint not null default 0,
+  add column behind_since timestamptz;
+`;
+
 export const migrations: readonly Migration[] = [
   { version: 1, sql: first },
   { version: 2, sql: second },
@@ -208,4 +214,5 @@ export const migrations: readonly Migration[] = [
   { version: 5, sql: journalTables },
   { version: 6, sql: audit },
   { version: 7, sql: 'alter table journal rename column node to host' },
+  { version: 8, sql: behind },
 ];

@@ -9,7 +9,13 @@ export interface CatalogHost {
   readonly ships: boolean;
   /** RFC 3339: until when it said that it would. */
   readonly seen: string;
+  /** Mails that it has not brought yet, as far as it could say. */
+  readonly behindMails: number;
+  readonly behindOctets: number;
 }
+
+/** Clocks that differ more are wrong: leases and days rely on them. */
+export const maxClockOffMs = 60_000;
 
 export interface CatalogStatus {
   /** `PostgreSQL 15.18` */
@@ -58,7 +64,8 @@ export async function statusOf(sql: Sql): Promise<CatalogStatus> {
   const { version } = await schemaState(sql);
   const hosts = await sql.query<CatalogHost>(
     `select node, host, until > clock_timestamp() as ships,
-       to_char(until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as seen
+       to_char(until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as seen,
+       behind_mails::float8 as "behindMails", behind_octets::float8 as "behindOctets"
      from node where node ~ '^[0-9a-f]{16}$' order by host, node`,
   );
   const [row] = await sql.query<Totals>(totals);

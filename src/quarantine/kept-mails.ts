@@ -14,6 +14,15 @@ export type KeptSearch = Omit<BrowseOptions, 'root'>;
 /** What is kept cannot be asked for just now: the message says for people why. */
 export class SourceDown extends Error {}
 
+/** A host whose mails have not all come to where they are looked for. */
+export interface HostBehind {
+  readonly host: string;
+  readonly mails: number;
+  readonly octets: number;
+  /** So long the oldest of them has waited. */
+  readonly seconds: number;
+}
+
 /** Broken IO throws; where the mails are elsewhere and cannot be reached, SourceDown. */
 export interface KeptMails {
   /** Yields every mail that matches, newest first. */
@@ -30,4 +39,6 @@ export interface KeptMails {
   release(ref: MailRef, order: ReleaseOrder): Promise<ReleaseResult>;
   /** Returns `gone` where there was no such mail; `by` says who it is, for people. */
   discard(ref: MailRef, by: string): Promise<'deleted' | 'gone'>;
+  /** Hosts that have waited for more than a moment to bring theirs. */
+  behind(): Promise<readonly HostBehind[]>;
 }

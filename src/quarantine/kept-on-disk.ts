@@ -21,4 +21,5 @@ export const keptOnDisk = (root: string): KeptMails => ({
   },
   release: (ref, order) => release(ref, { ...order, root }),
   discard: (ref, by) => discard(root, ref, by),
+  behind: async () => [],
 });

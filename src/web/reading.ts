@@ -28,8 +28,9 @@ export function reading(app: Hono<Vars>, parts: WebParts): void {
     const { found, problem } = await listFor(c, parts, { cursor: c.req.query('cursor') });
     const search = c.req.query('q') ?? '';
     const older = c.req.query('cursor') !== undefined;
+    const behind = older ? [] : await parts.mails.behind();
     return c.html(
-      listPage({ session: c.get('session'), search, found, older, ...(problem !== undefined && { problem }) }),
+      listPage({ session: c.get('session'), search, found, older, behind, ...(problem !== undefined && { problem }) }),
     );
   });
   app.get('/part/new', async (c) => {

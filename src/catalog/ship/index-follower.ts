@@ -68,6 +68,15 @@ export class IndexFollower {
     return this.#taken.get(path)?.octets ?? 0;
   }
 
+  /** What another has taken counts as taken here. */
+  passOver(other: IndexFollower): void {
+    for (const [path, there] of other.#taken) {
+      const here = this.#taken.get(path);
+      if (here?.ino !== there.ino || here.octets < there.octets) this.#taken.set(path, there);
+    }
+    this.lookAnew();
+  }
+
   /** From now on what the last days have is new again. */
   forgetRecent(now = new Date()): void {
     for (const { path } of this.#filesOf({ all: false, now })) this.#taken.delete(path);

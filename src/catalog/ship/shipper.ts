@@ -21,9 +21,13 @@ import type { ShipLinesTo } from '../journal/ship-lines.js';
 import { dropRareNames } from '../journal/sums-in-catalog.js';
 import { dropOldLines, dropOldParts, Parts, sealParts } from '../parts.js';
 import { AuditLane } from './audit-lane.js';
+import { Backlog, type Shipped } from './backlog.js';
+import { type ClockChanged, ClockWatch } from './clock-watch.js';
 import { IndexFollower } from './index-follower.js';
 import { IndexLane, type Lane } from './lane.js';
+import { noteBehind } from '../shared/hosts-behind.js';
 import { endLease, holdLease } from './node-name.js';
+import type { ShippedNumbers } from './shipped-numbers.js';
 import { shipBodies } from './ship-bodies.js';
 import { RowShipping } from './ship-rows.js';
 
@@ -34,7 +38,7 @@ export interface ShipperOptions {
   readonly bodies: Bodies;
   /** /spam */
   readonly root: string;
-  /** It has the audit; where it is not given, none is shipped. */
+  /** It has the audit, and when all was shipped; where it is not given, neither is. */
   readonly state?: string;
   readonly node: string;
   /** Our name, for people. */
@@ -50,6 +54,7 @@ export interface ShipperOptions {
   /** Called with why nothing can be shipped just now, and with undefined when that is over. */
   readonly onState: (problem: string | undefined) => void;
   readonly onStrange: (row: StrangeRow) => void;
+  readonly onClock?: ClockChanged;
   /** Something that is not the catalog's fault, such as an index that cannot be read. */
   readonly onProblem: (problem: string) => void;
 }
@@ -60,27 +65,12 @@ const maxPauseMs = 30_000;
 const restMs = 5_000;
 const leaseSeconds = 30;
 /** How often each of these is done, in milliseconds. */
-const every = { hold: 10_000, deleted: 30_000, erased: 30_000, care: 3_600_000 };
+const every = { look: 10_000, hold: 10_000, deleted: 30_000, erased: 30_000, care: 3_600_000 };
 /** How often a lane looks at all days, in milliseconds; beside that it looks at the last ones. */
 const allEveryMs = 600_000;
 /** Who cares for the parts does so for so long at most. */
 const careSeconds = 7_200;
 const careNode = 'care';
-
-/** What has been done since the start, for monitors. */
-export interface ShippedNumbers {
-  /** Lines and mails that were not there before. */
-  readonly lines: number;
-  readonly bodies: number;
-  /** Lines of the journal. */
-  readonly journal: number;
-  /** Lines that could not be taken. */
-  readonly strange: number;
-  /** Whether the catalog, and the store where there is one, took what was shipped last. */
-  readonly isUp: boolean;
-  /** Milliseconds since everything was there. */
-  readonly behindMs: number;
-}
 
 /** When a lane is looked at next, by the monotonic clock. */
 interface Timed {
@@ -94,10 +84,13 @@ export class Shipper {
   readonly #options: ShipperOptions;
   readonly #holder = randomUUID();
   readonly #stop = new AbortController();
-  readonly #due: Record<keyof typeof every, number> = { hold: 0, deleted: 0, erased: 0, care: 0 };
+  readonly #due: Record<keyof typeof every, number> = { look: 0, hold: 0, deleted: 0, erased: 0, care: 0 };
   readonly #removed = new Set<string>();
   readonly #problems = new Set<string>();
   #lanes: readonly Timed[] = [];
+  readonly #backlog: Backlog;
+  readonly #clock: ClockWatch;
+  #shipped: Shipped | undefined;
   #timeline: string | undefined;
   /** Why mails cannot be put, while their lines can. */
   #storeProblem: string | undefined;
@@ -111,10 +104,18 @@ export class Shipper {
 
   constructor(options: ShipperOptions) {
     this.#options = options;
+    this.#backlog = new Backlog(options);
+    this.#clock = new ClockWatch(options.onClock);
   }
 
   get numbers(): ShippedNumbers {
-    return { ...this.#counts, isUp: this.#isUp, behindMs: performance.now() - this.#doneAt };
+    return {
+      ...this.#counts,
+      isUp: this.#isUp,
+      behindMs: performance.now() - this.#doneAt,
+      behind: this.#backlog.behind,
+      clockOffMs: this.#clock.offMs,
+    };
   }
 
   start(): void {
@@ -147,10 +148,14 @@ export class Shipper {
     let pauseMs = pollMs;
     while (!this.#stop.signal.aborted) {
       try {
+        const began = Date.now();
         const isMore = await this.#turn();
         this.#tell(this.#storeProblem);
         this.#isUp = this.#storeProblem === undefined;
-        if (!isMore && this.#isUp) this.#doneAt = performance.now();
+        if (!isMore && this.#isUp) {
+          this.#doneAt = performance.now();
+          this.#backlog.done(began);
+        }
         pauseMs = pollMs;
         if (isMore) continue;
       } catch (error) {
@@ -180,6 +185,7 @@ export class Shipper {
 
   /** Ships a part of what waits; true where there is more. */
   async #turn(): Promise<boolean> {
+    if (this.#isDue('look')) this.#backlog.look(this.#shipped);
     const database = await this.#options.catalog.use();
     if (this.#isDue('hold')) await this.#hold(database);
     if (this.#lanes.length === 0) this.#lanes = this.#openLanes(database);
@@ -207,6 +213,7 @@ export class Shipper {
     // A mail goes behind its line.
     const limitOf = (path: string): number => rows.takenOf(path);
     const bodies = new IndexFollower({ root, maxLines: 2_000, limitOf, onProblem: unreadable });
+    this.#shipped = { lines: rows, bodies };
     const lanes: readonly Lane[] = [
       new IndexLane({
         follower: rows,
@@ -276,6 +283,8 @@ export class Shipper {
     );
     if (this.#timeline !== row?.timeline) this.#lanes = [];
     this.#timeline = row?.timeline;
+    await this.#clock.look(database);
+    await noteBehind(database, node, this.#backlog.behind);
   }
 
   async #careHourly(database: Database): Promise<void> {

@@ -57,9 +57,10 @@ function linesOf(status: CatalogStatus): readonly Line[] {
     row('server', server),
     row('tables', version === newestVersion ? `version ${version}` : `version ${version}, ours are ${newestVersion}`),
     row('clock', `${(Math.abs(clockOffMs) / 1000).toFixed(1)} s ${clockOffMs < 0 ? 'behind' : 'ahead of'} this host's`),
-    ...hosts.map(({ host, node, seen, ships }) =>
-      row('host', `${host} (${node}) ${ships ? 'ships' : `last seen ${seen}`}`),
-    ),
+    ...hosts.map(({ host, node, seen, ships, behindMails, behindOctets }) => {
+      const behind = behindMails === 0 ? '' : `; ${behindMails} mails, ${sizeText(behindOctets)}, have not come`;
+      return row('host', `${host} (${node}) ${ships ? 'ships' : `last seen ${seen}`}${behind}`);
+    }),
     row('days', span),
     row('mails', `${mails}, ${sizeText(octets)}`),
     ...(waiting === 0 ? [] : [row('', `${waiting} of them are still on their way`)]),

@@ -2,7 +2,8 @@
 import { Catalog } from '../../catalog/catalog.js';
 import { bodiesAt, databaseAt } from '../../catalog/open.js';
 import { nodeName } from '../../catalog/ship/node-name.js';
-import { type ShippedNumbers, Shipper } from '../../catalog/ship/shipper.js';
+import type { ShippedNumbers } from '../../catalog/ship/shipped-numbers.js';
+import { Shipper } from '../../catalog/ship/shipper.js';
 import { journalDir } from '../../journal/hours.js';
 import { createLogger, type Logger } from '../../log.js';
 import { errorText } from '../../mail/error-text.js';
@@ -53,7 +54,7 @@ async function shipOn(settings: Settings): Promise<number> {
 function tellShipped({ channel }: WorkerSide, read: () => ShippedNumbers | undefined): void {
   const registry = new Registry();
   addProcessNumbers(registry);
-  const asked = (name: string, help: string, of: (numbers: ShippedNumbers) => number): void =>
+  const asked = (name: string, help: string, of: (numbers: ShippedNumbers) => number | undefined): void =>
     registry.asked({ name, help, type: name.endsWith('_total') ? 'counter' : 'gauge' }, () => {
       const numbers = read();
       return numbers && of(numbers);
@@ -64,6 +65,17 @@ function tellShipped({ channel }: WorkerSide, read: () => ShippedNumbers | undef
   asked('postern_catalog_bodies_total', 'Refused mails that were shipped.', ({ bodies }) => bodies);
   asked('postern_catalog_journal_lines_total', 'Lines of the journal that were shipped.', ({ journal }) => journal);
   asked('postern_catalog_strange_total', 'Lines that the catalog does not take.', ({ strange }) => strange);
+  asked('postern_catalog_behind_lines', 'Mails of this host whose lines are not there.', ({ behind }) => behind.lines);
+  asked('postern_catalog_behind_bodies', 'Mails of this host that are not there.', ({ behind }) => behind.mails);
+  asked('postern_catalog_behind_octets', 'Their octets.', ({ behind }) => behind.octets);
+  asked('postern_catalog_behind_oldest_seconds', 'How long the oldest of them has waited.', ({ behind: { since } }) =>
+    since === undefined ? 0 : Math.max(0, (Date.now() - since) / 1000),
+  );
+  asked(
+    'postern_catalog_clock_offset_seconds',
+    "The server's clock against this host's.",
+    ({ clockOffMs }) => clockOffMs && clockOffMs / 1000,
+  );
   tellNumbers(channel, () => registry.snapshot);
 }
 
@@ -76,13 +88,20 @@ const optionsFor = async (settings: Settings, log: Logger): Promise<Options> => 
       ? log.info({}, 'catalog: shipping')
       : log.warn({ problem }, 'catalog: nothing is shipped until that is over'),
   onStrange: ({ filename, problem }) => log.warn({ file: filename, problem }, 'catalog: put aside'),
+  onClock: (offMs, isOff) => {
+    const seconds = Math.round(offMs / 1000);
+    if (isOff) log.warn({ seconds }, "catalog: its clock is off this host's; let both hear NTP");
+    else log.info({ seconds }, "catalog: its clock and this host's agree");
+  },
   onProblem: (problem) => log.error({ problem }, 'catalog'),
 });
 
 /** An index may take an hour. */
 const patientMs = 3_600_000;
 
-const partsOf = async (settings: Settings): Promise<Omit<Options, 'onState' | 'onStrange' | 'onProblem'>> => ({
+const partsOf = async (
+  settings: Settings,
+): Promise<Omit<Options, 'onState' | 'onStrange' | 'onClock' | 'onProblem'>> => ({
   catalog: new Catalog(databaseAt(settings.catalog)),
   patient: new Catalog(databaseAt(settings.catalog, { statementMs: patientMs })),
   bodies: await bodiesAt(settings.bodies),

@@ -2,13 +2,11 @@
 import { errorText } from '../../mail/error-text.js';
 import { type Diagnoses, type Examined, failing, good, note, warning } from './diagnosis.js';
 
-const maxOffMs = 60_000;
-
 export async function* examineCatalog({ settings }: Pick<Examined, 'settings'>): Diagnoses {
   if (settings.catalog === '') return;
   const { databaseAt } = await import('../../catalog/open.js');
   const { schemaProblem, schemaState } = await import('../../catalog/schema.js');
-  const { statusOf } = await import('../../catalog/status.js');
+  const { maxClockOffMs, statusOf } = await import('../../catalog/status.js');
   const database = databaseAt(settings.catalog);
   try {
     const schema = await schemaState(database);
@@ -19,7 +17,7 @@ export async function* examineCatalog({ settings }: Pick<Examined, 'settings'>):
     const { server, clockOffMs, hosts, waiting, strange, lastStrange } = await statusOf(database);
     const ships = hosts.filter((host) => host.ships).length;
     yield good('catalog', `${server} answers; ${ships} of ${hosts.length} hosts ship`);
-    if (Math.abs(clockOffMs) > maxOffMs)
+    if (Math.abs(clockOffMs) > maxClockOffMs)
       yield warning('catalog', `its clock is ${Math.round(clockOffMs / 1000)} s off ours`, 'let both hear NTP');
     if (waiting > 0) yield note('catalog', `${waiting} mails of the last two days are not there yet, their lines are`);
     if (strange > 0)

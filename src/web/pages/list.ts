@@ -1,11 +1,13 @@
 /** The list of refused mails: search, filters, rows, actions on several, paging. */
 import { html } from 'hono/html';
 import type { ListItem, Page } from '../../quarantine/look/browse.js';
+import type { HostBehind } from '../../quarantine/kept-mails.js';
 import { refText } from '../../quarantine/disk/mail-ref.js';
 import { senderOf, senderText } from '../../quarantine/look/sender.js';
 import { queryKeys } from '../../quarantine/look/query.js';
 import { csrf, type Html, page, say, timeText } from './layout.js';
 import { sizeText } from '../../text/size.js';
+import { spanText } from '../../text/span.js';
 import type { WebSession } from '../login/sessions.js';
 import { searchForm } from './search-form.js';
 
@@ -17,6 +19,8 @@ export interface ListView {
   readonly found: Page;
   /** It is true when this is not the first page. */
   readonly older: boolean;
+  /** They are hosts whose mails have not all come. */
+  readonly behind: readonly HostBehind[];
 }
 
 const quick: readonly (readonly [text: string, search: string])[] = [
@@ -37,7 +41,7 @@ export const listAddress = (search: string, cursor?: string): string => {
   return parameters.size === 0 ? '/' : `/?${parameters.toString()}`;
 };
 
-export function listPage({ session, search, problem, found, older }: ListView): Html {
+export function listPage({ session, search, problem, found, older, behind }: ListView): Html {
   return page({
     title: search === '' ? 'Quarantine – postern' : `${say(search, 60)} – postern`,
     session,
@@ -59,12 +63,20 @@ export function listPage({ session, search, problem, found, older }: ListView): 
           </dl>
         </details>
       </nav>
+      ${behind.map((one) => behindLine(one, session))}
       ${problem === undefined ? '' : html`<p class="notice bad" role="alert">${problem}</p>`}
       ${problem === undefined ? html`${mailsForm({ session, search, found, older })} ${foot(found, search, older)}` : ''}`,
   });
 }
 
-const mailsForm = ({ session, search, found, older }: ListView): Html =>
+/** How many there are is for those alone who see all mails. */
+const behindLine = ({ host, mails, octets, seconds }: HostBehind, { token }: WebSession): Html =>
+  html`<p class="hint">
+    Not all that ${say(host, 80)} has refused is here yet: the oldest mail has waited
+    ${spanText(seconds)}${token.domains ? '' : `, and there are ${mails} (${sizeText(octets)})`}.
+  </p>`;
+
+const mailsForm = ({ session, search, found, older }: Omit<ListView, 'problem' | 'behind'>): Html =>
   html`<form method="post" action="/release" id="mails">
     ${csrf(session)}<input type="hidden" name="back" value="${listAddress(search)}" />
     <div class="bulk">

@@ -18,6 +18,7 @@ import {
   pass,
   score,
   skip,
+  triedOut,
 } from '../mail/verdict.js';
 import type { CheckMode } from '../srv/check-mode.js';
 import { believe } from './believe.js';
@@ -247,9 +248,9 @@ function tried(verdict: Verdict): Verdict {
     case 'rewrite':
     case 'route':
     case 'taken':
-      return note(`log only, would ${verdict.kind}: ${verdict.log}`);
+      return note(`${triedOut}${verdict.kind}: ${verdict.log}`);
     case 'score':
-      return note(`log only, would add ${verdict.points} points: ${verdict.log}`);
+      return note(`${triedOut}add ${verdict.points} points: ${verdict.log}`);
     default:
       return verdict;
   }

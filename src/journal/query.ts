@@ -9,6 +9,7 @@ import { prefilterOf, type SearchSpan, type SearchTerm, takeDate, termsOf } from
 import { exactTest, ipTest, numberTest, partTest, runsOf, type SearchTest, sizeTest } from '../lines/search-tests.js';
 import { parseIp } from '../mail/ip.js';
 import type { Result } from '../mail/result.js';
+import { triedOut } from '../mail/verdict.js';
 import { type JournalLine, type JournalVerdict, journalVerdicts } from './line.js';
 import { addressesIn, bareId, domainIn } from './tokens.js';
 
@@ -38,6 +39,7 @@ export const journalKeys = {
   before: 'before this day or time',
   domain: 'the hosted domain, whole',
   plugin: 'the plugin that decided, whole',
+  would: 'a check that is only tried out (log) and would have done something, whole; * for any',
   reason: 'the reason',
   reply: 'a reply, or its beginning: 451',
   id: 'the ID that the client was told, whole',
@@ -103,6 +105,7 @@ export function queryOf(terms: readonly JournalTerm[], now: Date = new Date()): 
 const commonKeys: ReadonlySet<string> = new Set<JournalKey>([
   'verdict',
   'plugin',
+  'would',
   'reply',
   'tls',
   'spf',
@@ -166,6 +169,8 @@ function testOf(key: Exclude<JournalKey, 'after' | 'before'> | 'any', value: str
     case 'dkim':
     case 'dmarc':
       return withTokens(exactTest(key, value, (line) => line[key]));
+    case 'would':
+      return tokenless(wouldTest(value));
     case 'tls':
       return value.toLowerCase() === 'no' ? wholeTest('no', ({ tls }) => [tls], []) : parts(value, ({ tls }) => [tls]);
     case 'score':
@@ -177,6 +182,17 @@ function testOf(key: Exclude<JournalKey, 'after' | 'before'> | 'any', value: str
     default:
       return parts(value, (line) => [line[key]]);
   }
+}
+
+/** What is tried out lets the mail pass, and says beside it what it would have done (hooks/run). */
+function wouldTest(value: string): SearchTest<JournalLine> {
+  const plugin = value.toLowerCase();
+  const test = ({ said = [] }: JournalLine): boolean =>
+    said.some(
+      ([name, word, text]) =>
+        word === 'pass' && text?.startsWith(triedOut) === true && (plugin === '*' || name.toLowerCase() === plugin),
+    );
+  return { test, needles: [`"pass","${triedOut}`] };
 }
 
 const searched = [

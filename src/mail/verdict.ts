@@ -112,6 +112,9 @@ export const accept: Verdict = Object.freeze({ kind: 'accept' });
 export const skip = (why: string): Verdict => ({ kind: 'skip', why });
 export const note = (log: string): Verdict => ({ kind: 'note', log });
 
+/** What a check says that is only tried out begins so; what it would have done follows. */
+export const triedOut = 'log only, would ';
+
 /** The mail is unwanted. `reason` is public, `log` is the operator's. */
 export const reject = (reason: string, log: string = reason): Verdict => ({
   kind: 'reject',

@@ -22,6 +22,11 @@ export const randomLines = (now: number): fc.Arbitrary<JournalLine> =>
     subject: fc.oneof(word, fc.string({ unit: 'binary' })),
     ip: fc.constantFrom('203.0.113.9', '2001:db8::1'),
     plugin: fc.option(fc.constantFrom('spf', 'Spf', 'dnsbl'), { nil: undefined }),
+    said: fc.constantFrom(
+      undefined,
+      [['spf', 'pass', 'log only, would reject: fail']],
+      [['dnsbl', 'reject', 'listed']],
+    ),
     score: fc.option(fc.integer({ min: -5, max: 20 }), { nil: undefined }),
     size: fc.nat(10_000_000),
   });
@@ -37,6 +42,8 @@ const term = fc.oneof(
     'verdict:relayed',
     'verdict:r',
     'plugin:SPF',
+    'would:spf',
+    'would:*',
     'verdict:turned',
     'score:>5',
     'reply:451',

@@ -119,6 +119,24 @@ test('what the keys find', async (t) => {
   assert.ok(fs.existsSync(path.join(dir, '2026-11-28/21.bloom')));
 });
 
+test('what a check that is tried out would have done is found by would:', async (t) => {
+  const dir = folderFor(t);
+  const said: JournalLine['said'] = [
+    ['helo', 'pass', 'log only, would reject: no such name'],
+    ['spf', 'pass', 'pass'],
+    ['dnsbl', 'reject', 'listed'],
+  ];
+  write(dir, '2026-11-28/21', journalText({ ...relayed }) + journalText({ ...relayed, subject: 'tried', said }));
+  for (const search of ['would:helo', 'would:HELO', 'would:*'])
+    assert.deepEqual(
+      (await found(dir, search)).map(({ line }) => line.subject),
+      ['tried'],
+      search,
+    );
+  for (const search of ['would:spf', 'would:dnsbl', 'would:hel'])
+    assert.deepEqual(await found(dir, search), [], search);
+});
+
 test('bounces are found by from:<>, and a time of the day by after: and before:', async (t) => {
   const dir = folderFor(t);
   write(dir, '2026-11-28/21', journalText({ ...relayed }) + journalText({ ...relayed, from: '', subject: 'bounce' }));

@@ -43,7 +43,7 @@ import {
 import { haraka } from './haraka.js';
 import { postfix } from './postfix.js';
 import { qpsmtpd } from './qpsmtpd.js';
-import { type CallsRow, type Row, callsTable, cellTable, legend, summary } from './report.js';
+import { type CallsRow, type Row, callsTable, cellTable, latencySummary, legend, summary } from './report.js';
 import { type Candidate, type Server, line, postern, smtpSink } from './server.js';
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -167,6 +167,7 @@ class Bench {
     say(`\n${legend}\n`);
     for (const { name, rows } of tables) say(cellTable(name, rows, line.name));
     say(`CPU · rate, as shares of the line:\n\n${summary(tables, line.name)}`);
+    say(`p50 · p99 from MAIL to the last reply, ms:\n\n${latencySummary(tables)}`);
     if (counts && canTrace()) say(callsTable(await this.#countCalls()));
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Sample } from './cells.js';
-import { callsTable, cellTable, median, summary } from './report.js';
+import { callsTable, cellTable, latencySummary, median, summary } from './report.js';
 
 const sample = (perSecond: number, more: Partial<Sample> = {}): Sample => ({
   mails: 1,
@@ -60,6 +60,17 @@ test('the summary has a column for each server but the line, and nothing where a
   assert.deepEqual(cellsOf(head), ['', '', 'line: mails/s · CPU s/1,000', 'own', '']);
   assert.deepEqual(cellsOf(first), ['', 'c1m1', '2,000 · 2.00', '1.50 · 0.50', '']);
   assert.deepEqual(cellsOf(second), ['', 'c2m1', '2,000 · 2.00', '', '']);
+});
+
+test('the table of latencies has those of all rounds, and nothing where a server was not asked', () => {
+  const own = { name: 'own', samples: [1, 3].map((ms) => sample(1, { latencies: [ms, ms + 1] })) };
+  const [head, , first, second] = latencySummary([
+    { name: 'c1m1', rows: [own, { name: 'peer', samples: 'no greeting' }] },
+    { name: 'c2m1', rows: [] },
+  ]).split('\n');
+  assert.deepEqual(cellsOf(head), ['', '', 'own', 'peer', '']);
+  assert.deepEqual(cellsOf(first), ['', 'c1m1', '3.00 · 4.00', '', '']);
+  assert.deepEqual(cellsOf(second), ['', 'c2m1', '', '', '']);
 });
 
 test('system calls are counted for one mail', () => {

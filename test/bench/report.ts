@@ -34,7 +34,7 @@ export function cellTable(cell: string, rows: readonly Row[], line: string): str
 }
 
 function figures(samples: readonly Sample[], reference: readonly Sample[]): readonly string[] {
-  const latencies = samples.flatMap((sample) => sample.latencies).toSorted((a, b) => a - b);
+  const [p50, p99] = percentiles(samples);
   const mails = sum(samples.map((sample) => sample.mails));
   const cpu = ratios(samples, reference, cpuOf);
   const marks = samples.filter(({ strangers }) => strangers > maxStrangers).length;
@@ -44,18 +44,31 @@ function figures(samples: readonly Sample[], reference: readonly Sample[]): read
     share(ratios(samples, reference, rateOf)),
     figure(median(samples.map(rateOf))),
     figure((sum(samples.map(({ cpuSeconds }) => cpuSeconds)) / mails) * 1000),
-    figure(latencies[Math.floor(latencies.length * 0.5)] ?? NaN),
-    figure(latencies[Math.floor(latencies.length * 0.99)] ?? NaN),
+    figure(p50),
+    figure(p99),
     `${median(samples.map(({ strangers }) => strangers)).toFixed(1)} ${'*'.repeat(marks)}`.trim(),
   ];
 }
 
+/** The median latency of all mails, and the 99th percentile. */
+function percentiles(samples: readonly Sample[]): readonly [number, number] {
+  const sorted = samples.flatMap(({ latencies }) => latencies).toSorted((a, b) => a - b);
+  const at = (share: number): number => sorted[Math.floor(sorted.length * share)] ?? NaN;
+  return [at(0.5), at(0.99)];
+}
+
+export interface CellRows {
+  readonly name: string;
+  readonly rows: readonly Row[];
+}
+
+const serversOf = (cells: readonly CellRows[]): readonly string[] => [
+  ...new Set(cells.flatMap(({ rows }) => rows.map(({ name }) => name))),
+];
+
 /** A line each cell, a column each server: its CPU and its rate as shares of the line's. */
-export function summary(
-  cells: readonly { readonly name: string; readonly rows: readonly Row[] }[],
-  line: string,
-): string {
-  const names = [...new Set(cells.flatMap(({ rows }) => rows.map(({ name }) => name)))].filter((name) => name !== line);
+export function summary(cells: readonly CellRows[], line: string): string {
+  const names = serversOf(cells).filter((name) => name !== line);
   return markdown(
     ['', `${line}: mails/s · CPU s/1,000`, ...names],
     cells.map(({ name, rows }) => {
@@ -71,6 +84,19 @@ const short = (samples: readonly Sample[], reference: readonly Sample[]): string
   samples.length === 0
     ? ''
     : `${share(ratios(samples, reference, cpuOf))} · ${share(ratios(samples, reference, rateOf))}`;
+
+/** A line each cell, a column each server: its latencies in milliseconds. */
+export function latencySummary(cells: readonly CellRows[]): string {
+  const names = serversOf(cells);
+  const both = (samples: readonly Sample[]): string => percentiles(samples).map(figure).join(' · ');
+  return markdown(
+    ['', ...names],
+    cells.map(({ name, rows }) => [
+      name,
+      ...names.map((one) => samplesOf(rows, one)).map((samples) => (samples.length === 0 ? '' : both(samples))),
+    ]),
+  );
+}
 
 export interface CallsRow {
   readonly cell: string;

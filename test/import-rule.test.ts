@@ -81,7 +81,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   ],
   milter: ['mail', 'spf', 'dns/resolver', 'directory'],
   trial: ['mail', 'settings', 'smtp/library/sink-server'],
-  settings: ['mail', 'relay/destination', 'catalog/address', 'catalog/bodies/store-address'],
+  settings: ['mail', 'relay/destination', 'catalog/address', 'catalog/bodies/store-address', 'store/redis-address'],
   log: ['mail', 'lines/iso-time', 'log-output', 'type settings'],
   'log-output': ['mail'],
   cli: 'everything',

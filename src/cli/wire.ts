@@ -26,6 +26,7 @@ import type { Services } from '../smtp/services.js';
 import { Srv } from '../srv/srv.js';
 import { Embedded } from '../store/embedded.js';
 import { Overlay } from '../store/overlay.js';
+import { readRedisAddress } from '../store/redis-address.js';
 import { loadRedis } from '../store/redis-client.js';
 import { BackedStore, type Backend, type Store } from '../store/store.js';
 import type { Logger } from '../log.js';
@@ -251,11 +252,12 @@ async function storeOf(settings: Settings, log: Logger, shared?: SharedParts): P
 async function backendOf(settings: Settings, log: Logger, shared?: SharedParts): Promise<Result<Backend>> {
   const { store: url } = settings;
   if (url === '') return { ok: true, value: shared?.store() ?? embeddedOf(settings, log) };
-  const client = await loadRedis();
+  const [client, address] = [await loadRedis(), readRedisAddress(url)];
   if (!client.ok) return wrong(`store = ${withoutPasswords(url)}: ${client.problem}`);
+  if (!address.ok) return wrong(`store: ${address.problem}`);
   const onChange = (problem: string | undefined): void =>
     problem === undefined ? log.info({}, 'store: connected') : log.warn({ problem }, 'store');
-  return { ok: true, value: new client.value.Redis({ url, onChange }) };
+  return { ok: true, value: new client.value.Redis({ address: address.value, onChange }) };
 }
 
 function refusalsOf(shared?: SharedParts): Services['refusals'] {

@@ -9,6 +9,7 @@ import { parseDomain } from '../mail/domain.js';
 import { hidden, withoutPasswords } from '../mail/secret.js';
 import { type Network, parseIp, parseNetwork } from '../mail/ip.js';
 import { destinationForms, type DestinationList, readDestinations } from '../relay/destination/destination.js';
+import { readRedisAddress } from '../store/redis-address.js';
 import { listOf, valueKind, type ValueKind } from './value-kind.js';
 
 /** Where to listen. Port 0 lets the system choose one. */
@@ -160,14 +161,23 @@ export const mailAddress: ValueKind<Address> = valueKind(
 
 const bodiesRight =
   'empty, or a bucket of an S3-compatible store, such as s3://mails?endpoint=https://s3.example&key_file=/etc/postern/s3-key';
+const storeRight =
+  'empty, or the URL of a Redis or Valkey server, such as redis://192.0.2.7:6379, redis+sentinel://A,B,C/NAME or redis+cluster://A,B,C';
 const catalogRight = 'empty, or the URL of a PostgreSQL database, such as postgresql://postern@192.0.2.7/postern';
 
-/** The URL of a Redis or Valkey server, or ''. */
+/** Where Redis or Valkey is, or ''. */
 export const storeUrl: ValueKind<string> = {
-  ...valueKind('URL', 'empty, or the URL of a Redis or Valkey server, such as redis://192.0.2.7:6379', (text) =>
-    text === '' || isStoreUrl(text) ? text : undefined,
-  ),
-  shown: (text) => (text === '' || isStoreUrl(text) ? withoutPasswords(text) : wrongUrlShown(text)),
+  label: 'URL',
+  right: storeRight,
+  write: String,
+  parse: (text) => {
+    const read = text === '' ? undefined : readRedisAddress(text);
+    if (read?.ok === false) return { ok: false, problem: `must be ${storeRight}: this ${read.problem}` };
+    return read?.value.password === hidden // print-config wrote it
+      ? { ok: false, problem: `must be ${storeRight}: this has ${hidden} where its password was` }
+      : { ok: true, value: text };
+  },
+  shown: (text) => (text === '' || readRedisAddress(text).ok ? withoutPasswords(text) : wrongUrlShown(text)),
 };
 
 /** Where the catalog is, or ''. */
@@ -200,15 +210,8 @@ export const bodiesUrl: ValueKind<string> = {
 
 /** Where nobody knows what is a password, only the scheme is shown; `signs`: there may be one. */
 function wrongUrlShown(text: string, signs = /[:@?]/): string {
-  const [, scheme = '', rest = ''] = /^([a-z]+:\/\/)?(.*)$/is.exec(text) ?? [];
+  const [, scheme = '', rest = ''] = /^([a-z+]+:\/\/)?(.*)$/is.exec(text) ?? [];
   return signs.test(rest) ? `${scheme}${hidden}` : text;
-}
-
-function isStoreUrl(text: string): boolean {
-  if (!/^(?:redis|valkey)s?:\/\//.test(text) || !URL.canParse(text)) return false;
-  const { hostname, pathname, search, hash, password } = new URL(text);
-  if (password === hidden) return false; // print-config wrote it
-  return hostname !== '' && /^\/?\d{0,3}$/.test(pathname) && search === '' && hash === '';
 }
 
 /** `https://mail.example.com`, or ''; without the slash behind it. */

@@ -1,18 +1,21 @@
 /**
- * The store in a Redis or Valkey server, which several hosts share. A server that is down, slow or wrong is an
- * answer, and never a wait of more than a second: after a time-out it is left alone for a moment.
+ * The store in a Redis or Valkey, which several hosts share. One that is down, slow or wrong is an answer, and never a
+ * wait of more than a second: after a time-out it is left alone for a moment, and connected to anew.
  */
-import { createClient } from '@redis/client';
-import { errorText } from '../mail/error-text.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { RedisAddress } from './redis-address.js';
+import { isAnswer, late, lateText, openLink, type RedisLink, textOf, withinMs } from './redis-link.js';
 import type { Backend, Operation, StoreAnswer, Value } from './store.js';
 
 export interface RedisOptions {
-  /** redis://[user:password@]host[:port][/number], rediss:// with TLS. */
-  readonly url: string;
+  readonly address: RedisAddress;
   /** Told when the connection is lost or cannot be made, and when it is there again. */
   readonly onChange?: (problem: string | undefined) => void;
   readonly timeoutMs?: number;
 }
+
+/** How long the store may keep a mail waiting. */
+export const usualTimeoutMs = 1000;
 
 const prefix = 'postern:';
 
@@ -28,84 +31,77 @@ return tostring(sum)`;
 
 /** While one question has found no answer, the next are not asked. */
 const quietMs = 1000;
+const maxPauseMs = 2000;
 
 export class Redis implements Backend {
-  readonly #client: ReturnType<typeof createClient>;
+  readonly #address: RedisAddress;
   readonly #timeoutMs: number;
   readonly #onChange: (problem: string | undefined) => void;
+  readonly #closed = new AbortController();
+  #link: RedisLink | undefined;
+  /** Ends the use of the link, with the reason. */
+  #giveUp: (problem: string) => void = () => undefined;
   #problem: string | undefined = 'not connected yet';
   #quietUntil = 0;
-  readonly #connected: Promise<unknown>;
+  /** Resolves when the first attempt has come to something. */
+  readonly #tried: Promise<void>;
 
-  constructor({ url, onChange = () => {}, timeoutMs = 1000 }: RedisOptions) {
+  constructor({ address, onChange = () => {}, timeoutMs = usualTimeoutMs }: RedisOptions) {
+    this.#address = address;
     this.#timeoutMs = timeoutMs;
     this.#onChange = onChange;
-    this.#client = createClient({
-      url: url.replace(/^valkey/, 'redis'),
-      disableOfflineQueue: true,
-      commandsQueueMaxLength: 10_000,
-      socket: {
-        connectTimeout: timeoutMs,
-        reconnectStrategy: (retries: number) => Math.min(100 * 2 ** Math.min(retries, 5), 2000),
-      },
-    });
-    this.#client.on('error', (error: Error) => this.#tell(textOf(error)));
-    this.#client.on('ready', () => this.#tell(undefined));
-    this.#connected = this.#client.connect().catch(() => undefined);
+    this.#tried = new Promise((resolve) => void this.#keepLinked(resolve));
   }
 
   async run(operation: Operation): Promise<StoreAnswer<Value>> {
     if (performance.now() < this.#quietUntil) return { ok: false, problem: 'no answer a moment ago' };
     // Only at the start: later there is a connection, or a reason why there is none.
-    if (!this.#client.isReady && this.#problem === 'not connected yet') await this.#inTime(this.#connected);
+    if (this.#problem === 'not connected yet') await withinMs(this.#tried, this.#timeoutMs);
+    const link = this.#link;
+    if (!link) return { ok: false, problem: this.#problem ?? 'the connection is being made' };
     try {
-      const value = await this.#inTime(this.#send(operation));
-      if (value === late) {
-        this.#quietUntil = performance.now() + quietMs;
-        return { ok: false, problem: `no answer within ${this.#timeoutMs} ms` };
-      }
-      return { ok: true, value: value ?? undefined };
+      const value = await withinMs(send(link, operation), this.#timeoutMs);
+      if (value !== late) return { ok: true, value: value ?? undefined };
+      this.#quietUntil = performance.now() + quietMs;
+      return { ok: false, problem: this.#leave(link, lateText(this.#timeoutMs)) };
     } catch (error) {
-      return { ok: false, problem: this.#problem ?? textOf(error) };
+      return { ok: false, problem: isAnswer(error) ? textOf(error) : this.#leave(link, textOf(error)) };
     }
   }
 
   close(): Promise<void> {
-    if (this.#client.isOpen) this.#client.destroy();
+    this.#closed.abort();
+    this.#giveUp('closed');
     return Promise.resolve();
   }
 
-  async #send(operation: Operation): Promise<string | null> {
-    const key = `${prefix}${operation.key}`;
-    switch (operation.kind) {
-      case 'get':
-        return this.#client.get(key);
-      case 'put':
-        await this.#client.set(key, operation.value, { expiration: { type: 'PX', value: operation.lifeMs } });
-        return null;
-      case 'claim':
-        return this.#eval(claimScript, key, [operation.value, String(operation.lifeMs)]);
-      case 'add':
-        return this.#eval(addScript, key, [String(operation.by), String(operation.lifeMs)]);
-    }
+  /** Another may be in use by now. */
+  #leave(link: RedisLink, problem: string): string {
+    if (this.#link === link) this.#giveUp(problem);
+    return problem;
   }
 
-  async #eval(script: string, key: string, args: readonly string[]): Promise<string> {
-    const answer = await this.#client.eval(script, { keys: [key], arguments: [...args] });
-    if (typeof answer !== 'string') throw new TypeError('the script answered no text');
-    return answer;
-  }
-
-  async #inTime<T>(answer: Promise<T>): Promise<T | typeof late> {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<typeof late>((resolve) => {
-      timer = setTimeout(() => resolve(late), this.#timeoutMs);
-    });
-    try {
-      return await Promise.race([answer, tooLate]);
-    } finally {
-      clearTimeout(timer);
-      answer.catch(() => undefined);
+  /** Makes one connection after the other, each as long as it is good, until the store is closed. */
+  async #keepLinked(tried: () => void): Promise<void> {
+    const { signal } = this.#closed;
+    for (let tries = 0; !signal.aborted; tries++) {
+      try {
+        const link = await openLink(this.#address, this.#timeoutMs);
+        tries = 0;
+        this.#tell(undefined);
+        const given = new Promise<string>((resolve) => (this.#giveUp = resolve));
+        if (signal.aborted) this.#giveUp('closed');
+        this.#link = link;
+        tried();
+        const problem = await Promise.race([link.lost, given]);
+        this.#link = undefined;
+        link.close();
+        if (!signal.aborted) this.#tell(problem);
+      } catch (error) {
+        if (!signal.aborted) this.#tell(textOf(error));
+      }
+      tried();
+      await delay(Math.min(100 * 2 ** Math.min(tries, 5), maxPauseMs), undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -116,7 +112,34 @@ export class Redis implements Backend {
   }
 }
 
-const late = Symbol('late');
+/** Asks something; says who has answered, or throws why nobody has. */
+export async function reach(address: RedisAddress, timeoutMs: number): Promise<string> {
+  const link = await openLink(address, timeoutMs);
+  try {
+    const answer = await withinMs(link.get(`${prefix}reach`), timeoutMs);
+    if (answer === late) throw new Error(lateText(timeoutMs));
+    return link.where;
+  } finally {
+    link.close();
+  }
+}
 
-/** A host name with several addresses fails with an AggregateError, whose message is empty. */
-const textOf = (error: unknown): string => errorText(error) || ((error as NodeJS.ErrnoException).code ?? String(error));
+async function send(link: RedisLink, operation: Operation): Promise<string | null> {
+  const key = `${prefix}${operation.key}`;
+  switch (operation.kind) {
+    case 'get':
+      return link.get(key);
+    case 'put':
+      await link.put(key, operation.value, operation.lifeMs);
+      return null;
+    case 'claim':
+      return textIn(await link.run(claimScript, key, [operation.value, String(operation.lifeMs)]));
+    case 'add':
+      return textIn(await link.run(addScript, key, [String(operation.by), String(operation.lifeMs)]));
+  }
+}
+
+function textIn(answer: unknown): string {
+  if (typeof answer !== 'string') throw new TypeError('the script answered no text');
+  return answer;
+}

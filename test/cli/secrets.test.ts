@@ -41,7 +41,13 @@ describe('no password is seen', () => {
     [['serve', '--digest_url=https://h:8443/path'], '', 78, /digest_url = https:\/\/h:8443\/path: must be/],
     [['print-config'], `store ${good}`, 78, /:1: store redis:\/\/user:\*\*\*@127\.0\.0\.1:1\/0: must be KEY = VALUE/],
     [['serve', good], '', 64, /redis:\/\/user:\*\*\*@127/],
-    [['print-config'], 'store = redis://user:***@h', 78, /store = redis:\/\/\*\*\*: must be/],
+    [
+      ['print-config'],
+      'store = redis://user:***@h',
+      78,
+      /store = redis:\/\/user:\*\*\*@h: .* has \*\*\* where its password was/,
+    ],
+    [['print-config'], `store = redis+sentinel://u:${secret}@a,b`, 78, /store = redis\+sentinel:\/\/\*\*\*: must be/],
   ];
   for (const [words, text, code, seen] of table) {
     test(`${words.join(' ')} ${text}`, async (t) => {

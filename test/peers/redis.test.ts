@@ -9,13 +9,13 @@ import { BackedStore } from '../../src/store/store.js';
 import { storeContract } from '../store/support/contract.js';
 import { Mx } from '../support/mx.js';
 import { needPeer } from '../support/peers.js';
-import { RedisServer } from '../support/redis.js';
+import { addressOf, RedisServer } from '../support/redis.js';
 import { patience } from '../support/until.js';
 
 test('Redis keeps the contract of stores', async (t) => {
   if (!needPeer(t, 'redis-server')) return;
   const server = await RedisServer.start();
-  const store = new BackedStore(new Redis({ url: server.url, timeoutMs: 10_000 }));
+  const store = new BackedStore(new Redis({ address: addressOf(server.url), timeoutMs: 10_000 }));
   try {
     await storeContract(t, store);
   } finally {
@@ -75,7 +75,7 @@ test('a server that is no Redis is a store that is down', async () => {
   const http = await import('node:http').then(({ createServer }) => createServer((_, response) => response.end('x')));
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const { port } = http.address() as { port: number };
-  const store = new BackedStore(new Redis({ url: `redis://127.0.0.1:${port}`, timeoutMs: 300 }));
+  const store = new BackedStore(new Redis({ address: addressOf(`redis://127.0.0.1:${port}`), timeoutMs: 300 }));
   try {
     for (let i = 0; i < 3; i++) assert.equal((await store.claim('a', 'b', 1000)).ok, false);
   } finally {

@@ -14,6 +14,7 @@ export type DoctorArea =
   | 'lists'
   | 'certificate'
   | 'relay'
+  | 'store'
   | 'catalog'
   | 'bodies'
   | 'folders'

@@ -22,6 +22,7 @@ import { examineClock, examineFolders } from './folders.js';
 import { examineRecords } from './mail-records.js';
 import { examineRelay } from './mta-behind.js';
 import { examineCatalog } from './shared-catalog.js';
+import { examineStore } from './shared-store.js';
 import { examineName, examinePort } from './our-name.js';
 
 /** Exit code 0 where there is no error; 1 where there is one. */
@@ -74,6 +75,7 @@ async function* examine(task: SettingsTask, domain: string | undefined): Diagnos
   yield* examineClock(settings);
   if (examined === undefined) return;
   yield* readingTree(examineRelay(examined));
+  yield* examineStore(examined);
   yield* examineCatalog(examined);
   if (!(yield* examineResolver(examined))) return yield* examineCertificate(examined, []);
   const ours = yield* examineName(examined);

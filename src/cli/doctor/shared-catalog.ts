@@ -31,10 +31,10 @@ export async function* examineCatalog({ settings }: Pick<Examined, 'settings'>):
   } finally {
     await database.close();
   }
-  yield* examineStore(settings.bodies);
+  yield* examineBodies(settings.bodies);
 }
 
-async function* examineStore(address: string): Diagnoses {
+async function* examineBodies(address: string): Diagnoses {
   if (address === '') return;
   const { bodiesAt } = await import('../../catalog/open.js');
   try {

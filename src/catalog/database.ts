@@ -177,10 +177,11 @@ const passwordOf = ({ password, passwordFile }: CatalogAddress): string =>
   passwordFile === '' ? password : (fs.readFileSync(passwordFile, 'utf8').split(/\r?\n/)[0] ?? '');
 
 /**
- * SQLSTATE classes that say something of the server and not of the statement: connection (08), resources (53),
- * operator (57), system (58), log-in (28), a transaction that only reads (25006).
+ * SQLSTATE classes that say something of the server and not of the statement: connection (08), resources such as a full
+ * disk (53), operator (57), system (58), log-in (28), a transaction that only reads (25006), or that others are in the
+ * way of: a deadlock (40), a lock (55).
  */
-const serversOwn = /^(?:08|53|57|58|28|25006|3D|XX)/;
+const serversOwn = /^(?:08|53|57|58|28|25006|3D|XX|40|55)/;
 
 function isStatements(error: unknown): error is pg.DatabaseError {
   return error instanceof pg.DatabaseError && error.code !== undefined && !serversOwn.test(error.code);

@@ -40,7 +40,7 @@ with given as materialized (
   do update set mails = tally.mails + excluded.mails, octets = tally.octets + excluded.octets
 )
 select (select count(*)::integer from fresh) as fresh,
-  array(select g.filename from given g join mail m using (day, id, n) where m.node <> $2 or m.filename <> g.filename)
+  array(select g.filename from given g join mail m using (day, id, n) where m.filename <> g.filename)
     as taken`;
 
 export interface InsertTo {

@@ -34,7 +34,7 @@ export async function openLink(address: RedisAddress, timeoutMs: number): Promis
 
 const nowhere: RedisNode = { host: '', port: 0 };
 
-type Client = ReturnType<typeof createClient>;
+type RedisClient = ReturnType<typeof createClient>;
 
 /** For a connection that is made once; `onLost` is told why there is none any more. */
 const onceOptions = (
@@ -124,7 +124,7 @@ async function clusterLink(address: RedisAddress, timeoutMs: number): Promise<Re
   return { where, lost: new Promise(() => undefined), close, ...questionsTo(cluster) };
 }
 
-const questionsTo = (client: Pick<Client, 'get' | 'set' | 'eval'>): Pick<RedisLink, 'get' | 'put' | 'run'> => ({
+const questionsTo = (client: Pick<RedisClient, 'get' | 'set' | 'eval'>): Pick<RedisLink, 'get' | 'put' | 'run'> => ({
   get: (key) => client.get(key),
   put: (key, value, lifeMs) => client.set(key, value, { expiration: { type: 'PX', value: lifeMs } }),
   run: (script, key, args) => client.eval(script, { keys: [key], arguments: [...args] }),

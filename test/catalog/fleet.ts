@@ -68,16 +68,17 @@ export class FleetHost {
     this.root = path.join(fleet.folder, name);
     fs.mkdirSync(this.root);
     fs.writeFileSync(path.join(this.root, 'zone.json'), '{}');
-    this.#settings = [
+    const usual = [
       `srv=${fleet.folder}/srv`,
       `spam=${this.root}/spam`,
       `state=${this.root}/state`,
       `web_tokens=${this.root}/tokens`,
       `hostname=${name}`,
       'max_connections_per_ip=1000',
-      ...(settings.some((setting) => setting.startsWith('web=')) ? [] : ['web=127.0.0.1:0']),
-      ...settings,
+      'web=127.0.0.1:0',
     ];
+    const isOwn = (setting: string): boolean => settings.some((own) => own.split('=')[0] === setting.split('=')[0]);
+    this.#settings = [...usual.filter((setting) => !isOwn(setting)), ...settings];
   }
 
   get process(): PosternProcess {

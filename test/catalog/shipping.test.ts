@@ -231,7 +231,10 @@ test('an ID that another host has is put aside, never dropped in silence', async
     { fresh: 1, strange: [] },
     'a part that is gone is made anew',
   );
-  const { strange, fresh } = await insertRows({ ...to, node: 'b'.repeat(16) }, readyRows([row]));
+  const other = { ...to, node: 'b'.repeat(16) };
+  assert.deepEqual(await insertRows(other, readyRows([row])), { fresh: 0, strange: [] }, 'the same file is one mail');
+  const taken = { ...row, filename: `${row.filename}.other` };
+  const { strange, fresh } = await insertRows(other, readyRows([taken]));
   assert.deepEqual([fresh, strange[0]?.problem], [0, 'another host has this ID']);
   assert.equal(await countOf(database, 'strange'), 1);
 });

@@ -59,16 +59,18 @@ async function* readyBodies(bodies: readonly BodyToShip[], root: string): AsyncG
   if (ready.length > 0) yield ready;
 }
 
-/** What another host has under this ID, and what was deleted, is none of ours to put. */
-async function lacking(bodies: readonly BodyToShip[], { database, node }: BodiesFrom): Promise<readonly BodyToShip[]> {
+/**
+ * What another host has under this ID, and what was deleted, is none of ours to put. A file's name tells its host: a
+ * node that had the same one was we, before our `state` was lost, or shares /spam with us.
+ */
+async function lacking(bodies: readonly BodyToShip[], { database }: BodiesFrom): Promise<readonly BodyToShip[]> {
   if (bodies.length === 0) return [];
   const rows = await database.query<{ filename: string }>(
     `select m.filename from json_to_recordset($1::text::json) as k(day date, id text, n integer)
      join mail m on m.day = k.day and m.id = k.id and m.n = k.n
-     where m.node = $2
-       and not exists (select from body b where b.day = k.day and b.id = k.id and b.n = k.n)
+     where not exists (select from body b where b.day = k.day and b.id = k.id and b.n = k.n)
        and not exists (select from fate f where f.day = k.day and f.id = k.id and f.n = k.n and f.kind = 'deleted')`,
-    [JSON.stringify(bodies.map(({ key }) => key)), node],
+    [JSON.stringify(bodies.map(({ key }) => key))],
   );
   const names = new Set(rows.map(({ filename }) => filename));
   return bodies.filter(({ ref }) => names.has(ref.filename));

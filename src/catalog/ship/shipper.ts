@@ -326,12 +326,16 @@ export class Shipper {
     for (const { lane } of this.#lanes) lane.forgetRecent();
   }
 
-  /** What was deleted on another host, at the first look ever, then lately. */
+  /**
+   * What was deleted on another host, at the first look ever, then lately. What a node had that is gone may be here:
+   * our own, before our `state` was lost.
+   */
   async #removeDeleted(database: Database): Promise<void> {
     const { root, node } = this.#options;
     const rows = await database.query<{ time: string; domain: string; filename: string; who: string }>(
       `select m.time, m.domain, m.filename, f.who from fate f join mail m using (day, id, n)
-       where f.kind = 'deleted' and m.node = $1 and ($2 or f.at > clock_timestamp() - interval '1 hour')`,
+       where f.kind = 'deleted' and ($2 or f.at > clock_timestamp() - interval '1 hour')
+         and (m.node = $1 or not exists (select from node o where o.node = m.node and o.until > clock_timestamp()))`,
       [node, this.#removed.size === 0],
     );
     for (const row of rows.filter(({ filename }) => !this.#removed.has(filename))) {

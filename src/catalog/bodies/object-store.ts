@@ -37,7 +37,7 @@ export class ObjectStore {
     const hash = createHash('sha256').update(octets).digest('hex');
     const answer = await this.#ask('PUT', name, { ...condition, 'X-Amz-Content-Sha256': hash }, octets);
     if (answer.status === 412) return false;
-    if (answer.status !== 200) throw await refusal(answer);
+    if (answer.status !== 200) throw refusal(answer);
     return true;
   }
 
@@ -51,13 +51,13 @@ export class ObjectStore {
       : {};
     const answer = await this.#ask('GET', name, headers);
     if (answer.status === 404 || answer.status === 416) return undefined;
-    if (answer.status !== 200 && answer.status !== 206) throw await refusal(answer);
-    const octets = await read(answer);
+    if (answer.status !== 200 && answer.status !== 206) throw refusal(answer);
+    const { octets, etag } = answer;
     // A server that knows no ranges sends all.
     const isAll = range !== undefined && answer.status === 200;
     return {
       octets: isAll ? octets.subarray(range.start, range.start + range.length) : octets,
-      etag: answer.headers.get('etag') ?? '',
+      etag,
     };
   }
 
@@ -65,30 +65,42 @@ export class ObjectStore {
   async list(prefix: string): Promise<readonly string[]> {
     const query = new URLSearchParams({ 'list-type': '2', prefix });
     const answer = await this.#ask('GET', `?${query.toString()}`);
-    if (answer.status !== 200) throw await refusal(answer);
-    const text = (await read(answer)).toString();
+    if (answer.status !== 200) throw refusal(answer);
+    const text = answer.octets.toString();
     // Our names have no character that XML escapes.
     return [...text.matchAll(/<Key>([\w/-]+)<\/Key>/g)].map(([, name = '']) => name);
   }
 
   async remove(name: string): Promise<void> {
     const answer = await this.#ask('DELETE', name);
-    if (![200, 204, 404].includes(answer.status)) throw await refusal(answer);
+    if (![200, 204, 404].includes(answer.status)) throw refusal(answer);
   }
 
-  async #ask(method: string, name: string, headers: Record<string, string> = {}, body?: Buffer): Promise<Response> {
-    const { endpoint, bucket } = this.#address;
+  /** All of the answer, within the limit, whatever becomes of the request. */
+  async #ask(method: string, name: string, headers: Record<string, string> = {}, body?: Buffer): Promise<Answer> {
+    const { endpoint, bucket, region } = this.#address;
+    const stop = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, fail) => {
+      timer = setTimeout(() => {
+        stop.abort();
+        // Node forgets what a signal is for when it collects garbage meanwhile: the request may go on for minutes.
+        fail(new Error(`no answer within ${requestMs / 1000} s`));
+      }, requestMs);
+    });
     try {
       // The key is read anew, so that it can be changed.
-      const client = new AwsClient({ ...this.#key(), service: 's3', region: this.#address.region, retries: 0 });
-      return await client.fetch(`${endpoint}/${bucket}/${name}`, {
+      const client = new AwsClient({ ...this.#key(), service: 's3', region, retries: 0 });
+      const request = await client.sign(`${endpoint}/${bucket}/${name}`, {
         method,
         headers,
-        signal: AbortSignal.timeout(requestMs),
         ...(body && { body: new Uint8Array(body) }),
       });
+      return await Promise.race([late, answerOf(fetch(request, { signal: stop.signal }))]);
     } catch (error) {
       throw new StoreDown(`bodies: ${endpoint}: ${textOf(error)}`);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -98,21 +110,28 @@ export class ObjectStore {
   }
 }
 
-async function read(answer: Response): Promise<Buffer> {
-  try {
-    return Buffer.from(await answer.arrayBuffer());
-  } catch (error) {
-    throw new StoreDown(`bodies: ${textOf(error)}`);
-  }
+interface Answer {
+  readonly status: number;
+  readonly origin: string;
+  readonly etag: string;
+  readonly octets: Buffer;
+}
+
+async function answerOf(asked: Promise<Response>): Promise<Answer> {
+  const answer = await asked;
+  return {
+    status: answer.status,
+    origin: new URL(answer.url).origin,
+    etag: answer.headers.get('etag') ?? '',
+    octets: Buffer.from(await answer.arrayBuffer()),
+  };
 }
 
 /** Node says `fetch failed`, and why in its cause. */
 const textOf = (error: unknown): string =>
   errorText(error instanceof Error && error.cause instanceof Error ? error.cause : error) || 'no answer';
 
-async function refusal(answer: Response): Promise<StoreDown> {
-  const code = /<Code>(\w{1,60})<\/Code>/.exec((await read(answer)).toString())?.[1];
-  return new StoreDown(
-    `bodies: ${new URL(answer.url).origin}: ${answer.status}${code === undefined ? '' : ` ${code}`}`,
-  );
+function refusal({ status, origin, octets }: Answer): StoreDown {
+  const code = /<Code>(\w{1,60})<\/Code>/.exec(octets.toString())?.[1];
+  return new StoreDown(`bodies: ${origin}: ${status}${code === undefined ? '' : ` ${code}`}`);
 }

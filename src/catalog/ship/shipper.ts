@@ -78,6 +78,8 @@ interface Timed {
   allDue: number;
   /** It rests until then, for the store is away. */
   restUntil: number;
+  /** What it is at: a store that is slow takes longer than a turn. */
+  running: Promise<boolean> | undefined;
 }
 
 export class Shipper {
@@ -133,6 +135,7 @@ export class Shipper {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
+    for (const { running } of this.#lanes) await running?.catch(() => undefined);
     const { catalog, patient, node } = this.#options;
     await patient.close();
     await this.#care;
@@ -193,8 +196,20 @@ export class Shipper {
     if (this.#isDue('deleted')) await this.#removeDeleted(database);
     if (this.#isDue('erased')) await this.#followErasures(database);
     let isMore = false;
-    for (const timed of this.#lanes) isMore = (await this.#shipOrRest(timed, isMore)) || isMore;
+    for (const timed of this.#lanes) isMore = (await this.#goOn(timed, isMore)) || isMore;
     return isMore;
+  }
+
+  /** A lane that takes long holds up neither the others nor our lease; it is looked at again in the next turn. */
+  async #goOn(timed: Timed, isBehind: boolean): Promise<boolean> {
+    timed.running ??= this.#shipOrRest(timed, isBehind).finally(() => (timed.running = undefined));
+    const over = new AbortController();
+    const late = delay(pollMs, true, { signal: over.signal }).catch(() => true);
+    try {
+      return await Promise.race([timed.running, late]);
+    } finally {
+      over.abort();
+    }
   }
 
   #openLanes(database: Database): readonly Timed[] {
@@ -228,7 +243,7 @@ export class Shipper {
       ...(state === undefined ? [] : [new AuditLane({ database, state, node, host, onStrange, onProblem })]),
     ];
     return [...lanes, ...this.#journalLane({ ...to, parts: new Parts(database, 'make_journal_parts') })].map(
-      (lane) => ({ lane, allDue: 0, restUntil: 0 }),
+      (lane) => ({ lane, allDue: 0, restUntil: 0, running: undefined }),
     );
   }
 

@@ -123,7 +123,7 @@ export class FleetHost {
   }
 
   /** Mail to nobody there: the ID of the 550, or undefined where the host does not say one. */
-  async refuse(subject: string, domain = 'example.com'): Promise<string | undefined> {
+  async refuse(subject: string, { domain = 'example.com', text = 'Text.' } = {}): Promise<string | undefined> {
     const client = new SmtpClient('127.0.0.1', this.process.port);
     try {
       await client.reply();
@@ -131,7 +131,7 @@ export class FleetHost {
       await client.say('MAIL FROM:<sender@sender.example>');
       await client.say(`RCPT TO:<nobody@${domain}>`);
       await client.say('DATA');
-      const reply = await client.say(`From: sender@sender.example\r\nSubject: ${subject}\r\n\r\nText.\r\n.`);
+      const reply = await client.say(`From: sender@sender.example\r\nSubject: ${subject}\r\n\r\n${text}\r\n.`);
       return /^550 .*\((\w{14})\)$/.exec(reply)?.[1];
     } catch {
       return undefined;

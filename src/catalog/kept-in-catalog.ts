@@ -12,6 +12,7 @@ import { type Bodies, withoutBody } from './bodies/bodies.js';
 import type { Catalog } from './catalog.js';
 import { hostsBehind } from './shared/hosts-behind.js';
 import { beginSending, type Claim, claimRelease, endClaim, unknownRelease } from './shared/claims.js';
+import { silentSince } from './ship/node-name.js';
 import type { Database } from './database.js';
 import { entryOf, keyOf, type RowKey } from './mail-row.js';
 import { cursorOf, type FoundRow, isNewer, itemOf, keyIn, markOf, rowAt } from './rows.js';
@@ -75,7 +76,7 @@ export class KeptInCatalog implements KeptMails {
       entry: entryOf(row),
       ...(mark && { mark }),
       ...(unknown && { unknown: { ...unknown, messageId: row.message_id } }),
-      ...(isMissing && { onItsWayFrom: row.node }),
+      ...(isMissing && { onItsWayFrom: row.node, ...(await silentSince(database, key)) }),
     };
   }
 

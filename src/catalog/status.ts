@@ -28,13 +28,20 @@ export interface CatalogStatus {
   readonly days: { readonly count: number; readonly first: string; readonly last: string };
   readonly mails: number;
   readonly octets: number;
-  /** Mails of the last two days whose octets have not come. */
+  /** Mails of the last two days whose octets have not come from hosts that ship. */
   readonly waiting: number;
+  /** The same of hosts that do not ship: they come when these do, or never. */
+  readonly absent: number;
   readonly strange: number;
   readonly lastStrange: string;
 }
 
 const totals = `
+with lacking as materialized (
+  select exists (select from node o where o.node = m.node and o.until > clock_timestamp()) as ships from mail m
+  where m.day >= (clock_timestamp() at time zone 'UTC')::date - 1
+    and not exists (select from body b where b.day = m.day and b.id = m.id and b.n = m.n)
+    and not exists (select from fate f where f.day = m.day and f.id = m.id and f.n = m.n and f.kind = 'deleted'))
 select current_setting('server_version') as server,
   (select coalesce(sum(mails), 0)::float8 from tally) as mails,
   (select coalesce(sum(octets), 0)::float8 from tally) as octets,
@@ -43,10 +50,8 @@ select current_setting('server_version') as server,
   (select coalesce(max(day)::text, '') from tally) as last,
   (select count(*)::integer from strange) as strange,
   (select coalesce((select problem from strange order by number desc limit 1), '')) as problem,
-  (select count(*)::integer from mail m where m.day >= (clock_timestamp() at time zone 'UTC')::date - 1
-     and not exists (select from body b where b.day = m.day and b.id = m.id and b.n = m.n)
-     and not exists (select from fate f where f.day = m.day and f.id = m.id and f.n = m.n and f.kind = 'deleted')
-  ) as waiting`;
+  (select count(*)::integer from lacking where ships) as waiting,
+  (select count(*)::integer from lacking where not ships) as absent`;
 
 interface Totals {
   readonly server: string;
@@ -58,6 +63,7 @@ interface Totals {
   readonly strange: number;
   readonly problem: string;
   readonly waiting: number;
+  readonly absent: number;
 }
 
 export async function statusOf(sql: Sql): Promise<CatalogStatus> {
@@ -70,7 +76,7 @@ export async function statusOf(sql: Sql): Promise<CatalogStatus> {
   );
   const [row] = await sql.query<Totals>(totals);
   if (!row) throw new Error('the catalog says nothing of itself');
-  const { mails, octets, waiting, strange, problem, first, last } = row;
+  const { mails, octets, waiting, absent, strange, problem, first, last } = row;
   return {
     server: `PostgreSQL ${row.server.split(' ')[0]}`,
     version,
@@ -80,6 +86,7 @@ export async function statusOf(sql: Sql): Promise<CatalogStatus> {
     mails,
     octets,
     waiting,
+    absent,
     strange,
     lastStrange: problem,
   };

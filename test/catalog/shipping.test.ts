@@ -1,9 +1,8 @@
 /** What can go wrong between a host and the catalog: mail is refused as ever, and everything comes in the end, once. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
-import { after, before, test, type TestContext } from 'node:test';
+import { after, before, test } from 'node:test';
 import { Catalog } from '../../src/catalog/catalog.js';
 import { databaseAt } from '../../src/catalog/open.js';
 import { insertRows, readyRows } from '../../src/catalog/insert.js';
@@ -17,6 +16,7 @@ import { newId } from '../../src/smtp/transaction-id.js';
 import { hasPeer, needPeer } from '../support/peers.js';
 import { password, Postgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
+import { wayTo } from '../support/way-to.js';
 import { entryFor, folderOf } from '../quarantine/support.js';
 import { countOf, emptyCatalog, openHost, waitFor } from './support.js';
 
@@ -82,36 +82,6 @@ test('the password of a file is read at each connection, so that it can be chang
   fs.writeFileSync(file, `${password}\n`);
   assert.equal((await database.query('select 1')).length, 1);
 });
-
-/** A way to the server that can be cut, or swallow everything. */
-async function wayTo(port: number, t: TestContext): Promise<{ port: number; state: 'open' | 'silent' | 'cut' }> {
-  const sockets = new Set<net.Socket>();
-  const way = { port: 0, state: 'open' as 'open' | 'silent' | 'cut' };
-  const listener = net.createServer((client) => {
-    if (way.state === 'cut') return client.destroy();
-    const upstream = net.connect(port, '127.0.0.1');
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(from);
-      from.on('error', () => to.destroy());
-      from.on('close', () => to.destroy());
-      from.on('data', (octets) => {
-        if (way.state === 'cut') from.destroy();
-        else if (way.state === 'open') to.write(octets);
-      });
-    }
-    return undefined;
-  });
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    for (const socket of sockets) socket.destroy();
-    listener.close();
-  });
-  way.port = (listener.address() as net.AddressInfo).port;
-  return way;
-}
 
 test('while packets to the server are dropped mail is refused as ever; then everything comes', async (t) => {
   if (!needPeer(t, 'postgres')) return;

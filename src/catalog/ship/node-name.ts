@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { ownAs } from '../../digest/own-as.js';
 import type { Sql } from '../database.js';
+import type { RowKey } from '../mail-row.js';
 
 /** Broken IO throws. */
 export function nodeName(state: string): string {
@@ -58,4 +59,18 @@ export async function holdLease(sql: Sql, { node, host, holder, seconds }: Lease
 
 export async function endLease(sql: Sql, { node, holder }: Pick<Lease, 'node' | 'holder'>): Promise<void> {
   await sql.query('update node set until = clock_timestamp() where node = $1 and holder = $2', [node, holder]);
+}
+
+/** Since when the host that has a mail has not been heard of; nothing where it ships. */
+export async function silentSince(
+  sql: Sql,
+  { day, id, n }: RowKey,
+): Promise<{ readonly notHeardSince: string } | undefined> {
+  const [silent] = await sql.query<{ notHeardSince: string }>(
+    `select to_char(o.until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as "notHeardSince"
+     from mail m join node o using (node)
+     where m.day = $1 and m.id = $2 and m.n = $3 and o.until < clock_timestamp()`,
+    [day, id, n],
+  );
+  return silent;
 }

@@ -14,12 +14,18 @@ export async function* examineCatalog({ settings }: Pick<Examined, 'settings'>):
     if (problem !== undefined) return yield failing('catalog', problem);
     if (schema.kind === 'newer')
       yield note('catalog', `its tables are those of a newer postern (version ${schema.version})`, 'update this host');
-    const { server, clockOffMs, hosts, waiting, strange, lastStrange } = await statusOf(database);
+    const { server, clockOffMs, hosts, waiting, absent, strange, lastStrange } = await statusOf(database);
     const ships = hosts.filter((host) => host.ships).length;
     yield good('catalog', `${server} answers; ${ships} of ${hosts.length} hosts ship`);
     if (Math.abs(clockOffMs) > maxClockOffMs)
       yield warning('catalog', `its clock is ${Math.round(clockOffMs / 1000)} s off ours`, 'let both hear NTP');
     if (waiting > 0) yield note('catalog', `${waiting} mails of the last two days are not there yet, their lines are`);
+    if (absent > 0)
+      yield warning(
+        'catalog',
+        `${absent} mails of the last two days are on hosts that do not ship`,
+        'start these hosts',
+      );
     if (strange > 0)
       yield warning(
         'catalog',

@@ -15,6 +15,8 @@ export interface IndexedDisposition {
   readonly mark?: Mark;
   /** It is where the mail itself still has to come from, where it is not here yet: a host's name. */
   readonly onItsWayFrom?: string;
+  /** RFC 3339: that host has not been heard of since then. */
+  readonly notHeardSince?: string;
   readonly unknown?: UnknownRelease;
 }
 

@@ -114,10 +114,12 @@ export function mailPage(view: MailView): Html {
   });
 }
 
-const absentText = ({ onItsWayFrom }: IndexedDisposition): Html =>
-  onItsWayFrom === undefined
-    ? html`The mail itself is gone; this is what the index says of it.`
-    : html`The mail itself is on its way from ${say(onItsWayFrom)}: look again in a minute.`;
+const absentText = ({ onItsWayFrom, notHeardSince }: IndexedDisposition): Html => {
+  if (onItsWayFrom === undefined) return html`The mail itself is gone; this is what the index says of it.`;
+  return notHeardSince === undefined
+    ? html`The mail itself is on its way from ${say(onItsWayFrom)}: look again in a minute.`
+    : html`The mail itself is on ${say(onItsWayFrom)}, which has not been heard of since ${whenText(notHeardSince)}.`;
+};
 
 /** Writes `2026-11-26 01:02:46 UTC`. */
 const whenText = (time: string): string => time.replace('T', ' ').replace(/\.\d+/, '').replace(/Z$/, ' UTC');

@@ -94,13 +94,17 @@ test('one /spam for all: 900 IDs, lines and mails of three processes at once, wh
   assert.equal(fleet.delivered.length, 1);
 });
 
-/** Three hosts that greylist, and let a network send so many mails. */
+/**
+ * Three hosts that greylist, and let a network send so many mails, and one more. These say so when the store has not
+ * answered within a second, as on a busy machine; the fourth lets the mail pass, as is usual.
+ */
 async function greylisting(t: TestContext, store: string): Promise<readonly FleetHost[]> {
   const list = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'postern-list-')), 'plugins');
   t.after(() => fs.rmSync(path.dirname(list), { recursive: true, force: true }));
   fs.writeFileSync(list, `valid_users\nratelimit client=${most}/1h\ngreylisting delay=1s\n`);
   const settings = [`store=${store}`, `plugins=${list}`, 'xclient_networks=loopback'];
-  const fleet = await Fleet.start(t, { hosts: 3, settings });
+  const own = (host: number): readonly string[] => [`store_down=${host === 4 ? 'pass' : 'defer'}`];
+  const fleet = await Fleet.start(t, { hosts: 4, settings, own });
   const marker = path.join(fleet.folder, 'srv/example.com/checks/greylisting');
   fs.mkdirSync(path.dirname(marker));
   fs.writeFileSync(marker, '');
@@ -126,20 +130,34 @@ async function send(host: FleetHost, from: string, ip: string): Promise<string> 
   }
 }
 
-async function sharedRight([mx1, mx2, mx3]: readonly [FleetHost, FleetHost, FleetHost]): Promise<void> {
+/** The reply once the store has answered. */
+async function answered(host: FleetHost, from: string, ip: string): Promise<string> {
+  for (;;) {
+    const reply = await send(host, from, ip);
+    if (!reply.startsWith('451')) return reply;
+    await sleep(100);
+  }
+}
+
+async function sharedRight(hosts: readonly FleetHost[]): Promise<void> {
   // What one host has put off is known to the two others: there its second try passes.
-  assert.match(await send(mx1, 'a@sender.example', '192.0.2.1'), /^450 4\.7\.1 Grey/);
+  const [mx1, mx2, mx3] = hosts as readonly [FleetHost, FleetHost, FleetHost];
+  let from = '';
+  for (let i = 0, reply = ''; !/^450 4\.7\.1 Grey/.test(reply); i++) {
+    assert.ok(!reply.startsWith('250'), 'nothing passes at its first try');
+    // Senders that differ in digits alone are one.
+    from = `a@sender${i}.example`;
+    reply = await send(mx1, from, '192.0.2.1');
+  }
   await sleep(1_200);
-  for (const host of [mx2, mx3, mx1])
-    assert.match(await send(host, 'a@sender.example', '192.0.2.1'), /^250 /, host.name);
+  for (const host of [mx2, mx3, mx1]) assert.match(await answered(host, from, '192.0.2.1'), /^250 /, host.name);
   // A network sends so many mails, whichever host it goes to.
-  const replies: string[] = [];
-  for (let i = 0; i < most + 3; i++)
-    replies.push(await send([mx1, mx2, mx3][i % 3] ?? mx1, `b${i}@sender.example`, '198.51.100.1'));
-  assert.deepEqual(
-    replies.map((reply) => reply.slice(0, 3)),
-    [...Array.from({ length: most }, () => '450'), '421', '421', '421'],
-  );
+  const codes: string[] = [];
+  for (let i = 0; codes.slice(-3).join() !== '421,421,421'; i++)
+    codes.push((await send(hosts[i % 3] ?? mx1, `b${i}@sender.example`, '198.51.100.1')).slice(0, 3));
+  const late = codes.filter((code) => code === '451').length;
+  const heard = codes.filter((code) => code === '450' || code === '250').length;
+  assert.ok(heard <= most && heard + late >= most, codes.join());
 }
 
 for (const [what, startStore] of [
@@ -150,12 +168,12 @@ for (const [what, startStore] of [
     if (!needPeer(t, 'redis-server')) return;
     const store = await startStore();
     t.after(() => store.end());
-    const hosts = (await greylisting(t, store.url)) as [FleetHost, FleetHost, FleetHost];
-    await sharedRight(hosts);
+    const hosts = await greylisting(t, store.url);
+    await sharedRight(hosts.slice(0, 3));
 
     await store.end();
-    for (const host of hosts) {
-      assert.match(await send(host, 'c@sender.example', '203.0.113.1'), /^250 /, host.name);
+    for (const [i, host] of hosts.entries()) {
+      assert.match(await send(host, 'c@sender.example', '203.0.113.1'), i < 3 ? /^451 4\.7\.1 / : /^250 /, host.name);
       await host.process.until(() => host.process.log.some(({ msg, level }) => msg === 'store' && level === 40));
     }
   });

@@ -11,6 +11,7 @@ import { Mx } from '../support/mx.js';
 import { needPeer } from '../support/peers.js';
 import { addressOf, RedisServer } from '../support/redis.js';
 import { patience } from '../support/until.js';
+import { wayTo } from '../support/way-to.js';
 
 test('Redis keeps the contract of stores', async (t) => {
   if (!needPeer(t, 'redis-server')) return;
@@ -68,6 +69,28 @@ test('two hosts share what they know, and no mail is lost or let in while the se
     server.resume();
     await Promise.all([one.close(), other.close(), strict.close()]);
     await server.kill();
+  }
+});
+
+test('while packets to the server are dropped, or trickle, no mail waits for long; then the store is back', async (t) => {
+  if (!needPeer(t, 'redis-server')) return;
+  const server = await RedisServer.start();
+  t.after(() => server.end());
+  const way = await wayTo(server.port, t);
+  const settings = ['xclient_networks=loopback', `store=${server.url.replace(`:${server.port}/`, `:${way.port}/`)}`];
+  const mx = await Mx.start({ markers, plugins, settings });
+  t.after(() => mx.close());
+  const send = (): Promise<string> => mx.send({ from: `x@${randomUUID()}.example`, xclient: 'ADDR=192.0.2.1' });
+  const greylisted = async (): Promise<void> => {
+    for (const late = Date.now() + patience; !(await send()).startsWith('450'); await sleep(100))
+      assert.ok(Date.now() < late, 'the store did not come back');
+  };
+  await greylisted();
+  for (const state of ['silent', 'cut', 'slow'] as const) {
+    way.state = state;
+    for (let i = 0; i < 5; i++) assert.match(await send(), state === 'slow' ? /^(?:250|450) / : /^250 /, state);
+    way.state = 'open';
+    await greylisted();
   }
 });
 

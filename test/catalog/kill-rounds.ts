@@ -45,7 +45,7 @@ export interface RoundsResult {
   readonly failovers: number;
 }
 
-/** So many mails come in a round at most; in one of ten they come in such a heap that what is shipped at once changes. */
+/** So many mails come in a round at most; in one of ten it is a heap, so that what is shipped at once changes. */
 const mailsInRound = 12;
 const mailsInHeap = 90;
 
@@ -102,9 +102,15 @@ export async function killRounds(
   return { refused: texts.size, deaths, failovers, released, unknown };
 }
 
+/** A busy machine may take longer than a start waits for. */
 async function restarted(host: FleetHost): Promise<void> {
   await host.kill();
-  await host.start();
+  for (let tries = 1; ; tries++)
+    try {
+      return await host.start();
+    } catch (error) {
+      if (tries === 5) throw error;
+    }
 }
 
 /** Every mail is there, as it came, and nothing is counted that is not. */

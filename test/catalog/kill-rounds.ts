@@ -64,7 +64,7 @@ export async function killRounds(
       Array.from({ length: mails }, async (_, i) => {
         await sleep(random() * 400);
         const subject = `mail ${i} of round ${round}`;
-        // Of all sizes, and none like another.
+        // They are of all sizes, and none is like another.
         const text = `${subject} ${randomBytes(Math.ceil(10 ** (random() * 5))).toString('hex')}`;
         const id = await pick(fleet.hosts, random).refuse(subject, { text: text.replace(/.{900}/g, '$&\r\n') });
         if (id !== undefined) texts.set(id, text);

@@ -77,7 +77,12 @@ export class ObjectStore {
   }
 
   /** All of the answer, within the limit, whatever becomes of the request. */
-  async #ask(method: string, name: string, headers: Record<string, string> = {}, body?: Buffer): Promise<Answer> {
+  async #ask(
+    method: string,
+    name: string,
+    headers: Record<string, string> = {},
+    body?: Buffer,
+  ): Promise<StoreAnswered> {
     const { endpoint, bucket, region } = this.#address;
     const stop = new AbortController();
     let timer: NodeJS.Timeout | undefined;
@@ -110,14 +115,14 @@ export class ObjectStore {
   }
 }
 
-interface Answer {
+interface StoreAnswered {
   readonly status: number;
   readonly origin: string;
   readonly etag: string;
   readonly octets: Buffer;
 }
 
-async function answerOf(asked: Promise<Response>): Promise<Answer> {
+async function answerOf(asked: Promise<Response>): Promise<StoreAnswered> {
   const answer = await asked;
   return {
     status: answer.status,
@@ -131,7 +136,7 @@ async function answerOf(asked: Promise<Response>): Promise<Answer> {
 const textOf = (error: unknown): string =>
   errorText(error instanceof Error && error.cause instanceof Error ? error.cause : error) || 'no answer';
 
-function refusal({ status, origin, octets }: Answer): StoreDown {
+function refusal({ status, origin, octets }: StoreAnswered): StoreDown {
   const code = /<Code>(\w{1,60})<\/Code>/.exec(octets.toString())?.[1];
   return new StoreDown(`bodies: ${origin}: ${status}${code === undefined ? '' : ` ${code}`}`);
 }

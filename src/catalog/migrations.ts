@@ -2,6 +2,7 @@
  * The catalog's tables, as numbered steps: each is one transaction, and none is ever changed once it has been
  * released. What has a day has its part of that UTC day, which goes as a whole. Leaves carrying them out to schema.ts.
  */
+import { ownersFunctionsSql } from './care/owners-functions.js';
 import { journalTables } from './journal/tables.js';
 
 export interface Migration {
@@ -215,4 +216,5 @@ export const migrations: readonly Migration[] = [
   { version: 6, sql: audit },
   { version: 7, sql: 'alter table journal rename column node to host' },
   { version: 8, sql: behind },
+  { version: 9, sql: ownersFunctionsSql },
 ];

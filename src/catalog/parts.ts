@@ -1,5 +1,5 @@
 /** The days' parts of the tables: made before they are needed, indexed when nobody writes to them, removed when old. */
-import type { Database } from './database.js';
+import type { Database, Sql } from './database.js';
 import { dayText } from './mail-row.js';
 
 export const dayMs = 86_400_000;
@@ -51,8 +51,8 @@ const wordsIndex = (part: string): string => `${part}_words`;
 /** Makes the index of words on parts of closed days that have none; returns their names. Takes its time. */
 export async function sealParts(database: Database, now = Date.now()): Promise<readonly string[]> {
   const lastClosed = dayText(now - closedAfterMs - dayMs);
-  const parts = await database.query<{ part: string; isBroken: boolean }>(
-    `select c.relname as part, x.indexrelid is not null as "isBroken"
+  const parts = await database.query<{ part: string; isBroken: boolean; isOurs: boolean }>(
+    `select c.relname as part, x.indexrelid is not null as "isBroken", pg_has_role(c.relowner, 'usage') as "isOurs"
      from pg_inherits i join pg_class c on c.oid = i.inhrelid
      left join pg_class n on n.relname = c.relname || '_words' and n.relnamespace = c.relnamespace
      left join pg_index x on x.indexrelid = n.oid
@@ -60,7 +60,12 @@ export async function sealParts(database: Database, now = Date.now()): Promise<r
      order by c.relname desc`,
     [lastClosed.replaceAll('-', '')],
   );
-  for (const { part, isBroken } of parts) {
+  for (const { part, isBroken, isOurs } of parts) {
+    if (!isOurs) {
+      // Only the owner makes an index that holds up no writer, for no function can.
+      await database.query('select seal_part($1)', [part]);
+      continue;
+    }
     // Somebody was killed while he made it.
     if (isBroken) await database.query(`drop index if exists ${wordsIndex(part)}`);
     await database.query(
@@ -70,16 +75,19 @@ export async function sealParts(database: Database, now = Date.now()): Promise<r
   return parts.map(({ part }) => part);
 }
 
-/** Removes what is older than so many milliseconds. */
-export async function dropOldParts(database: Database, keepMs: number, now = Date.now()): Promise<number> {
-  const [row] = await database.query<{ dropped: number }>('select drop_parts($1) as dropped', [dayText(now - keepMs)]);
-  return row?.dropped ?? 0;
-}
+/** Removes what is older than so many milliseconds by the server's clock; returns the first day that stays. */
+export const dropOldParts = (sql: Sql, keepMs: number): Promise<string> => drop(sql, 'drop_parts', keepMs);
 
 /** The same of the journal. */
-export async function dropOldLines(database: Database, keepMs: number, now = Date.now()): Promise<number> {
-  const [row] = await database.query<{ dropped: number }>('select drop_journal_parts($1) as dropped', [
-    dayText(now - keepMs),
-  ]);
-  return row?.dropped ?? 0;
+export const dropOldLines = (sql: Sql, keepMs: number): Promise<string> => drop(sql, 'drop_journal_parts', keepMs);
+
+async function drop(sql: Sql, by: 'drop_parts' | 'drop_journal_parts', keepMs: number): Promise<string> {
+  const [row] = await sql.query<{ day: string }>(
+    `select before::text as day from (
+       select ((clock_timestamp() at time zone 'UTC') - make_interval(secs => $1))::date as before offset 0) old,
+     ${by}(before)`,
+    [keepMs / 1000],
+  );
+  if (!row) throw new Error('the catalog says nothing of its days');
+  return row.day;
 }

@@ -99,6 +99,11 @@ export class Postgres {
     return `postgresql://postern:${encodeURIComponent(given)}@127.0.0.1:${port}/postgres`;
   }
 
+  /** The same for another role, whose password is the same, and another database. */
+  urlOf(user: string, database: string): string {
+    return `postgresql://${user}:${encodeURIComponent(password)}@127.0.0.1:${this.port}/${database}`;
+  }
+
   /** Starts it, again if it was killed; it takes connections when this resolves. */
   async restart(): Promise<void> {
     const ssl = existsSync(join(this.#data, 'server.key')) ? 'on' : 'off';

@@ -123,12 +123,7 @@ export class Bodies {
    */
   async remove(sql: Sql, { day, id, n }: RowKey): Promise<void> {
     const [gone] = await sql.query<OctetsFound>(
-      `delete from octets o using body b
-       where b.day = $1 and b.id = $2 and b.n = $3 and o.day = b.day and o.sha256 = b.sha256
-         and not exists (
-           select from body c where c.day = b.day and c.sha256 = b.sha256 and not exists (
-             select from fate f where f.day = c.day and f.id = c.id and f.n = c.n and f.kind = 'deleted'))
-       returning o.deflated, o.segment, o.start, o.length`,
+      'select deflated, segment, start, length from take_octets($1, $2, $3)',
       [day, id, n],
     );
     if (!gone || gone.segment === null || gone.start === null || gone.length === null) return;

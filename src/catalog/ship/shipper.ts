@@ -14,7 +14,7 @@ import { StoreDown } from '../bodies/store-down.js';
 import type { Catalog } from '../catalog.js';
 import type { Database } from '../database.js';
 import type { StrangeRow } from '../insert.js';
-import { dayText, refOf } from '../mail-row.js';
+import { refOf } from '../mail-row.js';
 import { followErasures, forgetErasures } from '../journal/erasures.js';
 import { JournalLane } from '../journal/journal-lane.js';
 import type { ShipLinesTo } from '../journal/ship-lines.js';
@@ -323,8 +323,7 @@ export class Shipper {
     const lease = { node: careNode, host, holder: this.#holder, seconds: careSeconds };
     if (!(await holdLease(database, lease))) return;
     try {
-      if (keepMs > 0) await dropOldParts(database, keepMs);
-      if (keepMs > 0) await bodies.dropBefore(dayText(Date.now() - keepMs));
+      if (keepMs > 0) await bodies.dropBefore(await dropOldParts(database, keepMs));
       if (journal && journal.keepMs > 0) await dropOldLines(database, journal.keepMs);
       if (journal && journal.keepMs > 0) await forgetErasures(database, journal.keepMs);
       await dropRareNames(database);

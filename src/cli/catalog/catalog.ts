@@ -1,10 +1,12 @@
 /** `postern catalog migrate` and `status`. */
+import { grantToHosts, hostsRole, noteKeeping } from '../../catalog/care/roles.js';
 import { Catalog } from '../../catalog/catalog.js';
 import { databaseAt } from '../../catalog/open.js';
 import type { Database } from '../../catalog/database.js';
 import { migrate, newestVersion, schemaProblem, schemaState } from '../../catalog/schema.js';
 import { type CatalogStatus, statusOf } from '../../catalog/status.js';
 import { errorText } from '../../mail/error-text.js';
+import type { Settings } from '../../settings/settings.js';
 import { dayWords } from '../../text/day.js';
 import type { Line } from '../../text/line.js';
 import { sizeText } from '../../text/size.js';
@@ -20,11 +22,20 @@ export const migrateCatalog = (task: SettingsTask): Promise<number> =>
   onCatalog(task, async (database) => {
     const reached = await migrate(database);
     const { version } = await schemaState(database);
-    if (task.options.has('json')) process.stdout.write(jsonLine({ version, reached }));
+    const hosts = version <= newestVersion && (await grantRights(database, task.settings));
+    if (task.options.has('json')) process.stdout.write(jsonLine({ version, reached, hosts }));
     else if (reached.length > 0) say(`the catalog has the tables of version ${version} now`);
     else if (version > newestVersion) say(`the catalog has tables of version ${version}, which a newer postern made`);
     else say(`the catalog has the tables of version ${version} already`);
+    if (hosts && !task.options.has('json')) say(`members of the role ${hostsRole} may use it`);
     return exit.ok;
+  });
+
+/** What a newer postern has made it grants itself. */
+const grantRights = (database: Database, { expire: mail, journal }: Settings): Promise<boolean> =>
+  database.transaction(async (sql) => {
+    await noteKeeping(sql, { mail, journal });
+    return grantToHosts(sql);
   });
 
 export const showStatus = (task: SettingsTask): Promise<number> =>

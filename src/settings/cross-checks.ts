@@ -54,6 +54,12 @@ export const crossChecks: readonly CrossCheck[] = [
     problem: ({ bodies, catalog }) =>
       bodies !== '' && catalog === '' ? 'needs catalog beside it, which knows what is where in the store' : undefined,
   },
+  {
+    name: 'ship_keep',
+    beside: ['catalog'],
+    problem: ({ ship_keep, catalog }) =>
+      ship_keep > 0 && catalog === '' ? 'needs catalog beside it, which has what goes here' : undefined,
+  },
   readable('dns_zone'),
   readable('plugins'),
   {

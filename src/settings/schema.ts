@@ -157,6 +157,11 @@ export const schema = {
     '',
     'an S3-compatible store that has the mails of the catalog; empty: the database has them',
   ),
+  ship_keep: entry(
+    duration(0, century),
+    '0',
+    "age at which this host's own file of a refused mail goes that was read back from the catalog; 0: with expire",
+  ),
   journal: entry(duration(0, century), '14d', 'how long it is kept what became of every mail; 0: not at all'),
   journal_to: entry(
     oneOf('catalog', 'files'),

@@ -7,7 +7,7 @@ import { hasPeer, needPeer } from '../support/peers.js';
 import { Postgres } from '../support/postgres.js';
 import { tokenIn } from '../../src/web/login/tokens.js';
 import { Fleet, type FleetHost } from './fleet.js';
-import { restrictedCatalog } from './restricted.js';
+import { restrictedCatalog } from './care/restricted.js';
 import { waitFor } from './support.js';
 
 let server: Postgres;

@@ -9,6 +9,8 @@ export interface ShippedNumbers {
   readonly journal: number;
   /** Lines that could not be taken. */
   readonly strange: number;
+  /** Files of this host that are in the catalog alone now. */
+  readonly localRemoved: number;
   /** Whether the catalog, and the store where there is one, took what was shipped last. */
   readonly isUp: boolean;
   /** Milliseconds since everything was there. */

@@ -2,7 +2,7 @@
  * Brings what this host has refused into the catalog, in a process of its own: lines first, then the mails. It looks at
  * the indexes, which whoever archives has written anyway: nobody waits for it, and it has no state on disk. What the
  * catalog lacks is shipped, whatever was shipped before. Leaves the local files to expiry, but removes what was deleted
- * elsewhere.
+ * elsewhere, and, where it is told to, what the catalog has.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -26,6 +26,7 @@ import { type ClockChanged, ClockWatch } from './clock-watch.js';
 import { IndexFollower } from './index-follower.js';
 import { IndexLane, type Lane } from './lane.js';
 import { noteBehind } from '../shared/hosts-behind.js';
+import { LocalCopies } from './local-copies.js';
 import { endLease, holdLease } from './node-name.js';
 import type { ShippedNumbers } from './shipped-numbers.js';
 import { shipBodies } from './ship-bodies.js';
@@ -51,6 +52,10 @@ export interface ShipperOptions {
     /** Milliseconds; older days are removed from the catalog. 0: none. */
     readonly keepMs: number;
   };
+  /** Milliseconds; older files of this host go that the catalog has. None where it is 0, or not given. */
+  readonly shipKeepMs?: number;
+  /** Milliseconds that are long enough for a standby to have what the server has; an hour where it is not given. */
+  readonly settledMs?: number;
   /** Called with why nothing can be shipped just now, and with undefined when that is over. */
   readonly onState: (problem: string | undefined) => void;
   readonly onStrange: (row: StrangeRow) => void;
@@ -65,7 +70,8 @@ const maxPauseMs = 30_000;
 const restMs = 5_000;
 const leaseSeconds = 30;
 /** How often each of these is done, in milliseconds. */
-const every = { look: 10_000, hold: 10_000, deleted: 30_000, erased: 30_000, care: 3_600_000 };
+const every = { look: 10_000, hold: 10_000, deleted: 30_000, erased: 30_000, care: 3_600_000, copies: 3_600_000 };
+const usualSettledMs = 3_600_000;
 /** How often a lane looks at all days, in milliseconds; beside that it looks at the last ones. */
 const allEveryMs = 600_000;
 /** Who cares for the parts does so for so long at most. */
@@ -86,7 +92,7 @@ export class Shipper {
   readonly #options: ShipperOptions;
   readonly #holder = randomUUID();
   readonly #stop = new AbortController();
-  readonly #due: Record<keyof typeof every, number> = { look: 0, hold: 0, deleted: 0, erased: 0, care: 0 };
+  readonly #due: Record<keyof typeof every, number> = { look: 0, hold: 0, deleted: 0, erased: 0, care: 0, copies: 0 };
   readonly #removed = new Set<string>();
   readonly #problems = new Set<string>();
   #lanes: readonly Timed[] = [];
@@ -102,17 +108,24 @@ export class Shipper {
   /** By the monotonic clock: when nothing was left to do. */
   #doneAt = performance.now();
   #care: Promise<void> = Promise.resolve();
+  readonly #copies: LocalCopies;
+  #copying: Promise<void> | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: ShipperOptions) {
     this.#options = options;
     this.#backlog = new Backlog(options);
     this.#clock = new ClockWatch(options.onClock);
+    const { bodies, root, node, shipKeepMs: keepMs = 0, settledMs = usualSettledMs } = options;
+    const onProblem = (problem: string): void => this.#complain(problem);
+    this.#copies = new LocalCopies({ bodies, root, node, keepMs, settledMs, onProblem });
+    this.#due.copies = performance.now() + settledMs;
   }
 
   get numbers(): ShippedNumbers {
     return {
       ...this.#counts,
+      localRemoved: this.#copies.removed,
       isUp: this.#isUp,
       behindMs: performance.now() - this.#doneAt,
       behind: this.#backlog.behind,
@@ -139,6 +152,7 @@ export class Shipper {
     const { catalog, patient, node } = this.#options;
     await patient.close();
     await this.#care;
+    await this.#copying;
     try {
       await endLease(await catalog.use(), { node, holder: this.#holder });
     } catch {
@@ -195,6 +209,7 @@ export class Shipper {
     if (this.#isDue('care')) await this.#careHourly(database);
     if (this.#isDue('deleted')) await this.#removeDeleted(database);
     if (this.#isDue('erased')) await this.#followErasures(database);
+    if (this.#isDue('copies')) this.#copying ??= this.#removeCopies(database);
     let isMore = false;
     for (const timed of this.#lanes) isMore = (await this.#goOn(timed, isMore)) || isMore;
     return isMore;
@@ -237,7 +252,15 @@ export class Shipper {
       }),
       new IndexLane({
         follower: bodies,
-        work: async (lines) => void (counts.bodies += await shipBodies(lines, from)),
+        work: async (lines) => {
+          let fresh: number | undefined;
+          try {
+            counts.bodies += fresh = await shipBodies(lines, from);
+          } finally {
+            // Some may have been put before it failed.
+            if (fresh !== 0) for (const line of lines) this.#copies.put(line);
+          }
+        },
         onProblem,
       }),
       ...(state === undefined ? [] : [new AuditLane({ database, state, node, host, onStrange, onProblem })]),
@@ -296,7 +319,10 @@ export class Shipper {
     const [row] = await database.query<{ timeline: string }>(
       'select left(pg_walfile_name(pg_current_wal_lsn()), 8) as timeline',
     );
-    if (this.#timeline !== row?.timeline) this.#lanes = [];
+    if (this.#timeline !== row?.timeline) {
+      this.#lanes = [];
+      this.#copies.unsettle();
+    }
     this.#timeline = row?.timeline;
     await this.#clock.look(database);
     await noteBehind(database, node, this.#backlog.behind);
@@ -314,6 +340,16 @@ export class Shipper {
   #careFailed(error: unknown): void {
     if (error instanceof SourceDown) this.#due.care = performance.now() + every.deleted;
     else this.#complain(`the catalog's parts: ${errorText(error)}`);
+  }
+
+  /** Beside the lanes: there may be many. */
+  async #removeCopies(database: Database): Promise<void> {
+    try {
+      await this.#copies.remove(database, () => this.#stop.signal.aborted);
+    } catch (error) {
+      if (!(error instanceof SourceDown)) this.#complain(`files that the catalog has: ${errorText(error)}`);
+    }
+    this.#copying = undefined;
   }
 
   /** One host does it. */

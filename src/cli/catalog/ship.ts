@@ -64,6 +64,7 @@ function tellShipped({ channel }: WorkerSide, read: () => ShippedNumbers | undef
   asked('postern_catalog_lines_total', 'Lines of refused mails that were shipped.', ({ lines }) => lines);
   asked('postern_catalog_bodies_total', 'Refused mails that were shipped.', ({ bodies }) => bodies);
   asked('postern_catalog_journal_lines_total', 'Lines of the journal that were shipped.', ({ journal }) => journal);
+  asked('postern_catalog_local_removed_total', 'Files that went for the catalog has them.', (of) => of.localRemoved);
   asked('postern_catalog_strange_total', 'Lines that the catalog does not take.', ({ strange }) => strange);
   asked('postern_catalog_behind_lines', 'Mails of this host whose lines are not there.', ({ behind }) => behind.lines);
   asked('postern_catalog_behind_bodies', 'Mails of this host that are not there.', ({ behind }) => behind.mails);
@@ -114,6 +115,7 @@ const partsOf = async (
     dir: settings.journal_to === 'catalog' && settings.journal > 0 ? journalDir(settings.state) : undefined,
     keepMs: settings.journal,
   },
+  shipKeepMs: settings.ship_keep,
 });
 
 async function shipOnce(settings: Settings): Promise<number> {

@@ -45,16 +45,17 @@ export async function check({ settings, options, words }: Task): Promise<number>
   if (wrong !== undefined) return misuse(`quarantine check: ${printable(wrong, 100)} must be YDAY/DOMAIN`);
   const folders = words.length > 0 ? words : foldersIn(settings.spam);
   const progress = progressLine();
-  const sum = { folders: 0, rebuilt: 0, orphans: 0, missing: 0, finished: 0, foreign: 0 };
+  const sum = { folders: 0, rebuilt: 0, orphans: 0, missing: 0, finished: 0, foreign: 0, shipped: 0 };
   const say = (text: string, json: object): void =>
     void process.stdout.write(options.has('json') ? jsonLine(json) : `${text}\n`);
   for (const [i, folder] of folders.entries()) {
     progress.show(bar(i, folders.length));
     try {
-      const found = await checkDay(path.join(settings.spam, folder));
+      const found = await checkDay(path.join(settings.spam, folder), undefined, settings.ship_keep);
       sum.folders++;
       sum.rebuilt += found.rebuilt ? 1 : 0;
       for (const key of ['orphans', 'missing', 'finished', 'foreign'] as const) sum[key] += found[key];
+      sum.shipped += found.shipped ?? 0;
       if (!found.rebuilt && found.missing + found.finished + found.foreign === 0) continue;
       progress.end();
       say(`${folder}: ${counted(found)}`, { folder, ...found });
@@ -68,11 +69,12 @@ export async function check({ settings, options, words }: Task): Promise<number>
   return sum.folders < folders.length ? exit.ioError : exit.ok;
 }
 
-const counted = ({ orphans, missing, finished, foreign }: Omit<CheckResult, 'rebuilt'>): string =>
+const counted = ({ orphans, missing, finished, foreign, shipped = 0 }: Omit<CheckResult, 'rebuilt'>): string =>
   [
     `${orphans} mails had no line`,
     `${missing} lines have no mail`,
     ...(finished === 0 ? [] : [`${finished} mails were still in tmp`]),
+    ...(shipped === 0 ? [] : [`${shipped} mails are in the catalog alone (ship_keep)`]),
     ...(foreign === 0 ? [] : [`${foreign} files are not ours`]),
   ].join(', ');
 

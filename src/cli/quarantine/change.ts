@@ -9,11 +9,10 @@ import { unknownText } from '../../quarantine/look/disposition.js';
 import { senderText } from '../../quarantine/look/sender.js';
 import { idOf, refText } from '../../quarantine/disk/mail-ref.js';
 import type { ReleaseResult } from '../../quarantine/care/release.js';
-import type { Settings } from '../../settings/settings.js';
 import { exit } from '../exit-codes.js';
 import { jsonLine, render } from '../terminal.js';
 import type { Style } from '../../text/line.js';
-import { bar, progressLine, queryOf, type Task } from './task.js';
+import { bar, goneText, progressLine, queryOf, type Task } from './task.js';
 import { type NamedMail, mailsNamed } from '../named-mails.js';
 import { recordCommand } from '../record.js';
 import { hasUser } from '../wire.js';
@@ -48,14 +47,14 @@ export async function releaseMails(task: Task): Promise<number> {
         hasUser: hasUser(settings),
       });
       recordCommand(settings, releaseRecord(ref, result));
-      return outcomeOf(result, settings);
+      return outcomeOf(result, task);
     });
   } finally {
     await relay.close();
   }
 }
 
-function outcomeOf(result: ReleaseResult, settings: Settings): ChangeOutcome {
+function outcomeOf(result: ReleaseResult, task: Task): ChangeOutcome {
   const { kind } = result;
   switch (kind) {
     case 'released':
@@ -75,11 +74,11 @@ function outcomeOf(result: ReleaseResult, settings: Settings): ChangeOutcome {
     case 'unknown':
       return { kind, text: `${unknownText(result)}; --again sends it again`, code: exit.notAll };
     case 'gone':
-      return { kind, text: 'the mail itself is gone', code: exit.notAll };
+      return { kind, text: goneText(task), code: exit.notAll };
     case 'routed':
       return {
         kind,
-        text: `the local MTA might send it on to elsewhere; if it is a mailbox, touch ${settings.srv}/${result.marker}`,
+        text: `the local MTA might send it on to elsewhere; if it is a mailbox, touch ${task.settings.srv}/${result.marker}`,
         code: exit.notAll,
       };
     case 'refused':

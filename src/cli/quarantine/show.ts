@@ -17,11 +17,12 @@ import { readSpfTrace, spfTraceName } from '../../spf/fields/trace-field.js';
 import { exit } from '../exit-codes.js';
 import { render } from '../terminal.js';
 import type { Line } from '../../text/line.js';
-import { jsonOf, type Task } from './task.js';
+import { goneText, jsonOf, type Task } from './task.js';
 import { type NamedMail, mailsNamed } from '../named-mails.js';
 import { complain } from '../complain.js';
 
-export async function show({ mails, options, words, terminal, isTerminal, env }: Task): Promise<number> {
+export async function show(task: Task): Promise<number> {
+  const { mails, options, words, terminal, isTerminal, env } = task;
   const [word, ...more] = words;
   if (word === undefined || more.length > 0) {
     complain(['quarantine show: name one mail, by the ID of its 550']);
@@ -42,16 +43,16 @@ export async function show({ mails, options, words, terminal, isTerminal, env }:
     return exit.ok;
   }
   const kept = await mails.open(mail.ref);
-  if (raw) return writeRaw(kept);
-  const text = render(await describe(mail, kept), terminal);
+  if (raw) return writeRaw(kept, task);
+  const text = render(await describe(mail, kept, task), terminal);
   const paged = isTerminal && options.get('pager') !== 'no' && (await throughPager(text, env));
   if (!paged) process.stdout.write(text);
   return kept ? exit.ok : exit.notAll;
 }
 
-async function writeRaw(kept: KeptMail | undefined): Promise<number> {
+async function writeRaw(kept: KeptMail | undefined, task: Task): Promise<number> {
   if (!kept) {
-    complain(['the mail itself is gone']);
+    complain([goneText(task)]);
     return exit.notAll;
   }
   await pipeline(kept.whole.parts(), process.stdout, { end: false });
@@ -76,8 +77,8 @@ function throughPager(text: string, env: Task['env']): Promise<boolean> {
   });
 }
 
-async function describe(mail: NamedMail, kept: KeptMail | undefined): Promise<readonly Line[]> {
-  if (!kept) return [...reasonLines(mail, undefined), [['']], [['The mail itself is gone.', 'yellow']]];
+async function describe(mail: NamedMail, kept: KeptMail | undefined, task: Task): Promise<readonly Line[]> {
+  if (!kept) return [...reasonLines(mail, undefined), [['']], [[`${goneText(task).replace('the', 'The')}.`, 'yellow']]];
   const reader = openContentReader();
   try {
     const body = bodyLines(await reader.read(kept.message));

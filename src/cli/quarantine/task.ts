@@ -44,6 +44,12 @@ export function jsonOf({ ref, entry, mark }: NamedMail): string {
   });
 }
 
+/** What to say where a mail has a line and no octets: on this host, they may be in the catalog alone. */
+export const goneText = ({ settings, options }: Pick<Task, 'settings' | 'options'>): string =>
+  settings.ship_keep > 0 && options.has('here')
+    ? 'the mail itself is not on this host any more: without --here the catalog is asked'
+    : 'the mail itself is gone';
+
 /** A line on stderr that is written over, where that is a terminal. */
 export function progressLine(): { show(text: string): void; end(): void } {
   const { isTTY, columns } = process.stderr;

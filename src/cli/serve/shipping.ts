@@ -6,7 +6,7 @@ import { rotated } from '../service/child.js';
 import { KeptChild } from './kept-child.js';
 import { changed } from '../wire.js';
 
-const names = ['catalog', 'bodies', 'spam', 'state', 'hostname', 'expire'] as const;
+const names = ['catalog', 'bodies', 'spam', 'state', 'hostname', 'expire', 'ship_keep'] as const;
 
 export class Shipping {
   readonly #argv: readonly string[];

@@ -25,6 +25,8 @@ export interface CheckResult {
   readonly orphans: number;
   /** It counts lines whose mail is gone although nobody deleted it with postern; the lines stay. */
   readonly missing: number;
+  /** It counts lines so old that their mail may be in the catalog alone; they are not missing. */
+  readonly shipped?: number;
   /** It counts mails that a crash had left in tmp/, and that had a line; they are in new/ now. */
   readonly finished: number;
   /** It counts what is not ours: what has no name of ours, or is no regular file. It stays where it is. */
@@ -34,8 +36,11 @@ export interface CheckResult {
 /** Milliseconds for which a mail without a line may still be about to get one. */
 const underWay = 60_000;
 
-/** `day` is /spam/YDAY/DOMAIN. Broken IO throws. */
-export async function checkDay(day: string, now: Date = new Date()): Promise<CheckResult> {
+/**
+ * `day` is /spam/YDAY/DOMAIN; files of mails that are older than so many milliseconds may have gone to the catalog (0:
+ * none have). Broken IO throws.
+ */
+export async function checkDay(day: string, now: Date = new Date(), shipKeepMs = 0): Promise<CheckResult> {
   const folder = folderAt(day);
   for (const dir of [path.dirname(day), day]) requireDirectory(dir);
   const indexes = openIndexes();
@@ -52,7 +57,11 @@ export async function checkDay(day: string, now: Date = new Date()): Promise<Che
   if (finished > 0) await syncFolder(folder.new);
   await sweepTmp(folder, now.getTime());
   const rebuilt = torn || broken.length + lines.length > 0;
-  return { rebuilt, orphans: lines.length, missing: absent.length - finished, finished, foreign };
+  const result = { rebuilt, orphans: lines.length, missing: absent.length - finished, finished, foreign };
+  if (shipKeepMs === 0) return result;
+  const isOld = ([, { time }]: [string, IndexEntry]): boolean => now.getTime() - Date.parse(time) >= shipKeepMs;
+  const shipped = absent.filter((line) => isOld(line) && !waiting.has(line[0])).length;
+  return { ...result, missing: result.missing - shipped, shipped };
 }
 
 /**

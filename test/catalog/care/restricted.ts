@@ -1,8 +1,8 @@
 /** A database whose tables one role owns and another, which hosts log in as, may use: made as docs/fleet.md says. */
 import assert from 'node:assert/strict';
-import { databaseAt } from '../../src/catalog/open.js';
-import { password, type Postgres } from '../support/postgres.js';
-import { postern } from '../cli/support/postern-command.js';
+import { databaseAt } from '../../../src/catalog/open.js';
+import { password, type Postgres } from '../../support/postgres.js';
+import { postern } from '../../cli/support/postern-command.js';
 
 export interface RestrictedCatalog {
   /** The tables' owner. */

@@ -10,6 +10,7 @@ import { SourceDown } from '../../quarantine/kept-mails.js';
 import type { Sql } from '../database.js';
 import type { RowKey } from '../mail-row.js';
 import type { ObjectStore } from './object-store.js';
+import { type OrphanObjects, orphanObjects, type Verified, verifyOctets } from './verify.js';
 
 const inflated = promisify(inflateRaw);
 
@@ -130,6 +131,16 @@ export class Bodies {
     // One at a time: not every store compares and writes in one step.
     await sql.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [gone.segment]);
     await blank(this.#storeOf(gone.segment), { segment: gone.segment, start: gone.start, length: gone.length });
+  }
+
+  /** Reads all octets of a day. */
+  verify(sql: Sql, day: string): AsyncGenerator<Verified> {
+    return verifyOctets(sql, this.#store, day);
+  }
+
+  /** Objects of those days that no mail is in. */
+  orphans(sql: Sql, days: { readonly since: string; readonly before: string }): AsyncGenerator<OrphanObjects> {
+    return orphanObjects(sql, this.#store, days);
   }
 
   /** Throws where there is a store that cannot be asked. */

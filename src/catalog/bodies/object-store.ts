@@ -61,9 +61,9 @@ export class ObjectStore {
     };
   }
 
-  /** Up to a thousand names that begin so, in order. */
-  async list(prefix: string): Promise<readonly string[]> {
-    const query = new URLSearchParams({ 'list-type': '2', prefix });
+  /** Up to a thousand names that begin so, in order; those behind `after`. */
+  async list(prefix: string, after = ''): Promise<readonly string[]> {
+    const query = new URLSearchParams({ 'list-type': '2', prefix, ...(after !== '' && { 'start-after': after }) });
     const answer = await this.#ask('GET', `?${query.toString()}`);
     if (answer.status !== 200) throw refusal(answer);
     const text = answer.octets.toString();

@@ -73,3 +73,33 @@ export async function noteKeeping(
       [what, ms === 0 ? null : Math.floor(ms / 86_400_000)],
     );
 }
+
+/** What the role that hosts use may not do that they have to; none where it owns the tables. */
+export async function missingRights(sql: Sql): Promise<readonly string[]> {
+  const [me] = await sql.query<{ role: string | null }>(
+    `select case when not pg_has_role(c.relowner, 'usage') then current_user::text
+       else (select rolname::text from pg_roles where rolname = $1) end as role
+     from pg_class c where c.oid = 'mail'::regclass`,
+    [hostsRole],
+  );
+  const role = me?.role ?? null;
+  if (role === null) return [];
+  const asked = Object.entries(hostRights).flatMap(([table, rights]) =>
+    [...rights.matchAll(/(\w+)(?: \(([^)]*)\))?/g)].flatMap(([, right = '', columns]) =>
+      (columns?.split(', ') ?? ['']).map((column) => ({ object: table, right, column })),
+    ),
+  );
+  const lacking = await sql.query<{ text: string }>(
+    `select $1::text || ' may not ' || "right" || ' ' || object || case "column" when '' then '' else '.' || "column" end as text
+     from json_to_recordset($2::text::json) as a(object text, "right" text, "column" text)
+     where not coalesce(case "column"
+       when '' then has_table_privilege($1::name, to_regclass(object), "right")
+       else has_column_privilege($1::name, to_regclass(object), "column", "right") end, false)
+     union all
+     select $1::text || ' may not call ' || object from unnest($3::text[]) as f(object)
+     where not coalesce(has_function_privilege($1::name, to_regprocedure(object), 'execute')
+       and (select prosecdef from pg_proc where oid = to_regprocedure(object)), false)`,
+    [role, JSON.stringify(asked), ownersFunctions],
+  );
+  return lacking.map(({ text }) => text);
+}

@@ -48,7 +48,10 @@ export const showStatus = (task: SettingsTask): Promise<number> =>
     return exit.ok;
   });
 
-async function onCatalog({ settings }: SettingsTask, run: (database: Database) => Promise<number>): Promise<number> {
+export async function onCatalog(
+  { settings }: SettingsTask,
+  run: (database: Database) => Promise<number>,
+): Promise<number> {
   if (settings.catalog === '') return failed(exit.config, ['catalog: the setting names no database']);
   const database = databaseAt(settings.catalog, { statementMs: patientMs });
   try {

@@ -23,6 +23,17 @@ export const catalogCommands: readonly CommandRow[] = [
     run: async (task) => (await import('./catalog.js')).showStatus(task),
   }),
   onSettings({
+    name: 'catalog check',
+    doc: 'read everything in it and its store: are all mails there and whole, and is what was counted what there is?',
+    usage: ['[--since=DAY] [--json]'],
+    options: {
+      since: { label: 'DAY', example: '2026-11-28', doc: 'days from this one on' },
+      json: { doc: 'one JSON object a finding, then one of what was read' },
+    },
+    exits: { 1: 'something is missing, damaged or counted wrong', ...down },
+    run: async (task) => (await import('./check.js')).check(task),
+  }),
+  onSettings({
     name: 'catalog ship',
     doc: 'bring what this host has refused into the catalog (serve does so by itself)',
     usage: ['[--once]'],

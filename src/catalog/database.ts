@@ -1,6 +1,6 @@
 /**
- * The way to PostgreSQL, on npm pg: the first of the servers that takes writes, and limits on every wait. Whatever is
- * not the statement's own fault is a SourceDown. Leaves what is asked to the rest of the room.
+ * The way to PostgreSQL, on npm pg: the first of the servers that takes writes, where any are made, and limits on every
+ * wait. Whatever is not the statement's own fault is a SourceDown. Leaves what is asked to the rest of the room.
  */
 import fs from 'node:fs';
 import pg from 'pg';
@@ -32,6 +32,8 @@ export interface DatabaseOptions {
   readonly address: CatalogAddress;
   /** Milliseconds that a statement may take. */
   readonly statementMs?: number;
+  /** True where nothing is written: then a standby will do, and the first server that answers is asked. */
+  readonly readOnly?: boolean;
   /** Connections at most. */
   readonly connections?: number;
 }
@@ -94,7 +96,7 @@ export class Database implements Sql {
   /** A connection on which something went wrong is not used again, and the next question looks for a server anew. */
   async #with<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     if (this.#isClosed) throw new SourceDown('the way to the catalog is closed');
-    this.#pool ??= this.#findPrimary();
+    this.#pool ??= this.#findServer();
     const pool = this.#pool;
     try {
       const client = await (await pool).connect();
@@ -130,13 +132,13 @@ export class Database implements Sql {
     );
   }
 
-  async #findPrimary(): Promise<pg.Pool> {
+  async #findServer(): Promise<pg.Pool> {
     let problem = 'no server is named';
     for (const server of this.#options.address.servers) {
       const pool = this.#poolOf(server);
       try {
         const { rows } = await pool.query<{ standby: boolean }>('select pg_is_in_recovery() as standby');
-        if (rows[0]?.standby === false) return pool;
+        if (rows[0]?.standby === false || this.#options.readOnly === true) return pool;
         problem = `${server.host}:${server.port} is a standby`;
       } catch (error) {
         problem = `${server.host}:${server.port}: ${textOf(error)}`;

@@ -13,10 +13,11 @@ import type { Catalog } from './catalog.js';
 import { hostsBehind } from './shared/hosts-behind.js';
 import { beginSending, type Claim, claimRelease, endClaim, unknownRelease } from './shared/claims.js';
 import { silentSince } from './ship/node-name.js';
-import type { Database } from './database.js';
+import type { Database, Sql } from './database.js';
 import { entryOf, keyOf, type RowKey } from './mail-row.js';
 import { cursorOf, type FoundRow, isNewer, itemOf, keyIn, markOf, rowAt } from './rows.js';
 import { searchRows } from './searching.js';
+import { readsOf } from './replica.js';
 import { tallied } from './tallies.js';
 
 export class KeptInCatalog implements KeptMails {
@@ -24,23 +25,26 @@ export class KeptInCatalog implements KeptMails {
   readonly #node: string;
   readonly #bodies: Bodies;
 
+  /** Whoever is asked for lists and numbers. */
+  readonly #reads: Sql;
+
   /** `node` is ours: it stands at what we do. */
-  constructor(catalog: Catalog, node: string, bodies: Bodies) {
+  constructor(catalog: Catalog, node: string, bodies: Bodies, reads: Sql = readsOf(catalog)) {
     this.#catalog = catalog;
+    this.#reads = reads;
     this.#node = node;
     this.#bodies = bodies;
   }
 
   async *all(search: KeptSearch): AsyncGenerator<ListItem> {
-    for await (const step of searchRows(await this.#catalog.use(), search))
-      if (step.kind === 'row') yield itemOf(step.row);
+    for await (const step of searchRows(this.#reads, search)) if (step.kind === 'row') yield itemOf(step.row);
   }
 
   async page({ limit, budget = Infinity, until, ...search }: Omit<PageOptions, 'root'>): Promise<Page> {
     const end = keyIn(until);
     const began = performance.now();
     const items: ListItem[] = [];
-    for await (const step of searchRows(await this.#catalog.use(), search)) {
+    for await (const step of searchRows(this.#reads, search)) {
       if (step.kind === 'row') {
         if (end && !isNewer(step.row, end)) return { items };
         if (items.length === limit) return { items, next: items.at(-1)?.cursor ?? '' };
@@ -53,12 +57,11 @@ export class KeptInCatalog implements KeptMails {
   }
 
   async count(search: KeptSearch, progress?: (progress: StatsProgress) => void): Promise<Stats> {
-    const database = await this.#catalog.use();
     const { query, domains } = search;
     if (query.all && query.after === undefined && query.before === undefined)
-      return tallied(database, query.domain === undefined ? domains : within(query.domain, domains));
+      return tallied(this.#reads, query.domain === undefined ? domains : within(query.domain, domains));
     const counted = new StatsCount();
-    for await (const step of searchRows(database, search)) {
+    for await (const step of searchRows(this.#reads, search)) {
       if (step.kind === 'row') counted.add(entryOf(step.row), step.row.domain, markOf(step.row));
       else progress?.({ days: 0, allDays: 0, mails: counted.total });
     }

@@ -38,23 +38,26 @@ export async function openHoldings(settings: Settings, { here = false } = {}): P
 /** npm pg is loaded by those who want it. */
 async function sharedHoldings(settings: Settings): Promise<Holdings> {
   const { Catalog } = await import('../catalog/catalog.js');
-  const { bodiesAt, databaseAt } = await import('../catalog/open.js');
+  const { bodiesAt, databaseAt, replicaAt } = await import('../catalog/open.js');
   const { KeptInCatalog } = await import('../catalog/kept-in-catalog.js');
   const { AuditInCatalog } = await import('../catalog/shared/audit.js');
   const { LinksInCatalog } = await import('../catalog/shared/links.js');
   const { DigestsInCatalog } = await import('../catalog/shared/digests.js');
   const { SessionRows: Rows } = await import('../catalog/shared/sessions.js');
   const { TokenLines: Lines } = await import('../catalog/shared/tokens.js');
+  const { ReadFirst } = await import('../catalog/replica.js');
   const { nodeName } = await import('../catalog/ship/node-name.js');
   const catalog = new Catalog(databaseAt(settings.catalog));
+  const replica = replicaAt(settings.catalog_read);
+  const reads = replica && new ReadFirst(replica, catalog);
   const node = nodeName(settings.state);
   return {
-    mails: new KeptInCatalog(catalog, node, await bodiesAt(settings.bodies)),
+    mails: new KeptInCatalog(catalog, node, await bodiesAt(settings.bodies), reads),
     audit: new AuditInCatalog(catalog),
     links: new LinksInCatalog(catalog),
     sent: new DigestsInCatalog(catalog, node),
     logins: { tokens: new Lines(catalog), sessions: new Rows(catalog) },
-    close: () => catalog.close(),
+    close: async () => void (await Promise.all([catalog.close(), replica?.close()])),
   };
 }
 

@@ -55,6 +55,12 @@ export const crossChecks: readonly CrossCheck[] = [
       bodies !== '' && catalog === '' ? 'needs catalog beside it, which knows what is where in the store' : undefined,
   },
   {
+    name: 'catalog_read',
+    beside: ['catalog'],
+    problem: ({ catalog_read, catalog }) =>
+      catalog_read !== '' && catalog === '' ? 'needs catalog beside it, which this is a replica of' : undefined,
+  },
+  {
     name: 'ship_keep',
     beside: ['catalog'],
     problem: ({ ship_keep, catalog }) =>

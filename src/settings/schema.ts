@@ -152,6 +152,11 @@ export const schema = {
     '',
     'a PostgreSQL database that several hosts share: what each of them refuses is found on all; empty: none',
   ),
+  catalog_read: entry(
+    kinds.catalogUrl,
+    '',
+    'a replica of the catalog that lists, searches and charts are read from as long as it keeps up; empty: none',
+  ),
   bodies: entry(
     kinds.bodiesUrl,
     '',

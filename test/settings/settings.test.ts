@@ -236,6 +236,7 @@ describe('a bad value of any setting is named with its place, the value, and wha
       ['s3://mails?endpoint=http://s3.example&key_file=/k', /https:/],
       ['s3://mails?endpoint=https://s3.example', /key_file/],
     ],
+    catalog_read: [['mysql://db/postern', /postgresql:\/\//]],
     ship_keep: [['2w', /duration/]],
     journal: [['2w', /duration/]],
     journal_to: [['database', /catalog or files/]],

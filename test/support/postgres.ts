@@ -86,6 +86,36 @@ export class Postgres {
     return this.#child?.pid ?? -1;
   }
 
+  /** A standby of its own that streams from that one. */
+  static async replicaOf(primary: Postgres): Promise<Postgres> {
+    const account = ordinaryUser();
+    const folder = mkdtempSync(join(tmpdir(), 'postern-pg-replica-'));
+    const server = new Postgres(folder, await freePort(), account);
+    if (account.uid !== undefined) chownSync(folder, account.uid, account.gid ?? 0);
+    const words = [
+      '-D',
+      server.#data,
+      '-R',
+      '-h',
+      '127.0.0.1',
+      '-p',
+      String(primary.port),
+      '-U',
+      'postern',
+      '-c',
+      'fast',
+    ];
+    const made = spawnSync(join(postgresBin() ?? '', 'pg_basebackup'), [...words, '--no-sync'], {
+      ...account,
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, PGPASSWORD: password },
+    });
+    if (made.status !== 0) throw new Error(`pg_basebackup: ${made.stderr}`);
+    await server.restart();
+    return server;
+  }
+
   get #data(): string {
     return join(this.folder, 'data');
   }

@@ -37,7 +37,25 @@ export async function* examineCatalog({ settings }: Pick<Examined, 'settings'>):
   } finally {
     await database.close();
   }
+  yield* examineReplica(settings.catalog_read);
   yield* examineBodies(settings.bodies);
+}
+
+async function* examineReplica(address: string): Diagnoses {
+  const { replicaAt } = await import('../../catalog/open.js');
+  const { secondsBehind } = await import('../../catalog/replica.js');
+  const replica = replicaAt(address);
+  if (!replica) return;
+  try {
+    const behind = Math.round(await secondsBehind(await replica.use()));
+    if (behind <= 60) yield good('catalog', `its replica answers, and is at most ${behind} s behind`);
+    else
+      yield warning('catalog', `its replica is ${behind} s behind`, 'lists are read from the catalog itself meanwhile');
+  } catch (error) {
+    yield warning('catalog', `its replica: ${errorText(error)}`, 'lists are read from the catalog itself meanwhile');
+  } finally {
+    await replica.close();
+  }
 }
 
 async function* examineBodies(address: string): Diagnoses {

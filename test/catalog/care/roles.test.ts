@@ -74,6 +74,9 @@ test('a host role ships, reads, deletes, seals and expires, and no more', async 
     `select seal_part('${today}')`,
     `select seal_part('token')`,
     `select drop_parts('2999-01-01')`,
+    `select drop_journal_parts('2999-01-01')`,
+    'delete from journal',
+    `update journal set host = ''`,
     'create role other',
     'set role postern_owner',
   ];

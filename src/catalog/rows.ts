@@ -28,7 +28,8 @@ export const withFates = (where: string, limit: number): string => `select ${col
   select * from mail m where m.day = $1::date and ${where} order by m.day desc, m.id desc, m.n desc limit ${limit}) m
   left join lateral (
     select f.kind, f.at, f.who, f.detail from fate f
-    where f.day = $1::date and f.id = m.id and f.n = m.n and f.state = 'done' order by f.at desc limit 1) fate on true
+    where f.day = $1::date and f.id = m.id and f.n = m.n and f.state = 'done' and f.kind in ('released', 'deleted')
+    order by f.at desc limit 1) fate on true
   order by m.id desc, m.n desc`;
 
 export async function rowAt(sql: Sql, { day, id, n }: RowKey): Promise<FoundRow | undefined> {

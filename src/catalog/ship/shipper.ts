@@ -23,6 +23,7 @@ import { dropOldLines, dropOldParts, Parts, sealParts } from '../parts.js';
 import { AuditLane } from './audit-lane.js';
 import { Backlog, type Shipped } from './backlog.js';
 import { type ClockChanged, ClockWatch } from './clock-watch.js';
+import { schemaState } from '../schema.js';
 import { IndexFollower } from './index-follower.js';
 import { IndexLane, type Lane } from './lane.js';
 import { noteBehind } from '../shared/hosts-behind.js';
@@ -60,6 +61,8 @@ export interface ShipperOptions {
   readonly onState: (problem: string | undefined) => void;
   readonly onStrange: (row: StrangeRow) => void;
   readonly onClock?: ClockChanged;
+  /** Called once with the version of tables that a newer postern has made. */
+  readonly onNewer?: (version: number) => void;
   /** Something that is not the catalog's fault, such as an index that cannot be read. */
   readonly onProblem: (problem: string) => void;
 }
@@ -319,6 +322,10 @@ export class Shipper {
     const [row] = await database.query<{ timeline: string }>(
       'select left(pg_walfile_name(pg_current_wal_lsn()), 8) as timeline',
     );
+    if (this.#timeline === undefined) {
+      const { kind, version } = await schemaState(database);
+      if (kind === 'newer') this.#options.onNewer?.(version);
+    }
     if (this.#timeline !== row?.timeline) {
       this.#lanes = [];
       this.#copies.unsettle();

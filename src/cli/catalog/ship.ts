@@ -88,6 +88,8 @@ const optionsFor = async (settings: Settings, log: Logger): Promise<Options> => 
     problem === undefined
       ? log.info({}, 'catalog: shipping')
       : log.warn({ problem }, 'catalog: nothing is shipped until that is over'),
+  onNewer: (version) =>
+    log.warn({ version }, 'catalog: a newer postern has made its tables; what is new in them is left alone'),
   onStrange: ({ filename, problem }) => log.warn({ file: filename, problem }, 'catalog: put aside'),
   onClock: (offMs, isOff) => {
     const seconds = Math.round(offMs / 1000);

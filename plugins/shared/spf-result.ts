@@ -3,7 +3,7 @@ import type { Mail } from '../../src/hooks/check.js';
 import { oncePerMail } from '../../src/hooks/once-per-mail.js';
 import { type Eventual, after } from '../../src/mail/eventual.js';
 import { spfMethod } from '../../src/spf/fields/authentication-results.js';
-import { type SpfOutcome, checkHost } from '../../src/spf/check-host.js';
+import { type SpfOutcome, type SpfQuery, checkHost } from '../../src/spf/check-host.js';
 import { writeReceivedSpf } from '../../src/spf/fields/received-spf.js';
 import { spfTraceName, writeSpfTrace } from '../../src/spf/fields/trace-field.js';
 
@@ -11,20 +11,54 @@ import { spfTraceName, writeSpfTrace } from '../../src/spf/fields/trace-field.js
  * Evaluated once a mail, and recorded in Received-SPF, Authentication-Results, index and log then; refused mail has the
  * trace. The outcome is there at once where DNS need not be asked.
  */
-export const spfOf: (mail: Mail) => Eventual<SpfOutcome> = oncePerMail((mail: Mail) => {
+export const spfOf: (mail: Mail) => Eventual<SpfOutcome> = oncePerMail((mail: Mail) =>
+  after(resultOf(mail), (result) => recorded(mail, result)),
+);
+
+/** What SPF says of a client and a sender, and how it is told. */
+interface SpfResult {
+  readonly outcome: SpfOutcome;
+  readonly helo: string;
+  readonly reversePath: string;
+  /** By the monotonic clock, in milliseconds. */
+  readonly since: number;
+  readonly receivedSpf: string;
+  readonly details: readonly string[];
+}
+
+/** The last result of each session: a client's next mail mostly has the same sender. */
+const last = new WeakMap<Mail['session'], SpfResult>();
+
+/** It is much less than any answer of DNS is kept (dns/cache). */
+const keptMs = 1_000;
+
+function resultOf(mail: Mail): Eventual<SpfResult> {
   const { session, reversePath, dns, host } = mail;
+  const known = last.get(session);
+  if (known?.reversePath === reversePath && known.helo === session.helo && performance.now() - known.since < keptMs)
+    return known;
   const query = { ip: session.clientIp, helo: session.helo, from: reversePath, receiver: host.hostname };
   const options = { resolver: dns, limits: { voids: host.spfVoids }, trace: true };
-  return after(checkHost(query, options), (outcome) => recorded(mail, outcome));
-});
+  return after(checkHost(query, options), (outcome) => {
+    const result = told(query, outcome);
+    // What could not be looked up is asked again.
+    if (outcome.result !== 'temperror') last.set(session, result);
+    return result;
+  });
+}
 
-function recorded(mail: Mail, outcome: SpfOutcome): SpfOutcome {
-  const { session, host } = mail;
+function told({ ip, helo, from, receiver }: Required<SpfQuery>, outcome: SpfOutcome): SpfResult {
   // A sender that is not ASCII is taken of mail that is SMTPUTF8 only.
-  const client = { clientIp: session.clientIp, helo: session.helo, receiver: host.hostname, smtpUtf8: true };
-  mail.addField('Received-SPF', writeReceivedSpf(outcome, client, { folded: true }));
+  const client = { clientIp: ip, helo, receiver, smtpUtf8: true };
+  const receivedSpf = writeReceivedSpf(outcome, client, { folded: true });
+  const details = spfMethod(outcome, client).slice(1);
+  return { outcome, helo, reversePath: from, since: performance.now(), receivedSpf, details };
+}
+
+function recorded(mail: Mail, { outcome, receivedSpf, details }: SpfResult): SpfOutcome {
+  mail.addField('Received-SPF', receivedSpf);
   mail.addArchivedField(spfTraceName, () => writeSpfTrace(outcome));
-  mail.recordAuthentication({ method: 'spf', result: outcome.result, details: spfMethod(outcome, client).slice(1) });
+  mail.recordAuthentication({ method: 'spf', result: outcome.result, details });
   return outcome;
 }
 

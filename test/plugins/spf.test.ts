@@ -72,6 +72,31 @@ for (const [what, mail, reply] of table) {
   test(what, async () => assert.match(await mx.send({ xclient: 'ADDR=192.0.2.1', ...mail }), reply));
 }
 
+test('each mail of a session is judged by its own sender and HELO name, however fast they come', async () => {
+  const earlier = mx.delivered().length;
+  const client = await mx.connect();
+  await client.say('EHLO client.example');
+  await client.say('XCLIENT ADDR=192.0.2.1');
+  for (const [helo, from, reply] of [
+    ['client.example', 'a@pass.example', /^250 /],
+    ['client.example', 'a@pass.example', /^250 /],
+    ['client.example', 'a@fail.example', /^550 5\.7\.1 SPF fail/],
+    ['client.example', 'b@pass.example', /^250 /],
+    ['client.example', '', /^250 /],
+    ['mail.helo.example', '', /^550 5\.7\.1 SPF fail/],
+  ] as const) {
+    for (const line of [`EHLO ${helo}`, `MAIL FROM:<${from}>`, 'RCPT TO:<alice@example.com>', 'DATA'])
+      assert.match(await client.say(line), /^[23]/);
+    assert.match(await client.say(`${message()}\r\n.`), reply);
+  }
+  client.end();
+  const fields = mx
+    .delivered()
+    .slice(earlier)
+    .map((text) => /^Received-SPF: (\w+) .*?identity=(\S+)/ms.exec(text)?.slice(1).join(' by '));
+  assert.deepEqual(fields, ['pass by mailfrom;', 'pass by mailfrom;', 'pass by mailfrom;', 'none by helo;']);
+});
+
 test('a sender in UTF-8 stands in Received-SPF as it is', async () => {
   const client = await mx.connect();
   await client.say('EHLO client.example');

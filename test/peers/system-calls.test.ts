@@ -51,8 +51,8 @@ interface Case {
 const kinds = {
   // The journal looks at its file once a second, which is once a mail on a machine that is slow enough.
   stat: /^\w*stat\w*\((?!.*\/state\/journal\/)/,
-  // Not the words by which threads wake each other.
-  write: /^(?:write|writev|sendto)\((?!\d+<anon_inode:\[eventfd\]>)/,
+  // Not the words by which threads wake each other, nor those of the journal, which writes five times a second.
+  write: /^(?:write|writev|sendto)\((?!\d+<(?:anon_inode:\[eventfd\]>|[^>]*\/state\/journal\/))/,
   sync: /^(?:fsync|fdatasync)\(/,
 } as const;
 

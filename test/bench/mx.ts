@@ -8,7 +8,8 @@
  *     npm run bench -- c20m10 calls        the system calls of a mail as well, by strace
  *
  * Words name cells (cells.ts) and servers by how they begin; without words it is all of them, and the calls. The
- * servers that are written for Node run on PROGRAM, or on this Node. --quick: one round, and a tenth of the mails.
+ * servers that are written for Node run on PROGRAM, or on this Node (root has Haraka run as nobody, who must be able to
+ * start it). --quick: one round, and a tenth of the mails.
  *
  * Each server has had 4,000 mails before its first sample; a sample is a fixed number of mails (slow peers: a tenth,
  * three rounds); another server goes first in each round. Clients of postern and of the line come from 20 addresses by

@@ -1,5 +1,6 @@
 /** How the catalog is, for whoever looks after it. */
 import type { Sql } from './database.js';
+import { isBehind } from './shared/hosts-behind.js';
 import { schemaState } from './schema.js';
 
 export interface CatalogHost {
@@ -9,7 +10,7 @@ export interface CatalogHost {
   readonly ships: boolean;
   /** RFC 3339: until when it said that it would. */
   readonly seen: string;
-  /** Mails that it has not brought yet, as far as it could say. */
+  /** Mails that have waited for more than a moment to be brought by it, as far as it could say. */
   readonly behindMails: number;
   readonly behindOctets: number;
 }
@@ -71,7 +72,8 @@ export async function statusOf(sql: Sql): Promise<CatalogStatus> {
   const hosts = await sql.query<CatalogHost>(
     `select node, host, until > clock_timestamp() as ships,
        to_char(until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as seen,
-       behind_mails::float8 as "behindMails", behind_octets::float8 as "behindOctets"
+       case when ${isBehind} then behind_mails else 0 end::float8 as "behindMails",
+       case when ${isBehind} then behind_octets else 0 end::float8 as "behindOctets"
      from node where node ~ '^[0-9a-f]{16}$' order by host, node`,
   );
   const [row] = await sql.query<Totals>(totals);

@@ -11,11 +11,14 @@ export async function noteBehind(sql: Sql, node: string, { mails, octets, since 
   );
 }
 
+/** A moment is no backlog. */
+export const isBehind = `(behind_mails > 0 and behind_since < clock_timestamp() - interval '1 minute')`;
+
 /** Those whose mails have waited for more than a moment. */
 export function hostsBehind(sql: Sql): Promise<readonly HostBehind[]> {
   return sql.query<HostBehind>(
     `select host, behind_mails::float8 as mails, behind_octets::float8 as octets,
        extract(epoch from clock_timestamp() - behind_since)::float8 as seconds
-     from node where behind_mails > 0 and behind_since < clock_timestamp() - interval '1 minute' order by host, node`,
+     from node where ${isBehind} order by host, node`,
   );
 }

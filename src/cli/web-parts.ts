@@ -69,6 +69,7 @@ export async function partsOf(settings: Settings, log: Logger, kept: KeptParts):
       srv,
     ),
     markers,
+    srvFrom: settings.srv_from,
     hosted: srv,
     hasUser: hasUser(settings),
     checkProblem: (domain, name) =>

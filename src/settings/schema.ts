@@ -39,6 +39,11 @@ const century = 36_500 * 86_400_000;
 export const schema = {
   listen: entry(listOf(kinds.listenEndpoint, { atLeastOne: true }), '*:25', 'where to take mail'),
   srv: entry(kinds.path, '/srv', 'the tree of hosted domains and their markers'),
+  srv_from: entry(
+    optionalName,
+    '',
+    'the host that has the switches, where /srv is a copy of its: page and commands change nothing here, and name it',
+  ),
   spam: entry(kinds.path, '/spam', 'the quarantine'),
   state: entry(
     kinds.path,

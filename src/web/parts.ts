@@ -28,6 +28,8 @@ export interface WebParts {
   readonly hostname: string;
   readonly relay: Relay;
   readonly markers: MarkerWriter;
+  /** It is the host that has the switches, where /srv is a copy here; '' where it is none. */
+  readonly srvFrom: string;
   readonly hosted: SwitchFiles & { isHosted(domain: string): boolean; domains(): readonly string[] };
   /** It tells whether the domain has a marker of just that local-part. */
   readonly hasUser: ReleaseOptions['hasUser'];

@@ -76,6 +76,7 @@ export function reading(app: Hono<Vars>, parts: WebParts): void {
         session,
         domain,
         markers: parts.markers,
+        srvFrom: parts.srvFrom,
         srv: parts.hosted,
         checks: parts.checks,
         expiry: parts.expiryOf(domain),

@@ -153,6 +153,7 @@ describe('a bad value of any setting is named with its place, the value, and wha
       ['192.0.2.1', /host name/],
     ],
     authserv_id: [['a b', /host name/]],
+    srv_from: [['a b', /host name/]],
     dns_servers: [
       ['resolver.example', /an address/],
       ['192.0.2.53:0', /an address/],

@@ -44,8 +44,13 @@ const subcommands: Readonly<Record<SrvCommandName, (task: SettingsTask) => numbe
   explain: explainAddress,
 };
 
+const changes: readonly SrvCommandName[] = ['addDomain', 'allow', 'block', 'enable', 'disable', 'expire', 'remove'];
+
 /** The exit code; broken IO of /srv is told in a line. */
 export async function srv(name: SrvCommandName, task: SettingsTask): Promise<number> {
+  const { srv: tree, srv_from: from } = task.settings;
+  if (from !== '' && changes.includes(name))
+    return failed(exit.ioError, [`${task.name}: ${tree} is a copy here, and nothing is changed: do it on ${from}`]);
   try {
     return await subcommands[name](task);
   } catch (error) {

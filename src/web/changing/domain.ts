@@ -14,6 +14,12 @@ import { recordOf } from './recorder.js';
 import { maySee, type Notice } from '../login/sessions.js';
 
 export function changingDomain(app: Hono<Vars>, parts: WebParts): void {
+  const { srvFrom } = parts;
+  app.on('POST', ['/expiry', '/zones', '/marker/create', '/marker/remove'], async (c, next) => {
+    if (srvFrom === '') return next();
+    const text = `Nothing is changed: /srv is a copy here, and ${srvFrom} has the switches.`;
+    return back(c, await formOf(c), { good: false, text });
+  });
   app.post('/expiry', async (c) => {
     const form = await formOf(c);
     const domain = hostedDomain(form, parts);
@@ -152,6 +158,7 @@ function tried(parts: WebParts, failure: string, change: () => Notice): Notice {
   } catch (error) {
     parts.onError(error);
     const { code, message } = error as NodeJS.ErrnoException;
-    return { good: false, text: `${failure} (${code ?? message})` };
+    const why = code === 'EROFS' ? 'it is on a file system that is mounted read-only' : (code ?? message);
+    return { good: false, text: `${failure} (${why})` };
   }
 }

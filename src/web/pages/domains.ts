@@ -54,6 +54,8 @@ const nameOf = (domain: string): string =>
   domain === '_global_' ? 'All domains' : say(domainToUnicode(domain) || domain);
 
 export interface DomainView {
+  /** It is the host that has the switches; '' where this one has them. */
+  readonly srvFrom: string;
   readonly session: WebSession;
   readonly domain: string;
   readonly markers: MarkerWriter;
@@ -114,6 +116,7 @@ export function domainPage(view: DomainView): Html {
       <p class="hint">
         Every switch is a file below
         <code>${say(view.markers.folderOf(domain))}</code>; it counts from the next command on.
+        ${view.srvFrom === '' ? '' : html`<b>It is a copy here: change it on ${say(view.srvFrom, 255)}.</b>`}
       </p>
       ${
         domain === '_global_'

@@ -29,6 +29,8 @@ export interface CatalogStatus {
   readonly days: { readonly count: number; readonly first: string; readonly last: string };
   readonly mails: number;
   readonly octets: number;
+  /** Mails, and clients that were turned away, of which the journal tells. */
+  readonly journal: number;
   /** Mails of the last two days whose octets have not come from hosts that ship. */
   readonly waiting: number;
   /** The same of hosts that do not ship: they come when these do, or never. */
@@ -46,6 +48,7 @@ with lacking as materialized (
 select current_setting('server_version') as server,
   (select coalesce(sum(mails), 0)::float8 from tally) as mails,
   (select coalesce(sum(octets), 0)::float8 from tally) as octets,
+  (select coalesce(sum(lines), 0)::float8 from journal_tally where kind = 'verdict') as journal,
   (select count(distinct day)::integer from tally) as days,
   (select coalesce(min(day)::text, '') from tally) as first,
   (select coalesce(max(day)::text, '') from tally) as last,
@@ -58,6 +61,7 @@ interface Totals {
   readonly server: string;
   readonly mails: number;
   readonly octets: number;
+  readonly journal: number;
   readonly days: number;
   readonly first: string;
   readonly last: string;
@@ -78,7 +82,7 @@ export async function statusOf(sql: Sql): Promise<CatalogStatus> {
   );
   const [row] = await sql.query<Totals>(totals);
   if (!row) throw new Error('the catalog says nothing of itself');
-  const { mails, octets, waiting, absent, strange, problem, first, last } = row;
+  const { mails, octets, journal, waiting, absent, strange, problem, first, last } = row;
   return {
     server: `PostgreSQL ${row.server.split(' ')[0]}`,
     version,
@@ -87,6 +91,7 @@ export async function statusOf(sql: Sql): Promise<CatalogStatus> {
     days: { count: row.days, first, last },
     mails,
     octets,
+    journal,
     waiting,
     absent,
     strange,

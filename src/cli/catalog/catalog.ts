@@ -64,7 +64,8 @@ export async function onCatalog(
 }
 
 function linesOf(status: CatalogStatus): readonly Line[] {
-  const { server, version, clockOffMs, hosts, days, mails, octets, waiting, absent, strange, lastStrange } = status;
+  const { server, version, clockOffMs, hosts, days, mails, octets, journal, waiting, absent, strange, lastStrange } =
+    status;
   const row = (label: string, text: string): Line => [[`${label.padEnd(9)} `, 'dim'], [shown(text, 300)]];
   const span = days.count === 0 ? 'none' : `${days.count}, ${dayWords(days.first)} to ${dayWords(days.last)}`;
   return [
@@ -79,6 +80,7 @@ function linesOf(status: CatalogStatus): readonly Line[] {
     row('mails', `${mails}, ${sizeText(octets)}`),
     ...(waiting === 0 ? [] : [row('', `${waiting} of them are still on their way`)]),
     ...(absent === 0 ? [] : [row('', `${absent} of them are on hosts that do not ship, and come when these do`)]),
+    ...(journal === 0 ? [] : [row('journal', `${journal} mails, those turned away included`)]),
     ...(strange === 0 ? [] : [row('strange', `${strange} lines could not be taken; the last: ${lastStrange}`)]),
   ];
 }

@@ -59,6 +59,8 @@ test('track, stats, page and charts of each host have the mails of all; --here a
   assert.match(alone, /What has come to mx3\.test\.example; each host shows its own/);
   assert.ok(alone.includes('refused by mx3') && !alone.includes('refused by mx1'));
 
+  assert.match((await mx1.postern('catalog', 'status')).stdout, /\njournal {3}2 mails, those turned away included\n/);
+
   // What comes in on another host while somebody looks on.
   const newest = /data-first="([^"]*)"/.exec(all)?.[1] ?? assert.fail(all);
   await mx2.refuse('while somebody looks on');

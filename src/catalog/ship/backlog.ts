@@ -39,6 +39,8 @@ export interface BacklogOf {
   readonly root: string;
   readonly state?: string;
   readonly maxLines?: number;
+  /** Called with an index that is gone, and how many of its mails nobody had shipped: other hosts never see them. */
+  readonly onLost?: (index: string, mails: number) => void;
 }
 
 const noteMs = 10_000;
@@ -55,8 +57,11 @@ export class Backlog {
   /** By the path of the index. */
   readonly #waiting = new Map<string, Stretch[]>();
   #behind = nothingBehind;
+  readonly #onLost: BacklogOf['onLost'];
+  #lost = 0;
 
-  constructor({ root, state, maxLines = 5_000 }: BacklogOf) {
+  constructor({ root, state, maxLines = 5_000, onLost }: BacklogOf) {
+    this.#onLost = onLost;
     // Who ships complains of what cannot be read.
     this.#read = new IndexFollower({ root, maxLines, onProblem: () => undefined });
     this.#state = state;
@@ -72,6 +77,11 @@ export class Backlog {
 
   get behind(): Behind {
     return this.#behind;
+  }
+
+  /** Mails that were seen to wait, and went before they were shipped. */
+  get lost(): number {
+    return this.#lost;
   }
 
   /** Nothing has been shipped where `shipped` is not given. */
@@ -102,11 +112,19 @@ export class Backlog {
     this.#waiting.set(path, [...before, piece]);
   }
 
+  #lose(path: string, waiting: readonly Stretch[], taken: number): void {
+    const mails = waiting.reduce((sum, piece) => sum + partOf(piece.mails, piece, taken), 0);
+    this.#lost += mails;
+    if (mails > 0) this.#onLost?.(path, mails);
+  }
+
   #sum(shipped: Shipped | undefined): Behind {
     let { lines, mails, octets, since } = nothingBehind;
     for (const [path, pieces] of this.#waiting) {
       const taken = shipped?.bodies.takenOf(path) ?? 0;
-      const left = fs.existsSync(path) ? pieces.filter((piece) => piece.end > taken && piece.mails > 0) : [];
+      const waiting = pieces.filter((piece) => piece.end > taken && piece.mails > 0);
+      const left = fs.existsSync(path) ? waiting : [];
+      if (left !== waiting) this.#lose(path, waiting, taken);
       if (left.length === 0) this.#waiting.delete(path);
       else this.#waiting.set(path, left);
       for (const piece of left) {

@@ -17,6 +17,8 @@ export interface ShippedNumbers {
   readonly behindMs: number;
   /** What was not there at the last look, a moment ago. */
   readonly behind: Behind;
+  /** Mails that expired before they were shipped. */
+  readonly lost: number;
   /** The server's clock against ours, in milliseconds; undefined before it was asked. */
   readonly clockOffMs: number | undefined;
 }

@@ -61,6 +61,8 @@ export interface ShipperOptions {
   readonly onState: (problem: string | undefined) => void;
   readonly onStrange: (row: StrangeRow) => void;
   readonly onClock?: ClockChanged;
+  /** Called with an index that expired, and how many of its mails had not been shipped. */
+  readonly onLost?: (index: string, mails: number) => void;
   /** Called once with the version of tables that a newer postern has made. */
   readonly onNewer?: (version: number) => void;
   /** Something that is not the catalog's fault, such as an index that cannot be read. */
@@ -132,6 +134,7 @@ export class Shipper {
       isUp: this.#isUp,
       behindMs: performance.now() - this.#doneAt,
       behind: this.#backlog.behind,
+      lost: this.#backlog.lost,
       clockOffMs: this.#clock.offMs,
     };
   }

@@ -69,6 +69,7 @@ function tellShipped({ channel }: WorkerSide, read: () => ShippedNumbers | undef
   asked('postern_catalog_behind_lines', 'Mails of this host whose lines are not there.', ({ behind }) => behind.lines);
   asked('postern_catalog_behind_bodies', 'Mails of this host that are not there.', ({ behind }) => behind.mails);
   asked('postern_catalog_behind_octets', 'Their octets.', ({ behind }) => behind.octets);
+  asked('postern_catalog_lost_total', 'Mails that expired before they were shipped.', ({ lost }) => lost);
   asked('postern_catalog_behind_oldest_seconds', 'How long the oldest of them has waited.', ({ behind: { since } }) =>
     since === undefined ? 0 : Math.max(0, (Date.now() - since) / 1000),
   );
@@ -91,6 +92,8 @@ const optionsFor = async (settings: Settings, log: Logger): Promise<Options> => 
   onNewer: (version) =>
     log.warn({ version }, 'catalog: a newer postern has made its tables; what is new in them is left alone'),
   onStrange: ({ filename, problem }) => log.warn({ file: filename, problem }, 'catalog: put aside'),
+  onLost: (index, mails) =>
+    log.error({ index, mails }, 'catalog: expired before they were shipped, and lost to the other hosts'),
   onClock: (offMs, isOff) => {
     const seconds = Math.round(offMs / 1000);
     if (isOff) log.warn({ seconds }, "catalog: its clock is off this host's; let both hear NTP");

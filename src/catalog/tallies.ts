@@ -1,5 +1,6 @@
 /** How many mails there are, from what was counted when they came; senders and clients from the newest ones alone. */
 import { maxNames, type Count, type DayCount, type Stats } from '../quarantine/look/stats.js';
+import { Tally } from '../quarantine/look/tally.js';
 import type { Sql, SqlValue } from './database.js';
 
 /** Senders and clients are as many as mails: those of so many newest mails are counted. */
@@ -15,14 +16,8 @@ export async function tallied(sql: Sql, domains: ReadonlySet<string> | undefined
        group by 1 order by 2 desc, 1 limit ${maxNames}`,
       values,
     );
-  const newest = (name: string): Promise<readonly Count[]> =>
-    sql.query<Count>(
-      `select ${name} as name, count(*)::float8 as count from (
-         select sender, ip from mail where ${isSeen} order by day desc, id desc, n desc limit ${maxCounted}) newest
-       group by 1 order by 2 desc, 1 limit ${maxNames}`,
-      values,
-    );
   const days = await daysOf(sql, isSeen, values);
+  const newest = await namesOfNewest(sql, domains, days);
   return {
     total: days.reduce((sum, { count }) => sum + count, 0),
     octets: days.reduce((sum, { octets }) => sum + octets, 0),
@@ -31,10 +26,33 @@ export async function tallied(sql: Sql, domains: ReadonlySet<string> | undefined
     plugins: await sums('plugin'),
     reasons: await sums('reason'),
     domains: await sums('domain'),
-    senders: await newest(`case when sender = '' then '<>' else lower(sender) end`),
-    clients: await newest('ip'),
+    ...newest,
     namesOfNewest: maxCounted,
   };
+}
+
+/** Day by day, those alone that have some: what few domains have would be looked for in all the rows else. */
+async function namesOfNewest(
+  sql: Sql,
+  domains: ReadonlySet<string> | undefined,
+  days: readonly DayCount[],
+): Promise<Pick<Stats, 'senders' | 'clients'>> {
+  const [senders, clients] = [new Tally(), new Tally()];
+  let left = maxCounted;
+  for (const { date } of days) {
+    if (left <= 0) break;
+    const rows = await sql.query<{ sender: string; ip: string }>(
+      `select sender, ip from mail
+       where day = $1 and ${domains === undefined ? 'true' : 'domain = any($2)'} order by id desc, n desc limit ${left}`,
+      domains === undefined ? [date] : [date, [...domains]],
+    );
+    for (const { sender, ip } of rows) {
+      senders.add(sender === '' ? '<>' : sender.toLowerCase());
+      clients.add(ip);
+    }
+    left -= rows.length;
+  }
+  return { senders: senders.top(maxNames), clients: clients.top(maxNames) };
 }
 
 async function daysOf(sql: Sql, isSeen: string, values: readonly SqlValue[]): Promise<readonly DayCount[]> {

@@ -157,12 +157,21 @@ export class Postgres {
   }
 
   /** As by the kernel; `restart` recovers what was committed. */
-  async kill(): Promise<void> {
+  kill(): Promise<void> {
+    // Immediate shutdown: its own processes go with it, which a killed one leaves behind for a moment.
+    return this.#shutDown('SIGQUIT');
+  }
+
+  /** Everything is on the disk then. */
+  stop(): Promise<void> {
+    return this.#shutDown('SIGINT');
+  }
+
+  async #shutDown(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, 'exit');
-    // Immediate shutdown: its own processes go with it, which a killed one leaves behind for a moment.
-    child.kill('SIGQUIT');
+    child.kill(signal);
     await gone;
   }
 

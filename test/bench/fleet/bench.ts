@@ -1,8 +1,9 @@
 /**
- * `npm run bench:fleet -- [ROWS]`: what a catalog costs. Lines and mails shipped a second by one host and by three at
- * once, with the CPU of hosts, PostgreSQL and store; pages and searches over ROWS mails (1,000,000) of 30 days and
- * 1,000 domains. PostgreSQL runs as it is installed but for fsync, which is off: where it is on, the disk decides.
- * Where others use the machine, compare CPU and not rates.
+ * `npm run bench:fleet -- [ROWS [DAYS]]`: what a catalog costs. Lines and mails shipped a second by one host and by
+ * three at once, with the CPU of hosts, PostgreSQL and store; what a refused mail costs the mail server with and without
+ * it; pages and searches over ROWS mails (1,000,000) of DAYS days (30) and 1,000 domains. PostgreSQL runs as it is
+ * installed but for fsync, which is off: where it is on, the disk decides. Where others use the machine, compare CPU and
+ * not rates. With ROWS 0 nothing is searched.
  */
 import { cpus } from 'node:os';
 import { databaseAt } from '../../../src/catalog/open.js';
@@ -10,12 +11,13 @@ import { sealParts } from '../../../src/catalog/parts.js';
 import { emptyCatalog } from '../../catalog/support.js';
 import { postgresBin, Postgres } from '../../support/postgres.js';
 import { hasStore, Versitygw } from '../../support/versitygw.js';
-import { fillCatalog } from './fill.js';
+import { type CatalogSize, fillCatalog } from './fill.js';
+import { measureGate } from './gate.js';
 import { count, loadNow, row, say } from './say.js';
 import { measureSearches } from './searching.js';
 import { measureShipment } from './shipping.js';
 
-const rows = Number(process.argv[2] ?? 1_000_000);
+const [rows = 1_000_000, days = 30] = process.argv.slice(2).map(Number);
 
 async function shipments(postgres: Postgres, store: Versitygw | undefined): Promise<void> {
   for (const hosts of [1, 3]) {
@@ -28,21 +30,25 @@ async function shipments(postgres: Postgres, store: Versitygw | undefined): Prom
   }
 }
 
-async function searches(postgres: Postgres): Promise<void> {
+async function searches(postgres: Postgres, size: CatalogSize): Promise<void> {
   await (await emptyCatalog(postgres)).close();
-  const began = performance.now();
   const patient = databaseAt(postgres.url, { statementMs: 3_600_000 });
-  await fillCatalog(patient, rows);
+  const began = performance.now();
+  await fillCatalog(patient, size);
+  const filled = performance.now();
   await sealParts(patient);
+  const sealed = performance.now();
   await patient.query('analyze');
-  const [size] = await patient.query<{ octets: string }>('select pg_database_size(current_database())::text as octets');
+  const [octets] = await patient.query<{ all: number }>('select pg_database_size(current_database())::float8 as all');
+  const [made] = await patient.query<{ mails: number }>('select sum(mails)::float8 as mails from tally');
   await patient.close();
-  const seconds = Math.round((performance.now() - began) / 1000);
+  const mails = made?.mails ?? NaN;
+  const each = (from: number, to: number): string => `${Math.round(((to - from) / mails) * 1000)} µs`;
   row(
-    `${count(rows)} mails`,
-    `made and indexed in ${seconds} s, ${Math.round(Number(size?.octets) / rows)} octets each`,
+    `${count(mails)} mails of ${size.days} days`,
+    `${Math.round((octets?.all ?? 0) / mails)} octets each; made in ${each(began, filled)}, their words indexed in ${each(filled, sealed)}; load ${loadNow()}`,
   );
-  await measureSearches(postgres.url, rows);
+  await measureSearches(postgres);
 }
 
 if (postgresBin() === undefined) {
@@ -53,7 +59,8 @@ if (postgresBin() === undefined) {
   try {
     say(`${cpus().length} cores of ${cpus()[0]?.model ?? '?'}, load ${loadNow()}`);
     await shipments(postgres, store);
-    await searches(postgres);
+    await measureGate(postgres);
+    if (rows > 0) await searches(postgres, { rows, days });
   } finally {
     await postgres.end();
     await store?.end();

@@ -11,7 +11,7 @@ import { clean, maxPlugin } from './mail-row.js';
 /** What rows have to meet; `$1` and so on are its values in order. */
 export class Conditions {
   readonly values: SqlValue[];
-  readonly #all: string[] = [];
+  #all: string[] = [];
 
   /** They are values that stand in the statement otherwise. */
   constructor(...values: readonly SqlValue[]) {
@@ -32,6 +32,13 @@ export class Conditions {
   get text(): string {
     return this.#all.length === 0 ? 'true' : this.#all.join(' and ');
   }
+
+  /** What is added from now on is a text of its own. */
+  takeText(): string {
+    const { text } = this;
+    this.#all = [];
+    return text;
+  }
 }
 
 /** An ID as somebody writes it, or as it stands in a file's name. */
@@ -47,10 +54,10 @@ export function idIn({ terms }: Query): { readonly id: string; readonly time: nu
   return undefined;
 }
 
+/** All but the domain. */
 export function addTerms(conditions: Conditions, query: Query): void {
   if (query.after !== undefined) conditions.add('m.at >= ?', new Date(query.after).toISOString());
   if (query.before !== undefined) conditions.add('m.at < ?', new Date(query.before).toISOString());
-  if (query.domain !== undefined) conditions.add('m.domain = ?', clean(query.domain));
   const id = idIn(query);
   if (id) conditions.add('m.id = ?', id.id);
   for (const term of query.terms) if (!term.not) addTerm(conditions, term);

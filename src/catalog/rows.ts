@@ -20,20 +20,43 @@ const columns = `m.day::text as day, m.id, m.n, m.domain, m.time, m.sender, m.re
   coalesce((select node.host from node where node.node = m.node), m.node) as node,
   fate.kind as fate, ${isoText('fate.at')} as fate_at, fate.who as fate_who, fate.detail as fate_detail`;
 
+export interface RowsOfDay {
+  /** Conditions that an index of the part is read by. */
+  readonly scope: string;
+  /** The others. */
+  readonly filter: string;
+  /** So many rows of the scope are looked at, whichever of them match; undefined: an index finds these. */
+  readonly size: number | undefined;
+  readonly limit: number;
+}
+
+/** Rows of a slice: those that match, and its last one. A limit is what has the planner read it by an index. */
+const sliceOf = ({ scope, filter, size, limit }: RowsOfDay): string => `
+  select s.* from (
+    select m.*, (${filter}) as "isHit", row_number() over (order by m.id desc, m.n desc) = ${size} as "isEnd"
+    from mail m where m.day = $1::date and ${scope} order by m.id desc, m.n desc limit ${size}) s
+  where s."isHit" or s."isEnd" order by s.id desc, s.n desc limit ${limit}`;
+
+const found = ({ scope, filter, limit }: RowsOfDay): string => `
+  select m.*, true as "isHit", false as "isEnd" from mail m where m.day = $1::date and ${scope} and ${filter}
+  order by m.day desc, m.id desc, m.n desc limit ${limit}`;
+
 /**
  * Those rows of one day, with the newest of what became of each. `$1` is the day: a part is chosen by what the planner
  * can see.
  */
-export const withFates = (where: string, limit: number): string => `select ${columns} from (
-  select * from mail m where m.day = $1::date and ${where} order by m.day desc, m.id desc, m.n desc limit ${limit}) m
+export const withFates = (rows: RowsOfDay): string => `select ${columns}, m."isHit", m."isEnd" from (
+  ${rows.size === undefined ? found(rows) : sliceOf(rows)}) m
   left join lateral (
     select f.kind, f.at, f.who, f.detail from fate f
     where f.day = $1::date and f.id = m.id and f.n = m.n and f.state = 'done' and f.kind in ('released', 'deleted')
     order by f.at desc limit 1) fate on true
   order by m.id desc, m.n desc`;
 
+const oneRow: RowsOfDay = { scope: 'm.id = $2 and m.n = $3', filter: 'true', size: undefined, limit: 1 };
+
 export async function rowAt(sql: Sql, { day, id, n }: RowKey): Promise<FoundRow | undefined> {
-  const [row] = await sql.query<FoundRow>(withFates('m.id = $2 and m.n = $3', 1), [day, id, n]);
+  const [row] = await sql.query<FoundRow>(withFates(oneRow), [day, id, n]);
   return row;
 }
 

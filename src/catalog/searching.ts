@@ -1,10 +1,10 @@
 /**
  * Searches the catalog: day by day, newest first, so many rows at a time. Where no index finds what is asked for, a day
- * is read in slices of its IDs' time, so that each statement has an end and it is known how far the search has come.
+ * is read in slices of its IDs, so that each statement has an end and it is known how far the search has come.
  */
 import type { KeptSearch } from '../quarantine/kept-mails.js';
 import type { MarkKind } from '../quarantine/disk/mark.js';
-import { firstIdAt, idTime } from '../smtp/transaction-id.js';
+import { idTime } from '../smtp/transaction-id.js';
 import { addTallied, addTerms, Conditions, hasWord, idIn } from './conditions.js';
 import { type Sql, TookTooLong } from './database.js';
 import { clean, dayText, entryOf, type RowKey } from './mail-row.js';
@@ -38,46 +38,37 @@ interface DaySearch extends Pick<KeptSearch, 'query'> {
 
 const batch = { first: 60, most: 1_000 };
 
-/** A slice is as wide as can be read in some such time, in milliseconds. */
-const sliceMs = { first: 600_000, least: 1_000, quick: 100, slow: 400 };
+/** A slice has as many rows as can be read in some such time, in milliseconds. */
+const slice = { first: 5_000, least: 100, most: 50_000, quickMs: 100, slowMs: 400 };
 
 async function* searchDay(sql: Sql, search: DaySearch): AsyncGenerator<SearchStep> {
-  const { query, day, from } = search;
-  const dayBegins = Date.parse(day);
-  let width = isFoundByIndex(search) ? dayMs : sliceMs.first;
+  const { query, from } = search;
+  let size = isFoundByIndex(search) ? undefined : slice.first;
   let limit = batch.first;
   let before = from;
-  let end = timeIn(from) ?? Math.min(dayBegins + dayMs, Date.now());
   for (;;) {
-    const begin = end - width;
-    const down = begin > dayBegins ? firstIdAt(begin) : undefined;
     const began = performance.now();
-    let rows: readonly FoundRow[];
+    let rows: readonly ReadRow[];
     try {
-      rows = await readRows(sql, search, { before, down, limit });
+      rows = await readRows(sql, search, { before, size, limit });
     } catch (error) {
-      if (!(error instanceof TookTooLong) || width <= sliceMs.least) throw error;
-      width /= 8;
+      if (!(error instanceof TookTooLong) || size === slice.least) throw error;
+      size = size === undefined ? slice.first : Math.max(slice.least, Math.floor(size / 8));
       continue;
     }
     const took = performance.now() - began;
-    for (const row of rows) if (query.matches(entryOf(row), row.domain)) yield { kind: 'row', row };
-    if (rows.length === limit) {
-      before = rows.at(-1);
-      end = timeIn(before) ?? end;
-      limit = Math.min(batch.most, limit * 4);
-      continue;
-    }
-    if (down === undefined) return;
-    before = { day, id: down, n: 0 };
-    end = begin;
-    yield { kind: 'searched', to: before, time: begin, isLast: false };
-    if (took < sliceMs.quick) width *= 4;
-    else if (took > sliceMs.slow) width = Math.max(sliceMs.least, width / 2);
+    for (const row of rows) if (row.isHit && query.matches(entryOf(row), row.domain)) yield { kind: 'row', row };
+    const last = rows.at(-1);
+    if (rows.length < limit && last?.isEnd !== true) return;
+    before = last;
+    if (rows.length === limit) limit = Math.min(batch.most, limit * 4);
+    if (!last?.isEnd || size === undefined) continue;
+    const time = idTime(last.id);
+    if (time !== undefined) yield { kind: 'searched', to: last, time, isLast: false };
+    if (took < slice.quickMs) size = Math.min(slice.most, size * 4);
+    else if (took > slice.slowMs) size = Math.max(slice.least, Math.floor(size / 2));
   }
 }
-
-const timeIn = (key: RowKey | undefined): number | undefined => key && idTime(key.id);
 
 /** Then all that matches is read, or as many rows as are wanted from the end of an index, and little else. */
 const isFoundByIndex = ({ query, isSealed }: DaySearch): boolean =>
@@ -85,23 +76,31 @@ const isFoundByIndex = ({ query, isSealed }: DaySearch): boolean =>
 
 interface RowsAsked {
   readonly before: RowKey | undefined;
-  /** No ID is below it. */
-  readonly down: string | undefined;
+  /** So many rows are read; undefined where an index finds those that match. */
+  readonly size: number | undefined;
   readonly limit: number;
+}
+
+interface ReadRow extends FoundRow {
+  /** It can match. */
+  readonly isHit: boolean;
+  /** It is the last one of the slice. */
+  readonly isEnd: boolean;
 }
 
 function readRows(
   sql: Sql,
   { query, domains, day }: DaySearch,
-  { before, down, limit }: RowsAsked,
-): Promise<readonly FoundRow[]> {
+  { before, size, limit }: RowsAsked,
+): Promise<readonly ReadRow[]> {
   const where = new Conditions(day);
   if (before) where.add('(m.id, m.n) < (?, ?)', before.id, before.n);
-  if (down !== undefined) where.add('m.id >= ?', down);
   if (domains) where.add('m.domain = any(?)', [...domains].map(clean));
+  if (query.domain !== undefined) where.add('m.domain = ?', clean(query.domain));
+  const scope = where.takeText();
   addTerms(where, query);
   addMark(where, query.mark);
-  return sql.query<FoundRow>(withFates(where.text, limit), where.values);
+  return sql.query<ReadRow>(withFates({ scope, filter: where.text, size, limit }), where.values);
 }
 
 const hasFate = `exists (select from fate f

@@ -6,23 +6,15 @@ const epoch = Date.UTC(2020, 0, 1);
 
 /** 14 characters of [0-9A-Z] without I L O U: 40 bits of milliseconds, so that ids sort by time, and 30 random bits. */
 export function newId(now: number = Date.now()): string {
-  let id = timeDigits(now);
+  let time = Math.max(now - epoch, 0);
+  let id = '';
+  for (let i = 0; i < 8; i++) {
+    id = digits.charAt(time % 32) + id;
+    time = Math.floor(time / 32);
+  }
   for (let random = randomWord(), i = 0; i < 6; i++, random >>>= 5) id += digits.charAt(random & 31);
   return id;
 }
-
-function timeDigits(now: number): string {
-  let time = Math.max(Math.floor(now) - epoch, 0);
-  let text = '';
-  for (let i = 0; i < 8; i++) {
-    text = digits.charAt(time % 32) + text;
-    time = Math.floor(time / 32);
-  }
-  return text;
-}
-
-/** Ids that were made then or later are not below it, earlier ones are. */
-export const firstIdAt = (time: number): string => `${timeDigits(time)}000000`;
 
 /** Asking the system for four octets costs as much as for a thousand. */
 const pool = Buffer.alloc(1024);

@@ -1,9 +1,9 @@
 /**
  * `npm run bench:fleet -- [ROWS [DAYS]]`: what a catalog costs. Lines and mails shipped a second by one host and by
- * three at once, with the CPU of hosts, PostgreSQL and store; what a refused mail costs the mail server with and without
- * it; pages and searches over ROWS mails (1,000,000) of DAYS days (30) and 1,000 domains. PostgreSQL runs as it is
- * installed but for fsync, which is off: where it is on, the disk decides. Where others use the machine, compare CPU and
- * not rates. With ROWS 0 nothing is searched.
+ * three at once, with the CPU of hosts, PostgreSQL and store; what a refused mail costs the mail server with and
+ * without it; pages and searches over ROWS mails (1,000,000) of DAYS days (30) and 1,000 domains. PostgreSQL runs as it
+ * is installed but for fsync, which is off: where it is on, the disk decides. Where others use the machine, compare CPU
+ * and not rates. With ROWS 0 nothing is searched.
  */
 import { cpus } from 'node:os';
 import { databaseAt } from '../../../src/catalog/open.js';

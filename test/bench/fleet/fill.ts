@@ -1,6 +1,6 @@
 /**
- * A catalog of many mails, made by SQL as shippers would have made it: the last days, today until now, 1,000 domains, one
- * of which has a tenth of all. Mails are spread evenly, and their IDs tell their time.
+ * A catalog of many mails, made by SQL as shippers would have made it: the last days, today until now, 1,000 domains,
+ * one of which has a tenth of all. Mails are spread evenly, and their IDs tell their time.
  */
 import type { Database } from '../../../src/catalog/database.js';
 import { dayText } from '../../../src/catalog/mail-row.js';

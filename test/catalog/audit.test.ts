@@ -7,9 +7,13 @@ import fc from 'fast-check';
 import { Audit, auditFile, auditFiles } from '../../src/audit/audit.js';
 import { type AuditEntry, auditLine, holdsWords } from '../../src/audit/audit-entry.js';
 import { auditOnDisk, type AuditSource } from '../../src/audit/audit-source.js';
+import { readCatalogAddress } from '../../src/catalog/address.js';
 import { Catalog } from '../../src/catalog/catalog.js';
+import { Database, type SqlValue } from '../../src/catalog/database.js';
 import { databaseAt } from '../../src/catalog/open.js';
 import { AuditInCatalog } from '../../src/catalog/shared/audit.js';
+import { AuditLane } from '../../src/catalog/ship/audit-lane.js';
+import { SourceDown } from '../../src/quarantine/kept-mails.js';
 import { hasPeer, needPeer } from '../support/peers.js';
 import { Postgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
@@ -158,6 +162,41 @@ test('a line is there once, whatever becomes of file, shipper and server; what n
   await shipper.stop();
   assert.deepEqual([await countOf(database, 'strange'), await countOf(database, 'audit')], [1, inFiles + 1]);
   assert.deepEqual(host.problems, []);
+});
+
+/** A server whose answer to the first line is lost: the line is there, and whoever sent it hears nothing of that. */
+class LosingOnce extends Database {
+  isLost = false;
+
+  override async query<R extends object>(text: string, values?: readonly SqlValue[]): Promise<readonly R[]> {
+    const rows = await super.query<R>(text, values);
+    if (this.isLost || !text.includes('insert into audit')) return rows;
+    this.isLost = true;
+    throw new SourceDown('the answer is lost');
+  }
+}
+
+test('a line whose answer was lost is not there twice, nor does it hide one that is like it', async (t) => {
+  if (!needPeer(t, 'postgres')) return;
+  const database = await emptyCatalog(server);
+  t.after(() => database.close());
+  const { state } = openHost(t, server.url, 'mx1.example');
+  fs.writeFileSync(auditFile(state), auditLine(of('anna')) + auditLine(of('anna')) + auditLine(of('bob')));
+  const address = readCatalogAddress(server.url);
+  assert.ok(address.ok);
+  const losing = new LosingOnce({ address: address.value });
+  t.after(() => losing.close());
+  const lane = new AuditLane({
+    database: losing,
+    state,
+    node: 'node',
+    host: 'mx1.example',
+    onStrange: ({ problem }) => assert.fail(problem),
+    onProblem: assert.fail,
+  });
+  await assert.rejects(lane.next(), SourceDown);
+  while (await lane.next());
+  assert.equal(await countOf(database, 'audit'), 3);
 });
 
 test('command and page show what was changed on all hosts, and --here the host’s own', async (t) => {

@@ -47,7 +47,10 @@ export class AuditLane implements Lane {
         this.#taken = new Map([...this.#taken, ...there]);
         return true;
       } catch (error) {
-        if (error instanceof SourceDown) throw error;
+        if (error instanceof SourceDown) {
+          this.forgetRecent(); // what was sent may be there or not, and has been counted
+          throw error;
+        }
         this.#options.onProblem(`${file}: ${errorText(error)}`);
       }
     }

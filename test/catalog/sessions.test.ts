@@ -4,8 +4,9 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { tokenStore } from '../../src/cli/catalog/shared-tokens.js';
 import { Catalog } from '../../src/catalog/catalog.js';
+import { SessionRows } from '../../src/catalog/shared/sessions.js';
 import { TokenLines } from '../../src/catalog/shared/tokens.js';
-import { addToken } from '../../src/web/login/tokens.js';
+import { addToken, hashOf } from '../../src/web/login/tokens.js';
 import { hasPeer, needPeer } from '../support/peers.js';
 import { Postgres } from '../support/postgres.js';
 import { Client, openSite, type Site } from '../web/support.js';
@@ -115,3 +116,22 @@ async function csrfOn(client: Client, target: string): Promise<string> {
   const { body } = await client.get(target);
   return /name="csrf" value="([^"]+)"/.exec(body)?.[1] ?? assert.fail('no form on the page');
 }
+
+test('whoever logs in again and again puts out nobody else', async (t) => {
+  if (!needPeer(t, 'postgres')) return;
+  const database = await emptyCatalog(server);
+  t.after(() => database.close());
+  const site = await openSite(t, [`catalog=${server.url}`]);
+  const catalog = new Catalog(database);
+  const tokens = tokenStore(path.join(site.root, 'tokens'), new TokenLines(catalog));
+  const anna = await new Client(site).login(await tokens.add('anna', 'admin'));
+  const bobs = hashOf(await tokens.add('bob', 'example.com'));
+  await database.query(`insert into session (hash, token) select 'bob ' || n, $1 from generate_series(1, 2000) n`, [
+    bobs,
+  ]);
+  const rows = new SessionRows(catalog);
+  await rows.begin('the newest', bobs);
+  assert.deepEqual(await statusesAt([site], anna), [200]);
+  assert.equal(await countOf(database, 'session'), 101);
+  assert.ok(await rows.find('the newest'));
+});

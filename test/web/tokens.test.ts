@@ -77,6 +77,19 @@ test('a session ends when it is not used', () => {
   assert.equal(sessions.find(id), undefined);
 });
 
+test('whoever logs in again and again puts out nobody else', () => {
+  const [anna, bob] = [
+    { name: 'anna', hash: 'a', made: '' },
+    { name: 'bob', hash: 'b', made: '', domains: new Set(['example.com']) },
+  ];
+  const sessions = new Sessions({ current: (token) => (token.hash === 'a' ? anna : bob) });
+  const hers = sessions.begin(anna);
+  const his = Array.from({ length: 2_000 }, () => sessions.begin(bob));
+  assert.equal(sessions.find(hers)?.token, anna);
+  assert.equal(his.filter((id) => sessions.find(id)).length, 100);
+  assert.ok(sessions.find(his.at(-1) ?? ''));
+});
+
 test('logging out ends the session', async (t) => {
   const site = await openSite(t);
   const anna = await new Client(site).login();

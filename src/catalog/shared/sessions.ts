@@ -12,7 +12,8 @@ export interface SessionRow {
 }
 
 const idle = `interval '12 hours'`;
-const maxSessions = 1_000;
+/** So many has one token: whoever has another is not put out by them. */
+const maxSessions = 100;
 
 export class SessionRows {
   readonly #catalog: Catalog;
@@ -26,7 +27,7 @@ export class SessionRows {
     await this.#query(
       `with ended as (
          delete from session where used < clock_timestamp() - ${idle}
-           or hash in (select hash from session order by used desc offset ${maxSessions - 1}))
+           or hash in (select hash from session where token = $2 order by used desc offset ${maxSessions - 1}))
        insert into session (hash, token) select $1, hash from token where hash = $2`,
       [hash, token],
     );

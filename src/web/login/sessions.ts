@@ -45,7 +45,8 @@ interface OwnSession extends WebSession {
 }
 
 const idleMs = 12 * 3_600_000;
-const maxSessions = 1_000;
+/** So many has one token: whoever has another is not put out by them. */
+const maxSessions = 100;
 
 export class Sessions implements KnownSessions {
   readonly #sessions = new Map<string, OwnSession>();
@@ -59,8 +60,8 @@ export class Sessions implements KnownSessions {
 
   begin(token: Token): string {
     const id = randomBytes(32).toString('base64url');
-    const [oldest] = this.#sessions.keys();
-    if (this.#sessions.size >= maxSessions && oldest !== undefined) this.#sessions.delete(oldest);
+    const theirs = [...this.#sessions].filter(([, session]) => session.token.hash === token.hash);
+    for (const [oldest] of theirs.slice(0, 1 - maxSessions)) this.#sessions.delete(oldest);
     const csrf = randomBytes(24).toString('base64url');
     this.#sessions.set(id, { token, csrf, notices: [], used: this.#now() });
     return id;

@@ -125,6 +125,8 @@ class MilterPlugin implements Plugin {
   readonly #availability = new Availability();
   #meter: FilterMeter | undefined;
   readonly #sessions = new WeakMap<SessionFacts, FilterSession>();
+  /** Whose clients have gone, perhaps while something else was waited for: nobody would say QUIT again. */
+  readonly #over = new WeakSet<SessionFacts>();
 
   constructor(endpoint: Endpoint, options: FilterOptions) {
     this.name = `milter-${options.name}`;
@@ -140,7 +142,9 @@ class MilterPlugin implements Plugin {
   }
 
   mail(context: MailContext): Eventual<Verdict> {
-    return after(this.#sessionOf(context), (session) => this.#atMail(session, context));
+    return after(this.#sessionOf(context), (session) =>
+      this.#over.has(context.session) ? pass : this.#atMail(session, context),
+    );
   }
 
   #atMail(session: FilterSession, context: MailContext): Eventual<Verdict> {
@@ -189,6 +193,7 @@ class MilterPlugin implements Plugin {
   }
 
   disconnect({ session }: SessionContext): void {
+    this.#over.add(session);
     this.#sessions.get(session)?.quit();
     this.#sessions.delete(session);
   }

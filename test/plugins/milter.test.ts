@@ -1,6 +1,10 @@
 /** milter: what a filter says at each moment, and what becomes of the mail. The filter is one that a test scripts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import milter from '../../plugins/milter.js';
+import { testMail } from '../../src/hooks/testing.js';
+import type { ClientName } from '../../src/hooks/plugin.js';
+import { pass } from '../../src/mail/verdict.js';
 import { type Act, type Script, ScriptedFilter, say } from '../support/scripted-filter.js';
 import { message, Mx } from '../support/mx.js';
 
@@ -184,3 +188,16 @@ for (const [answer, row] of Object.entries(table)) {
     }
   });
 }
+
+test('a client that has gone while something else was waited for opens no connection to a filter', async (t) => {
+  const filter = await ScriptedFilter.start();
+  t.after(() => filter.close());
+  const plugin = milter([filter.place, 'name=test']);
+  const clientName = (): Promise<ClientName> =>
+    new Promise((settle) => void setImmediate(() => settle({ kind: 'none' })));
+  const context = testMail({ session: { clientName, knownClientName: undefined } });
+  const asked = plugin.mail?.(context);
+  await plugin.disconnect?.(context);
+  assert.deepEqual([await asked, await plugin.mail?.(context)], [pass, pass]);
+  assert.equal(filter.connections, 0);
+});

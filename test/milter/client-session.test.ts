@@ -14,7 +14,7 @@ function sessionAt(place: string, times = { timeoutMs: 60_000, contentMs: 60_000
   const endpoint = parseEndpoint(place);
   const ip = parseIp('192.0.2.1');
   assert.ok(endpoint.ok && ip);
-  const limits = { ...times, maxBody: 1000 };
+  const limits = { ...times, maxBody: 10_000 };
   const filter = {
     name: 'test',
     endpoint: endpoint.value,
@@ -121,4 +121,30 @@ test('a filter that never closes its side keeps no connection of ours', async (t
   const talking = setInterval(() => socket.write('x'), 100);
   t.after(() => clearInterval(talking));
   await inTime(gone, 'our side closes');
+});
+
+test('what a mail may take is no limit of the next one, whose HELO is another', async (t) => {
+  const filter = await ScriptedFilter.start();
+  t.after(() => filter.close());
+  const session = sessionAt(filter.place);
+  await session.mail(path('a@x.example'), helo);
+  assert.equal((await session.message(empty, performance.now() + 600_000)).kind, 'go on');
+  session.abort();
+  const clock = performance.now.bind(performance);
+  t.mock.method(performance, 'now', () => clock() + 700_000);
+  assert.equal((await session.mail(path('b@x.example'), { ...helo, name: 'other.example' })).kind, 'go on');
+  assert.deepEqual([filter.connections, filter.commands], [1, 'OCHMTNEAHM']);
+  session.quit();
+});
+
+test('a new body may come in pieces as small as its lines', async (t) => {
+  const body = Array.from({ length: 3_000 }, () => say.body('x\n'));
+  const filter = await ScriptedFilter.start({ answers: { E: Buffer.concat([...body, say.continue]) } });
+  t.after(() => filter.close());
+  const session = sessionAt(filter.place);
+  await session.mail(path('a@x.example'), helo);
+  const verdict = await session.message(empty);
+  assert.ok(verdict.kind === 'go on', JSON.stringify(verdict));
+  assert.equal(verdict.edits.length, body.length);
+  session.quit();
 });

@@ -114,6 +114,7 @@ export class FilterSession {
   mail(path: FilteredPath, helo: FilteredHelo): Eventual<FilterVerdict> {
     const mail: FilteredMail = { path, recipients: [], settled: undefined, skipsRecipients: false, isShown: false };
     this.#mail = mail;
+    if (this.#conversation) this.#conversation.deadline = Infinity; // that of the last mail
     if (!isSame(helo, this.#helo)) this.#ofHelo = undefined;
     const known = this.#ofClient ?? this.#ofHelo;
     if (known) return this.#settle(mail, known);
@@ -269,7 +270,6 @@ export class FilterSession {
     if (!conversation) return goOn;
     if (this.#inMail) conversation.abortLater();
     this.#inMail = true;
-    conversation.deadline = Infinity;
     const { address, parameters, macros } = mail.path;
     conversation.tell('mail', this.#client.macros, macros);
     const said = conversation.ask('mail', () => encodePath('M', address, parameters));

@@ -29,13 +29,13 @@ const frameLimit = 1 << 20;
 /** How long a filter may take to close a connection that it was told is over. */
 const lingerMs = 5_000;
 
-/** Edits and verdict of one read wait here; whoever sends more without being asked breaks the protocol. */
-const maxWaiting = 1_000;
-
 /**
  * What all sockets are read into: it is taken apart before another socket is read, and what is kept of it is copied.
  */
 const buffer = Buffer.allocUnsafeSlow(65_536);
+
+/** What one read may hold, which is edits and verdict; whoever sends more without being asked breaks the protocol. */
+const maxWaiting = buffer.length / 5;
 
 const nothing = Buffer.alloc(0);
 

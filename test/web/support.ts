@@ -194,6 +194,13 @@ export class Client {
     return this;
   }
 
+  /** All that a search finds: a busy machine answers it in several pages. */
+  async search(target: string): Promise<string> {
+    const { body } = await this.get(target);
+    const next = /href="([^"]+)"\s+id="next"\s+data-goes-on/.exec(body)?.[1];
+    return next === undefined ? body : body + (await this.search(next.replaceAll('&amp;', '&')));
+  }
+
   /** The CSRF token of this session. */
   async csrf(): Promise<string> {
     const { body } = await this.get('/');

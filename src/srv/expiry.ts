@@ -60,6 +60,10 @@ export function ownLimits(srv: LineReader, domain: string): OwnLimits | undefine
   }
 }
 
+/** Is mail with such limits of its own kept longer than that, or does nobody know? */
+export const keepsLonger = (own: OwnLimits | undefined, expireMs: number): boolean =>
+  own?.kind === 'broken' || (own?.days !== undefined && (own.days === 0 || own.days * dayMs > expireMs));
+
 /** Reads lines without comments. */
 export function readExpiry(lines: readonly string[]): Result<ExpiryLimits> {
   const found = new Map<string, string>();

@@ -22,6 +22,8 @@ export interface LocalCopiesOptions {
   readonly node: string;
   /** Milliseconds; younger ones stay. 0: all do. */
   readonly keepMs: number;
+  /** Is the domain's mail kept for longer than the catalog has it? */
+  readonly outlivesCatalog: (domain: string) => boolean;
   /** Milliseconds for which nothing was put from a folder, and the server was no other: a standby has it by then. */
   readonly settledMs: number;
   readonly onProblem: (problem: string) => void;
@@ -57,10 +59,10 @@ export class LocalCopies {
 
   /** Throws SourceDown. */
   async remove(database: Database, isStopped: () => boolean): Promise<void> {
-    const { root, keepMs } = this.#options;
+    const { root, keepMs, outlivesCatalog } = this.#options;
     if (keepMs === 0) return;
     for (const folder of allFolders(root)) {
-      if (!this.#isSettled(folder)) continue;
+      if (!this.#isSettled(folder) || outlivesCatalog(domainIn(folder))) continue;
       for (const dir of [folder.new, folder.cur]) {
         const before = Date.now() - keepMs;
         const old = (await filesIn(dir)).filter((name) => (mailTime(name) ?? Infinity) < before);

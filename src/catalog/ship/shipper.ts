@@ -55,6 +55,8 @@ export interface ShipperOptions {
   };
   /** Milliseconds; older files of this host go that the catalog has. None where it is 0, or not given. */
   readonly shipKeepMs?: number;
+  /** Is the domain's mail kept for longer than `keepMs`? */
+  readonly outlivesCatalog?: (domain: string) => boolean;
   /** Milliseconds that are long enough for a standby to have what the server has; an hour where it is not given. */
   readonly settledMs?: number;
   /** Called with why nothing can be shipped just now, and with undefined when that is over. */
@@ -122,8 +124,9 @@ export class Shipper {
     this.#backlog = new Backlog(options);
     this.#clock = new ClockWatch(options.onClock);
     const { bodies, root, node, shipKeepMs: keepMs = 0, settledMs = usualSettledMs } = options;
+    const { outlivesCatalog = () => false } = options;
     const onProblem = (problem: string): void => this.#complain(problem);
-    this.#copies = new LocalCopies({ bodies, root, node, keepMs, settledMs, onProblem });
+    this.#copies = new LocalCopies({ bodies, root, node, keepMs, outlivesCatalog, settledMs, onProblem });
     this.#due.copies = performance.now() + settledMs;
   }
 

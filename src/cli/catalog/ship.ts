@@ -9,6 +9,7 @@ import { createLogger, type Logger } from '../../log.js';
 import { errorText } from '../../mail/error-text.js';
 import { Registry } from '../../metrics/registry.js';
 import type { Settings } from '../../settings/settings.js';
+import { keepsLonger, ownLimits } from '../../srv/expiry.js';
 import type { SettingsTask } from '../command/command.js';
 import { complain, failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
@@ -17,6 +18,7 @@ import { tellNumbers } from '../metrics/workers-numbers.js';
 import { live } from '../service/life.js';
 import { Signals } from '../service/signals.js';
 import { isChild, WorkerSide } from '../service/worker-side.js';
+import { srvOf } from '../wire.js';
 
 export async function ship({ settings, options }: SettingsTask): Promise<number> {
   if (settings.catalog === '') return failed(exit.config, ['catalog: the setting names no database']);
@@ -121,6 +123,7 @@ const partsOf = async (
     keepMs: settings.journal,
   },
   shipKeepMs: settings.ship_keep,
+  outlivesCatalog: (domain) => settings.expire > 0 && keepsLonger(ownLimits(srvOf(settings), domain), settings.expire),
 });
 
 async function shipOnce(settings: Settings): Promise<number> {

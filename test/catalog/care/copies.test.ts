@@ -9,6 +9,8 @@ import { LocalCopies } from '../../../src/catalog/ship/local-copies.js';
 import { checkDay } from '../../../src/quarantine/care/check.js';
 import { keptOnDisk } from '../../../src/quarantine/kept-on-disk.js';
 import { everything } from '../../../src/quarantine/look/query.js';
+import { keepsLonger, ownLimits } from '../../../src/srv/expiry.js';
+import { Srv } from '../../../src/srv/srv.js';
 import { hasPeer, needPeer } from '../../support/peers.js';
 import { Postgres } from '../../support/postgres.js';
 import { until } from '../../support/until.js';
@@ -113,16 +115,23 @@ for (const [where, needs, bodiesOf] of [
     assert.equal((await checkDay(folder)).missing, 3);
   });
 
+interface CopiesOptions {
+  readonly settledMs: number;
+  readonly keepMs?: number;
+  readonly outlivesCatalog?: (domain: string) => boolean;
+}
+
 const copiesOf = (
   host: Host,
   bodies: Bodies,
-  { settledMs, keepMs = twoDays }: { settledMs: number; keepMs?: number },
+  { settledMs, keepMs = twoDays, outlivesCatalog = () => false }: CopiesOptions,
 ): LocalCopies =>
   new LocalCopies({
     bodies,
     root: host.root,
     node: host.node,
     keepMs,
+    outlivesCatalog,
     settledMs,
     onProblem: (problem) => host.problems.push(problem),
   });
@@ -146,6 +155,26 @@ test('nothing goes while a standby may not have it yet, nor where ship_keep is 0
   await copiesOf(host, new Bodies(), { settledMs: 0, keepMs: 0 }).remove(database, () => false);
   await copiesOf(host, new Bodies(), { settledMs: 0, keepMs: 4 * dayMs }).remove(database, () => false);
   assert.equal(filesOf(host).length, 1);
+});
+
+test('nothing goes of a domain whose own expire is longer than the catalog’s, or says nothing', async (t) => {
+  if (!needPeer(t, 'postgres')) return;
+  const { host, database } = await shipped(t);
+  const root = path.join(host.root, '..', 'srv');
+  fs.mkdirSync(path.join(root, 'example.com'), { recursive: true });
+  const srv = new Srv({ root, recipientDelimiter: '', blacklistDir: '', oncePerTurn: false });
+  const outlivesCatalog = (domain: string): boolean => keepsLonger(ownLimits(srv, domain), 30 * dayMs);
+  const copies = copiesOf(host, new Bodies(), { settledMs: 0, outlivesCatalog });
+  for (const [line, left] of [
+    ['expire = 90d', 1],
+    ['expire = 0', 1],
+    ['expire = soon', 1],
+    ['expire = 30d', 0],
+  ] as const) {
+    fs.writeFileSync(path.join(root, 'example.com', 'expire'), `${line}\n`);
+    await copies.remove(database, () => false);
+    assert.equal(filesOf(host).length, left, line);
+  }
 });
 
 test('the shipper removes them, ships nothing of them again, and a mail that is deleted afterwards goes everywhere', async (t) => {

@@ -148,6 +148,34 @@ test('what the server had acknowledged and lost is shipped again', async (t) => 
   await waitFor(database, 'mail', 30);
 });
 
+test('what a back-up does not have that was restored meanwhile is shipped again', async (t) => {
+  if (!needPeer(t, 'postgres')) return;
+  const admin = databaseAt(server.url);
+  t.after(() => admin.close());
+  const url = server.urlOf('postern', 'restored');
+  /** As it was before any mail had come. */
+  const restore = async (): Promise<void> => {
+    await admin.query('drop database if exists restored with (force)');
+    await admin.query('create database restored');
+    const database = databaseAt(url);
+    await migrate(database);
+    await database.close();
+  };
+  await restore();
+  const host = openHost(t, url, 'mx1');
+  await host.refuse({ time: new Date(Date.now() - 5 * 86_400_000) });
+  const shipper = host.ship();
+  for (const round of ['first', 'restored']) {
+    if (round === 'restored') await restore();
+    const database = databaseAt(url);
+    await waitFor(database, 'body', 1);
+    await database.close();
+  }
+  await shipper.stop();
+  await admin.query('drop database restored with (force)');
+  assert.deepEqual([...host.problems, ...host.strange], []);
+});
+
 test('lines that no table takes are put aside, once, and hold up no other', async (t) => {
   if (!needPeer(t, 'postgres')) return;
   const database = await emptyCatalog(server);

@@ -106,6 +106,7 @@ export class Shipper {
   readonly #backlog: Backlog;
   readonly #clock: ClockWatch;
   #shipped: Shipped | undefined;
+  /** It is that of one database on one server. */
   #timeline: string | undefined;
   /** Why mails cannot be put, while their lines can. */
   #storeProblem: string | undefined;
@@ -319,14 +320,15 @@ export class Shipper {
 
   /**
    * Makes sure that nobody else ships for this node. Where the server has another timeline, a standby has become the
-   * primary, and what was acknowledged may be gone.
+   * primary; where server or database are others, a back-up was restored: what was acknowledged may be gone.
    */
   async #hold(database: Database): Promise<void> {
     const { node, host } = this.#options;
     if (!(await holdLease(database, { node, host, holder: this.#holder, seconds: leaseSeconds })))
       throw new SourceDown(`another process ships as node ${node}: has a state folder been copied?`);
     const [row] = await database.query<{ timeline: string }>(
-      'select left(pg_walfile_name(pg_current_wal_lsn()), 8) as timeline',
+      `select concat_ws(' ', s.system_identifier, d.oid, left(pg_walfile_name(pg_current_wal_lsn()), 8)) as timeline
+       from pg_control_system() s, pg_database d where d.datname = current_database()`,
     );
     if (this.#timeline === undefined) {
       const { kind, version } = await schemaState(database);

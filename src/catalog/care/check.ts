@@ -5,7 +5,7 @@
 import type { Bodies } from '../bodies/bodies.js';
 import type { Sql } from '../database.js';
 import { schemaState } from '../schema.js';
-import { missingRights } from './roles.js';
+import { wrongRights } from './roles.js';
 
 /** `problem`: something has to be done, or is lost. `note`: it is said, and all is well. */
 export interface CatalogFinding {
@@ -74,7 +74,7 @@ async function checkTables(sql: Sql, tell: Tell): Promise<void> {
       kind: 'note',
       text: `its tables are of version ${version}, which a newer postern made: what is new in them is not checked`,
     });
-  for (const text of await missingRights(sql)) tell({ kind: 'problem', text: `the role ${text}` });
+  for (const text of await wrongRights(sql)) tell({ kind: 'problem', text: `the role ${text}` });
 }
 
 async function todayOf(sql: Sql): Promise<string> {

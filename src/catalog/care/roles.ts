@@ -53,6 +53,7 @@ export async function grantToHosts(sql: Sql): Promise<boolean> {
     if (there?.role === true) await sql.query(`grant execute on function ${name} to ${hostsRole}`);
   }
   if (there?.role !== true) return false;
+  await sql.query(closeSchema);
   await sql.query(`grant usage on schema ${schema} to ${hostsRole}`);
   for (const [table, rights] of Object.entries(hostRights)) {
     await sql.query(`revoke all on ${table} from ${hostsRole}`);
@@ -60,6 +61,18 @@ export async function grantToHosts(sql: Sql): Promise<boolean> {
   }
   return true;
 }
+
+/** A function beside ours that fits better is called instead, and by ours as the owner: hosts make none. */
+const closeSchema = `
+do $$ begin
+  if has_schema_privilege('${hostsRole}', current_schema(), 'create') then
+    execute format('revoke create on schema %I from public, ${hostsRole}', current_schema());
+  end if;
+  if has_schema_privilege('${hostsRole}', current_schema(), 'create') then
+    raise exception 'hosts may make functions in the schema %: as its owner, revoke create on it from public',
+      current_schema();
+  end if;
+end $$`;
 
 /** Hosts may remove what is older than so many milliseconds; 0: nothing. */
 export async function noteKeeping(
@@ -74,8 +87,8 @@ export async function noteKeeping(
     );
 }
 
-/** What the role that hosts use may not do that they have to; none where it owns the tables. */
-export async function missingRights(sql: Sql): Promise<readonly string[]> {
+/** What the role that hosts use may not do and has to, or may and must not; none where it owns the tables. */
+export async function wrongRights(sql: Sql): Promise<readonly string[]> {
   const [me] = await sql.query<{ role: string | null }>(
     `select case when not pg_has_role(c.relowner, 'usage') then current_user::text
        else (select rolname::text from pg_roles where rolname = $1) end as role
@@ -89,7 +102,7 @@ export async function missingRights(sql: Sql): Promise<readonly string[]> {
       (columns?.split(', ') ?? ['']).map((column) => ({ object: table, right, column })),
     ),
   );
-  const lacking = await sql.query<{ text: string }>(
+  const wrong = await sql.query<{ text: string }>(
     `select $1::text || ' may not ' || "right" || ' ' || object || case "column" when '' then '' else '.' || "column" end as text
      from json_to_recordset($2::text::json) as a(object text, "right" text, "column" text)
      where not coalesce(case "column"
@@ -98,8 +111,11 @@ export async function missingRights(sql: Sql): Promise<readonly string[]> {
      union all
      select $1::text || ' may not call ' || object from unnest($3::text[]) as f(object)
      where not coalesce(has_function_privilege($1::name, to_regprocedure(object), 'execute')
-       and (select prosecdef from pg_proc where oid = to_regprocedure(object)), false)`,
+       and (select prosecdef from pg_proc where oid = to_regprocedure(object)), false)
+     union all
+     select $1::text || ' may make functions in the schema ' || current_schema()
+     where has_schema_privilege($1::name, current_schema(), 'create')`,
     [role, JSON.stringify(asked), ownersFunctions],
   );
-  return lacking.map(({ text }) => text);
+  return wrong.map(({ text }) => text);
 }

@@ -9,6 +9,7 @@ import { dropOldParts, Parts, sealParts } from '../../../src/catalog/parts.js';
 import { everything } from '../../../src/quarantine/look/query.js';
 import { hasPeer, needPeer } from '../../support/peers.js';
 import { Postgres } from '../../support/postgres.js';
+import { postern } from '../../cli/support/postern-command.js';
 import { restrictedCatalog } from './restricted.js';
 import { countOf, openHost, waitFor } from '../support.js';
 
@@ -113,4 +114,37 @@ test('a host role ships, reads, deletes, seals and expires, and no more', async 
     Object.keys(hostRights).toSorted(),
     'src/catalog/care/roles.ts says of each table what hosts may do',
   );
+});
+
+test('a host role makes no function that ours would call as the owner', async (t) => {
+  if (!needPeer(t, 'postgres')) return;
+  const urls = await restrictedCatalog(server);
+  const [database, admin] = [databaseAt(urls.host), databaseAt(urls.admin)];
+  t.after(() => Promise.all([database.close(), admin.close()]));
+  const migrate = () => postern(['catalog', 'migrate', `--catalog=${urls.owner}`]);
+  // It fits better than the server's own, for that takes no date.
+  const own = `create function to_char(date, text) returns text language plpgsql as $$ begin
+    update keeping set days = 0; return 'never'; end $$`;
+
+  // As older servers have it.
+  await admin.query('grant create on schema public to public');
+  const checked = await postern(['catalog', 'check', `--catalog=${urls.owner}`]);
+  assert.equal(checked.code, 1);
+  assert.match(checked.stdout, /^catalog: the role postern_host may make functions in the schema public$/m);
+  await database.query(own);
+  await admin.query(`update keeping set days = 30`);
+  await database.query(`select make_parts('2020-01-01')`);
+  assert.equal(await countOf(admin, 'keeping where days = 0'), 2, 'so it would be');
+  await database.query('drop function to_char(date, text)');
+  assert.equal((await migrate()).code, 0);
+  await assert.rejects(database.query(own), /permission denied for schema public/);
+
+  // There the schema is not the owner's to close either.
+  await admin.query('alter schema public owner to postern');
+  await admin.query('grant create on schema public to public');
+  const { code, stderr } = await migrate();
+  assert.equal(code, 69);
+  assert.match(stderr, /hosts may make functions in the schema public: as its owner, revoke create on it from public/);
+  await admin.query('revoke create on schema public from public');
+  assert.equal((await migrate()).code, 0);
 });

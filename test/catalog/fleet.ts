@@ -118,8 +118,19 @@ export class FleetHost {
 
   /** Runs a command on this host. */
   postern(...words: readonly string[]): Promise<Ran> {
-    const relay = `relay=127.0.0.1:${this.#fleet.relayPort}`;
-    return postern([...words, ...[...this.#settings, relay].map((setting) => `--${setting}`)]);
+    return postern([...words, ...this.#ofCommands.map((setting) => `--${setting}`)]);
+  }
+
+  /** Writes what commands on this host need into a file for `-c`, and says which file that is. */
+  writeConfig(): string {
+    const file = path.join(this.root, 'postern.conf');
+    const lines = [...this.#ofCommands, `plugins=${this.root}/shipped-plugins`, `dns_zone=${this.root}/zone.json`];
+    fs.writeFileSync(file, lines.map((line) => `${line.replace('=', ' = ')}\n`).join(''), { mode: 0o600 });
+    return file;
+  }
+
+  get #ofCommands(): readonly string[] {
+    return [...this.#settings, `relay=127.0.0.1:${this.#fleet.relayPort}`];
   }
 
   /** Mail to nobody there: the ID of the 550, or undefined where the host does not say one. */

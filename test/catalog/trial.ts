@@ -49,11 +49,24 @@ async function trial(ends: (() => unknown)[]): Promise<void> {
       `  ${host.name}  mail to 127.0.0.1:${smtpPort + i + 1}  page http://127.0.0.1:${pagePort + i + 1}/login#token=${token}`,
     );
   say(`\n${status?.stdout ?? ''}`);
+  const files = fleet.hosts.map((host) => host.writeConfig());
   say('Each page has the six mails that the three have refused. Release one on two pages: it is delivered once, to');
   say(`  ${fleet.folder}/sink/new`);
-  say(
-    `Send more: swaks --server 127.0.0.1:${smtpPort + 2} --to nobody@example.com. Kill what you like. Ctrl-C ends all.`,
-  );
+  say('Commands, here of the second host; the others have a file each as well:');
+  for (const words of ['quarantine list', 'track to:nobody', 'audit', 'catalog status', 'catalog check', 'doctor'])
+    say(`  node dist/src/main.js ${words} -c ${files[1] ?? ''}`);
+  say(`More mail: swaks --server 127.0.0.1:${smtpPort + 2} --to nobody@example.com`);
+  say(`Stop the database, and start it again: kill -INT ${server.pid}; kill -USR2 ${process.pid}`);
+  say('Ctrl-C ends all.');
+  process.on('SIGUSR2', () => {
+    (async () => {
+      await server.kill();
+      await server.restart();
+    })().then(
+      () => say('The database is there again.'),
+      (error: unknown) => say(String(error)),
+    );
+  });
   await new Promise((resolve) => {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);

@@ -99,7 +99,7 @@ test('three hosts: one list, one page, one release, one set of tokens, one diges
   assert.equal((await mx3.client().get(links[1] ?? '')).status, 503);
   const down = await mx2.postern('quarantine', 'list');
   assert.equal(down.code, 69);
-  assert.match(down.stderr, /^postern: catalog: 127\.0\.0\.1:\d+: /);
+  assert.match(down.stderr, /^postern: catalog: 127\.0\.0\.1:\d+: .*; --here looks at this host's files alone\n$/);
   assert.match((await mx2.postern('quarantine', 'show', late, '--here')).stdout, /while the catalog is away/);
   await server.restart();
   await waitFor(database, 'body', 4);

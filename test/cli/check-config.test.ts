@@ -140,6 +140,28 @@ test('check-config names the file, finds what srv lint finds, and sums up', asyn
   );
 });
 
+test('check-config warns of files that URLs name and that are not there', async (t) => {
+  const root = rootWith(t, ['d.example/users/valid/a']);
+  const url = 'postgresql://postern@127.0.0.1/postern?password_file=';
+  writeFileSync(join(root, 'password'), 'secret');
+  writeFileSync(
+    join(root, 'conf'),
+    `srv = ${root}/srv
+plugins = ${root}/plugins
+catalog = ${url}${root}/password
+catalog_read = ${url}/nowhere/1
+bodies = s3://mails?endpoint=https://s3.example&key_file=/nowhere/2
+store = redis+sentinel://192.0.2.7/greylist?sentinel_password_file=/nowhere/3
+`,
+  );
+  const ran = await postern(['check-config', '-c', join(root, 'conf')]);
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.deepEqual(
+    ran.stderr.split('\n').map((line) => /^postern: warning: (\w+): .* cannot be read: .*'(.*)'$/.exec(line)?.slice(1)),
+    [['catalog_read', '/nowhere/1'], ['bodies', '/nowhere/2'], ['store', '/nowhere/3'], undefined],
+  );
+});
+
 test('check-config --json says what is wrong with settings, and hides their passwords', async () => {
   const ran = await postern(['check-config', '--json', '--max_size=none', '--store=http://u:S3CRET@h']);
   assert.deepEqual([ran.code, ran.stderr], [78, '']);

@@ -10,6 +10,7 @@ import { inherited } from '../support/environment.js';
 import { needPeer } from '../support/peers.js';
 import { until } from '../support/until.js';
 import { about, day, folderOf, namesIn, oldFolder, quarantineIn, request, spamFolder } from '../quarantine/support.js';
+import { postern } from './support/postern-command.js';
 
 interface Ended {
   readonly code: number | null;
@@ -430,4 +431,10 @@ test('every command there is can be completed', async (t) => {
   });
   const [, commands = ''] = /^commands\n((?: {2}.*\n)+)/m.exec(help.stdout) ?? [];
   assert.deepEqual(listed.split(' '), commands.match(/(?<=^ {2})[\w-]+/gm));
+});
+
+test('a host that has never served has no name in the catalog, and says what makes one', async () => {
+  const given = ['--catalog=postgresql://postern@127.0.0.1:1/postern', '--state=/nowhere/state'];
+  const { code, stderr } = await postern(['quarantine', 'list', ...given]);
+  assert.deepEqual([code, stderr], [74, 'postern: state: /nowhere/state is not there; postern serve makes it\n']);
 });

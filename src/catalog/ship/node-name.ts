@@ -14,6 +14,7 @@ export function nodeName(state: string): string {
   const file = path.join(state, 'node');
   const known = readName(file);
   if (known !== undefined) return known;
+  if (!fs.existsSync(state)) throw new Error(`state: ${state} is not there; postern serve makes it`);
   const mine = `${file}.${randomBytes(8).toString('hex')}`;
   fs.writeFileSync(mine, `${randomBytes(8).toString('hex')}\n`, { mode: 0o644, flag: 'wx', flush: true });
   ownAs(mine, state);

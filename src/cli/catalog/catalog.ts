@@ -2,7 +2,7 @@
 import { grantToHosts, hostsRole, noteKeeping } from '../../catalog/care/roles.js';
 import { Catalog } from '../../catalog/catalog.js';
 import { databaseAt } from '../../catalog/open.js';
-import type { Database } from '../../catalog/database.js';
+import { type Database, StatementRefused } from '../../catalog/database.js';
 import { migrate, newestVersion, schemaProblem, schemaState } from '../../catalog/schema.js';
 import { type CatalogStatus, statusOf } from '../../catalog/status.js';
 import { errorText } from '../../mail/error-text.js';
@@ -17,6 +17,10 @@ import { jsonLine, render, shown, terminalOf } from '../terminal.js';
 
 /** Making an index or a table of a large database takes its time. */
 const patientMs = 3_600_000;
+
+/** PostgreSQL's code for a statement that the role may not give. */
+const notAllowed = '42501';
+const whoMay = 'run "postern catalog migrate" as the role that owns its tables: --catalog=URL names it';
 
 export const migrateCatalog = (task: SettingsTask): Promise<number> =>
   onCatalog(task, async (database) => {
@@ -57,7 +61,8 @@ export async function onCatalog(
   try {
     return await run(database);
   } catch (error) {
-    return failed(exit.unavailable, [`catalog: ${errorText(error)}`]);
+    const isForOwner = error instanceof StatementRefused && error.sqlState === notAllowed;
+    return failed(exit.unavailable, [`catalog: ${errorText(error)}${isForOwner ? `; ${whoMay}` : ''}`]);
   } finally {
     await database.close();
   }

@@ -10,6 +10,7 @@ import { defaultFile } from '../../settings/settings.js';
 import type { Certificate } from '../../smtp/server.js';
 import { loadRedis } from '../../store/redis-client.js';
 import type { TreeCounts } from '../../srv/lint.js';
+import { unreadableFiles } from './named-files.js';
 import { CheckReport } from './report.js';
 import type { SettingsTask } from '../command/command.js';
 import { readCertificates } from '../service/certificates.js';
@@ -23,6 +24,7 @@ export async function checkConfig(task: SettingsTask): Promise<number> {
   const report = new CheckReport(task);
   report.begin(file ?? (task.options.has('trial') ? 'those of the trial' : `no file: ${defaultFile} is not there`));
   const { plugins, counts } = await configurationOf(task, report);
+  for (const problem of unreadableFiles(settings)) report.warning(problem);
   const [until] = readCertificates(settings)
     .certificates.map((certificate) => endOf(certificate, report))
     .toSorted();

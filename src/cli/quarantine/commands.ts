@@ -26,7 +26,8 @@ const row = ({ run, exits = {}, ...more }: QuarantineRow): CommandRow =>
   onSettings({
     exits: { 1: 'not all could be done, or nothing was found', 74: 'reading or writing failed', ...exits },
     ...more,
-    run: async (task: SettingsTask) => (await import('./quarantine.js')).onQuarantine(task, run),
+    run: async (task: SettingsTask) =>
+      (await import('./quarantine.js')).onQuarantine(task, run, 'here' in (more.options ?? {})),
   });
 
 const unreachable = { 69: 'the local MTA cannot be reached' };

@@ -9,8 +9,12 @@ import { openHoldings, type Holdings } from '../holdings.js';
 import { terminalOf } from '../terminal.js';
 import type { Task } from './task.js';
 
-/** The exit code. */
-export async function onQuarantine(task: SettingsTask, run: (task: Task) => Promise<number>): Promise<number> {
+/** The exit code. `hasHere`: the command can look at this host's files alone. */
+export async function onQuarantine(
+  task: SettingsTask,
+  run: (task: Task) => Promise<number>,
+  hasHere: boolean,
+): Promise<number> {
   const { spam, catalog } = task.settings;
   if ((catalog === '' || task.options.has('here')) && !existsSync(spam))
     return failed(exit.notAll, [
@@ -23,7 +27,10 @@ export async function onQuarantine(task: SettingsTask, run: (task: Task) => Prom
     const terminal = terminalOf(process.stdout, task.env);
     return await run({ ...task, holdings, mails, terminal, isTerminal: process.stdout.isTTY });
   } catch (error) {
-    if (error instanceof SourceDown) return failed(exit.unavailable, [`catalog: ${error.message}`]);
+    if (error instanceof SourceDown)
+      return failed(exit.unavailable, [
+        `catalog: ${error.message}${hasHere ? "; --here looks at this host's files alone" : ''}`,
+      ]);
     return failed(exit.ioError, [errorText(error)]);
   } finally {
     await holdings?.close();

@@ -44,5 +44,5 @@ export const tooMuchPage = problemPage({
 
 export const downPage = problemPage({
   title: 'The catalog cannot be reached',
-  text: 'What several hosts have refused is in a database that does not answer just now. Mail is taken and refused as ever. Try again in a minute; the log says why.',
+  text: 'What several hosts have refused is in a database that does not answer just now. Mail is taken and refused as ever. Try again in a minute; the log says why. On a host, “postern quarantine list --here” has what it has refused itself.',
 });

@@ -25,6 +25,9 @@ const ago = (days: number): Date => new Date(Date.now() - days * dayMs);
 test('a host role ships, reads, deletes, seals and expires, and no more', async (t) => {
   if (!needPeer(t, 'postgres')) return;
   const urls = await restrictedCatalog(server, ['--expire=30d']);
+  const byHost = await postern(['catalog', 'migrate', `--catalog=${urls.host}`]);
+  assert.equal(byHost.code, 69);
+  assert.match(byHost.stderr, /permission denied .*; run "postern catalog migrate" as the role that owns its tables: /);
   const [database, admin] = [databaseAt(urls.host), databaseAt(urls.admin)];
   t.after(() => Promise.all([database.close(), admin.close()]));
   const host = openHost(t, urls.host, 'mx1');

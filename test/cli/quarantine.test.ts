@@ -318,6 +318,7 @@ test('check gives a mail without a line its line back, and expire takes what is 
     missing: 0,
     finished: 0,
     foreign: 0,
+    shipped: 0,
   });
   assert.match((await run(root, ['list'])).out, /\tONE\t/);
   const old = oldFolder(root, new Date(Date.now() - 40 * day));

@@ -199,6 +199,29 @@ test('a line whose answer was lost is not there twice, nor does it hide one that
   assert.equal(await countOf(database, 'audit'), 3);
 });
 
+test('lines come once, too, where an editor makes a new file of them', async (t) => {
+  if (!needPeer(t, 'postgres')) return;
+  const database = await emptyCatalog(server);
+  t.after(() => database.close());
+  const { state, node, name } = openHost(t, server.url, 'mx1.example');
+  const [file, line] = [auditFile(state), auditLine(of('anna'))];
+  const onProblem = (problem: string): never => assert.fail(problem);
+  const lane = new AuditLane({ database, state, node, host: name, onStrange: () => assert.fail(), onProblem });
+  const drain = async (): Promise<void> => {
+    while (await lane.next());
+  };
+  fs.writeFileSync(file, line + line);
+  await drain();
+  fs.appendFileSync(file, line);
+  await drain();
+  fs.writeFileSync(`${file}.new`, line + line + line + auditLine(of('berta')));
+  fs.renameSync(`${file}.new`, file);
+  await drain();
+  lane.forgetRecent();
+  await drain();
+  assert.equal(await countOf(database, 'audit'), 4);
+});
+
 test('command and page show what was changed on all hosts, and --here the host’s own', async (t) => {
   if (!needPeer(t, 'postgres')) return;
   const database = await emptyCatalog(server);

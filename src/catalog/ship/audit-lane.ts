@@ -1,6 +1,6 @@
 /**
  * The file `state/audit` on its way into the catalog, oldest line first, as it becomes a new file or not. A line is
- * known by its octets, and by how many like it were before: what is edited or read anew comes once.
+ * known by its octets, and by how many like it were before in its file: what is edited or read anew comes once.
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -25,6 +25,13 @@ export interface AuditLaneOptions extends AuditOf {
 const stretch = 262_144;
 const lf = 0x0a;
 
+interface AuditPiece {
+  readonly ino: number;
+  readonly start: number;
+  readonly lines: readonly string[];
+  readonly end: number;
+}
+
 export class AuditLane implements Lane {
   readonly #options: AuditLaneOptions;
   /** Octets that have been taken, by the file's number: it has another name when it is full. */
@@ -43,6 +50,8 @@ export class AuditLane implements Lane {
         if (!read) continue;
         there.set(read.ino, read.end);
         if (read.lines.length === 0) continue;
+        // A file that begins anew has no line like one of its own before.
+        if (read.start === 0) this.#alike = new AlikeLines();
         await this.#insert(this.#rowsOf(read.lines));
         this.#taken = new Map([...this.#taken, ...there]);
         return true;
@@ -60,25 +69,24 @@ export class AuditLane implements Lane {
 
   forgetRecent(): void {
     this.#taken.clear();
-    this.#alike = new AlikeLines();
   }
 
   /** Whole lines behind what has been taken. */
-  #read(file: string): { readonly ino: number; readonly lines: readonly string[]; readonly end: number } | undefined {
+  #read(file: string): AuditPiece | undefined {
     const fd = openToRead(file);
     if (fd === undefined) return undefined;
     try {
       const { ino, size } = fs.fstatSync(fd);
       const taken = this.#taken.get(ino) ?? 0;
       const start = taken <= size ? taken : 0;
-      if (start === size) return { ino, lines: [], end: start };
+      if (start === size) return { ino, start, lines: [], end: start };
       const octets = Buffer.alloc(Math.min(stretch, size - start));
       const read = octets.subarray(0, fs.readSync(fd, octets, 0, octets.length, start));
       const length = read.lastIndexOf(lf) + 1;
       // What is longer than any line is passed over.
-      if (length === 0) return { ino, lines: [], end: read.length === stretch ? start + stretch : start };
+      if (length === 0) return { ino, start, lines: [], end: read.length === stretch ? start + stretch : start };
       const lines = read.toString('utf8', 0, length - 1).split('\n');
-      return { ino, lines, end: start + length };
+      return { ino, start, lines, end: start + length };
     } finally {
       fs.closeSync(fd);
     }

@@ -11,9 +11,14 @@ const maxBehindSeconds = 60;
 const holds = { good: 10_000, bad: 30_000 };
 
 const behindText = `
-select coalesce(extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()), 0)::float8 as behind`;
+select case when pg_is_in_recovery()
+  then coalesce(extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())::float8, 'infinity')
+  else 0 end as behind`;
 
-/** Seconds that it is behind, at most; 0 for a server that is no replica. */
+/**
+ * Seconds that it is behind, at most; 0 for a server that is no replica. One that has replayed nothing since its start
+ * does not know: Infinity.
+ */
 export async function secondsBehind(sql: Sql): Promise<number> {
   const [row] = await sql.query<{ behind: number }>(behindText);
   return row?.behind ?? 0;

@@ -50,13 +50,20 @@ async function* examineReplica(address: string): Diagnoses {
     const behind = Math.round(await secondsBehind(await replica.use()));
     if (behind <= 60) yield good('catalog', `its replica answers, and is at most ${behind} s behind`);
     else
-      yield warning('catalog', `its replica is ${behind} s behind`, 'lists are read from the catalog itself meanwhile');
+      yield warning(
+        'catalog',
+        `its replica is ${behindWords(behind)}`,
+        'lists are read from the catalog itself meanwhile',
+      );
   } catch (error) {
     yield warning('catalog', `its replica: ${errorText(error)}`, 'lists are read from the catalog itself meanwhile');
   } finally {
     await replica.close();
   }
 }
+
+const behindWords = (seconds: number): string =>
+  seconds === Infinity ? 'perhaps behind: it has replayed nothing since its start' : `${seconds} s behind`;
 
 async function* examineBodies(address: string): Diagnoses {
   if (address === '') return;

@@ -7,7 +7,7 @@ import { Catalog } from '../../../src/catalog/catalog.js';
 import { KeptInCatalog } from '../../../src/catalog/kept-in-catalog.js';
 import { databaseAt, replicaAt } from '../../../src/catalog/open.js';
 import type { Sql } from '../../../src/catalog/database.js';
-import { ReadFirst } from '../../../src/catalog/replica.js';
+import { ReadFirst, secondsBehind } from '../../../src/catalog/replica.js';
 import { examineCatalog } from '../../../src/cli/doctor/shared-catalog.js';
 import { everything } from '../../../src/quarantine/look/query.js';
 import { loadSettings } from '../../../src/settings/settings.js';
@@ -94,6 +94,27 @@ test('where the replica is away the catalog is asked, and doctor says why', asyn
   t.after(() => replica.close());
   await waitFor(replica, 'mail', 3);
   assert.match((await findings()).join('\n'), /^good its replica answers, and is at most \d+ s behind$/m);
+});
+
+test('a replica that has heard nothing since its start is passed over', async (t) => {
+  if (!needPeer(t, 'postgres')) return;
+  const replica = databaseAt(standby.url, { readOnly: true });
+  t.after(() => replica.close());
+  await primary.stop();
+  // It begins with the last that it was sent, and so has nothing to replay.
+  const isLevel = 'select pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() as level';
+  for (const late = Date.now() + patience; !(await replica.query<{ level: boolean }>(isLevel))[0]?.level;) {
+    assert.ok(Date.now() < late, 'the replica does not catch up');
+    await sleep(50);
+  }
+  await standby.stop();
+  await standby.restart();
+  assert.equal(await secondsBehind(replica), Infinity);
+  assert.match((await findings()).join('\n'), /^warning its replica is perhaps behind: it has replayed nothing /m);
+  await primary.restart();
+  const itself = databaseAt(primary.url);
+  t.after(() => itself.close());
+  assert.equal(await secondsBehind(itself), 0);
 });
 
 async function findings(): Promise<readonly string[]> {

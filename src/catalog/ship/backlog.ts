@@ -44,6 +44,8 @@ export interface BacklogOf {
 }
 
 const noteMs = 10_000;
+/** Octets of pieces that are remembered as one: a catalog may be away for days. */
+const maxPiece = 1_048_576;
 /** Pieces that are read in one look. */
 const maxPieces = 20;
 /** A mail's time is that at which it began to come in. */
@@ -90,12 +92,13 @@ export class Backlog {
     for (let i = 0; i < maxPieces; i++) {
       const given = this.#read.next({ all: false });
       if (given.length === 0) break;
-      for (const lines of given) this.#add(lines);
+      for (const lines of given) this.#add(lines, shipped?.bodies.takenOf(lines.path) ?? 0);
     }
     this.#behind = this.#sum(shipped);
   }
 
-  #add({ path, lines, taken }: WaitingLines): void {
+  /** `shipped`: octets of the index whose mails have been. */
+  #add({ path, lines, taken }: WaitingLines, shipped: number): void {
     const start = this.#read.takenOf(path);
     if (!taken()) return;
     const end = this.#read.takenOf(path);
@@ -109,7 +112,9 @@ export class Backlog {
     };
     // A file that has been replaced begins anew.
     const before = this.#waiting.get(path)?.filter((one) => one.end <= start) ?? [];
-    this.#waiting.set(path, [...before, piece]);
+    const last = before.at(-1);
+    const isOne = last && last.end === start && last.start >= shipped && end - last.start <= maxPiece;
+    this.#waiting.set(path, isOne ? [...before.slice(0, -1), joined(last, piece)] : [...before, piece]);
   }
 
   #lose(path: string, waiting: readonly Stretch[], taken: number): void {
@@ -137,6 +142,14 @@ export class Backlog {
     return { lines, mails, octets, since };
   }
 }
+
+const joined = (one: Stretch, next: Stretch): Stretch => ({
+  start: one.start,
+  end: next.end,
+  mails: one.mails + next.mails,
+  octets: one.octets + next.octets,
+  since: Math.min(one.since, next.since),
+});
 
 /** Lines are taken in other pieces than they are read in: what is left of one is reckoned by its length. */
 const partOf = (count: number, { start, end }: Stretch, taken: number): number =>

@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { keptOnDisk } from '../../src/quarantine/kept-on-disk.js';
+import type { MailRef } from '../../src/quarantine/disk/mail-ref.js';
 import type { KeptMails } from '../../src/quarantine/kept-mails.js';
 import type { ListItem } from '../../src/quarantine/look/browse.js';
 import { everything, parseQuery, type Query } from '../../src/quarantine/look/query.js';
 import type { ReleaseOrder } from '../../src/quarantine/care/release.js';
 import { hasPeer, needPeer } from '../support/peers.js';
 import { Postgres } from '../support/postgres.js';
+import { patience, until } from '../support/until.js';
+import { wayTo } from '../support/way-to.js';
 import { countOf, emptyCatalog, openHost, waitFor } from './support.js';
 
 let server: Postgres;
@@ -178,6 +181,37 @@ test('who has lost his claim does not send the end of the mail', async (t) => {
   );
   assert.equal(result.kind, 'unreachable');
   assert.equal(await countOf(database, `fate where state = 'claimed'`), 1, 'his end does not touch the other claim');
+});
+
+test('a mail that was deleted while its host could not hear of it goes there when it can, however late', async (t) => {
+  if (!needPeer(t, 'postgres')) return;
+  const database = await emptyCatalog(server);
+  t.after(() => database.close());
+  const way = await wayTo(server.port, t);
+  const mx1 = openHost(t, server.urlAt(way.port), 'mx1');
+  const mx2 = openHost(t, server.url, 'mx2');
+  for (let i = 0; i < 2; i++) await mx1.refuse();
+  const first = mx1.ship();
+  await waitFor(database, 'body', 2);
+  await first.stop();
+  const files = keptOnDisk(mx1.root);
+  const [one, two] = await found(mx2.mails);
+  assert.ok(one && two);
+  await mx2.mails.discard(one.ref, 'berta');
+  mx1.ship();
+  const goes = async (ref: MailRef): Promise<void> => {
+    for (const late = Date.now() + patience; await files.isThere(ref);) {
+      assert.ok(Date.now() < late, 'it stays');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  await goes(one.ref);
+  way.state = 'cut';
+  await until(() => mx1.states.some((problem) => problem !== undefined));
+  await mx2.mails.discard(two.ref, 'berta');
+  await database.query(`update fate set at = at - interval '5 hours'`);
+  way.state = 'open';
+  await goes(two.ref);
 });
 
 test('a mail that is deleted on one host goes from the catalog and from its own host', async (t) => {

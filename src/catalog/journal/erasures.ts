@@ -52,7 +52,7 @@ const hourIn = (at: number): number => Math.floor(at / hourMs) * hourMs;
 /** Takes out of this host's files what others have erased; true where there was something to do. */
 export async function followErasures(
   sql: Sql,
-  { dir, node }: { readonly dir: string; readonly node: string },
+  { dir, node, isStopped }: { readonly dir: string; readonly node: string; readonly isStopped: () => boolean },
 ): Promise<boolean> {
   const erasures = await sql.query<{ number: string; address: string }>(
     `select number, address from erasure e
@@ -61,6 +61,7 @@ export async function followErasures(
   );
   for (const { number, address } of erasures) {
     for (const hour of daysOf(dir).flatMap((day) => hoursOf(dir, day))) {
+      if (isStopped()) return true;
       // The hour's filter would still tell that the address was there.
       if (rewriteHour(hour, (line) => erasedLine(line, address)) > 0) await writeFilter(hour, false);
       await breathe();

@@ -12,7 +12,7 @@ import { type LineRow, lineRow } from './line-row.js';
 
 export interface WaitingRows {
   readonly rows: readonly LineRow[];
-  /** They have been taken: they do not come again. */
+  /** They have been taken: they do not come again, unless all was forgotten meanwhile. */
   taken(): void;
 }
 
@@ -32,6 +32,7 @@ const lf = 0x0a;
 export class HourFollower {
   readonly #dir: string;
   readonly #taken = new Map<string, TakenUntil>();
+  #forgotten = 0;
 
   /** `dir` is `state/journal`. */
   constructor(dir: string) {
@@ -41,6 +42,7 @@ export class HourFollower {
   /** From now on what the last hours have is new again. */
   forgetRecent(now = Date.now()): void {
     for (const { file } of this.#hours({ all: false }, now)) this.#taken.delete(file);
+    this.#forgotten++;
   }
 
   /** Hours with lines that have not been taken, the newest first: the last ones, or all. */
@@ -77,12 +79,15 @@ export class HourFollower {
     const isWhole = from + octets.length === stat.size && hour + hourMs + overMs < now;
     const end = isWhole || octets.lastIndexOf(lf) < 0 ? endOf(octets, isWhole) : octets.lastIndexOf(lf) + 1;
     const { ino, mtimeMs } = stat;
+    const forgotten = this.#forgotten;
     return {
       rows: itemsIn({ octets: octets.subarray(0, end), start: from }).flatMap(({ start, length }) => {
         const text = octets.toString('utf8', start - from, start - from + length).trimEnd();
         return lineRow(text, { hour, start }) ?? [];
       }),
-      taken: () => void this.#taken.set(file, { ino, octets: from + end, mtimeMs }),
+      taken: () => {
+        if (forgotten === this.#forgotten) this.#taken.set(file, { ino, octets: from + end, mtimeMs });
+      },
     };
   }
 }

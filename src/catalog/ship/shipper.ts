@@ -7,14 +7,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '../../mail/error-text.js';
-import { discard } from '../../quarantine/care/discard.js';
 import { SourceDown } from '../../quarantine/kept-mails.js';
 import type { Bodies } from '../bodies/bodies.js';
 import { StoreDown } from '../bodies/store-down.js';
 import type { Catalog } from '../catalog.js';
 import type { Database } from '../database.js';
 import type { StrangeRow } from '../insert.js';
-import { refOf } from '../mail-row.js';
 import { followErasures, forgetErasures } from '../journal/erasures.js';
 import { JournalLane } from '../journal/journal-lane.js';
 import type { ShipLinesTo } from '../journal/ship-lines.js';
@@ -24,6 +22,7 @@ import { AuditLane } from './audit-lane.js';
 import { Backlog, type Shipped } from './backlog.js';
 import { type ClockChanged, ClockWatch } from './clock-watch.js';
 import { schemaState } from '../schema.js';
+import { DeletedElsewhere } from './deleted-elsewhere.js';
 import { IndexFollower } from './index-follower.js';
 import { IndexLane, type Lane } from './lane.js';
 import { noteBehind } from '../shared/hosts-behind.js';
@@ -100,7 +99,6 @@ export class Shipper {
   readonly #holder = randomUUID();
   readonly #stop = new AbortController();
   readonly #due: Record<keyof typeof every, number> = { look: 0, hold: 0, deleted: 0, erased: 0, care: 0, copies: 0 };
-  readonly #removed = new Set<string>();
   readonly #problems = new Set<string>();
   #lanes: readonly Timed[] = [];
   readonly #backlog: Backlog;
@@ -118,6 +116,8 @@ export class Shipper {
   #care: Promise<void> = Promise.resolve();
   readonly #copies: LocalCopies;
   #copying: Promise<void> | undefined;
+  readonly #deleted: DeletedElsewhere;
+  #erasing: Promise<void> | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: ShipperOptions) {
@@ -128,6 +128,7 @@ export class Shipper {
     const { outlivesCatalog = () => false } = options;
     const onProblem = (problem: string): void => this.#complain(problem);
     this.#copies = new LocalCopies({ bodies, root, node, keepMs, outlivesCatalog, settledMs, onProblem });
+    this.#deleted = new DeletedElsewhere({ root, node, onProblem });
     this.#due.copies = performance.now() + settledMs;
   }
 
@@ -152,6 +153,7 @@ export class Shipper {
     while (await this.#turn());
     if (this.#storeProblem !== undefined) throw new SourceDown(this.#storeProblem);
     await this.#care;
+    await this.#erasing;
   }
 
   /** Ends after the statement that is on its way. */
@@ -163,6 +165,7 @@ export class Shipper {
     await patient.close();
     await this.#care;
     await this.#copying;
+    await this.#erasing;
     try {
       await endLease(await catalog.use(), { node, holder: this.#holder });
     } catch {
@@ -189,7 +192,8 @@ export class Shipper {
         this.#isUp = false;
         if (error instanceof SourceDown) this.#tell(error.message);
         else this.#complain(errorText(error));
-        this.#due.hold = 0;
+        this.#due.hold = this.#due.deleted = 0;
+        this.#deleted.lookAtAll();
         pauseMs = Math.min(maxPauseMs, pauseMs * 2);
       }
       await delay(pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
@@ -217,8 +221,8 @@ export class Shipper {
     if (this.#isDue('hold')) await this.#hold(database);
     if (this.#lanes.length === 0) this.#lanes = this.#openLanes(database);
     if (this.#isDue('care')) await this.#careHourly(database);
-    if (this.#isDue('deleted')) await this.#removeDeleted(database);
-    if (this.#isDue('erased')) await this.#followErasures(database);
+    if (this.#isDue('deleted')) await this.#deleted.remove(database);
+    if (this.#isDue('erased')) this.#erasing ??= this.#followErasures(database);
     if (this.#isDue('copies')) this.#copying ??= this.#removeCopies(database);
     let isMore = false;
     for (const timed of this.#lanes) isMore = (await this.#goOn(timed, isMore)) || isMore;
@@ -384,28 +388,16 @@ export class Shipper {
     }
   }
 
-  /** What was shipped meanwhile as it stood in the files is compared anew. */
+  /** Beside the lanes: all hours are read. What was shipped meanwhile as it stood in the files is compared anew. */
   async #followErasures(database: Database): Promise<void> {
     const { journal, node } = this.#options;
-    if (journal?.dir === undefined || !(await followErasures(database, { dir: journal.dir, node }))) return;
-    for (const { lane } of this.#lanes) lane.forgetRecent();
-  }
-
-  /**
-   * What was deleted on another host, at the first look ever, then lately. What a node had that is gone may be here:
-   * our own, before our `state` was lost.
-   */
-  async #removeDeleted(database: Database): Promise<void> {
-    const { root, node } = this.#options;
-    const rows = await database.query<{ time: string; domain: string; filename: string; who: string }>(
-      `select m.time, m.domain, m.filename, f.who from fate f join mail m using (day, id, n)
-       where f.kind = 'deleted' and ($2 or f.at > clock_timestamp() - interval '1 hour')
-         and (m.node = $1 or not exists (select from node o where o.node = m.node and o.until > clock_timestamp()))`,
-      [node, this.#removed.size === 0],
-    );
-    for (const row of rows.filter(({ filename }) => !this.#removed.has(filename))) {
-      await discard(root, refOf(row), row.who);
-      this.#removed.add(row.filename);
+    const isStopped = (): boolean => this.#stop.signal.aborted;
+    try {
+      if (journal?.dir !== undefined && (await followErasures(database, { dir: journal.dir, node, isStopped })))
+        for (const { lane } of this.#lanes) lane.forgetRecent();
+    } catch (error) {
+      if (!(error instanceof SourceDown)) this.#complain(`addresses that are to be erased: ${errorText(error)}`);
     }
+    this.#erasing = undefined;
   }
 }

@@ -188,7 +188,10 @@ function services({
 const localhost = { kind: 'confirmed', name: 'localhost' } as const;
 const isLoopback = (ip: Ip): boolean => (ip.family === 4 ? (ip.words[0] ?? 0) >>> 24 === 127 : ip.text === '::1');
 
-export const srvOf = (settings: Settings, oncePerTurn = false): Srv =>
+export const srvOf = (
+  settings: Pick<Settings, 'srv' | 'recipient_delimiter' | 'blacklist_dir'>,
+  oncePerTurn = false,
+): Srv =>
   new Srv({
     root: settings.srv,
     recipientDelimiter: settings.recipient_delimiter,

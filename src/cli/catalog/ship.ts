@@ -10,6 +10,7 @@ import { errorText } from '../../mail/error-text.js';
 import { Registry } from '../../metrics/registry.js';
 import type { Settings } from '../../settings/settings.js';
 import { keepsLonger, ownLimits } from '../../srv/expiry.js';
+import type { ShippingSettings } from '../serve/shipping.js';
 import type { SettingsTask } from '../command/command.js';
 import { complain, failed } from '../complain.js';
 import { exit } from '../exit-codes.js';
@@ -108,7 +109,7 @@ const optionsFor = async (settings: Settings, log: Logger): Promise<Options> => 
 const patientMs = 3_600_000;
 
 const partsOf = async (
-  settings: Settings,
+  settings: ShippingSettings,
 ): Promise<Omit<Options, 'onState' | 'onStrange' | 'onClock' | 'onProblem'>> => ({
   catalog: new Catalog(databaseAt(settings.catalog)),
   patient: new Catalog(databaseAt(settings.catalog, { statementMs: patientMs })),

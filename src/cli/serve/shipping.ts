@@ -6,7 +6,23 @@ import { rotated } from '../service/child.js';
 import { KeptChild } from './kept-child.js';
 import { changed } from '../wire.js';
 
-const names = ['catalog', 'bodies', 'spam', 'state', 'hostname', 'expire', 'ship_keep'] as const;
+const names = [
+  'catalog',
+  'bodies',
+  'spam',
+  'state',
+  'hostname',
+  'expire',
+  'ship_keep',
+  'srv',
+  'recipient_delimiter',
+  'blacklist_dir',
+  'journal',
+  'journal_to',
+] as const;
+
+/** What shipping knows of the settings: where one of them has changed, it is begun anew. */
+export type ShippingSettings = Pick<Settings, (typeof names)[number]>;
 
 export class Shipping {
   readonly #argv: readonly string[];

@@ -7,6 +7,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createInflateRaw } from 'node:zlib';
 import type { Sql } from '../database.js';
+import { dayText } from '../mail-row.js';
 import type { ObjectStore } from './object-store.js';
 
 /** What was read, or what is not as it was put. */
@@ -100,6 +101,13 @@ class OpenObject {
   }
 }
 
+/** A bucket may hold names of others: what is no day is none of ours. */
+function isOfDay(name: string): boolean {
+  const [, day] = /^(\d{4}-\d\d-\d\d)\//.exec(name) ?? [];
+  const time = Date.parse(day ?? '');
+  return !Number.isNaN(time) && dayText(time) === day;
+}
+
 /** An object of the store that no mail is in. */
 export interface OrphanObjects {
   readonly day: string;
@@ -117,10 +125,12 @@ export async function* orphanObjects(
   const ofDay = new Map<string, OrphanObjects>();
   for (let after = since; ;) {
     const names = await store.list('', after);
-    const ours = names.filter((name) => /^\d{4}-\d\d-\d\d\//.test(name) && name < before);
-    const known = await sql.query<{ segment: string }>('select distinct segment from octets where segment = any($1)', [
-      ours,
-    ]);
+    const ours = names.filter((name) => isOfDay(name) && name < before);
+    // With their days no more than the parts of these are read.
+    const known = await sql.query<{ segment: string }>(
+      'select distinct segment from octets where day = any($1::date[]) and segment = any($2)',
+      [[...new Set(ours.map((name) => name.slice(0, 10)))], ours],
+    );
     const used = new Set(known.map(({ segment }) => segment));
     for (const name of ours.filter((one) => !used.has(one))) {
       const day = name.slice(0, 10);

@@ -7,6 +7,7 @@ import { Availability } from '../../src/milter/client/availability.js';
 import { FilterSession } from '../../src/milter/client/filter-session.js';
 import { frame, u32 } from '../../src/milter/codec.js';
 import { parseEndpoint } from '../../src/milter/endpoint.js';
+import { SocketWire } from '../../src/milter/client/socket-wire.js';
 import { say, ScriptedFilter } from '../support/scripted-filter.js';
 import { inTime, until } from '../support/until.js';
 
@@ -147,4 +148,20 @@ test('a new body may come in pieces as small as its lines', async (t) => {
   assert.ok(verdict.kind === 'go on', JSON.stringify(verdict));
   assert.equal(verdict.edits.length, body.length);
   session.quit();
+});
+
+test('what a filter says unasked is kept up to its limit in octets, too', async (t) => {
+  const server = net.createServer((socket) => {
+    socket.on('error', () => undefined);
+    for (let i = 0; i < 8; i++) socket.write(say.body(Buffer.alloc(1_000_000)));
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  t.after(() => server.close());
+  const address = server.address();
+  const endpoint = parseEndpoint(`inet:127.0.0.1:${typeof address === 'object' ? address?.port : ''}`);
+  assert.ok(endpoint.ok);
+  const wire = await SocketWire.open(endpoint.value, 60_000);
+  t.after(() => wire.drop());
+  await until(() => !wire.alive);
+  await assert.rejects(async () => wire.send([], 1_000), /^FilterProblem: it talks without an end$/);
 });

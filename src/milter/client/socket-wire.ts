@@ -37,6 +37,9 @@ const buffer = Buffer.allocUnsafeSlow(65_536);
 /** What one read may hold, which is edits and verdict; whoever sends more without being asked breaks the protocol. */
 const maxWaiting = buffer.length / 5;
 
+/** Octets of their data: a read may be full, and be the end of a frame. */
+const maxWaitingOctets = frameLimit + buffer.length;
+
 const nothing = Buffer.alloc(0);
 
 interface Waiter {
@@ -52,6 +55,8 @@ export class SocketWire {
   readonly #reader = new FrameReader(frameLimit);
   readonly #nudges: boolean;
   readonly #frames: MilterFrame[] = [];
+  /** Octets of their data. */
+  #waiting = 0;
   #waiter: Waiter | undefined;
   /** It is not set anew for each answer that is waited for: when it is due, it looks whether one is late. */
   #timer: NodeJS.Timeout | undefined;
@@ -145,7 +150,10 @@ export class SocketWire {
   /** The next frame. Rejects with a FilterProblem. */
   hear(limitMs: number): Promise<MilterFrame> {
     const there = this.#frames.shift();
-    if (there) return Promise.resolve(there);
+    if (there) {
+      this.#waiting -= there.end - there.start;
+      return Promise.resolve(there);
+    }
     if (this.#problem) return Promise.reject(this.#problem);
     const lateAt = performance.now() + limitMs;
     if (lateAt < this.#timerAt) this.#wakeAt(lateAt, limitMs);
@@ -195,8 +203,11 @@ export class SocketWire {
 
   #take(frame: MilterFrame): void {
     const waiter = this.#heard();
-    if (waiter) waiter.settle(frame);
-    else if (this.#frames.push(frame) > maxWaiting) this.#fail(new FilterProblem('wrong', 'it talks without an end'));
+    if (waiter) return waiter.settle(frame);
+    this.#frames.push(frame);
+    this.#waiting += frame.end - frame.start;
+    if (this.#frames.length > maxWaiting || this.#waiting > maxWaitingOctets)
+      this.#fail(new FilterProblem('wrong', 'it talks without an end'));
   }
 
   #fail(problem: FilterProblem): void {

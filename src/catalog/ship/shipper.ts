@@ -9,28 +9,21 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '../../mail/error-text.js';
 import { SourceDown } from '../../quarantine/kept-mails.js';
 import type { Bodies } from '../bodies/bodies.js';
-import { StoreDown } from '../bodies/store-down.js';
 import type { Catalog } from '../catalog.js';
 import type { Database } from '../database.js';
 import type { StrangeRow } from '../insert.js';
-import { followErasures, forgetErasures } from '../journal/erasures.js';
-import { JournalLane } from '../journal/journal-lane.js';
-import type { ShipLinesTo } from '../journal/ship-lines.js';
-import { dropRareNames } from '../journal/sums-in-catalog.js';
-import { dropOldLines, dropOldParts, Parts, sealParts } from '../parts.js';
-import { AuditLane } from './audit-lane.js';
-import { Backlog, type Shipped } from './backlog.js';
-import { type ClockChanged, ClockWatch } from './clock-watch.js';
+import { followErasures } from '../journal/erasures.js';
+import { Parts } from '../parts.js';
 import { schemaState } from '../schema.js';
-import { DeletedElsewhere } from './deleted-elsewhere.js';
-import { IndexFollower } from './index-follower.js';
-import { IndexLane, type Lane } from './lane.js';
 import { noteBehind } from '../shared/hosts-behind.js';
+import { Backlog } from './backlog.js';
+import { type ClockChanged, ClockWatch } from './clock-watch.js';
+import { DeletedElsewhere } from './deleted-elsewhere.js';
+import { Lanes } from './lanes.js';
 import { LocalCopies } from './local-copies.js';
 import { endLease, holdLease } from './node-name.js';
+import { PartsCare } from './parts-care.js';
 import type { ShippedNumbers } from './shipped-numbers.js';
-import { shipBodies } from './ship-bodies.js';
-import { RowShipping } from './ship-rows.js';
 
 export interface ShipperOptions {
   readonly catalog: Catalog;
@@ -72,27 +65,10 @@ export interface ShipperOptions {
 
 const pollMs = 1_000;
 const maxPauseMs = 30_000;
-/** A store that was away is asked again after so long. */
-const restMs = 5_000;
 const leaseSeconds = 30;
 /** How often each of these is done, in milliseconds. */
 const every = { look: 10_000, hold: 10_000, deleted: 30_000, erased: 30_000, care: 3_600_000, copies: 3_600_000 };
 const usualSettledMs = 3_600_000;
-/** How often a lane looks at all days, in milliseconds; beside that it looks at the last ones. */
-const allEveryMs = 600_000;
-/** Who cares for the parts does so for so long at most. */
-const careSeconds = 7_200;
-const careNode = 'care';
-
-/** When a lane is looked at next, by the monotonic clock. */
-interface Timed {
-  readonly lane: Lane;
-  allDue: number;
-  /** It rests until then, for the store is away. */
-  restUntil: number;
-  /** What it is at: a store that is slow takes longer than a turn. */
-  running: Promise<boolean> | undefined;
-}
 
 export class Shipper {
   readonly #options: ShipperOptions;
@@ -100,23 +76,19 @@ export class Shipper {
   readonly #stop = new AbortController();
   readonly #due: Record<keyof typeof every, number> = { look: 0, hold: 0, deleted: 0, erased: 0, care: 0, copies: 0 };
   readonly #problems = new Set<string>();
-  #lanes: readonly Timed[] = [];
+  readonly #lanes: Lanes;
   readonly #backlog: Backlog;
   readonly #clock: ClockWatch;
-  #shipped: Shipped | undefined;
   /** It is that of one database on one server. */
   #timeline: string | undefined;
-  /** Why mails cannot be put, while their lines can. */
-  #storeProblem: string | undefined;
   #told: string | undefined;
-  readonly #counts = { lines: 0, bodies: 0, journal: 0, strange: 0 };
   #isUp = false;
   /** By the monotonic clock: when nothing was left to do. */
   #doneAt = performance.now();
-  #care: Promise<void> = Promise.resolve();
+  readonly #care: PartsCare;
+  readonly #deleted: DeletedElsewhere;
   readonly #copies: LocalCopies;
   #copying: Promise<void> | undefined;
-  readonly #deleted: DeletedElsewhere;
   #erasing: Promise<void> | undefined;
   #running: Promise<void> | undefined;
 
@@ -124,17 +96,29 @@ export class Shipper {
     this.#options = options;
     this.#backlog = new Backlog(options);
     this.#clock = new ClockWatch(options.onClock);
-    const { bodies, root, node, shipKeepMs: keepMs = 0, settledMs = usualSettledMs } = options;
+    const { bodies, root, node, journal, shipKeepMs = 0, settledMs = usualSettledMs } = options;
     const { outlivesCatalog = () => false } = options;
     const onProblem = (problem: string): void => this.#complain(problem);
-    this.#copies = new LocalCopies({ bodies, root, node, keepMs, outlivesCatalog, settledMs, onProblem });
+    this.#copies = new LocalCopies({ bodies, root, node, keepMs: shipKeepMs, outlivesCatalog, settledMs, onProblem });
+    this.#lanes = new Lanes({
+      ...options,
+      journalDir: journal?.dir,
+      onPut: (line) => this.#copies.put(line),
+      onProblem,
+    });
+    this.#care = new PartsCare({
+      ...options,
+      holder: this.#holder,
+      journalKeepMs: journal?.keepMs ?? 0,
+      onFailed: (error) => this.#careFailed(error),
+    });
     this.#deleted = new DeletedElsewhere({ root, node, onProblem });
     this.#due.copies = performance.now() + settledMs;
   }
 
   get numbers(): ShippedNumbers {
     return {
-      ...this.#counts,
+      ...this.#lanes.counts,
       localRemoved: this.#copies.removed,
       isUp: this.#isUp,
       behindMs: performance.now() - this.#doneAt,
@@ -151,8 +135,9 @@ export class Shipper {
   /** Ships all that waits now; throws SourceDown where that cannot be. */
   async shipAll(): Promise<void> {
     while (await this.#turn());
-    if (this.#storeProblem !== undefined) throw new SourceDown(this.#storeProblem);
-    await this.#care;
+    const { storeProblem } = this.#lanes;
+    if (storeProblem !== undefined) throw new SourceDown(storeProblem);
+    await this.#care.ended();
     await this.#erasing;
   }
 
@@ -160,10 +145,10 @@ export class Shipper {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    for (const { running } of this.#lanes) await running?.catch(() => undefined);
+    await this.#lanes.ended();
     const { catalog, patient, node } = this.#options;
     await patient.close();
-    await this.#care;
+    await this.#care.ended();
     await this.#copying;
     await this.#erasing;
     try {
@@ -180,8 +165,9 @@ export class Shipper {
       try {
         const began = Date.now();
         const isMore = await this.#turn();
-        this.#tell(this.#storeProblem);
-        this.#isUp = this.#storeProblem === undefined;
+        const { storeProblem } = this.#lanes;
+        this.#tell(storeProblem);
+        this.#isUp = storeProblem === undefined;
         if (!isMore && this.#isUp) {
           this.#doneAt = performance.now();
           this.#backlog.done(began);
@@ -216,79 +202,15 @@ export class Shipper {
 
   /** Ships a part of what waits; true where there is more. */
   async #turn(): Promise<boolean> {
-    if (this.#isDue('look')) this.#backlog.look(this.#shipped);
+    if (this.#isDue('look')) this.#backlog.look(this.#lanes.shipped);
     const database = await this.#options.catalog.use();
     if (this.#isDue('hold')) await this.#hold(database);
-    if (this.#lanes.length === 0) this.#lanes = this.#openLanes(database);
+    this.#lanes.open(database);
     if (this.#isDue('care')) await this.#careHourly(database);
     if (this.#isDue('deleted')) await this.#deleted.remove(database);
     if (this.#isDue('erased')) this.#erasing ??= this.#followErasures(database);
     if (this.#isDue('copies')) this.#copying ??= this.#removeCopies(database);
-    let isMore = false;
-    for (const timed of this.#lanes) isMore = (await this.#goOn(timed, isMore)) || isMore;
-    return isMore;
-  }
-
-  /** A lane that takes long holds up neither the others nor our lease; it is looked at again in the next turn. */
-  async #goOn(timed: Timed, isBehind: boolean): Promise<boolean> {
-    timed.running ??= this.#shipOrRest(timed, isBehind).finally(() => (timed.running = undefined));
-    const over = new AbortController();
-    const late = delay(pollMs, true, { signal: over.signal }).catch(() => true);
-    try {
-      return await Promise.race([timed.running, late]);
-    } finally {
-      over.abort();
-    }
-  }
-
-  #openLanes(database: Database): readonly Timed[] {
-    const { root, state, node, host, bodies: put } = this.#options;
-    const counts = this.#counts;
-    const onStrange = (row: StrangeRow): void => {
-      counts.strange++;
-      this.#options.onStrange(row);
-    };
-    const onProblem = (problem: string): void => this.#complain(problem);
-    const to = { database, parts: new Parts(database), node, onStrange };
-    const shipping = new RowShipping(to);
-    const from = { database, bodies: put, node, root };
-    const unreadable = (path: string, error: unknown): void => onProblem(`${path}: ${errorText(error)}`);
-    const rows = new IndexFollower({ root, maxLines: 5_000, onProblem: unreadable });
-    // A mail goes behind its line.
-    const limitOf = (path: string): number => rows.takenOf(path);
-    const bodies = new IndexFollower({ root, maxLines: 2_000, limitOf, onProblem: unreadable });
-    this.#shipped = { lines: rows, bodies };
-    const lanes: readonly Lane[] = [
-      new IndexLane({
-        follower: rows,
-        work: async (lines) => void (counts.lines += await shipping.ship(lines)),
-        onProblem,
-      }),
-      new IndexLane({
-        follower: bodies,
-        work: async (lines) => {
-          let fresh: number | undefined;
-          try {
-            counts.bodies += fresh = await shipBodies(lines, from);
-          } finally {
-            // Some may have been put before it failed.
-            if (fresh !== 0) for (const line of lines) this.#copies.put(line);
-          }
-        },
-        onProblem,
-      }),
-      ...(state === undefined ? [] : [new AuditLane({ database, state, node, host, onStrange, onProblem })]),
-    ];
-    return [...lanes, ...this.#journalLane({ ...to, parts: new Parts(database, 'make_journal_parts') })].map(
-      (lane) => ({ lane, allDue: 0, restUntil: 0, running: undefined }),
-    );
-  }
-
-  #journalLane(to: ShipLinesTo): readonly Lane[] {
-    const dir = this.#options.journal?.dir;
-    if (dir === undefined) return [];
-    const onShipped = (lines: number): void => void (this.#counts.journal += lines);
-    return [new JournalLane({ ...to, dir, onShipped, onProblem: (problem) => this.#complain(problem) })];
+    return this.#lanes.turn();
   }
 
   #isDue(what: keyof typeof every): boolean {
@@ -296,30 +218,6 @@ export class Shipper {
     if (now < this.#due[what]) return false;
     this.#due[what] = now + every[what];
     return true;
-  }
-
-  /** A store that is away does not hold up the lines. */
-  async #shipOrRest(timed: Timed, isBehind: boolean): Promise<boolean> {
-    if (performance.now() < timed.restUntil) return false;
-    try {
-      const isMore = await this.#ship(timed, isBehind);
-      if (timed.restUntil > 0) this.#storeProblem = undefined;
-      timed.restUntil = 0;
-      return isMore;
-    } catch (error) {
-      if (!(error instanceof StoreDown)) throw error;
-      this.#storeProblem = error.message;
-      timed.restUntil = performance.now() + restMs;
-      return false;
-    }
-  }
-
-  /** What is behind another lane is not yet done when it has nothing more itself. */
-  async #ship(timed: Timed, isBehind: boolean): Promise<boolean> {
-    const all = performance.now() >= timed.allDue;
-    const isMore = await timed.lane.next({ all });
-    if (all && !isMore && !isBehind) timed.allDue = performance.now() + allEveryMs;
-    return isMore;
   }
 
   /**
@@ -339,7 +237,7 @@ export class Shipper {
       if (kind === 'newer') this.#options.onNewer?.(version);
     }
     if (this.#timeline !== row?.timeline) {
-      this.#lanes = [];
+      this.#lanes.close();
       this.#copies.unsettle();
     }
     this.#timeline = row?.timeline;
@@ -349,10 +247,10 @@ export class Shipper {
 
   async #careHourly(database: Database): Promise<void> {
     this.#problems.clear();
-    for (const { lane } of this.#lanes) lane.forgetRecent();
+    this.#lanes.forgetRecent();
     await new Parts(database).makeAhead();
     await new Parts(database, 'make_journal_parts').makeAhead();
-    this.#care = this.#care.then(() => this.#careForParts()).catch((error: unknown) => this.#careFailed(error));
+    this.#care.begin();
   }
 
   /** It is done again soon where the catalog was away meanwhile. */
@@ -371,30 +269,13 @@ export class Shipper {
     this.#copying = undefined;
   }
 
-  /** One host does it. */
-  async #careForParts(): Promise<void> {
-    const { patient, host, keepMs, journal, bodies } = this.#options;
-    const database = await patient.use();
-    const lease = { node: careNode, host, holder: this.#holder, seconds: careSeconds };
-    if (!(await holdLease(database, lease))) return;
-    try {
-      if (keepMs > 0) await bodies.dropBefore(await dropOldParts(database, keepMs));
-      if (journal && journal.keepMs > 0) await dropOldLines(database, journal.keepMs);
-      if (journal && journal.keepMs > 0) await forgetErasures(database, journal.keepMs);
-      await dropRareNames(database);
-      await sealParts(database);
-    } finally {
-      await endLease(database, lease);
-    }
-  }
-
   /** Beside the lanes: all hours are read. What was shipped meanwhile as it stood in the files is compared anew. */
   async #followErasures(database: Database): Promise<void> {
     const { journal, node } = this.#options;
     const isStopped = (): boolean => this.#stop.signal.aborted;
     try {
       if (journal?.dir !== undefined && (await followErasures(database, { dir: journal.dir, node, isStopped })))
-        for (const { lane } of this.#lanes) lane.forgetRecent();
+        this.#lanes.forgetRecent();
     } catch (error) {
       if (!(error instanceof SourceDown)) this.#complain(`addresses that are to be erased: ${errorText(error)}`);
     }

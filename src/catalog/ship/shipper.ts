@@ -64,11 +64,16 @@ export interface ShipperOptions {
 }
 
 const pollMs = 1_000;
+/** Looking at the indexes of many domains takes no more than a hundredth of a core, and is done so often at least. */
+const [lookShare, maxPollMs] = [100, 10_000];
 const maxPauseMs = 30_000;
 const leaseSeconds = 30;
 /** How often each of these is done, in milliseconds. */
 const every = { look: 10_000, hold: 10_000, deleted: 30_000, erased: 30_000, care: 3_600_000, copies: 3_600_000 };
 const usualSettledMs = 3_600_000;
+
+const pauseAfter = ({ user, system }: NodeJS.CpuUsage): number =>
+  Math.min(maxPollMs, Math.max(pollMs, ((user + system) / 1000) * lookShare));
 
 export class Shipper {
   readonly #options: ShipperOptions;
@@ -83,6 +88,8 @@ export class Shipper {
   #timeline: string | undefined;
   #told: string | undefined;
   #isUp = false;
+  /** The last turn left nothing. */
+  #isDone = false;
   /** By the monotonic clock: when nothing was left to do. */
   #doneAt = performance.now();
   readonly #care: PartsCare;
@@ -164,18 +171,20 @@ export class Shipper {
     while (!this.#stop.signal.aborted) {
       try {
         const began = Date.now();
+        const before = process.cpuUsage();
         const isMore = await this.#turn();
         const { storeProblem } = this.#lanes;
         this.#tell(storeProblem);
         this.#isUp = storeProblem === undefined;
-        if (!isMore && this.#isUp) {
+        this.#isDone = !isMore && this.#isUp;
+        if (this.#isDone) {
           this.#doneAt = performance.now();
           this.#backlog.done(began);
         }
-        pauseMs = pollMs;
+        pauseMs = isMore ? pollMs : pauseAfter(process.cpuUsage(before));
         if (isMore) continue;
       } catch (error) {
-        this.#isUp = false;
+        this.#isUp = this.#isDone = false;
         if (error instanceof SourceDown) this.#tell(error.message);
         else this.#complain(errorText(error));
         this.#due.hold = this.#due.deleted = 0;
@@ -202,7 +211,7 @@ export class Shipper {
 
   /** Ships a part of what waits; true where there is more. */
   async #turn(): Promise<boolean> {
-    if (this.#isDue('look')) this.#backlog.look(this.#lanes.shipped);
+    if (this.#isDue('look')) this.#look();
     const database = await this.#options.catalog.use();
     if (this.#isDue('hold')) await this.#hold(database);
     this.#lanes.open(database);
@@ -211,6 +220,11 @@ export class Shipper {
     if (this.#isDue('erased')) this.#erasing ??= this.#followErasures(database);
     if (this.#isDue('copies')) this.#copying ??= this.#removeCopies(database);
     return this.#lanes.turn();
+  }
+
+  #look(): void {
+    // Where all was there a moment ago, nothing waits.
+    if (!this.#isDone || this.#backlog.behind.since !== undefined) this.#backlog.look(this.#lanes.shipped);
   }
 
   #isDue(what: keyof typeof every): boolean {

@@ -57,7 +57,7 @@ function withFolder(act: (place: string) => void): void {
 test('promtool reads the alerts, and each says in words what is so and what to do', (t) => {
   if (!needPeer(t, 'promtool')) return;
   run('promtool', 'check', 'rules', rulesFile);
-  assert.equal(alerts.length, 15);
+  assert.equal(alerts.length, 16);
   assert.equal(rules.match(/^ {10}summary: \S.{20,}$/gm)?.length, alerts.length);
   assert.equal(rules.match(/^ {10}description: >-\n {12}\S.{20,}$/gm)?.length, alerts.length);
 });

@@ -81,6 +81,11 @@ export class Backlog {
     return this.#behind;
   }
 
+  /** The indexes that have them. */
+  get indexes(): ReadonlySet<string> {
+    return new Set(this.#waiting.keys());
+  }
+
   /** Mails that were seen to wait, and went before they were shipped. */
   get lost(): number {
     return this.#lost;

@@ -17,6 +17,8 @@ export interface ShippedNumbers {
   readonly behindMs: number;
   /** What was not there at the last look, a moment ago. */
   readonly behind: Behind;
+  /** The share of `expire_size` that they, and what came since, fill. */
+  readonly expiryShare: number;
   /** Mails that expired before they were shipped. */
   readonly lost: number;
   /** The server's clock against ours, in milliseconds; undefined before it was asked. */

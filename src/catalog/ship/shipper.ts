@@ -19,6 +19,7 @@ import { noteBehind } from '../shared/hosts-behind.js';
 import { Backlog } from './backlog.js';
 import { type ClockChanged, ClockWatch } from './clock-watch.js';
 import { DeletedElsewhere } from './deleted-elsewhere.js';
+import { ExpiryAhead } from './expiry-ahead.js';
 import { Lanes } from './lanes.js';
 import { LocalCopies } from './local-copies.js';
 import { endLease, holdLease } from './node-name.js';
@@ -51,12 +52,16 @@ export interface ShipperOptions {
   readonly outlivesCatalog?: (domain: string) => boolean;
   /** Milliseconds that are long enough for a standby to have what the server has; an hour where it is not given. */
   readonly settledMs?: number;
+  /** `expire_size` of this host; 0, or not given: no limit. */
+  readonly expireOctets?: number;
   /** Called with why nothing can be shipped just now, and with undefined when that is over. */
   readonly onState: (problem: string | undefined) => void;
   readonly onStrange: (row: StrangeRow) => void;
   readonly onClock?: ClockChanged;
   /** Called with an index that expired, and how many of its mails had not been shipped. */
   readonly onLost?: (index: string, mails: number) => void;
+  /** Called with the share of `expire_size` that waiting mails, and what came since, fill: it is near 1, or no more. */
+  readonly onNear?: (share: number, isNear: boolean) => void;
   /** Called once with the version of tables that a newer postern has made. */
   readonly onNewer?: (version: number) => void;
   /** Something that is not the catalog's fault, such as an index that cannot be read. */
@@ -83,6 +88,7 @@ export class Shipper {
   readonly #problems = new Set<string>();
   readonly #lanes: Lanes;
   readonly #backlog: Backlog;
+  readonly #ahead: ExpiryAhead;
   readonly #clock: ClockWatch;
   /** It is that of one database on one server. */
   #timeline: string | undefined;
@@ -102,6 +108,7 @@ export class Shipper {
   constructor(options: ShipperOptions) {
     this.#options = options;
     this.#backlog = new Backlog(options);
+    this.#ahead = new ExpiryAhead(options);
     this.#clock = new ClockWatch(options.onClock);
     const { bodies, root, node, journal, shipKeepMs = 0, settledMs = usualSettledMs } = options;
     const { outlivesCatalog = () => false } = options;
@@ -130,6 +137,7 @@ export class Shipper {
       isUp: this.#isUp,
       behindMs: performance.now() - this.#doneAt,
       behind: this.#backlog.behind,
+      expiryShare: this.#ahead.share,
       lost: this.#backlog.lost,
       clockOffMs: this.#clock.offMs,
     };
@@ -225,6 +233,7 @@ export class Shipper {
   #look(): void {
     // Where all was there a moment ago, nothing waits.
     if (!this.#isDone || this.#backlog.behind.since !== undefined) this.#backlog.look(this.#lanes.shipped);
+    this.#ahead.look(this.#backlog.behind, this.#backlog.indexes);
   }
 
   #isDue(what: keyof typeof every): boolean {

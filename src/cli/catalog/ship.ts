@@ -72,6 +72,11 @@ function tellShipped({ channel }: WorkerSide, read: () => ShippedNumbers | undef
   asked('postern_catalog_behind_lines', 'Mails of this host whose lines are not there.', ({ behind }) => behind.lines);
   asked('postern_catalog_behind_bodies', 'Mails of this host that are not there.', ({ behind }) => behind.mails);
   asked('postern_catalog_behind_octets', 'Their octets.', ({ behind }) => behind.octets);
+  asked(
+    'postern_catalog_behind_limit_ratio',
+    'Share of expire_size that these mails, and what came since, fill.',
+    ({ expiryShare }) => expiryShare,
+  );
   asked('postern_catalog_lost_total', 'Mails that expired before they were shipped.', ({ lost }) => lost);
   asked('postern_catalog_behind_oldest_seconds', 'How long the oldest of them has waited.', ({ behind: { since } }) =>
     since === undefined ? 0 : Math.max(0, (Date.now() - since) / 1000),
@@ -97,6 +102,15 @@ const optionsFor = async (settings: Settings, log: Logger): Promise<Options> => 
   onStrange: ({ filename, problem }) => log.warn({ file: filename, problem }, 'catalog: put aside'),
   onLost: (index, mails) =>
     log.error({ index, mails }, 'catalog: expired before they were shipped, and lost to the other hosts'),
+  onNear: (share, isNear) => {
+    const percent = Math.round(share * 100);
+    if (isNear)
+      log.warn(
+        { percent },
+        'catalog: mails that wait for it, and what came since, fill expire_size; then they are lost',
+      );
+    else log.info({ percent }, 'catalog: no mail that waits for it is near its expiry any more');
+  },
   onClock: (offMs, isOff) => {
     const seconds = Math.round(offMs / 1000);
     if (isOff) log.warn({ seconds }, "catalog: its clock is off this host's; let both hear NTP");
@@ -125,6 +139,7 @@ const partsOf = async (
   },
   shipKeepMs: settings.ship_keep,
   outlivesCatalog: (domain) => settings.expire > 0 && keepsLonger(ownLimits(srvOf(settings), domain), settings.expire),
+  expireOctets: settings.expire_size,
 });
 
 async function shipOnce(settings: Settings): Promise<number> {

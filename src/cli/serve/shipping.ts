@@ -13,6 +13,7 @@ const names = [
   'state',
   'hostname',
   'expire',
+  'expire_size',
   'ship_keep',
   'srv',
   'recipient_delimiter',

@@ -5,15 +5,15 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { setImmediate as breathe } from 'node:timers/promises';
 import { errorText } from '../../mail/error-text.js';
 import { ydayOf } from '../disk/day.js';
 import { codeOf } from '../disk/durable.js';
-import { emptyFolder, entriesIn, filesIn, folderTime, newestMail } from '../disk/emptying.js';
+import { emptyFolder, entriesIn, folderTime, newestMail } from '../disk/emptying.js';
 import type { Folder } from '../disk/folder.js';
 import { allFolders, domainIn, ydayIn } from './folders.js';
 import { type KeepingOptions, KeepingLimits } from './keeping-limits.js';
 import { sweepRoot, sweepTmp } from './leftovers.js';
+import { type SizedFolder, sizedFolder } from './sized-folders.js';
 import { setLinks } from '../disk/links.js';
 import { type Lock, takeLock } from '../disk/lock.js';
 import { emptyingLock } from '../keep/yearly.js';
@@ -92,12 +92,10 @@ async function expireOld(folder: Folder, run: ExpireRun): Promise<void> {
 async function expireBySize(run: ExpireRun): Promise<void> {
   const { root, expireOctets } = run.options;
   const wanted = allFolders(root).filter((folder) => expireOctets > 0 || run.limits.octets(domainIn(folder)) > 0);
-  const sized: Sized[] = [];
+  const sized: SizedFolder[] = [];
   for (const [i, folder] of wanted.entries()) {
     run.options.progress?.(i, wanted.length);
-    await noting(run, async () => {
-      sized.push({ folder, size: await sizeOf(folder), time: await folderTime(folder) });
-    });
+    await noting(run, async () => void sized.push(await sizedFolder(folder)));
   }
   sized.sort((a, b) => a.time - b.time);
   for (const domain of new Set(wanted.map(domainIn))) {
@@ -113,14 +111,8 @@ async function expireBySize(run: ExpireRun): Promise<void> {
   }
 }
 
-interface Sized {
-  readonly folder: Folder;
-  readonly size: number;
-  readonly time: number;
-}
-
 /** Removes the oldest first. */
-async function removeUntil(maxOctets: number, days: readonly Sized[], run: ExpireRun): Promise<void> {
+async function removeUntil(maxOctets: number, days: readonly SizedFolder[], run: ExpireRun): Promise<void> {
   const busy = busyDays(run.options.now);
   let total = days.reduce((sum, { size }) => sum + size, 0);
   for (const { folder, size } of days) {
@@ -192,17 +184,3 @@ function idleFolders({ root, now }: ExpireOptions): readonly Folder[] {
   const busy = busyDays(now);
   return allFolders(root).filter((folder) => !busy.has(ydayIn(folder)));
 }
-
-/** Returns the octets of the mails and the index. */
-async function sizeOf(folder: Folder): Promise<number> {
-  let size = sizeOfFile(folder.index);
-  for (const dir of [folder.new, folder.cur, folder.tmp]) {
-    for (const [i, name] of (await filesIn(dir)).entries()) {
-      size += sizeOfFile(path.join(dir, name));
-      if (i % 256 === 255) await breathe();
-    }
-  }
-  return size;
-}
-
-const sizeOfFile = (file: string): number => fs.lstatSync(file, { throwIfNoEntry: false })?.size ?? 0;

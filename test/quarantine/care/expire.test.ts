@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { ydayOf } from '../../../src/quarantine/disk/day.js';
+import { octetsFrom } from '../../../src/quarantine/care/sized-folders.js';
 import type { OwnLimits } from '../../../src/srv/expiry.js';
 import { setLinks } from '../../../src/quarantine/disk/links.js';
 import { day, folderOf, namesIn, oldFolder, quarantineIn, request, spamFolder } from '../support.js';
@@ -40,6 +41,21 @@ test('too much: the oldest days go first, until it fits; never today', async (t)
   const tiny = await quarantineIn(root, { expireOctets: 1 }).expire(now);
   assert.deepEqual(tiny.removed, [name(ago(1))]);
   assert.deepEqual(namesIn(root), ['324', 'today']);
+});
+
+test('a folder goes when what came since, and itself, is more than there may be, whatever is older', async (t) => {
+  const root = spamFolder(t);
+  for (const days of [1, 2, 3]) {
+    const folder = oldFolder(root, ago(days), { count: 1 });
+    fs.writeFileSync(path.join(folder, 'new', namesIn(folder, 'new')[0] ?? ''), 'x'.repeat(10_000));
+  }
+  const octets = await octetsFrom(root, new Set([path.join(folderOf(root, ago(2)), 'index')]));
+  assert.ok(octets >= 20_000 && octets < 30_000, String(octets));
+  assert.equal(await octetsFrom(root, new Set()), 0);
+  const within = await quarantineIn(root, { expireOctets: octets }).expire(now);
+  assert.deepEqual(within.removed, [name(ago(3))]);
+  const beyond = await quarantineIn(root, { expireOctets: octets - 1 }).expire(now);
+  assert.deepEqual(beyond.removed, [name(ago(2))]);
 });
 
 test('no days to keep: nothing is ever too old', async (t) => {

@@ -2,6 +2,7 @@
  * A search as conditions of SQL: rows that do not meet them cannot match. Which of the others do is the query's own
  * `matches` to say, so that files and catalog find the same. Values are parameters, never text of a statement.
  */
+import { numberAsked } from '../lines/search-tests.js';
 import { parseIp } from '../mail/ip.js';
 import type { Query, QueryTerm } from '../quarantine/look/query.js';
 import { idTime } from '../smtp/transaction-id.js';
@@ -104,6 +105,12 @@ function addTerm(conditions: Conditions, term: QueryTerm): void {
   else if ((key === 'plugin' || key === 'spf') && isAscii(value))
     conditions.add(`lower(m.${key}) = ?`, value.toLowerCase());
   else if (key === 'ip' && parseIp(value)) conditions.add('m.ip = ?', parseIp(value)?.text ?? '');
+  else if (key === 'score') addScore(conditions, value);
+}
+
+function addScore(conditions: Conditions, value: string): void {
+  const asked = numberAsked(value);
+  if (asked) conditions.add(`m.score ${asked.sign} ?`, asked.number);
 }
 
 const isAscii = (text: string): boolean => /^[ -~]*$/.test(text);

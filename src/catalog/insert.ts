@@ -24,12 +24,12 @@ with given as materialized (
   select * from json_to_recordset($1::text::json) as g(
     day date, id text, n integer, domain text, at timestamptz, time text, sender text, recipient text, subject text,
     filename text, ip text, host text, helo text, reason text, plugin text, message_id text, size bigint, spf text,
-    reply text, header_from text, words text, counted text, kind text)
+    score float8, points text, reply text, header_from text, words text, counted text, kind text)
 ), fresh as (
   insert into mail (day, id, n, node, domain, at, time, sender, recipient, subject, filename, ip, host, helo, reason,
-    plugin, message_id, size, spf, reply, header_from, words)
+    plugin, message_id, size, spf, score, points, reply, header_from, words)
   select day, id, n, $2, domain, at, time, sender, recipient, subject, filename, ip, host, helo, reason, plugin,
-    message_id, size, spf, reply, header_from, words
+    message_id, size, spf, score, points, reply, header_from, words
   from given on conflict do nothing
   returning day, id, n
 ), counted as (

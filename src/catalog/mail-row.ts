@@ -33,6 +33,8 @@ export interface MailRow extends RowKey {
   readonly message_id: string;
   readonly size: number;
   readonly spf: string | null;
+  readonly score: number | null;
+  readonly points: string | null;
   readonly reply: string | null;
   readonly header_from: string | null;
 }
@@ -71,6 +73,8 @@ export function rowOf(entry: IndexEntry, domain: string): MailRow | undefined {
     message_id: clean(entry.messageId),
     size: entry.size,
     spf: text(entry.spf),
+    score: entry.score ?? null,
+    points: text(entry.points),
     reply: text(entry.reply),
     header_from: text(entry.headerFrom),
     // At its beginning it would make the object of so many properties ten times as dear.
@@ -122,6 +126,8 @@ export const entryOf = (row: MailRow): IndexEntry => ({
   messageId: row.message_id,
   size: row.size,
   ...(row.spf !== null && { spf: row.spf }),
+  ...(row.score !== null && { score: row.score }),
+  ...(row.points !== null && { points: row.points }),
   ...(row.reply !== null && { reply: row.reply }),
   ...(row.header_from !== null && { headerFrom: row.header_from }),
 });

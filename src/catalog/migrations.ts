@@ -207,6 +207,11 @@ alter table node add column behind_mails bigint not null default 0, add column b
   add column behind_since timestamptz;
 `;
 
+const score = `
+-- The sum of the points that checks gave, and who gave them; rows of before have none.
+alter table mail add column score float8, add column points text;
+`;
+
 export const migrations: readonly Migration[] = [
   { version: 1, sql: first },
   { version: 2, sql: second },
@@ -217,4 +222,5 @@ export const migrations: readonly Migration[] = [
   { version: 7, sql: 'alter table journal rename column node to host' },
   { version: 8, sql: behind },
   { version: 9, sql: ownersFunctionsSql },
+  { version: 10, sql: score },
 ];

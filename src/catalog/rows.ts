@@ -16,7 +16,8 @@ export interface FoundRow extends MailRow {
 const isoText = (column: string): string => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 const columns = `m.day::text as day, m.id, m.n, m.domain, m.time, m.sender, m.recipient, m.subject, m.filename, m.ip,
-  m.host, m.helo, m.reason, m.plugin, m.message_id, m.size::float8 as size, m.spf, m.reply, m.header_from,
+  m.host, m.helo, m.reason, m.plugin, m.message_id, m.size::float8 as size, m.spf, m.score, m.points,
+  m.reply, m.header_from,
   coalesce((select node.host from node where node.node = m.node), m.node) as node,
   fate.kind as fate, ${isoText('fate.at')} as fate_at, fate.who as fate_who, fate.detail as fate_detail`;
 

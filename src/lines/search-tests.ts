@@ -36,15 +36,28 @@ export function sizeTest<E>(value: string, of: (entry: E) => number): SearchTest
   return { test: (entry) => of(entry) > minSize, needles: [] };
 }
 
+/** A number, or what is above or below it. */
+export interface NumberAsked {
+  readonly sign: '<' | '>' | '=';
+  readonly number: number;
+}
+
+/** Reads `>5`, `<2`, `7.5`; undefined for anything else. */
+export function numberAsked(value: string): NumberAsked | undefined {
+  const [, sign, digits] = /^([<>]?)(-?\d{1,9}(?:\.\d{1,6})?)$/.exec(value) ?? [];
+  if (digits === undefined) return undefined;
+  return { sign: sign === '<' || sign === '>' ? sign : '=', number: Number(digits) };
+}
+
 /** Finds a number, or what is above or below one. `key` is its name in the line. */
 export function numberTest<E>(
   key: string,
   value: string,
   of: (entry: E) => number | undefined,
 ): SearchTest<E> | string {
-  const [, sign = '=', digits] = /^([<>]?)(-?\d{1,9}(?:\.\d{1,6})?)$/.exec(value) ?? [];
-  if (digits === undefined) return `${key}: needs a number, such as ${key}:>5`;
-  const wanted = Number(digits);
+  const asked = numberAsked(value);
+  if (!asked) return `${key}: needs a number, such as ${key}:>5`;
+  const { sign, number: wanted } = asked;
   const isMeant = (number: number): boolean =>
     sign === '>' ? number > wanted : sign === '<' ? number < wanted : number === wanted;
   const test = (entry: E): boolean => {

@@ -7,16 +7,18 @@ import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { Bodies } from '../../src/catalog/bodies/bodies.js';
 import { Catalog } from '../../src/catalog/catalog.js';
-import { type Database, type Sql, type SqlValue, TookTooLong } from '../../src/catalog/database.js';
+import { type Sql, type SqlValue, TookTooLong } from '../../src/catalog/database.js';
 import { insertRows, readyRows } from '../../src/catalog/insert.js';
 import { KeptInCatalog } from '../../src/catalog/kept-in-catalog.js';
-import { dayText, type MailRow, rowOf } from '../../src/catalog/mail-row.js';
+import { clean, dayText, type MailRow, rowOf } from '../../src/catalog/mail-row.js';
 import { Parts, sealParts } from '../../src/catalog/parts.js';
 import { searchRows } from '../../src/catalog/searching.js';
 import { keptOnDisk } from '../../src/quarantine/kept-on-disk.js';
 import type { KeptMails } from '../../src/quarantine/kept-mails.js';
 import { indexLine } from '../../src/quarantine/disk/index-entry.js';
-import { everything, parseQuery } from '../../src/quarantine/look/query.js';
+import { markLine, type MarkKind } from '../../src/quarantine/disk/mark.js';
+import { everything, parseQuery, type Query, queryKeys } from '../../src/quarantine/look/query.js';
+import type { ListItem } from '../../src/quarantine/look/browse.js';
 import type { Stats } from '../../src/quarantine/look/stats.js';
 import { newId } from '../../src/smtp/transaction-id.js';
 import fs from 'node:fs';
@@ -25,7 +27,7 @@ import { hasPeer, needPeer } from '../support/peers.js';
 import { Postgres } from '../support/postgres.js';
 import { entriesOf, searchesOf, wordsOf } from '../quarantine/random-search.js';
 import { entryFor, folderOf } from '../quarantine/support.js';
-import { countOf, emptyCatalog, openHost } from './support.js';
+import { countOf, emptyCatalog, openHost, waitFor } from './support.js';
 
 let server: Postgres;
 before(async () => {
@@ -65,12 +67,42 @@ const words = wordsOf(atoms);
 const entries = entriesOf(wordsOf([...atoms, '\0', '\ud800']));
 const searches = searchesOf(words);
 
-async function namesIn(mails: KeptMails, text: string, now: Date): Promise<readonly string[]> {
-  const parsed = parseQuery(text, now);
-  assert.ok(parsed.ok, text);
-  const names: string[] = [];
-  for await (const { ref } of mails.all({ query: parsed.value, now })) names.push(ref.filename);
-  return names.toSorted();
+async function foundIn(mails: KeptMails, query: Query, now: Date): Promise<readonly ListItem[]> {
+  const found: ListItem[] = [];
+  for await (const item of mails.all({ query, now })) found.push(item);
+  return found.toSorted((a, b) => (a.ref.filename < b.ref.filename ? -1 : 1));
+}
+
+const namesOf = (items: readonly ListItem[]): readonly string[] => items.map(({ ref }) => ref.filename);
+
+/** What lists show of each, in texts as a table takes them. */
+const shownOf = (items: readonly ListItem[]): unknown =>
+  JSON.parse(
+    JSON.stringify(items.map(({ ref, entry, mark }) => ({ domain: ref.domain, entry, mark: mark?.kind }))),
+    (_, value: unknown) => (typeof value === 'string' ? clean(value) : value),
+  );
+
+/** The last hours of each domain, with marks of what was released; returns how marks of deleted mails are added. */
+function fillIndexes(root: string, now: Date): () => void {
+  const later: (() => void)[] = [];
+  const given = fc.sample(entries, { numRuns: 400, seed: 1 });
+  for (const [i, domain] of domains.entries()) {
+    for (const [j, entry] of given.slice(i * 200, (i + 1) * 200).entries()) {
+      const at = new Date(now.getTime() - j * 60_000);
+      const time = at.toISOString();
+      const filename = `${Math.floor(at.getTime() / 1000)}.${newId(at.getTime())}_1.mx1.example`;
+      const folder = folderOf(root, at, domain);
+      const add = (line: Buffer): void => fs.appendFileSync(path.join(folder, 'index'), line);
+      const addMark = (kind: MarkKind): void => add(markLine({ time, kind, filename, by: 'anna', detail: '' }));
+      fs.mkdirSync(folder, { recursive: true });
+      add(indexLine({ ...entry, time, filename }));
+      if (j % 9 === 4) addMark('released');
+      if (j % 9 === 7) later.push(() => addMark('deleted'));
+    }
+  }
+  return () => {
+    for (const add of later) add();
+  };
 }
 
 test('a search finds in the catalog what it finds in the files', async (t) => {
@@ -79,43 +111,38 @@ test('a search finds in the catalog what it finds in the files', async (t) => {
   t.after(() => database.close());
   const host = openHost(t, server.url, 'mx1.example');
   const now = new Date();
-  const given = fc.sample(entries, { numRuns: 400, seed: 1 });
-  for (const [i, domain] of domains.entries()) {
-    const folder = folderOf(host.root, now, domain);
-    fs.mkdirSync(folder, { recursive: true });
-    const lines = given.slice(i * 200, (i + 1) * 200).map((entry, j) => {
-      const time = new Date(now.getTime() - j * 100);
-      const filename = `${Math.floor(time.getTime() / 1000)}.${newId(time.getTime())}_1.mx1.example`;
-      return indexLine({ ...entry, time: time.toISOString(), filename });
-    });
-    fs.writeFileSync(path.join(folder, 'index'), Buffer.concat(lines));
-  }
+  const addDeleted = fillIndexes(host.root, now);
   const shipper = host.ship();
-  await until400(database);
-  await shipper.stop();
-  assert.deepEqual([...host.strange, ...host.problems], []);
+  await waitFor(database, 'mail', 400);
+  await waitFor(database, 'fate', 44);
   const files = keptOnDisk(host.root);
-  let hits = 0;
-  const check = fc.asyncProperty(searches, async (text) => {
-    if (!parseQuery(text, now).ok) return;
-    const expected = await namesIn(files, text, now);
-    assert.deepEqual(await namesIn(host.mails, text, now), expected);
-    hits += expected.length;
-  });
-  await fc.assert(check, { numRuns: 150, seed: 1 });
-  assert.ok(hits > 500, String(hits));
   const [here, there] = [await host.mails.count({ query: everything }), await files.count({ query: everything, now })];
   assert.deepEqual([here.total, here.octets, here.released], [there.total, there.octets, there.released]);
   assert.deepEqual([here.plugins, here.domains], [there.plugins, there.domains]);
   // The names themselves have what no table takes.
   const counts = ({ senders, clients }: Stats): number[] => [...senders, ...clients].map(({ count }) => count);
   assert.deepEqual(counts(here), counts(there));
-});
 
-async function until400(database: Database): Promise<void> {
-  const { waitFor } = await import('./support.js');
-  await waitFor(database, 'mail', 400);
-}
+  addDeleted();
+  await waitFor(database, 'fate', 88);
+  await shipper.stop();
+  assert.deepEqual([...host.strange, ...host.problems], []);
+  let hits = 0;
+  const keys = new Set<string>();
+  const check = fc.asyncProperty(searches, async (text) => {
+    const query = parseQuery(text, now);
+    if (!query.ok) return;
+    const expected = namesOf(await foundIn(files, query.value, now));
+    assert.deepEqual(namesOf(await foundIn(host.mails, query.value, now)), expected, text);
+    hits += expected.length;
+    if (expected.length > 0) for (const { key, not } of query.value.terms) if (!not) keys.add(key);
+  });
+  await fc.assert(check, { numRuns: 200, seed: 1 });
+  assert.ok(hits > 500, String(hits));
+  assert.deepEqual([...keys].toSorted(), ['any', ...Object.keys(queryKeys)].toSorted(), 'each key has found something');
+  const [shown, wanted] = [await foundIn(host.mails, everything, now), await foundIn(files, everything, now)];
+  assert.deepEqual(shownOf(shown), shownOf(wanted), 'nothing of a line is lost on its way');
+});
 
 /** Rows of several days as hosts have them, the newest today. */
 function rows(days: number, each: number): readonly MailRow[] {

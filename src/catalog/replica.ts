@@ -1,7 +1,7 @@
 /**
- * Where lists, searches and charts of refused mails are asked for: a replica that only reads, as long as it answers and
- * is not behind; else the catalog itself. What depends on what was said a moment ago (claims, tokens, sessions,
- * shipping) does not come here.
+ * Where lists, searches and charts are asked for: a replica that only reads, as long as it answers and is not behind;
+ * else the catalog itself. What depends on what was said a moment ago (claims, tokens, sessions, shipping, new lines of
+ * the journal) does not come here.
  */
 import { type Sql, type SqlValue, TookTooLong } from './database.js';
 

@@ -1,5 +1,7 @@
 /** Where page and commands find what has been kept and agreed on: the files of this host, or the catalog of several. */
 import { auditOnDisk, type AuditSource } from '../audit/audit-source.js';
+import type { Catalog } from '../catalog/catalog.js';
+import type { Sql } from '../catalog/database.js';
 import type { SessionRows } from '../catalog/shared/sessions.js';
 import type { TokenLines } from '../catalog/shared/tokens.js';
 import { type DigestLinks, Links } from '../digest/links.js';
@@ -35,21 +37,37 @@ export async function openHoldings(settings: Settings, { here = false } = {}): P
   };
 }
 
+interface OpenCatalog {
+  readonly catalog: Catalog;
+  /** Whoever is asked for lists, searches and charts. */
+  readonly reads: Sql;
+  close(): Promise<void>;
+}
+
 /** npm pg is loaded by those who want it. */
+async function openCatalog(settings: Settings): Promise<OpenCatalog> {
+  const { Catalog: OfHosts } = await import('../catalog/catalog.js');
+  const { databaseAt, replicaAt } = await import('../catalog/open.js');
+  const { ReadFirst, readsOf } = await import('../catalog/replica.js');
+  const catalog = new OfHosts(databaseAt(settings.catalog));
+  const replica = replicaAt(settings.catalog_read);
+  return {
+    catalog,
+    reads: replica ? new ReadFirst(replica, catalog) : readsOf(catalog),
+    close: async () => void (await Promise.all([catalog.close(), replica?.close()])),
+  };
+}
+
 async function sharedHoldings(settings: Settings): Promise<Holdings> {
-  const { Catalog } = await import('../catalog/catalog.js');
-  const { bodiesAt, databaseAt, replicaAt } = await import('../catalog/open.js');
+  const { bodiesAt } = await import('../catalog/open.js');
   const { KeptInCatalog } = await import('../catalog/kept-in-catalog.js');
   const { AuditInCatalog } = await import('../catalog/shared/audit.js');
   const { LinksInCatalog } = await import('../catalog/shared/links.js');
   const { DigestsInCatalog } = await import('../catalog/shared/digests.js');
   const { SessionRows: Rows } = await import('../catalog/shared/sessions.js');
   const { TokenLines: Lines } = await import('../catalog/shared/tokens.js');
-  const { ReadFirst } = await import('../catalog/replica.js');
   const { nodeName } = await import('../catalog/ship/node-name.js');
-  const catalog = new Catalog(databaseAt(settings.catalog));
-  const replica = replicaAt(settings.catalog_read);
-  const reads = replica && new ReadFirst(replica, catalog);
+  const { catalog, reads, close } = await openCatalog(settings);
   const node = nodeName(settings.state);
   return {
     mails: new KeptInCatalog(catalog, node, await bodiesAt(settings.bodies), reads),
@@ -57,7 +75,7 @@ async function sharedHoldings(settings: Settings): Promise<Holdings> {
     links: new LinksInCatalog(catalog),
     sent: new DigestsInCatalog(catalog, node),
     logins: { tokens: new Lines(catalog), sessions: new Rows(catalog) },
-    close: async () => void (await Promise.all([catalog.close(), replica?.close()])),
+    close,
   };
 }
 
@@ -79,20 +97,18 @@ export async function openJournalHoldings(
   const dir = journalDir(settings.state);
   if (here || !isJournalShared(settings))
     return { journal: journalOnDisk(dir), counts: new MailCounts(dir, counting), dir, close: async () => undefined };
-  const { Catalog } = await import('../catalog/catalog.js');
-  const { databaseAt } = await import('../catalog/open.js');
   const { JournalInCatalog } = await import('../catalog/journal/journal-in-catalog.js');
   const { SumsInCatalog } = await import('../catalog/journal/sums-in-catalog.js');
-  const catalog = new Catalog(databaseAt(settings.catalog));
+  const { catalog, reads, close } = await openCatalog(settings);
   return {
-    journal: new JournalInCatalog(catalog),
-    counts: new SumsInCatalog(catalog),
+    journal: new JournalInCatalog(catalog, reads),
+    counts: new SumsInCatalog(reads),
     dir: undefined,
     erase: async (address, progress) => {
       const { eraseInCatalog } = await import('../catalog/journal/erasures.js');
       return eraseInCatalog(catalog, address, progress);
     },
-    close: () => catalog.close(),
+    close,
   };
 }
 

@@ -160,7 +160,7 @@ export const schema = {
   catalog_read: entry(
     kinds.catalogUrl,
     '',
-    'a replica of the catalog that lists, searches and charts of refused mails are read from as long as it keeps up; empty: none',
+    'a replica of the catalog that lists, searches and charts are read from as long as it keeps up; empty: none',
   ),
   bodies: entry(
     kinds.bodiesUrl,

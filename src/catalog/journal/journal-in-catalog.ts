@@ -2,7 +2,9 @@
 import type { JournalSource, SourceSearch } from '../../journal/journal-source.js';
 import type { JournalItem, JournalPage, JournalPageLimits, SearchProgress } from '../../journal/reader.js';
 import type { Catalog } from '../catalog.js';
+import type { Sql } from '../database.js';
 import { clean } from '../mail-row.js';
+import { readsOf } from '../replica.js';
 import { firstLine, linesFor } from './found-lines.js';
 import type { LineKey } from './line-row.js';
 
@@ -11,9 +13,12 @@ const settleMs = 3_000;
 
 export class JournalInCatalog implements JournalSource {
   readonly #catalog: Catalog;
+  /** Whoever is asked for what need not be the newest. */
+  readonly #reads: Sql;
 
-  constructor(catalog: Catalog) {
+  constructor(catalog: Catalog, reads: Sql = readsOf(catalog)) {
     this.#catalog = catalog;
+    this.#reads = reads;
   }
 
   async *search(search: SourceSearch): AsyncGenerator<JournalItem | SearchProgress> {
@@ -25,7 +30,9 @@ export class JournalInCatalog implements JournalSource {
       until: keyIn(until),
       ...(until !== undefined && { youngest: Date.now() - settleMs }),
     };
-    for await (const step of linesFor(await this.#catalog.use(), asked)) {
+    // To somebody who waits, a line that a replica has late would never come: others have been shown behind it.
+    const sql = until === undefined ? this.#reads : await this.#catalog.use();
+    for await (const step of linesFor(sql, asked)) {
       if ('line' in step) {
         // Whether a word is found must not tell what is hidden.
         const shown = show(step.line);
@@ -52,7 +59,7 @@ export class JournalInCatalog implements JournalSource {
   }
 
   async oldest(): Promise<number | undefined> {
-    return firstLine(await this.#catalog.use());
+    return firstLine(this.#reads);
   }
 }
 

@@ -7,7 +7,6 @@ import {
   type SumsQuestion,
   type VerdictCounts,
 } from '../../journal/sums/mail-sums.js';
-import type { Catalog } from '../catalog.js';
 import { Conditions } from '../conditions.js';
 import type { Sql } from '../database.js';
 import { hourMs } from '../../journal/hours.js';
@@ -32,14 +31,14 @@ export async function dropRareNames(sql: Sql, hours = { from: 50 * hourMs, to: 2
 }
 
 export class SumsInCatalog {
-  readonly #catalog: Catalog;
+  readonly #reads: Sql;
 
-  constructor(catalog: Catalog) {
-    this.#catalog = catalog;
+  constructor(reads: Sql) {
+    this.#reads = reads;
   }
 
   async of(question: SumsQuestion): Promise<MailSums> {
-    const sql = await this.#catalog.use();
+    const sql = this.#reads;
     const hours = await hoursOf(sql, question);
     return {
       hours,

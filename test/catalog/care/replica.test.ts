@@ -6,14 +6,17 @@ import { Bodies } from '../../../src/catalog/bodies/bodies.js';
 import { Catalog } from '../../../src/catalog/catalog.js';
 import { KeptInCatalog } from '../../../src/catalog/kept-in-catalog.js';
 import { databaseAt, replicaAt } from '../../../src/catalog/open.js';
-import type { Sql } from '../../../src/catalog/database.js';
+import type { Database, Sql } from '../../../src/catalog/database.js';
 import { ReadFirst, secondsBehind } from '../../../src/catalog/replica.js';
 import { examineCatalog } from '../../../src/cli/doctor/shared-catalog.js';
+import { type JournalHoldings, openJournalHoldings } from '../../../src/cli/holdings.js';
+import { parseJournalQuery } from '../../../src/journal/query.js';
 import { everything } from '../../../src/quarantine/look/query.js';
 import { loadSettings } from '../../../src/settings/settings.js';
 import { hasPeer, needPeer } from '../../support/peers.js';
 import { Postgres } from '../../support/postgres.js';
 import { patience } from '../../support/until.js';
+import { lineAt, linesIn, openJournalHost } from '../journal/support.js';
 import { countOf, emptyCatalog, openHost, waitFor } from '../support.js';
 
 let primary: Postgres;
@@ -28,6 +31,16 @@ after(async () => {
   await primary?.end();
 });
 
+/** The replica replays no more, until it is told to. */
+async function pause(replica: Database): Promise<void> {
+  await replica.query('select pg_wal_replay_pause()');
+  for (let i = 0; i < 600; i++) {
+    const [row] = await replica.query<{ state: string }>('select pg_get_wal_replay_pause_state() as state');
+    if (row?.state === 'paused') break;
+    await sleep(50);
+  }
+}
+
 /** Two mails, which the replica has as well; then it replays no more: whoever asks it does not see the third. */
 async function behindByOne(t: TestContext): Promise<{ mails: KeptInCatalog; resume: () => Promise<void> }> {
   const database = await emptyCatalog(primary);
@@ -39,12 +52,7 @@ async function behindByOne(t: TestContext): Promise<{ mails: KeptInCatalog; resu
   host.ship();
   await waitFor(database, 'body', 2);
   await waitFor(replica, 'body', 2);
-  await replica.query('select pg_wal_replay_pause()');
-  for (let i = 0; i < 600; i++) {
-    const [row] = await replica.query<{ state: string }>('select pg_get_wal_replay_pause_state() as state');
-    if (row?.state === 'paused') break;
-    await sleep(50);
-  }
+  await pause(replica);
   await host.refuse({ about: { subject: 'third' } });
   await waitFor(database, 'body', 3);
   assert.equal(await countOf(replica, 'mail'), 2);
@@ -78,6 +86,54 @@ test('the replica is asked for lists and numbers, the catalog for one mail and f
     assert.ok(Date.now() < late, 'the replica does not catch up');
     await sleep(50);
   }
+});
+
+test('the journal is searched and summed up on the replica; whoever waits for new lines is told by the catalog', async (t) => {
+  if (!needPeer(t, 'postgres')) return;
+  const database = await emptyCatalog(primary);
+  const replica = databaseAt(standby.url, { readOnly: true });
+  t.after(() => Promise.all([database.close(), replica.close()]));
+  const host = openJournalHost(t, primary.url, 'mx1');
+  // Older than what is still held back from those who wait.
+  host.write(lineAt(90_000, { subject: 'first' }), lineAt(80_000, { subject: 'second' }));
+  host.shipJournal();
+  await waitFor(database, 'journal', 2);
+  await waitFor(replica, 'journal', 2);
+  await pause(replica);
+  host.write(lineAt(70_000, { subject: 'third' }));
+  await waitFor(database, 'journal', 3);
+
+  const shared = ['--catalog', primary.url, '--journal_to=catalog', '--state', host.state];
+  const open = async (...more: readonly string[]): Promise<JournalHoldings> => {
+    const read = loadSettings({ argv: [...shared, ...more], env: {}, readFile: () => '' });
+    assert.ok(read.ok);
+    const holdings = await openJournalHoldings(read.value.settings);
+    t.after(() => holdings.close());
+    return holdings;
+  };
+  const [direct, reading] = [await open(), await open('--catalog_read', standby.url)];
+  const total = async ({ counts }: JournalHoldings): Promise<number> => {
+    const { hours } = await counts.of({ from: -Infinity, until: Infinity, domains: undefined });
+    return hours.flatMap(({ verdicts }) => Object.values(verdicts)).reduce((sum, count) => sum + count, 0);
+  };
+  const seen = async ({ journal }: JournalHoldings, until?: string): Promise<readonly unknown[]> =>
+    (await linesIn(journal, '', until === undefined ? {} : { until })).map(({ subject }) => subject);
+  assert.deepEqual(await seen(direct), ['third', 'second', 'first']);
+  assert.deepEqual(await seen(reading), ['second', 'first'], 'as the replica has it');
+  assert.deepEqual([await total(direct), await total(reading)], [3, 2]);
+  assert.equal(await reading.journal.oldest(), await direct.journal.oldest());
+
+  const query = parseJournalQuery('');
+  assert.ok(query.ok);
+  const { items } = await reading.journal.page({ query: query.value }, { limit: 1, budget: patience });
+  const newest = items[0]?.cursor ?? assert.fail();
+  assert.deepEqual(await seen(reading, newest), ['third'], 'new lines are not the replica’s to tell');
+  // What is erased goes from the catalog, whoever is asked otherwise.
+  assert.equal(await reading.erase?.('anna@sender.example', () => undefined), 3);
+
+  await replica.query('select pg_wal_replay_resume()');
+  for (const late = Date.now() + patience; (await total(reading)) !== 3; await sleep(50))
+    assert.ok(Date.now() < late, 'the replica does not catch up');
 });
 
 test('where the replica is away the catalog is asked, and doctor says why', async (t) => {

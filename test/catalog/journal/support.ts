@@ -6,6 +6,7 @@ import { Catalog } from '../../../src/catalog/catalog.js';
 import { databaseAt } from '../../../src/catalog/open.js';
 import { JournalInCatalog } from '../../../src/catalog/journal/journal-in-catalog.js';
 import { SumsInCatalog } from '../../../src/catalog/journal/sums-in-catalog.js';
+import { readsOf } from '../../../src/catalog/replica.js';
 import { hourAt } from '../../../src/journal/hours.js';
 import type { JournalSource, SourceSearch } from '../../../src/journal/journal-source.js';
 import { type JournalLine, journalText } from '../../../src/journal/line.js';
@@ -33,7 +34,7 @@ export function openJournalHost(t: TestContext, url: string, name: string): Jour
     ...host,
     dir,
     journal: new JournalInCatalog(catalog),
-    sums: new SumsInCatalog(catalog),
+    sums: new SumsInCatalog(readsOf(catalog)),
     write(...lines) {
       for (const line of lines) {
         const { file } = hourAt(dir, Date.parse(line.time));

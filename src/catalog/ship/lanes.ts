@@ -75,6 +75,7 @@ export class Lanes {
   /** Those that are opened next compare everything anew. */
   close(): void {
     this.#open = [];
+    this.#storeProblem = undefined;
   }
 
   /** Where they are open, they stay as they are. */
@@ -181,7 +182,8 @@ export class Lanes {
       return isMore;
     } catch (error) {
       if (!(error instanceof StoreDown)) throw error;
-      this.#storeProblem = error.message;
+      // One that was closed meanwhile says nothing of the store that is asked now.
+      if (this.#open.includes(timed)) this.#storeProblem = error.message;
       timed.restUntil = performance.now() + restMs;
       return false;
     }

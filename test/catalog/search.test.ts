@@ -26,6 +26,7 @@ import path from 'node:path';
 import { hasPeer, needPeer } from '../support/peers.js';
 import { Postgres } from '../support/postgres.js';
 import { entriesOf, searchesOf, wordsOf } from '../quarantine/random-search.js';
+import { nodesOf, type Plan } from './plan.js';
 import { entryFor, folderOf } from '../quarantine/support.js';
 import { countOf, emptyCatalog, openHost, waitFor } from './support.js';
 
@@ -158,15 +159,6 @@ function rows(days: number, each: number): readonly MailRow[] {
     return row ?? assert.fail(filename);
   });
 }
-
-interface Plan {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Index Name'?: string;
-  readonly Plans?: readonly Plan[];
-}
-
-const nodesOf = (plan: Plan): readonly Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
 
 test('newest, a domain, an ID and a word are found by an index, in the parts that can hold them', async (t) => {
   if (!needPeer(t, 'postgres')) return;

@@ -71,7 +71,7 @@ begin
 end $$;
 
 -- The same of the journal.
-create or replace function make_journal_parts(wanted date) returns void language plpgsql as $$
+create function make_journal_parts(wanted date) returns void language plpgsql as $$
 declare
   name text;
   part text;
@@ -92,7 +92,7 @@ begin
   end loop;
 end $$;
 
-create or replace function drop_journal_parts(before date) returns integer language plpgsql as $$
+create function drop_journal_parts(before date) returns integer language plpgsql as $$
 declare
   part record;
   dropped integer := 0;

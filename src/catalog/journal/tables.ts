@@ -33,39 +33,4 @@ create table erased (
   node text not null,
   primary key (number, node)
 );
-
-create function make_journal_parts(wanted date) returns void language plpgsql as $$
-declare
-  name text;
-  part text;
-begin
-  if to_regclass('journal_tally_' || to_char(wanted, 'YYYYMMDD')) is not null then
-    return;
-  end if;
-  -- One at a time; whoever waited finds them made.
-  perform pg_advisory_xact_lock(7365002);
-  foreach name in array array['journal', 'journal_tally'] loop
-    part := name || '_' || to_char(wanted, 'YYYYMMDD');
-    if to_regclass(part) is null then
-      execute format('create table %I partition of %I for values from (%L) to (%L)', part, name,
-        wanted::timestamp at time zone 'UTC', (wanted + 1)::timestamp at time zone 'UTC');
-    end if;
-  end loop;
-end $$;
-
-create function drop_journal_parts(before date) returns integer language plpgsql as $$
-declare
-  part record;
-  dropped integer := 0;
-begin
-  for part in
-    select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where i.inhparent in ('journal'::regclass, 'journal_tally'::regclass)
-      and right(c.relname, 8) < to_char(before, 'YYYYMMDD')
-  loop
-    execute format('drop table %I', part.relname);
-    dropped := dropped + 1;
-  end loop;
-  return dropped;
-end $$;
 `;

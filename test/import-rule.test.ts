@@ -11,12 +11,13 @@ import { fileURLToPath } from 'node:url';
  */
 const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   mail: [],
+  'turn-end': [],
   metrics: ['mail'],
   text: ['mail'],
   lines: ['mail'],
   spf: ['mail', 'text', 'dns/resolver'],
   dns: ['mail'],
-  srv: ['mail', 'settings', 'relay/destination'],
+  srv: ['mail', 'settings', 'relay/destination', 'turn-end'],
   directory: ['mail', 'dns/bounded-store', 'settings'],
   store: ['mail'],
   'hooks/testing*': ['mail', 'dns', 'store'],
@@ -32,7 +33,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   mime: ['mail'],
   dkim: ['mail', 'dns/resolver'],
   quarantine: ['mail', 'lines', 'type srv', 'type relay'],
-  relay: ['mail'],
+  relay: ['mail', 'turn-end'],
   'catalog/address*': ['mail'],
   'catalog/bodies/store-address*': ['mail'],
   catalog: [
@@ -48,6 +49,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   ],
   smtp: [
     'mail',
+    'turn-end',
     'lines/iso-time',
     'spf/fields/authentication-results',
     'dns',

@@ -1,10 +1,11 @@
 /**
  * The socket of one client: what it has sent and nobody has looked at yet, what is to be said to it, and its end. All
- * that is said while a read is dealt with goes out in one write, and a client that does not read its replies is not
- * read any more. What the octets mean is connection.ts's business.
+ * that is said in a turn of the event loop goes out in one write at its end, and a client that does not read its
+ * replies is not read any more. What the octets mean is connection.ts's business.
  */
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { atTurnEnd } from '../turn-end.js';
 
 /** What a socket needs of whoever reads its octets. */
 export interface SocketUser {
@@ -12,10 +13,8 @@ export interface SocketUser {
   readonly ready: boolean;
   /** Takes some of what is unread; false where that needs more octets. */
   step(): boolean;
-  /** What was said is on its way to the client. */
-  replied(): void;
-  /** The client has said something. */
-  heard(): void;
+  /** What was said goes to the client now. */
+  replies(): void;
   /** The client has closed its side, and may still read. */
   ended(): void;
   /** The socket is closed. */
@@ -32,6 +31,8 @@ export class ClientSocket {
   #socket: net.Socket;
   #unread: Buffer = nothing;
   #unsaid = '';
+  /** It is written, and the socket closed where that is due, at the end of this turn. */
+  #isFlushDue = false;
   /** It is a time of the monotonic clock, in milliseconds. */
   #lastRead = performance.now();
   /** The client does not read what is said to it. */
@@ -79,7 +80,6 @@ export class ClientSocket {
   readonly #read = (octets: Buffer): void => {
     if (this.#closing) return;
     this.#lastRead = performance.now();
-    this.#user.heard();
     this.#unread = this.#unread.length === 0 ? octets : Buffer.concat([this.#unread, octets]);
     this.work();
     if (this.#isHeld || this.#unread.length > maxUnread) this.#socket.pause();
@@ -102,11 +102,10 @@ export class ClientSocket {
     this.#user.gone();
   };
 
-  /** Deals with the unread octets as far as that goes without waiting, and writes the replies. */
+  /** Deals with the unread octets as far as that goes without waiting. */
   work(): void {
     let steps = 0;
     while (this.#goesOn && this.#unread.length > 0 && this.#user.step()) if (++steps === maxSteps) this.#yield();
-    this.flush();
     if (this.#ended && this.#goesOn) this.close(); // a line without its end is no command
     if (this.#unread.length <= maxUnread && this.#socket.isPaused()) this.#socket.resume();
   }
@@ -148,26 +147,36 @@ export class ClientSocket {
     this.#unread = octets;
   }
 
-  /** ASCII with its line ends, to be written by flush(). */
+  /** ASCII with its line ends. */
   say(text: string): void {
-    if (!this.#closing) this.#unsaid += text;
+    if (this.#closing) return;
+    this.#unsaid += text;
+    this.#flushSoon();
   }
 
   /** Nothing is read or said any more, but what was said until now is written. */
   close(): void {
     this.#closing = true;
-    this.flush();
+    this.#flushSoon();
   }
 
-  flush(): void {
+  #flushSoon(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    atTurnEnd(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushDue = false;
+    if (this.#socket.destroyed) return;
     if (this.#unsaid !== '') {
+      this.#user.replies();
       this.#socket.write(this.#unsaid, 'latin1');
       this.#unsaid = '';
-      this.#user.replied();
       this.#clogged = this.#socket.writableNeedDrain;
     }
-    if (this.#closing && this.#lingering === undefined && !this.#socket.destroyed) this.#hangUp();
-  }
+    if (this.#closing && this.#lingering === undefined) this.#hangUp();
+  };
 
   /** Waits for the client to close its side, but not for long; what it still says is dropped. */
   #hangUp(): void {
@@ -184,7 +193,7 @@ export class ClientSocket {
 
   /** For a handshake: says what there is to say, and drops what is unread, for it came in the clear (RFC 3207 §6). */
   letGo(): net.Socket {
-    this.flush();
+    this.#flush();
     this.#unread = nothing;
     return this.#socket
       .off('data', this.#read)

@@ -111,7 +111,6 @@ export class Connection implements SocketUser {
   /** Greets at once, unless a plugin has the greeting held back; the client's name is looked up meanwhile. */
   open(): void {
     this.#when(this.#greet(), (greeting) => this.#inTime(greeting, this.#greeted));
-    this.#socket.flush();
   }
 
   readonly #greeted = (greeting: Reply): void => {
@@ -153,12 +152,8 @@ export class Connection implements SocketUser {
     return reply(220, '', `${this.#listener.services.settings.hostname} ESMTP postern`);
   }
 
-  replied(): void {
-    this.#session.replied();
-  }
-
-  heard(): void {
-    this.#session.heard();
+  replies(): void {
+    this.#session.replies();
   }
 
   /** One command, or some text. */

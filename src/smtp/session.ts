@@ -44,8 +44,6 @@ export class SmtpSession {
   #offersDsn = false;
   #refusedRecipients = 0;
   #answeredMails = 0;
-  /** The turn of /srv in which the client was last replied to. */
-  #repliedIn = -1;
 
   /** `offered` are the extensions that hang on the connection. */
   constructor(services: Services, client: Client, offered: () => readonly string[] = () => []) {
@@ -97,14 +95,9 @@ export class SmtpSession {
     return this.#message !== undefined;
   }
 
-  replied(): void {
-    this.#repliedIn = this.#services.srv.turn.now();
-  }
-
-  /** What the client has seen answered may have led to a marker: where that was in this turn, all is looked at anew. */
-  heard(): void {
-    const { turn } = this.#services.srv;
-    if (this.#repliedIn === turn.number) turn.end();
+  /** What the client sees answered may lead to a marker: from now on all is looked at anew. */
+  replies(): void {
+    this.#services.srv.turn.end();
   }
 
   /** Before the greeting; the reply that takes its place where there is one. */

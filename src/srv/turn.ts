@@ -1,7 +1,9 @@
 /**
  * A turn: for how long what was looked at in /srv need not be looked at again. It ends with the turn of the event
- * loop, and before that where a client speaks again that was answered in it: a marker may have been set in between.
+ * loop, and before any client is replied to: a marker may be set behind the reply.
  */
+import { atTurnEnd } from '../turn-end.js';
+
 export class Turn {
   #number = 0;
   #isEnding = false;
@@ -17,7 +19,7 @@ export class Turn {
     if (!this.#lasts) this.#number++;
     else if (!this.#isEnding) {
       this.#isEnding = true;
-      setImmediate(this.#endWithLoop);
+      atTurnEnd(this.#endWithLoop);
     }
     return this.#number;
   }

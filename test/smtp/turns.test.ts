@@ -1,10 +1,11 @@
-/** A marker set between a reply and the next command counts, also where both come in one turn of the event loop. */
+/** Replies leave at the end of the event loop's turn, and a marker set behind a reply counts for the next command. */
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type net from 'node:net';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { test } from 'node:test';
+import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { parseIp } from '../../src/mail/ip.js';
 import { Connection } from '../../src/smtp/connection.js';
 import { Mx } from '../support/mx.js';
@@ -24,10 +25,12 @@ class ToldSocket extends Duplex {
     return this;
   }
 
-  /** The reply to the line; nothing is waited for. */
-  say(line: string): string {
+  /** The reply to the line, which comes when the turn is over and not before. */
+  async say(line: string): Promise<string> {
     this.heard = '';
     this.emit('data', Buffer.from(`${line}\r\n`));
+    assert.equal(this.heard, '');
+    await endOfTurn();
     return this.heard;
   }
 }
@@ -45,16 +48,16 @@ test('a marker that is set behind a reply counts for the next command, and one t
     parseIp('192.0.2.1') ?? assert.fail(),
   );
   connection.open();
-  socket.say('EHLO client.example');
-  socket.say('MAIL FROM:<a@sender.example>');
+  await socket.say('EHLO client.example');
+  await socket.say('MAIL FROM:<a@sender.example>');
   const folder = join(mx.root, 'srv/example.org/users/valid');
   for (let i = 0; i < 20; i++) {
-    assert.match(socket.say('RCPT TO:<bob@example.org>'), /^550 5\.7\.1 /);
+    assert.match(await socket.say('RCPT TO:<bob@example.org>'), /^550 5\.7\.1 /);
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'bob'), '');
-    assert.match(socket.say('RCPT TO:<bob@example.org>'), /^250 /);
-    socket.say('RSET');
-    socket.say('MAIL FROM:<a@sender.example>');
+    assert.match(await socket.say('RCPT TO:<bob@example.org>'), /^250 /);
+    await socket.say('RSET');
+    await socket.say('MAIL FROM:<a@sender.example>');
     rmSync(join(mx.root, 'srv/example.org'), { recursive: true });
   }
   connection.destroy();

@@ -7,6 +7,7 @@ import net from 'node:net';
 import type tls from 'node:tls';
 import type { Destination } from '../destination/destination.js';
 import { type Names, systemNames } from './names.js';
+import { atTurnEnd } from '../../turn-end.js';
 import { ehloExtensions, parseMtaReply, mtaReplyText, type MtaReply } from './mta-reply.js';
 import { ReplyReader } from './reply-reader.js';
 
@@ -53,6 +54,7 @@ export class MtaConnection {
   readonly #reader = new ReplyReader();
   #extensions: ReadonlyMap<string, string> = new Map();
   #lost: string | undefined;
+  #unwritten: string | readonly Buffer[] | undefined;
   #waiting: Waiting | undefined;
   #wake: () => void = () => undefined;
   #heard = 0;
@@ -123,7 +125,7 @@ export class MtaConnection {
    */
   ask(commands: readonly string[]): Promise<readonly MtaReply[]> {
     const replies = this.expect(commands.length);
-    if (this.alive) this.#socket.write(`${commands.join('\r\n')}\r\n`, 'utf8');
+    this.#writeSoon(`${commands.join('\r\n')}\r\n`);
     return replies;
   }
 
@@ -167,18 +169,33 @@ export class MtaConnection {
 
   /** Octets of a message, in one write. False when the MTA reads slower than this: wait for `drained`. */
   write(octets: readonly Buffer[]): boolean {
-    if (!this.alive) return true;
-    const size = octets.reduce((sum, part) => sum + part.length, 0);
-    if (size <= maxCopied) this.#writeCopied(octets, size);
-    else {
-      this.#socket.cork();
-      for (const part of octets) this.#socket.write(part);
-      this.#socket.uncork();
-    }
+    this.#writeSoon(octets);
     return !this.#socket.writableNeedDrain;
   }
 
-  #writeCopied(octets: readonly Buffer[], size: number): void {
+  /** Goes out at the end of the turn, or before whatever is written next. */
+  #writeSoon(what: string | readonly Buffer[]): void {
+    if (this.#unwritten === undefined) atTurnEnd(this.#flush);
+    else this.#flush();
+    this.#unwritten = what;
+  }
+
+  readonly #flush = (): void => {
+    const what = this.#unwritten;
+    this.#unwritten = undefined;
+    if (what === undefined || !this.alive) return;
+    if (typeof what === 'string') this.#socket.write(what, 'utf8');
+    else this.#writeOctets(what);
+  };
+
+  #writeOctets(octets: readonly Buffer[]): void {
+    const size = octets.reduce((sum, part) => sum + part.length, 0);
+    if (size > maxCopied) {
+      this.#socket.cork();
+      for (const part of octets) this.#socket.write(part);
+      this.#socket.uncork();
+      return;
+    }
     let at = 0;
     for (const part of octets) at += part.copy(scratch, at);
     this.#socket.write(scratch.subarray(0, size));

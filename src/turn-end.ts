@@ -1,0 +1,18 @@
+/**
+ * The end of the event loop's turn: what is written goes out there, all of it together. Each write wakes the process
+ * that waits for it, which costs more than the write; of writes that follow each other at once only the first does.
+ */
+
+let calls: (() => void)[] = [];
+
+/** Calls when all that has come in this turn was dealt with, in the order in which it was asked for. */
+export function atTurnEnd(call: () => void): void {
+  if (calls.length === 0) setImmediate(endTurn);
+  calls.push(call);
+}
+
+function endTurn(): void {
+  const due = calls;
+  calls = [];
+  for (const call of due) call();
+}

@@ -9,11 +9,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { simpleParser } from 'mailparser';
+import type { Locator, Page } from 'playwright-core';
 import { composeDigest } from '../../src/digest/compose.js';
 import { Links } from '../../src/digest/links.js';
 import { dispositionOf } from '../../src/quarantine/look/disposition.js';
 import { parseRef } from '../../src/quarantine/disk/mail-ref.js';
-import { addressOf, openBrowser } from './browser.js';
+import { addressOf, openBrowser, openPages } from './browser.js';
 import { admin, keep, type KeepOptions } from './support.js';
 
 /** Each tries to say so when it runs. */
@@ -102,55 +103,60 @@ const hostile: readonly KeepOptions[] = [
   },
 ];
 
-test('no script of a mail runs and no connection leaves, whatever is looked at', { timeout: 300_000 }, async (t) => {
+/** So many mails at a time, a page each: what one does late, it may do until the others have been quiet. */
+const groupSize = 8;
+
+test('no script of a mail runs and no connection leaves, whatever is looked at', { timeout: 600_000 }, async (t) => {
   const opened = await openBrowser(t);
   if (!opened) return;
-  const { site, trap, page } = opened;
-  const dialogs: string[] = [];
-  page.on('dialog', (dialog) => {
-    dialogs.push(dialog.message());
-    void dialog.dismiss();
+  const { site, page } = opened;
+  const { show, caught } = await openPages(opened, groupSize);
+  const addresses = await Promise.all(hostile.map(async (mail) => addressOf(site, await keep(site, mail))));
+
+  await t.test('on the pages that show many mails', async () => {
+    const evil = '/?q=%22%3E%3Cscript%3Ewindow.owned%3D1%3C%2Fscript%3E';
+    await show(['/', '/charts', '/domains', evil].map((where) => site.origin + where));
+    assert.deepEqual(await caught(), []);
   });
-  const before = trap.seen.length;
-  const names: string[] = [];
-  for (const mail of hostile) names.push(await keep(site, mail));
-  const checked = async (what: string): Promise<void> => {
-    assert.equal(await page.evaluate('window.owned'), undefined, what);
-    assert.notEqual(await page.title(), 'owned', what);
-    assert.ok(page.url().startsWith(site.origin), what);
-    assert.deepEqual([dialogs, trap.seen.slice(before)], [[], []], what);
-  };
-  for (const where of ['/', '/charts', '/domains', '/?q=%22%3E%3Cscript%3Ewindow.owned%3D1%3C%2Fscript%3E']) {
-    await page.goto(site.origin + where);
-    await page.waitForLoadState('networkidle');
-    await checked(where);
-  }
-  for (const [i, name] of names.entries()) {
-    await page.goto(addressOf(site, name));
-    for (const tab of await page.locator('.tabs > details').all()) {
-      await tab.evaluate((details) => {
-        (details as unknown as { open: boolean }).open = true;
-      });
-      await page.waitForTimeout(60);
-    }
-    await page.waitForLoadState('networkidle');
-    await checked(JSON.stringify(hostile[i]));
-    // The frame's document by itself, as an attacker might get somebody to open it.
-    await page.goto(`${addressOf(site, name)}/html`);
-    await page.waitForTimeout(60);
-    await checked(`alone: ${JSON.stringify(hostile[i])}`);
-  }
-  const control = await keep(site, {
-    text: 'Subject: x\r\nContent-Type: text/html\r\n\r\n<img src="http://evil.example/control">\r\n',
+  for (let from = 0; from < hostile.length; from += groupSize)
+    await t.test(`on the pages of mail ${from} and those that follow`, async () => {
+      const group = addresses.slice(from, from + groupSize);
+      const what = JSON.stringify(hostile.slice(from, from + groupSize), null, 1);
+      await show(group, openTabs);
+      assert.deepEqual(await caught(), [], what);
+      // The frame's document by itself, as an attacker might get somebody to open it.
+      await show(group.map((address) => `${address}/html`));
+      assert.deepEqual(await caught(), [], `alone: ${what}`);
+    });
+  await t.test('and the trap would have noticed', async () => {
+    const html = '<img src="http://evil.example/control">';
+    const name = await keep(site, { text: `Subject: x\r\nContent-Type: text/html\r\n\r\n${html}\r\n` });
+    await show(new Array<string>(groupSize).fill(`${addressOf(site, name)}?images=1`), openTabs);
+    assert.ok((await caught()).includes('GET /control HTTP/1.1'));
+    const body = `${script}<img src="http://evil.example/seen">`;
+    await page.context().route('**/unguarded', (route) => route.fulfill({ contentType: 'text/html', body }));
+    await show(new Array<string>(groupSize).fill(`${site.origin}/unguarded`));
+    const noticed = await caught();
+    const wanted = Array.from({ length: groupSize }, (_, at) => `page ${at}: a script ran`);
+    for (const what of [...wanted, 'GET /seen HTTP/1.1', 'GET /ran HTTP/1.1'])
+      assert.ok(noticed.includes(what), noticed.join('\n'));
   });
-  await page.goto(`${addressOf(site, control)}?images=1`);
-  await page.waitForLoadState('networkidle');
-  await page.waitForTimeout(300);
-  assert.ok(
-    trap.seen.slice(before).some((line) => line.includes('/control')),
-    'the trap does not work',
-  );
 });
+
+/** Each tab in turn; the one with the mail's HTML, in a frame, stays open. */
+async function openTabs(page: Page): Promise<void> {
+  const open = async (tab: Locator): Promise<void> => {
+    await tab.evaluate((details) => {
+      (details as unknown as { open: boolean }).open = true;
+    });
+  };
+  for (const tab of await page.locator('.tabs > details').all()) await open(tab);
+  const html = page.locator('.tabs > details#html');
+  if ((await html.count()) === 0) return;
+  await open(html);
+  const frame = await (await page.locator('iframe').elementHandle())?.contentFrame();
+  await frame?.waitForURL((url) => url.protocol !== 'about:');
+}
 
 test(
   'remote images are loaded when they are asked for, that once, and still no script',

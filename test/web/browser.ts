@@ -44,17 +44,61 @@ export async function openBrowser(
     executablePath: '/usr/bin/chromium',
     args: [
       '--no-sandbox',
-      // The trap is on loopback, which Chromium would keep pages of other origins from by itself.
-      '--disable-features=LocalNetworkAccessChecks',
+      // The trap is on loopback, which Chromium would keep pages of other origins from by itself; and a process of its
+      // own for each frame of a mail costs more than all else.
+      '--disable-features=LocalNetworkAccessChecks,IsolateSandboxedIframes',
       `--host-resolver-rules=MAP evil.example 127.0.0.1:${trap.port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
     ],
   });
   t.after(() => browser.close());
-  const page = await browser.newPage();
-  page.setDefaultTimeout(30_000);
+  const context = await browser.newContext();
+  context.setDefaultTimeout(60_000);
+  const page = await context.newPage();
   await page.goto(`${site.origin}/login#token=${admin}`);
   await page.waitForURL(`${site.origin}/`);
   return { site, trap, browser, page };
+}
+
+export interface Pages {
+  /** Goes to each address, in a page of its own, and does something there. */
+  show(addresses: readonly string[], act?: (page: Page) => Promise<void>): Promise<void>;
+  /** What a mail did in one of them, once all are quiet. */
+  caught(): Promise<readonly string[]>;
+}
+
+/** So many pages of the session, which see their mails do what they must not. */
+export async function openPages({ site, trap, page }: BrowserSession, count: number): Promise<Pages> {
+  const context = page.context();
+  const dialogs: string[] = [];
+  context.on('dialog', (dialog) => {
+    dialogs.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  const pages = [page];
+  while (pages.length < count) pages.push(await context.newPage());
+  let shown: readonly Page[] = [];
+  return {
+    show: async (addresses, act) => {
+      shown = pages.slice(0, addresses.length);
+      const each = shown.map(async (one, at) => {
+        await one.goto(addresses[at] ?? '');
+        await act?.(one);
+      });
+      await Promise.all(each);
+    },
+    caught: async () => {
+      for (const one of shown) await one.waitForLoadState('networkidle');
+      await page.waitForTimeout(300);
+      const found: string[] = [];
+      for (const [at, one] of shown.entries()) {
+        if ((await one.evaluate('window.owned')) !== undefined) found.push(`page ${at}: a script ran`);
+        if ((await one.title()) === 'owned') found.push(`page ${at}: a script changed the title`);
+        if (!one.url().startsWith(site.origin)) found.push(`page ${at}: went to ${one.url()}`);
+      }
+      if (context.pages().length !== count) found.push('a window was opened');
+      return [...found, ...dialogs, ...trap.seen];
+    },
+  };
 }
 
 export const addressOf = (site: Site, name: string): string =>

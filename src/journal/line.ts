@@ -3,7 +3,7 @@
  * Whatever octets a client has sent, a line holds no control or invisible character. Leaves the files to writer.ts and
  * reader.ts.
  */
-import { cut, fittingLine, maxLine, objectOf, safeLine } from '../lines/json-line.js';
+import { cut, escaped, fittingLine, maxLine, numberField, objectOf, textField } from '../lines/json-line.js';
 
 export const journalVerdicts = [
   'relayed',
@@ -100,11 +100,57 @@ export interface JournalLine {
 
 /** It ends in a newline. */
 export function journalText(line: JournalLine): string {
-  const json = safeLine(JSON.stringify(line));
+  const text = `${jsonOf(line)}\n`;
   const isShort = (line.to?.length ?? 0) <= maxItems && (line.said?.length ?? 0) <= maxItems;
   // A UTF-16 unit makes at most three octets.
-  if (isShort && (json.length < maxLine / 3 || Buffer.byteLength(json) < maxLine)) return `${json}\n`;
-  return fittingLine((maxValue) => safeLine(JSON.stringify(shortened(line, maxValue)))).toString();
+  if (isShort && (text.length <= maxLine / 3 || Buffer.byteLength(text) <= maxLine)) return text;
+  return fittingLine((maxValue) => jsonOf(shortened(line, maxValue))).toString();
+}
+
+const jsonOf = (line: JournalLine): string =>
+  `{"time":"${escaped(line.time)}"` +
+  textField('id', line.id) +
+  textField('session', line.session) +
+  textField('node', line.node) +
+  `,"verdict":"${line.verdict}","stage":"${line.stage}"` +
+  textField('domain', line.domain) +
+  textField('from', line.from) +
+  textField('header_from', line.header_from) +
+  (line.to === undefined ? '' : `,"to":[${line.to.map(recipientText).join(',')}]`) +
+  textField('subject', line.subject) +
+  textField('message-id', line['message-id']) +
+  textField('ip', line.ip) +
+  textField('host', line.host) +
+  textField('helo', line.helo) +
+  textField('tls', line.tls) +
+  textField('sni', line.sni) +
+  textField('plugin', line.plugin) +
+  textField('reason', line.reason) +
+  textField('reply', line.reply) +
+  (line.said === undefined ? '' : `,"said":[${line.said.map(wordText).join(',')}]`) +
+  textField('spf', line.spf) +
+  textField('dkim', line.dkim) +
+  textField('dmarc', line.dmarc) +
+  numberField('score', line.score) +
+  numberField('size', line.size) +
+  numberField('ms', line.ms) +
+  numberField('relay_ms', line.relay_ms) +
+  textField('queue', line.queue) +
+  textField('destination', line.destination) +
+  (line.tries === undefined ? '' : triesText(line.tries)) +
+  textField('filename', line.filename) +
+  numberField('count', line.count) +
+  '}';
+
+const recipientText = ({ address, reply, queue }: JournalRecipient): string =>
+  `{"address":"${escaped(address)}","reply":"${escaped(reply)}"${textField('queue', queue)}}`;
+
+const triesText = ({ key, n, first }: MailTries): string =>
+  `,"tries":{"key":"${escaped(key)}","n":${n}${textField('first', first)}}`;
+
+function wordText([plugin, word, text, points]: PluginWord): string {
+  const more = text === undefined ? '' : `,"${escaped(text)}"`;
+  return `["${escaped(plugin)}","${word}"${more}${points === undefined ? '' : `,${points}`}]`;
 }
 
 const maxItems = 100;

@@ -1,10 +1,12 @@
 /**
- * Appends to the journal: lines are gathered for a moment and written at once, by one write that nobody else's can get
- * into, so that several processes may write to the same file. Mail never waits for it and never fails because of it:
- * on a full disk lines are lost, which is counted and told. What a crash costs are the lines of a fifth of a second.
+ * Appends to the journal: lines are gathered for a moment, as octets that keep nothing of their mails in memory, and
+ * written at once, by one write that nobody else's can get into, so that several processes may write to the same file.
+ * Mail never waits for it and never fails because of it: on a full disk lines are lost, which is counted and told. What
+ * a crash costs are the lines of a fifth of a second.
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { maxLine } from '../lines/json-line.js';
 import { openToWrite } from '../quarantine/disk/regular.js';
 import { codeOf } from '../quarantine/disk/durable.js';
 import { Floods, floodMs } from './floods.js';
@@ -30,7 +32,8 @@ export interface JournalOptions {
 }
 
 const gatherMs = 200;
-const maxGathered = 500;
+/** Some four hundred mails. */
+const gatheredOctets = 262_144;
 
 /** The journals whose gathered lines are written when the process ends. */
 const open = new Set<JournalWriter>();
@@ -50,7 +53,11 @@ export class JournalWriter {
   readonly #floods = new Floods();
   readonly #tries = new TriesMemory();
   readonly #others: OthersLines;
-  #gathered: JournalLine[] = [];
+  /** What is gathered stands behind a line end, which is written where the write before was cut short. */
+  readonly #octets = Buffer.alloc(gatheredOctets, '\n');
+  #end = 1;
+  /** How many lines are gathered. */
+  #gathered = 0;
   #gatheredSince = 0;
   #timer: NodeJS.Timeout | undefined;
   #floodTimer: NodeJS.Timeout | undefined;
@@ -70,7 +77,7 @@ export class JournalWriter {
 
   /** Seconds that the oldest of the gathered lines has been waiting. */
   get lagSeconds(): number {
-    return this.#gathered.length === 0 ? 0 : (performance.now() - this.#gatheredSince) / 1000;
+    return this.#gathered === 0 ? 0 : (performance.now() - this.#gatheredSince) / 1000;
   }
 
   /** How many lines could not be written. */
@@ -86,10 +93,22 @@ export class JournalWriter {
   }
 
   #gather(line: JournalLine): void {
-    if (this.#gathered.length === 0) this.#gatheredSince = performance.now();
-    this.#gathered.push(line);
-    if (this.#gathered.length >= maxGathered) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), gatherMs).unref();
+    if (this.#gathered === 0) this.#begin();
+    const text = this.#textOf(line);
+    if (text === undefined) return;
+    this.#end += this.#octets.write(text, this.#end);
+    this.#gathered++;
+    if (this.#end > gatheredOctets - maxLine) this.flush();
+  }
+
+  #begin(): void {
+    this.#gatheredSince = performance.now();
+    this.#timer ??= setTimeout(() => this.flush(), gatherMs).unref();
+    try {
+      this.#others.catchUp(this.#openFile().hour);
+    } catch {
+      // It is told where the lines cannot be written.
+    }
   }
 
   #drain(): void {
@@ -97,29 +116,34 @@ export class JournalWriter {
     for (const line of this.#floods.drain()) this.#gather(line);
   }
 
-  /** Writes what is gathered: to make all texts in one go costs much less than each behind its mail. Never throws. */
+  /** Writes what is gathered. Never throws. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const lines = this.#gathered;
-    if (lines.length === 0) return;
-    this.#gathered = [];
+    if (lines === 0) return;
+    const end = this.#end;
+    this.#gathered = 0;
+    this.#end = 1;
     try {
       const { fd, hour } = this.#openFile();
       this.#others.catchUp(hour);
-      const octets = Buffer.from((this.#torn ? '\n' : '') + lines.map((line) => this.#textOf(line)).join(''));
+      const octets = this.#octets.subarray(this.#torn ? 0 : 1, end);
       const written = fs.writeSync(fd, octets);
       this.#torn = written < octets.length;
       if (this.#torn) this.lose(newlinesIn(octets.subarray(written)), 'the disk is full');
       this.#others.skipTo(fs.fstatSync(fd).size);
     } catch (error) {
       this.#closeFile();
-      this.lose(lines.length, codeOf(error) || errorText(error));
+      this.lose(lines, codeOf(error) || errorText(error));
     }
   }
 
-  /** What the journal knows itself is put into the line, which is ours now: a copy costs more than all the rest. */
-  #textOf(line: { -readonly [K in keyof JournalLine]: JournalLine[K] }): string {
+  /**
+   * What the journal knows itself is put into the line, which is ours now: a copy costs more than all the rest.
+   * undefined: it is lost.
+   */
+  #textOf(line: { -readonly [K in keyof JournalLine]: JournalLine[K] }): string | undefined {
     try {
       line.node = this.#options.node;
       line.tries = this.#tries.next(line);
@@ -127,7 +151,7 @@ export class JournalWriter {
       return journalText(line);
     } catch (error) {
       this.lose(1, errorText(error));
-      return '';
+      return undefined;
     }
   }
 

@@ -1,6 +1,7 @@
 /**
  * What every line of JSON that we append to a file has in common: it holds no raw control, bidirectional or other
- * invisible character (JSON's escapes lose nothing), it is at most 16 kB long, and it begins alike. Leaves the keys to
+ * invisible character (JSON's escapes lose nothing), it is at most 16 kB long, and it begins alike. Lines of which
+ * there is one a mail are put together from fields: that costs half of what JSON.stringify does. Leaves the keys to
  * those who write lines.
  */
 
@@ -21,9 +22,27 @@ export function fittingLine(json: (maxValue: number) => string): Buffer {
   }
 }
 
-/** JSON without a raw control, bidirectional or other invisible character. */
+/**
+ * JSON without a raw control, bidirectional or other invisible character, a line or paragraph separator, half a
+ * surrogate pair.
+ */
 export const safeLine = (json: string): string =>
-  /^[ -~]*$/.test(json) ? json : json.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
+  /^[ -~]*$/.test(json) ? json : json.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, unitsOf);
+
+/** Most texts are plain ASCII, which stands in JSON as it is. */
+const plain = /^[ !#-[\]-~]*$/;
+
+/** A text as it stands between the quotes of a safe line. */
+export const escaped = (text: string): string =>
+  plain.test(text) ? text : safeLine(JSON.stringify(text).slice(1, -1));
+
+/** A field that stands behind another one; nothing where there is no value. */
+export const textField = (name: string, value: string | undefined): string =>
+  value === undefined ? '' : `,"${name}":"${escaped(value)}"`;
+
+/** The same for a number, which is finite. */
+export const numberField = (name: string, value: number | undefined): string =>
+  value === undefined ? '' : `,"${name}":${value}`;
 
 /** Never cuts between the two halves of a surrogate pair; a text that was cut ends in `…`. */
 export function cut(value: string, maxValue: number): string {
@@ -32,7 +51,7 @@ export function cut(value: string, maxValue: number): string {
   return `${/[\ud800-\udbff]$/.test(kept) ? kept.slice(0, -1) : kept}…`;
 }
 
-function escaped(character: string): string {
+function unitsOf(character: string): string {
   let text = '';
   for (let i = 0; i < character.length; i++) text += `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`;
   return text;

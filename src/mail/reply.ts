@@ -22,9 +22,10 @@ export function reply(code: number, enhanced: string, text: string): Reply {
 export const closing = (answer: Reply): Reply => ({ ...answer, close: true });
 
 /** `550 5.7.1 text` in one line, for logs. */
-export function replyText({ code, enhanced, text, further = [] }: Reply): string {
+export function replyText({ code, enhanced, text, further }: Reply): string {
   const coded = enhanced === '' ? `${code}` : `${code} ${enhanced}`;
-  return [coded, text, ...further].filter((part) => part !== '').join(' ');
+  const first = text === '' ? coded : `${coded} ${text}`;
+  return further === undefined ? first : [first, ...further.filter((line) => line !== '')].join(' ');
 }
 
 /**

@@ -5,7 +5,6 @@
 import type { ClientName, DataContext, SessionFacts } from '../hooks/plugin.js';
 import { type HookOutcome, runHook } from '../hooks/run.js';
 import { dataContext } from '../hooks/shown/data-view.js';
-import type { JournalLine } from '../journal/line.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { type Header, parseHeader } from '../mail/header.js';
 import { headlineOf } from '../mail/shown/headline.js';
@@ -18,10 +17,11 @@ import type { RelayRequest, RelayResult } from '../relay/relay.js';
 import { MailEdits } from './mail-edits.js';
 import { type RelayRecipients, recipientsToRelay } from './recipients/new-recipients.js';
 import type { IncomingMessage, IncomingProblem } from './message/incoming.js';
-import { type Disposition, mailLine, type RelayedAs } from './journal-lines.js';
+import { type Disposition, type EndedMail, mailLine, type RelayedAs } from './journal-lines.js';
+import { logFields, pointsText } from './log-line.js';
 import type { Services } from './services.js';
 import type { SessionPlugins } from './session-plugins.js';
-import { type TlsFacts, tlsLogText } from './tls-facts.js';
+import type { TlsFacts } from './tls-facts.js';
 import { traceFields } from './trace-fields.js';
 import type { Objection, SmtpTransaction, TransactionRecipient } from './transaction.js';
 
@@ -43,9 +43,11 @@ export interface ReceivedMail {
 export function dispose(received: ReceivedMail): Eventual<Reply> {
   const mail = readMail(received);
   return after(unacceptable(mail) ?? judgeAndAct(mail), (disposition) => {
-    logDisposition(mail, disposition);
+    const { log, journal } = received.services;
+    const ended = endedMail(mail, disposition);
+    log.infoMade(logFields(ended), disposition.verdict);
     count(mail, disposition);
-    received.services.journal?.write(() => journalLine(mail, disposition));
+    journal?.write(() => mailLine(ended));
     return disposition.reply;
   });
 }
@@ -381,10 +383,12 @@ function relayDisposition(result: Exclude<RelayResult, { kind: 'message refused'
 const refusedText = (replies: ReadonlyMap<string, Reply>): string =>
   [...replies].map(([to, answer]) => `${to}: ${replyText(answer)}`).join('; ');
 
-function journalLine({ transaction, session, message, tls, header }: ReadMail, disposition: Disposition): JournalLine {
+function endedMail(mail: ReadMail, disposition: Disposition): EndedMail {
+  const { transaction, session, message, tls, header } = mail;
   const { id, clientIp, knownClientName, helo } = session;
   const client = { session: id, ip: clientIp.text, name: knownClientName, helo, tls };
-  return mailLine({ client, transaction, header, size: message.size, disposition });
+  const ms = performance.now() - transaction.startedAt;
+  return { client, transaction, header, size: message.size, ms, disposition };
 }
 
 function count(
@@ -401,36 +405,4 @@ function count(
     isNullSender: transaction.sender.reversePath === '',
     greylisted: transaction.greylisted,
   });
-}
-
-/** Who gave how many, and why. */
-const pointsText = (all: SmtpTransaction['points']): string | undefined =>
-  all.length === 0 ? undefined : all.map(({ plugin, points, log }) => `${plugin} ${points} (${log})`).join(', ');
-
-function logDisposition({ transaction, services, session, message, tls }: ReadMail, disposition: Disposition): void {
-  const { verdict, plugin, reason, relayed } = disposition;
-  // Made at once: an object that is put together key by key costs more than the rest of the line.
-  const line: Record<string, unknown> = {
-    ip: session.clientIp.text,
-    id: transaction.id,
-    session: session.id,
-    helo: session.helo,
-    tls: tls ? tlsLogText(tls) : 'no',
-    from: transaction.sender.reversePath,
-    rcpts: transaction.recipients.map(({ text }) => text),
-    domain: transaction.domain,
-    size: message.size,
-    verdict,
-    plugin,
-    reason,
-    pardoned: transaction.pardoned,
-    destination: relayed?.destination,
-    score: transaction.score,
-    points: pointsText(transaction.points),
-    reply: replyText(disposition.reply),
-    ms: Math.round(performance.now() - transaction.startedAt),
-  };
-  for (const [method, result] of Object.entries(transaction.authenticated))
-    if (!Object.hasOwn(line, method)) line[method] = result;
-  services.log.info(line, verdict);
 }

@@ -27,6 +27,8 @@ export interface EndedMail {
   readonly header: Header;
   /** Octets. */
   readonly size: number;
+  /** How long it took, from the beginning of the transaction. */
+  readonly ms: number;
   readonly disposition: Disposition;
 }
 
@@ -51,9 +53,8 @@ export interface RelayedAs {
 }
 
 /** All keys are there, in one order: an object made so costs a tenth of one that is put together. */
-export function mailLine({ client, transaction, header, size, disposition }: EndedMail): JournalLine {
+export function mailLine({ client, transaction, header, size, ms, disposition }: EndedMail): JournalLine {
   const { verdict, plugin, reason, relayed, filename } = disposition;
-  const ms = performance.now() - transaction.startedAt;
   const { subject, headerFrom, messageId } = headlineOf(header);
   const { spf, dkim, dmarc } = transaction.authenticated;
   return {

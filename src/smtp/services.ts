@@ -22,6 +22,8 @@ export interface Log {
   info(details: object, text: string): void;
   warn(details: object, text: string): void;
   error(details: object, text: string): void;
+  /** The same as `info`, of details that are fields of JSON, each behind a comma. */
+  infoMade(fields: string, text: string): void;
 }
 
 /** Delivery status notifications (RFC 3461) are the MTAs' business: they are offered where each of them does. */

@@ -9,16 +9,16 @@ import { parseIp } from '../src/mail/ip.js';
 export default defineCheck({
   name: 'helo',
   inspect({ session }) {
-    const name = session.helo.toLowerCase().replace(/\.$/, '');
-    if (isLiteral(name)) return pass;
-    const fault = faultOf(name);
-    return fault === undefined ? pass : reject(`Invalid HELO name: ${fault}`, `${fault}: ${session.helo}`);
+    const { helo } = session;
+    const name = helo.endsWith('.') ? helo.slice(0, -1) : helo;
+    const fault = isLiteral(name) ? undefined : faultOf(name);
+    return fault === undefined ? pass : reject(`Invalid HELO name: ${fault}`, `${fault}: ${helo}`);
   },
 });
 
 function isLiteral(name: string): boolean {
-  const inside = /^\[(ipv6:)?([^\]]*)\]$/.exec(name);
-  return parseIp(inside?.[2] ?? '')?.family === (inside?.[1] === undefined ? 4 : 6);
+  const inside = /^\[(ipv6:)?([^\]]*)\]$/i.exec(name);
+  return inside !== null && parseIp(inside[2] ?? '')?.family === (inside[1] === undefined ? 4 : 6);
 }
 
 function faultOf(name: string): string | undefined {
@@ -27,5 +27,5 @@ function faultOf(name: string): string | undefined {
   if (!/^[!-~]*$/.test(name)) return 'not ASCII';
   if (name.includes('_')) return 'underscore';
   if (!name.includes('.')) return 'not fully qualified';
-  return /\.(?:lan|local|localdomain|internal)$/.test(name) ? 'a private domain' : undefined;
+  return /\.(?:lan|local|localdomain|internal)$/i.test(name) ? 'a private domain' : undefined;
 }

@@ -30,8 +30,10 @@ export default defineCheck({
 });
 
 function judge({ session }: Mail, outcome: SpfOutcome): ReturnType<typeof reject> {
+  const { result } = outcome;
+  if (result !== 'fail' && result !== 'permerror' && result !== 'temperror') return pass;
   const why = sentenceOf(outcome, session.clientIp);
-  switch (outcome.result) {
+  switch (result) {
     case 'fail':
       return reject(`SPF fail: ${asciiText(why, 250)}${explanationOf(outcome)}`, why);
     case 'permerror':
@@ -42,11 +44,6 @@ function judge({ session }: Mail, outcome: SpfOutcome): ReturnType<typeof reject
         why,
         reply(451, '4.4.3', `SPF temperror: ${asciiText(outcome.domain, 100)} cannot be looked up now`),
       );
-    case 'softfail':
-    case 'neutral':
-    case 'none':
-    case 'pass':
-      return pass;
   }
 }
 

@@ -38,9 +38,10 @@ export default function validUsers(args: readonly string[]): Plugin {
   const directory = directoryOf(ahead ? args.slice(0, -1) : args);
   return {
     name: 'valid_users',
-    rcpt({ markers, domain, recipient, session, askAhead }) {
+    rcpt(context) {
+      const { markers, domain, recipient, session } = context;
       const marked = markers.recipient(domain, recipient.localPart, session.clientIp);
-      if (marked.kind === 'valid') return ahead && marked.marker === 'users/valid/*' ? byMta(askAhead) : pass;
+      if (marked.kind === 'valid') return ahead && marked.marker === 'users/valid/*' ? byMta(context) : pass;
       if (!directory || marked.kind === 'refused') return rejectRecipient('No such user', marked.why);
       return ask(directory, marked.names, domain);
     },
@@ -56,7 +57,7 @@ function directoryOf([kind, file, ...more]: readonly string[]): Directory | unde
   return new Directory(read.value);
 }
 
-async function byMta(askAhead: RcptContext['askAhead']): Promise<Verdict> {
+async function byMta({ askAhead }: RcptContext): Promise<Verdict> {
   const answer = await askAhead();
   if (answer.kind === 'taken') return pass;
   if (answer.kind === 'unknown') return note(`not asked ahead: ${answer.problem}`);

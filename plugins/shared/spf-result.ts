@@ -1,19 +1,10 @@
 /** The SPF result of a mail for those that need it: spf, dmarc, from_spoof; no plugin itself. */
 import type { Mail } from '../../src/hooks/check.js';
-import { oncePerMail } from '../../src/hooks/once-per-mail.js';
 import { type Eventual, after } from '../../src/mail/eventual.js';
 import { spfMethod } from '../../src/spf/fields/authentication-results.js';
 import { type SpfOutcome, type SpfQuery, checkHost } from '../../src/spf/check-host.js';
 import { writeReceivedSpf } from '../../src/spf/fields/received-spf.js';
 import { spfTraceName, writeSpfTrace } from '../../src/spf/fields/trace-field.js';
-
-/**
- * Evaluated once a mail, and recorded in Received-SPF, Authentication-Results, index and log then; refused mail has the
- * trace. The outcome is there at once where DNS need not be asked.
- */
-export const spfOf: (mail: Mail) => Eventual<SpfOutcome> = oncePerMail((mail: Mail) =>
-  after(resultOf(mail), (result) => recorded(mail, result)),
-);
 
 /** What SPF says of a client and a sender, and how it is told. */
 interface SpfResult {
@@ -26,15 +17,36 @@ interface SpfResult {
   readonly details: readonly string[];
 }
 
-/** The last result of each session: a client's next mail mostly has the same sender. */
-const last = new WeakMap<Mail['session'], SpfResult>();
+/** What was last found in a session: all who ask of one mail are told the same, and the next mostly has its sender. */
+interface LastFound {
+  mail: string;
+  outcome: Eventual<SpfOutcome> | undefined;
+  result: SpfResult | undefined;
+}
+
+const bySession = new WeakMap<Mail['session'], LastFound>();
+
+/**
+ * Evaluated once a mail, and recorded in Received-SPF, Authentication-Results, index and log then; refused mail has the
+ * trace. The outcome is there at once where DNS need not be asked.
+ */
+export function spfOf(mail: Mail): Eventual<SpfOutcome> {
+  const { session, id } = mail;
+  let last = bySession.get(session);
+  if (last === undefined) bySession.set(session, (last = { mail: '', outcome: undefined, result: undefined }));
+  if (last.outcome !== undefined && last.mail === id) return last.outcome;
+  const result = resultOf(mail, last);
+  const outcome = result instanceof Promise ? result.then((late) => recorded(mail, late)) : recorded(mail, result);
+  last.mail = id;
+  last.outcome = outcome;
+  return outcome;
+}
 
 /** It is much less than any answer of DNS is kept (dns/cache). */
 const keptMs = 1_000;
 
-function resultOf(mail: Mail): Eventual<SpfResult> {
-  const { session, reversePath, dns, host } = mail;
-  const known = last.get(session);
+function resultOf({ session, reversePath, dns, host }: Mail, last: LastFound): Eventual<SpfResult> {
+  const known = last.result;
   if (known?.reversePath === reversePath && known.helo === session.helo && performance.now() - known.since < keptMs)
     return known;
   const query = { ip: session.clientIp, helo: session.helo, from: reversePath, receiver: host.hostname };
@@ -42,7 +54,7 @@ function resultOf(mail: Mail): Eventual<SpfResult> {
   return after(checkHost(query, options), (outcome) => {
     const result = told(query, outcome);
     // What could not be looked up is asked again.
-    if (outcome.result !== 'temperror') last.set(session, result);
+    if (outcome.result !== 'temperror') last.result = result;
     return result;
   });
 }

@@ -42,12 +42,14 @@ export function defineCheck(check: Check): Plugin {
     ...(check.listProblems && { listProblems: check.listProblems }),
     switches: [name],
     dataPost(context) {
-      if (list === undefined) return check.inspect(context, []);
+      if (list === undefined) return check.inspect(context, noLines);
       const lines = context.markers.lines(context.domain, list);
       return lines === undefined ? skip('not enabled') : check.inspect(context, lines);
     },
   };
 }
+
+const noLines: readonly string[] = Object.freeze([]);
 
 function hooksBeside(check: Omit<HookMethods, 'dataPost'>): Partial<Plugin> {
   const named = hookNames.flatMap((hook) => {

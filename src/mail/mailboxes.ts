@@ -21,12 +21,13 @@ export function areReadable(values: readonly string[]): boolean {
  * than what `areReadable` takes. Never throws.
  */
 export function addressesOf(value: string): string[] {
-  return split(value.slice(0, maxOctets))
-    .slice(0, maxAddresses)
-    .flatMap((part) => {
-      const angles = part.match(/<[^<>]*>/g);
-      return angles === null ? [part.trim()] : angles.map((angle) => angle.slice(1, -1).trim());
-    });
+  const addresses: string[] = [];
+  for (const part of split(value.slice(0, maxOctets)).slice(0, maxAddresses)) {
+    const angles = part.match(/<[^<>]*>/g);
+    if (angles === null) addresses.push(part.trim());
+    else for (const angle of angles) addresses.push(angle.slice(1, -1).trim());
+  }
+  return addresses;
 }
 
 /** Cuts at commas outside quotes, comments and angle brackets, dropping quoted display names and comments. */

@@ -51,7 +51,8 @@ class SeenMarkers implements Markers {
   }
 
   recipient(domain: string, localPart: string, client: Ip): ReturnType<Markers['recipient']> {
-    return deepFreeze(this.#markers.recipient(domain, localPart, client));
+    const found = this.#markers.recipient(domain, localPart, client);
+    return found.kind === 'unknown' ? deepFreeze(found) : { ...found }; // a copy costs less
   }
 
   listed(domain: string, list: 'blacklisted' | 'whitelisted', kind: string, key: string): string | undefined {

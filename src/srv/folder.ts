@@ -25,8 +25,9 @@ export type EntryKind = 'directory' | 'file';
 /** Octets of a directory above which its entries are asked for one by one. */
 const maxDirectoryOctets = 16_384;
 const maxNames = 2_000;
-/** How many folders are remembered; with one more all are forgotten. */
+/** How many folders are remembered, and entries of one; with one more all are forgotten. */
 const maxFolders = 20_000;
+const maxEntries = 500;
 /**
  * Times of a file system tick: a change in the same tick as the one before does not show. A listing is remembered if
  * the folder's times had been the same for so long when it was read. By our own clock, as that of a file server may
@@ -45,6 +46,8 @@ export class MarkerFolders {
   readonly root: string;
   readonly turn: Turn;
   readonly #known = new Map<string, MarkerFolder>();
+  /** Those of them that stand in the root, by their names, so that no path need be put together to find one. */
+  readonly #inRoot = new Map<string, MarkerFolder>();
 
   constructor(root: string, turn: Turn) {
     this.root = root;
@@ -58,12 +61,16 @@ export class MarkerFolders {
 
   /** The folder of that name in the root: a directory, or a link to one that stays in the tree. */
   inRoot(name: string): MarkerFolder | undefined {
-    const path = `${this.root}/${name}`;
-    return this.remembered(path).whereThere(lstatSync) ?? this.#linked(path);
+    let folder = this.#inRoot.get(name);
+    if (folder === undefined) {
+      folder = this.remembered(`${this.root}/${name}`);
+      this.#inRoot.set(name, folder);
+    }
+    return folder.whereThere(lstatSync) ?? this.#linked(folder);
   }
 
-  #linked(path: string): MarkerFolder | undefined {
-    if (this.remembered(path).kind !== 'link') return undefined;
+  #linked({ path, kind }: MarkerFolder): MarkerFolder | undefined {
+    if (kind !== 'link') return undefined;
     const target = attempt(path, () => realpathSync(path));
     if (target === undefined || !target.startsWith(realpathSync(this.root) + sep)) return undefined;
     return this.remembered(target).whereThere(statSync);
@@ -73,29 +80,41 @@ export class MarkerFolders {
   remembered(path: string): MarkerFolder {
     const known = this.#known.get(path);
     if (known !== undefined) return known;
-    if (this.#known.size >= maxFolders) this.#known.clear();
+    if (this.#known.size >= maxFolders) {
+      this.#known.clear();
+      this.#inRoot.clear();
+    }
     const folder = new MarkerFolder(path, this);
     this.#known.set(path, folder);
     return folder;
   }
 }
 
+/** What is in a folder and was asked about. */
+interface MarkerEntry {
+  readonly path: string;
+  /** The turn in which it was looked at. */
+  turn: number;
+  found: Stats | undefined;
+  /** What was read of it, held good by its stat. */
+  file: RememberedFile | undefined;
+}
+
 export class MarkerFolder {
   readonly path: string;
   readonly #folders: MarkerFolders;
-  /** The folders below it that were asked for, so that no path need be put together and looked up again. */
-  readonly #children = new Map<string, MarkerFolder>();
   #turn = -1;
-  /** What was listed and asked about in this turn. */
-  readonly #stats = new Map<string, Stats | undefined>();
-  #kind: 'directory' | 'link' | undefined;
+  #kind: 'directory' | 'link' | undefined = undefined;
   #octets = 0;
-  #stamp: Stamp | undefined;
+  #stamp: Stamp | undefined = undefined;
   /** When the stamp was first seen. */
   #stampSince = 0;
-  #listing: FolderListing | undefined;
-  /** Files that were read, held good by a stat of each. */
-  readonly #files = new Map<string, RememberedFile>();
+  #listing: FolderListing | undefined = undefined;
+  /** The listing of the folder around it in which it was found. */
+  #listedIn: FolderListing | undefined = undefined;
+  /** The folders and the entries in it that were asked for, so that their paths are put together once. */
+  #children: Map<string, MarkerFolder> | undefined = undefined;
+  #entries: Map<string, MarkerEntry> | undefined = undefined;
 
   constructor(path: string, folders: MarkerFolders) {
     this.path = path;
@@ -113,7 +132,6 @@ export class MarkerFolder {
     if (this.#turn !== turn) {
       this.#look(statsAt(this.path, look));
       this.#turn = turn;
-      if (this.#stats.size > 0) this.#stats.clear();
     }
     return this.#kind === 'directory' ? this : undefined;
   }
@@ -130,10 +148,8 @@ export class MarkerFolder {
     this.#octets = found?.size ?? 0;
   }
 
-  /** Undefined where entries are asked for one by one: the folder is large, or cannot be listed. */
-  get #names(): ReadonlySet<string> | undefined {
-    this.#listing ??= this.#list();
-    return this.#listing.names;
+  #listed(): FolderListing {
+    return (this.#listing ??= this.#list());
   }
 
   #list(): FolderListing {
@@ -143,7 +159,12 @@ export class MarkerFolder {
 
   /** May there be an entry of that name? False is certain. */
   mayHave(name: string): boolean {
-    return this.#names?.has(name) ?? true;
+    return mayList(this.#listed(), name);
+  }
+
+  /** May there be an entry at all? Nothing but the listing is asked; false is certain. */
+  mayHaveAny(): boolean {
+    return this.#listed().names?.size !== 0;
   }
 
   kindOf(name: string): EntryKind | undefined {
@@ -157,22 +178,46 @@ export class MarkerFolder {
 
   /** `stat`, never `open`: a marker may be a FIFO or a device. */
   #statOf(name: string): Stats | undefined {
-    if (!this.mayHave(name)) return undefined;
-    let found = this.#stats.get(name);
-    if (found === undefined && !this.#stats.has(name))
-      this.#stats.set(name, (found = statsAt(`${this.path}/${name}`, statSync)));
-    return found;
+    return this.mayHave(name) ? this.#lookedAt(name).found : undefined;
+  }
+
+  /** The entry of that name as it was found in this turn. */
+  #lookedAt(name: string): MarkerEntry {
+    const entry = this.#entry(name);
+    const turn = this.#folders.turn.number;
+    if (entry.turn !== turn) {
+      entry.found = statsAt(entry.path, statSync);
+      entry.turn = turn;
+    }
+    return entry;
+  }
+
+  #entry(name: string): MarkerEntry {
+    const entries = (this.#entries ??= new Map());
+    const known = entries.get(name);
+    if (known !== undefined) return known;
+    if (entries.size >= maxEntries) entries.clear();
+    const entry = { path: `${this.path}/${name}`, turn: -1, found: undefined, file: undefined };
+    entries.set(name, entry);
+    return entry;
   }
 
   sub(name: string): MarkerFolder | undefined {
-    if (!this.mayHave(name)) return undefined;
-    let child = this.#children.get(name);
-    if (child === undefined) this.#children.set(name, (child = this.#folders.remembered(`${this.path}/${name}`)));
+    const listing = this.#listed();
+    let child = this.#children?.get(name);
+    if (child === undefined || child.#listedIn !== listing) {
+      if (!mayList(listing, name)) return undefined;
+      if (child === undefined) {
+        child = this.#folders.remembered(`${this.path}/${name}`);
+        (this.#children ??= new Map()).set(name, child);
+      }
+      child.#listedIn = listing;
+    }
     return child.whereThere(statSync);
   }
 
   isEmpty(): boolean {
-    const names = this.#names;
+    const { names } = this.#listed();
     return names === undefined ? !hasEntries(this.path) : names.size === 0;
   }
 
@@ -189,24 +234,24 @@ export class MarkerFolder {
    * the file is the same.
    */
   lines(name: string): readonly string[] | undefined {
-    const found = this.#statOf(name);
+    if (!this.mayHave(name)) return undefined;
+    const entry = this.#lookedAt(name);
+    const { path, found, file: known } = entry;
     if (found === undefined) return undefined;
-    const path = `${this.path}/${name}`;
     if (!found.isFile()) throw new BrokenMarker(path, 'no file');
     if (found.size > maxListOctets) throw new BrokenMarker(path, `larger than ${maxListOctets} octets`);
-    const known = this.#files.get(name);
     const isSame = known !== undefined && known.octets === found.size && sameStamp(known.stamp, found);
     if (isSame && known.isSettled) return known.lines;
     const since = isSame ? known.since : performance.now();
     const lines = linesOf(path);
     if (lines !== undefined && found.size <= maxRememberedOctets)
-      this.#files.set(name, {
+      entry.file = {
         stamp: stampOf(found),
         octets: found.size,
         since,
         isSettled: performance.now() - since >= settledMs,
         lines,
-      });
+      };
     return lines;
   }
 
@@ -217,16 +262,20 @@ export class MarkerFolder {
 
   /** The lengths of the networks that are listed (`192.0.2.0_24`), the longest first; undefined: nobody knows. */
   get networkLengths(): readonly number[] | undefined {
-    return this.#names && this.#listing?.lengths;
+    return this.#listed().lengths;
   }
 }
 
 interface FolderListing {
+  /** Undefined where entries are asked for one by one: the folder is large, or cannot be listed. */
   readonly names: ReadonlySet<string> | undefined;
   /** It is true if the folder's times had been the same for long enough when it was read. */
   readonly isSettled: boolean;
   readonly lengths: readonly number[] | undefined;
 }
+
+/** False is certain. */
+const mayList = ({ names }: FolderListing, name: string): boolean => names === undefined || names.has(name);
 
 type Stamp = Pick<Stats, 'ino' | 'mtimeMs' | 'ctimeMs'>;
 

@@ -47,12 +47,20 @@ const relayFile = 'relay';
 /** Holds what is neither a domain of its own nor ever hosted: the lists for all domains. */
 const globalName = '_global_';
 
+/** How many answers are remembered; with one more all are forgotten. */
+const maxValid = 1_000;
+
+const noMarker: RecipientMarker = Object.freeze({ kind: 'refused', why: 'no such marker' });
+const noneIsOn = (): CheckMode => 'off';
+
 export class Srv {
   readonly #options: SrvOptions;
   readonly turn: Turn;
   readonly #folders: MarkerFolders;
   readonly #extra: MarkerFolders | undefined;
   readonly #globalPath: string;
+  /** By the names in users/valid that made them valid. */
+  readonly #valid = new Map<string, RecipientMarker>();
   /** What files say of destinations, by their lines, which stay the same while the file does. */
   readonly #destinations = new WeakMap<readonly string[], Result<DestinationList>>();
   /** The last domain that was asked about: nearly always the next one as well. */
@@ -110,15 +118,9 @@ export class Srv {
   /** The same for any check of the domain, whose folder is looked at once. */
   checkModes(domain: string): (check: string, inAll: boolean) => CheckMode {
     const checks = this.#folder(domain)?.sub('checks');
-    return (check, inAll) => {
-      const own = checks?.word(check);
-      const words = own ?? (inAll ? checks?.word('all') : undefined);
-      if (words === undefined) return 'off';
-      const mode = readCheckMode(words);
-      if (mode !== undefined) return mode;
-      const path = `${checks?.path}/${own === undefined ? 'all' : check}`;
-      throw new BrokenMarker(path, `"${printable(words.trim(), 60)}" must be a number of points, such as score 2.5`);
-    };
+    if (checks === undefined) return noneIsOn;
+    const mayBeAll = checks.mayHave('all');
+    return (check, inAll) => modeIn(checks, check) ?? (inAll && mayBeAll ? modeIn(checks, 'all') : undefined) ?? 'off';
   }
 
   /**
@@ -149,36 +151,55 @@ export class Srv {
   /** Does the domain have a mailbox of that local-part, for this client? `invalid` beats every `valid`. */
   recipient(domain: string, localPart: string, client: Ip): RecipientMarker {
     const users = this.#folder(domain)?.sub('users');
-    if (users === undefined || entryName(localPart) === undefined) return { kind: 'refused', why: 'no such marker' };
+    const names = users === undefined ? [] : this.#lookupNames(localPart);
+    if (users === undefined || names.length === 0) return noMarker;
     const invalid = users.sub('invalid');
     const valid = users.sub('valid');
-    const names = this.#lookupNames(localPart);
     for (const name of names) {
       if (invalid?.has(name) === true) return { kind: 'refused', why: `users/invalid/${name}` };
       const found = valid?.kindOf(name);
       if (found === 'directory' && addressIn(valid?.sub(name), client) === undefined)
         return { kind: 'refused', why: `users/valid/${name}/ has no ${client.text}` };
-      if (found !== undefined) return { kind: 'valid', marker: `users/valid/${name}` };
+      if (found !== undefined) return this.#validBy(name);
     }
     const why = 'no marker in users/valid';
     if (mayBeRouted(localPart)) return { kind: 'refused', why };
-    return valid?.has('*') === true ? { kind: 'valid', marker: 'users/valid/*' } : { kind: 'unknown', why, names };
+    return valid?.has('*') === true ? this.#validBy('*') : { kind: 'unknown', why, names };
   }
 
-  /** A local-part by itself and then without its extension; what an MTA might route has no second name. */
-  #lookupNames(localPart: string): string[] {
+  #validBy(name: string): RecipientMarker {
+    let marker = this.#valid.get(name);
+    if (marker === undefined) {
+      if (this.#valid.size >= maxValid) this.#valid.clear();
+      marker = Object.freeze({ kind: 'valid', marker: `users/valid/${name}` });
+      this.#valid.set(name, marker);
+    }
+    return marker;
+  }
+
+  /**
+   * A local-part by itself and then without its extension; what an MTA might route has no second name. None where the
+   * local-part can have no marker.
+   */
+  #lookupNames(localPart: string): readonly string[] {
+    const whole = entryName(localPart);
+    if (whole === undefined) return [];
     const delimiter = this.#options.recipientDelimiter;
     const at = delimiter === '' || mayBeRouted(localPart) ? -1 : localPart.indexOf(delimiter, 1);
-    const names = at > 0 ? [localPart, localPart.slice(0, at)] : [localPart];
-    return names.map(entryName).filter((name) => name !== undefined);
+    const short = at > 0 ? entryName(localPart.slice(0, at)) : undefined;
+    return short === undefined ? [whole] : [whole, short];
   }
 
   /** The marker that lists `key` under `list/kind/` of the domain or of `_global_`; undefined when none does. */
   listed(domain: string, list: List, kind: string, key: string): string | undefined {
-    const name = entryName(key);
-    if (name === undefined) return undefined;
-    for (const { folder, name: scope } of this.#scopes(domain))
-      if (folder.sub(list)?.sub(kind)?.has(name) === true) return `${scope}/${list}/${kind}/${name}`;
+    if (key === '') return undefined;
+    for (const { folder, name: scope } of this.#scopes(domain)) {
+      const entries = folder.sub(list)?.sub(kind);
+      if (entries === undefined || !entries.mayHaveAny()) continue;
+      const name = entryName(key);
+      if (name === undefined) return undefined;
+      if (entries.has(name)) return `${scope}/${list}/${kind}/${name}`;
+    }
     return undefined;
   }
 
@@ -190,6 +211,8 @@ export class Srv {
   /** The marker of a whitelisted recipient; what an MTA might route elsewhere is never one. */
   recipientWhitelisted(domain: string, localPart: string): string | undefined {
     if (mayBeRouted(localPart)) return undefined;
+    const isAny = this.#scopes(domain).some(({ folder }) => folder.sub('whitelisted')?.sub('recipients')?.mayHaveAny());
+    if (!isAny) return undefined;
     for (const name of this.#lookupNames(localPart)) {
       const marker = this.listed(domain, 'whitelisted', 'recipients', name);
       if (marker !== undefined) return marker;
@@ -222,11 +245,11 @@ export class Srv {
   }
 
   #scopesOf({ domain, folder }: KnownDomain): readonly Scope[] {
+    const scopes: Scope[] = [];
+    if (folder !== undefined) scopes.push({ name: domain, folder });
     const global = this.#folders.at(this.#globalPath);
-    return [
-      ...(folder === undefined ? [] : [{ name: domain, folder }]),
-      ...(global === undefined ? [] : [{ name: globalName, folder: global }]),
-    ];
+    if (global !== undefined) scopes.push({ name: globalName, folder: global });
+    return scopes;
   }
 
   #folder(domain: string): MarkerFolder | undefined {
@@ -264,9 +287,19 @@ interface KnownDomain {
   scopes: readonly Scope[] | undefined;
 }
 
+/** How the check is on by the marker of that name; undefined: by that it is not. */
+function modeIn(checks: MarkerFolder, name: string): CheckMode | undefined {
+  const words = checks.word(name);
+  if (words === undefined) return undefined;
+  const mode = readCheckMode(words);
+  if (mode !== undefined) return mode;
+  const problem = `"${printable(words.trim(), 60)}" must be a number of points, such as score 2.5`;
+  throw new BrokenMarker(`${checks.path}/${name}`, problem);
+}
+
 /** The entry of a folder that names the address or a network around it. */
 function addressIn(folder: MarkerFolder | undefined, client: Ip): string | undefined {
-  if (folder === undefined) return undefined;
+  if (folder === undefined || !folder.mayHaveAny()) return undefined;
   if (folder.has(client.text)) return client.text;
   const lengths = folder.networkLengths;
   if (lengths === undefined) return networkNames(client).find((name) => folder.has(name));

@@ -13,7 +13,7 @@ import { accept, maxDelayMs, maxPoints, note, pass, rounded, score, skip, type V
 export function believe(answer: unknown): Verdict {
   if (answer === pass) return pass;
   if (typeof answer !== 'object' || answer === null) throw new TypeError(`returned ${shown(answer)}, not a verdict`);
-  return Object.freeze(verdictOf(answer as PluginAnswer));
+  return verdictOf(answer as PluginAnswer);
 }
 
 type PluginAnswer = Readonly<Record<string, unknown>>;
@@ -30,7 +30,8 @@ function verdictOf(answer: PluginAnswer): Verdict {
     case 'note':
       return note(text(answer, kind, 'log'));
     case 'reject':
-      return {
+      // Plugins behind this one are shown it.
+      return Object.freeze({
         kind,
         about: word(answer, kind, 'about', ['recipient', 'mail']),
         enhanced: rejectionCode(answer),
@@ -38,7 +39,7 @@ function verdictOf(answer: PluginAnswer): Verdict {
         log: text(answer, kind, 'log'),
         ...(answer['further'] !== undefined && { further: texts(answer, kind, 'further') }),
         ...(answer['discards'] === true && { discards: true }),
-      };
+      });
     case 'score':
       return score(pointsOf(answer), text(answer, kind, 'log'));
     case 'rewrite':

@@ -61,17 +61,17 @@ export interface HookRun<H extends JudgingHook> {
   readonly context: HookContext<H>;
   /** Told whose turn it is, where lines of the plugin's own are to bear its name. */
   readonly turn?: PluginTurn | undefined;
-  /** Called when the first line is to be written. */
-  readonly log: () => HookLog;
   /** Are lines of the level debug written? */
   readonly debug: boolean;
   readonly timeoutMs: number;
+  /** Called when the first line is to be written. */
+  log(): HookLog;
   /** Told of each rejection, pardon, rewrite and weak sign, in order. */
-  readonly note: (said: NotedVerdict) => void;
+  note(said: NotedVerdict): void;
   /** Told how much later a plugin wants the reply to be heard, in milliseconds. */
-  readonly delay?: (ms: number) => void;
-  /** Told of each answer, and how long it was waited for, where it was. */
-  readonly tell?: ((plugin: string, verdict: Verdict, ms?: number) => void) | undefined;
+  delay?(ms: number): void;
+  /** Told of each answer but a skip, and how long it was waited for, where it was. */
+  tell?(plugin: string, verdict: Verdict, ms?: number): void;
 }
 
 const goOn: HookOutcome = { kind: 'go on' };
@@ -79,30 +79,32 @@ const goOn: HookOutcome = { kind: 'go on' };
 /** Asks the plugins that have this hook, one after the other, until one settles it. Never throws, never rejects. */
 export function runHook<H extends JudgingHook>(run: HookRun<H>): Eventual<HookOutcome> {
   const hooked = run.plugins.of(run.hook);
-  if (hooked.length === 0) return goOn;
-  nowAt(run.hook, run.id);
-  return runFrom({ run, checkModes: undefined }, hooked, 0);
+  const [first] = hooked;
+  if (first === undefined) return goOn;
+  nowAt(first.hookPlace, run.id);
+  return runFrom({ run, hooked, settled: undefined, checkModes: undefined }, 0);
 }
 
 /** A run under way. */
 interface Running<H extends JudgingHook> {
   readonly run: HookRun<H>;
+  readonly hooked: readonly HookedPlugin<H>[];
+  /** Why those that look at no settled mail are not asked; undefined until it is looked at, and when more was said. */
+  settled: Verdict | undefined;
   /** Which checks are on for the mail's domain, once it has been asked. */
   checkModes: ReturnType<Markers['checkModes']> | undefined;
 }
 
-function runFrom<H extends JudgingHook>(
-  running: Running<H>,
-  hooked: readonly HookedPlugin<H>[],
-  first: number,
-): Eventual<HookOutcome> {
+function runFrom<H extends JudgingHook>(running: Running<H>, first: number): Eventual<HookOutcome> {
+  const { hooked } = running;
   for (let i = first; i < hooked.length; i++) {
     const one = hooked[i];
     if (one === undefined) break;
     const verdict = judge(running, one);
+    if (verdict === pass || verdict === off) continue;
     if (verdict instanceof Promise)
-      return verdict.then((late) => outcomeOf(running.run, one, late) ?? runFrom(running, hooked, i + 1));
-    const outcome = verdict === pass ? undefined : outcomeOf(running.run, one, verdict);
+      return verdict.then((late) => outcomeOf(running, one, late) ?? runFrom(running, i + 1));
+    const outcome = outcomeOf(running, one, verdict);
     if (outcome !== undefined) return outcome;
   }
   return goOn;
@@ -110,7 +112,7 @@ function runFrom<H extends JudgingHook>(
 
 /** undefined: the next plugin is asked. */
 function outcomeOf<H extends JudgingHook>(
-  { note: tell, delay }: HookRun<H>,
+  running: Running<H>,
   { name }: HookedPlugin<H>,
   verdict: Verdict,
 ): HookOutcome | undefined {
@@ -124,10 +126,11 @@ function outcomeOf<H extends JudgingHook>(
     case 'pardon':
     case 'rewrite':
     case 'route':
-      tell({ plugin: name, verdict });
+      running.settled = undefined;
+      running.run.note({ plugin: name, verdict });
       return undefined;
     case 'delay':
-      delay?.(verdict.ms);
+      running.run.delay?.(verdict.ms);
       return undefined;
     case 'accept':
       return goOn;
@@ -141,31 +144,35 @@ function outcomeOf<H extends JudgingHook>(
 
 function judge<H extends JudgingHook>(running: Running<H>, hooked: HookedPlugin<H>): Eventual<Verdict> {
   const { run } = running;
-  const asking: Asking<H> = { run, hooked, since: run.plugins.hear === undefined ? 0 : performance.now(), mode: 'on' };
+  let since = run.plugins.hear === undefined ? 0 : performance.now();
+  let mode: ModeAsked = 'on';
   try {
-    const mode = howAsked(running, hooked);
-    if (isVerdict(mode)) return told(asking, mode);
-    asking.mode = mode;
+    if (hooked.isChoosy) {
+      const how = howAsked(running, hooked);
+      if (isVerdict(how)) return told(run, hooked, how, since);
+      mode = how;
+    }
     nowAsked(hooked.place);
     if (run.turn) run.turn.plugin = hooked.name;
-    if (hooked.meter) asking.since = performance.now();
+    if (hooked.meter) since = performance.now();
     const answer: unknown = hooked.method.call(hooked.plugin, run.context as never);
-    if (!(answer instanceof Promise)) return believed(asking, answer);
-    if (asking.since === 0) asking.since = performance.now();
-    return judgeLater(asking, answer);
+    if (answer === pass) return done(run, hooked, pass, since);
+    if (!(answer instanceof Promise)) return believed({ run, hooked, since, mode }, answer);
+    if (since === 0) since = performance.now();
+    return judgeLater({ run, hooked, since, mode }, answer);
   } catch (error) {
-    return failed(asking, error);
+    return failed({ run, hooked, since, mode }, error);
   }
 }
 
-/** One plugin that is being asked. */
+/** One plugin that is being asked, and has not simply passed. */
 interface Asking<H extends JudgingHook> {
   readonly run: HookRun<H>;
   readonly hooked: HookedPlugin<H>;
-  /** By performance.now(), where somebody wants to hear how long it takes, or it is waited for. */
-  since: number;
+  /** By performance.now(), where somebody wants to hear how long it takes, or it is waited for; else 0. */
+  readonly since: number;
   /** A marker that cannot be read defers. */
-  mode: ModeAsked;
+  readonly mode: ModeAsked;
 }
 
 /** `log`: the check is tried out, and whatever it says stops nothing. Points: what it rejects counts so much. */
@@ -173,23 +180,27 @@ type ModeAsked = Exclude<CheckMode, 'off'>;
 
 const isVerdict = (mode: Verdict | ModeAsked): mode is Verdict => typeof mode === 'object' && 'kind' in mode;
 
-const settled = skip('rejected already');
+const rejected = skip('rejected already');
 const off = skip('not enabled');
 
 /** Why the plugin is not asked about the mail at all, or how it is asked. */
 function howAsked<H extends JudgingHook>(running: Running<H>, hooked: HookedPlugin<H>): Verdict | ModeAsked {
   const { skipsSettled, switches } = hooked;
-  if (!skipsSettled && switches === undefined) return 'on';
   const context = running.run.context as DataContext;
   if (skipsSettled) {
-    if (context.rejection !== undefined) return settled;
-    const { pardoned } = context;
-    if (pardoned !== undefined) return skip(pardoned);
+    running.settled ??= settledBy(context);
+    if (running.settled !== pass) return running.settled;
   }
   if (switches === undefined) return 'on';
   running.checkModes ??= context.markers.checkModes(context.domain);
   const mode = modeOf(hooked, switches, running.checkModes);
   return mode === 'off' ? off : mode;
+}
+
+/** A pass where nothing is settled. */
+function settledBy({ rejection, pardoned }: DataContext): Verdict {
+  if (rejection !== undefined) return rejected;
+  return pardoned === undefined ? pass : skip(pardoned);
 }
 
 function modeOf(
@@ -212,18 +223,27 @@ async function judgeLater<H extends JudgingHook>(asking: Asking<H>, answer: Prom
   }
 }
 
-function believed<H extends JudgingHook>(asking: Asking<H>, answer: unknown): Verdict {
+function believed<H extends JudgingHook>({ run, hooked, since, mode }: Asking<H>, answer: unknown): Verdict {
   let verdict: Verdict;
   try {
     verdict = believe(answer);
-    if (verdict.kind === 'taken' && !atMail.has(asking.run.hook))
+    if (verdict.kind === 'taken' && run.hook !== 'dataPost' && run.hook !== 'queue')
       throw new TypeError('returned a taken, and there is no mail to take yet');
   } catch (error) {
-    const { name, methodName } = asking.hooked;
-    throw error instanceof TypeError ? new TypeError(`${name}: ${methodName} ${error.message}`) : error;
+    throw error instanceof TypeError ? new TypeError(`${hooked.name}: ${hooked.methodName} ${error.message}`) : error;
   }
-  measure(asking);
-  return told(asking, weighed(verdict, asking.mode));
+  return done(run, hooked, weighed(verdict, mode), since);
+}
+
+/** The plugin has answered. */
+function done<H extends JudgingHook>(
+  run: HookRun<H>,
+  hooked: HookedPlugin<H>,
+  verdict: Verdict,
+  since: number,
+): Verdict {
+  measure(hooked, since);
+  return told(run, hooked, verdict, since);
 }
 
 function weighed(verdict: Verdict, mode: ModeAsked): Verdict {
@@ -231,12 +251,9 @@ function weighed(verdict: Verdict, mode: ModeAsked): Verdict {
   return mode === 'log' ? tried(verdict) : scored(verdict, mode.points);
 }
 
-/** The hooks at which a mail is there, whole. */
-const atMail: ReadonlySet<JudgingHook> = new Set(['dataPost', 'queue']);
-
 /** How long the plugin took, where that is counted. */
-function measure<H extends JudgingHook>({ hooked, since }: Asking<H>): void {
-  if (since > 0) hooked.meter?.seconds.observe((performance.now() - since) / 1000);
+function measure({ meter }: HookedPlugin<JudgingHook>, since: number): void {
+  if (since > 0) meter?.seconds.observe((performance.now() - since) / 1000);
 }
 
 /** A marker that holds the word `log`: the check is tried out, and stops nothing. */
@@ -260,10 +277,9 @@ function tried(verdict: Verdict): Verdict {
 const scored = (verdict: Verdict, points: number): Verdict =>
   verdict.kind === 'reject' || verdict.kind === 'refuse' ? score(points, verdict.log) : verdict;
 
-function failed<H extends JudgingHook>(asking: Asking<H>, error: unknown): Verdict {
-  const { run, hooked, since, mode } = asking;
+function failed<H extends JudgingHook>({ run, hooked, since, mode }: Asking<H>, error: unknown): Verdict {
   const problem = problemOf(error);
-  measure(asking);
+  measure(hooked, since);
   run.log().error({ plugin: hooked.name, hook: run.hook, why: problem }, 'error');
   run.plugins.hear?.({
     hook: run.hook,
@@ -302,42 +318,45 @@ async function inTime<T, H extends JudgingHook>(answer: Promise<T>, { run, hooke
 }
 
 /** Writes the plugin's line, and tells whoever listens. */
-function told<H extends JudgingHook>({ run, hooked, since }: Asking<H>, verdict: Verdict): Verdict {
+function told<H extends JudgingHook>(
+  run: HookRun<H>,
+  hooked: HookedPlugin<H>,
+  verdict: Verdict,
+  since: number,
+): Verdict {
   logVerdict(run, hooked.name, verdict);
   if (verdict.kind === 'note' || verdict.kind === 'score') hooked.meter?.marks.add();
-  if (run.tell) {
-    if (since === 0) run.tell(hooked.name, verdict);
-    else run.tell(hooked.name, verdict, performance.now() - since);
-  }
+  if (verdict.kind !== 'skip') run.tell?.(hooked.name, verdict, since === 0 ? undefined : performance.now() - since);
   run.plugins.hear?.({ hook: run.hook, plugin: hooked.name, said: verdict, ms: performance.now() - since });
   return verdict;
 }
 
-function logVerdict<H extends JudgingHook>({ hook, debug, log }: HookRun<H>, plugin: string, verdict: Verdict): void {
+function logVerdict<H extends JudgingHook>(run: HookRun<H>, plugin: string, verdict: Verdict): void {
+  const { hook } = run;
   switch (verdict.kind) {
     case 'pass':
     case 'accept':
-      if (debug) log().debug({ plugin, hook }, 'pass');
+      if (run.debug) run.log().debug({ plugin, hook }, 'pass');
       return;
     case 'delay':
-      if (debug) log().debug({ plugin, hook, ms: verdict.ms, why: verdict.log }, 'delay');
+      if (run.debug) run.log().debug({ plugin, hook, ms: verdict.ms, why: verdict.log }, 'delay');
       return;
     case 'skip':
-      if (debug) log().debug({ plugin, hook, why: verdict.why }, 'skip');
+      if (run.debug) run.log().debug({ plugin, hook, why: verdict.why }, 'skip');
       return;
     case 'note':
-      return log().info({ plugin, hook, why: verdict.log }, 'note');
+      return run.log().info({ plugin, hook, why: verdict.log }, 'note');
     case 'score':
-      return log().info({ plugin, hook, points: verdict.points, why: verdict.log }, 'score');
+      return run.log().info({ plugin, hook, points: verdict.points, why: verdict.log }, 'score');
     case 'pardon':
     case 'rewrite':
     case 'route':
     case 'taken':
-      return log().info({ plugin, hook, why: verdict.log }, 'pass');
+      return run.log().info({ plugin, hook, why: verdict.log }, 'pass');
     case 'reject':
     case 'refuse':
-      return log().info({ plugin, hook, why: verdict.log }, 'fail');
+      return run.log().info({ plugin, hook, why: verdict.log }, 'fail');
     case 'defer':
-      return log().info({ plugin, hook, why: verdict.log }, 'defer');
+      return run.log().info({ plugin, hook, why: verdict.log }, 'defer');
   }
 }

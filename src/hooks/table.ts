@@ -3,7 +3,7 @@
  * has costs nothing, and a plugin that changes itself later on changes nothing here. Leaves asking them to run.ts.
  */
 import type { Verdict } from '../mail/verdict.js';
-import { placeOf } from './watched/doing.js';
+import { placeOf, placeOfHook } from './watched/doing.js';
 import { type HookMethod, type HookName, hookNames, type JudgingHook, type Plugin } from './plugin.js';
 
 /** Counts a plugin's turns. */
@@ -18,10 +18,13 @@ export interface HookedPlugin<H extends HookName> {
   readonly name: string;
   /** For `doing`. */
   readonly place: number;
+  readonly hookPlace: number;
   readonly method: HookMethod<H>;
   /** It is what the author calls the method. */
   readonly methodName: string;
   readonly timeoutMs: number | undefined;
+  /** Not every mail is shown to it. */
+  readonly isChoosy: boolean;
   readonly skipsSettled: boolean;
   readonly switches: Plugin['switches'];
   readonly inAll: boolean;
@@ -99,9 +102,11 @@ function hookedTo<H extends HookName>(
       plugin,
       name,
       place: placeOf(name),
+      hookPlace: placeOfHook(hook),
       method,
       methodName,
       timeoutMs,
+      isChoosy: skipsSettled || switches !== undefined,
       skipsSettled,
       switches,
       inAll,

@@ -3,7 +3,7 @@
  * MTA, and its verdict is ours. 250 never before the MTA's; what breaks is a 4xx.
  */
 import type { ClientName, DataContext, SessionFacts } from '../hooks/plugin.js';
-import { type HookOutcome, runHook } from '../hooks/run.js';
+import type { HookOutcome } from '../hooks/run.js';
 import { dataContext } from '../hooks/shown/data-view.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { type Header, parseHeader } from '../mail/header.js';
@@ -115,28 +115,12 @@ function judgeAndAct(mail: ReadMail): Eventual<Disposition> {
 
 /** undefined: the mail may go on. */
 function settledBy(hook: 'dataPost' | 'queue', mail: ReadMail): Eventual<Disposition | undefined> {
-  return after(run(hook, mail), (outcome): Eventual<Disposition | undefined> => {
-    const { transaction } = mail;
+  const { transaction, context, plugins } = mail;
+  return after(plugins.atEnd(hook, transaction, context), (outcome): Eventual<Disposition | undefined> => {
     const stopped = stopDisposition(outcome);
     const { objection } = transaction;
     if (stopped || objection || hook === 'queue') transaction.close();
     return stopped ?? (objection && archive(mail, objection));
-  });
-}
-
-function run(hook: 'dataPost' | 'queue', mail: ReadMail): Eventual<HookOutcome> {
-  const { transaction, services, context, plugins } = mail;
-  return runHook({
-    hook,
-    plugins: services.plugins,
-    id: transaction.id,
-    context,
-    turn: plugins.turn,
-    log: () => plugins.log(transaction.id),
-    debug: services.settings.log_level === 'debug',
-    timeoutMs: services.settings.plugin_timeout,
-    note: (said) => transaction.note(said),
-    tell: (plugin, verdict, ms) => transaction.hear(plugin, verdict, ms),
   });
 }
 

@@ -5,6 +5,7 @@
  */
 import type {
   ClientName,
+  DataContext,
   HookContext,
   HookMethod,
   HookName,
@@ -18,6 +19,7 @@ import type {
 import {
   type HookLog,
   type HookOutcome,
+  type HookRun,
   type NotedVerdict,
   type PluginTurn,
   problemOf,
@@ -27,8 +29,9 @@ import type { PluginSurroundings } from '../hooks/shown/surroundings.js';
 import { envelopeContext, mailContext, rcptContext, relayedContext } from '../hooks/shown/mail-views.js';
 import type { RelayedFacts, SeenSession, SessionState } from '../hooks/shown/seen.js';
 import { sessionContext, sessionFacts, unknownCommandContext } from '../hooks/shown/session-views.js';
+import type { HookTable } from '../hooks/table.js';
 import type { JournalStage, JournalVerdict, PluginWord } from '../journal/line.js';
-import { type Eventual, after } from '../mail/eventual.js';
+import type { Eventual } from '../mail/eventual.js';
 import { deepFreeze } from '../mail/frozen.js';
 import type { Ip } from '../mail/ip.js';
 import { type Reply, localProblem, replyText } from '../mail/reply.js';
@@ -62,7 +65,8 @@ export class SessionPlugins implements SeenSession {
   /** What was said at the hooks of the session, but a plain pass. */
   readonly #words: PluginWord[] = [];
   /** Rejections and pardons from before there was a mail. */
-  readonly #said: Record<'connect' | 'helo', readonly NotedVerdict[]> = { connect: [], helo: [] };
+  #saidAtConnect = nothingSaid;
+  #saidAtHelo = nothingSaid;
 
   constructor(services: Services, client: Client, id: string) {
     this.#services = services;
@@ -71,9 +75,9 @@ export class SessionPlugins implements SeenSession {
     this.#context = sessionContext(this);
   }
 
-  readonly #delay = (ms: number): void => {
+  delay(ms: number): void {
     this.#delayMs = Math.max(this.#delayMs, ms);
-  };
+  }
 
   /** How much later the reply is to be heard, in milliseconds; asked once a reply. */
   takeDelay(): number {
@@ -117,72 +121,73 @@ export class SessionPlugins implements SeenSession {
   secured(tls: TlsFacts): void {
     this.#state.tls = Object.freeze({ ...tls });
     this.#state.helo = '';
-    this.#said.helo = [];
+    this.#saidAtHelo = nothingSaid;
   }
 
   /** Like all of these methods, it returns the reply that is due now; undefined where the session goes on. */
   atSession(hook: 'connect' | 'helo'): Eventual<Reply | undefined> {
+    if (!this.#has(hook)) return undefined;
     const said: NotedVerdict[] = [];
-    this.#said[hook] = said;
-    return this.#run(hook, this.#context, { note: (one) => void said.push(one) });
+    if (hook === 'connect') this.#saidAtConnect = said;
+    else this.#saidAtHelo = said;
+    return this.#run(hook, this.#context, { noted: { note: (one) => void said.push(one) } });
   }
 
   /** What was said of the connection and of HELO holds for each of its mails. */
   atMail(transaction: SmtpTransaction): Eventual<Reply | undefined> {
-    for (const said of [...this.#said.connect, ...this.#said.helo]) {
+    this.#sayAgain(this.#saidAtConnect, transaction);
+    this.#sayAgain(this.#saidAtHelo, transaction);
+    if (!this.#has('mail')) return undefined;
+    return this.#run('mail', mailContext(this, transaction), { transaction, noted: transaction });
+  }
+
+  #sayAgain(all: readonly NotedVerdict[], transaction: SmtpTransaction): void {
+    for (const said of all) {
       transaction.note(said);
       transaction.hear(said.plugin, said.verdict);
     }
-    const context = mailContext(this, transaction);
-    return this.#run('mail', context, { transaction, note: (said) => transaction.note(said) });
   }
 
   atRcpt(transaction: SmtpTransaction, judgement: RecipientJudgement): Eventual<Reply | undefined> {
+    if (!this.#has('rcpt')) return undefined;
     const context = rcptContext(this, transaction, judgement);
-    const { recipient } = judgement;
-    return this.#run('rcpt', context, { transaction, recipient, note: (said) => judgement.note(said) });
+    return this.#run('rcpt', context, { transaction, recipient: judgement.recipient, noted: judgement });
   }
 
   /** All recipients are known, the mail is about to be sent. */
   atData(transaction: SmtpTransaction): Eventual<Reply | undefined> {
-    if (this.#services.plugins.of('data').length === 0) return undefined; // few are asked then
-    const context = envelopeContext(this, transaction);
+    if (!this.#has('data')) return undefined;
     const [recipient] = transaction.recipients;
-    return this.#run('data', context, { transaction, recipient, note: (said) => transaction.note(said) });
+    return this.#run('data', envelopeContext(this, transaction), { transaction, recipient, noted: transaction });
+  }
+
+  /** The mail has been read to its end. What its outcome comes to is for whoever disposes of the mail. */
+  atEnd(hook: 'dataPost' | 'queue', transaction: SmtpTransaction, context: DataContext): Eventual<HookOutcome> {
+    return runHook(new AskedHook(this, this.#services, { hook, context, transaction, noted: transaction }));
   }
 
   /** `line` as it came. */
   atUnknown(line: string): Eventual<Reply | undefined> {
     this.#state.unknownCommands++;
-    return this.#run('unknownCommand', unknownCommandContext(this, printable(line, 100)));
+    if (!this.#has('unknownCommand')) return undefined;
+    const context = unknownCommandContext(this, printable(line, 100));
+    return this.#run('unknownCommand', context, { noted: undefined });
   }
 
-  #run<H extends JudgingHook>(hook: H, context: HookContext<H>, part: Part = {}): Eventual<Reply | undefined> {
-    const { plugins, settings } = this.#services;
-    const { transaction, note = () => {} } = part;
-    // Plugins are asked at each recipient, so only their objections are recorded.
-    const tell = (plugin: string, verdict: Verdict): void => {
-      if (verdict.kind === 'pass') return;
-      if (transaction) transaction.hear(plugin, verdict);
-      else this.#hear(plugin, verdict);
-    };
-    const outcome = runHook({
-      hook,
-      plugins,
-      id: transaction?.id ?? this.#state.id,
-      context,
-      turn: this.turn,
-      log: () => this.log(transaction?.id),
-      debug: settings.log_level === 'debug',
-      timeoutMs: settings.plugin_timeout,
-      note,
-      delay: this.#delay,
-      tell,
-    });
-    return after(outcome, (settled) => this.#stopped(hook, settled, part));
+  #has(hook: JudgingHook): boolean {
+    return this.#services.plugins.of(hook).length > 0;
   }
 
-  #hear(plugin: string, verdict: Verdict): void {
+  #run<H extends JudgingHook>(hook: H, context: HookContext<H>, part: Part): Eventual<Reply | undefined> {
+    const { transaction, noted } = part;
+    const outcome = runHook(new AskedHook(this, this.#services, { hook, context, transaction, noted }));
+    return outcome instanceof Promise
+      ? outcome.then((late) => this.#stopped(hook, late, part))
+      : this.#stopped(hook, outcome, part);
+  }
+
+  /** Something that was said of the session. */
+  hear(plugin: string, verdict: Verdict): void {
     const word = wordOf(plugin, verdict, undefined);
     if (word && this.#words.length < maxSaid) this.#words.push(word);
   }
@@ -191,8 +196,9 @@ export class SessionPlugins implements SeenSession {
   #stopped(hook: JudgingHook, outcome: HookOutcome, part: Part): Reply | undefined {
     if (outcome.kind === 'go on') return undefined;
     const { plugin, log, reply: answer } = outcome;
+    const { transaction, recipient } = part;
     this.#services.metrics.stopped(plugin, answer);
-    this.turnedAway(hook, answer, { plugin, reason: log, ...part });
+    this.turnedAway(hook, answer, { plugin, reason: log, transaction, recipient });
     return answer;
   }
 
@@ -265,9 +271,71 @@ export class SessionPlugins implements SeenSession {
 type ToldHook = 'relayed' | 'reset' | 'disconnect';
 type TellingMethod<H extends HookName> = HookMethod<H> & ((context: HookContext<H>) => void | Promise<void>);
 
+const nothingSaid: readonly NotedVerdict[] = [];
+
 /** What belongs to one hook beside its context. */
 interface Part extends AboutTransaction {
-  readonly note?: (said: NotedVerdict) => void;
+  /** Who is told what is said of the mail. */
+  readonly noted: Pick<SmtpTransaction, 'note'> | undefined;
+}
+
+interface HookOfSession<H extends JudgingHook> {
+  readonly hook: H;
+  readonly context: HookContext<H>;
+  readonly transaction: SmtpTransaction | undefined;
+  readonly noted: Part['noted'];
+}
+
+/** One hook of a session, for the runner. */
+class AskedHook<H extends JudgingHook> implements HookRun<H> {
+  readonly hook: H;
+  readonly plugins: HookTable;
+  readonly id: string;
+  readonly context: HookContext<H>;
+  readonly turn: PluginTurn;
+  readonly debug: boolean;
+  readonly timeoutMs: number;
+  readonly #session: SessionPlugins;
+  readonly #transaction: SmtpTransaction | undefined;
+  readonly #noted: Part['noted'];
+  readonly #isAtEnd: boolean;
+
+  constructor(
+    session: SessionPlugins,
+    { plugins, settings }: Services,
+    { hook, context, transaction, noted }: HookOfSession<H>,
+  ) {
+    this.hook = hook;
+    this.plugins = plugins;
+    this.id = transaction === undefined ? session.facts.id : transaction.id;
+    this.context = context;
+    this.turn = session.turn;
+    this.debug = settings.log_level === 'debug';
+    this.timeoutMs = settings.plugin_timeout;
+    this.#session = session;
+    this.#transaction = transaction;
+    this.#noted = noted;
+    this.#isAtEnd = hook === 'dataPost' || hook === 'queue';
+  }
+
+  log(): HookLog {
+    return this.#session.log(this.#transaction?.id);
+  }
+
+  note(said: NotedVerdict): void {
+    this.#noted?.note(said);
+  }
+
+  /** Once the mail is being sent, its client has waited long enough. */
+  delay(ms: number): void {
+    if (!this.#isAtEnd) this.#session.delay(ms);
+  }
+
+  /** Before, plugins are asked at each recipient, so only their objections are recorded. */
+  tell(plugin: string, verdict: Verdict, ms?: number): void {
+    if (this.#isAtEnd) this.#transaction?.hear(plugin, verdict, ms);
+    else if (verdict.kind !== 'pass') (this.#transaction ?? this.#session).hear(plugin, verdict);
+  }
 }
 
 interface WhyTurnedAway extends AboutTransaction {

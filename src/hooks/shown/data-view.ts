@@ -6,73 +6,89 @@ import type { HeaderEdit } from '../../mail/edits/header-edits.js';
 import type { MessageSource } from '../../mail/message.js';
 import type { DataContext, GivenPoints } from '../contexts.js';
 import { HeaderView, MessageView } from './copies.js';
-import { EnvelopeContextView } from './mail-views.js';
+import { type BehindEnvelope, EnvelopeContextView } from './mail-views.js';
+import { behind } from './session-views.js';
 import type { SeenMail, SeenSession, SeenTransaction } from './seen.js';
 
 export const dataContext = (seen: SeenSession, transaction: SeenTransaction, mail: SeenMail): DataContext =>
-  Object.freeze(new DataContextView(seen, transaction, mail));
+  Object.freeze(
+    new DataContextView({
+      seen,
+      transaction,
+      recipients: undefined,
+      mail,
+      header: undefined,
+      message: undefined,
+      content: undefined,
+      opened: undefined,
+    }),
+  );
 
-class DataContextView extends EnvelopeContextView implements DataContext {
-  readonly #transaction: SeenTransaction;
-  readonly #mail: SeenMail;
-  readonly #header: Header;
-  readonly #message: MessageSource;
-  #content: Promise<Content> | undefined;
-  #opened: Promise<Content> | undefined;
+/** What is undefined is made when the first plugin asks for it. */
+interface BehindData extends BehindEnvelope {
+  readonly mail: SeenMail;
+  header: Header | undefined;
+  message: MessageSource | undefined;
+  content: Promise<Content> | undefined;
+  opened: Promise<Content> | undefined;
+}
 
-  constructor(seen: SeenSession, transaction: SeenTransaction, mail: SeenMail) {
-    super(seen, transaction);
-    this.#transaction = transaction;
-    this.#mail = mail;
-    this.#header = Object.freeze(new HeaderView(mail.header));
-    this.#message = Object.freeze(new MessageView(mail.message));
-  }
-
+class DataContextView extends EnvelopeContextView<BehindData> implements DataContext {
   get header(): Header {
-    return this.#header;
+    const own = behind(this);
+    return (own.header ??= Object.freeze(new HeaderView(own.mail.header)));
   }
   get message(): MessageSource {
-    return this.#message;
+    const own = behind(this);
+    return (own.message ??= Object.freeze(new MessageView(own.mail.message)));
   }
   get points(): readonly GivenPoints[] {
-    const { points } = this.#transaction;
+    const { points } = behind(this).transaction;
     return points.length === 0 ? noPoints : deepFreeze(points.map((given) => ({ ...given })));
   }
   get addField(): DataContext['addField'] {
-    return (name, value) => this.#transaction.addField(fieldName(name), textOf(value, `the field ${name}`));
+    const { transaction } = behind(this);
+    return (name, value) => transaction.addField(fieldName(name), textOf(value, `the field ${name}`));
   }
   get addArchivedField(): DataContext['addArchivedField'] {
-    return (name, value) =>
-      this.#transaction.addArchivedField(fieldName(name), () => textOf(value(), `the field ${name}`));
+    const { transaction } = behind(this);
+    return (name, value) => transaction.addArchivedField(fieldName(name), () => textOf(value(), `the field ${name}`));
   }
   get editHeader(): DataContext['editHeader'] {
-    return (edit) => this.#mail.editHeader(editOf(edit));
+    const { mail } = behind(this);
+    return (edit) => mail.editHeader(editOf(edit));
   }
   get relayed(): DataContext['relayed'] {
+    const { mail } = behind(this);
     return () => {
-      const mail = this.#mail.relayed();
-      return deepFreeze({ ...mail, body: new MessageView(mail.body) });
+      const relayed = mail.relayed();
+      return deepFreeze({ ...relayed, body: new MessageView(relayed.body) });
     };
   }
   get isHosted(): DataContext['isHosted'] {
-    return (domain) => this.#mail.isHosted(domain);
+    const { mail } = behind(this);
+    return (domain) => mail.isHosted(domain);
   }
   get content(): DataContext['content'] {
+    const own = behind(this);
     return ({ archives = false } = {}) => {
-      if (archives) return (this.#opened ??= Object.freeze(this.#mail.content({ archives }).then(deepFreeze)));
+      if (archives) return (own.opened ??= Object.freeze(own.mail.content({ archives }).then(deepFreeze)));
       // Who was here before may have looked closer.
-      return (this.#content ??= this.#opened ?? Object.freeze(this.#mail.content({}).then(deepFreeze)));
+      return (own.content ??= own.opened ?? Object.freeze(own.mail.content({}).then(deepFreeze)));
     };
   }
   get authenticated(): DataContext['authenticated'] {
-    return () => this.#transaction.authenticated;
+    const { transaction } = behind(this);
+    return () => transaction.authenticated;
   }
   get recordGreylisting(): DataContext['recordGreylisting'] {
-    return (result) => this.#transaction.recordGreylisting(result);
+    const { transaction } = behind(this);
+    return (result) => transaction.recordGreylisting(result);
   }
   get recordAuthentication(): DataContext['recordAuthentication'] {
+    const { transaction } = behind(this);
     return ({ method, result, details }) =>
-      this.#transaction.recordAuthentication({
+      transaction.recordAuthentication({
         method: textOf(method, 'the method'),
         result: textOf(result, 'the result'),
         details: textsOf(details),
@@ -118,9 +134,9 @@ function textOf(value: unknown, what: string): string {
   throw new TypeError(`${what} is ${typeof value}, not a text`);
 }
 
-/** The loop goes over whatever a plugin gives; Array.from() takes ten times as long for an array. */
+/** Whatever a plugin gives is taken over; Array.from() takes ten times as long for an array. */
 function textsOf(details: Iterable<unknown>): readonly string[] {
-  const texts: string[] = [];
-  for (const detail of details) texts.push(textOf(detail, 'a detail'));
-  return texts;
+  const texts = [...details];
+  for (const text of texts) textOf(text, 'a detail');
+  return texts as string[];
 }

@@ -13,128 +13,120 @@ import type {
 import { copyOf } from './copies.js';
 import { pluginLog } from './plugin-log.js';
 import type { RelayedFacts, SeenRecipient, SeenSession, SeenTransaction } from './seen.js';
-import { SessionContextView } from './session-views.js';
+import { behind, type BehindSession, SessionContextView } from './session-views.js';
 
 export const mailContext = (seen: SeenSession, transaction: SeenTransaction): MailContext =>
-  Object.freeze(new MailContextView(seen, transaction));
+  Object.freeze(new MailContextView({ seen, transaction }));
 
 export const envelopeContext = (seen: SeenSession, transaction: SeenTransaction): EnvelopeContext =>
-  Object.freeze(new EnvelopeContextView(seen, transaction));
+  Object.freeze(new EnvelopeContextView({ seen, transaction, recipients: undefined }));
 
 export const rcptContext = (seen: SeenSession, transaction: SeenTransaction, judged: SeenRecipient): RcptContext =>
-  Object.freeze(new RcptContextView(seen, transaction, judged));
+  Object.freeze(new RcptContextView({ seen, transaction, recipients: undefined, judged, recipient: undefined }));
 
 export const relayedContext = (
   seen: SeenSession,
   transaction: SeenTransaction,
   relayed: RelayedFacts,
-): RelayedContext => Object.freeze(new RelayedContextView(seen, transaction, relayed));
+): RelayedContext => Object.freeze(new RelayedContextView({ seen, transaction, recipients: undefined, relayed }));
 
-class MailContextView extends SessionContextView implements MailContext {
-  readonly #transaction: SeenTransaction;
-  readonly #seen: SeenSession;
+interface BehindMail extends BehindSession {
+  readonly transaction: SeenTransaction;
+}
 
-  constructor(seen: SeenSession, transaction: SeenTransaction) {
-    super(seen);
-    this.#seen = seen;
-    this.#transaction = transaction;
-  }
-
+class MailContextView<B extends BehindMail = BehindMail> extends SessionContextView<B> implements MailContext {
   get id(): string {
-    return this.#transaction.id;
+    return behind(this).transaction.id;
   }
   get reversePath(): string {
-    return this.#transaction.sender.reversePath;
+    return behind(this).transaction.sender.reversePath;
   }
   get senderDomain(): string {
-    return this.#transaction.sender.domain;
+    return behind(this).transaction.sender.domain;
   }
   get parameters(): readonly string[] {
-    return this.#transaction.sender.parameters ?? noParameters;
+    return behind(this).transaction.sender.parameters ?? noParameters;
   }
   get notes(): Map<string, unknown> {
-    return this.#transaction.notes;
+    return behind(this).transaction.notes;
   }
   override get found(): readonly PluginSaying[] {
-    return this.#transaction.found;
+    return behind(this).transaction.found;
   }
   override get log(): PluginLog {
-    const [seen, { id }] = [this.#seen, this.#transaction];
-    return pluginLog(seen.turn.plugin, () => seen.log(id));
+    const { seen, transaction } = behind(this);
+    return pluginLog(seen.turn.plugin, () => seen.log(transaction.id));
   }
 }
 
 const noParameters: readonly string[] = Object.freeze([]);
 
-export class EnvelopeContextView extends MailContextView implements EnvelopeContext {
-  readonly #transaction: SeenTransaction;
-  #recipients: readonly Recipient[] | undefined;
+export interface BehindEnvelope extends BehindMail {
+  /** The copies, once a plugin has asked for them. */
+  recipients: readonly Recipient[] | undefined;
+}
 
-  constructor(seen: SeenSession, transaction: SeenTransaction) {
-    super(seen, transaction);
-    this.#transaction = transaction;
-  }
-
+export class EnvelopeContextView<B extends BehindEnvelope = BehindEnvelope>
+  extends MailContextView<B>
+  implements EnvelopeContext
+{
   get domain(): string {
-    return this.#transaction.domain;
+    return behind(this).transaction.domain;
   }
   get recipients(): readonly Recipient[] {
-    return (this.#recipients ??= Object.freeze(this.#transaction.recipients.map(copyOf)));
+    const own = behind(this);
+    return (own.recipients ??= Object.freeze(own.transaction.recipients.map(copyOf)));
   }
   get rejection(): Rejection | undefined {
-    return this.#transaction.objection?.rejection;
+    return behind(this).transaction.objection?.rejection;
   }
   get pardoned(): string | undefined {
-    return this.#transaction.pardoned;
+    return behind(this).transaction.pardoned;
   }
 }
 
-class RcptContextView extends EnvelopeContextView implements RcptContext {
-  readonly #judged: SeenRecipient;
-  readonly #recipient: Recipient;
+interface BehindRecipient extends BehindEnvelope {
+  readonly judged: SeenRecipient;
+  /** The copy, once a plugin has asked for it. */
+  recipient: Recipient | undefined;
+}
 
-  constructor(seen: SeenSession, transaction: SeenTransaction, judged: SeenRecipient) {
-    super(seen, transaction);
-    this.#judged = judged;
-    this.#recipient = copyOf(judged.recipient);
-  }
-
+class RcptContextView extends EnvelopeContextView<BehindRecipient> implements RcptContext {
   override get domain(): string {
-    return this.#recipient.domain;
+    return behind(this).judged.recipient.domain;
   }
   get recipient(): Recipient {
-    return this.#recipient;
+    const own = behind(this);
+    return (own.recipient ??= copyOf(own.judged.recipient));
   }
   override get rejection(): Rejection | undefined {
-    return this.#judged.rejection;
+    return behind(this).judged.rejection;
   }
   override get pardoned(): string | undefined {
-    return this.#judged.pardoned;
+    return behind(this).judged.pardoned;
   }
   get recipientParameters(): readonly string[] {
-    return this.#judged.parameters ?? noParameters;
+    return behind(this).judged.parameters ?? noParameters;
   }
   get askAhead(): RcptContext['askAhead'] {
-    return async () => deepFreeze(await this.#judged.askAhead());
+    const { judged } = behind(this);
+    return async () => deepFreeze(await judged.askAhead());
   }
 }
 
-class RelayedContextView extends EnvelopeContextView implements RelayedContext {
-  readonly #relayed: RelayedFacts;
+interface BehindRelayed extends BehindEnvelope {
+  readonly relayed: RelayedFacts;
+}
 
-  constructor(seen: SeenSession, transaction: SeenTransaction, relayed: RelayedFacts) {
-    super(seen, transaction);
-    this.#relayed = relayed;
-  }
-
+class RelayedContextView extends EnvelopeContextView<BehindRelayed> implements RelayedContext {
   get answer(): string {
-    return this.#relayed.answer;
+    return behind(this).relayed.answer;
   }
   get queueId(): string | undefined {
-    return this.#relayed.queueId;
+    return behind(this).relayed.queueId;
   }
   get destination(): string {
-    return this.#relayed.destination;
+    return behind(this).relayed.destination;
   }
 }
 

@@ -1,8 +1,8 @@
 /**
  * The contexts that plugins are shown. Each is a frozen object without properties of its own: what it shows are getters
- * of a frozen prototype, over what only the session can change. So it costs little, and whatever a plugin writes to it,
- * or to what it finds in it, reaches neither the mail nor the next plugin. Here are those of a session; of a mail, see
- * mail-views.
+ * of a frozen prototype, over what only the session can change, which is behind it in one private field. So it costs
+ * little, and whatever a plugin writes to it, or to what it finds in it, reaches neither the mail nor the next plugin.
+ * Here are those of a session; of a mail, see mail-views.
  */
 import type { Ip } from '../../mail/ip.js';
 import type { Resolver } from '../../dns/resolver.js';
@@ -28,10 +28,10 @@ import type { PluginSurroundings } from './surroundings.js';
 
 export const sessionFacts = (state: SessionState): SessionFacts => Object.freeze(new SessionView(state));
 
-export const sessionContext = (seen: SeenSession): SessionContext => Object.freeze(new SessionContextView(seen));
+export const sessionContext = (seen: SeenSession): SessionContext => Object.freeze(new SessionContextView({ seen }));
 
 export const unknownCommandContext = (seen: SeenSession, command: string): UnknownCommandContext =>
-  Object.freeze(new UnknownCommandView(seen, command));
+  Object.freeze(new UnknownCommandView({ seen, command }));
 
 export const closeContext = (
   { dns, store, host }: PluginSurroundings,
@@ -81,47 +81,58 @@ class SessionView implements SessionFacts {
   }
 }
 
-export class SessionContextView implements SessionContext {
-  readonly #seen: SeenSession;
+/** What is behind the context of a session; other contexts have more. */
+export interface BehindSession {
+  readonly seen: SeenSession;
+}
 
-  constructor(seen: SeenSession) {
-    this.#seen = seen;
+let read: <B extends BehindSession>(context: SessionContextView<B>) => B;
+
+export class SessionContextView<B extends BehindSession = BehindSession> implements SessionContext {
+  readonly #behind: B;
+
+  constructor(behind: B) {
+    this.#behind = behind;
+  }
+
+  static {
+    read = (context) => context.#behind;
   }
 
   get session(): SessionFacts {
-    return this.#seen.facts;
+    return this.#behind.seen.facts;
   }
   get markers(): Markers {
-    return this.#seen.surroundings.markers;
+    return this.#behind.seen.surroundings.markers;
   }
   get dns(): Resolver {
-    return this.#seen.surroundings.dns;
+    return this.#behind.seen.surroundings.dns;
   }
   get store(): PluginStore {
-    return this.#seen.surroundings.store;
+    return this.#behind.seen.surroundings.store;
   }
   get host(): Host {
-    return this.#seen.surroundings.host;
+    return this.#behind.seen.surroundings.host;
   }
   get log(): PluginLog {
-    const seen = this.#seen;
+    const { seen } = this.#behind;
     return pluginLog(seen.turn.plugin, () => seen.log(undefined));
   }
   get found(): readonly PluginSaying[] {
-    return this.#seen.found;
+    return this.#behind.seen.found;
   }
 }
 
-class UnknownCommandView extends SessionContextView implements UnknownCommandContext {
-  readonly #command: string;
+/** What is behind a context, for the classes of the others. */
+export const behind = read;
 
-  constructor(seen: SeenSession, command: string) {
-    super(seen);
-    this.#command = command;
-  }
+interface BehindCommand extends BehindSession {
+  readonly command: string;
+}
 
+class UnknownCommandView extends SessionContextView<BehindCommand> implements UnknownCommandContext {
   get command(): string {
-    return this.#command;
+    return behind(this).command;
   }
 }
 

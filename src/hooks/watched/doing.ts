@@ -32,9 +32,12 @@ export function placeOf(plugin: string): number {
   return place;
 }
 
-/** A hook begins, for a mail or a session. */
-export function nowAt(hook: HookName, id: string): void {
-  words[hookWord] = hookNames.indexOf(hook) + 1;
+/** The number of a hook, from 1 on. */
+export const placeOfHook = (hook: HookName): number => hookNames.indexOf(hook) + 1;
+
+/** The hook of that place begins, for a mail or a session. */
+export function nowAt(hookPlace: number, id: string): void {
+  words[hookWord] = hookPlace;
   words[pluginWord] = 0;
   const length = Math.min(id.length, maxIdOctets);
   words[idLengthWord] = length;

@@ -179,7 +179,7 @@ export class Connection implements SocketUser {
   }
 
   /** The client may be gone by now: the mail is whole, and is dealt with all the same. */
-  #endOfData(sawBareNewline: boolean): Promise<Reply> {
+  #endOfData(sawBareNewline: boolean): Eventual<Reply> {
     this.#listener.inFlight++;
     return this.#session.endOfData(sawBareNewline);
   }

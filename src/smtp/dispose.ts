@@ -22,7 +22,7 @@ import { logFields, pointsText } from './log-line.js';
 import type { Services } from './services.js';
 import type { SessionPlugins } from './session-plugins.js';
 import type { TlsFacts } from './tls-facts.js';
-import { traceFields } from './trace-fields.js';
+import { type ClientFields, traceFields } from './trace-fields.js';
 import type { Objection, SmtpTransaction, TransactionRecipient } from './transaction.js';
 
 /** A mail that has been received to its end. */
@@ -32,8 +32,11 @@ export interface ReceivedMail {
   readonly sawBareNewline: boolean;
   readonly services: Services;
   readonly plugins: SessionPlugins;
+  /** SMTP, ESMTP, ESMTPS, UTF8SMTP, UTF8SMTPS (RFC 3848, RFC 6531 §4.3). */
   readonly protocol: string;
   readonly tls: TlsFacts | undefined;
+  /** The client's part of the fields that go on top. */
+  readonly clientFields: (name: ClientName) => ClientFields;
 }
 
 /**
@@ -61,7 +64,7 @@ interface ReadMail extends ReceivedMail {
 }
 
 function readMail(received: ReceivedMail): ReadMail {
-  const { transaction, services, message, plugins, sawBareNewline, protocol, tls } = received;
+  const { transaction, services, message, plugins, sawBareNewline, protocol, tls, clientFields } = received;
   const header = parseHeader(message.header);
   const edits = new MailEdits({ transaction, header, message, authservId: services.settings.authserv_id });
   const context = dataContext(plugins, transaction, {
@@ -72,18 +75,33 @@ function readMail(received: ReceivedMail): ReadMail {
     isHosted: (domain) => services.srv.isHosted(domain),
     content: ({ archives }) => services.content.read(message, archives === true ? { kind: 'archives' } : undefined),
   });
-  const session = plugins.facts;
-  return { transaction, services, message, plugins, session, sawBareNewline, protocol, tls, header, context, edits };
+  return {
+    transaction,
+    services,
+    message,
+    plugins,
+    session: plugins.facts,
+    sawBareNewline,
+    protocol,
+    tls,
+    clientFields,
+    header,
+    context,
+    edits,
+  };
 }
 
-/** RFC 5321 §6.3: a mail that has been through this many servers is in a loop. */
+/** RFC 5321 §6.3: a mail that has been through so many servers is in a loop. */
+const isLooping = ({ fields }: Header): boolean =>
+  fields.length > maxHops && fields.filter(({ name }) => name === 'received').length > maxHops;
+
 const maxHops = 100;
 
 function unacceptable({ message, header, sawBareNewline, services }: ReadMail): Disposition | undefined {
   if (message.problem) return { ...problemDisposition(message.problem, services.settings.max_size) };
   if (sawBareNewline && services.settings.bare_newline === 'reject')
     return refused(reply(550, '5.6.0', 'Bare CR or LF in the message'));
-  if (header.all('received').length > maxHops) return refused(reply(554, '5.4.6', 'Too many hops'));
+  if (isLooping(header)) return refused(reply(554, '5.4.6', 'Too many hops'));
   return undefined;
 }
 
@@ -140,7 +158,7 @@ function stopDisposition(outcome: HookOutcome): Disposition | undefined {
 async function archive(mail: ReadMail, objection: Objection, code = 550): Promise<Disposition> {
   const { transaction, services, session, header, edits } = mail;
   const clientName = session.knownClientName ?? (await session.clientName());
-  const time = new Date();
+  const time = Date.now();
   const { reason, log, discards = false } = objection.rejection;
   const { spf } = transaction.authenticated;
   const { score } = transaction;
@@ -154,7 +172,7 @@ async function archive(mail: ReadMail, objection: Objection, code = 550): Promis
   const archived = await services.quarantine.archive({
     id: transaction.id,
     domain: transaction.domain,
-    time,
+    time: new Date(time),
     copies: transaction.recipients.map((recipient) => ({
       recipient: recipient.text,
       head: topFields(mail, { added, time, clientName, recipient, objection: recipient.objection ?? objection }),
@@ -201,30 +219,27 @@ const maxReason = 380;
 interface Top {
   /** Fields of plugins, in order. */
   readonly added: readonly (readonly [name: string, value: string])[];
-  readonly time: Date;
+  /** Milliseconds since 1970. */
+  readonly time: number;
   readonly clientName: ClientName;
   readonly recipient: TransactionRecipient | undefined;
   readonly objection?: Objection;
 }
 
-function topFields({ transaction, services, session, protocol, tls, edits }: ReadMail, top: Top): Buffer {
-  const own = traceFields({
+function topFields({ transaction, services, protocol, clientFields, edits }: ReadMail, top: Top): Buffer {
+  const { recipient, objection } = top;
+  const own = traceFields(clientFields(top.clientName), {
     id: transaction.id,
     time: top.time,
-    hostname: services.settings.hostname,
     protocol,
-    tls,
-    helo: session.helo,
-    clientIp: session.clientIp,
-    clientName: top.clientName,
     reversePath: transaction.sender.reversePath,
     domain: transaction.domain,
     added: top.added,
     authservId: services.settings.authserv_id,
     authentication: transaction.authentication,
-    recipient: top.recipient,
-    dsn: top.objection && dsnText(transaction, top.recipient),
-    rejection: top.objection && { plugin: top.objection.plugin, reason: top.objection.rejection.reason },
+    recipient,
+    dsn: objection && dsnText(transaction, recipient),
+    rejection: objection && { plugin: objection.plugin, reason: objection.rejection.reason },
   });
   const { above } = edits;
   return above.length === 0 ? own : Buffer.concat([above, own]);
@@ -282,7 +297,7 @@ function relayTo({ recipients, to }: KnownRecipients, clientName: ClientName, ma
     dsn: transaction.dsn,
     head: topFields(mail, {
       added: transaction.fields,
-      time: new Date(),
+      time: Date.now(),
       clientName,
       recipient: others.length === 0 ? only : undefined,
     }),

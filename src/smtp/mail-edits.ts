@@ -6,14 +6,8 @@ import type { Header } from '../mail/header.js';
 import { EditedHeader, type HeaderEdit } from '../mail/edits/header-edits.js';
 import type { RelayedMail } from '../hooks/plugin.js';
 import type { MessageSource } from '../mail/message.js';
-import {
-  type HeaderSplit,
-  fieldsBelow,
-  isOwnField,
-  shownOwnFields,
-  withHead,
-  withoutOwnFields,
-} from './trace-fields.js';
+import { type HeaderSplit, fieldsBelow, isOwnField, withHead, withoutOwnFields } from './own-fields.js';
+import { shownOwnFields } from './trace-fields.js';
 import type { SmtpTransaction } from './transaction.js';
 
 export interface EditableMail {

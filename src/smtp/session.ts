@@ -3,7 +3,7 @@
  * (connection.ts) and writes nothing anywhere but through dispose.ts. Calls come one at a time, each after the reply to
  * the last.
  */
-import type { EarlyTalk, Recipient } from '../hooks/plugin.js';
+import type { ClientName, EarlyTalk, Recipient } from '../hooks/plugin.js';
 import { type Address, type PathArgument, needsSmtpUtf8 } from '../mail/address.js';
 import { type Result, wrong } from '../mail/result.js';
 import { type Eventual, after } from '../mail/eventual.js';
@@ -21,6 +21,7 @@ import { RecipientJudgement } from './recipients/recipient-judgement.js';
 import type { Services } from './services.js';
 import { type Client, SessionPlugins } from './session-plugins.js';
 import type { TlsFacts } from './tls-facts.js';
+import { type ClientFields, clientFields } from './trace-fields.js';
 import { newId } from './transaction-id.js';
 import { type Objection, type RecipientKind, type Sender, SmtpTransaction } from './transaction.js';
 
@@ -35,6 +36,8 @@ export class SmtpSession {
   readonly #plugins: SessionPlugins;
   #extended = false;
   #tls: TlsFacts | undefined;
+  /** They hold until the next HELO; made when the first mail needs them. */
+  #fields: ClientFields | undefined;
   #transaction: SmtpTransaction | undefined;
   /** The message that is being received: 354 has been said, its end has not come. */
   #message: IncomingMessage | undefined;
@@ -108,6 +111,7 @@ export class SmtpSession {
   /** RFC 3207 §4.2: what was said before the handshake is forgotten. */
   secured(tls: TlsFacts): void {
     this.#tls = tls;
+    this.#fields = undefined;
     this.#endTransaction();
     this.#plugins.secured(tls);
   }
@@ -145,6 +149,7 @@ export class SmtpSession {
     this.#endTransaction();
     this.#plugins.helo = name;
     this.#extended = extended;
+    this.#fields = undefined;
     return after(this.#relaying ? undefined : this.#plugins.atSession('helo'), (stopped) => {
       if (stopped) this.#plugins.helo = '';
       return stopped ?? this.#welcome();
@@ -382,15 +387,18 @@ export class SmtpSession {
   }
 
   /** The message is whole: judge it, act, answer. The transaction is over. Never throws. */
-  async endOfData(sawBareNewline: boolean): Promise<Reply> {
+  endOfData(sawBareNewline: boolean): Eventual<Reply> {
     const transaction = this.#transaction;
     const message = this.#message;
     this.#message = undefined;
     if (!transaction || !message) return localProblem;
     message.end();
     this.#isDisposing = true;
+    const over = (answer: Reply): Eventual<Reply> => after(this.#disposed(message), () => answer);
+    const broken = (error: unknown): Eventual<Reply> =>
+      over(this.#plugins.broken(error, 'data', { transaction, recipient: transaction.recipients[0] }));
     try {
-      return await dispose({
+      const answer = dispose({
         transaction,
         message,
         sawBareNewline,
@@ -398,17 +406,21 @@ export class SmtpSession {
         plugins: this.#plugins,
         protocol: this.#protocol(transaction),
         tls: this.#tls,
+        clientFields: this.#clientFields,
       });
+      return answer instanceof Promise ? answer.then(over, broken) : over(answer);
     } catch (error) {
-      return this.#plugins.broken(error, 'data', { transaction, recipient: transaction.recipients[0] });
-    } finally {
-      this.#isDisposing = false;
-      if (this.#isGone) this.#leave();
-      else this.#endTransaction();
-      this.#answeredMails++;
-      const discarded = message.discard();
-      if (discarded) await discarded;
+      return broken(error);
     }
+  }
+
+  /** A promise where a file has to be closed. */
+  #disposed(message: IncomingMessage): Eventual<void> {
+    this.#isDisposing = false;
+    if (this.#isGone) this.#leave();
+    else this.#endTransaction();
+    this.#answeredMails++;
+    return message.discard();
   }
 
   /** Who asks for the mail is told that it was on its way. */
@@ -439,6 +451,17 @@ export class SmtpSession {
     if (this.#transaction && !this.#relaying) this.#plugins.reset(this.#transaction);
     this.#transaction = undefined;
   }
+
+  readonly #clientFields = (name: ClientName): ClientFields => {
+    this.#fields ??= clientFields({
+      hostname: this.#services.settings.hostname,
+      tls: this.#tls,
+      helo: this.#plugins.helo,
+      ip: this.#client.ip,
+      name,
+    });
+    return this.#fields;
+  };
 
   /** RFC 3848, RFC 6531 §4.3. */
   #protocol(transaction: SmtpTransaction): string {

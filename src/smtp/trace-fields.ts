@@ -1,51 +1,57 @@
-/**
- * The fields that postern puts on top of a mail, archived or relayed (srv-and-spam §5), and the taking away of fields
- * of those names that came with it.
- */
+/** The fields that postern puts on top of a mail, archived or relayed (srv-and-spam §5). */
+import { Buffer } from 'node:buffer';
 import type { AuthenticationResult, ClientName } from '../hooks/plugin.js';
-import type { Field, Header } from '../mail/header.js';
 import type { ShownField } from '../mail/edits/header-edits.js';
 import type { Ip } from '../mail/ip.js';
-import type { MessageSource } from '../mail/message.js';
 import { asciiText, fieldText } from '../mail/text.js';
+import { authenticationResultsName, writeAuthenticationResults } from '../spf/fields/authentication-results.js';
 import { type TlsFacts, tlsComments } from './tls-facts.js';
-import {
-  authenticationResultsName,
-  authservIdOf,
-  writeAuthenticationResults,
-} from '../spf/fields/authentication-results.js';
 
-/** Ours; whoever reads one of them must be able to trust it. Authentication-Results only under our own authserv-id. */
-const ownFields = new Set([
-  'x-helo',
-  'x-remote-ip',
-  'x-remote-host',
-  'x-mail-from',
-  'x-rcpt-to',
-  'x-domain',
-  'x-localpart',
-  'x-dkim-result',
-  'x-dmarc-result',
-  'x-spam-result',
-  'x-quarantine',
-  'x-dsn',
-  'x-reject-reason',
-  'x-reject-plugin',
-  'received-spf',
-  'x-spf-trace',
-]);
-
-export interface TraceFacts {
-  readonly id: string;
-  readonly time: Date;
+/** Who has said HELO, and to whom. */
+export interface TracedClient {
   readonly hostname: string;
   /** undefined in the clear. */
   readonly tls: TlsFacts | undefined;
+  readonly helo: string;
+  readonly ip: Ip;
+  readonly name: ClientName;
+}
+
+/** The client's part of the fields, which all its mails have in common. */
+export interface ClientFields {
+  /** Received: as far as the protocol. */
+  readonly received: string;
+  /** X-HELO, X-REMOTE-IP, X-REMOTE-HOST. */
+  readonly remote: string;
+}
+
+export function clientFields({ hostname, tls, helo, ip, name }: TracedClient): ClientFields {
+  const named = name.kind === 'confirmed' || name.kind === 'unconfirmed' ? name.name : '';
+  const comments = (tls ? tlsComments(tls) : []).map((comment) => `\r\n\t${comment}`).join('');
+  return {
+    received: `Received: ${oneField(`${fromClause(helo, ip, name)}${comments}\r\n\tby ${hostname} (postern) with `)}`,
+    remote:
+      fieldLine('X-HELO', asciiText(helo)) + fieldLine('X-REMOTE-IP', ip.text) + fieldLine('X-REMOTE-HOST', named),
+  };
+}
+
+/** RFC 5321 §4.4. Only a forward-confirmed name is stated as the client's. */
+function fromClause(helo: string, ip: Ip, name: ClientName): string {
+  const host = name.kind === 'confirmed' ? name.name : 'unknown';
+  const address = ip.family === 6 ? `IPv6:${ip.text}` : ip.text;
+  // As Postfix does: what could open a comment or end the clause is no part of a host name. Neither is a blank, and
+  // without SMTPUTF8 a field is ASCII.
+  const from = helo.replace(/[^!-~]|[<>()\\";@]/gu, '?');
+  return `from ${from === '' ? 'unknown' : from} (${host} [${address}])`;
+}
+
+/** What differs from mail to mail. */
+export interface TracedMail {
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
   /** SMTP, ESMTP, ESMTPS, UTF8SMTP, UTF8SMTPS (RFC 3848, RFC 6531 §4.3). */
   readonly protocol: string;
-  readonly helo: string;
-  readonly clientIp: Ip;
-  readonly clientName: ClientName;
   readonly reversePath: string;
   readonly domain: string;
   /** Fields of plugins, in order. */
@@ -63,22 +69,20 @@ export interface TraceFacts {
 type TraceField = readonly [name: string, value: string];
 
 /** The fields as octets, each with its CRLF. */
-export function traceFields(facts: TraceFacts): Buffer {
-  const named =
-    facts.clientName.kind === 'confirmed' || facts.clientName.kind === 'unconfirmed' ? facts.clientName.name : '';
-  let text = fieldLine('Received', received(facts));
-  for (const [name, value] of facts.added) text += fieldLine(name, value);
-  if (facts.authentication.length > 0) text += fieldLine(authenticationResultsName, authentication(facts));
-  text += fieldLine('X-HELO', asciiText(facts.helo));
-  text += fieldLine('X-REMOTE-IP', facts.clientIp.text);
-  text += fieldLine('X-REMOTE-HOST', named);
-  text += fieldLine('X-MAIL-FROM', facts.reversePath);
-  if (facts.recipient) text += fieldLine('X-RCPT-TO', facts.recipient.text);
-  if (facts.domain !== '') text += fieldLine('X-DOMAIN', facts.domain);
-  if (facts.recipient) text += fieldLine('X-LOCALPART', facts.recipient.localPart);
-  if (facts.dsn) text += fieldLine('X-DSN', facts.dsn);
-  if (facts.rejection)
-    text += fieldLine('X-REJECT-REASON', facts.rejection.reason) + fieldLine('X-REJECT-PLUGIN', facts.rejection.plugin);
+export function traceFields(client: ClientFields, mail: TracedMail): Buffer {
+  const { recipient, rejection } = mail;
+  const to = recipient && oneField(recipient.text);
+  const received = `${client.received}${mail.protocol} id ${mail.id}${to === undefined ? '' : `\r\n\tfor <${to}>`}`;
+  let text = `${received};\r\n\t${dateTime(mail.time)}\r\n`;
+  for (const [name, value] of mail.added) text += fieldLine(name, value);
+  if (mail.authentication.length > 0) text += fieldLine(authenticationResultsName, authentication(mail));
+  text += client.remote + fieldLine('X-MAIL-FROM', mail.reversePath);
+  if (to !== undefined) text += `X-RCPT-TO: ${to}\r\n`;
+  if (mail.domain !== '') text += fieldLine('X-DOMAIN', mail.domain);
+  if (recipient) text += fieldLine('X-LOCALPART', recipient.localPart);
+  if (mail.dsn) text += fieldLine('X-DSN', mail.dsn);
+  if (rejection)
+    text += fieldLine('X-REJECT-REASON', rejection.reason) + fieldLine('X-REJECT-PLUGIN', rejection.plugin);
   return Buffer.from(text, 'utf8');
 }
 
@@ -86,7 +90,7 @@ const fieldLine = (name: string, value: string): string => `${name}: ${oneField(
 
 /** Those of ours that filters are shown: what checks found. The others are none of their business. */
 export function shownOwnFields(
-  facts: Pick<TraceFacts, 'added' | 'authservId' | 'authentication'>,
+  facts: Pick<TracedMail, 'added' | 'authservId' | 'authentication'>,
 ): readonly ShownField[] {
   const found: TraceField[] = facts.added.filter(([name]) => !/^x-/i.test(name));
   if (facts.authentication.length > 0) found.push([authenticationResultsName, authentication(facts)]);
@@ -96,13 +100,10 @@ export function shownOwnFields(
   }));
 }
 
-/** Authentication-Results is none: filters write it, too. */
-export const isOwnField = (name: string): boolean => ownFields.has(name.toLowerCase());
-
 function authentication({
   authservId,
   authentication: results,
-}: Pick<TraceFacts, 'authservId' | 'authentication'>): string {
+}: Pick<TracedMail, 'authservId' | 'authentication'>): string {
   const methods = results.map(({ method, result, details }) => [`${method}=${result}`, ...details]);
   return writeAuthenticationResults({ authservId, methods }, { folded: true });
 }
@@ -122,23 +123,10 @@ const plainField = /^[\x20-\x7e]*(?:\r?\n\t[\x20-\x7e]*)*$/;
 /** No line of it is too long. */
 const maxPlain = 500;
 
-/** RFC 5321 §4.4. Only a forward-confirmed name is stated as the client's. */
-function received(facts: TraceFacts): string {
-  const name = facts.clientName.kind === 'confirmed' ? facts.clientName.name : 'unknown';
-  const address = facts.clientIp.family === 6 ? `IPv6:${facts.clientIp.text}` : facts.clientIp.text;
-  const tls = (facts.tls ? tlsComments(facts.tls) : []).map((comment) => `\r\n\t${comment}`).join('');
-  const by = `${tls}\r\n\tby ${facts.hostname} (postern) with ${facts.protocol} id ${facts.id}`;
-  const recipient = facts.recipient ? `\r\n\tfor <${facts.recipient.text}>` : '';
-  // As Postfix does: what could open a comment or end the clause is no part of a host name. Neither is a blank, and
-  // without SMTPUTF8 a field is ASCII.
-  const helo = facts.helo.replace(/[^!-~]|[<>()\\";@]/gu, '?');
-  return `from ${helo === '' ? 'unknown' : helo} (${name} [${address}])${by}${recipient};\r\n\t${dateTime(facts.time)}`;
-}
-
 /** RFC 5322 §3.3 date-time in local time; the mails of one second share its text. */
-function dateTime(time: Date): string {
-  const second = Math.floor(time.getTime() / 1000);
-  if (second !== last.second) last = { second, text: writeDateTime(time) };
+function dateTime(ms: number): string {
+  const second = Math.floor(ms / 1000);
+  if (second !== last.second) last = { second, text: writeDateTime(new Date(ms)) };
   return last.text;
 }
 
@@ -152,88 +140,4 @@ function writeDateTime(time: Date): string {
   const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(':');
   const zone = `${offset < 0 ? '-' : '+'}${two(Math.floor(Math.abs(offset) / 60))}${two(Math.abs(offset) % 60)}`;
   return `${day}, ${time.getDate()} ${month} ${time.getFullYear()} ${clock} ${zone}`;
-}
-
-/**
- * The message without the fields that only we may write, its other octets unchanged. Where its first line would
- * continue our last field (it begins with white space), an empty line goes before it: it is body then, as in Postfix.
- */
-export function withoutOwnFields(message: MessageSource, header: Header, authservId: string): MessageSource {
-  const kept = keptFields(header, authservId);
-  const first = header.fields[0]?.raw[0];
-  if (first === 0x20 || first === 0x09) return withHead(Buffer.from('\r\n'), message, 0);
-  if (kept === undefined) return message;
-  const skipped = header.fields.reduce((sum, field) => sum + field.raw.length, 0);
-  return withHead(Buffer.concat(kept), message, skipped);
-}
-
-/** undefined when all fields stay. */
-function keptFields(header: Header, authservId: string): Buffer[] | undefined {
-  const kept = header.fields.filter((field) => isKept(field, authservId));
-  return kept.length === header.fields.length ? undefined : kept.map((field) => field.raw);
-}
-
-const isKept = ({ name, value }: Field, authservId: string): boolean =>
-  !ownFields.has(name) && !(name === 'authentication-results' && isFrom(authservId, value));
-
-/** The header section of the message, as others will read it. */
-export interface HeaderSplit {
-  /** Without those that only we may write, up to the first line that is none. */
-  readonly fields: readonly Field[];
-  /** That line and what stands behind it in the header section: for an MTA, the body begins there. */
-  readonly rest: Buffer;
-  /** It goes before the rest, where that would continue the field before it. */
-  readonly separator: string;
-  /** Those of the header section in all, without the empty line that ends it. */
-  readonly octets: number;
-}
-
-export function fieldsBelow(header: Header, authservId: string): HeaderSplit {
-  const kept = header.fields.filter((field) => isKept(field, authservId));
-  const end = kept.findIndex(({ name }) => name === '');
-  const fields = end < 0 ? kept : kept.slice(0, end);
-  const lines = end < 0 ? [] : kept.slice(end).map(({ raw }) => raw);
-  const continues = lines[0]?.[0] === 0x20 || lines[0]?.[0] === 0x09;
-  return {
-    fields,
-    rest: Buffer.concat(lines),
-    separator: continues ? '\r\n' : '',
-    octets: header.fields.reduce((sum, { raw }) => sum + raw.length, 0),
-  };
-}
-
-/** It is true even where the rest of the field is malformed: a reader might be content with its beginning. */
-const isFrom = (authservId: string, value: string): boolean =>
-  authservIdOf(value)?.toLowerCase() === authservId.toLowerCase();
-
-/** `head`, then the message from `skip` on. */
-export function withHead(head: Buffer, message: MessageSource, skip: number): MessageSource {
-  return {
-    size: head.length + message.size - skip,
-    parts() {
-      const parts = message.parts();
-      return Array.isArray(parts)
-        ? [head, ...skipArray(parts as readonly Buffer[], skip)]
-        : skipStream(head, parts as AsyncIterable<Buffer>, skip);
-    },
-  };
-}
-
-function skipArray(parts: readonly Buffer[], skip: number): Buffer[] {
-  let left = skip;
-  return parts.flatMap((part) => {
-    const rest = part.subarray(Math.min(left, part.length));
-    left -= part.length - rest.length;
-    return rest.length > 0 ? [rest] : [];
-  });
-}
-
-async function* skipStream(head: Buffer, parts: AsyncIterable<Buffer>, skip: number): AsyncIterable<Buffer> {
-  yield head;
-  let left = skip;
-  for await (const part of parts) {
-    const rest = part.subarray(Math.min(left, part.length));
-    left -= part.length - rest.length;
-    if (rest.length > 0) yield rest;
-  }
 }

@@ -17,20 +17,41 @@ const maxLine = 510;
 /** Encoded: leaves room for the keyword, and no host name or HELO of use is longer. */
 const maxValue = 400;
 
+/** What can be told of a client. */
+export interface Attribute {
+  readonly name: string;
+  of(client: ClientIdentity): string;
+}
+
+const known: readonly Attribute[] = [
+  { name: 'ADDR', of: ({ clientIp }) => addressValue(clientIp) },
+  { name: 'NAME', of: ({ clientName }) => value(clientName) },
+  { name: 'PROTO', of: ({ protocol }) => protocol },
+  { name: 'SOURCE', of: () => 'REMOTE' },
+  { name: 'HELO', of: ({ helo }) => value(helo) },
+];
+
+/** Those that we know of what the MTA wants: `offered` is what stands behind the keyword in its reply to EHLO. */
+export function attributesIn(offered: string): readonly Attribute[] {
+  const wanted = new Set(offered.toUpperCase().split(/\s+/));
+  return known.filter(({ name }) => wanted.has(name));
+}
+
 /**
  * XFORWARD, for one transaction: the MTA logs the client, but judges us. As many lines as are needed;
  * attributes of several lines add up. None when the MTA wants no attribute that we know.
  */
-export function xforwardCommands(client: ClientIdentity, offered: string): readonly string[] {
-  return commandLines('XFORWARD', attributesOf(client, offered));
+export function xforwardCommands(client: ClientIdentity, wanted: readonly Attribute[]): string[] {
+  return commandLines('XFORWARD', client, wanted);
 }
 
 /**
  * XCLIENT: from here on the MTA takes us for the client. Its session starts anew, so it is one line, and if
  * the HELO name does not fit, the EHLO that follows says it. '' when the MTA wants no attribute that we know.
  */
-export function xclientCommand(client: ClientIdentity, offered: string): string {
-  return commandLines('XCLIENT', attributesOf(client, offered.replace(/\bSOURCE\b/gi, '')))[0] ?? '';
+export function xclientCommand(client: ClientIdentity, wanted: readonly Attribute[]): string {
+  const allowed = wanted.filter(({ name }) => name !== 'SOURCE');
+  return commandLines('XCLIENT', client, allowed)[0] ?? '';
 }
 
 /**
@@ -39,27 +60,6 @@ export function xclientCommand(client: ClientIdentity, offered: string): string 
  */
 export const repeatableHelo = (helo: string): boolean =>
   /^[a-z0-9_](?:[a-z0-9._-]{0,252}[a-z0-9_])?$/i.test(helo) || /^\[[a-z0-9.:-]{2,60}\]$/i.test(helo);
-
-function attributesOf(client: ClientIdentity, offered: string): readonly string[] {
-  if (offered === '') return [];
-  const wanted = wantedOf(offered);
-  const values: readonly (readonly [string, string])[] = [
-    ['ADDR', addressValue(client.clientIp)],
-    ['NAME', value(client.clientName)],
-    ['PROTO', client.protocol],
-    ['SOURCE', 'REMOTE'],
-    ['HELO', value(client.helo)],
-  ];
-  return values.filter(([name]) => wanted.has(name)).map(([name, text]) => `${name}=${text}`);
-}
-
-/** An MTA offers the same to each of our connections. */
-function wantedOf(offered: string): ReadonlySet<string> {
-  if (last.offered !== offered) last = { offered, wanted: new Set(offered.toUpperCase().split(/\s+/)) };
-  return last.wanted;
-}
-
-let last: { readonly offered: string; readonly wanted: ReadonlySet<string> } = { offered: '', wanted: new Set() };
 
 /** IPv6 with the prefix of RFC 2821's address literals. */
 const addressValue = (ip: Ip): string => (ip.family === 6 ? `IPV6:${ip.text}` : ip.text);
@@ -83,12 +83,17 @@ export function xtext(text: string): string {
 /** It stays as it is; most host names and HELO arguments do. */
 const plainXtext = /^[!-*,-<>-~]{0,200}$/;
 
-function commandLines(verb: string, attributes: readonly string[]): readonly string[] {
+function commandLines(verb: string, client: ClientIdentity, attributes: readonly Attribute[]): string[] {
   const lines: string[] = [];
+  let line = verb;
   for (const attribute of attributes) {
-    const longer = `${lines.at(-1) ?? ''} ${attribute}`;
-    if (lines.length > 0 && longer.length <= maxLine) lines[lines.length - 1] = longer;
-    else lines.push(`${verb} ${attribute}`);
+    const text = ` ${attribute.name}=${attribute.of(client)}`;
+    if (line !== verb && line.length + text.length > maxLine) {
+      lines.push(line);
+      line = verb;
+    }
+    line += text;
   }
+  if (line !== verb) lines.push(line);
   return lines;
 }

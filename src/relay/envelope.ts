@@ -3,6 +3,7 @@
  * cannot be sent. Addresses come in wire form and go out as they are: nothing here parses them again.
  */
 import { reply, type Reply } from '../mail/reply.js';
+import { noOffers, type Offers } from './connection/offers.js';
 
 export interface Envelope {
   /** '' is the null reverse-path. */
@@ -41,18 +42,12 @@ const isPath = (text: string): boolean =>
   /^[!#-;=?-~]*$/.test(text) || (!/\p{Cc}/u.test(text) && /^(?:[^\s"<>]|"(?:[^"\\]|\\.)*")*$/u.test(text));
 
 /**
- * Why an MTA with these extensions cannot take the envelope, said without asking it. `size` is of the whole message,
- * our own fields included, in octets.
+ * Why an MTA with these offers cannot take the envelope, said without asking it. `size` is of the whole message, our
+ * own fields included, in octets.
  */
-export function unsendable(
-  envelope: Envelope,
-  size: number,
-  extensions: ReadonlyMap<string, string>,
-): Reply | undefined {
-  const limit = Number(/^\d+$/.exec(extensions.get('SIZE') ?? '')?.[0] ?? 0);
-  // RFC 1870 §4: a limit of 0 is no limit.
-  if (limit > 0 && size > limit) return reply(552, '5.3.4', 'Message size exceeds the limit');
-  if (needsUtf8(envelope) && !extensions.has('SMTPUTF8')) {
+export function unsendable(envelope: Envelope, size: number, offers: Offers): Reply | undefined {
+  if (size > offers.maxSize) return reply(552, '5.3.4', 'Message size exceeds the limit');
+  if (!offers.smtputf8 && needsUtf8(envelope)) {
     return reply(553, '5.6.7', 'The local mail server does not take internationalized addresses'); // RFC 6531 §3.5
   }
   return undefined;
@@ -63,21 +58,17 @@ const needsUtf8 = ({ reversePath, recipients }: Envelope): boolean =>
 
 const isNotAscii = (address: string): boolean => /[^\x00-\x7f]/.test(address);
 
-export function mailCommand(envelope: Envelope, size: number, extensions: ReadonlyMap<string, string>): string {
-  const sized = extensions.has('SIZE') ? ` SIZE=${size}` : '';
-  const eightBit = envelope.eightBit && extensions.has('8BITMIME') ? ' BODY=8BITMIME' : '';
+export function mailCommand(envelope: Envelope, size: number, offers: Offers): string {
+  const sized = offers.size ? ` SIZE=${size}` : '';
+  const eightBit = envelope.eightBit && offers.eightBit ? ' BODY=8BITMIME' : '';
   // Also where only header fields need it: the MTA would refuse or damage them otherwise.
-  const utf8 = (envelope.smtputf8 || needsUtf8(envelope)) && extensions.has('SMTPUTF8') ? ' SMTPUTF8' : '';
-  const dsn = extensions.has('DSN') ? (envelope.dsn?.mail ?? '') : '';
+  const utf8 = offers.smtputf8 && (envelope.smtputf8 || needsUtf8(envelope)) ? ' SMTPUTF8' : '';
+  const dsn = offers.dsn ? (envelope.dsn?.mail ?? '') : '';
   return `MAIL FROM:<${envelope.reversePath}>${sized}${eightBit}${utf8}${dsn}`;
 }
 
 /** RFC 6533 §3: an original recipient in UTF-8 is for MTAs with SMTPUTF8. */
-export function rcptCommand(
-  recipient: string,
-  dsn?: RequestedDsn,
-  extensions: ReadonlyMap<string, string> = new Map(),
-): string {
-  const words = dsn && extensions.has('DSN') ? (dsn.recipients.get(recipient) ?? '') : '';
-  return `RCPT TO:<${recipient}>${isNotAscii(words) && !extensions.has('SMTPUTF8') ? '' : words}`;
+export function rcptCommand(recipient: string, dsn?: RequestedDsn, offers = noOffers): string {
+  const words = dsn && offers.dsn ? (dsn.recipients.get(recipient) ?? '') : '';
+  return `RCPT TO:<${recipient}>${!offers.smtputf8 && isNotAscii(words) ? '' : words}`;
 }

@@ -16,6 +16,7 @@ export type Refusal =
  * Undefined when sender and all recipients were taken.
  */
 export function judgeEnvelope(replies: readonly MtaReply[], recipients: readonly string[]): Refusal | undefined {
+  if (replies.length > recipients.length && replies.every(({ code }) => code < 300)) return undefined;
   const [mail, ...rcpt] = replies;
   const farewell = replies.find(({ code }) => code === 421);
   const ruling = refusal(farewell ?? mail);

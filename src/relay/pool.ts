@@ -21,7 +21,8 @@ export interface MtaPoolOptions extends OpeningOptions {
 
 interface IdleConnection {
   readonly connection: MtaConnection;
-  readonly timer: NodeJS.Timeout;
+  /** When it is ended, in milliseconds of `performance.now()`. */
+  until: number;
 }
 
 /** No connection became free in time, which says nothing of the MTA. */
@@ -34,7 +35,10 @@ const restMs = 10;
 
 export class MtaPool {
   readonly #options: MtaPoolOptions;
+  /** In the order in which they are ended. */
   readonly #idle: IdleConnection[] = [];
+  /** For the first of them. */
+  #timer: NodeJS.Timeout | undefined;
   readonly #waiting: (() => void)[] = [];
   #inUse = 0;
   readonly #leaving = new Set<Promise<void>>();
@@ -55,20 +59,20 @@ export class MtaPool {
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push(resolve);
-      deadline.watch((problem) => {
+      const close = (problem: string): void => {
         removeFrom(this.#waiting, resolve);
         reject(new AllBusy(`all ${this.#options.connections} connections are busy: ${problem}`));
-      });
+      };
+      deadline.watch({ close });
     });
   }
 
   /** The connection that was used last, if there is an open one. */
   kept(deadline: MailDeadline): MtaConnection | undefined {
     for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
-      clearTimeout(idle.timer);
       const { connection } = idle;
       if (!connection.alive) continue;
-      deadline.watch((problem) => void connection.drop(problem));
+      deadline.watch(connection);
       return connection;
     }
     return undefined;
@@ -77,7 +81,7 @@ export class MtaPool {
   /** A new connection, behind its EHLO, in at most so long; rejects with ConnectionLost. */
   fresh(deadline: MailDeadline, maxMs = this.#options.timeoutMs): Promise<MtaConnection> {
     const options = maxMs < this.#options.timeoutMs ? { ...this.#options, timeoutMs: maxMs } : this.#options;
-    return openConnection(options, (connection) => deadline.watch((problem) => void connection.drop(problem)));
+    return openConnection(options, (connection) => deadline.watch(connection));
   }
 
   /** Connections that are promised or in use. */
@@ -112,31 +116,37 @@ export class MtaPool {
   async close(): Promise<void> {
     if (this.#inUse > 0) await new Promise<void>((resolve) => (this.#emptied = resolve));
     const idle = this.#idle.splice(0);
-    for (const { timer } of idle) clearTimeout(timer);
+    clearTimeout(this.#timer);
     await Promise.all([...this.#leaving, ...idle.map(({ connection }) => connection.quit())]);
   }
 
   #keepOrRetire(connection: MtaConnection): void {
     const { idleMs, mailsPerConnection } = this.#options;
     if (connection.uses >= mailsPerConnection) return this.retire(connection);
-    this.#idle.push({ connection, timer: this.#retireAfter(idleMs, connection) });
+    this.#idle.push({ connection, until: performance.now() + idleMs });
+    this.#timer ??= this.#retireIn(idleMs);
     return undefined;
   }
 
-  #retireAfter(ms: number, connection: MtaConnection): NodeJS.Timeout {
+  #retireIn(milliseconds: number): NodeJS.Timeout {
     return setTimeout(() => {
-      const at = this.#idle.findIndex((idle) => idle.connection === connection);
-      if (at >= 0) this.#idle.splice(at, 1);
-      this.retire(connection);
-    }, ms).unref();
+      const now = performance.now();
+      for (let [first] = this.#idle; first && first.until <= now; [first] = this.#idle) {
+        this.#idle.shift();
+        this.retire(first.connection);
+      }
+      const [next] = this.#idle;
+      this.#timer = next && this.#retireIn(next.until - now);
+    }, milliseconds).unref();
   }
 
   /** All unused connections but the last are kept a moment longer only, in which the next mails may still take them. */
   rest(): void {
-    for (const [i, { connection, timer }] of this.#idle.slice(0, -1).entries()) {
-      clearTimeout(timer);
-      this.#idle[i] = { connection, timer: this.#retireAfter(Math.min(restMs, this.#options.idleMs), connection) };
-    }
+    const soon = performance.now() + restMs;
+    for (const idle of this.#idle.slice(0, -1)) idle.until = Math.min(idle.until, soon);
+    if (this.#idle.length < 2) return;
+    clearTimeout(this.#timer);
+    this.#timer = this.#retireIn(restMs);
   }
 
   /** Ends a session that is not to be used again. */
@@ -152,9 +162,9 @@ function removeFrom<T>(list: T[], item: T): void {
 }
 
 async function reset(connection: MtaConnection): Promise<void> {
-  const timer = setTimeout(() => void connection.drop('no reply to RSET'), resetMs).unref();
-  const [answer] = await connection.ask(['RSET']).catch(() => []);
+  const timer = setTimeout(() => connection.close('no reply to RSET'), resetMs).unref();
+  const answer = await connection.ask('RSET').catch(() => undefined);
   clearTimeout(timer);
-  if (answer?.code !== 250) connection.drop('RSET refused');
+  if (answer?.code !== 250) connection.close('RSET refused');
   connection.inTransaction = false;
 }

@@ -3,52 +3,48 @@
  * answer to its end. What the answer means is transaction.ts's business.
  */
 import { DotStuffer } from './dot-stuffing.js';
-import { ConnectionLost, type MtaConnection } from './connection/mta-connection.js';
+import type { ReplyTaker, MtaConnection } from './connection/mta-connection.js';
 import { mtaReplyText, type MtaReply } from './connection/mta-reply.js';
 
-/**
- * Parts in memory go out in one write; others as they come. Resolves with the one reply; rejects with ConnectionLost,
- * or with what reading the parts threw.
- */
+/** In memory, in one write. */
 export function sendMessage(
   connection: MtaConnection,
-  parts: readonly Buffer[] | AsyncIterable<Buffer>,
-): Promise<readonly MtaReply[]> {
-  const replies = connection.expect(1);
-  if (Symbol.asyncIterator in parts) return sendInPieces(connection, parts, replies);
+  { head, parts }: { readonly head: Buffer; readonly parts: readonly Buffer[] },
+  taker: ReplyTaker,
+): void {
   const stuffer = new DotStuffer();
-  const octets = parts.map((part) => stuffer.stuff(part));
+  const octets = [stuffer.stuff(head)];
+  for (const part of parts) octets.push(stuffer.stuff(part));
   octets.push(stuffer.end());
+  connection.expect(1, taker);
   connection.write(octets);
-  return replies;
 }
 
-type Replies = Promise<readonly MtaReply[]>;
-
-async function sendInPieces(
+/** As it comes. Rejects with ConnectionLost, or with what reading the parts threw. */
+export async function sendInPieces(
   connection: MtaConnection,
-  parts: AsyncIterable<Buffer>,
-  replies: Replies,
-): Promise<readonly MtaReply[]> {
+  { head, parts }: { readonly head: Buffer; readonly parts: AsyncIterable<Buffer> },
+): Promise<MtaReply> {
+  const reply = connection.reply();
   let answered = false;
   const settle = (): void => void (answered = true);
-  replies.then(settle, settle);
+  reply.then(settle, settle);
   const stuffer = new DotStuffer();
+  connection.write([stuffer.stuff(head)]);
   for await (const part of parts) {
     if (answered) break;
     if (!connection.write([stuffer.stuff(part)])) await connection.drained();
   }
-  if (answered) return [tooEarly(connection, await replies)];
+  if (answered) return tooEarly(connection, await reply);
   connection.write([stuffer.end()]);
-  return replies;
+  return reply;
 }
 
 /**
  * A refusal in the middle of the message counts, success does not; the connection expects the rest, which will not
  * come.
  */
-function tooEarly(connection: MtaConnection, [answer]: readonly MtaReply[]): MtaReply {
-  if (!answer) throw new ConnectionLost('no reply');
+function tooEarly(connection: MtaConnection, answer: MtaReply): MtaReply {
   const lost = connection.drop(`the MTA answered before the end of data: ${mtaReplyText(answer)}`);
   if (answer.code < 400) throw lost;
   return answer;

@@ -8,9 +8,9 @@ import { isTemporary, type Reply } from '../mail/reply.js';
 import { repeatableHelo, xclientCommand, xforwardCommands, type ClientIdentity } from './client-identity.js';
 import { mailCommand, rcptCommand, unsendable, type Envelope } from './envelope.js';
 import { judgeEnvelope, type Refusal } from './judgement.js';
-import { ConnectionLost, type MtaConnection } from './connection/mta-connection.js';
+import { type ReplyTaker, ConnectionLost, type MtaConnection } from './connection/mta-connection.js';
 import { mtaReplyText, refusal, type MtaReply } from './connection/mta-reply.js';
-import { sendMessage } from './send-message.js';
+import { sendInPieces, sendMessage } from './send-message.js';
 
 export interface RelayMail extends ClientIdentity, Envelope {
   /** Our own fields, lines ending in CRLF, to stand on top of the message. */
@@ -29,71 +29,102 @@ export type RelayOutcome =
   | { readonly kind: 'stale'; readonly problem: string };
 
 /**
- * Never rejects. Leaves `inTransaction` set where the MTA still has an open transaction. `report` gets what does not
- * stop the mail.
+ * Calls `done` once, perhaps at once. Leaves `inTransaction` set where the MTA still has an open transaction. `report`
+ * gets what does not stop the mail.
  */
-export const handOver = (
+export function handOver(
   connection: MtaConnection,
   mail: RelayMail,
-  report: (problem: string) => void,
-): Promise<RelayOutcome> => new Handover(connection, mail, report).run();
+  { report, done }: { report(problem: string): void; done(outcome: RelayOutcome): void },
+): void {
+  new Handover(connection, mail, report, done).begin();
+}
 
-class Handover {
+/** What is answered next. */
+type Awaits = 'nothing' | 'envelope' | 'DATA' | 'message';
+
+/** It goes on whenever the MTA has answered: a mail waits for that, and for nothing else. */
+class Handover implements ReplyTaker {
   readonly #connection: MtaConnection;
   readonly #mail: RelayMail;
   readonly #report: (problem: string) => void;
+  #done: (outcome: RelayOutcome) => void;
   readonly #kept: boolean;
+  #step: Awaits = 'nothing';
   /** How many replies the connection has heard when MAIL is answered. */
   #mailAnswered = Infinity;
-  #begun = false;
+  /** How many commands are XFORWARD, and how many there are before DATA. */
+  #forwards = 0;
+  #length = 0;
 
-  constructor(connection: MtaConnection, mail: RelayMail, report: (problem: string) => void) {
+  constructor(
+    connection: MtaConnection,
+    mail: RelayMail,
+    report: (problem: string) => void,
+    done: (outcome: RelayOutcome) => void,
+  ) {
     this.#connection = connection;
     this.#mail = mail;
     this.#report = report;
+    this.#done = done;
     this.#kept = connection.uses++ > 0;
   }
 
-  /** All steps are in this one function, so that a mail waits for the MTA's answers and for nothing else. */
-  async run(): Promise<RelayOutcome> {
-    const connection = this.#connection;
+  begin(): void {
+    const { offers, impersonation } = this.#connection;
+    // XCLIENT is for where there is no XFORWARD.
+    const wanted = offers.extensions.has('XFORWARD') ? '' : xclientCommand(this.#mail, offers.xclient);
+    if (impersonation === wanted || impersonation === undefined) this.answered([]);
+    else this.#impersonate(wanted).then(() => this.answered([]), this.#broken);
+  }
+
+  answered(replies: readonly MtaReply[]): void {
     try {
-      if (!connection.extensions.has('XFORWARD')) await this.#impersonate();
-      const size = this.#mail.head.length + this.#mail.message.size;
-      const impossible = unsendable(this.#mail, size, connection.extensions);
-      if (impossible) return { kind: 'refused', reply: impossible };
-      const opening = this.#opening(size);
-      const replies = await this.#converse(opening);
-      const stopped = this.#stoppedBy(opening, replies);
-      if (stopped) return stopped;
-      const data = opening.isPipelined ? replies[opening.length] : (await connection.ask(['DATA']))[0];
-      const refused = this.#refusedData(data);
-      if (refused) return refused;
-      this.#begun = true;
-      return this.#judgeMessage(await sendMessage(connection, withHead(this.#mail)));
+      const outcome = this.#proceed(replies);
+      if (outcome) this.#end(outcome);
     } catch (error) {
-      return this.#lost(error);
+      this.#broken(error);
     }
   }
 
-  #lost(error: unknown): RelayOutcome {
-    const problem = errorText(error);
-    // Not the MTA's fault: the message could not be read. Without its end of data the mail does not exist.
-    if (!(error instanceof ConnectionLost)) this.#connection.drop(`cannot read the message: ${problem}`);
+  lost(problem: string): void {
     const isStale = this.#kept && this.#connection.heard < this.#mailAnswered; // MAIL has no answer
-    return isStale ? { kind: 'stale', problem } : { kind: 'unreachable', problem, elsewhere: !this.#begun };
+    this.#end(
+      isStale ? { kind: 'stale', problem } : { kind: 'unreachable', problem, elsewhere: this.#step !== 'message' },
+    );
   }
 
-  /**
-   * XCLIENT where there is no XFORWARD. A refusal does not stop the mail, but it may not go under another client's
-   * name.
-   */
-  async #impersonate(): Promise<void> {
+  readonly #broken = (error: unknown): void => {
+    const problem = errorText(error);
+    // Not the MTA's fault: the message could not be read. Without its end of data the mail does not exist.
+    if (!(error instanceof ConnectionLost)) this.#connection.close(`cannot read the message: ${problem}`);
+    this.lost(problem);
+  };
+
+  #end(outcome: RelayOutcome): void {
+    const done = this.#done;
+    this.#done = () => undefined;
+    done(outcome);
+  }
+
+  /** Undefined where more is to come. */
+  #proceed(replies: readonly MtaReply[]): RelayOutcome | undefined {
+    switch (this.#step) {
+      case 'nothing':
+        return this.#sayEnvelope();
+      case 'envelope':
+        return this.#stoppedBy(replies) ?? this.#sayData(replies[this.#length]);
+      case 'DATA':
+        return this.#sayMessage(replies[0]);
+      case 'message':
+        return this.#judgeMessage(replies[0]);
+    }
+  }
+
+  /** A refusal does not stop the mail, but it may not go under another client's name. */
+  async #impersonate(command: string): Promise<void> {
     const connection = this.#connection;
-    if (connection.impersonation === undefined) return;
-    const command = xclientCommand(this.#mail, connection.extensions.get('XCLIENT') ?? '');
-    if (command === connection.impersonation) return;
-    const [answer] = command === '' ? [] : await connection.ask([command]);
+    const answer = command === '' ? undefined : await connection.ask(command);
     const asAnother = answer?.code !== 220 && connection.impersonation !== '';
     if (asAnother) throw connection.drop('the MTA takes us for another client');
     if (answer && answer.code !== 220) this.#report(`XCLIENT was answered ${mtaReplyText(answer)}`);
@@ -106,25 +137,27 @@ class Handover {
    * All that is said before the message. DATA is pipelined (RFC 2920) for a single recipient only: with several, an
    * MTA that refused some of them answers it 354, and the connection would have to be thrown away.
    */
-  #opening(size: number): Opening {
-    const { extensions } = this.#connection;
-    const { recipients } = this.#mail;
-    const commands = [...xforwardCommands(this.#mail, extensions.get('XFORWARD') ?? '')];
-    const forwards = commands.length;
-    commands.push(mailCommand(this.#mail, size, extensions));
-    for (const recipient of recipients) commands.push(rcptCommand(recipient, this.#mail.dsn, extensions));
-    const isPipelined = recipients.length === 1 && extensions.has('PIPELINING');
-    const length = commands.length;
-    if (isPipelined) commands.push('DATA');
-    return { commands, forwards, length, isPipelined };
-  }
-
-  /** Sends the commands in one go, or one by one where the MTA has no PIPELINING. */
-  #converse({ commands, forwards }: Opening): Promise<readonly MtaReply[]> {
+  #sayEnvelope(): RelayOutcome | undefined {
     const connection = this.#connection;
-    this.#mailAnswered = connection.heard + forwards + 1;
+    const { offers } = connection;
+    const { recipients, head, message, dsn } = this.#mail;
+    const size = head.length + message.size;
+    const impossible = unsendable(this.#mail, size, offers);
+    if (impossible) return { kind: 'refused', reply: impossible };
+    const commands = xforwardCommands(this.#mail, offers.xforward);
+    this.#forwards = commands.length;
+    commands.push(mailCommand(this.#mail, size, offers));
+    for (const recipient of recipients) commands.push(rcptCommand(recipient, dsn, offers));
+    this.#length = commands.length;
+    this.#mailAnswered = connection.heard + this.#forwards + 1;
     connection.inTransaction = true;
-    return connection.extensions.has('PIPELINING') ? connection.ask(commands) : this.#oneByOne(commands);
+    this.#step = 'envelope';
+    if (!offers.pipelining) this.#oneByOne(commands).then((replies) => this.answered(replies), this.#broken);
+    else {
+      if (recipients.length === 1) commands.push('DATA');
+      connection.say(`${commands.join('\r\n')}\r\n`, commands.length, this);
+    }
+    return undefined;
   }
 
   /** Ends early behind a 421, or when MAIL is refused. */
@@ -132,21 +165,21 @@ class Handover {
     const connection = this.#connection;
     const replies: MtaReply[] = [];
     for (const command of commands) {
-      const [answer] = await connection.ask([command]);
-      if (answer) replies.push(answer);
-      if (answer?.code === 421 || (connection.heard === this.#mailAnswered && refusal(answer))) break;
+      const answer = await connection.ask(command);
+      replies.push(answer);
+      if (answer.code === 421 || (connection.heard === this.#mailAnswered && refusal(answer))) break;
     }
     return replies;
   }
 
   /** Undefined where all of the envelope was taken. */
-  #stoppedBy({ forwards, length }: Opening, replies: readonly MtaReply[]): RelayOutcome | undefined {
+  #stoppedBy(replies: readonly MtaReply[]): RelayOutcome | undefined {
     if (this.#isFarewell(replies.at(-1))) return { kind: 'stale', problem: 'the MTA ended the idle session' };
-    this.#reportRefused(replies.slice(0, forwards));
-    const data = replies[length];
-    if (this.#isUsedUp(replies[forwards])) return this.#leave(data);
-    const first = Math.min(forwards, replies.length - 1); // a 421 to XFORWARD is the answer to all
-    const refused = judgeEnvelope(replies.slice(first, length), this.#mail.recipients);
+    if (this.#connection.uses === 1) this.#reportRefused(replies.slice(0, this.#forwards));
+    const data = replies[this.#length];
+    if (this.#isUsedUp(replies[this.#forwards])) return this.#leave(data);
+    const first = Math.min(this.#forwards, replies.length - 1); // a 421 to XFORWARD is the answer to all
+    const refused = judgeEnvelope(replies.slice(first, this.#length), this.#mail.recipients);
     return refused && this.#withdraw(refused, data);
   }
 
@@ -171,7 +204,7 @@ class Handover {
   /** XFORWARD, once a connection: the mail goes on without. */
   #reportRefused(forward: readonly MtaReply[]): void {
     const refused = forward.find(({ code }) => code !== 250);
-    if (refused && this.#connection.uses === 1) this.#report(`XFORWARD was answered ${mtaReplyText(refused)}`);
+    if (refused) this.#report(`XFORWARD was answered ${mtaReplyText(refused)}`);
   }
 
   /** An MTA that took DATA all the same waits for a message that nobody may have, not even an empty one. */
@@ -180,15 +213,32 @@ class Handover {
     return refused;
   }
 
-  #refusedData(answer: MtaReply | undefined): RelayOutcome | undefined {
-    if (answer?.code === 354) return undefined;
+  #sayData(answer: MtaReply | undefined): RelayOutcome | undefined {
+    if (answer) return this.#sayMessage(answer);
+    this.#step = 'DATA';
+    this.#connection.say('DATA\r\n', 1, this);
+    return undefined;
+  }
+
+  #sayMessage(invitation: MtaReply | undefined): RelayOutcome | undefined {
+    if (invitation?.code !== 354) return this.#refusedData(invitation);
+    this.#step = 'message';
+    const { head, message } = this.#mail;
+    const parts = message.parts();
+    if (Symbol.asyncIterator in parts)
+      sendInPieces(this.#connection, { head, parts }).then((answer) => this.answered([answer]), this.#broken);
+    else sendMessage(this.#connection, { head, parts }, this);
+    return undefined;
+  }
+
+  #refusedData(answer: MtaReply | undefined): RelayOutcome {
     // RFC 5321 §4.3.2: 354 or a refusal. Whether an MTA that says 250 here waits for a message is anybody's guess.
     const ruling = refusal(answer);
     if (!ruling) throw this.#connection.drop('DATA was answered with success');
     return { kind: 'refused', reply: ruling, elsewhere: answer?.code === 421 };
   }
 
-  #judgeMessage([answer]: readonly MtaReply[]): RelayOutcome {
+  #judgeMessage(answer: MtaReply | undefined): RelayOutcome {
     if (!answer) throw new ConnectionLost('no reply');
     this.#connection.inTransaction = false;
     if (answer.code === 250) return { kind: 'accepted', text: answer.text };
@@ -196,25 +246,4 @@ class Handover {
     if (!ruling) throw this.#connection.drop(`the end of data was answered ${mtaReplyText(answer)}`);
     return { kind: isTemporary(ruling) ? 'refused' : 'message refused', reply: ruling };
   }
-}
-
-/** What is said to the MTA before the message. */
-interface Opening {
-  readonly commands: readonly string[];
-  /** How many of them are XFORWARD. */
-  readonly forwards: number;
-  /** How many there are before DATA. */
-  readonly length: number;
-  /** DATA is one of them. */
-  readonly isPipelined: boolean;
-}
-
-function withHead({ head, message }: RelayMail): readonly Buffer[] | AsyncIterable<Buffer> {
-  const parts = message.parts();
-  return Symbol.asyncIterator in parts ? headThen(head, parts) : [head, ...parts];
-}
-
-async function* headThen(head: Buffer, parts: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-  yield head;
-  yield* parts;
 }

@@ -3,7 +3,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseIp } from '../../src/mail/ip.js';
 import { replyText } from '../../src/mail/reply.js';
-import { xclientCommand, xforwardCommands, xtext, type ClientIdentity } from '../../src/relay/client-identity.js';
+import {
+  attributesIn,
+  type ClientIdentity,
+  xclientCommand,
+  xforwardCommands,
+  xtext,
+} from '../../src/relay/client-identity.js';
 import { request } from './support/requests.js';
 import type { Answer, Step } from './support/scripted-mta.js';
 import { usual, withRelay } from './support/with-relay.js';
@@ -40,12 +46,16 @@ const commands: readonly (readonly [string, Partial<ClientIdentity>, string, rea
 ];
 
 for (const [what, changes, offered, expected] of commands) {
-  test(`XFORWARD: ${what}`, () => assert.deepEqual(xforwardCommands({ ...client, ...changes }, offered), expected));
+  test(`XFORWARD: ${what}`, () =>
+    assert.deepEqual(xforwardCommands({ ...client, ...changes }, attributesIn(offered)), expected));
 }
 
 test('XCLIENT knows no SOURCE', () => {
-  assert.equal(xclientCommand(client, all), 'XCLIENT ADDR=192.0.2.9 NAME=client.example PROTO=ESMTP HELO=helo.example');
-  assert.equal(xclientCommand(client, 'LOGIN'), '');
+  assert.equal(
+    xclientCommand(client, attributesIn(all)),
+    'XCLIENT ADDR=192.0.2.9 NAME=client.example PROTO=ESMTP HELO=helo.example',
+  );
+  assert.equal(xclientCommand(client, attributesIn('LOGIN')), '');
 });
 
 test('whatever the client says, a line is one line of at most 512 octets and xtext', () => {
@@ -53,7 +63,10 @@ test('whatever the client says, a line is one line of at most 512 octets and xte
   fc.assert(
     fc.property(hostile, hostile, (clientName, helo) => {
       const changed: ClientIdentity = { ...client, clientName, helo };
-      for (const line of [...xforwardCommands(changed, all), xclientCommand(changed, all)]) {
+      for (const line of [
+        ...xforwardCommands(changed, attributesIn(all)),
+        xclientCommand(changed, attributesIn(all)),
+      ]) {
         assert.match(line, /^X(?:FORWARD|CLIENT)(?: [A-Z]+=[!-<>-~]+)+$/);
         assert.ok(line.length <= 510);
       }

@@ -4,7 +4,7 @@
  */
 import { errorText } from '../../mail/error-text.js';
 import { type Result, wrong } from '../../mail/result.js';
-import { MailDeadline } from '../deadline.js';
+import { Deadlines } from '../deadline.js';
 import { rcptCommand } from '../envelope.js';
 import type { MtaConnection } from '../connection/mta-connection.js';
 import { openConnection, type OpeningOptions } from '../connection/opening.js';
@@ -26,13 +26,13 @@ export interface Interview {
 
 /** Never rejects. */
 export async function interview(options: InterviewOptions): Promise<Result<Interview>> {
-  const deadline = new MailDeadline(options.timeoutMs);
+  const deadline = new Deadlines(options.timeoutMs).begin();
   let connection: MtaConnection | undefined;
   try {
-    connection = await openConnection(options, (made) => deadline.watch((problem) => made.drop(problem)));
-    const { greeting, extensions } = connection;
+    connection = await openConnection(options, (made) => deadline.watch(made));
+    const { greeting, offers } = connection;
     const answers = await askFor(connection, options.recipients);
-    return { ok: true, value: { greeting, extensions, answers } };
+    return { ok: true, value: { greeting, extensions: offers.extensions, answers } };
   } catch (error) {
     return wrong(errorText(error));
   } finally {
@@ -43,13 +43,10 @@ export async function interview(options: InterviewOptions): Promise<Result<Inter
 
 async function askFor(connection: MtaConnection, recipients: readonly string[]): Promise<readonly MtaReply[]> {
   if (recipients.length === 0) return [];
-  const [mail] = await connection.ask(['MAIL FROM:<>']); // RFC 5321 §4.5.5: whoever takes mail takes this
-  if (mail?.code !== 250) throw connection.drop(`MAIL FROM:<> was answered ${mail ? mtaReplyText(mail) : 'nothing'}`);
+  const mail = await connection.ask('MAIL FROM:<>'); // RFC 5321 §4.5.5: whoever takes mail takes this
+  if (mail.code !== 250) throw connection.drop(`MAIL FROM:<> was answered ${mtaReplyText(mail)}`);
   const answers: MtaReply[] = [];
-  for (const recipient of recipients) {
-    const [answer] = await connection.ask([rcptCommand(recipient)]);
-    if (answer) answers.push(answer);
-  }
-  await connection.ask(['RSET']);
+  for (const recipient of recipients) answers.push(await connection.ask(rcptCommand(recipient)));
+  await connection.ask('RSET');
   return answers;
 }

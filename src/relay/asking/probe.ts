@@ -6,7 +6,7 @@
 import { errorText } from '../../mail/error-text.js';
 import { asciiText } from '../../mail/text.js';
 import { rcptCommand } from '../envelope.js';
-import { ConnectionLost, type MtaConnection } from '../connection/mta-connection.js';
+import type { MtaConnection } from '../connection/mta-connection.js';
 import { openConnection, type OpeningOptions } from '../connection/opening.js';
 import { mtaReplyText, type MtaReply } from '../connection/mta-reply.js';
 
@@ -21,11 +21,11 @@ export type Probe =
 export async function askRecipient(connection: MtaConnection, recipient: string): Promise<Probe> {
   connection.inTransaction = true;
   connection.uses++;
-  const [mail] = await connection.ask(['MAIL FROM:<>']); // RFC 5321 §4.5.5: whoever takes mail takes this
-  if (mail?.code !== 250) return unknown(mail);
-  const [rcpt] = await connection.ask([rcptCommand(recipient)]);
-  if (rcpt && rcpt.code >= 250 && rcpt.code < 260) return { kind: 'taken' };
-  if (rcpt && saysNoSuchMailbox(rcpt)) {
+  const mail = await connection.ask('MAIL FROM:<>'); // RFC 5321 §4.5.5: whoever takes mail takes this
+  if (mail.code !== 250) return unknown(mail);
+  const rcpt = await connection.ask(rcptCommand(recipient));
+  if (rcpt.code >= 250 && rcpt.code < 260) return { kind: 'taken' };
+  if (saysNoSuchMailbox(rcpt)) {
     // The pool says QUIT, and nobody waits for the reply: Exim takes 0.2 s for it.
     connection.inTransaction = false;
     connection.uses = Infinity;
@@ -41,16 +41,13 @@ export async function askRecipient(connection: MtaConnection, recipient: string)
 const saysNoSuchMailbox = ({ code, enhanced }: MtaReply): boolean =>
   [550, 551, 553].includes(code) && (enhanced === '' || enhanced.startsWith('5.1.'));
 
-function unknown(answer: MtaReply | undefined): Probe {
-  if (!answer) throw new ConnectionLost('no reply');
-  return { kind: 'unknown', problem: mtaReplyText(answer) };
-}
+const unknown = (answer: MtaReply): Probe => ({ kind: 'unknown', problem: mtaReplyText(answer) });
 
 /** Never rejects: what is wrong, or undefined where the MTA has greeted us and heard our EHLO. */
 export async function mtaProblem(options: OpeningOptions): Promise<string | undefined> {
   let connection: MtaConnection | undefined;
   const { timeoutMs } = options;
-  const late = setTimeout(() => connection?.drop(`no answer within ${timeoutMs} ms`), timeoutMs).unref();
+  const late = setTimeout(() => connection?.close(`no answer within ${timeoutMs} ms`), timeoutMs).unref();
   try {
     await openConnection(options, (made) => (connection = made));
     await connection?.quit();

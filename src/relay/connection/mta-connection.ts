@@ -8,6 +8,7 @@ import type tls from 'node:tls';
 import type { Destination } from '../destination/destination.js';
 import { type Names, systemNames } from './names.js';
 import { atTurnEnd } from '../../turn-end.js';
+import { noOffers, Offers } from './offers.js';
 import { ehloExtensions, parseMtaReply, mtaReplyText, type MtaReply } from './mta-reply.js';
 import { ReplyReader } from './reply-reader.js';
 
@@ -35,11 +36,12 @@ const maxCopied = 65_536;
 /** How long an address is waited for before the name's next one is tried beside it. */
 const nextAddressMs = 1_000;
 
-interface Waiting {
-  readonly count: number;
-  readonly replies: MtaReply[];
-  readonly resolve: (replies: readonly MtaReply[]) => void;
-  readonly reject: (error: ConnectionLost) => void;
+/** Whoever waits for replies. Is told once, in the middle of reading or of a call. */
+export interface ReplyTaker {
+  /** All that were asked for, or those up to a 421, which is the last (RFC 5321 §3.8). */
+  answered(replies: readonly MtaReply[]): void;
+  /** The connection was lost before. */
+  lost(problem: string): void;
 }
 
 /**
@@ -52,10 +54,13 @@ export class MtaConnection {
   readonly destination: Destination;
   #socket: net.Socket;
   readonly #reader = new ReplyReader();
-  #extensions: ReadonlyMap<string, string> = new Map();
+  #offers = noOffers;
   #lost: string | undefined;
   #unwritten: string | readonly Buffer[] | undefined;
-  #waiting: Waiting | undefined;
+  #taker: ReplyTaker | undefined;
+  #replies: MtaReply[] = [];
+  /** So many replies that were asked for are still to come. */
+  #missing = 0;
   #wake: () => void = () => undefined;
   #heard = 0;
   /** What stood behind the 220: printable ASCII; '' before it. */
@@ -95,9 +100,9 @@ export class MtaConnection {
   }
 
   #hearLosses(socket: net.Socket): void {
-    socket.on('error', (error) => this.drop(problemOf(error)));
-    socket.on('end', () => this.drop('connection closed by the MTA'));
-    socket.on('close', () => this.drop('connection closed by the MTA'));
+    socket.on('error', (error) => this.close(problemOf(error)));
+    socket.on('end', () => this.close('connection closed by the MTA'));
+    socket.on('close', () => this.close('connection closed by the MTA'));
   }
 
   /** Calls back once the MTA's machine has taken the connection. */
@@ -106,8 +111,8 @@ export class MtaConnection {
   }
 
   /** What the MTA offered in its last reply to EHLO or LHLO. */
-  get extensions(): ReadonlyMap<string, string> {
-    return this.#extensions;
+  get offers(): Offers {
+    return this.#offers;
   }
 
   get alive(): boolean {
@@ -119,36 +124,43 @@ export class MtaConnection {
     return this.#heard;
   }
 
-  /**
-   * Sends the lines in one write and resolves with all replies, or with those up to a 421, which is the last (RFC
-   * 5321 §3.8).
-   */
-  ask(commands: readonly string[]): Promise<readonly MtaReply[]> {
-    const replies = this.expect(commands.length);
-    this.#writeSoon(`${commands.join('\r\n')}\r\n`);
-    return replies;
+  /** Sends whole lines in one write. */
+  say(lines: string, expected: number, taker: ReplyTaker): void {
+    this.expect(expected, taker);
+    this.#writeSoon(lines);
   }
 
   /** So many replies to what is written next. */
-  expect(count: number): Promise<readonly MtaReply[]> {
-    return new Promise((resolve, reject) => {
-      if (this.#lost !== undefined) return reject(new ConnectionLost(this.#lost));
-      // A reply too many would be taken for the answer to the next command, and so for the fate of another mail.
-      if (this.#reader.isInReply) return reject(this.drop('the MTA spoke without being asked'));
-      this.#waiting = { count, replies: [], resolve, reject };
-    });
+  expect(expected: number, taker: ReplyTaker): void {
+    // A reply too many would be taken for the answer to the next command, and so for the fate of another mail.
+    if (this.#reader.isInReply) this.close('the MTA spoke without being asked');
+    if (this.#lost !== undefined) return taker.lost(this.#lost);
+    this.#taker = taker;
+    this.#replies = [];
+    this.#missing = expected;
+    return undefined;
+  }
+
+  /** One command and its reply; rejects with ConnectionLost. */
+  ask(command: string): Promise<MtaReply> {
+    return promised((taker) => this.say(`${command}\r\n`, 1, taker));
+  }
+
+  /** The reply to what is written next. */
+  reply(): Promise<MtaReply> {
+    return promised((taker) => this.expect(1, taker));
   }
 
   /** Says who we are, and learns what the MTA offers. The name is ours where it is not given. */
-  async introduce(name = this.#hostname): Promise<MtaReply | undefined> {
-    const [answer] = await this.ask([`${this.destination.protocol === 'lmtp' ? 'LHLO' : 'EHLO'} ${name}`]);
-    if (answer?.code === 250) this.#extensions = ehloExtensions(answer);
+  async introduce(name = this.#hostname): Promise<MtaReply> {
+    const answer = await this.ask(`${this.destination.protocol === 'lmtp' ? 'LHLO' : 'EHLO'} ${name}`);
+    if (answer.code === 250) this.#offers = new Offers(ehloExtensions(answer));
     return answer;
   }
 
   /** A fresh EHLO, with the first of the names that the MTA takes, ours being the last. */
   async introduceAnew(names: readonly string[]): Promise<void> {
-    for (const name of [...names, this.#hostname]) if ((await this.introduce(name))?.code === 250) return;
+    for (const name of [...names, this.#hostname]) if ((await this.introduce(name)).code === 250) return;
     throw this.drop('EHLO refused behind XCLIENT');
   }
 
@@ -160,7 +172,7 @@ export class MtaConnection {
     const plain = this.#socket.off('data', this.#take);
     // What came with the 220 may be anybody's (CVE-2011-0411).
     if (this.#lost !== undefined || this.#reader.isInReply) throw this.drop('the MTA spoke without being asked');
-    this.#extensions = new Map();
+    this.#offers = noOffers;
     const secured = await wrap(plain);
     this.#socket = secured.on('data', this.#take);
     this.#hearLosses(secured);
@@ -212,48 +224,67 @@ export class MtaConnection {
 
   /** Ends the session politely. */
   async quit(): Promise<void> {
-    const timer = setTimeout(() => this.drop('no reply to QUIT'), quitMs).unref();
-    await this.ask(['QUIT']).catch(() => undefined);
+    const timer = setTimeout(() => this.close('no reply to QUIT'), quitMs).unref();
+    await this.ask('QUIT').catch(() => undefined);
     clearTimeout(timer);
-    this.drop('closed');
+    this.close('closed');
   }
 
   /** Closes at once, without QUIT and without what is still in the buffer; every wait ends with the problem. */
-  drop(problem: string): ConnectionLost {
-    if (this.#lost !== undefined) return new ConnectionLost(this.#lost);
+  close(problem: string): void {
+    if (this.#lost !== undefined) return;
     this.#lost = problem;
     this.#socket.destroy();
-    const lost = new ConnectionLost(problem);
-    this.#waiting?.reject(lost);
-    this.#waiting = undefined;
+    if (this.#missing > 0) this.#lastTaker()?.lost(problem);
     this.#wake();
-    return lost;
+  }
+
+  /** The same for whoever throws what came of it. */
+  drop(problem: string): ConnectionLost {
+    this.close(problem);
+    return new ConnectionLost(this.#lost);
   }
 
   readonly #take = (octets: Buffer): void => void this.#read(octets.toString('latin1'));
 
-  /** True: go on reading. */
+  /**
+   * True: go on reading. Whoever asked goes on when all octets were looked at: a reply too many must not answer what is
+   * said next.
+   */
   #read(octets: string): boolean {
     if (this.#lost !== undefined) return false;
-    if (!this.#reader.read(octets, this.#hear)) this.drop('the MTA sent what is no SMTP reply');
+    if (!this.#reader.read(octets, this.#hear)) this.close('the MTA sent what is no SMTP reply');
+    if (this.#taker !== undefined && this.#missing === 0) {
+      this.#lastTaker()?.answered(this.#replies);
+      this.#wake();
+    }
     return true;
   }
 
+  #lastTaker(): ReplyTaker | undefined {
+    const taker = this.#taker;
+    this.#taker = undefined;
+    return taker;
+  }
+
   readonly #hear = (raw: string): void => {
-    const waiting = this.#waiting;
+    if (this.#lost !== undefined) return undefined;
     const answer = parseMtaReply(raw);
-    if (!waiting) return void this.drop(answer?.code === 421 ? said(answer) : 'the MTA spoke without being asked');
-    if (!answer) return void this.drop(`the MTA sent what is no SMTP reply: ${raw.slice(0, 100)}`);
+    if (this.#missing === 0)
+      return this.close(answer?.code === 421 ? mtaReplyText(answer) : 'the MTA spoke without being asked');
+    if (!answer) return this.close(`the MTA sent what is no SMTP reply: ${raw.slice(0, 100)}`);
     this.#heard++;
-    waiting.replies.push(answer);
-    if (waiting.replies.length < waiting.count && answer.code !== 421) return;
-    this.#waiting = undefined;
-    waiting.resolve(waiting.replies);
-    this.#wake();
+    this.#replies.push(answer);
+    this.#missing = answer.code === 421 ? 0 : this.#missing - 1;
+    return undefined;
   };
 }
 
-const said = (answer: MtaReply | undefined): string => (answer ? mtaReplyText(answer) : 'nothing');
+const promised = (ask: (taker: ReplyTaker) => void): Promise<MtaReply> =>
+  new Promise((resolve, reject) => {
+    const lost = (problem: string): void => reject(new ConnectionLost(problem));
+    ask({ answered: ([answer]) => (answer ? resolve(answer) : lost('no reply')), lost });
+  });
 
 /** A host name with several addresses fails with an AggregateError, whose message is empty. */
 const problemOf = (error: NodeJS.ErrnoException): string => error.message || error.code || error.name;

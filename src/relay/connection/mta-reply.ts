@@ -5,37 +5,54 @@
 import { reply, type Reply } from '../../mail/reply.js';
 import { asciiText } from '../../mail/text.js';
 
-export interface MtaReply {
+/** One whole reply. Most are read for their code alone. */
+export class MtaReply {
   readonly code: number;
-  /** RFC 3463; '' when the MTA sent none, or one of another class than its code. */
-  readonly enhanced: string;
-  /** Printable ASCII, one line, without the codes. */
-  readonly text: string;
-  /** What stood behind the codes, line by line, as it came: EHLO keywords. */
-  readonly lines: readonly string[];
-}
+  readonly #raw: string;
 
-/** `raw` is one whole reply, its lines separated by LF; undefined when it is none. */
-export function parseMtaReply(raw: string): MtaReply | undefined {
-  const [, code, given = ''] = opening.exec(raw) ?? [];
-  if (code === undefined) return undefined;
-  // RFC 3463 §2; its class must be the code's (RFC 2034 §4).
-  const enhanced = given.startsWith(code.charAt(0)) ? given : '';
-  if (!raw.includes('\n')) {
-    const line = raw.slice(4);
-    return { code: Number(code), enhanced, text: asciiText(line.slice(enhanced.length).trim()), lines: [line] };
+  /** `raw`: its lines, separated by LF. */
+  constructor(code: number, raw: string) {
+    this.code = code;
+    this.#raw = raw;
   }
-  const lines = raw.split('\n').map(withoutCode);
-  const texts = lines.map((line) =>
-    (enhanced !== '' && line.startsWith(enhanced) ? line.slice(enhanced.length) : line).trim(),
-  );
-  return { code: Number(code), enhanced, text: asciiText(texts.join(' ')), lines };
+
+  /** RFC 3463 §2; '' when the MTA sent none, or one of another class than its code (RFC 2034 §4). */
+  get enhanced(): string {
+    const given = enhancedCode.exec(this.#raw)?.[1] ?? '';
+    return given.startsWith(this.#raw.charAt(0)) ? given : '';
+  }
+
+  /** Printable ASCII, one line, without the codes. */
+  get text(): string {
+    const { enhanced } = this;
+    const texts = this.lines.map((line) => (line.startsWith(enhanced) ? line.slice(enhanced.length) : line).trim());
+    return asciiText(texts.join(' '));
+  }
+
+  /** What stands behind the codes, line by line, as it came: EHLO keywords. */
+  get lines(): readonly string[] {
+    const raw = this.#raw;
+    return raw.includes('\n') ? raw.split('\n').map((line) => line.replace(/^\d{3}[ -]?/, '')) : [raw.slice(4)];
+  }
 }
 
-/** The code of a reply, and the enhanced one behind it. */
-const opening = /^([2-5]\d\d)(?:[ -]([245]\.\d{1,3}\.\d{1,3})(?!\S)|[ -]|$)/;
+const enhancedCode = /^\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})(?!\S)/;
 
-const withoutCode = (line: string): string => line.replace(/^\d{3}[ -]?/, '');
+/** `raw` is what may be one whole reply; undefined when it is none. */
+export function parseMtaReply(raw: string): MtaReply | undefined {
+  const code = digit(raw, 0) * 100 + digit(raw, 1) * 10 + digit(raw, 2);
+  const behind = raw.charCodeAt(3);
+  const isReply = code >= 200 && code < 600 && (behind === space || behind === hyphen || raw.length === 3);
+  return isReply ? new MtaReply(code, raw) : undefined;
+}
+
+const space = 0x20;
+const hyphen = 0x2d;
+
+function digit(text: string, at: number): number {
+  const value = text.charCodeAt(at) - 0x30;
+  return value >= 0 && value <= 9 ? value : NaN;
+}
 
 /**
  * The MTA's 4xx or 5xx as our own, undefined when it agreed (2xx). Its 421 closes its connection, not the client's

@@ -42,12 +42,12 @@ async function opened(options: OpeningOptions, made: (connection: MtaConnection)
   const connection = new MtaConnection(options);
   made(connection);
   const { timeoutMs, hostname } = options;
-  const unconnected = setTimeout(() => connection.drop(`no connection within ${connectMs} ms`), connectMs).unref();
-  const late = setTimeout(() => connection.drop(lateText(connection, timeoutMs)), timeoutMs).unref();
+  const unconnected = setTimeout(() => connection.close(`no connection within ${connectMs} ms`), connectMs).unref();
+  const late = setTimeout(() => connection.close(lateText(connection, timeoutMs)), timeoutMs).unref();
   connection.whenConnected(() => clearTimeout(unconnected));
   try {
-    const [greeting] = await connection.expect(1);
-    if (greeting?.code !== 220) throw connection.drop(`the MTA greeted with ${said(greeting)}`);
+    const greeting = await connection.reply();
+    if (greeting.code !== 220) throw connection.drop(`the MTA greeted with ${mtaReplyText(greeting)}`);
     connection.greeting = greeting.text;
     if (isOurselves(greeting.text, hostname))
       throw wrongServer(connection, 'it is postern itself: mail would go round for ever');
@@ -68,15 +68,15 @@ const isOurselves = (greeting: string, hostname: string): boolean => greeting ==
 
 async function introduce(connection: MtaConnection, hostname: string): Promise<void> {
   const answer = await connection.introduce();
-  if (answer?.code === 250) return;
+  if (answer.code === 250) return;
   if (connection.destination.protocol === 'lmtp') {
-    const problem = `LHLO was answered ${said(answer)}`;
+    const problem = `LHLO was answered ${mtaReplyText(answer)}`;
     throw isUnknownCommand(answer) ? wrongServer(connection, `${problem}: is it SMTP?`) : connection.drop(problem);
   }
   // RFC 5321 §3.2: an old server knows HELO. One that says 4xx knows EHLO, and cannot now.
-  const [old] = answer && answer.code < 500 ? [] : await connection.ask([`HELO ${hostname}`]);
+  const old = answer.code < 500 ? undefined : await connection.ask(`HELO ${hostname}`);
   if (old?.code === 250) return;
-  const problem = `EHLO was answered ${said(answer)}, HELO ${said(old)}`;
+  const problem = `EHLO was answered ${mtaReplyText(answer)}, HELO ${said(old)}`;
   throw isUnknownCommand(answer) ? wrongServer(connection, `${problem}: is it LMTP?`) : connection.drop(problem);
 }
 
@@ -86,17 +86,17 @@ const wrongServer = (connection: MtaConnection, problem: string): WrongServer =>
 const said = (answer: MtaReply | undefined): string => (answer ? mtaReplyText(answer) : 'nothing');
 
 /** LMTP has LHLO and knows neither EHLO nor HELO, and SMTP the other way round (RFC 2033 §4.1). */
-const isUnknownCommand = (answer: MtaReply | undefined): boolean => answer?.code === 500 || answer?.code === 502;
+const isUnknownCommand = ({ code }: MtaReply): boolean => code === 500 || code === 502;
 
 async function secure(connection: MtaConnection, options: OpeningOptions): Promise<void> {
   const { destination } = options;
   const isMust = destination.tls === 'must';
-  const offered = connection.extensions.has('STARTTLS');
-  const [answer] = offered ? await connection.ask(['STARTTLS']) : [];
+  const offered = connection.offers.extensions.has('STARTTLS');
+  const answer = offered ? await connection.ask('STARTTLS') : undefined;
   if (answer?.code === 220) {
     await connection.secure((socket) => shakeHands(socket, destination, options.trusted));
     const anew = await connection.introduce();
-    if (anew?.code !== 250) throw connection.drop(`behind STARTTLS, EHLO was answered ${said(anew)}`);
+    if (anew.code !== 250) throw connection.drop(`behind STARTTLS, EHLO was answered ${mtaReplyText(anew)}`);
   } else if (isMust) {
     throw connection.drop(offered ? `STARTTLS was answered ${said(answer)}` : 'it offers no STARTTLS, and tls=must');
   }

@@ -7,6 +7,7 @@
 const maxReplyOctets = 65_536;
 
 const hyphen = 0x2d;
+const carriageReturn = 0x0d;
 
 export class ReplyReader {
   /** Lines of a reply whose last line has not come. */
@@ -28,7 +29,7 @@ export class ReplyReader {
     this.#rest = '';
     let start = 0;
     for (let lf = text.indexOf('\n'); lf >= 0; lf = text.indexOf('\n', start)) {
-      const line = text.slice(start, lf > start && text[lf - 1] === '\r' ? lf - 1 : lf);
+      const line = text.slice(start, lf > start && text.charCodeAt(lf - 1) === carriageReturn ? lf - 1 : lf);
       start = lf + 1;
       if (line.charCodeAt(3) === hyphen) this.#lines += `${line}\n`;
       else {

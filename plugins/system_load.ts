@@ -12,11 +12,12 @@ export default function systemLoad([limit = '10', ...more]: readonly string[]): 
   if (!/^\d{1,4}(?:\.\d+)?$/.test(limit) || more.length > 0)
     throw new Error('takes one number, the highest load for each core');
   const load = coreLoad();
+  const highest = Number(limit);
   return {
     name: 'system_load',
     connect() {
       const now = load();
-      if (now <= Number(limit)) return pass;
+      if (now <= highest) return pass;
       const log = `load ${now.toFixed(2)} for each core is above ${limit}`;
       return defer('', log, reply(421, '4.3.2', 'Too busy, try again later'));
     },

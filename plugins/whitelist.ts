@@ -41,7 +41,12 @@ function judge(context: Context, recipients: readonly Recipient[]): Verdict {
 
 /** Finds the entry of a recipient. Where recipients were refused, each of them must have one. */
 function byRecipient({ markers, domain, rejection }: Context, recipients: readonly Recipient[]): string | undefined {
-  const found = recipients.map(({ localPart }) => markers.recipientWhitelisted(domain, localPart));
-  if (rejection?.about === 'recipient' && found.includes(undefined)) return undefined;
-  return found.find((marker) => marker !== undefined);
+  let found: string | undefined;
+  let hasEach = true;
+  for (const { localPart } of recipients) {
+    const marker = markers.recipientWhitelisted(domain, localPart);
+    if (marker === undefined) hasEach = false;
+    else found ??= marker;
+  }
+  return rejection?.about === 'recipient' && !hasEach ? undefined : found;
 }

@@ -73,10 +73,9 @@ class ReadField implements Field {
 
   get value(): string {
     if (this.name === '') return '';
-    return this.#text
-      .slice(this.#valueAt, this.#end)
-      .replace(/\r\n(?=[ \t])/g, '')
-      .trim();
+    const text = this.#text.slice(this.#valueAt, this.#end);
+    const isFolded = text.indexOf('\n') < text.length - 1;
+    return (isFolded ? text.replace(/\r\n(?=[ \t])/g, '') : text).trim();
   }
 
   get raw(): Buffer {

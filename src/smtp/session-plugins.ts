@@ -174,7 +174,7 @@ export class SessionPlugins implements SeenSession {
     return this.#run('unknownCommand', context, { noted: undefined });
   }
 
-  #has(hook: JudgingHook): boolean {
+  #has(hook: HookName): boolean {
     return this.#services.plugins.of(hook).length > 0;
   }
 
@@ -230,25 +230,23 @@ export class SessionPlugins implements SeenSession {
 
   /** The MTA has taken the mail. */
   relayed(transaction: SmtpTransaction, facts: RelayedFacts): void {
-    this.#tellAll('relayed', (seen) => relayedContext(seen, transaction, facts));
+    if (this.#has('relayed')) this.#tellAll('relayed', (seen) => relayedContext(seen, transaction, facts));
   }
 
   /** The transaction is over. */
   reset(transaction: SmtpTransaction): void {
-    this.#tellAll('reset', (seen) => mailContext(seen, transaction));
+    if (this.#has('reset')) this.#tellAll('reset', (seen) => mailContext(seen, transaction));
   }
 
   /** The client has gone. */
   disconnected(): void {
-    this.#tellAll('disconnect', sessionContext);
+    if (this.#has('disconnect')) this.#tellAll('disconnect', sessionContext);
   }
 
   /** Each has a context of its own, in which it is its turn for ever: nobody waits for the one before. */
   #tellAll<H extends ToldHook>(hook: H, contextFor: (seen: SeenSession) => HookContext<H>): void {
-    const hooked = this.#services.plugins.of(hook);
-    if (hooked.length === 0) return;
     const { surroundings, facts, found } = this;
-    for (const { plugin, name, method } of hooked) {
+    for (const { plugin, name, method } of this.#services.plugins.of(hook)) {
       const seen = { surroundings, facts, found, turn: { plugin: name }, log: (id?: string) => this.log(id) };
       void this.#tell(() => (method as TellingMethod<H>).call(plugin, contextFor(seen)), { plugin: name, hook });
     }

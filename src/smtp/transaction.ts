@@ -169,7 +169,7 @@ export class SmtpTransaction {
 
   /** The results by method, for the log; where there are several, as of signatures, one that passed counts. */
   get authenticated(): Readonly<Record<string, string>> {
-    return (this.#authenticated ??= Object.freeze(this.#byMethod()));
+    return (this.#authenticated ??= this.#byMethod());
   }
 
   /** What greylisting says of the mail, where it was asked. */
@@ -178,9 +178,9 @@ export class SmtpTransaction {
   }
 
   #byMethod(): Readonly<Record<string, string>> {
-    const [only, ...more] = this.#authentication;
-    if (only === undefined) return {};
-    if (more.length === 0) return { [only.method]: only.result };
+    const [only] = this.#authentication;
+    if (only === undefined) return noResults;
+    if (this.#authentication.length === 1) return { [only.method]: only.result };
     const passedLast = this.#authentication.toSorted(
       (a, b) => Number(a.result === 'pass') - Number(b.result === 'pass'),
     );
@@ -277,6 +277,8 @@ export class SmtpTransaction {
     else if (this.#pardon?.pardon.lifts !== 'all') this.#pardon = { plugin, pardon: verdict };
   }
 }
+
+const noResults: Readonly<Record<string, string>> = Object.freeze({});
 
 /** What is not there is as it came. */
 export interface Rewritten {

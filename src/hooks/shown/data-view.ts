@@ -79,7 +79,7 @@ class DataContextView extends EnvelopeContextView<BehindData> implements DataCon
   }
   get authenticated(): DataContext['authenticated'] {
     const { transaction } = behind(this);
-    return () => transaction.authenticated;
+    return () => Object.freeze(transaction.authenticated);
   }
   get recordGreylisting(): DataContext['recordGreylisting'] {
     const { transaction } = behind(this);

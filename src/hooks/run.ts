@@ -64,6 +64,8 @@ export interface HookRun<H extends JudgingHook> {
   /** Are lines of the level debug written? */
   readonly debug: boolean;
   readonly timeoutMs: number;
+  /** The markers of the mail's domain, where they are known ahead: as of `srv.checkNames`. */
+  checkNames?(): ReadonlySet<string> | undefined;
   /** Called when the first line is to be written. */
   log(): HookLog;
   /** Told of each rejection, pardon, rewrite and weak sign, in order. */
@@ -78,11 +80,26 @@ const goOn: HookOutcome = { kind: 'go on' };
 
 /** Asks the plugins that have this hook, one after the other, until one settles it. Never throws, never rejects. */
 export function runHook<H extends JudgingHook>(run: HookRun<H>): Eventual<HookOutcome> {
-  const hooked = run.plugins.of(run.hook);
-  const [first] = hooked;
+  const [first] = run.plugins.of(run.hook);
   if (first === undefined) return goOn;
   nowAt(first.hookPlace, run.id);
+  const hooked = mayBeAsked(run);
   return runFrom({ run, hooked, settled: undefined, checkModes: undefined }, 0);
+}
+
+/** What is off for the domain is not even looked at, unless somebody wants to hear that it is. */
+function mayBeAsked<H extends JudgingHook>(run: HookRun<H>): readonly HookedPlugin<H>[] {
+  const { plugins, hook } = run;
+  if (hook !== 'dataPost' || run.debug || plugins.hear !== undefined) return plugins.of(hook);
+  let markers: ReadonlySet<string> | undefined;
+  try {
+    markers = run.checkNames?.();
+  } catch {
+    // The first check is told what cannot be read.
+  }
+  return markers === undefined
+    ? plugins.of(hook)
+    : (plugins.possible(markers) as readonly unknown[] as readonly HookedPlugin<H>[]);
 }
 
 /** A run under way. */

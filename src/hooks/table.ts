@@ -59,6 +59,7 @@ export class HookTable {
   readonly hear: ((heard: HeardVerdict) => void) | undefined;
   /** The names of plugins that may send mail where no client could have. */
   readonly anywhere: ReadonlySet<string>;
+  readonly #possible = new WeakMap<ReadonlySet<string>, readonly HookedPlugin<'dataPost'>[]>();
   readonly #hooked: ReadonlyMap<HookName, readonly HookedPlugin<HookName>[]>;
 
   constructor(
@@ -82,6 +83,22 @@ export class HookTable {
 
   of<H extends HookName>(hook: H): readonly HookedPlugin<H>[] {
     return (this.#hooked.get(hook) ?? []) as unknown as readonly HookedPlugin<H>[];
+  }
+
+  /** Those of `dataPost` that may be on for a domain that has these markers of checks, and no others. */
+  possible(markers: ReadonlySet<string>): readonly HookedPlugin<'dataPost'>[] {
+    let known = this.#possible.get(markers);
+    if (known === undefined) {
+      known = this.of('dataPost').filter(
+        ({ switches, inAll, hasList }) =>
+          switches === undefined ||
+          hasList ||
+          (inAll && markers.has('all')) ||
+          switches.some((marker) => markers.has(marker)),
+      );
+      this.#possible.set(markers, known);
+    }
+    return known;
   }
 }
 

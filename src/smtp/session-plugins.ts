@@ -294,13 +294,14 @@ class AskedHook<H extends JudgingHook> implements HookRun<H> {
   readonly debug: boolean;
   readonly timeoutMs: number;
   readonly #session: SessionPlugins;
+  readonly #srv: Services['srv'];
   readonly #transaction: SmtpTransaction | undefined;
   readonly #noted: Part['noted'];
   readonly #isAtEnd: boolean;
 
   constructor(
     session: SessionPlugins,
-    { plugins, settings }: Services,
+    { plugins, settings, srv }: Services,
     { hook, context, transaction, noted }: HookOfSession<H>,
   ) {
     this.hook = hook;
@@ -311,9 +312,14 @@ class AskedHook<H extends JudgingHook> implements HookRun<H> {
     this.debug = settings.log_level === 'debug';
     this.timeoutMs = settings.plugin_timeout;
     this.#session = session;
+    this.#srv = srv;
     this.#transaction = transaction;
     this.#noted = noted;
     this.#isAtEnd = hook === 'dataPost' || hook === 'queue';
+  }
+
+  checkNames(): ReadonlySet<string> | undefined {
+    return this.#transaction && this.#srv.checkNames(this.#transaction.domain);
   }
 
   log(): HookLog {

@@ -157,6 +157,11 @@ export class MarkerFolder {
     return { names, isSettled: performance.now() - this.#stampSince >= settledMs, lengths: names && lengthsIn(names) };
   }
 
+  /** The same set while the folder is the same; undefined where entries are asked for one by one. */
+  get names(): ReadonlySet<string> | undefined {
+    return this.#listed().names;
+  }
+
   /** May there be an entry of that name? False is certain. */
   mayHave(name: string): boolean {
     return mayList(this.#listed(), name);

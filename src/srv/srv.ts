@@ -51,6 +51,7 @@ const globalName = '_global_';
 const maxValid = 1_000;
 
 const noMarker: RecipientMarker = Object.freeze({ kind: 'refused', why: 'no such marker' });
+const noNames: ReadonlySet<string> = new Set();
 const noneIsOn = (): CheckMode => 'off';
 
 export class Srv {
@@ -121,6 +122,12 @@ export class Srv {
     if (checks === undefined) return noneIsOn;
     const mayBeAll = checks.mayHave('all');
     return (check, inAll) => modeIn(checks, check) ?? (inAll && mayBeAll ? modeIn(checks, 'all') : undefined) ?? 'off';
+  }
+
+  /** The names of the markers of a domain's checks, the same set while they are the same; undefined: nobody knows. */
+  checkNames(domain: string): ReadonlySet<string> | undefined {
+    const checks = this.#folder(domain)?.sub('checks');
+    return checks === undefined ? noNames : checks.names;
   }
 
   /**

@@ -111,3 +111,64 @@ test('a check that answers nothing is told so in its own words', async () => {
   const { log } = await judged(boom, testMail({ checks: ['boom'] }));
   assert.deepEqual(log, ['error boom: inspect returned undefined, not a verdict']);
 });
+
+/** [the markers, who is asked where they are known ahead: what is off is not even looked at] */
+const ahead: readonly (readonly [markers: readonly string[], asked: string])[] = [
+  [[], 'plain list'],
+  [['other'], 'plain list'],
+  [['all'], 'plain list ordinary'],
+  [['apart'], 'plain list apart'],
+  [['ordinary', 'apart', 'second'], 'plain list ordinary apart two'],
+];
+const listed: readonly Plugin[] = [
+  { name: 'plain', dataPost: () => pass },
+  defineCheck({ name: 'list', list: 'list', inspect: () => pass }),
+  defineCheck({ name: 'ordinary', inspect: () => pass }),
+  defineCheck({ name: 'apart', inAll: false, inspect: () => pass }),
+  { name: 'two', inAll: false, switches: ['first', 'second'], dataPost: () => pass },
+];
+for (const [markers, asked] of ahead) {
+  test(`the markers are ${markers.join(', ') || 'none'}: possible are ${asked}`, () => {
+    const possible = new HookTable(listed).possible(new Set(markers));
+    assert.equal(possible.map(({ name }) => name).join(' '), asked);
+  });
+}
+
+/** The mail goes through one check that objects, and what is known ahead is this. */
+const checkedWith = (given: TestMail, checkNames: () => ReadonlySet<string> | undefined): unknown => {
+  const noted: string[] = [];
+  const log = { debug: assert.fail, info: () => {}, warn: assert.fail, error: () => {} };
+  const outcome = runHook({
+    hook: 'dataPost',
+    id: 'TEST',
+    plugins: new HookTable([defineCheck(objecting)]),
+    context: testMail(given),
+    checkNames,
+    log: () => log,
+    debug: false,
+    timeoutMs: 30,
+    note: ({ verdict }) => void noted.push(verdict.kind),
+  });
+  assert.deepEqual(outcome, { kind: 'go on' });
+  return noted;
+};
+
+test('markers that are not known ahead are asked about at each check', () => {
+  const given = { checks: ['objecting'] };
+  assert.deepEqual(
+    checkedWith(given, () => undefined),
+    ['reject'],
+  );
+  assert.deepEqual(
+    checkedWith(given, () => assert.fail('EIO')),
+    ['reject'],
+  );
+  assert.deepEqual(
+    checkedWith(given, () => new Set(['objecting'])),
+    ['reject'],
+  );
+  assert.deepEqual(
+    checkedWith(given, () => new Set()),
+    [],
+  );
+});

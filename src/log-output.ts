@@ -1,15 +1,18 @@
 /**
  * Where the log's lines go: standard output, and a file beside it. A reader who has stopped reading, a full disk or a
  * closed pipe costs lines, never the event loop: what is not taken waits, at most so much of it, and what is beyond is
- * dropped and counted. One write is one line, so several processes may share an output.
+ * dropped and counted. One write is whole lines, so several processes may share an output.
  */
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { errorText } from './mail/error-text.js';
+import { atTurnEnd } from './turn-end.js';
 
 /** Octets that wait for a reader. */
 const maxPendingOctets = 1_048_576;
 const againAfterMs = 20;
+/** Octets that stay together in a pipe, whoever else writes to it (PIPE_BUF). */
+const maxTogether = 4096;
 /** At the end of the process a reader who takes nothing is waited for this long. */
 const lastWordsMs = 300;
 const lastPauseMs = 5;
@@ -19,11 +22,19 @@ let allDropped = 0;
 /** How many lines this process has dropped. */
 export const droppedLines = (): number => allDropped;
 
+/** Whole lines, or the rest of them, that nobody has taken yet. */
+interface Lines {
+  readonly octets: Buffer;
+  readonly count: number;
+}
+
 export class LineOutput {
   #fd: number;
   readonly #unblock: () => void;
-  readonly #pending: Buffer[] = [];
+  readonly #pending: Lines[] = [];
   #pendingOctets = 0;
+  /** They are written at the end of this turn. */
+  #gathered = { text: '', octets: 0, count: 0 };
   #dropped = 0;
   #isWaiting = false;
   /** Told how many lines were dropped, when lines are taken again. */
@@ -40,30 +51,51 @@ export class LineOutput {
   }
 
   readonly write = (line: string): void => {
-    if (this.#pendingOctets > 0) this.#flush();
-    if (this.#pendingOctets > 0) return this.#keep(Buffer.from(line));
-    const written = this.#try(line);
-    if (written === undefined) return this.#drop();
-    const octets = Buffer.byteLength(line);
-    if (written < octets) this.#keep(Buffer.from(line).subarray(written));
-    else this.#taken();
+    this.#writeGathered();
+    this.#write(line, Buffer.byteLength(line), 1);
   };
 
-  #drop(): void {
-    this.#dropped++;
-    allDropped++;
+  /** The same at the end of the event loop's turn, together with others. */
+  readonly writeSoon = (line: string): void => {
+    const octets = Buffer.byteLength(line);
+    if (this.#gathered.octets + octets > maxTogether) this.#writeGathered();
+    if (this.#gathered.count === 0) atTurnEnd(this.#writeGathered);
+    this.#gathered.text += line;
+    this.#gathered.octets += octets;
+    this.#gathered.count++;
+  };
+
+  readonly #writeGathered = (): void => {
+    const { text, octets, count } = this.#gathered;
+    if (count === 0) return;
+    this.#gathered = { text: '', octets: 0, count: 0 };
+    this.#write(text, octets, count);
+  };
+
+  #write(text: string, octets: number, count: number): void {
+    if (this.#pendingOctets > 0) this.#flush();
+    const written = this.#pendingOctets > 0 ? 0 : this.#try(text);
+    if (written === undefined) return this.#drop(count);
+    if (written < octets) this.#keep(Buffer.from(text).subarray(written), count);
+    else this.#taken();
+  }
+
+  #drop(count: number): void {
+    this.#dropped += count;
+    allDropped += count;
   }
 
   /** Goes on with another file. */
   use(fd: number): void {
+    this.#writeGathered();
     const old = this.#fd;
     this.#fd = fd;
     closeSync(old);
   }
 
-  #keep(octets: Buffer): void {
-    if (this.#pendingOctets + octets.length > maxPendingOctets) return this.#drop();
-    this.#pending.push(octets);
+  #keep(octets: Buffer, count: number): void {
+    if (this.#pendingOctets + octets.length > maxPendingOctets) return this.#drop(count);
+    this.#pending.push({ octets, count });
     this.#pendingOctets += octets.length;
     if (!this.#isWaiting) setTimeout(() => this.#again(), againAfterMs).unref();
     this.#isWaiting = true;
@@ -81,14 +113,15 @@ export class LineOutput {
   #flush(): number {
     let all = 0;
     for (let first = this.#pending[0]; first !== undefined; first = this.#pending[0]) {
-      const written = this.#try(first);
-      if (written === undefined) this.#drop();
-      const done = written ?? first.length;
+      const { octets, count } = first;
+      const written = this.#try(octets);
+      if (written === undefined) this.#drop(count);
+      const done = written ?? octets.length;
       all += written ?? 0;
       this.#pendingOctets -= done;
-      if (done === first.length) this.#pending.shift();
+      if (done === octets.length) this.#pending.shift();
       else {
-        this.#pending[0] = first.subarray(done);
+        this.#pending[0] = { octets: octets.subarray(done), count };
         break;
       }
     }
@@ -113,6 +146,7 @@ export class LineOutput {
   }
 
   #finish(): void {
+    this.#writeGathered();
     const pause = new Int32Array(new SharedArrayBuffer(4));
     for (let waited = 0; this.#pendingOctets > 0 && waited < lastWordsMs; waited += lastPauseMs) {
       if (this.#flush() > 0) waited = 0;

@@ -15,8 +15,8 @@ import { errorText } from './mail/error-text.js';
 
 export interface Logger extends PinoLogger {
   /**
-   * The same as `info` for a line that is written thousands of times a second: its fields are JSON already, safe for a
-   * line, each behind a comma.
+   * The same as `info` for a line of which there are thousands a second: its fields are JSON already, safe for a line,
+   * each behind a comma, and it is written at the end of the event loop's turn.
    */
   infoMade(fields: string, text: string): void;
 }
@@ -24,6 +24,8 @@ export interface Logger extends PinoLogger {
 export type LogSettings = Pick<Settings, 'log_level' | 'log_format' | 'syslog_prefix' | 'log_file'>;
 
 interface LogStream extends DestinationStream {
+  /** Writes a line at the end of the event loop's turn; at once where it is not given. */
+  readonly writeSoon?: (line: string) => void;
   /** Tells how many lines were lost, when lines are taken again. */
   readonly whenBack?: (tell: (dropped: number) => void) => void;
 }
@@ -46,21 +48,29 @@ export function createLogger(settings: LogSettings, given?: LogOutput): Logger {
 
 function loggerOn(settings: LogSettings, output: LogOutput): Logger {
   const pretty = settings.log_format === 'pretty' || (settings.log_format === 'auto' && output.isTerminal);
-  const inForm = pretty ? prettyForm(output.isTerminal) : safeJson;
+  /** A line of JSON, which is safe already, as it is shown. */
+  const inForm = pretty ? prettyForm(output.isTerminal) : (line: string) => line;
   const shown = settings.syslog_prefix ? (line: string) => withSyslogLevel(line, inForm(line)) : inForm;
+  const { stream } = output;
+  const writeSoon = stream.writeSoon ?? ((line) => stream.write(line));
   const timeNow = (): string => `,"time":"${isoTime(Date.now())}"`;
   const { pid } = process;
   const logger = pino(
-    { level: settings.log_level, base: { pid }, timestamp: timeNow, hooks: { streamWrite: shown } },
-    output.stream,
+    {
+      level: settings.log_level,
+      base: { pid },
+      timestamp: timeNow,
+      hooks: { streamWrite: (line) => shown(safeJson(line)) },
+    },
+    stream,
   );
   const log = Object.assign(logger, {
     infoMade(fields: string, text: string): void {
       if (!logger.isLevelEnabled('info')) return;
-      output.stream.write(shown(`{"level":30${timeNow()},"pid":${pid}${fields},"msg":"${escaped(text)}"}\n`));
+      writeSoon(shown(`{"level":30${timeNow()},"pid":${pid}${fields},"msg":"${escaped(text)}"}\n`));
     },
   });
-  output.stream.whenBack?.((lines) => log.warn({ lines }, 'log lines were dropped: nobody took them'));
+  stream.whenBack?.((lines) => log.warn({ lines }, 'log lines were dropped: nobody took them'));
   return log;
 }
 
@@ -71,6 +81,7 @@ function outputs({ log_file }: LogSettings): { readonly output: LogOutput; reado
   const all = file === undefined ? [first] : [first, file];
   const stream: LogStream = {
     write: file === undefined ? first.write : (line) => all.forEach(({ write }) => write(line)),
+    writeSoon: file === undefined ? first.writeSoon : (line) => all.forEach(({ writeSoon }) => writeSoon(line)),
     whenBack: (tell) => all.forEach((one) => (one.whenBack = tell)),
   };
   return { output: { stream, isTerminal: isatty(1) }, problem };

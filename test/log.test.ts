@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { until } from './support/until.js';
@@ -216,45 +218,95 @@ describe('as a process', () => {
     );
   };
 
-  test('no line is lost when it exits at once, up to a megabyte', () => {
-    const { stdout, stderr } = run(`for (let i = 0; i < 8000; i++) log.info({ i }, 'line'); process.exit(0);`, 'pipe');
-    assert.equal(String(stdout).split('\n').length, 8001, String(stderr));
+  const ways: readonly [what: string, say: string][] = [
+    ['lines', `log.info({ i, text: 'x'.repeat(length) }, 'line')`],
+    ['lines that come made', `log.infoMade(',"i":' + i + ',"text":"' + 'x'.repeat(length) + '"', 'line')`],
+    [
+      'lines of both kinds',
+      `i % 3 ? log.infoMade(',"i":' + i + ',"text":"' + 'x'.repeat(length) + '"', '') : log.info({ i }, 'x')`,
+    ],
+  ];
+  const numbersIn = (text: string): readonly (number | undefined)[] =>
+    text
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { i?: number }).i);
+
+  for (const [what, say] of ways)
+    test(`${what}: none is lost when it exits at once, up to a megabyte; they stand in order`, () => {
+      const body = `const length = 9; for (let i = 0; i < 8000; i++) ${say}; process.exit(0);`;
+      const { stdout, stderr } = run(body, 'pipe');
+      assert.deepEqual(
+        numbersIn(String(stdout)),
+        Array.from({ length: 8000 }, (_, i) => i),
+        String(stderr),
+      );
+    });
+
+  test('what comes made is written at the end of the turn, before what is written at once behind it', (t) => {
+    const body = `
+      import fs from 'node:fs';
+      const size = () => fs.fstatSync(1).size;
+      const sizes = [size()];
+      const say = (line) => { line(); sizes.push(size()); };
+      say(() => log.infoMade(',"i":0', ''));
+      say(() => log.infoMade(',"i":1,"text":"' + 'ü'.repeat(2040) + '"', ''));
+      say(() => log.info({ i: 2 }, ''));
+      say(() => log.infoMade(',"i":3', ''));
+      await new Promise((resolve) => setImmediate(resolve));
+      sizes.push(size());
+      process.stderr.write(JSON.stringify(sizes));`;
+    const dir = mkdtempSync(join(tmpdir(), 'postern-log-'));
+    t.after(() => rmSync(dir, { recursive: true }));
+    const file = join(dir, 'log');
+    const fd = openSync(file, 'a');
+    const { stderr } = run(body, fd);
+    const sizes = JSON.parse(String(stderr)) as number[];
+    assert.deepEqual(
+      sizes.map((size, i) => size > (sizes[i - 1] ?? 0)),
+      [false, false, true, true, false, true],
+    );
+    assert.deepEqual(numbersIn(readFileSync(file, 'utf8')), [0, 1, 2, 3]);
   });
 
-  test('a reader who has stopped reading does not: what is beyond a megabyte is dropped, counted, and said', async () => {
-    const lines = 5000;
-    const child = spawn(process.execPath, [
-      '--input-type=module',
-      '-e',
-      // A child makes what it inherits block again, for all who share it.
-      `import { spawnSync } from 'node:child_process';
+  const all = 'what is beyond a megabyte is dropped, counted, and said';
+  for (const [what, say] of ways)
+    test(`${what}: a reader who has stopped reading does not stop it: ${all}`, async () => {
+      const lines = 5000;
+      const child = spawn(process.execPath, [
+        '--input-type=module',
+        '-e',
+        // A child makes what it inherits block again, for all who share it.
+        `import { spawnSync } from 'node:child_process';
        import { createLogger } from ${JSON.stringify(logUrl)};
        const log = createLogger(${JSON.stringify(plain)});
        spawnSync(process.execPath, ['-e', ''], { stdio: 'inherit' });
-       for (let i = 0; i < ${lines}; i++) log.info({ i, text: 'x'.repeat(1000) }, 'line');
+       const length = 1000;
+       for (let i = 0; i < ${lines}; i++) ${say};
        process.stderr.write('written');
        setInterval(() => {}, 1000);`,
-    ]);
-    try {
-      await new Promise((resolve) => child.stderr.once('data', resolve));
-      let text = '';
-      child.stdout.on('data', (octets: Buffer) => (text += octets.toString()));
-      await until(() => text.includes('log lines were dropped'));
-      const entries = text
-        .trimEnd()
-        .split('\n')
-        .map((line) => JSON.parse(line) as { i?: number; lines?: number });
-      const said = entries.at(-1)?.lines ?? 0;
-      assert.equal(entries.length - 1 + said, lines);
-      assert.ok(said > lines / 2, String(said));
-      assert.deepEqual(
-        entries.slice(0, -1).map(({ i }) => i),
-        entries.slice(0, -1).map((_, i) => i),
-      );
-    } finally {
-      child.kill('SIGKILL');
-    }
-  });
+      ]);
+      try {
+        await new Promise((resolve) => child.stderr.once('data', resolve));
+        let text = '';
+        child.stdout.on('data', (octets: Buffer) => (text += octets.toString()));
+        await until(() => text.includes('log lines were dropped'));
+        const entries = text
+          .trimEnd()
+          .split('\n')
+          .map((line) => JSON.parse(line) as { i?: number; lines?: number });
+        const said = entries.at(-1)?.lines ?? 0;
+        assert.equal(entries.length - 1 + said, lines);
+        assert.ok(said > lines / 2, String(said));
+        const numbers = entries.slice(0, -1).map(({ i }) => i ?? NaN);
+        assert.deepEqual(
+          numbers,
+          numbers.toSorted((x, y) => x - y),
+        );
+      } finally {
+        child.kill('SIGKILL');
+      }
+    });
 
   test('a full disk does not stop it', () => {
     const { status, stderr } = run(

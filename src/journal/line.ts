@@ -3,7 +3,7 @@
  * Whatever octets a client has sent, a line holds no control or invisible character. Leaves the files to writer.ts and
  * reader.ts.
  */
-import { cut, escaped, fittingLine, maxLine, numberField, objectOf, textField } from '../lines/json-line.js';
+import { cut, escaped, fittingLine, listText, maxLine, numberField, objectOf, textField } from '../lines/json-line.js';
 
 export const journalVerdicts = [
   'relayed',
@@ -116,7 +116,7 @@ const jsonOf = (line: JournalLine): string =>
   textField('domain', line.domain) +
   textField('from', line.from) +
   textField('header_from', line.header_from) +
-  (line.to === undefined ? '' : `,"to":[${line.to.map(recipientText).join(',')}]`) +
+  (line.to === undefined ? '' : `,"to":${listText(line.to, recipientText)}`) +
   textField('subject', line.subject) +
   textField('message-id', line['message-id']) +
   textField('ip', line.ip) +
@@ -127,7 +127,7 @@ const jsonOf = (line: JournalLine): string =>
   textField('plugin', line.plugin) +
   textField('reason', line.reason) +
   textField('reply', line.reply) +
-  (line.said === undefined ? '' : `,"said":[${line.said.map(wordText).join(',')}]`) +
+  (line.said === undefined ? '' : `,"said":${listText(line.said, wordText)}`) +
   textField('spf', line.spf) +
   textField('dkim', line.dkim) +
   textField('dmarc', line.dmarc) +

@@ -57,6 +57,13 @@ function unitsOf(character: string): string {
   return text;
 }
 
+/** A list, of which each item is given as JSON. */
+export function listText<T>(items: readonly T[], json: (item: T) => string): string {
+  let text = '';
+  for (const item of items) text += text === '' ? json(item) : `,${json(item)}`;
+  return `[${text}]`;
+}
+
 /** undefined for what is no JSON, or no object. */
 export function objectOf(json: string): Readonly<Record<string, unknown>> | undefined {
   try {

@@ -1,5 +1,5 @@
 /** What the log says of a mail when it is dealt with. */
-import { escaped, numberField, textField } from '../lines/json-line.js';
+import { escaped, listText, numberField, textField } from '../lines/json-line.js';
 import { replyText } from '../mail/reply.js';
 import type { EndedMail } from './journal-lines.js';
 import { tlsLogText } from './tls-facts.js';
@@ -9,11 +9,11 @@ import type { SmtpTransaction } from './transaction.js';
 export function logFields({ client, transaction, size, ms, disposition }: EndedMail): string {
   const { ip, session, helo, tls } = client;
   const { verdict, plugin, reason, relayed, reply } = disposition;
-  const recipients = transaction.recipients.map(({ text }) => `"${escaped(text)}"`).join(',');
+  const recipients = listText(transaction.recipients, ({ text }) => `"${escaped(text)}"`);
   return (
     `,"ip":"${ip}","id":"${transaction.id}","session":"${session}","helo":"${escaped(helo)}"` +
     `,"tls":"${tls ? escaped(tlsLogText(tls)) : 'no'}","from":"${escaped(transaction.sender.reversePath)}"` +
-    `,"rcpts":[${recipients}],"domain":"${escaped(transaction.domain)}","size":${size},"verdict":"${verdict}"` +
+    `,"rcpts":${recipients},"domain":"${escaped(transaction.domain)}","size":${size},"verdict":"${verdict}"` +
     textField('plugin', plugin) +
     textField('reason', reason) +
     textField('pardoned', transaction.pardoned) +

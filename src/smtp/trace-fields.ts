@@ -100,28 +100,46 @@ export function shownOwnFields(
   }));
 }
 
+/** A client's next mail mostly has the same results, and the same text of a plugin. */
+const authentications = new Map<string, string>();
+const folded = new Map<string, string>();
+const maxRemembered = 1_000;
+
+function remember(texts: Map<string, string>, key: string, text: string): string {
+  if (texts.size >= maxRemembered) texts.clear();
+  texts.set(key, text);
+  return text;
+}
+
 function authentication({
   authservId,
   authentication: results,
 }: Pick<TracedMail, 'authservId' | 'authentication'>): string {
+  let key = authservId;
+  for (const { method, result, details } of results) key += ` ${method}=${result} ${details.join(' ')}`;
+  return authentications.get(key) ?? remember(authentications, key, writeAuthentication(authservId, results));
+}
+
+function writeAuthentication(authservId: string, results: readonly AuthenticationResult[]): string {
   const methods = results.map(({ method, result, details }) => [`${method}=${result}`, ...details]);
   return writeAuthenticationResults({ authservId, methods }, { folded: true });
 }
 
 /** Values may be folded by a line break and a tab; every other control character is taken out. */
 function oneField(value: string): string {
-  if (value.length <= maxPlain && plainField.test(value))
-    return value.includes('\n') ? value.replace(/\r?\n/g, '\r\n') : value;
-  return value
+  if (value.length > maxRememberedLength) return eachLine(value);
+  if (!value.includes('\n')) return fieldText(value);
+  return folded.get(value) ?? remember(folded, value, eachLine(value));
+}
+
+/** Longer values are read each time. */
+const maxRememberedLength = 500;
+
+const eachLine = (value: string): string =>
+  value
     .split(/\r?\n\t/)
     .map((part) => fieldText(part))
     .join('\r\n\t');
-}
-
-/** Nothing in it has to be looked at more closely. */
-const plainField = /^[\x20-\x7e]*(?:\r?\n\t[\x20-\x7e]*)*$/;
-/** No line of it is too long. */
-const maxPlain = 500;
 
 /** RFC 5322 §3.3 date-time in local time; the mails of one second share its text. */
 function dateTime(ms: number): string {

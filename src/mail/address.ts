@@ -65,10 +65,10 @@ function endOfPath(text: string): number {
   return -1;
 }
 
-function parseParameters(text: string): Map<string, string | true> | undefined {
-  const parameters = new Map<string, string | true>();
-  if (text.trim() === '') return parameters;
+function parseParameters(text: string): PathArgument['parameters'] | undefined {
+  if (text === '' || text.trim() === '') return noParameters;
   if (!text.startsWith(' ')) return undefined;
+  const parameters = new Map<string, string | true>();
   for (const word of text.trim().split(/ +/)) {
     const m = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^=\s\x7f]+))?$/.exec(word);
     const keyword = m?.[1]?.toUpperCase();
@@ -78,10 +78,12 @@ function parseParameters(text: string): Map<string, string | true> | undefined {
   return parameters;
 }
 
+const noParameters: PathArgument['parameters'] = new Map();
+
 function parsePath(inner: string): Result<Path> {
   if (inner === '') return { ok: true, value: { kind: 'null' } };
-  if (inner.toLowerCase() === 'postmaster') return { ok: true, value: { kind: 'postmaster' } };
-  const address = parseAddress(withoutSourceRoute(inner));
+  if (/^postmaster$/i.test(inner)) return { ok: true, value: { kind: 'postmaster' } };
+  const address = parseAddress(inner.startsWith('@') ? withoutSourceRoute(inner) : inner);
   if (address === undefined) return wrong('not a mailbox');
   // What goes to the MTA may be longer than what came: quotes, and A-labels.
   return isTooLong(address.text) ? wrong('path too long') : { ok: true, value: { kind: 'mailbox', address } };
@@ -92,6 +94,7 @@ const withoutSourceRoute = (path: string): string => path.replace(/^@[^\s,:@"]+(
 
 /** Reads `local-part@domain` or `local-part@[literal]`; undefined when it is neither. */
 export function parseAddress(text: string): Address | undefined {
+  if (text.length <= maxPathOctets - 2 && plainAddress.test(text)) return plainly(text, text.indexOf('@'));
   const at = text.lastIndexOf('@');
   if (at < 1) return undefined;
   const localPart = parseLocalPart(text.slice(0, at));
@@ -99,6 +102,16 @@ export function parseAddress(text: string): Address | undefined {
   if (localPart === undefined || domain === undefined) return undefined;
   return { localPart, domain, text: `${writeLocalPart(localPart)}@${domain}` };
 }
+
+/** What nearly all addresses are: written as they go on the wire, no quotes, nothing loose, no A-label. */
+const plainAddress =
+  /^[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@(?:[a-z0-9](?:-?[a-z0-9]){0,30}\.){1,8}[a-z]{2,30}$/;
+
+const plainly = (text: string, at: number): Address => ({
+  localPart: text.slice(0, at),
+  domain: text.slice(at + 1),
+  text,
+});
 
 const parseLiteral = (text: string): string | undefined =>
   /^\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9a-f:.]{2,45})\]$/i.test(text) ? text.toLowerCase() : undefined;
@@ -112,11 +125,7 @@ const dotString = /^[^\s\p{Cc}\p{Cf}()<>[\]:;@\\,."]+(?:\.[^\s\p{Cc}\p{Cf}()<>[\
 const looseDotString = /^[^\s\p{Cc}\p{Cf}()<>[\]:;@\\,"]+$/u;
 const quotedString = /^"(?:[^"\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|\\[\x20-\x7e])*"$/u;
 
-/** What nearly all local-parts are: no quotes, nothing loose. */
-const plainDotString = /^[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*$/;
-
 function parseLocalPart(text: string): string | undefined {
-  if (plainDotString.test(text)) return text;
   if (looseDotString.test(text)) return text;
   if (!quotedString.test(text)) return undefined;
   const content = text.slice(1, -1).replace(/\\(.)/g, (_, c: string) => c);
@@ -124,7 +133,7 @@ function parseLocalPart(text: string): string | undefined {
 }
 
 function writeLocalPart(localPart: string): string {
-  if (plainDotString.test(localPart) || dotString.test(localPart)) return localPart;
+  if (dotString.test(localPart)) return localPart;
   return `"${localPart.replace(/["\\]/g, (c) => `\\${c}`)}"`;
 }
 

@@ -18,6 +18,15 @@ export function reply(code: number, enhanced: string, text: string): Reply {
   return { code, enhanced, text: asciiText(text), close: code === 421 };
 }
 
+/** The same reply with more lines behind its own. */
+export const withLines = ({ code, enhanced, text, close }: Reply, further: readonly string[]): Reply => ({
+  code,
+  enhanced,
+  text,
+  further,
+  close,
+});
+
 /** The same reply, after which the connection is closed. */
 export const closing = (answer: Reply): Reply => ({ ...answer, close: true });
 
@@ -39,7 +48,9 @@ export function wireText({ code, enhanced, text, further }: Reply): string {
 }
 
 const lineOf = (enhanced: string, text: string): string =>
-  asciiText(enhanced === '' ? text : `${enhanced} ${text}`, maxLine);
+  enhanced === ''
+    ? asciiText(text, maxLine)
+    : `${asciiText(enhanced)} ${asciiText(text, maxLine - enhanced.length - 1)}`;
 
 /** RFC 5321 §4.5.3.1.5: 512 octets a line, less its code and its end. */
 const maxLine = 506;

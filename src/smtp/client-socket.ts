@@ -3,7 +3,9 @@
  * that is said in a turn of the event loop goes out in one write at its end, and a client that does not read its
  * replies is not read any more. What the octets mean is connection.ts's business.
  */
+import { Buffer } from 'node:buffer';
 import type net from 'node:net';
+import { performance } from 'node:perf_hooks';
 import type { TLSSocket } from 'node:tls';
 import { atTurnEnd } from '../turn-end.js';
 

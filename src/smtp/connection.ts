@@ -4,6 +4,7 @@
  * may be taken for, and whether it may stay, is decided here.
  */
 import type net from 'node:net';
+import { performance } from 'node:perf_hooks';
 import type { TLSSocket } from 'node:tls';
 import type { Result } from '../mail/result.js';
 import { type Eventual, after } from '../mail/eventual.js';
@@ -119,6 +120,8 @@ export class Connection implements SocketUser {
     this.#expectCommand();
   };
 
+  readonly #answerInTime = (answer: Reply): void => this.#inTime(answer, this.#answered);
+
   #inTime(answer: Reply, next: (answer: Reply) => void): void {
     const ms = this.#session.takeDelay();
     if (ms === 0) next(answer);
@@ -164,7 +167,7 @@ export class Connection implements SocketUser {
     }
     const line = this.#socket.nextLine(maxCommandOctets);
     if (line === 'too long') this.#sendAway(reply(421, '5.5.2', 'Line too long'), 'line');
-    else if (line) this.#when(this.#answerTo(line), (answer) => this.#inTime(answer, this.#answered));
+    else if (line) this.#when(this.#answerTo(line), this.#answerInTime);
     return line !== undefined;
   }
 

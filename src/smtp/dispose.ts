@@ -2,13 +2,14 @@
  * The end of a transaction: judge the whole mail, then act. Rejected → archived, and only then 550; else → the local
  * MTA, and its verdict is ours. 250 never before the MTA's; what breaks is a 4xx.
  */
+import { performance } from 'node:perf_hooks';
 import type { ClientName, DataContext, SessionFacts } from '../hooks/plugin.js';
 import type { HookOutcome } from '../hooks/run.js';
 import { dataContext } from '../hooks/shown/data-view.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { type Header, parseHeader } from '../mail/header.js';
 import { headlineOf } from '../mail/shown/headline.js';
-import { type Reply, isTemporary, localProblem, reply, replyText } from '../mail/reply.js';
+import { type Reply, isTemporary, localProblem, reply, replyText, withLines } from '../mail/reply.js';
 import { asciiText } from '../mail/text.js';
 import type { Rejection } from '../mail/verdict.js';
 import type { DestinationList } from '../relay/destination/destination.js';
@@ -210,7 +211,7 @@ function refusal({ enhanced, reason, further = [] }: Rejection, code: number, id
   const lines = [reason, ...further].map((line) => asciiText(line, maxReason));
   const [first = '', ...more] = lines.map((line, i) => (i === further.length ? `${line} (${id})` : line));
   const answer = reply(code, enhanced, first);
-  return more.length === 0 ? answer : { ...answer, further: more };
+  return more.length === 0 ? answer : withLines(answer, more);
 }
 
 /** It leaves room for the ID behind it. */

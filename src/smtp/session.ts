@@ -3,12 +3,13 @@
  * (connection.ts) and writes nothing anywhere but through dispose.ts. Calls come one at a time, each after the reply to
  * the last.
  */
+import { performance } from 'node:perf_hooks';
 import type { ClientName, EarlyTalk, Recipient } from '../hooks/plugin.js';
 import { type Address, type PathArgument, needsSmtpUtf8 } from '../mail/address.js';
 import { type Result, wrong } from '../mail/result.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { type Ip, inAny } from '../mail/ip.js';
-import { type Reply, closing, isTemporary, localProblem, reply } from '../mail/reply.js';
+import { type Reply, closing, isTemporary, localProblem, reply, withLines } from '../mail/reply.js';
 import type { AwayReason } from '../metrics/gate.js';
 import type { DestinationList } from '../relay/destination/destination.js';
 import type { Command } from './command/command.js';
@@ -162,7 +163,7 @@ export class SmtpSession {
     const welcome = reply(250, '', hostname);
     if (!this.#extended) return welcome;
     const always = ['PIPELINING', `SIZE ${max_size}`, '8BITMIME', 'SMTPUTF8', 'ENHANCEDSTATUSCODES'];
-    return { ...welcome, further: [...always, ...(this.#offersDsn ? ['DSN'] : []), ...this.#offered()] };
+    return withLines(welcome, [...always, ...(this.#offersDsn ? ['DSN'] : []), ...this.#offered()]);
   }
 
   #mail(argument: Result<PathArgument>): Eventual<Reply> {

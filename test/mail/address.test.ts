@@ -150,6 +150,18 @@ test('the wire form reads as the same address; never throws', () => {
   );
 });
 
+test('capitals in the domain, or quotes that nobody needs, make no other address', () => {
+  const plain = fc.tuple(fc.stringMatching(/^[\w!#.+-]{1,70}$/), fc.stringMatching(/^[a-z0-9.-]{1,260}$/));
+  fc.assert(
+    fc.property(plain, ([local, domain]) => {
+      const address = parseAddress(`${local}@${domain}`);
+      assert.deepEqual(parseAddress(`${local}@${domain.toUpperCase()}`), address);
+      if (!/\.\.|^\.|\.$/.test(local)) assert.deepEqual(parseAddress(`"${local}"@${domain}`), address);
+    }),
+    { numRuns: 5000 },
+  );
+});
+
 test('any octets are a path or a problem', () => {
   fc.assert(
     fc.property(

@@ -12,10 +12,15 @@ export interface Headline {
 }
 
 export function headlineOf(header: Header): Headline {
-  const charset = charsetParameter(header.get('Content-Type') ?? '');
+  const subject = header.get('subject') ?? '';
+  const from = header.get('from') ?? '';
+  // It is for octets that say nothing of themselves.
+  const charset = isAscii(subject) && isAscii(from) ? undefined : charsetParameter(header.get('content-type') ?? '');
   return {
-    subject: decodeField(header.get('Subject') ?? '', charset),
-    headerFrom: visibleFrom(header.get('From') ?? '', charset),
-    messageId: decodeField(header.get('Message-ID') ?? ''),
+    subject: decodeField(subject, charset),
+    headerFrom: visibleFrom(from, charset),
+    messageId: decodeField(header.get('message-id') ?? ''),
   };
 }
+
+const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text);

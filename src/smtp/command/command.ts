@@ -25,30 +25,30 @@ export type Command =
 export function parseCommand(line: Buffer, isStrict = false): Command {
   const text = line.toString('latin1');
   const { verb, argument } = words(text);
-  switch (verb.toUpperCase()) {
-    case 'EHLO':
+  switch (verb.toLowerCase()) {
+    case 'ehlo':
       return helo(argument, true, isStrict);
-    case 'HELO':
+    case 'helo':
       return helo(argument, false, isStrict);
-    case 'MAIL':
+    case 'mail':
       return withPath('mail', argument, isStrict);
-    case 'RCPT':
+    case 'rcpt':
       return withPath('rcpt', argument, isStrict);
-    case 'DATA':
+    case 'data':
       return argument === '' ? { kind: 'data' } : malformed('DATA takes no argument');
-    case 'STARTTLS':
+    case 'starttls':
       return argument === '' ? { kind: 'starttls' } : malformed('STARTTLS takes no argument');
-    case 'RSET':
+    case 'rset':
       return { kind: 'rset' };
-    case 'NOOP':
+    case 'noop':
       return { kind: 'noop' };
-    case 'QUIT':
+    case 'quit':
       return { kind: 'quit' };
-    case 'VRFY':
+    case 'vrfy':
       return { kind: 'vrfy' };
-    case 'HELP':
+    case 'help':
       return { kind: 'help' };
-    case 'XCLIENT':
+    case 'xclient':
       return { kind: 'xclient', attributes: parseXclient(argument) };
     default:
       return { kind: 'unknown', line: text };
@@ -67,8 +67,13 @@ function words(text: string): { readonly verb: string; readonly argument: string
   let at = 0;
   while (at < end && !isBlank(text.charCodeAt(at))) at++;
   const verb = text.slice(0, at);
-  while (at < end && isBlank(text.charCodeAt(at))) at++;
-  return { verb, argument: text.slice(at, end) };
+  return { verb, argument: text.slice(afterBlanks(text, at), end) };
+}
+
+function afterBlanks(text: string, from: number): number {
+  let at = from;
+  while (isBlank(text.charCodeAt(at))) at++;
+  return at;
 }
 
 const malformed = (problem: string): Command => ({ kind: 'malformed', problem });
@@ -97,12 +102,13 @@ const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
 /** RFC 5321 §4.1.1.2, §4.1.1.3. White space behind the colon is borne, for many clients send it. */
 const syntax = { mail: 'Syntax: MAIL FROM:<address>', rcpt: 'Syntax: RCPT TO:<address>' } as const;
-const pathPrefix = { mail: /^FROM:[ \t]*/i, rcpt: /^TO:[ \t]*/i } as const;
+const pathPrefix = { mail: 'from:', rcpt: 'to:' } as const;
 
 function withPath(kind: 'mail' | 'rcpt', argument: string, isStrict: boolean): Command {
-  const matched = pathPrefix[kind].exec(argument);
-  if (!matched) return { kind: 'malformed', verb: kind, problem: syntax[kind] };
-  const path = argument.slice(matched[0].length);
+  const { length } = pathPrefix[kind];
+  if (argument.slice(0, length).toLowerCase() !== pathPrefix[kind])
+    return { kind: 'malformed', verb: kind, problem: syntax[kind] };
+  const path = argument.slice(afterBlanks(argument, length));
   const strictly = parsed(path);
   if (strictly.ok || isStrict) return { kind, argument: strictly };
   const tidied = tidiedPath(path);

@@ -21,6 +21,7 @@ export function readMailParameters(
   maxSize: number,
   offersDsn = false,
 ): Result<MailParameters, Reply> {
+  if (parameters.size === 0) return noParameters;
   let dsn = '';
   for (const [keyword, value] of parameters) {
     const isDsn = offersDsn && (keyword === 'RET' || keyword === 'ENVID');
@@ -31,6 +32,8 @@ export function readMailParameters(
   const eightBit = String(parameters.get('BODY')).toUpperCase() === '8BITMIME';
   return { ok: true, value: { smtpUtf8: parameters.has('SMTPUTF8'), eightBit, dsn } };
 }
+
+const noParameters = { ok: true, value: { smtpUtf8: false, eightBit: false, dsn: '' } } as const;
 
 /** Words for the MTA behind, as those of MAIL. */
 export function readRcptParameters(parameters: Parameters, offersDsn: boolean): Result<string, Reply> {

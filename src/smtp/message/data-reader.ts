@@ -8,6 +8,8 @@
  * that begins with a dot; this one searches for line ends and copies only where it changes something.
  */
 
+import { Buffer } from 'node:buffer';
+
 const CR = 0x0d;
 const LF = 0x0a;
 const DOT = 0x2e;

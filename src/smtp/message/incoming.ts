@@ -3,6 +3,7 @@
  * the shared pool has room, beyond that it goes to a spool file that is unlinked as soon as it is open, so that a
  * crash leaves nothing behind.
  */
+import { Buffer } from 'node:buffer';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MessageSource } from '../../mail/message.js';
@@ -30,6 +31,7 @@ const smallChunk = 1024; // octets
 
 const CR = 0x0d;
 const nothing = Buffer.alloc(0);
+const lineEnd = Buffer.from('\r\n');
 const blankLine = Buffer.from('\r\n\r\n');
 
 /** `From x@y Sat …`, `>From …` (RFC 4155). */
@@ -48,7 +50,7 @@ export class IncomingMessage implements MessageSource {
   #borrowed = 0;
   #header: Buffer | undefined;
   /** What the end of the header section may have begun with. */
-  #tail = Buffer.from('\r\n');
+  #tail: Buffer = lineEnd;
   #spool: FileHandle | undefined;
   #spooled = 0;
   #problem: IncomingProblem | undefined;

@@ -21,14 +21,25 @@ export function areReadable(values: readonly string[]): boolean {
  * than what `areReadable` takes. Never throws.
  */
 export function addressesOf(value: string): string[] {
+  const parts = split(value.slice(0, maxOctets)).slice(0, maxAddresses);
   const addresses: string[] = [];
-  for (const part of split(value.slice(0, maxOctets)).slice(0, maxAddresses)) {
-    const angles = part.match(/<[^<>]*>/g);
-    if (angles === null) addresses.push(part.trim());
-    else for (const angle of angles) addresses.push(angle.slice(1, -1).trim());
+  for (const part of parts) {
+    const before = addresses.length;
+    for (let open = -1, i = 0; i < part.length; i++) {
+      const c = part.charCodeAt(i);
+      if (c === lessThan) open = i;
+      else if (c === greaterThan && open >= 0) {
+        addresses.push(part.slice(open + 1, i).trim());
+        open = -1;
+      }
+    }
+    if (addresses.length === before) addresses.push(part.trim());
   }
   return addresses;
 }
+
+const lessThan = '<'.charCodeAt(0);
+const greaterThan = '>'.charCodeAt(0);
 
 /** Cuts at commas outside quotes, comments and angle brackets, dropping quoted display names and comments. */
 function split(value: string): string[] {

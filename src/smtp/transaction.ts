@@ -40,6 +40,15 @@ export interface TransactionRecipient extends Recipient {
 
 export type Added = 'added' | 'other domain' | 'other kind';
 
+const none: readonly never[] = Object.freeze([]);
+
+/** The list with one more; most have one only, for which `push` would make room for 17. */
+function longer<T>(list: readonly T[], one: T): readonly T[] {
+  if (list.length === 0) return [one];
+  (list as T[]).push(one);
+  return list;
+}
+
 export class SmtpTransaction {
   readonly id: string;
   readonly sender: Sender;
@@ -47,13 +56,13 @@ export class SmtpTransaction {
   readonly startedAt: number;
   /** By recipients. */
   #dsn: Map<string, string> | undefined;
-  readonly #fields: (readonly [name: string, value: string])[] = [];
-  readonly #archivedFields: (readonly [name: string, value: () => string])[] = [];
-  readonly #authentication: AuthenticationResult[] = [];
+  #fields: readonly (readonly [name: string, value: string])[] = none;
+  #archivedFields: readonly (readonly [name: string, value: () => string])[] = none;
+  #authentication: readonly AuthenticationResult[] = none;
   #authenticated: Readonly<Record<string, string>> | undefined;
   #greylisted: GreylistResult | undefined;
   #isJudged = false;
-  readonly #recipients: TransactionRecipient[] = [];
+  #recipients: readonly TransactionRecipient[] = none;
   /** The recipients whose RCPT was answered 250, as text, which nothing can change. */
   readonly #taken = new Set<string>();
   #kind: RecipientKind | undefined;
@@ -63,7 +72,7 @@ export class SmtpTransaction {
   #rewritten: Rewritten = {};
   #routeOfRecipients: string | undefined;
   #notes: Map<string, unknown> | undefined;
-  readonly #points: GivenPoints[] = [];
+  #points: readonly GivenPoints[] = none;
   /** What plugins have given at RCPT. */
   #recipientPoints: Map<string, GivenPoints> | undefined;
   #pardon: { readonly plugin: string; readonly pardon: Pardon } | undefined;
@@ -193,7 +202,7 @@ export class SmtpTransaction {
     if (this.#kind !== undefined && this.#kind !== kind) return 'other kind';
     this.#kind = kind;
     this.#domain = domain;
-    if (!this.#taken.has(recipient.text)) this.#recipients.push(recipient);
+    if (!this.#taken.has(recipient.text)) this.#recipients = longer(this.#recipients, recipient);
     this.#taken.add(recipient.text);
     return 'added';
   }
@@ -211,16 +220,16 @@ export class SmtpTransaction {
   }
 
   addField(name: string, value: string): void {
-    if (!this.#isJudged) this.#fields.push([name, value]);
+    if (!this.#isJudged) this.#fields = longer(this.#fields, [name, value]);
   }
 
   addArchivedField(name: string, value: () => string): void {
-    if (!this.#isJudged) this.#archivedFields.push([name, value]);
+    if (!this.#isJudged) this.#archivedFields = longer(this.#archivedFields, [name, value]);
   }
 
   recordAuthentication(result: AuthenticationResult): void {
     if (this.#isJudged) return;
-    this.#authentication.push(result);
+    this.#authentication = longer(this.#authentication, result);
     this.#authenticated = undefined;
   }
 
@@ -265,7 +274,7 @@ export class SmtpTransaction {
   }
 
   #addPoints(plugin: string, { points, log }: Points): void {
-    if (!this.#isJudged) this.#points.push({ plugin, points, log });
+    if (!this.#isJudged) this.#points = longer(this.#points, { plugin, points, log });
   }
 
   /** The first objection stands, later ones are no news; of pardons one that lifts all. */

@@ -52,7 +52,7 @@ class SeenMarkers implements Markers {
 
   recipient(domain: string, localPart: string, client: Ip): ReturnType<Markers['recipient']> {
     const found = this.#markers.recipient(domain, localPart, client);
-    return found.kind === 'unknown' ? deepFreeze(found) : { ...found }; // a copy costs less
+    return found.kind === 'valid' ? { kind: 'valid', marker: found.marker } : deepFreeze(found); // a copy costs less
   }
 
   listed(domain: string, list: 'blacklisted' | 'whitelisted', kind: string, key: string): string | undefined {

@@ -58,10 +58,10 @@ export interface AuthenticationResultsInput {
 export function writeAuthenticationResults(input: AuthenticationResultsInput, format: FieldFormat = {}): string {
   const methods = input.methods.length === 0 ? [['none']] : input.methods;
   const parts = [`${token.test(input.authservId) ? input.authservId : quotedString(input.authservId)};`];
-  methods.forEach((method, i) => {
-    const isLast = i === methods.length - 1;
-    method.forEach((part, j) => parts.push(j === method.length - 1 && !isLast ? `${part};` : part));
-  });
+  for (const method of methods) {
+    if (parts.length > 1) parts.push(`${parts.pop()};`);
+    parts.push(...method);
+  }
   return layOut(authenticationResultsName, parts, format);
 }
 

@@ -52,15 +52,21 @@ export function layOut(name: string, parts: readonly string[], { folded = false 
   for (const part of parts) {
     // A comment may be folded at each of its spaces.
     const isComment = part.startsWith('(');
+    let lineStart = 0;
     for (let start = 0; start <= part.length;) {
       const space = isComment ? part.indexOf(' ', start) : -1;
       const end = space < 0 ? part.length : space;
       const fits = column + 1 + end - start <= 78;
-      if (body !== '') body += fits ? ' ' : '\n\t';
       column = (fits ? column + 1 : 8) + end - start;
-      body += part.slice(start, end);
+      if (start === 0) {
+        if (body !== '') body += fits ? ' ' : '\n\t';
+      } else if (!fits) {
+        body += `${part.slice(lineStart, start - 1)}\n\t`;
+        lineStart = start;
+      }
       start = end + 1;
     }
+    body += part.slice(lineStart);
   }
   return body;
 }

@@ -318,7 +318,7 @@ export function wordOf(plugin: string, verdict: Verdict, ms: number | undefined)
       return undefined;
     case 'pass':
     case 'accept':
-      return ms === undefined || ms < 1 ? [plugin, 'pass'] : [plugin, 'pass', `${Math.round(ms)} ms`];
+      return ms === undefined || ms < 1 ? passOf(plugin) : [plugin, 'pass', `${Math.round(ms)} ms`];
     case 'note':
     case 'pardon':
     case 'taken':
@@ -336,3 +336,12 @@ export function wordOf(plugin: string, verdict: Verdict, ms: number | undefined)
       return [plugin, 'defer', verdict.log];
   }
 }
+
+/** What is said most, one for all mails. */
+function passOf(plugin: string): PluginWord {
+  let word = passes.get(plugin);
+  if (word === undefined) passes.set(plugin, (word = Object.freeze<PluginWord>([plugin, 'pass'])));
+  return word;
+}
+
+const passes = new Map<string, PluginWord>();

@@ -8,12 +8,11 @@ import type { Headline } from '../mail/shown/headline.js';
 import type { MessageSource } from '../mail/message.js';
 import { fieldText } from '../mail/text.js';
 import { rfc3339 } from './disk/day.js';
-import { codeOf } from './disk/durable.js';
+import { allOf, codeOf } from './disk/durable.js';
 import { clockProblem } from './care/clock.js';
 import { type ExpireOptions, type ExpireResult, expire } from './care/expire.js';
 import { isFolderName, mailName } from './disk/folder.js';
 import { indexLine } from './disk/index-entry.js';
-import { type Indexes, openIndexes } from './disk/index-file.js';
 import { type MailFile, mailFile } from './disk/mail-file.js';
 import { type PreparedFolders, preparedFolders } from './keep/prepare.js';
 
@@ -88,12 +87,11 @@ const batch = 16;
 export function openQuarantine(options: QuarantineOptions): Quarantine {
   const now = options.now ?? (() => new Date());
   const folders = preparedFolders({ root: options.root, indexLink: options.indexLink ?? 'index.json', now });
-  const indexes = openIndexes();
   const running = new Set<Promise<ArchiveResult>>();
   return {
     archive(request) {
       const { hostname } = options;
-      const result = archive(request, { folders, indexes, hostname }).finally(() => running.delete(result));
+      const result = archive(request, { folders, hostname }).finally(() => running.delete(result));
       running.add(result);
       return result;
     },
@@ -107,7 +105,6 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
 
 interface Means {
   readonly folders: PreparedFolders;
-  readonly indexes: Indexes;
   readonly hostname: string;
 }
 
@@ -142,10 +139,10 @@ async function attempt(request: ArchiveRequest, means: Means): Promise<ArchiveRe
     }),
   );
   try {
-    await write(files);
-    for (const file of files) file.publish();
-    // The two syncs run beside each other: README.md says why a crash between them is harmless.
-    await means.indexes.append(folder, linesOf(request, files), folder.syncNew());
+    const written = write(files);
+    const lines = linesOf(request, files);
+    await written;
+    await folder.enter({ files, lines });
   } catch (error) {
     for (const file of files) file.discard();
     throw error;
@@ -153,12 +150,8 @@ async function attempt(request: ArchiveRequest, means: Means): Promise<ArchiveRe
   return { kind: 'archived', filenames: files.map((file) => file.filename) };
 }
 
-/** When one fails the others are waited for: what is still being written cannot be discarded. */
 async function write(files: readonly MailFile[]): Promise<void> {
-  for (let i = 0; i < files.length; i += batch) {
-    const results = await Promise.allSettled(files.slice(i, i + batch).map((file) => file.write()));
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
-  }
+  for (let i = 0; i < files.length; i += batch) await allOf(files.slice(i, i + batch).map((file) => file.write()));
 }
 
 function linesOf({ time, copies, about }: ArchiveRequest, files: readonly MailFile[]): Buffer {

@@ -160,6 +160,23 @@ test('an id used twice does not replace the first mail', async (t) => {
   assert.equal((await entriesIn(folderOf(root, time))).length, 1);
 });
 
+test('a mail that cannot get its name fails alone, whoever comes with it', async (t) => {
+  const root = spamFolder(t);
+  const time = new Date();
+  const quarantine = quarantineIn(root);
+  await quarantine.archive(request({ id: 'SAME', time }));
+  const ids = ['A', 'B', 'SAME', 'C', 'D'];
+  const results = await Promise.all(ids.map((id) => quarantine.archive(request({ id, time }))));
+  assert.deepEqual(
+    results.map(({ kind }) => kind),
+    ids.map((id) => (id === 'SAME' ? 'failed' : 'archived')),
+  );
+  const names = namesIn(folderOf(root, time), 'new');
+  assert.equal(names.length, 5);
+  assert.deepEqual((await entriesIn(folderOf(root, time))).map((entry) => entry.filename).sort(), names);
+  assert.deepEqual(namesIn(folderOf(root, time), 'tmp'), []);
+});
+
 for (const what of ['', 'new', 'tmp', 'index']) {
   test(`when an operator removes ${what === '' ? 'the folder' : what} it is made again`, async (t) => {
     const root = spamFolder(t);

@@ -12,7 +12,7 @@ import { syncFolder } from '../disk/durable.js';
 import { entriesIn } from '../disk/emptying.js';
 import { type Folder, folderAt, mailKey, mailTime, baseName } from '../disk/folder.js';
 import { type IndexEntry, indexLine } from '../disk/index-entry.js';
-import { openIndexes } from '../disk/index-file.js';
+import { appendLines, mendIndex } from '../disk/index-file.js';
 import { type Piece, readPieces } from '../disk/index-lines.js';
 import { sweepTmp } from './leftovers.js';
 import { beginningOf, requireDirectory } from '../disk/regular.js';
@@ -43,15 +43,14 @@ const underWay = 60_000;
 export async function checkDay(day: string, now: Date = new Date(), shipKeepMs = 0): Promise<CheckResult> {
   const folder = folderAt(day);
   for (const dir of [path.dirname(day), day]) requireDirectory(dir);
-  const indexes = openIndexes();
-  const torn = await indexes.mend(folder);
+  const torn = await mendIndex(folder);
   // The index first: a mail that is archived meanwhile must not look as if it were gone.
   const { listed, deleted, broken } = await survey(folder.index);
   const { mails, waiting, foreign } = await mailsIn(folder);
   for (const { start, length } of broken) blank(folder.index, start, length);
   const orphans = [...mails].filter(([key, file]) => !listed.has(key) && isSettled(file, now));
   const lines = orphans.toSorted(([, a], [, b]) => (a < b ? -1 : 1)).flatMap(([, file]) => lineFor(file));
-  if (lines.length > 0) await indexes.append(folder, Buffer.concat(lines));
+  if (lines.length > 0) await appendLines(folder, Buffer.concat(lines));
   const absent = [...listed].filter(([key]) => !mails.has(key) && !deleted.has(key));
   const finished = absent.filter(([key, entry]) => finish(folder, waiting.get(key), entry, now)).length;
   if (finished > 0) await syncFolder(folder.new);

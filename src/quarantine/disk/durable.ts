@@ -6,8 +6,6 @@ import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { errorText } from '../../mail/error-text.js';
 
-const fdatasync = promisify(fs.fdatasync);
-const fsync = promisify(fs.fsync);
 const writeLater = promisify(fs.write);
 
 /** Writes all of it now; for a few kilobytes the thread pool costs more than the write. */
@@ -37,31 +35,35 @@ export function hearSyncs(heard: (seconds: number) => void): void {
   heardSync = heard;
 }
 
-async function timed(sync: Promise<void>): Promise<void> {
-  const since = performance.now();
-  await sync;
-  heardSync((performance.now() - since) / 1000);
-}
-
 /** Contents and size are on disk when this resolves; times need not be (fdatasync(2)). */
-export async function syncFile(fd: number, path: string): Promise<void> {
-  try {
-    await timed(fdatasync(fd));
-  } catch (error) {
-    throw withPath(error, path);
-  }
+export function syncFile(fd: number, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const since = performance.now();
+    fs.fdatasync(fd, (error) => {
+      if (error) return reject(withPath(error, path));
+      heardSync((performance.now() - since) / 1000);
+      resolve();
+    });
+  });
 }
 
 /** The names in a folder are on disk when this resolves. A file system that syncs no folders (EINVAL) is let be. */
-export async function syncFolder(path: string): Promise<void> {
-  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-  try {
-    await timed(fsync(fd));
-  } catch (error) {
-    if (codeOf(error) !== 'EINVAL') throw withPath(error, path);
-  } finally {
-    fs.closeSync(fd);
-  }
+export function syncFolder(path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+    const since = performance.now();
+    fs.fsync(fd, (error) => {
+      fs.closeSync(fd);
+      if (error && codeOf(error) !== 'EINVAL') return reject(withPath(error, path));
+      heardSync((performance.now() - since) / 1000);
+      resolve();
+    });
+  });
+}
+
+/** When one fails the others are waited for. */
+export async function allOf(work: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }
 
 /** The errno name of an error, for example `ENOSPC`; '' when it has none. */

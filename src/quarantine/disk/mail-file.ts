@@ -3,15 +3,14 @@
  * Leaves syncing new/ to the archive.
  */
 import fs from 'node:fs';
-import { promisify } from 'node:util';
 import type { MessageSource } from '../../mail/message.js';
 import { ioError, syncFile, writeInBackground, writeNow } from './durable.js';
 
 /** A mail of so many octets or fewer is written at once, on the event loop, which takes about 0.1 ms. */
 const smallMail = 262_144;
 
-const openLater = promisify(fs.open);
-const closeLater = promisify(fs.close);
+/** Small mails are put together here: a buffer for each would cost more than the copying. */
+const whole = Buffer.allocUnsafeSlow(smallMail);
 
 export interface MailFile {
   readonly filename: string;
@@ -42,7 +41,7 @@ export function mailFile({ folder, filename, beginning, message }: MailFileOptio
     size: beginning.length + message.size,
     async write() {
       // A name in use is never written over: 'wx' is O_EXCL.
-      const fd = await openLater(tmp, 'wx', 0o660);
+      const fd = await created(tmp);
       mine = tmp;
       await filled(fd, { beginning, message, path: tmp });
     },
@@ -65,29 +64,38 @@ interface FileContents {
   readonly path: string;
 }
 
+const created = (path: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    fs.open(path, 'wx', 0o660, (error, fd) => (error ? reject(error) : resolve(fd)));
+  });
+
 /** Fills, syncs and closes the descriptor. */
 async function filled(fd: number, contents: FileContents): Promise<void> {
-  let open = true;
   try {
-    await fill(fd, contents);
+    if (!fillAtOnce(fd, contents)) await fill(fd, contents);
     await syncFile(fd, contents.path);
-    open = false;
-    fs.closeSync(fd);
-  } finally {
-    if (open) await closeLater(fd).catch(() => undefined);
+  } catch (error) {
+    closeQuietly(fd);
+    throw error;
   }
+  fs.closeSync(fd);
+}
+
+/** Does nothing, and returns false, where the mail is large or not in memory. */
+function fillAtOnce(fd: number, { beginning, message, path }: FileContents): boolean {
+  const parts = message.parts();
+  if (!Array.isArray(parts) || beginning.length + message.size >= whole.length) return false;
+  let end = beginning.copy(whole);
+  for (const part of parts as readonly Buffer[]) end += part.copy(whole, end);
+  complete(end - beginning.length, message, path);
+  writeNow(fd, whole.subarray(0, end), path);
+  return true;
 }
 
 async function fill(fd: number, { beginning, message, path }: FileContents): Promise<void> {
-  const parts = message.parts();
-  if (Array.isArray(parts) && message.size <= smallMail) {
-    const whole = Buffer.concat([beginning, ...parts]);
-    complete(whole.length - beginning.length, message, path);
-    return writeNow(fd, whole, path);
-  }
   await writeInBackground(fd, beginning, path);
   let octets = 0;
-  for await (const part of parts) {
+  for await (const part of message.parts()) {
     await writeInBackground(fd, part, path);
     octets += part.length;
   }
@@ -98,6 +106,14 @@ async function fill(fd: number, { beginning, message, path }: FileContents): Pro
 function complete(octets: number, message: MessageSource, path: string): void {
   if (octets !== message.size)
     throw ioError('EIO', `message has ${octets} octets instead of ${message.size} '${path}'`);
+}
+
+function closeQuietly(fd: number): void {
+  try {
+    fs.closeSync(fd);
+  } catch {
+    // What broke first is what is reported.
+  }
 }
 
 function removeQuietly(file: string): void {

@@ -21,17 +21,19 @@ const lf = 0x0a;
 /** Looks at the end, about 100 µs in all: the file grows page by page, so a write under way shows as a torn end. */
 const looks = 40;
 
-/** Does the file lack its final newline, and for longer than another process takes to write its line? */
-export function isTorn(fd: number): boolean {
-  for (let look = 0; look < looks; look++) if (!lacksNewline(fd)) return false;
-  return true;
+/**
+ * How long the file is, where it ends in a newline; undefined where it does not, for longer than another process takes
+ * to write its line.
+ */
+export function wholeSize(fd: number): number | undefined {
+  for (let look = 0; look < looks; look++) {
+    const { size } = fs.fstatSync(fd);
+    if (size === 0 || fs.readSync(fd, last, 0, 1, size - 1) === 0 || last[0] === lf) return size;
+  }
+  return undefined;
 }
 
-function lacksNewline(fd: number): boolean {
-  const { size } = fs.fstatSync(fd);
-  const last = Buffer.alloc(1);
-  return size > 0 && fs.readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== lf;
-}
+const last = Buffer.alloc(1);
 
 export function tornEnd(fd: number): TornEnd {
   const { size } = fs.fstatSync(fd);

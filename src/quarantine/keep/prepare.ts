@@ -4,23 +4,23 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { type Eventual, after } from '../../mail/eventual.js';
 import { dateKey, ydayOf } from '../disk/day.js';
 import { codeOf, syncFolder } from '../disk/durable.js';
 import { type Folder, folderAt } from '../disk/folder.js';
 import { indexFlags } from '../disk/index-file.js';
-import { groupSync } from '../disk/group-sync.js';
 import { setLinks } from '../disk/links.js';
 import { openToWrite, requireDirectory } from '../disk/regular.js';
+import { type Enter, enterInRounds } from './enter.js';
 import { emptyIfStale } from './yearly.js';
 
 export interface PreparedFolder extends Folder {
-  /** Resolves when all names that are in new/ by now are on disk. */
-  readonly syncNew: () => Promise<void>;
+  readonly enter: Enter;
 }
 
 export interface PreparedFolders {
   /** The folder for a mail of that time; throws when it cannot be made. */
-  at(time: Date, domain: string): Promise<PreparedFolder>;
+  at(time: Date, domain: string): Eventual<PreparedFolder>;
   /** Makes it anew the next time. */
   forget(time: Date, domain: string): void;
 }
@@ -37,17 +37,29 @@ export interface PrepareOptions {
 }
 
 export function preparedFolders({ root, indexLink, now }: PrepareOptions): PreparedFolders {
-  const remembered = new Map<string, Promise<PreparedFolder>>();
+  const remembered = new Map<string, Eventual<PreparedFolder>>();
+  const lookedAt = new Set<PreparedFolder>();
   const keyOf = (time: Date, domain: string): string => `${dateKey(time)}/${domain}`;
+  // Once for all mails of a turn of the event loop.
+  const stillThere = (folder: PreparedFolder): PreparedFolder => {
+    if (lookedAt.has(folder)) return folder;
+    requireFolders(folder);
+    if (lookedAt.size === 0) setImmediate(() => lookedAt.clear());
+    lookedAt.add(folder);
+    return folder;
+  };
   return {
     at(time, domain) {
       const key = keyOf(time, domain);
       const known = remembered.get(key);
-      if (known) return known.then(stillThere);
+      if (known) return after(known, stillThere);
       const folder = prepare({ root, indexLink, domain, time, now: now() });
       if (remembered.size >= maxRemembered) remembered.clear();
       remembered.set(key, folder);
-      folder.catch(() => remembered.delete(key));
+      folder.then(
+        (ready) => remembered.get(key) === folder && remembered.set(key, ready),
+        () => remembered.delete(key),
+      );
       return folder;
     },
     forget(time, domain) {
@@ -76,7 +88,7 @@ async function prepare({ root, indexLink, domain, time, now }: FolderToPrepare):
   // Another process may have made these folders; this one promises, too, that they are on disk.
   for (const dir of [folder.path, day, root]) await syncFolder(dir);
   attempt(() => setLinks(root, now));
-  return { ...folder, syncNew: groupSync(() => syncFolder(folder.new)) };
+  return { ...folder, enter: enterInRounds(folder) };
 }
 
 /** Folders take these bits from /spam: who may read, write and enter, and which group new files have. */
@@ -104,9 +116,8 @@ function made(dir: string, mode: number): boolean {
 }
 
 /** Throws where a link has taken the place of one of its folders since it was made ready. */
-function stillThere(folder: PreparedFolder): PreparedFolder {
+function requireFolders(folder: Folder): void {
   for (const dir of [path.dirname(folder.path), folder.path, folder.tmp, folder.new]) requireDirectory(dir);
-  return folder;
 }
 
 function linkIndex(folder: Folder, name: string): void {

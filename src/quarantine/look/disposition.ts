@@ -4,7 +4,7 @@ import { BackwardIndex } from './backwards.js';
 import { rfc3339 } from '../disk/day.js';
 import { ioError } from '../disk/durable.js';
 import type { IndexEntry } from '../disk/index-entry.js';
-import { openIndexes } from '../disk/index-file.js';
+import { appendLines } from '../disk/index-file.js';
 import { folderOf, type MailRef } from '../disk/mail-ref.js';
 import { type Mark, markLine } from '../disk/mark.js';
 
@@ -65,5 +65,5 @@ export async function addMark(root: string, ref: MailRef, { kind, by, detail = '
   const folder = folderOf(root, ref);
   if (!folder) throw ioError('ENOENT', `no folder '${ref.yday}/${ref.domain}'`);
   const line = markLine({ time: rfc3339(new Date()), kind, filename: ref.filename, by, detail });
-  await openIndexes().append(folder, line);
+  await appendLines(folder, line);
 }

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Folder, folderAt } from '../../../src/quarantine/disk/folder.js';
 import { maxLine } from '../../../src/lines/json-line.js';
 import { indexLine } from '../../../src/quarantine/disk/index-entry.js';
-import { openIndexes } from '../../../src/quarantine/disk/index-file.js';
+import { appendLines } from '../../../src/quarantine/disk/index-file.js';
 import { removeFragment } from '../../../src/quarantine/disk/torn-line.js';
 import { entryFor, spamFolder } from '../support.js';
 
@@ -32,14 +32,14 @@ const torn: readonly (readonly [string, string, string])[] = [
 for (const [what, before, after] of torn) {
   test(`appending to an index: ${what}`, async (t) => {
     const folder = indexWith(t, before);
-    await openIndexes().append(folder, Buffer.from(fresh));
+    await appendLines(folder, Buffer.from(fresh));
     assert.equal(fs.readFileSync(folder.index, 'utf8'), after);
   });
 }
 
 test('a line that another process is still writing is left to it', async (t) => {
   const folder = indexWith(t, old.slice(0, 50));
-  const appended = openIndexes().append(folder, Buffer.from(fresh));
+  const appended = appendLines(folder, Buffer.from(fresh));
   await delay(30);
   fs.appendFileSync(folder.index, old.slice(50));
   await appended;
@@ -49,7 +49,7 @@ test('a line that another process is still writing is left to it', async (t) => 
 test('several who find the same half line mend it once and lose no line', async (t) => {
   const folder = indexWith(t, old.slice(0, 50));
   const names = Array.from({ length: 8 }, (_, i) => `N${i}`);
-  await Promise.all(names.map((name) => openIndexes().append(folder, Buffer.from(line(name)))));
+  await Promise.all(names.map((name) => appendLines(folder, Buffer.from(line(name)))));
   const lines = fs
     .readFileSync(folder.index, 'utf8')
     .split('\n')
@@ -59,11 +59,10 @@ test('several who find the same half line mend it once and lose no line', async 
 
 test('an index that is moved away is noticed', async (t) => {
   const folder = indexWith(t, old);
-  const indexes = openIndexes();
-  const first = indexes.append(folder, Buffer.from(fresh));
+  const first = appendLines(folder, Buffer.from(fresh));
   fs.renameSync(folder.index, path.join(folder.path, 'index.1'));
   await assert.rejects(first, { code: 'ENOENT' });
-  await indexes.append(folder, Buffer.from(fresh));
+  await appendLines(folder, Buffer.from(fresh));
   assert.equal(fs.readFileSync(folder.index, 'utf8'), fresh);
 });
 
@@ -86,7 +85,7 @@ for (const [what, before, plant] of besides) {
       throw new Error('new/ is broken');
     });
     await assert.rejects(
-      openIndexes().append(folder, Buffer.from(fresh), beside),
+      appendLines(folder, Buffer.from(fresh), beside),
       plant ? /no regular file/ : /new\/ is broken/,
     );
     assert.ok(ended);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { openIndexes } from '../../../src/quarantine/disk/index-file.js';
+import { appendLines } from '../../../src/quarantine/disk/index-file.js';
 import { folderAt } from '../../../src/quarantine/disk/folder.js';
 import { indexLine } from '../../../src/quarantine/disk/index-entry.js';
 import {
@@ -66,7 +66,7 @@ test('a fresh mail in a folder whose index begins in another year stays, with it
   const folder = oldFolder(root, lastYear);
   const fresh = `${Math.floor(today.getTime() / 1000)}.FRESH_1.mx.example`;
   fs.writeFileSync(path.join(folder, 'new', fresh), 'x');
-  await openIndexes().append(folderAt(folder), indexLine(entryFor(fresh, today)));
+  await appendLines(folderAt(folder), indexLine(entryFor(fresh, today)));
   const result = await quarantineIn(root, { now: () => today }).archive(request({ time: today }));
   assert.ok(result.kind === 'archived');
   assert.deepEqual([...mails(folder)].sort(), [fresh, ...result.filenames].sort());

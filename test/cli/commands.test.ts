@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { commands } from '../../src/cli/commands.js';
-import { postern, startPostern } from './support/postern-command.js';
+import { postern, posternProcess, startPostern } from './support/postern-command.js';
 
 const root = mkdtempSync(join(tmpdir(), 'postern-commands-'));
 after(() => rmSync(root, { recursive: true }));
@@ -106,6 +106,6 @@ const wrong: readonly (readonly [words: readonly string[], said: string])[] = [
 ];
 for (const [words, said] of wrong) {
   test(`postern ${words.join(' ')}`, async () => {
-    assert.deepEqual(await postern(words), { code: 64, stdout: '', stderr: `postern: ${said}\n` });
+    assert.deepEqual(await posternProcess(words), { code: 64, stdout: '', stderr: `postern: ${said}\n` });
   });
 }

@@ -18,16 +18,9 @@ interface Ended {
   readonly err: string;
 }
 
-function run(root: string, words: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-  const main = path.join(packageRoot, 'dist/src/main.js');
-  const child = spawn(process.execPath, [main, 'quarantine', ...words, `--spam=${root}`], {
-    env: { ...inherited(), NO_COLOR: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (part: Buffer) => (out += part.toString()));
-  child.stderr.on('data', (part: Buffer) => (err += part.toString()));
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
+async function run(root: string, words: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  const ran = await postern(['quarantine', ...words, `--spam=${root}`], { env: { NO_COLOR: '1', ...env } });
+  return { code: ran.code, out: ran.stdout, err: ran.stderr };
 }
 
 interface KeptMail extends Pick<typeof about, 'subject' | 'from' | 'headerFrom' | 'plugin' | 'reason' | 'reply'> {

@@ -4,7 +4,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Mx, message } from '../support/mx.js';
-import { postern, type Ran } from './support/postern-command.js';
+import { posternProcess as postern, type Ran } from './support/postern-command.js';
 
 let mx: Mx;
 before(async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type ServedZone, zoneServer } from '../../support/zone-server.js';
-import { postern } from '../support/postern-command.js';
+import { postern, posternProcess } from '../support/postern-command.js';
 
 export interface Finding {
   readonly severity: 'good' | 'note' | 'warning' | 'error';
@@ -69,7 +69,7 @@ export async function installation(t: TestContext, options: InstallationOptions 
   const doctor = async (...words: readonly string[]): Promise<Examination> => {
     const isOwn = (setting: string): boolean => words.some((word) => word.split('=')[0] === setting.split('=')[0]);
     const argv = ['doctor', '--json', ...words, ...settings.filter((setting) => !isOwn(setting))];
-    const { code, stdout, stderr } = await postern(argv, { ...(options.env && { env: options.env }) });
+    const { code, stdout, stderr } = await (options.env ? posternProcess(argv, { env: options.env }) : postern(argv));
     if (stdout === '') throw new Error(stderr);
     const lines = stdout
       .trimEnd()

@@ -7,16 +7,14 @@
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';
 import type { Reply } from '../mail/reply.js';
-import { asciiText } from '../mail/text.js';
 import { askDestinations } from './asking/ask-destinations.js';
 import type { Probe } from './asking/probe.js';
 import { Probes } from './asking/probes.js';
-import { attempt, type AttemptOutcome } from './attempt.js';
 import type { OpeningOptions } from './connection/opening.js';
-import { Deadlines, type MailDeadline } from './deadline.js';
+import { Deadlines } from './deadline.js';
 import { type DestinationList, takesOneRecipient } from './destination/destination.js';
-import { type Way, Ways } from './destination/ways.js';
-import { Detours } from './detours.js';
+import { Ways } from './destination/ways.js';
+import { type ErrandOptions, runErrand } from './errand.js';
 import { malformed, type RequestedDsn } from './envelope.js';
 import { MtaPool } from './pool.js';
 import { Reports } from './reports.js';
@@ -99,19 +97,10 @@ export function openRelay(options: RelayOptions): Relay {
   return new PooledRelay(options);
 }
 
-/** A mail that its first destination does not have, and has not judged. */
-interface FailedAttempt {
-  readonly list: DestinationList;
-  readonly way: Way;
-  readonly outcome: AttemptOutcome;
-  readonly hasAnother: boolean;
-}
-
 class PooledRelay implements Relay {
   readonly #options: RelayOptions;
   readonly #ways: Ways;
-  readonly #reports: Reports;
-  readonly #deadlines: Deadlines;
+  readonly #errands: ErrandOptions;
   readonly #probes: Probes;
   #closed = false;
 
@@ -128,25 +117,16 @@ class PooledRelay implements Relay {
       now,
       onQuiet: (problem, { text }) => reports.tell(`asked for a recipient, ${text} did not answer: ${problem}`),
     });
-    this.#deadlines = new Deadlines(options.timeoutMs);
-    this.#reports = reports;
+    const deadlines = new Deadlines(options.timeoutMs);
+    const onDetour = (destination: string): void => options.onDetour?.(destination);
+    this.#errands = { ways, deadlines, reports, onDetour };
     this.#ways = ways;
   }
 
-  async send(request: RelayRequest): Promise<RelayResult> {
+  send(request: RelayRequest): Promise<RelayResult> {
     const { to = this.#options.destinations } = request;
     const impossible = this.#impossible(request, to);
-    if (impossible) return impossible;
-    const deadline = this.#deadlines.begin();
-    try {
-      const way = this.#ways.first(to);
-      const hasAnother = this.#ways.hasAnother(to, [], way);
-      const outcome = await this.#attempt(request, { way, deadline, hasAnother });
-      if (!mayGoElsewhere(outcome)) return this.#settle(outcome, way);
-      return await this.#detour({ list: to, way, outcome, hasAnother }, request, deadline);
-    } finally {
-      deadline.done();
-    }
+    return impossible ? Promise.resolve(impossible) : runErrand(request, to, this.#errands);
   }
 
   #impossible(request: RelayRequest, to: DestinationList): RelayResult | undefined {
@@ -157,38 +137,6 @@ class PooledRelay implements Relay {
     if (length > 1 && takesOneRecipient(to))
       return { kind: 'unreachable', problem: `LMTP takes one recipient a mail, and this one has ${length}` };
     return undefined;
-  }
-
-  #attempt(
-    mail: RelayRequest,
-    { way, deadline, hasAnother }: { way: Way; deadline: MailDeadline; hasAnother: boolean },
-  ): Promise<AttemptOutcome> {
-    return attempt({ mail, way, deadline, hasAnother, ways: this.#ways, reports: this.#reports });
-  }
-
-  #settle(outcome: AttemptOutcome, way: Way): RelayResult {
-    if (outcome.kind !== 'unreachable') this.#ways.worked(way);
-    return settled(outcome, way);
-  }
-
-  /** One destination after the other, until one has judged the mail, or may have it. */
-  async #detour(failed: FailedAttempt, request: RelayRequest, deadline: MailDeadline): Promise<RelayResult> {
-    const { list } = failed;
-    const detours = new Detours();
-    for (let { way, outcome, hasAnother } = failed; ;) {
-      // Those before it may have left it no time to answer in.
-      const hadItsTime = !deadline.isOver || detours.tried.length === 0;
-      if (hadItsTime) this.#ways.failed(way);
-      detours.add(way, outcome);
-      const next = hasAnother && !deadline.isOver ? this.#ways.next(list, detours.tried) : undefined;
-      if (next === undefined) return settled(detours.settled(outcome), way);
-      this.#reports.tell(`${detours.lastProblem}; mail goes to ${next.destination.text}`);
-      this.#options.onDetour?.(way.destination.text);
-      way = next;
-      hasAnother = this.#ways.hasAnother(list, detours.tried, way);
-      outcome = await this.#attempt(request, { way, deadline, hasAnother });
-      if (!mayGoElsewhere(outcome)) return this.#settle(outcome, way);
-    }
   }
 
   async probe(recipient: string, to = this.#options.destinations): Promise<Probe> {
@@ -205,21 +153,5 @@ class PooledRelay implements Relay {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#ways.pools().map((pool) => pool.close()));
-  }
-}
-
-/** The MTA does not have the mail, and has not judged it. */
-const mayGoElsewhere = (outcome: AttemptOutcome): boolean => 'elsewhere' in outcome && outcome.elsewhere;
-
-function settled(outcome: AttemptOutcome, { destination: { text: destination } }: Way): RelayResult {
-  switch (outcome.kind) {
-    case 'accepted': // as nearly all are
-      return { kind: 'accepted', text: outcome.text, destination };
-    case 'unreachable':
-      return { kind: 'unreachable', problem: asciiText(outcome.problem), destination };
-    case 'refused':
-      return { kind: 'refused', reply: outcome.reply, destination };
-    default:
-      return { ...outcome, destination };
   }
 }

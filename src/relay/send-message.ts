@@ -24,7 +24,7 @@ export function sendMessage(
 export async function sendInPieces(
   connection: MtaConnection,
   { head, parts }: { readonly head: Buffer; readonly parts: AsyncIterable<Buffer> },
-): Promise<MtaReply> {
+): Promise<readonly MtaReply[]> {
   const reply = connection.reply();
   let answered = false;
   const settle = (): void => void (answered = true);
@@ -35,9 +35,9 @@ export async function sendInPieces(
     if (answered) break;
     if (!connection.write([stuffer.stuff(part)])) await connection.drained();
   }
-  if (answered) return tooEarly(connection, await reply);
+  if (answered) return [tooEarly(connection, await reply)];
   connection.write([stuffer.end()]);
-  return reply;
+  return [await reply];
 }
 
 /**

@@ -28,17 +28,16 @@ export type RelayOutcome =
   /** A kept connection turned out to be dead before the MTA said a word to MAIL: a fresh one may be tried. */
   | { readonly kind: 'stale'; readonly problem: string };
 
-/**
- * Calls `done` once, perhaps at once. Leaves `inTransaction` set where the MTA still has an open transaction. `report`
- * gets what does not stop the mail.
- */
-export function handOver(
-  connection: MtaConnection,
-  mail: RelayMail,
-  { report, done }: { report(problem: string): void; done(outcome: RelayOutcome): void },
-): void {
-  new Handover(connection, mail, report, done).begin();
+export interface HandoverOwner {
+  /** What does not stop the mail. */
+  report(problem: string): void;
+  /** Once, perhaps at once. */
+  done(outcome: RelayOutcome): void;
 }
+
+/** Leaves `inTransaction` set where the MTA still has an open transaction. */
+export const handOver = (connection: MtaConnection, mail: RelayMail, owner: HandoverOwner): void =>
+  new Handover(connection, mail, owner).begin();
 
 /** What is answered next. */
 type Awaits = 'nothing' | 'envelope' | 'DATA' | 'message';
@@ -47,26 +46,20 @@ type Awaits = 'nothing' | 'envelope' | 'DATA' | 'message';
 class Handover implements ReplyTaker {
   readonly #connection: MtaConnection;
   readonly #mail: RelayMail;
-  readonly #report: (problem: string) => void;
-  #done: (outcome: RelayOutcome) => void;
+  readonly #owner: HandoverOwner;
+  #isOver = false;
   readonly #kept: boolean;
   #step: Awaits = 'nothing';
   /** How many replies the connection has heard when MAIL is answered. */
-  #mailAnswered = Infinity;
+  #mailAnswered = 0;
   /** How many commands are XFORWARD, and how many there are before DATA. */
   #forwards = 0;
   #length = 0;
 
-  constructor(
-    connection: MtaConnection,
-    mail: RelayMail,
-    report: (problem: string) => void,
-    done: (outcome: RelayOutcome) => void,
-  ) {
+  constructor(connection: MtaConnection, mail: RelayMail, owner: HandoverOwner) {
     this.#connection = connection;
     this.#mail = mail;
-    this.#report = report;
-    this.#done = done;
+    this.#owner = owner;
     this.#kept = connection.uses++ > 0;
   }
 
@@ -75,7 +68,7 @@ class Handover implements ReplyTaker {
     // XCLIENT is for where there is no XFORWARD.
     const wanted = offers.extensions.has('XFORWARD') ? '' : xclientCommand(this.#mail, offers.xclient);
     if (impersonation === wanted || impersonation === undefined) this.answered([]);
-    else this.#impersonate(wanted).then(() => this.answered([]), this.#broken);
+    else this.#goOn(this.#impersonate(wanted));
   }
 
   answered(replies: readonly MtaReply[]): void {
@@ -87,24 +80,33 @@ class Handover implements ReplyTaker {
     }
   }
 
+  /** What does not go through `answered`: MTAs without PIPELINING, XCLIENT, and messages on disk. */
+  #goOn(replies: Promise<readonly MtaReply[]>): void {
+    replies.then(
+      (answers) => this.answered(answers),
+      (error: unknown) => this.#broken(error),
+    );
+  }
+
   lost(problem: string): void {
-    const isStale = this.#kept && this.#connection.heard < this.#mailAnswered; // MAIL has no answer
+    const isBeforeMail = this.#step === 'nothing' || this.#connection.heard < this.#mailAnswered;
+    const isStale = this.#kept && isBeforeMail;
     this.#end(
       isStale ? { kind: 'stale', problem } : { kind: 'unreachable', problem, elsewhere: this.#step !== 'message' },
     );
   }
 
-  readonly #broken = (error: unknown): void => {
+  #broken(error: unknown): void {
     const problem = errorText(error);
     // Not the MTA's fault: the message could not be read. Without its end of data the mail does not exist.
     if (!(error instanceof ConnectionLost)) this.#connection.close(`cannot read the message: ${problem}`);
     this.lost(problem);
-  };
+  }
 
   #end(outcome: RelayOutcome): void {
-    const done = this.#done;
-    this.#done = () => undefined;
-    done(outcome);
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#owner.done(outcome);
   }
 
   /** Undefined where more is to come. */
@@ -121,16 +123,17 @@ class Handover implements ReplyTaker {
     }
   }
 
-  /** A refusal does not stop the mail, but it may not go under another client's name. */
-  async #impersonate(command: string): Promise<void> {
+  /** A refusal does not stop the mail, but it may not go under another client's name. Nothing is awaited behind it. */
+  async #impersonate(command: string): Promise<readonly MtaReply[]> {
     const connection = this.#connection;
     const answer = command === '' ? undefined : await connection.ask(command);
     const asAnother = answer?.code !== 220 && connection.impersonation !== '';
     if (asAnother) throw connection.drop('the MTA takes us for another client');
-    if (answer && answer.code !== 220) this.#report(`XCLIENT was answered ${mtaReplyText(answer)}`);
+    if (answer && answer.code !== 220) this.#owner.report(`XCLIENT was answered ${mtaReplyText(answer)}`);
     connection.impersonation = answer?.code === 220 ? command : undefined;
     // Whatever it answered: its session may have started anew (XCLIENT_README), and an EHLO too many does no harm.
     await connection.introduceAnew([this.#mail.helo].filter(repeatableHelo));
+    return [];
   }
 
   /**
@@ -152,7 +155,7 @@ class Handover implements ReplyTaker {
     this.#mailAnswered = connection.heard + this.#forwards + 1;
     connection.inTransaction = true;
     this.#step = 'envelope';
-    if (!offers.pipelining) this.#oneByOne(commands).then((replies) => this.answered(replies), this.#broken);
+    if (!offers.pipelining) this.#goOn(this.#oneByOne(commands));
     else {
       if (recipients.length === 1) commands.push('DATA');
       connection.say(`${commands.join('\r\n')}\r\n`, commands.length, this);
@@ -204,7 +207,7 @@ class Handover implements ReplyTaker {
   /** XFORWARD, once a connection: the mail goes on without. */
   #reportRefused(forward: readonly MtaReply[]): void {
     const refused = forward.find(({ code }) => code !== 250);
-    if (refused) this.#report(`XFORWARD was answered ${mtaReplyText(refused)}`);
+    if (refused) this.#owner.report(`XFORWARD was answered ${mtaReplyText(refused)}`);
   }
 
   /** An MTA that took DATA all the same waits for a message that nobody may have, not even an empty one. */
@@ -225,8 +228,7 @@ class Handover implements ReplyTaker {
     this.#step = 'message';
     const { head, message } = this.#mail;
     const parts = message.parts();
-    if (Symbol.asyncIterator in parts)
-      sendInPieces(this.#connection, { head, parts }).then((answer) => this.answered([answer]), this.#broken);
+    if (Symbol.asyncIterator in parts) this.#goOn(sendInPieces(this.#connection, { head, parts }));
     else sendMessage(this.#connection, { head, parts }, this);
     return undefined;
   }

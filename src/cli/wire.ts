@@ -153,7 +153,7 @@ function services({
       },
     }),
     clientName: (ip: Ip) =>
-      isLoopback(ip) ? Promise.resolve(localhost) : clientName(resolver, ip, { timeoutMs: settings.dns_timeout }),
+      isLoopback(ip) ? localhost : clientName(resolver, ip, { timeoutMs: settings.dns_timeout }),
     quarantine: kept && same(kept.settings, settings, quarantineSettings) ? kept.quarantine : quarantineOf(settings),
     relay:
       kept && same(kept.settings, settings, relaySettings)

@@ -6,6 +6,7 @@ import type { HookLog } from '../hooks/run.js';
 import type { PluginSurroundings } from '../hooks/shown/surroundings.js';
 import type { HookTable } from '../hooks/table.js';
 import type { Journal } from '../journal/journal.js';
+import type { Eventual } from '../mail/eventual.js';
 import type { Ip } from '../mail/ip.js';
 import type { GateMetrics } from '../metrics/gate.js';
 import type { Quarantine } from '../quarantine/quarantine.js';
@@ -41,7 +42,7 @@ export interface Services {
   /** Markers, DNS, store and our own name, as plugins see them. */
   readonly surroundings: PluginSurroundings;
   /** Never rejects; answers within `dns_timeout`. */
-  readonly clientName: (ip: Ip) => Promise<ClientName>;
+  readonly clientName: (ip: Ip) => Eventual<ClientName>;
   readonly quarantine: Quarantine;
   readonly relay: Relay;
   readonly refusals: Pick<Refusals, 'remember' | 'recall'>;

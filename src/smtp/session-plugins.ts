@@ -353,12 +353,12 @@ interface WhyTurnedAway extends AboutTransaction {
 const stageOf = (hook: JudgingHook): JournalStage =>
   hook === 'unknownCommand' ? 'helo' : hook === 'dataPost' || hook === 'queue' ? 'dot' : hook;
 
-function stateOf(id: string, { ip, local }: Client, name: ClientName | Promise<ClientName>): SessionState {
+function stateOf(id: string, { ip, local }: Client, name: Eventual<ClientName>): SessionState {
   const isKnown = !(name instanceof Promise);
   const state: SessionState = {
     id,
     clientIp: deepFreeze(ip),
-    clientName: Object.freeze(isKnown ? Promise.resolve(deepFreeze(name)) : name.then(deepFreeze)),
+    clientName: isKnown ? deepFreeze(name) : Object.freeze(name.then(deepFreeze)),
     knownClientName: isKnown ? name : undefined,
     helo: '',
     tls: undefined,
@@ -367,6 +367,6 @@ function stateOf(id: string, { ip, local }: Client, name: ClientName | Promise<C
     unknownCommands: 0,
     notes: undefined,
   };
-  if (!isKnown) void state.clientName.then((found) => (state.knownClientName = found));
+  if (state.clientName instanceof Promise) void state.clientName.then((found) => (state.knownClientName = found));
   return state;
 }

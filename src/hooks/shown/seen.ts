@@ -1,5 +1,6 @@
 /** What the session gives of itself to the contexts that plugins are shown: what is behind their getters. */
 import type { Content, ContentWish } from '../../mail/content/content.js';
+import type { Eventual } from '../../mail/eventual.js';
 import type { Header } from '../../mail/header.js';
 import type { HeaderEdit } from '../../mail/edits/header-edits.js';
 import type { Ip } from '../../mail/ip.js';
@@ -27,7 +28,7 @@ import type { PluginSurroundings } from './surroundings.js';
 export interface SessionState {
   readonly id: string;
   readonly clientIp: Ip;
-  readonly clientName: Promise<ClientName>;
+  readonly clientName: Eventual<ClientName>;
   knownClientName: ClientName | undefined;
   helo: string;
   tls: TlsSeen | undefined;

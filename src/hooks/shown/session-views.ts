@@ -53,7 +53,8 @@ class SessionView implements SessionFacts {
     return this.#state.clientIp;
   }
   get clientName(): () => Promise<ClientName> {
-    return () => this.#state.clientName;
+    const { clientName } = this.#state;
+    return () => (clientName instanceof Promise ? clientName : Promise.resolve(clientName));
   }
   get knownClientName(): ClientName | undefined {
     return this.#state.knownClientName;

@@ -41,7 +41,17 @@ export function replyText({ code, enhanced, text, further }: Reply): string {
  * The reply as it goes over the wire, with its line ends. Plugins of third parties make replies of their own: whatever
  * a line holds, it is written as printable ASCII.
  */
-export function wireText({ code, enhanced, text, further }: Reply): string {
+export const wireText = (answer: Reply): string => written.get(answer) ?? write(answer);
+
+/** A reply that is said again and again: its text is written once. */
+export function constant(answer: Reply): Reply {
+  written.set(answer, write(answer));
+  return answer;
+}
+
+const written = new WeakMap<Reply, string>();
+
+function write({ code, enhanced, text, further }: Reply): string {
   if (further === undefined) return `${code} ${lineOf(enhanced, text)}\r\n`;
   const lines = [text, ...further].map((line) => lineOf(enhanced, line)); // RFC 2034 §4: the code stands in each line
   return lines.map((line, i) => `${code}${i < lines.length - 1 ? '-' : ' '}${line}\r\n`).join('');

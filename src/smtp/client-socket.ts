@@ -28,6 +28,9 @@ const nothing = Buffer.alloc(0);
 const LF = 0x0a;
 const CR = 0x0d;
 
+/** A line that goes on and on. */
+export const tooLong = Symbol('too long');
+
 export class ClientSocket {
   readonly #user: SocketUser;
   #socket: net.Socket;
@@ -125,16 +128,19 @@ export class ClientSocket {
     });
   }
 
-  /** The next line without its end: LF, and as in Postfix any CRs before it. undefined where it is not whole yet. */
-  nextLine(maxOctets: number): Buffer | 'too long' | undefined {
-    const lf = this.#unread.indexOf(LF);
-    let end = lf < 0 ? this.#unread.length : lf;
-    while (end > 0 && this.#unread[end - 1] === CR) end--;
-    if (end > maxOctets) return 'too long';
+  /**
+   * The next line without its end: LF, and as in Postfix any CRs before it; octets as latin1. undefined where it is not
+   * whole yet.
+   */
+  nextLine(maxOctets: number): string | typeof tooLong | undefined {
+    const unread = this.#unread;
+    const lf = unread.indexOf(LF);
+    let end = lf < 0 ? unread.length : lf;
+    while (end > 0 && unread[end - 1] === CR) end--;
+    if (end > maxOctets) return tooLong;
     if (lf < 0) return undefined;
-    const line = this.#unread.subarray(0, end);
-    this.#unread = this.#unread.subarray(lf + 1);
-    return line;
+    this.#unread = lf + 1 === unread.length ? nothing : unread.subarray(lf + 1);
+    return unread.toString('latin1', 0, end);
   }
 
   /** Takes all that is unread. */

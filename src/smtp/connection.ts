@@ -12,7 +12,7 @@ import type { LocalAddress } from '../hooks/plugin.js';
 import { type Ip, parseIp } from '../mail/ip.js';
 import { type Reply, closing, reply, wireText } from '../mail/reply.js';
 import type { AwayReason } from '../metrics/gate.js';
-import { ClientSocket, type SocketUser } from './client-socket.js';
+import { ClientSocket, type SocketUser, tooLong } from './client-socket.js';
 import { type Command, parseCommand } from './command/command.js';
 import { DataReader } from './message/data-reader.js';
 import { Admission, type ConnectionLimits } from './limits.js';
@@ -166,8 +166,8 @@ export class Connection implements SocketUser {
       return true;
     }
     const line = this.#socket.nextLine(maxCommandOctets);
-    if (line === 'too long') this.#sendAway(reply(421, '5.5.2', 'Line too long'), 'line');
-    else if (line) this.#when(this.#answerTo(line), this.#answerInTime);
+    if (line === tooLong) this.#sendAway(reply(421, '5.5.2', 'Line too long'), 'line');
+    else if (line !== undefined) this.#when(this.#answerTo(line), this.#answerInTime);
     return line !== undefined;
   }
 
@@ -195,7 +195,7 @@ export class Connection implements SocketUser {
     if (this.#listener.stopping) this.#say(shuttingDown);
   }
 
-  #answerTo(line: Buffer): Eventual<Reply> {
+  #answerTo(line: string): Eventual<Reply> {
     if (this.#listener.stopping && !this.#session.busy) return this.#toldOf(shuttingDown, 'stopping');
     try {
       return this.#dispatch(parseCommand(line, this.#listener.services.settings.strict_envelope));

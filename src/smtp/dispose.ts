@@ -281,7 +281,6 @@ type KnownRecipients = Extract<RelayRecipients, { readonly kind: 'recipients' }>
 
 function relayTo({ recipients, to }: KnownRecipients, clientName: ClientName, mail: ReadMail): Eventual<Disposition> {
   const { transaction, services, session, edits } = mail;
-  const [only, ...others] = transaction.recipients;
   const { reversePath = transaction.sender.reversePath, body } = transaction.rewritten;
   const since = performance.now();
   if (to !== services.settings.relay) services.dsn.met(to); // a plugin may have named it
@@ -300,7 +299,7 @@ function relayTo({ recipients, to }: KnownRecipients, clientName: ClientName, ma
       added: transaction.fields,
       time: Date.now(),
       clientName,
-      recipient: others.length === 0 ? only : undefined,
+      recipient: transaction.recipients.length === 1 ? transaction.recipients[0] : undefined,
     }),
     message: edits.relayed(),
   };

@@ -22,12 +22,14 @@ const ownFields = new Set([
   'x-dsn',
   'x-reject-reason',
   'x-reject-plugin',
-  'received-spf',
   'x-spf-trace',
 ]);
 
 /** Authentication-Results is none: filters write it, too. */
-export const isOwnField = (name: string): boolean => ownFields.has(name.toLowerCase());
+export const isOwnField = (name: string): boolean => isOurs(name.toLowerCase());
+
+/** Few fields of a mail begin as ours do: only they are looked up. */
+const isOurs = (name: string): boolean => (name.startsWith('x-') ? ownFields.has(name) : name === 'received-spf');
 
 /**
  * The message without the fields that only we may write, its other octets unchanged. Where its first line would
@@ -47,7 +49,7 @@ const continues = ({ name, raw }: Field): boolean => name === '' && (raw[0] === 
 const octetsOf = (fields: readonly Field[]): number => fields.reduce((sum, { raw }) => sum + raw.length, 0);
 
 const isKept = ({ name, value }: Field, authservId: string): boolean =>
-  !ownFields.has(name) && !(name === 'authentication-results' && isFrom(authservId, value));
+  !isOurs(name) && !(name === 'authentication-results' && isFrom(authservId, value));
 
 /** The header section of the message, as others will read it. */
 export interface HeaderSplit {

@@ -9,7 +9,7 @@ import { type Address, type PathArgument, needsSmtpUtf8 } from '../mail/address.
 import { type Result, wrong } from '../mail/result.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { type Ip, inAny } from '../mail/ip.js';
-import { type Reply, closing, isTemporary, localProblem, reply, withLines } from '../mail/reply.js';
+import { type Reply, closing, constant, isTemporary, localProblem, reply, withLines } from '../mail/reply.js';
 import type { AwayReason } from '../metrics/gate.js';
 import type { DestinationList } from '../relay/destination/destination.js';
 import type { Command } from './command/command.js';
@@ -485,15 +485,15 @@ interface NamedRecipient {
 /** STARTTLS and XCLIENT change the session itself: they are the connection's. */
 type SessionCommand = Exclude<Command, { readonly kind: 'starttls' | 'xclient' }>;
 
-const ok = reply(250, '2.0.0', 'Ok');
-const bye = closing(reply(221, '2.0.0', 'Bye'));
+const ok = constant(reply(250, '2.0.0', 'Ok'));
+const bye = constant(closing(reply(221, '2.0.0', 'Bye')));
 const vrfy = reply(252, '2.5.0', 'Send some mail, it will be seen');
 const help = reply(214, '2.0.0', 'See RFC 5321');
 /** Nothing could be said any more. */
 const noReply = reply(451, '', 'Not received');
-const goAhead = reply(354, '', 'End data with <CR><LF>.<CR><LF>');
-const senderOk = reply(250, '2.1.0', 'Sender ok');
-const recipientOk = reply(250, '2.1.5', 'Recipient ok');
+const goAhead = constant(reply(354, '', 'End data with <CR><LF>.<CR><LF>'));
+const senderOk = constant(reply(250, '2.1.0', 'Sender ok'));
+const recipientOk = constant(reply(250, '2.1.5', 'Recipient ok'));
 const heloFirst = reply(503, '5.5.1', 'Send HELO/EHLO first');
 const mailFirst = reply(503, '5.5.1', 'Need MAIL first');
 const notRecognized = reply(500, '5.5.2', 'Command not recognized');

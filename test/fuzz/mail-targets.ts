@@ -35,8 +35,9 @@ const command: Target = {
     'VRFY y',
   ],
   check(octets) {
-    const read = parseCommand(octets);
-    const strictly = parseCommand(octets, true);
+    const line = octets.toString('latin1');
+    const read = parseCommand(line);
+    const strictly = parseCommand(line, true);
     if (isTaken(strictly)) assert.deepEqual(read, strictly, 'what is taken strictly is taken loosely as the same');
     if ((read.kind !== 'mail' && read.kind !== 'rcpt') || !read.argument.ok) return;
     const { path, parameters } = read.argument.value;

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Command, parseCommand } from '../../src/smtp/command/command.js';
 
-const parsed = (line: string, isStrict = false): Command => parseCommand(Buffer.from(line, 'latin1'), isStrict);
+const parsed = (line: string, isStrict = false): Command =>
+  parseCommand(Buffer.from(line, 'latin1').toString('latin1'), isStrict);
 
 /** What a test has to say of a command: its kind, and what it holds as short text. */
 function shown(command: Command): string {

@@ -1,5 +1,5 @@
 /**
- * One line of octets from a client → one command (RFC 5321 §4.1). Pure: what is allowed when, and what it is answered,
+ * One line from a client → one command (RFC 5321 §4.1). Pure: what is allowed when, and what it is answered,
  * is the session's. A line that begins with a known verb and cannot be read is `malformed`. What clients write beside
  * the RFC and Postfix takes is taken, too, unless it is read strictly.
  */
@@ -21,19 +21,21 @@ export type Command =
   /** `line` is the whole of it, octets as latin1. */
   | { readonly kind: 'unknown'; readonly line: string };
 
-/** `line` is without its line end. Blanks behind it do not count. `isStrict`: as RFC 5321 has it. Never throws. */
-export function parseCommand(line: Buffer, isStrict = false): Command {
-  const text = line.toString('latin1');
-  const { verb, argument } = words(text);
+/**
+ * `line` is without its line end, octets as latin1; blanks behind it do not count. `isStrict`: as RFC 5321 has it.
+ * Never throws.
+ */
+export function parseCommand(line: string, isStrict = false): Command {
+  const { verb, argument } = words(line);
   switch (verb.toLowerCase()) {
     case 'ehlo':
       return helo(argument, true, isStrict);
     case 'helo':
       return helo(argument, false, isStrict);
     case 'mail':
-      return withPath('mail', argument, isStrict);
+      return withPath('mail', 'from:', argument, isStrict);
     case 'rcpt':
-      return withPath('rcpt', argument, isStrict);
+      return withPath('rcpt', 'to:', argument, isStrict);
     case 'data':
       return argument === '' ? { kind: 'data' } : malformed('DATA takes no argument');
     case 'starttls':
@@ -51,7 +53,7 @@ export function parseCommand(line: Buffer, isStrict = false): Command {
     case 'xclient':
       return { kind: 'xclient', attributes: parseXclient(argument) };
     default:
-      return { kind: 'unknown', line: text };
+      return { kind: 'unknown', line };
   }
 }
 
@@ -102,13 +104,11 @@ const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
 /** RFC 5321 §4.1.1.2, §4.1.1.3. White space behind the colon is borne, for many clients send it. */
 const syntax = { mail: 'Syntax: MAIL FROM:<address>', rcpt: 'Syntax: RCPT TO:<address>' } as const;
-const pathPrefix = { mail: 'from:', rcpt: 'to:' } as const;
 
-function withPath(kind: 'mail' | 'rcpt', argument: string, isStrict: boolean): Command {
-  const { length } = pathPrefix[kind];
-  if (argument.slice(0, length).toLowerCase() !== pathPrefix[kind])
+function withPath(kind: 'mail' | 'rcpt', prefix: string, argument: string, isStrict: boolean): Command {
+  if (argument.slice(0, prefix.length).toLowerCase() !== prefix)
     return { kind: 'malformed', verb: kind, problem: syntax[kind] };
-  const path = argument.slice(afterBlanks(argument, length));
+  const path = argument.slice(afterBlanks(argument, prefix.length));
   const strictly = parsed(path);
   if (strictly.ok || isStrict) return { kind, argument: strictly };
   const tidied = tidiedPath(path);

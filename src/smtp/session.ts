@@ -14,7 +14,7 @@ import type { AwayReason } from '../metrics/gate.js';
 import type { DestinationList } from '../relay/destination/destination.js';
 import type { Command } from './command/command.js';
 import { destinationsOf, isFull, routed } from './recipients/destinations.js';
-import { dispose } from './dispose.js';
+import { dispose } from './disposing/dispose.js';
 import type { AboutTransaction } from './journal-lines.js';
 import { IncomingMessage } from './message/incoming.js';
 import { readMailParameters, readRcptParameters } from './command/mail-parameters.js';
@@ -22,7 +22,7 @@ import { RecipientJudgement } from './recipients/recipient-judgement.js';
 import type { Services } from './services.js';
 import { type Client, SessionPlugins } from './session-plugins.js';
 import type { TlsFacts } from './tls-facts.js';
-import { type ClientFields, clientFields } from './trace-fields.js';
+import { type ClientFields, clientFields } from './disposing/trace-fields.js';
 import { newId } from './transaction-id.js';
 import { type Objection, type RecipientKind, type Sender, SmtpTransaction } from './transaction.js';
 

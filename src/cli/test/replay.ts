@@ -57,7 +57,7 @@ export function keptField({ header }: KeptMail, name: string): string | undefine
   return value === undefined ? undefined : unicode(value);
 }
 
-/** As it came: without our fields, of which X-REJECT-PLUGIN is the last (smtp/trace-fields). */
+/** As it came: without our fields, of which X-REJECT-PLUGIN is the last (smtp/disposing/trace-fields). */
 export async function messageOf({ header, message }: KeptMail): Promise<Buffer> {
   const last = header.fields.findIndex(({ name }) => name === 'x-reject-plugin');
   const [recipient, ...ours] = header.fields.slice(0, last + 1);

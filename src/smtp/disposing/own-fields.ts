@@ -2,9 +2,9 @@
  * Header fields that only postern writes: one of those names that came with a mail is taken out of it, archived or
  * relayed (srv-and-spam §5). What we write ourselves is trace-fields.
  */
-import type { Field, Header } from '../mail/header.js';
-import type { MessageSource } from '../mail/message.js';
-import { authservIdOf } from '../spf/fields/authentication-results.js';
+import type { Field, Header } from '../../mail/header.js';
+import type { MessageSource } from '../../mail/message.js';
+import { authservIdOf } from '../../spf/fields/authentication-results.js';
 
 /** Ours; whoever reads one of them must be able to trust it. Authentication-Results only under our own authserv-id. */
 const ownFields = new Set([

@@ -2,13 +2,13 @@
  * A mail as plugins have changed it: its header fields, and in a copy that is relayed its body. Made when the first
  * plugin asks for it; a mail that nobody changes costs nothing here. What we put on top is trace-fields.
  */
-import type { Header } from '../mail/header.js';
-import { EditedHeader, type HeaderEdit } from '../mail/edits/header-edits.js';
-import type { RelayedMail } from '../hooks/plugin.js';
-import type { MessageSource } from '../mail/message.js';
+import type { Header } from '../../mail/header.js';
+import { EditedHeader, type HeaderEdit } from '../../mail/edits/header-edits.js';
+import type { RelayedMail } from '../../hooks/plugin.js';
+import type { MessageSource } from '../../mail/message.js';
 import { type HeaderSplit, fieldsBelow, isOwnField, withHead, withoutOwnFields } from './own-fields.js';
 import { shownOwnFields } from './trace-fields.js';
-import type { SmtpTransaction } from './transaction.js';
+import type { SmtpTransaction } from '../transaction.js';
 
 export interface EditableMail {
   readonly transaction: SmtpTransaction;

@@ -4,6 +4,8 @@
 export interface MessageSource {
   /** Octets. */
   readonly size: number;
+  /** It is true where it is known that no line begins with a dot. */
+  readonly isDotless?: boolean;
   /**
    * In order: an array where the message is in memory, an async iterable (which may throw on broken IO) where it is
    * on disk.

@@ -16,11 +16,15 @@ export class DotStuffer {
 
   /** The next part, stuffed. */
   stuff(part: Buffer): Buffer {
-    if (part.length === 0) return part;
     const first = this.#firstDot(part);
-    const stuffed = first < 0 ? part : stuffedFrom(part, first);
-    this.#last = part[part.length - 1] ?? lineFeed;
-    return stuffed;
+    this.pass(part);
+    return first < 0 ? part : stuffedFrom(part, first);
+  }
+
+  /** The next part, in which no line begins with a dot. */
+  pass(part: Buffer): Buffer {
+    this.#last = part[part.length - 1] ?? this.#last;
+    return part;
   }
 
   #firstDot(part: Buffer): number {

@@ -6,15 +6,15 @@ import { DotStuffer } from './dot-stuffing.js';
 import type { ReplyTaker, MtaConnection } from './connection/mta-connection.js';
 import { mtaReplyText, type MtaReply } from './connection/mta-reply.js';
 
-/** In memory, in one write. */
+/** What is in memory, in one write. */
 export function sendMessage(
   connection: MtaConnection,
-  { head, parts }: { readonly head: Buffer; readonly parts: readonly Buffer[] },
+  { head, parts, isDotless }: { readonly head: Buffer; readonly parts: readonly Buffer[]; readonly isDotless: boolean },
   taker: ReplyTaker,
 ): void {
   const stuffer = new DotStuffer();
   const octets = [stuffer.stuff(head)];
-  for (const part of parts) octets.push(stuffer.stuff(part));
+  for (const part of parts) octets.push(isDotless ? stuffer.pass(part) : stuffer.stuff(part));
   octets.push(stuffer.end());
   connection.expect(1, taker);
   connection.write(octets);

@@ -229,7 +229,7 @@ class Handover implements ReplyTaker {
     const { head, message } = this.#mail;
     const parts = message.parts();
     if (Symbol.asyncIterator in parts) this.#goOn(sendInPieces(this.#connection, { head, parts }));
-    else sendMessage(this.#connection, { head, parts }, this);
+    else sendMessage(this.#connection, { head, parts, isDotless: message.isDotless === true }, this);
     return undefined;
   }
 

@@ -177,14 +177,14 @@ export class Connection implements SocketUser {
     if (rest === undefined) return this.#when(taken, () => {});
     this.#text = undefined;
     this.#socket.putBack(rest);
-    const answered = after(taken, () => this.#endOfData(reader.sawBareNewline));
+    const answered = after(taken, () => this.#endOfData(reader));
     return this.#when(answered, (answer) => this.#endMail(answer));
   }
 
   /** The client may be gone by now: the mail is whole, and is dealt with all the same. */
-  #endOfData(sawBareNewline: boolean): Eventual<Reply> {
+  #endOfData(reader: DataReader): Eventual<Reply> {
     this.#listener.inFlight++;
-    return this.#session.endOfData(sawBareNewline);
+    return this.#session.endOfData(reader);
   }
 
   #endMail(answer: Reply): void {

@@ -16,6 +16,7 @@ import type { Command } from './command/command.js';
 import { destinationsOf, isFull, routed } from './recipients/destinations.js';
 import { dispose } from './disposing/dispose.js';
 import type { AboutTransaction } from './journal-lines.js';
+import type { DataReader } from './message/data-reader.js';
 import { IncomingMessage } from './message/incoming.js';
 import { readMailParameters, readRcptParameters } from './command/mail-parameters.js';
 import { RecipientJudgement } from './recipients/recipient-judgement.js';
@@ -388,12 +389,12 @@ export class SmtpSession {
   }
 
   /** The message is whole: judge it, act, answer. The transaction is over. Never throws. */
-  endOfData(sawBareNewline: boolean): Eventual<Reply> {
+  endOfData({ sawBareNewline, isDotless }: Pick<DataReader, 'sawBareNewline' | 'isDotless'>): Eventual<Reply> {
     const transaction = this.#transaction;
     const message = this.#message;
     this.#message = undefined;
     if (!transaction || !message) return localProblem;
-    message.end();
+    message.end(isDotless);
     this.#isDisposing = true;
     const over = (answer: Reply): Eventual<Reply> => after(this.#disposed(message), () => answer);
     const broken = (error: unknown): Eventual<Reply> =>

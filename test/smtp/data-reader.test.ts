@@ -51,6 +51,21 @@ const octets = fc
   .array(fc.constantFrom('\r', '\n', '.', 'a', '\r\n', '\r\n.\r\n', '\0'), { maxLength: 60 })
   .map((parts) => parts.join(''));
 
+test('where no line is said to begin with a dot, none does', () => {
+  const plain = new DataReader();
+  plain.push(Buffer.from('a.\r\n b\r\n.\r\n'));
+  assert.ok(plain.isDotless);
+  fc.assert(
+    fc.property(octets, fc.nat(60), (input, cut) => {
+      const reader = new DataReader();
+      const text = [input.slice(0, cut), input.slice(cut)].flatMap((chunk) => {
+        return chunk === '' ? [] : [reader.push(Buffer.from(chunk, 'latin1')).text.toString('latin1')];
+      });
+      if (reader.isDotless) assert.doesNotMatch(text.join(''), /^\./m);
+    }),
+  );
+});
+
 test('any split of the stream reads the same', () => {
   fc.assert(
     fc.property(octets, fc.array(fc.nat(80), { maxLength: 8 }), (input, cuts) => {

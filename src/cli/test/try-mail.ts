@@ -109,7 +109,11 @@ async function converse({ helo, from, to, message }: MailToTry, session: SmtpSes
   const data = await session.answer({ kind: 'data' });
   if (!session.receiving) return taken.length === 0 ? last : early('DATA', data);
   await session.receive(message);
-  return { command: 'end of data', reply: await session.endOfData(false), recipients: taken };
+  return {
+    command: 'end of data',
+    reply: await session.endOfData({ sawBareNewline: false, isDotless: false }),
+    recipients: taken,
+  };
 }
 
 const pathOf = (text: string): Result<PathArgument> => parsePathArgument(Buffer.from(text));

@@ -201,7 +201,8 @@ export class MtaConnection {
   };
 
   #writeOctets(octets: readonly Buffer[]): void {
-    const size = octets.reduce((sum, part) => sum + part.length, 0);
+    let size = 0;
+    for (const { length } of octets) size += length;
     if (size > maxCopied) {
       this.#socket.cork();
       for (const part of octets) this.#socket.write(part);

@@ -26,9 +26,15 @@ export interface Read {
 export class DataReader {
   /** Was there a CR or LF that stood alone? */
   sawBareNewline = false;
+  #sawDot = false;
   #lineStart = true;
   /** Not decided yet: CRs at the end, or a dot at the start of a line with what follows it. */
   #held = nothing;
+
+  /** No line of what was read begins with a dot, not even one that a bare newline has made. */
+  get isDotless(): boolean {
+    return !this.#sawDot && !this.sawBareNewline;
+  }
 
   push(chunk: Buffer): Read {
     const input = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk;
@@ -47,6 +53,7 @@ export class DataReader {
           if (at + 2 >= input.length) return this.#hold(input, at, output);
           if (input[at + 2] === LF) return { text: output.upTo(at), rest: input.subarray(at + 3) };
         }
+        this.#sawDot = true;
         output.drop(at, 1);
         at += 1;
       }

@@ -55,6 +55,7 @@ export class IncomingMessage implements MessageSource {
   #spooled = 0;
   #problem: IncomingProblem | undefined;
   #discarded = false;
+  #isDotless = false;
 
   constructor(id: string, limits: IncomingLimits) {
     this.#id = id;
@@ -63,6 +64,10 @@ export class IncomingMessage implements MessageSource {
 
   get size(): number {
     return this.#size;
+  }
+
+  get isDotless(): boolean {
+    return this.#isDotless;
   }
 
   get problem(): IncomingProblem | undefined {
@@ -75,7 +80,8 @@ export class IncomingMessage implements MessageSource {
   }
 
   /** The message is whole. Without an empty line all of it is header. */
-  end(): void {
+  end(isDotless = false): void {
+    this.#isDotless = isDotless;
     if (!this.#header && !this.#problem) this.#keepHeader(this.#size);
   }
 

@@ -14,6 +14,7 @@ import { composeDigest } from '../../src/digest/compose.js';
 import { Links } from '../../src/digest/links.js';
 import { dispositionOf } from '../../src/quarantine/look/disposition.js';
 import { parseRef } from '../../src/quarantine/disk/mail-ref.js';
+import { until } from '../support/until.js';
 import { addressOf, openBrowser, openPages } from './browser.js';
 import { admin, keep, type KeepOptions } from './support.js';
 
@@ -176,6 +177,7 @@ test(
       [],
     );
     await page.getByText('Load remote images once').click();
+    await until(() => trap.seen.some((line) => line.startsWith('GET')));
     await page.waitForLoadState('networkidle');
     await page.waitForTimeout(500);
     const asked = trap.seen.filter((line) => line.startsWith('GET'));

@@ -1,6 +1,6 @@
 /** A Chromium that is logged in to a quarantine page of its own; whatever it asks of evil.example lands in a trap. */
 import net from 'node:net';
-import type { TestContext } from 'node:test';
+import { after, type TestContext } from 'node:test';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { needPeer } from '../support/peers.js';
 import { admin, openSite, type Site } from './support.js';
@@ -10,18 +10,18 @@ export interface Trap {
   readonly seen: string[];
 }
 
-async function openTrap(t: TestContext): Promise<Trap> {
+async function openTrap(): Promise<Trap> {
   const seen: string[] = [];
   const server = net.createServer((socket) => {
-    const at = seen.push('(no request)') - 1;
+    seen.push('a connection');
     socket.on('data', (octets) => {
-      seen[at] = octets.toString('latin1').split('\r\n')[0] ?? '';
+      seen.push(octets.toString('latin1').split('\r\n')[0] ?? '');
       socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
     });
     socket.on('error', () => undefined);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => server.close());
+  server.unref();
   return { port: (server.address() as net.AddressInfo).port, seen };
 }
 
@@ -32,14 +32,11 @@ export interface BrowserSession {
   readonly page: Page;
 }
 
-/** Undefined, and the test skipped, where there is no Chromium. */
-export async function openBrowser(
-  t: TestContext,
-  settings: readonly string[] = [],
-): Promise<BrowserSession | undefined> {
-  if (!needPeer(t, 'chromium')) return undefined;
-  const site = await openSite(t, settings);
-  const trap = await openTrap(t);
+/** One for all tests of a file: to start it costs more than most of them. */
+let launched: Promise<Pick<BrowserSession, 'browser' | 'trap'>> | undefined;
+
+async function launch(): Promise<Pick<BrowserSession, 'browser' | 'trap'>> {
+  const trap = await openTrap();
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
     args: [
@@ -50,8 +47,21 @@ export async function openBrowser(
       `--host-resolver-rules=MAP evil.example 127.0.0.1:${trap.port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
     ],
   });
-  t.after(() => browser.close());
+  return { browser, trap };
+}
+after(async () => (await launched)?.browser.close());
+
+/** Undefined, and the test skipped, where there is no Chromium. */
+export async function openBrowser(
+  t: TestContext,
+  settings: readonly string[] = [],
+): Promise<BrowserSession | undefined> {
+  if (!needPeer(t, 'chromium')) return undefined;
+  const site = await openSite(t, settings);
+  const { browser, trap } = await (launched ??= launch());
+  trap.seen.length = 0;
   const context = await browser.newContext();
+  t.after(() => context.close());
   context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   await page.goto(`${site.origin}/login#token=${admin}`);

@@ -23,8 +23,13 @@ const plainText = /^[\x20-\x7e]*$/;
 
 /** `quoted-string` (RFC 5322 §3.2.4); with `utf8` as RFC 6532 §3.2 widens it, for mail that is SMTPUTF8 only. */
 export function quotedString(value: string, utf8 = false): string {
-  return `"${fieldText(value, utf8).replace(/["\\]/g, '\\$&')}"`;
+  const text = value.length <= maxValue && unquoted.test(value) ? value : quoted(fieldText(value, utf8));
+  return `"${text}"`;
 }
+
+/** Nothing in it has to be quoted, or to be taken out. */
+const unquoted = /^[ !#-[\]-~]*$/;
+const quoted = (text: string): string => text.replace(/["\\]/g, '\\$&');
 
 /** `comment` (RFC 5322 §3.2.2), its runs of spaces made one, so that it can be folded at each. */
 export function comment(text: string): string {

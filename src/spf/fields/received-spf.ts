@@ -37,11 +37,14 @@ export function writeReceivedSpf(outcome: SpfOutcome, input: ReceivedSpfInput, f
   }
   parts.push(`${pair('helo', input.helo)};`, `${pair('receiver', input.receiver)};`);
   let last = pair('identity', outcome.identity);
-  for (const key of ['mechanism', 'problem'] as const) {
-    const value = outcome[key];
-    if (value === undefined) continue;
+  const { mechanism, problem } = outcome;
+  if (mechanism !== undefined) {
     parts.push(`${last};`);
-    last = pair(key, value);
+    last = pair('mechanism', mechanism);
+  }
+  if (problem !== undefined) {
+    parts.push(`${last};`);
+    last = pair('problem', problem);
   }
   parts.push(last);
   return layOut(receivedSpfName, parts, format);
@@ -50,7 +53,7 @@ export function writeReceivedSpf(outcome: SpfOutcome, input: ReceivedSpfInput, f
 function pair(key: string, value: string, utf8 = false): string {
   if (value.length <= maxValue && dotAtom.test(value)) return `${key}=${value}`; // nearly all are like that
   const text = fieldText(value, utf8);
-  return `${key}=${dotAtom.test(text) ? text : quotedString(text, utf8)}`;
+  return `${key}=${text !== value && dotAtom.test(text) ? text : quotedString(text, utf8)}`;
 }
 
 /** RFC 5322 §3.2.3 */

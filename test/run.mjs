@@ -1,11 +1,13 @@
 /**
  * `npm test`: runs every test. `npm run t NAME`: runs the one test file whose path holds NAME. `npm run test:fast`:
- * runs those of the pure rooms, which open no port and start no process. All find dist made, which npm sees to.
+ * runs those of the pure rooms, which open no port and start no process. All find dist made, which npm sees to; Node's
+ * `--import` of dist/test/support/limits.js is handed on to the process of each file.
  */
-import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
+import { run } from 'node:test';
+import { spec as Spec, tap } from 'node:test/reporters';
 
 /** Folders of test/ whose tests need neither ports nor processes. */
 const fast = [
@@ -29,15 +31,25 @@ const files = readdirSync('dist/test', { recursive: true, encoding: 'utf8' })
   .toSorted();
 
 /** Files at a time. Most of them wait for other processes more than they compute. */
-const concurrency = Math.max(3, availableParallelism() - 1);
+const concurrency = Math.max(5, availableParallelism());
 
-const words = ['--import=./dist/test/support/limits.js', '--test', `--test-concurrency=${concurrency}`];
-words.push(...wantedBy(process.argv[2]).map((name) => join('dist/test', name)));
-process.exitCode = spawnSync(process.execPath, words, { stdio: 'inherit' }).status ?? 1;
+run({ files: wantedBy(process.argv[2]).map((name) => resolve('dist/test', name)), concurrency })
+  .on('test:fail', () => {
+    process.exitCode = 1;
+  })
+  .compose(process.stdout.isTTY ? new Spec() : tap)
+  .pipe(process.stdout);
 
 function wantedBy(word) {
-  if (word === '--all') return files;
+  if (word === '--all') return mixed(files);
   return word === '--fast' ? files.filter(isFast) : oneOf(word);
+}
+
+/** Neighbours wait for the same, or compute as much: they are not run together. */
+function mixed(names) {
+  const columns = 17;
+  const placed = names.map((name, i) => ({ name, column: i % columns }));
+  return placed.toSorted((a, b) => a.column - b.column).map(({ name }) => name);
 }
 
 function isFast(name) {

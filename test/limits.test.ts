@@ -19,6 +19,13 @@ const files: readonly (readonly [what: string, source: string, said: RegExp])[] 
     /in test "a > b"/,
   ],
   [
+    'what follows a test that may be silent for long',
+    `import { mayBeSilent } from '${limits}';
+     test('long', (t, done) => { mayBeSilent(30_000); setTimeout(done, 4_000); });
+     test('it', () => new Promise(() => setInterval(() => {}, 1000)));`,
+    /in test "it"/,
+  ],
+  [
     'a hook before the first test',
     "before(() => new Promise(() => setInterval(() => {}, 1000))); test('it', () => {});",
     /in what precedes its first test/,

@@ -13,6 +13,7 @@ import { loadSettings } from '../../src/settings/settings.js';
 import { startSink } from '../../src/trial/sink.js';
 import { inherited } from '../support/environment.js';
 import { freePort } from '../support/free-port.js';
+import { mayBeSilent } from '../support/limits.js';
 import { message } from '../support/mx.js';
 import { needPeer } from '../support/peers.js';
 import { RawClient } from '../support/raw-client.js';
@@ -48,6 +49,7 @@ test('the sample of postern.conf has the defaults behind #, and can be used', ()
 
 test('lintian finds no error in it', (t) => {
   if (!needPeer(t, 'dpkg-deb', 'lintian')) return;
+  mayBeSilent(300_000); // ten seconds of processor time
   must('lintian', '--allow-root', '--fail-on', 'error', deb);
 });
 

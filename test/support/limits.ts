@@ -10,30 +10,39 @@ const maxNameOctets = 500;
 
 const watcher = `
   const { writeSync } = require('node:fs');
-  const { workerData: { progress, name, maxSilentMs, file, pid } } = require('node:worker_threads');
+  const { workerData: { progress, name, file, pid } } = require('node:worker_threads');
   let seen = -1;
   let since = performance.now();
   setInterval(() => {
     const now = Atomics.load(progress, 0);
     if (now !== seen) [seen, since] = [now, performance.now()];
+    const maxSilentMs = Atomics.load(progress, 1);
     if (performance.now() - since < maxSilentMs) return;
     const what = Buffer.from(name).toString().replace(/\\0+$/, '');
     writeSync(2, file + ': nothing has happened for ' + maxSilentMs / 1000 + ' s in ' + what + '\\n');
     process.kill(pid, 'SIGKILL');
-  }, Math.min(1000, maxSilentMs / 2));
+  }, Math.min(1000, Atomics.load(progress, 1) / 2));
 `;
+
+/** How often a test has begun or ended, and how many milliseconds may pass until the next does. */
+const progress = new Int32Array(new SharedArrayBuffer(8));
+
+/** For what is one long run of another program: until the next test begins or this one ends. */
+export function mayBeSilent(ms: number): void {
+  Atomics.store(progress, 1, ms);
+}
 
 /** Programs that a test starts inherit the flag; they are no test files. */
 if (isMainThread && /\.test\.[jt]s$/.test(process.argv[1] ?? '')) await watch();
 
 async function watch(): Promise<void> {
   const { after, afterEach, beforeEach } = await import('node:test');
-  const progress = new Int32Array(new SharedArrayBuffer(4));
   const name = new Uint8Array(new SharedArrayBuffer(maxNameOctets));
   const say = (text: string): void => {
     name.fill(0);
     new TextEncoder().encodeInto(text, name);
-    Atomics.add(progress, 0, 1);
+    Atomics.add(progress, 0, 1); // before what it had ends
+    mayBeSilent(maxSilentMs);
   };
   say('what precedes its first test');
   beforeEach((context) => say(`test "${'fullName' in context ? context.fullName : context.name}"`));
@@ -42,7 +51,7 @@ async function watch(): Promise<void> {
   const worker = new Worker(watcher, {
     eval: true,
     execArgv: [],
-    workerData: { progress, name, maxSilentMs, file: process.argv[1], pid: process.pid },
+    workerData: { progress, name, file: process.argv[1], pid: process.pid },
   });
   worker.unref();
 }

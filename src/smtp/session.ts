@@ -5,8 +5,8 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { ClientName, EarlyTalk, Recipient } from '../hooks/plugin.js';
-import { type Address, type PathArgument, needsSmtpUtf8 } from '../mail/address.js';
-import { type Result, wrong } from '../mail/result.js';
+import type { Address, PathArgument } from '../mail/address.js';
+import type { Result } from '../mail/result.js';
 import { type Eventual, after } from '../mail/eventual.js';
 import { type Ip, inAny } from '../mail/ip.js';
 import { type Reply, closing, constant, isTemporary, localProblem, reply, withLines } from '../mail/reply.js';
@@ -18,7 +18,7 @@ import { dispose } from './disposing/dispose.js';
 import type { AboutTransaction } from './journal-lines.js';
 import type { DataReader } from './message/data-reader.js';
 import { IncomingMessage } from './message/incoming.js';
-import { readMailParameters, readRcptParameters } from './command/mail-parameters.js';
+import { addressOf, recipientOf, senderOf } from './command/envelope.js';
 import { RecipientJudgement } from './recipients/recipient-judgement.js';
 import type { Services } from './services.js';
 import { type Client, SessionPlugins } from './session-plugins.js';
@@ -168,36 +168,12 @@ export class SmtpSession {
   }
 
   #mail(argument: Result<PathArgument>): Eventual<Reply> {
-    const sender = this.#senderOf(argument);
-    return sender.ok ? this.#begin(sender.value) : sender.problem;
-  }
-
-  #senderOf(argument: Result<PathArgument>): Result<Sender, Reply> {
-    if (this.#plugins.helo === '') return wrong(this.#declined('mail', heloFirst));
-    if (this.#transaction) return wrong(this.#declined('mail', reply(503, '5.5.1', 'Nested MAIL command')));
-    const no = (code: string, problem: string): Result<never, Reply> =>
-      wrong(this.#declined('mail', reply(501, code, `Bad sender address: ${problem}`)));
-    if (!argument.ok) return no('5.1.7', argument.problem);
-    const { path, parameters } = argument.value;
-    if (path.kind === 'postmaster') return no('5.1.7', 'no domain');
-    const address = path.kind === 'mailbox' ? path.address : undefined;
-    const from = address?.text ?? '';
-    const asked = readMailParameters(parameters, this.#services.settings.max_size, this.#offersDsn);
-    if (!asked.ok) return wrong(this.#declined('mail', asked.problem, { from }));
-    const { smtpUtf8, eightBit, dsn } = asked.value;
-    if (address && needsSmtpUtf8(address) && !smtpUtf8)
-      return wrong(this.#declined('mail', reply(553, '5.6.7', 'Non-ASCII sender address without SMTPUTF8'), { from }));
-    return {
-      ok: true,
-      value: {
-        reversePath: from,
-        domain: address?.domain ?? '',
-        smtpUtf8,
-        eightBit,
-        dsn,
-        parameters: wordsOf(parameters),
-      },
-    };
+    if (this.#plugins.helo === '') return this.#declined('mail', heloFirst);
+    if (this.#transaction) return this.#declined('mail', reply(503, '5.5.1', 'Nested MAIL command'));
+    const sender = senderOf(argument, this.#services.settings.max_size, this.#offersDsn);
+    if (sender.ok) return this.#begin(sender.value);
+    const { answer, from } = sender.problem;
+    return this.#declined('mail', answer, { from });
   }
 
   #malformed({ problem, verb }: Extract<Command, { readonly kind: 'malformed' }>): Reply {
@@ -238,18 +214,14 @@ export class SmtpSession {
     });
   }
 
-  #recipient(transaction: SmtpTransaction, { path, parameters }: PathArgument): Eventual<Reply> {
-    const address = path.kind === 'mailbox' ? path.address : undefined;
-    const no = (answer: Reply): Reply => this.#declined('rcpt', answer, { transaction, recipient: address });
+  #recipient(transaction: SmtpTransaction, argument: PathArgument): Eventual<Reply> {
+    const no = (answer: Reply): Reply =>
+      this.#declined('rcpt', answer, { transaction, recipient: addressOf(argument.path) });
     if (transaction.recipients.length >= this.#services.settings.max_recipients)
       return no(reply(452, '4.5.3', 'Too many recipients'));
-    const asked = readRcptParameters(parameters, this.#offersDsn);
-    if (!asked.ok) return no(asked.problem);
-    const dsn = asked.value;
-    if (path.kind === 'null') return no(reply(501, '5.1.3', 'Bad recipient address: empty'));
-    const needsUtf8 = (address !== undefined && needsSmtpUtf8(address)) || /[^\x00-\x7f]/.test(dsn);
-    if (needsUtf8 && !transaction.sender.smtpUtf8)
-      return no(reply(553, '5.6.7', 'Non-ASCII recipient address without SMTPUTF8'));
+    const named = recipientOf(argument, transaction.sender.smtpUtf8, this.#offersDsn);
+    if (!named.ok) return no(named.problem);
+    const { address, parameters, dsn } = named.value;
     const recipient = address ?? this.#postmaster();
     const answer = this.#admit(transaction, recipient, address && { address, parameters });
     return dsn === ''
@@ -260,7 +232,7 @@ export class SmtpSession {
         });
   }
 
-  #admit(transaction: SmtpTransaction, recipient: Recipient, mailbox: NamedRecipient | undefined): Eventual<Reply> {
+  #admit(transaction: SmtpTransaction, recipient: Recipient, mailbox: NamedMailbox | undefined): Eventual<Reply> {
     const no = (answer: Reply): Reply => this.#declined('rcpt', answer, { transaction, recipient });
     if (mailbox === undefined) return this.#add(transaction, recipient, 'postmaster', '');
     const { address } = mailbox;
@@ -279,7 +251,7 @@ export class SmtpSession {
   /**
    * A recipient that is not of a hosted domain is refused at once, whatever the whitelists say: never an open relay.
    */
-  #local(transaction: SmtpTransaction, mailbox: NamedRecipient): Eventual<Reply> {
+  #local(transaction: SmtpTransaction, mailbox: NamedMailbox): Eventual<Reply> {
     const { address } = mailbox;
     const services = this.#services;
     let to: DestinationList;
@@ -333,10 +305,10 @@ export class SmtpSession {
     this.#message = undefined;
   }
 
-  #judged(transaction: SmtpTransaction, { address, parameters }: NamedRecipient, to: DestinationList): Eventual<Reply> {
+  #judged(transaction: SmtpTransaction, { address, parameters }: NamedMailbox, to: DestinationList): Eventual<Reply> {
     const judgement = new RecipientJudgement(transaction, {
       recipient: address,
-      parameters: wordsOf(parameters),
+      parameters,
       askAhead: () => this.#services.relay.probe(address.text, to),
     });
     return after(this.#plugins.atRcpt(transaction, judgement), (stopped) => {
@@ -472,15 +444,10 @@ export class SmtpSession {
   }
 }
 
-function wordsOf(parameters: PathArgument['parameters']): readonly string[] | undefined {
-  if (parameters.size === 0) return undefined;
-  return [...parameters].map(([keyword, value]) => (value === true ? keyword : `${keyword}=${value}`));
-}
-
-/** A recipient as RCPT names it. */
-interface NamedRecipient {
+/** A mailbox as RCPT names it. */
+interface NamedMailbox {
   readonly address: Address;
-  readonly parameters: PathArgument['parameters'];
+  readonly parameters: readonly string[] | undefined;
 }
 
 /** STARTTLS and XCLIENT change the session itself: they are the connection's. */

@@ -1,8 +1,7 @@
 /**
- * Hands accepted mail to the MTA behind and tells what that said: its 250, its 4xx, its 5xx, or nothing. Where there
- * are several, the next one is tried as long as none can have the mail. Leaves what the client is answered, and what is
- * remembered of refused recipients, to the caller, one mail's way over a connection to transaction.ts, connections to
- * pool.ts, and which MTA is next to ways.ts.
+ * Hands accepted mail to the MTA behind and tells what that said: its 250, its 4xx, its 5xx, or nothing. Leaves what
+ * the client is answered, and what is remembered of refused recipients, to the caller, one mail's way to errand.ts, and
+ * connections to pool.ts.
  */
 import type { Ip } from '../mail/ip.js';
 import type { MessageSource } from '../mail/message.js';

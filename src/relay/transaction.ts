@@ -1,6 +1,6 @@
 /**
  * One mail over one connection to the MTA: who the client was, the envelope, the message, and the outcome. All
- * recipients or none: the end of data is never sent when one was refused. Connections and second tries are relay.ts's.
+ * recipients or none: the end of data is never sent when one was refused. Connections and second tries are errand.ts's.
  */
 import { errorText } from '../mail/error-text.js';
 import type { MessageSource } from '../mail/message.js';

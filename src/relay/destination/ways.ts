@@ -1,6 +1,6 @@
 /**
  * The ways to the MTAs behind: the connections of each destination, which of them failed a moment ago, and which one a
- * mail takes. Leaves what a failure is to relay.ts.
+ * mail takes. Leaves what a failure is to errand.ts.
  */
 import type { MtaPool } from '../pool.js';
 import { type Destination, type DestinationList, everyDestination } from './destination.js';

@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test';
 import { startSink } from '../../src/trial/sink.js';
 import { SmtpClient } from '../../src/trial/smtp-client.js';
 import { childrenOf, PosternProcess } from '../support/child.js';
-import { type Ran, postern } from '../cli/support/postern-command.js';
+import { posternProcess, type Ran } from '../cli/support/postern-command.js';
 import { Client } from '../web/support.js';
 
 export interface FleetOptions {
@@ -116,9 +116,9 @@ export class FleetHost {
     return new Client({ port: Number(this.pageUrl?.port) });
   }
 
-  /** Runs a command on this host. */
+  /** Runs a command on this host, beside the processes that serve. */
   postern(...words: readonly string[]): Promise<Ran> {
-    return postern([...words, ...this.#ofCommands.map((setting) => `--${setting}`)]);
+    return posternProcess([...words, ...this.#ofCommands.map((setting) => `--${setting}`)]);
   }
 
   /** Writes what commands on this host need into a file for `-c`, and says which file that is. */

@@ -5,6 +5,7 @@ import { databaseAt } from '../../src/catalog/open.js';
 import { freePort } from '../support/free-port.js';
 import { hasPeer, needPeer } from '../support/peers.js';
 import { Postgres } from '../support/postgres.js';
+import { patience } from '../support/until.js';
 import { tokenIn } from '../../src/web/login/tokens.js';
 import { Fleet, type FleetHost } from './fleet.js';
 import { restrictedCatalog } from './care/restricted.js';
@@ -140,7 +141,11 @@ test('catalog migrate and status say what there is, and no password', async (t) 
     stdout,
     /^server {4}PostgreSQL \d+[\s\S]*host {6}mx1\.test\.example \([0-9a-f]{16}\) ships\n[\s\S]*mails {5}1, /,
   );
-  const numbers = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
+  const read = async (): Promise<string> => (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
+  let numbers = await read();
+  // The processes tell each other in turns.
+  for (const late = Date.now() + patience; !/^postern_catalog_bodies_total 1$/m.test(numbers) && Date.now() < late;)
+    numbers = await read();
   for (const line of ['postern_catalog_up 1', 'postern_catalog_lines_total 1', 'postern_catalog_bodies_total 1'])
     assert.ok(numbers.includes(`\n${line}\n`), `${line}: ${numbers.match(/^postern_catalog.*$/gm)?.join('; ')}`);
   assert.match(numbers, /^process_resident_memory_bytes\{.*"shipping".*\} \d+$/m);

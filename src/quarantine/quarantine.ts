@@ -11,7 +11,7 @@ import { rfc3339 } from './disk/day.js';
 import { allOf, codeOf } from './disk/durable.js';
 import { clockProblem } from './care/clock.js';
 import { type ExpireOptions, type ExpireResult, expire } from './care/expire.js';
-import { isFolderName, mailName } from './disk/folder.js';
+import { isFolderName, mailName, nameOfHost } from './disk/folder.js';
 import { indexLine } from './disk/index-entry.js';
 import { type MailFile, mailFile } from './disk/mail-file.js';
 import { type PreparedFolders, preparedFolders } from './keep/prepare.js';
@@ -87,12 +87,13 @@ const batch = 16;
 export function openQuarantine(options: QuarantineOptions): Quarantine {
   const now = options.now ?? (() => new Date());
   const folders = preparedFolders({ root: options.root, indexLink: options.indexLink ?? 'index.json', now });
+  const host = nameOfHost(options.hostname);
   const running = new Set<Promise<ArchiveResult>>();
   return {
     archive(request) {
-      const { hostname } = options;
-      const result = archive(request, { folders, hostname }).finally(() => running.delete(result));
+      const result = archive(request, { folders, host });
       running.add(result);
+      void result.then(() => running.delete(result));
       return result;
     },
     expire: (at = now(), progress) => expire({ ...options, now: at, ...(progress && { progress }) }),
@@ -105,7 +106,8 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
 
 interface Means {
   readonly folders: PreparedFolders;
-  readonly hostname: string;
+  /** As it stands in names of mails. */
+  readonly host: string;
 }
 
 async function archive(request: ArchiveRequest, means: Means): Promise<ArchiveResult> {
@@ -133,7 +135,7 @@ async function attempt(request: ArchiveRequest, means: Means): Promise<ArchiveRe
   const files = request.copies.map(({ recipient, head }, i) =>
     mailFile({
       folder,
-      filename: mailName(request.time, request.id, i + 1, means.hostname),
+      filename: mailName(request.time, request.id, i + 1, means.host),
       beginning: Buffer.concat([Buffer.from(`Recipient: ${fieldText(recipient)}\r\n`), head]),
       message: request.message,
     }),
@@ -155,12 +157,11 @@ async function write(files: readonly MailFile[]): Promise<void> {
 }
 
 function linesOf({ time, copies, about }: ArchiveRequest, files: readonly MailFile[]): Buffer {
-  const shared = { ...about, time: rfc3339(time) };
-  return Buffer.concat(
-    files.map(({ filename, size }, i) =>
-      indexLine({ ...shared, recipient: copies[i]?.recipient ?? '', filename, size }),
-    ),
+  const at = rfc3339(time);
+  const lines = files.map(({ filename, size }, i) =>
+    indexLine({ ...about, time: at, recipient: copies[i]?.recipient ?? '', filename, size }),
   );
+  return lines.length === 1 && lines[0] ? lines[0] : Buffer.concat(lines);
 }
 
 function failure(error: unknown): ArchiveResult {

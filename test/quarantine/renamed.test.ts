@@ -7,7 +7,7 @@ import { checkDay } from '../../src/quarantine/care/check.js';
 import { discard } from '../../src/quarantine/care/discard.js';
 import { release, type ReleaseOptions } from '../../src/quarantine/care/release.js';
 import { ydayOf } from '../../src/quarantine/disk/day.js';
-import { mailKey, mailName } from '../../src/quarantine/disk/folder.js';
+import { mailKey, mailName, nameOfHost } from '../../src/quarantine/disk/folder.js';
 import { locate, parseRef } from '../../src/quarantine/disk/mail-ref.js';
 import { keptOnDisk } from '../../src/quarantine/kept-on-disk.js';
 import { openKeptMail } from '../../src/quarantine/look/kept-mail.js';
@@ -83,7 +83,7 @@ test('an index that is lost comes back with the names that the mails were archiv
 
 test('no hostname makes a name that looks as if a reader had changed it, or hides the ID', () => {
   for (const hostname of ['a,b', 'a:2,S', 'x.FAKE_7.y', '', ',', '\\054', 'ü']) {
-    const name = mailName(time, 'ID', 1, hostname);
+    const name = mailName(time, 'ID', 1, nameOfHost(hostname));
     assert.equal(parseRef(`1/example.com/${name},S=1:2,S`)?.filename, name);
     assert.equal(mailKey(name), 'ID_1');
   }

@@ -63,6 +63,7 @@ export function syncFolder(path: string): Promise<void> {
 
 /** When one fails the others are waited for. */
 export async function allOf(work: readonly Promise<void>[]): Promise<void> {
+  if (work.length === 1) return work[0];
   for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }
 

@@ -30,15 +30,16 @@ export function isFolderName(domain: string): boolean {
   return /^[^./\0][^/\0]*$/.test(domain) && Buffer.byteLength(domain) <= 255;
 }
 
+/** `<unix seconds>.<ID>_<n>.<host>` (maildir(5)), unique because the id is; `host` is as `nameOfHost` has it. */
+export const mailName = (time: Date, id: string, n: number, host: string): string =>
+  `${Math.floor(time.getTime() / 1000)}.${id}_${n}.${host}`;
+
 /**
- * `<unix seconds>.<ID>_<n>.<hostname>` (maildir(5)), unique because the id is. In the hostname a slash is `\057`, a
- * colon `\072` and a comma `\054`; so is whatever else is not visible ASCII. Cut so that the whole stays below 255
- * octets.
+ * A slash is `\057`, a colon `\072` and a comma `\054`; so is whatever else is not visible ASCII. Cut so that the
+ * whole name of a mail stays below 255 octets.
  */
-export function mailName(time: Date, id: string, n: number, hostname: string): string {
-  const host = [...Buffer.from(hostname)].map(hostOctet).join('').slice(0, 128);
-  return `${Math.floor(time.getTime() / 1000)}.${id}_${n}.${host}`;
-}
+export const nameOfHost = (hostname: string): string =>
+  [...Buffer.from(hostname)].map(hostOctet).join('').slice(0, 128);
 
 function hostOctet(octet: number): string {
   const char = String.fromCharCode(octet);

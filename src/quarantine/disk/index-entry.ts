@@ -38,6 +38,8 @@ export const indexLine = (entry: IndexEntry): Buffer => fittingLine((maxValue) =
 
 function jsonOf(entry: IndexEntry, maxValue: number): string {
   const text = (value: string): string => cut(value, maxValue);
+  const maybe = (value: string | undefined): string | undefined => value && cut(value, maxValue);
+  // What is undefined has no key.
   const json = JSON.stringify({
     time: text(entry.time),
     from: text(entry.from),
@@ -51,11 +53,11 @@ function jsonOf(entry: IndexEntry, maxValue: number): string {
     plugin: text(entry.plugin),
     'message-id': text(entry.messageId),
     size: entry.size,
-    ...(entry.spf === undefined ? {} : { spf: text(entry.spf) }),
-    ...(entry.score === undefined ? {} : { score: entry.score }),
-    ...(entry.points === undefined ? {} : { points: text(entry.points) }),
-    ...(entry.reply === undefined ? {} : { reply: text(entry.reply) }),
-    ...(entry.headerFrom === undefined ? {} : { header_from: text(entry.headerFrom) }),
+    spf: maybe(entry.spf),
+    score: entry.score,
+    points: maybe(entry.points),
+    reply: maybe(entry.reply),
+    header_from: maybe(entry.headerFrom),
   });
   return safeLine(json);
 }

@@ -37,7 +37,8 @@ export async function appendLines(
 }
 
 /** Mends a torn end, and tells whether there was one. */
-export const mendIndex = (folder: Folder): Promise<boolean> => withIndex(folder, (fd) => mend(fd, folder));
+export const mendIndex = (folder: Folder): Promise<boolean> =>
+  withIndex(folder, async (fd) => wholeSize(fd) === undefined && mend(fd, folder));
 
 async function withIndex<T>(folder: Folder, work: (fd: number) => Promise<T>): Promise<T> {
   const fd = openToWrite(folder.index, indexFlags);
@@ -56,7 +57,20 @@ interface Append {
 }
 
 async function append({ fd, folder, lines, beside }: Append): Promise<void> {
-  const before = await appendPatiently({ fd, folder, lines, beside });
+  let whole = wholeSize(fd);
+  if (whole === undefined) {
+    await mend(fd, folder);
+    whole = wholeSize(fd);
+  }
+  let before: number;
+  try {
+    before = write({ fd, folder, lines, whole });
+  } catch (error) {
+    if (codeOf(error) !== 'ENOSPC') throw error;
+    // The mails that fail beside these soon make room, so their lines get a second try.
+    await beside;
+    before = write({ fd, folder, lines, whole: wholeSize(fd) });
+  }
   try {
     await allOf([syncFile(fd, folder.index), ...(before === 0 ? [syncFolder(folder.path)] : []), beside]);
   } catch (error) {
@@ -68,25 +82,14 @@ async function append({ fd, folder, lines, beside }: Append): Promise<void> {
     throw ioError('ENOENT', `index was removed '${folder.index}'`);
 }
 
-/** On a full disk the mails that fail beside this one soon make room, so its line gets a second try. */
-async function appendPatiently({ fd, folder, lines, beside }: Append): Promise<number> {
-  try {
-    return await appendNow(fd, folder, lines);
-  } catch (error) {
-    if (codeOf(error) !== 'ENOSPC') throw error;
-    await beside;
-    return appendNow(fd, folder, lines);
-  }
+interface Writing extends Pick<Append, 'fd' | 'folder' | 'lines'> {
+  /** How long the file is; undefined where its end is torn. */
+  readonly whole: number | undefined;
 }
 
 /** Returns how long the file was before. */
-async function appendNow(fd: number, folder: Folder, lines: Buffer): Promise<number> {
-  let whole = wholeSize(fd);
-  if (whole === undefined) {
-    await mend(fd, folder);
-    whole = wholeSize(fd);
-  }
-  // The end is torn although it was mended: someone writes there without pause. No line is glued to that.
+function write({ fd, folder, lines, whole }: Writing): number {
+  // Where the end is torn although it was mended someone writes there without pause. No line is glued to that.
   const octets = whole === undefined ? Buffer.concat([Buffer.from('\n'), lines]) : lines;
   const before = whole ?? fs.fstatSync(fd).size;
   const written = fs.writeSync(fd, octets);
@@ -101,7 +104,6 @@ async function appendNow(fd: number, folder: Folder, lines: Buffer): Promise<num
  * someone appends at the same time stays whole. Readers skip empty lines.
  */
 async function mend(fd: number, folder: Folder): Promise<boolean> {
-  if (wholeSize(fd) !== undefined) return false;
   const seen = tornEnd(fd);
   await delay(100);
   const now = tornEnd(fd);

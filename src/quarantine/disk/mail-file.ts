@@ -43,7 +43,14 @@ export function mailFile({ folder, filename, beginning, message }: MailFileOptio
       // A name in use is never written over: 'wx' is O_EXCL.
       const fd = await created(tmp);
       mine = tmp;
-      await filled(fd, { beginning, message, path: tmp });
+      try {
+        if (!fillAtOnce(fd, { beginning, message, path: tmp })) await fill(fd, { beginning, message, path: tmp });
+        await syncFile(fd, tmp);
+      } catch (error) {
+        closeQuietly(fd);
+        throw error;
+      }
+      fs.closeSync(fd);
     },
     publish() {
       if (fs.lstatSync(published, { throwIfNoEntry: false }))
@@ -68,18 +75,6 @@ const created = (path: string): Promise<number> =>
   new Promise((resolve, reject) => {
     fs.open(path, 'wx', 0o660, (error, fd) => (error ? reject(error) : resolve(fd)));
   });
-
-/** Fills, syncs and closes the descriptor. */
-async function filled(fd: number, contents: FileContents): Promise<void> {
-  try {
-    if (!fillAtOnce(fd, contents)) await fill(fd, contents);
-    await syncFile(fd, contents.path);
-  } catch (error) {
-    closeQuietly(fd);
-    throw error;
-  }
-  fs.closeSync(fd);
-}
 
 /** Does nothing, and returns false, where the mail is large or not in memory. */
 function fillAtOnce(fd: number, { beginning, message, path }: FileContents): boolean {

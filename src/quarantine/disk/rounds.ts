@@ -4,32 +4,28 @@
  */
 
 /**
- * The returned function resolves with what a round of `work` has made of the item. Rounds do not overlap, and no item
- * comes into one that has begun: it might be too late for its syncs. A round that throws fails all that are in it.
+ * The returned function resolves when the round of `work` that the item is in has ended. Rounds do not overlap, and no
+ * item comes into one that has begun: it might be too late for its syncs. A round that fails, fails for all its items.
  */
-export function inRounds<T, R>(work: (items: readonly T[]) => Promise<readonly R[]>): (item: T) => Promise<R> {
+export function inRounds<T>(work: (items: readonly T[]) => Promise<void>): (item: T) => Promise<void> {
   let waiting: T[] = [];
-  let running: Promise<readonly R[]> | undefined;
-  let next: Promise<readonly R[]> | undefined;
+  let running: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
 
-  const run = async (items: readonly T[]): Promise<readonly R[]> => {
-    try {
-      return await work(items);
-    } finally {
-      running = undefined;
-    }
-  };
-  const begin = (): Promise<readonly R[]> => {
+  const end = (): void => (running = undefined);
+  const begin = (): Promise<void> => {
     const items = waiting;
     waiting = [];
     next = undefined;
-    running = run(items);
+    running = work(items);
+    running.then(end, end);
     return running;
   };
 
-  return async (item) => {
-    const at = waiting.push(item) - 1;
-    const round = running ? (next ??= running.then(begin, begin)) : begin();
-    return (await round)[at] as R;
+  return (item) => {
+    waiting.push(item);
+    if (!running) return begin();
+    next ??= running.then(begin, begin);
+    return next;
   };
 }

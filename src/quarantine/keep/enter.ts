@@ -19,31 +19,30 @@ export interface EnteringMail {
 export type Enter = (mail: EnteringMail) => Promise<void>;
 
 export function enterInRounds(folder: Folder): Enter {
-  const enter = inRounds((mails: readonly EnteringMail[]) => round(folder, mails));
-  return async (mail) => {
-    const problem = await enter(mail);
-    if (problem !== undefined) throw problem.error;
+  const enter = inRounds((mails: readonly WaitingMail[]) => round(folder, mails));
+  return async ({ files, lines }) => {
+    const mail: WaitingMail = { files, lines, problem: undefined };
+    await enter(mail);
+    if (mail.problem) throw mail.problem.error;
   };
 }
 
-interface Problem {
-  readonly error: unknown;
+interface WaitingMail extends EnteringMail {
+  problem: { readonly error: unknown } | undefined;
 }
 
-/** A mail that cannot get its name is a problem of its own; what goes wrong later is one of all. */
-async function round(folder: Folder, mails: readonly EnteringMail[]): Promise<readonly (Problem | undefined)[]> {
-  const problems = mails.map(publish);
-  const lines = mails.flatMap((mail, i) => (problems[i] ? [] : [mail.lines]));
+async function round(folder: Folder, mails: readonly WaitingMail[]): Promise<void> {
+  for (const mail of mails) publish(mail);
+  const lines = mails.flatMap((mail) => (mail.problem ? [] : [mail.lines]));
   // The two syncs run beside each other: README.md says why a crash between them is harmless.
   if (lines.length > 0) await appendLines(folder, Buffer.concat(lines), syncFolder(folder.new));
-  return problems;
 }
 
-function publish({ files }: EnteringMail): Problem | undefined {
+/** A mail that cannot get its name has a problem of its own; what goes wrong later is one of all. */
+function publish(mail: WaitingMail): void {
   try {
-    for (const file of files) file.publish();
-    return undefined;
+    for (const file of mail.files) file.publish();
   } catch (error) {
-    return { error };
+    mail.problem = { error };
   }
 }

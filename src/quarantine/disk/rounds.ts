@@ -12,7 +12,10 @@ export function inRounds<T>(work: (items: readonly T[]) => Promise<void>): (item
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
 
-  const end = (): void => (running = undefined);
+  const end = (): void => {
+    // Where others wait for that, the next one begins before anybody else can begin one.
+    if (next === undefined) running = undefined;
+  };
   const begin = (): Promise<void> => {
     const items = waiting;
     waiting = [];

@@ -11,8 +11,20 @@ export function atTurnEnd(call: () => void): void {
   calls.push(call);
 }
 
+/** Where a call throws, which is a bug, the others are made in the next turn. */
 function endTurn(): void {
   const due = calls;
   calls = [];
-  for (const call of due) call();
+  let made = 0;
+  try {
+    for (const call of due) {
+      made++;
+      call();
+    }
+  } finally {
+    if (made < due.length) {
+      calls = [...due.slice(made), ...calls];
+      setImmediate(endTurn);
+    }
+  }
 }

@@ -17,6 +17,8 @@ export interface SocketUser {
   step(): boolean;
   /** What was said goes to the client now. */
   replies(): void;
+  /** The client has said something. */
+  heard(): void;
   /** The client has closed its side, and may still read. */
   ended(): void;
   /** The socket is closed. */
@@ -85,6 +87,7 @@ export class ClientSocket {
   readonly #read = (octets: Buffer): void => {
     if (this.#closing) return;
     this.#lastRead = performance.now();
+    this.#user.heard();
     this.#unread = this.#unread.length === 0 ? octets : Buffer.concat([this.#unread, octets]);
     this.work();
     if (this.#isHeld || this.#unread.length > maxUnread) this.#socket.pause();

@@ -159,6 +159,10 @@ export class Connection implements SocketUser {
     this.#session.replies();
   }
 
+  heard(): void {
+    this.#session.heard();
+  }
+
   /** One command, or some text. */
   step(): boolean {
     if (this.#text) {

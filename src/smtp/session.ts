@@ -1,6 +1,6 @@
 /**
  * One SMTP session: commands in, replies out, and the message between two of them. Knows nothing of sockets
- * (connection.ts) and writes nothing anywhere but through dispose.ts. Calls come one at a time, each after the reply to
+ * (connection.ts) and writes nothing anywhere but through disposing/. Calls come one at a time, each after the reply to
  * the last.
  */
 import { performance } from 'node:perf_hooks';
@@ -100,9 +100,13 @@ export class SmtpSession {
     return this.#message !== undefined;
   }
 
-  /** What the client sees answered may lead to a marker: from now on all is looked at anew. */
+  /** What the client sees answered may lead to a marker, which counts from what is heard next. */
   replies(): void {
-    this.#services.srv.turn.end();
+    this.#services.srv.turn.replies();
+  }
+
+  heard(): void {
+    this.#services.srv.turn.heard();
   }
 
   /** Before the greeting; the reply that takes its place where there is one. */

@@ -1,12 +1,13 @@
 /**
  * A turn: for how long what was looked at in /srv need not be looked at again. It ends with the turn of the event
- * loop, and before any client is replied to: a marker may be set behind the reply.
+ * loop, and where a client speaks after one was replied to: a marker may have been set behind the reply.
  */
 import { atTurnEnd } from '../turn-end.js';
 
 export class Turn {
   #number = 0;
   #isEnding = false;
+  #isReplied = false;
   /** It is false where every question shall look afresh, as in a command that writes markers and reads them again. */
   readonly #lasts: boolean;
 
@@ -29,12 +30,20 @@ export class Turn {
     return this.#number;
   }
 
-  end(): void {
+  /** A client is replied to. What is looked at until one speaks may be older than a marker behind the reply. */
+  replies(): void {
+    this.#isReplied = true;
+  }
+
+  /** A client has said something. */
+  heard(): void {
+    if (!this.#isReplied) return;
+    this.#isReplied = false;
     this.#number++;
   }
 
   readonly #endWithLoop = (): void => {
     this.#isEnding = false;
-    this.end();
+    this.#number++;
   };
 }

@@ -42,17 +42,16 @@ test('a marker that is set behind a reply counts for the next command, and one t
   });
   t.after(() => mx.close());
   const socket = new ToldSocket();
-  const connection = new Connection(
-    mx.listener,
-    socket as unknown as net.Socket,
-    parseIp('192.0.2.1') ?? assert.fail(),
-  );
+  const client = parseIp('192.0.2.1') ?? assert.fail();
+  const connection = new Connection(mx.listener, socket as unknown as net.Socket, client);
   connection.open();
   await socket.say('EHLO client.example');
   await socket.say('MAIL FROM:<a@sender.example>');
   const folder = join(mx.root, 'srv/example.org/users/valid');
   for (let i = 0; i < 20; i++) {
     assert.match(await socket.say('RCPT TO:<bob@example.org>'), /^550 5\.7\.1 /);
+    // Another client's mail is judged between the reply and what is said next.
+    mx.listener.services.srv.recipient('example.org', 'bob', client);
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'bob'), '');
     assert.match(await socket.say('RCPT TO:<bob@example.org>'), /^250 /);

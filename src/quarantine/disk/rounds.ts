@@ -10,6 +10,7 @@
 export function inRounds<T>(work: (items: readonly T[]) => Promise<void>): (item: T) => Promise<void> {
   let waiting: T[] = [];
   let running: Promise<void> | undefined;
+  /** It has not begun, though the one before it may be over by now. */
   let next: Promise<void> | undefined;
 
   const end = (): void => {
@@ -27,8 +28,9 @@ export function inRounds<T>(work: (items: readonly T[]) => Promise<void>): (item
 
   return (item) => {
     waiting.push(item);
-    if (!running) return begin();
-    next ??= running.then(begin, begin);
+    if (next !== undefined) return next;
+    if (running === undefined) return begin();
+    next = running.then(begin, begin);
     return next;
   };
 }

@@ -24,6 +24,30 @@ test('each item is in one round, which begins after it came, and rounds do not o
   assert.ok(rounds < 100, `${rounds} rounds for 200 items`);
 });
 
+test('whoever comes when a round is just over and the next has not begun is in the next, with those who wait', async () => {
+  const tick = Promise.resolve();
+  for (let ticks = 0; ticks < 12; ticks++) {
+    let end = (): void => {};
+    let under = 0;
+    const ended = new Set<string>();
+    const enter = inRounds(async (items: readonly string[]) => {
+      assert.equal(++under, 1);
+      await (items.includes('a') ? new Promise<void>((resolve) => (end = resolve)) : delay(1));
+      under--;
+      for (const item of items) ended.add(item);
+    });
+    const come = async (item: string): Promise<void> => {
+      await enter(item);
+      assert.ok(ended.has(item), `${item}, ${ticks} ticks later`);
+    };
+    const all = [come('a'), come('b')];
+    end();
+    for (let i = 0; i < ticks; i++) await tick;
+    all.push(come('c'));
+    await Promise.all(all);
+  }
+});
+
 test('a round that fails, fails for those who are in it, and only for those', async () => {
   let broken = true;
   const seen: string[][] = [];

@@ -44,7 +44,7 @@ export async function sendInPieces(
  * A refusal in the middle of the message counts, success does not; the connection expects the rest, which will not
  * come.
  */
-function tooEarly(connection: MtaConnection, answer: MtaReply): MtaReply {
+export function tooEarly(connection: MtaConnection, answer: MtaReply): MtaReply {
   const lost = connection.drop(`the MTA answered before the end of data: ${mtaReplyText(answer)}`);
   if (answer.code < 400) throw lost;
   return answer;

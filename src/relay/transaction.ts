@@ -10,7 +10,7 @@ import { mailCommand, rcptCommand, unsendable, type Envelope } from './envelope.
 import { judgeEnvelope, type Refusal } from './judgement.js';
 import { type ReplyTaker, ConnectionLost, type MtaConnection } from './connection/mta-connection.js';
 import { mtaReplyText, refusal, type MtaReply } from './connection/mta-reply.js';
-import { sendInPieces, sendMessage } from './send-message.js';
+import { sendInPieces, sendMessage, tooEarly } from './send-message.js';
 
 export interface RelayMail extends ClientIdentity, Envelope {
   /** Our own fields, lines ending in CRLF, to stand on top of the message. */
@@ -242,6 +242,7 @@ class Handover implements ReplyTaker {
 
   #judgeMessage(answer: MtaReply | undefined): RelayOutcome {
     if (!answer) throw new ConnectionLost('no reply');
+    if (this.#connection.isSending) tooEarly(this.#connection, answer);
     this.#connection.inTransaction = false;
     if (answer.code === 250) return { kind: 'accepted', text: answer.text };
     const ruling = refusal(answer, '5.6.0');

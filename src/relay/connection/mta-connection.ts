@@ -4,7 +4,7 @@
  * connections to pool.ts.
  */
 import net from 'node:net';
-import type tls from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import type { Destination } from '../destination/destination.js';
 import { type Names, systemNames } from './names.js';
 import { atTurnEnd } from '../../turn-end.js';
@@ -124,6 +124,15 @@ export class MtaConnection {
     return this.#heard;
   }
 
+  /**
+   * Have octets of what is written not left yet? Where they are encrypted it is known of those alone that go out at the
+   * end of the turn.
+   */
+  get isSending(): boolean {
+    if (this.#unwritten !== undefined) return true;
+    return this.#socket.writableLength > 0 && !(this.#socket instanceof TLSSocket);
+  }
+
   /** Sends whole lines in one write. */
   say(lines: string, expected: number, taker: ReplyTaker): void {
     this.expect(expected, taker);
@@ -168,7 +177,7 @@ export class MtaConnection {
    * Goes on over TLS, behind the MTA's 220 to STARTTLS. What was offered before is forgotten (RFC 3207 §4.2). `wrap`
    * resolves when hands are shaken; whatever it rejects with ends the connection.
    */
-  async secure(wrap: (socket: net.Socket) => Promise<tls.TLSSocket>): Promise<void> {
+  async secure(wrap: (socket: net.Socket) => Promise<TLSSocket>): Promise<void> {
     const plain = this.#socket.off('data', this.#take);
     // What came with the 220 may be anybody's (CVE-2011-0411).
     if (this.#lost !== undefined || this.#reader.isInReply) throw this.drop('the MTA spoke without being asked');
@@ -195,9 +204,11 @@ export class MtaConnection {
   readonly #flush = (): void => {
     const what = this.#unwritten;
     this.#unwritten = undefined;
-    if (what === undefined || !this.alive) return;
-    if (typeof what === 'string') this.#socket.write(what, 'utf8');
-    else this.#writeOctets(what);
+    if (what === undefined || !this.alive) return undefined;
+    if (typeof what !== 'string') return this.#writeOctets(what);
+    if (this.#reader.isInReply) return this.close('the MTA spoke without being asked');
+    this.#socket.write(what, 'utf8');
+    return undefined;
   };
 
   #writeOctets(octets: readonly Buffer[]): void {
@@ -271,7 +282,8 @@ export class MtaConnection {
   readonly #hear = (raw: string): void => {
     if (this.#lost !== undefined) return undefined;
     const answer = parseMtaReply(raw);
-    if (this.#missing === 0)
+    // What is said before the commands have gone out does not answer them.
+    if (this.#missing === 0 || typeof this.#unwritten === 'string')
       return this.close(answer?.code === 421 ? mtaReplyText(answer) : 'the MTA spoke without being asked');
     if (!answer) return this.close(`the MTA sent what is no SMTP reply: ${raw.slice(0, 100)}`);
     this.#heard++;

@@ -116,7 +116,9 @@ function authentication({
   authentication: results,
 }: Pick<TracedMail, 'authservId' | 'authentication'>): string {
   let key = authservId;
-  for (const { method, result, details } of results) key += ` ${method}=${result} ${details.join(' ')}`;
+  // Client text may look like another result: no blank parts what stands in the key.
+  for (const { method, result, details } of results) key += `\0${method}=${result}\0${details.join('\0\0')}`;
+  if (key.length > maxRememberedLength) return writeAuthentication(authservId, results);
   return authentications.get(key) ?? remember(authentications, key, writeAuthentication(authservId, results));
 }
 
@@ -132,8 +134,8 @@ function oneField(value: string): string {
   return folded.get(value) ?? remember(folded, value, eachLine(value));
 }
 
-/** Longer values are read each time. */
-const maxRememberedLength = 500;
+/** Longer values are read, or written, each time. */
+const maxRememberedLength = 1_000;
 
 const eachLine = (value: string): string =>
   value

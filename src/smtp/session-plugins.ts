@@ -19,7 +19,6 @@ import type {
 import {
   type HookLog,
   type HookOutcome,
-  type HookRun,
   type NotedVerdict,
   type PluginTurn,
   problemOf,
@@ -29,7 +28,6 @@ import type { PluginSurroundings } from '../hooks/shown/surroundings.js';
 import { envelopeContext, mailContext, rcptContext, relayedContext } from '../hooks/shown/mail-views.js';
 import type { RelayedFacts, SeenSession, SessionState } from '../hooks/shown/seen.js';
 import { sessionContext, sessionFacts, unknownCommandContext } from '../hooks/shown/session-views.js';
-import type { HookTable } from '../hooks/table.js';
 import type { JournalStage, JournalVerdict, PluginWord } from '../journal/line.js';
 import type { Eventual } from '../mail/eventual.js';
 import { deepFreeze } from '../mail/frozen.js';
@@ -38,6 +36,7 @@ import { type Reply, localProblem, replyText } from '../mail/reply.js';
 import { printable } from '../mail/text.js';
 import type { Verdict } from '../mail/verdict.js';
 import { BrokenMarker } from '../srv/srv.js';
+import { AskedHook, type Noted } from './asked-hook.js';
 import { type AboutTransaction, turnedAwayLine, verdictAt } from './journal-lines.js';
 import type { RecipientJudgement } from './recipients/recipient-judgement.js';
 import type { Services } from './services.js';
@@ -273,73 +272,7 @@ const nothingSaid: readonly NotedVerdict[] = [];
 
 /** What belongs to one hook beside its context. */
 interface Part extends AboutTransaction {
-  /** Who is told what is said of the mail. */
-  readonly noted: Pick<SmtpTransaction, 'note'> | undefined;
-}
-
-interface HookOfSession<H extends JudgingHook> {
-  readonly hook: H;
-  readonly context: HookContext<H>;
-  readonly transaction: SmtpTransaction | undefined;
-  readonly noted: Part['noted'];
-}
-
-/** One hook of a session, for the runner. */
-class AskedHook<H extends JudgingHook> implements HookRun<H> {
-  readonly hook: H;
-  readonly plugins: HookTable;
-  readonly id: string;
-  readonly context: HookContext<H>;
-  readonly turn: PluginTurn;
-  readonly debug: boolean;
-  readonly timeoutMs: number;
-  readonly #session: SessionPlugins;
-  readonly #srv: Services['srv'];
-  readonly #transaction: SmtpTransaction | undefined;
-  readonly #noted: Part['noted'];
-  readonly #isAtEnd: boolean;
-
-  constructor(
-    session: SessionPlugins,
-    { plugins, settings, srv }: Services,
-    { hook, context, transaction, noted }: HookOfSession<H>,
-  ) {
-    this.hook = hook;
-    this.plugins = plugins;
-    this.id = transaction === undefined ? session.facts.id : transaction.id;
-    this.context = context;
-    this.turn = session.turn;
-    this.debug = settings.log_level === 'debug';
-    this.timeoutMs = settings.plugin_timeout;
-    this.#session = session;
-    this.#srv = srv;
-    this.#transaction = transaction;
-    this.#noted = noted;
-    this.#isAtEnd = hook === 'dataPost' || hook === 'queue';
-  }
-
-  checkNames(): ReadonlySet<string> | undefined {
-    return this.#transaction && this.#srv.checkNames(this.#transaction.domain);
-  }
-
-  log(): HookLog {
-    return this.#session.log(this.#transaction?.id);
-  }
-
-  note(said: NotedVerdict): void {
-    this.#noted?.note(said);
-  }
-
-  /** Once the mail is being sent, its client has waited long enough. */
-  delay(ms: number): void {
-    if (!this.#isAtEnd) this.#session.delay(ms);
-  }
-
-  /** Before, plugins are asked at each recipient, so only their objections are recorded. */
-  tell(plugin: string, verdict: Verdict, ms?: number): void {
-    if (this.#isAtEnd) this.#transaction?.hear(plugin, verdict, ms);
-    else if (verdict.kind !== 'pass') (this.#transaction ?? this.#session).hear(plugin, verdict);
-  }
+  readonly noted: Noted;
 }
 
 interface WhyTurnedAway extends AboutTransaction {

@@ -13,10 +13,7 @@ export function inRounds<T>(work: (items: readonly T[]) => Promise<void>): (item
   /** It has not begun, though the one before it may be over by now. */
   let next: Promise<void> | undefined;
 
-  const end = (): void => {
-    // Where others wait for that, the next one begins before anybody else can begin one.
-    if (next === undefined) running = undefined;
-  };
+  const end = (): void => (running = undefined);
   const begin = (): Promise<void> => {
     const items = waiting;
     waiting = [];

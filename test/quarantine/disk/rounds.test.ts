@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { setImmediate as endOfTurn, setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'node:test';
 import { inRounds } from '../../../src/quarantine/disk/rounds.js';
 
@@ -64,19 +64,4 @@ test('a round that fails, fails for those who are in it, and only for those', as
   await Promise.all(others);
   await enter('d');
   assert.deepEqual(seen, [['a'], ['b', 'c'], ['d']]);
-});
-
-test('who comes out of a round and goes in again is with those who wait for the next one', async () => {
-  const seen: number[][] = [];
-  let under = 0;
-  const enter = inRounds(async (items: readonly number[]) => {
-    assert.equal(++under, 1);
-    await endOfTurn();
-    under--;
-    seen.push([...items]);
-  });
-  const again = enter(1).then(() => enter(3));
-  await enter(2);
-  assert.deepEqual(seen, [[1], [2, 3]]);
-  await again;
 });

@@ -29,7 +29,8 @@ export function logFields({ client, transaction, size, ms, disposition }: EndedM
 function resultFields(authenticated: SmtpTransaction['authenticated']): string {
   let fields = '';
   for (const method in authenticated)
-    if (!taken.has(method)) fields += textField(escaped(method), authenticated[method]);
+    if (!taken.has(method) && Object.hasOwn(authenticated, method))
+      fields += textField(escaped(method), authenticated[method]);
   return fields;
 }
 

@@ -122,3 +122,13 @@ test('a mail of which there is nothing more to say', (t) => {
   assert.equal(second, first);
   assert.match(first ?? '', /"tls":"1\.3 TLS_AES_256_GCM_SHA384".*"rcpts":\[\],/);
 });
+
+test('what a plugin has put on every object stands in no line', () => {
+  const everyObject = Object.getPrototypeOf({}) as object;
+  Object.defineProperty(everyObject, 'extend', { value: () => 1, enumerable: true, configurable: true });
+  try {
+    assert.doesNotMatch(logFields(mailOf('plain')), /extend/);
+  } finally {
+    Reflect.deleteProperty(everyObject, 'extend');
+  }
+});

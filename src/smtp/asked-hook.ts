@@ -3,12 +3,17 @@ import type { HookContext, JudgingHook } from '../hooks/plugin.js';
 import type { HookLog, HookRun, NotedVerdict, PluginTurn } from '../hooks/run.js';
 import type { HookTable } from '../hooks/table.js';
 import type { Verdict } from '../mail/verdict.js';
+import type { Settings } from '../settings/settings.js';
 import type { Services } from './services.js';
 import type { SessionPlugins } from './session-plugins.js';
 import type { SmtpTransaction } from './transaction.js';
 
 /** Who is told what is said of the mail. */
 export type Noted = Pick<SmtpTransaction, 'note'> | undefined;
+
+/** Are lines of the level debug written? */
+export const writesDebug = ({ log_level }: Pick<Settings, 'log_level'>): boolean =>
+  log_level === 'debug' || log_level === 'trace';
 
 interface HookOfSession<H extends JudgingHook> {
   readonly hook: H;
@@ -41,7 +46,7 @@ export class AskedHook<H extends JudgingHook> implements HookRun<H> {
     this.id = transaction === undefined ? session.facts.id : transaction.id;
     this.context = context;
     this.turn = session.turn;
-    this.debug = settings.log_level === 'debug';
+    this.debug = writesDebug(settings);
     this.timeoutMs = settings.plugin_timeout;
     this.#session = session;
     this.#srv = srv;

@@ -303,3 +303,19 @@ test('a plugin discards: archived, and told 250', async () => {
   assert.match(await mx.send(), /^250 2\.0\.0 Ok \([0-9A-Z]{14}\)$/);
   assert.deepEqual([mx.delivered().length, mx.archived().length - earlier], [0, 1]);
 });
+
+test('the level trace has all that the level debug has: each plugin that was asked, and what is off', async (t) => {
+  const saidAt = async (level: string): Promise<readonly unknown[]> => {
+    const other = await Mx.start({
+      markers: ['example.com/users/valid/alice'],
+      settings: [`log_level=${level}`],
+      plugins: ['valid_users', 'helo'],
+    });
+    t.after(() => other.close());
+    assert.match(await other.send(), /^250 /);
+    return other.log.flatMap((line) => ('hook' in line ? [`${String(line['plugin'])} ${String(line['msg'])}`] : []));
+  };
+  assert.deepEqual(await saidAt('trace'), ['valid_users pass', 'helo skip']);
+  assert.deepEqual(await saidAt('debug'), ['valid_users pass', 'helo skip']);
+  assert.deepEqual(await saidAt('info'), []);
+});

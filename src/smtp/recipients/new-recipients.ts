@@ -11,6 +11,7 @@ import { type Reply, isTemporary, localProblem } from '../../mail/reply.js';
 import { type DestinationList, takesOneRecipient } from '../../relay/destination/destination.js';
 import { destinationsFor, destinationsOf, routed } from './destinations.js';
 import { RecipientJudgement } from './recipient-judgement.js';
+import { writesDebug } from '../asked-hook.js';
 import type { Services } from '../services.js';
 import type { SessionPlugins } from '../session-plugins.js';
 import type { SmtpTransaction } from '../transaction.js';
@@ -125,7 +126,7 @@ async function judgedAlone(
     context: rcptContext(plugins, transaction, judgement),
     turn: plugins.turn,
     log: () => plugins.log(transaction.id),
-    debug: services.settings.log_level === 'debug',
+    debug: writesDebug(services.settings),
     timeoutMs: services.settings.plugin_timeout,
     note: (said) => judgement.note(said),
   });

@@ -59,7 +59,7 @@ class Errand implements HandoverOwner {
   }
 
   begin(): void {
-    const { to, options, reject } = this.#order;
+    const { to, options } = this.#order;
     this.#hasAnother = options.ways.hasAnother(to, this.#tried, this.#way);
     const turn = this.#way.pool.place(this.#deadline);
     if (turn === undefined) this.#inPlace();
@@ -69,7 +69,7 @@ class Errand implements HandoverOwner {
           () => this.#inTurn(),
           (error: unknown) => this.#judge(unreachable(error)),
         )
-        .catch(reject);
+        .catch(this.#broken);
   }
 
   #inTurn(): void {
@@ -89,14 +89,14 @@ class Errand implements HandoverOwner {
   }
 
   #overFresh(): void {
-    const { options, reject } = this.#order;
+    const { options } = this.#order;
     const { pool, destination } = this.#way;
     const lost = (error: unknown): void => {
       if (error instanceof WrongServer) options.reports.tellAtTimes(`${destination.text}: ${error.message}`);
       this.#leave(unreachable(error));
     };
     const opened = pool.fresh(this.#deadline, this.#hasAnother ? detourMs : undefined);
-    opened.then((connection) => this.#over(connection), lost).catch(reject);
+    opened.then((connection) => this.#over(connection), lost).catch(this.#broken);
   }
 
   report(problem: string): void {
@@ -108,9 +108,14 @@ class Errand implements HandoverOwner {
       if (outcome.kind === 'stale') this.#overAnother();
       else this.#leave(outcome);
     } catch (error) {
-      this.#order.reject(error);
+      this.#broken(error);
     }
   }
+
+  readonly #broken = (error: unknown): void => {
+    this.#deadline.done();
+    this.#order.reject(error);
+  };
 
   /** A fresh one is never stale. */
   #overAnother(): void {

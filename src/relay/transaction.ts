@@ -64,11 +64,15 @@ class Handover implements ReplyTaker {
   }
 
   begin(): void {
-    const { offers, impersonation } = this.#connection;
-    // XCLIENT is for where there is no XFORWARD.
-    const wanted = offers.extensions.has('XFORWARD') ? '' : xclientCommand(this.#mail, offers.xclient);
-    if (impersonation === wanted || impersonation === undefined) this.answered([]);
-    else this.#goOn(this.#impersonate(wanted));
+    try {
+      const { offers, impersonation } = this.#connection;
+      // XCLIENT is for where there is no XFORWARD.
+      const wanted = offers.extensions.has('XFORWARD') ? '' : xclientCommand(this.#mail, offers.xclient);
+      if (impersonation === wanted || impersonation === undefined) this.answered([]);
+      else this.#goOn(this.#impersonate(wanted));
+    } catch (error) {
+      this.#broken(error);
+    }
   }
 
   answered(replies: readonly MtaReply[]): void {

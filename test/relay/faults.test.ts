@@ -152,3 +152,17 @@ for (const [step, expected] of [
       assert.equal(told(await relay.send(request())), expected);
     });
   });
+
+test('a mail whose client cannot be named leaves its place to the next', async () => {
+  const unreadable = {
+    ...request(),
+    get helo(): string {
+      throw new Error('there is none');
+    },
+  };
+  const mta = { extensions: [...usual, 'XCLIENT NAME ADDR PROTO HELO'] };
+  await withRelay({ mta, relay: { connections: 1 } }, async ({ relay }) => {
+    for (let i = 0; i < 3; i++) assert.equal(told(await relay.send(unreadable)), 'unreachable');
+    assert.equal(told(await relay.send(request())), 'accepted');
+  });
+});

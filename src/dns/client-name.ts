@@ -6,7 +6,7 @@
  */
 import { reverseName, type Ip } from '../mail/ip.js';
 import { deadline } from './deadline.js';
-import type { Resolver } from './resolver.js';
+import type { LookupOptions, Resolver } from './resolver.js';
 
 /**
  * confirmed: one of the address's names has the address. unconfirmed: none has, or could be asked; the first is given.
@@ -31,18 +31,18 @@ const maxNames = 10;
 export async function clientName(resolver: Resolver, ip: Ip, options: ClientNameOptions = {}): Promise<ClientName> {
   const limit = deadline(options.timeoutMs ?? 10_000, options.signal);
   try {
-    return await confirm(resolver, ip, limit.signal);
+    return await confirm(resolver, ip, limit);
   } finally {
     limit.end();
   }
 }
 
-async function confirm(resolver: Resolver, ip: Ip, signal: AbortSignal): Promise<ClientName> {
-  const reverse = await resolver.lookup(reverseName(ip), 'PTR', { signal });
+async function confirm(resolver: Resolver, ip: Ip, limit: LookupOptions): Promise<ClientName> {
+  const reverse = await resolver.lookup(reverseName(ip), 'PTR', limit);
   if (reverse.kind === 'failed') return reverse;
   const names = reverse.kind === 'found' ? hostNames(reverse.records) : [];
   // All at once: a name whose servers are dead must not use up the time of the others.
-  const asked = names.map(async (name) => ((await hasAddress(resolver, { name, ip, signal })) ? name : undefined));
+  const asked = names.map(async (name) => ((await hasAddress(resolver, { name, ip, limit })) ? name : undefined));
   for (const answer of asked) {
     const name = await answer;
     if (name !== undefined) return { kind: 'confirmed', name };
@@ -52,9 +52,9 @@ async function confirm(resolver: Resolver, ip: Ip, signal: AbortSignal): Promise
 
 async function hasAddress(
   resolver: Resolver,
-  { name, ip, signal }: { name: string; ip: Ip; signal: AbortSignal },
+  { name, ip, limit }: { name: string; ip: Ip; limit: LookupOptions },
 ): Promise<boolean> {
-  const answer = await resolver.lookup(name, ip.family === 4 ? 'A' : 'AAAA', { signal });
+  const answer = await resolver.lookup(name, ip.family === 4 ? 'A' : 'AAAA', limit);
   return answer.kind === 'found' && answer.records.some(({ text }) => text === ip.text);
 }
 

@@ -13,19 +13,44 @@ const timedOut = Symbol('timed out');
 const done = Symbol('done');
 const maxTimerMs = 0x7fffffff;
 
-/** Aborts after `ms` milliseconds, or as soon as `parent` does. */
+/**
+ * Aborts `ms` milliseconds after the signal is first asked for, or as soon as `parent` does. Nothing is made before
+ * that: an answer that is there at once needs no signal.
+ */
 export function deadline(ms: number, parent?: AbortSignal): LookupDeadline {
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(timedOut), Math.min(ms, maxTimerMs));
-  const follow = (): void => controller.abort(parent?.reason);
-  if (parent?.aborted) follow();
-  parent?.addEventListener('abort', follow, { once: true });
-  const end = (): void => {
-    clearTimeout(timer);
-    parent?.removeEventListener('abort', follow);
-    controller.abort(done);
-  };
-  return { signal: controller.signal, end };
+  return new SignalOnDemand(ms, parent);
+}
+
+class SignalOnDemand implements LookupDeadline {
+  readonly #ms: number;
+  readonly #parent: AbortSignal | undefined;
+  #controller: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(ms: number, parent: AbortSignal | undefined) {
+    this.#ms = Math.min(ms, maxTimerMs);
+    this.#parent = parent;
+  }
+
+  get signal(): AbortSignal {
+    return (this.#controller ?? this.#begin()).signal;
+  }
+
+  #begin(): AbortController {
+    const controller = (this.#controller = new AbortController());
+    this.#timer = setTimeout(() => controller.abort(timedOut), this.#ms);
+    if (this.#parent?.aborted) this.#follow();
+    this.#parent?.addEventListener('abort', this.#follow, { once: true });
+    return controller;
+  }
+
+  readonly #follow = (): void => this.#controller?.abort(this.#parent?.reason);
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#parent?.removeEventListener('abort', this.#follow);
+    this.#controller?.abort(done);
+  }
 }
 
 /** Why a signal was aborted, in words for a log. */

@@ -148,6 +148,13 @@ test('an abort ends the waiting', async () => {
   assert.deepEqual(await name, unconfirmed('a.test'));
 });
 
+test('answers that are there at once cost no timer', async (t) => {
+  const timers = t.mock.method(globalThis, 'setTimeout');
+  const resolver = zoneResolver({ [four]: { PTR: ['h.test'] }, 'h.test': here });
+  assert.deepEqual(await clientName(resolver, ip('192.0.2.1')), confirmed('h.test'));
+  assert.equal(timers.mock.callCount(), 0);
+});
+
 test('any PTR: the name is a host name or there is none', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.string({ unit: 'binary-ascii', maxLength: 12 }), { maxLength: 12 }), async (names) => {

@@ -53,7 +53,7 @@ export function stubResolver(settings: StubSettings = {}): StubResolver {
     const bare = name.endsWith('.') ? name.slice(0, -1) : name;
     return resolve(asking(), { type, trail: trailFrom(bare) }, limit.signal)
       .catch((error: unknown) => failed(`resolver error: ${String(error)}`))
-      .finally(limit.end);
+      .finally(() => limit.end());
   }
   return {
     ask,

@@ -16,7 +16,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   text: ['mail'],
   lines: ['mail'],
   spf: ['mail', 'text', 'dns/resolver'],
-  dns: ['mail'],
+  dns: ['mail', 'turn-end'],
   srv: ['mail', 'settings', 'relay/destination', 'turn-end'],
   directory: ['mail', 'dns/bounded-store', 'settings'],
   store: ['mail'],

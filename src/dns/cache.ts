@@ -2,6 +2,7 @@
  * A cache in front of a resolver: keeps answers for their TTL, void ones as RFC 2308 says, failures for a moment,
  * and asks a question that is already under way only once.
  */
+import { atTurnEnd } from '../turn-end.js';
 import { ownName } from '../mail/domain.js';
 import { lowerName } from './wire/name.js';
 import { storesWithin } from './bounded-store.js';
@@ -119,7 +120,7 @@ function turnClock(): () => number {
   };
   return () => {
     if (time !== undefined) return time;
-    setImmediate(endTurn);
+    atTurnEnd(endTurn);
     return (time = performance.now());
   };
 }

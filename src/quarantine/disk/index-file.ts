@@ -18,23 +18,11 @@ const { O_RDWR, O_APPEND, O_CREAT } = fs.constants;
 export const indexFlags = O_RDWR | O_APPEND | O_CREAT;
 
 /**
- * Resolves when the lines are on disk in the file that bears the index's name, and `beside`, which may take its time
- * meanwhile, has succeeded. Throws when one of them has not: then the lines have been taken out again as far as the
- * disk allows, and `beside` has ended.
+ * Resolves when the lines are on disk in the file that bears the index's name, and `folders` are synced as well. Throws
+ * when something of that has failed: then the lines have been taken out again as far as the disk allows.
  */
-export async function appendLines(
-  folder: Folder,
-  lines: Buffer,
-  beside: Promise<void> = Promise.resolve(),
-): Promise<void> {
-  // When the append throws first, a failure of `beside` must not become an unhandled rejection.
-  const ended = beside.catch(() => undefined);
-  try {
-    await withIndex(folder, (fd) => append({ fd, folder, lines, beside }));
-  } finally {
-    await ended;
-  }
-}
+export const appendLines = (folder: Folder, lines: Buffer, folders: readonly string[] = []): Promise<void> =>
+  withIndex(folder, (fd) => append({ fd, folder, lines, folders }));
 
 /** Mends a torn end, and tells whether there was one. */
 export const mendIndex = (folder: Folder): Promise<boolean> =>
@@ -53,10 +41,10 @@ interface Append {
   readonly fd: number;
   readonly folder: Folder;
   readonly lines: Buffer;
-  readonly beside: Promise<void>;
+  readonly folders: readonly string[];
 }
 
-async function append({ fd, folder, lines, beside }: Append): Promise<void> {
+async function append({ fd, folder, lines, folders }: Append): Promise<void> {
   let whole = wholeSize(fd);
   if (whole === undefined) {
     await mend(fd, folder);
@@ -68,11 +56,13 @@ async function append({ fd, folder, lines, beside }: Append): Promise<void> {
   } catch (error) {
     if (codeOf(error) !== 'ENOSPC') throw error;
     // The mails that fail beside these soon make room, so their lines get a second try.
-    await beside;
+    await allOf(folders.map(syncFolder));
     before = write({ fd, folder, lines, whole: wholeSize(fd) });
   }
+  // The syncs begin when all is written: one commit of the file system's journal then has it all.
+  const changed = before === 0 ? [...folders, folder.path] : folders;
   try {
-    await allOf([syncFile(fd, folder.index), ...(before === 0 ? [syncFolder(folder.path)] : []), beside]);
+    await allOf([syncFile(fd, folder.index), ...changed.map(syncFolder)]);
   } catch (error) {
     removeFragment({ path: folder.index, fragment: lines, from: before });
     throw error;

@@ -3,7 +3,6 @@
  * and both are synced. In rounds: a sync costs the same for one mail and for twenty. Leaves taking away what failed to
  * the archive.
  */
-import { syncFolder } from '../disk/durable.js';
 import type { Folder } from '../disk/folder.js';
 import { appendLines } from '../disk/index-file.js';
 import type { MailFile } from '../disk/mail-file.js';
@@ -34,8 +33,8 @@ interface WaitingMail extends EnteringMail {
 async function round(folder: Folder, mails: readonly WaitingMail[]): Promise<void> {
   for (const mail of mails) publish(mail);
   const lines = mails.flatMap((mail) => (mail.problem ? [] : [mail.lines]));
-  // The two syncs run beside each other: README.md says why a crash between them is harmless.
-  if (lines.length > 0) await appendLines(folder, Buffer.concat(lines), syncFolder(folder.new));
+  // Both are synced at once: README.md says why a crash between them is harmless.
+  if (lines.length > 0) await appendLines(folder, Buffer.concat(lines), [folder.new]);
 }
 
 /** A mail that cannot get its name has a problem of its own; what goes wrong later is one of all. */

@@ -25,13 +25,14 @@ const steps = {
 type Step = keyof typeof steps;
 
 /**
- * What must have succeeded before what. The two syncs at the end run beside each other: check mends what a crash
- * leaves.
+ * What must have succeeded before what. The two syncs at the end run beside each other, with nothing left to write:
+ * check mends what a crash leaves.
  */
 const order: readonly (readonly [first: Step, then: Step])[] = [
   ['the mail is synced', 'it gets its name'],
   ['it gets its name', 'new/ is synced'],
   ['it gets its name', 'the index line is written'],
+  ['the index line is written', 'new/ is synced'],
   ['the index line is written', 'the index is synced'],
   ['new/ is synced', 'the 550 is said'],
   ['the index is synced', 'the 550 is said'],

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import type { MessageSource } from '../../mail/message.js';
 import { ioError, syncFile, writeInBackground, writeNow } from './durable.js';
 
-/** A mail of so many octets or fewer is written at once, on the event loop, which takes about 0.1 ms. */
+/** A mail of so many octets or fewer is made and written at once, on the event loop, which takes about 0.1 ms. */
 const smallMail = 262_144;
 
 /** Small mails are put together here: a buffer for each would cost more than the copying. */
@@ -41,7 +41,7 @@ export function mailFile({ folder, filename, beginning, message }: MailFileOptio
     size: beginning.length + message.size,
     async write() {
       // A name in use is never written over: 'wx' is O_EXCL.
-      const fd = await created(tmp);
+      const fd = fs.openSync(tmp, 'wx', 0o660);
       mine = tmp;
       try {
         if (!fillAtOnce(fd, { beginning, message, path: tmp })) await fill(fd, { beginning, message, path: tmp });
@@ -70,11 +70,6 @@ interface FileContents {
   readonly message: MessageSource;
   readonly path: string;
 }
-
-const created = (path: string): Promise<number> =>
-  new Promise((resolve, reject) => {
-    fs.open(path, 'wx', 0o660, (error, fd) => (error ? reject(error) : resolve(fd)));
-  });
 
 /** Does nothing, and returns false, where the mail is large or not in memory. */
 function fillAtOnce(fd: number, { beginning, message, path }: FileContents): boolean {

@@ -26,6 +26,12 @@ export const childSign = 'SERVICE_CHILD';
 export const doingFd = 4;
 export const firstPortFd = 5;
 
+/**
+ * Threads in which a child waits for the disk. Syncs that wait at once share one commit of the file system's journal,
+ * so there are more of them than the four that Node has.
+ */
+const diskThreads = '16';
+
 export interface ChildProgram {
   /** The command-line words behind the program's name. */
   readonly argv: readonly string[];
@@ -58,7 +64,7 @@ export class Child {
     this.number = number;
     this.#process = fork(process.argv[1] ?? '', argv, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe', ...ports.map(({ fd }) => fd)],
-      env: childEnvironment({ [childSign]: '1' }),
+      env: { UV_THREADPOOL_SIZE: diskThreads, ...childEnvironment({ [childSign]: '1' }) },
       execArgv: [...process.execArgv, ...withoutInspector],
     });
     this.channel = new Channel(this.#process);

@@ -17,7 +17,8 @@ import { type Command, parseCommand } from './command/command.js';
 import { DataReader } from './message/data-reader.js';
 import { Admission, type ConnectionLimits } from './limits.js';
 import type { Services } from './services.js';
-import { type Client, SmtpSession } from './session.js';
+import { SmtpSession } from './session/session.js';
+import type { Client } from './session/session-state.js';
 import { type TlsFacts, tlsFactsOf } from './tls-facts.js';
 import { type XclientAttributes, xclientNames } from './command/xclient.js';
 import { errorStack } from '../mail/error-text.js';
@@ -144,7 +145,7 @@ export class Connection implements SocketUser {
   }
 
   #greet(): Eventual<Reply> {
-    const refused = after(this.#admission.enter(this.#session.clientIp), (full) => {
+    const refused = after(this.#admission.enter(this.#session.client.ip), (full) => {
       if (full) this.#session.sentAway(full, 'connections');
       return full ?? this.#session.connect();
     });

@@ -10,7 +10,7 @@ import { type Reply, replyText } from '../../mail/reply.js';
 import { printable } from '../../mail/text.js';
 import type { Verdict } from '../../mail/verdict.js';
 import type { Services } from '../../smtp/services.js';
-import { SmtpSession } from '../../smtp/session.js';
+import { SmtpSession } from '../../smtp/session/session.js';
 
 export interface MailToTry {
   readonly ip: Ip;

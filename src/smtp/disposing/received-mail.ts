@@ -4,7 +4,7 @@ import { dataContext } from '../../hooks/shown/data-view.js';
 import { type Header, parseHeader } from '../../mail/header.js';
 import type { IncomingMessage } from '../message/incoming.js';
 import type { Services } from '../services.js';
-import type { SessionPlugins } from '../session-plugins.js';
+import type { SessionPlugins } from '../session/session-plugins.js';
 import type { TlsFacts } from '../tls-facts.js';
 import type { SmtpTransaction } from '../transaction.js';
 import { MailEdits } from './mail-edits.js';

@@ -11,9 +11,9 @@ import { type Reply, isTemporary, localProblem } from '../../mail/reply.js';
 import { type DestinationList, takesOneRecipient } from '../../relay/destination/destination.js';
 import { destinationsFor, destinationsOf, routed } from './destinations.js';
 import { RecipientJudgement } from './recipient-judgement.js';
-import { writesDebug } from '../asked-hook.js';
+import { writesDebug } from '../session/asked-hook.js';
 import type { Services } from '../services.js';
-import type { SessionPlugins } from '../session-plugins.js';
+import type { SessionPlugins } from '../session/session-plugins.js';
 import type { SmtpTransaction } from '../transaction.js';
 
 export interface AddressedMail {

@@ -1,21 +1,17 @@
 /**
- * The plugins' part in one session, before the end of data: what they see of it, what they say at each hook, and the
- * log line of whoever is turned away by it. Which commands are legal, and the reply where nobody objects, is the
- * session's.
+ * The plugins' part in one session: what they see of it, and what they say at each hook. Which commands are legal, and
+ * the reply where nobody objects, is the session's.
  */
 import type {
-  ClientName,
   DataContext,
   HookContext,
   HookMethod,
   HookName,
   JudgingHook,
-  EarlyTalk,
-  LocalAddress,
   PluginSaying,
   SessionContext,
   SessionFacts,
-} from '../hooks/plugin.js';
+} from '../../hooks/plugin.js';
 import {
   type HookLog,
   type HookOutcome,
@@ -23,34 +19,22 @@ import {
   type PluginTurn,
   problemOf,
   runHook,
-} from '../hooks/run.js';
-import type { PluginSurroundings } from '../hooks/shown/surroundings.js';
-import { envelopeContext, mailContext, rcptContext, relayedContext } from '../hooks/shown/mail-views.js';
-import type { RelayedFacts, SeenSession, SessionState } from '../hooks/shown/seen.js';
-import { sessionContext, sessionFacts, unknownCommandContext } from '../hooks/shown/session-views.js';
-import type { JournalStage, JournalVerdict, PluginWord } from '../journal/line.js';
-import type { Eventual } from '../mail/eventual.js';
-import { deepFreeze } from '../mail/frozen.js';
-import type { Ip } from '../mail/ip.js';
-import { type Reply, localProblem, replyText } from '../mail/reply.js';
-import { printable } from '../mail/text.js';
-import type { Verdict } from '../mail/verdict.js';
-import { BrokenMarker } from '../srv/srv.js';
+} from '../../hooks/run.js';
+import type { PluginSurroundings } from '../../hooks/shown/surroundings.js';
+import { envelopeContext, mailContext, rcptContext, relayedContext } from '../../hooks/shown/mail-views.js';
+import type { RelayedFacts, SeenSession, SessionState } from '../../hooks/shown/seen.js';
+import { sessionContext, sessionFacts, unknownCommandContext } from '../../hooks/shown/session-views.js';
+import type { PluginWord } from '../../journal/line.js';
+import type { Eventual } from '../../mail/eventual.js';
+import type { Reply } from '../../mail/reply.js';
+import { printable } from '../../mail/text.js';
+import type { Verdict } from '../../mail/verdict.js';
 import { AskedHook, type Noted } from './asked-hook.js';
-import { type AboutTransaction, turnedAwayLine, verdictAt } from './journal-lines.js';
-import type { RecipientJudgement } from './recipients/recipient-judgement.js';
-import type { Services } from './services.js';
-import type { TlsFacts } from './tls-facts.js';
-import { maxSaid, sayingsOf, type SmtpTransaction, wordOf } from './transaction.js';
-import { errorStack } from '../mail/error-text.js';
-
-export interface Client {
-  readonly ip: Ip;
-  /** Told by a trusted proxy (XCLIENT NAME); undefined: ask DNS. */
-  readonly name: ClientName | undefined;
-  /** Where it has reached us, where there is a connection. */
-  readonly local?: () => LocalAddress | undefined;
-}
+import type { AboutTransaction } from '../journal-lines.js';
+import type { RecipientJudgement } from '../recipients/recipient-judgement.js';
+import type { Services } from '../services.js';
+import type { SessionRecord } from './session-record.js';
+import { maxSaid, sayingsOf, type SmtpTransaction, wordOf } from '../transaction.js';
 
 export class SessionPlugins implements SeenSession {
   /** What plugins see of the session, at every hook. */
@@ -58,6 +42,7 @@ export class SessionPlugins implements SeenSession {
   readonly turn: PluginTurn = { plugin: '' };
   readonly #services: Services;
   readonly #state: SessionState;
+  readonly #record: SessionRecord;
   readonly #context: SessionContext;
   /** The longest delay that plugins want for the reply that is due. */
   #delayMs = 0;
@@ -67,10 +52,11 @@ export class SessionPlugins implements SeenSession {
   #saidAtConnect = nothingSaid;
   #saidAtHelo = nothingSaid;
 
-  constructor(services: Services, client: Client, id: string) {
+  constructor(services: Services, state: SessionState, record: SessionRecord) {
     this.#services = services;
-    this.#state = stateOf(id, client, client.name ?? services.clientName(client.ip));
-    this.facts = sessionFacts(this.#state);
+    this.#state = state;
+    this.#record = record;
+    this.facts = sessionFacts(state);
     this.#context = sessionContext(this);
   }
 
@@ -85,11 +71,6 @@ export class SessionPlugins implements SeenSession {
     return ms;
   }
 
-  /** The first thing that was said too early counts. */
-  saidEarly(what: EarlyTalk): void {
-    this.#state.early ??= what;
-  }
-
   get surroundings(): PluginSurroundings {
     return this.#services.surroundings;
   }
@@ -101,26 +82,6 @@ export class SessionPlugins implements SeenSession {
   log(id: string | undefined): HookLog {
     const { id: session, clientIp } = this.#state;
     return this.#services.hookLog({ ip: clientIp.text, session, ...(id !== undefined && { id }) });
-  }
-
-  /** The name that HELO gave; '' before it, and where it was refused. */
-  get helo(): string {
-    return this.#state.helo;
-  }
-
-  set helo(name: string) {
-    this.#state.helo = name;
-  }
-
-  get secure(): boolean {
-    return this.#state.tls !== undefined;
-  }
-
-  /** RFC 3207 §4.2: what was said before the handshake is forgotten. */
-  secured(tls: TlsFacts): void {
-    this.#state.tls = Object.freeze({ ...tls });
-    this.#state.helo = '';
-    this.#saidAtHelo = nothingSaid;
   }
 
   /** Like all of these methods, it returns the reply that is due now; undefined where the session goes on. */
@@ -191,40 +152,8 @@ export class SessionPlugins implements SeenSession {
     if (word && this.#words.length < maxSaid) this.#words.push(word);
   }
 
-  /** A refusal before the end of data has no transaction line of its own: it is logged here. */
-  #stopped(hook: JudgingHook, outcome: HookOutcome, part: Part): Reply | undefined {
-    if (outcome.kind === 'go on') return undefined;
-    const { plugin, log, reply: answer } = outcome;
-    const { transaction, recipient } = part;
-    this.#services.metrics.stopped(plugin, answer);
-    this.turnedAway(hook, answer, { plugin, reason: log, transaction, recipient });
-    return answer;
-  }
-
-  /** `at` is the command, or the hook. */
-  turnedAway(at: JudgingHook, answer: Reply, { plugin, reason, ...about }: WhyTurnedAway): void {
-    const { id: session, clientIp, helo } = this.#state;
-    const why = { ...(plugin !== undefined && { plugin }), reason };
-    this.#services.log.info({ ip: clientIp.text, session, helo, at, ...why, reply: replyText(answer) }, 'turned away');
-    this.enter(stageOf(at), answer, { plugin, reason, ...about });
-  }
-
-  /** Writes a line into the journal; the log has its own. */
-  enter(stage: JournalStage, answer: Reply, { verdict, ...why }: WhyTurnedAway): void {
-    const { id: session, clientIp, knownClientName, helo } = this.#state;
-    const client = { session, ip: clientIp.text, name: knownClientName, helo, tls: this.#state.tls };
-    const away = { stage, verdict: verdict ?? verdictAt(stage, answer), reply: answer, ...why };
-    this.#services.journal?.write(() => turnedAwayLine(client, away));
-  }
-
-  /** Nothing is accepted because something broke. */
-  broken(error: unknown, at: 'rcpt' | 'data', about: AboutTransaction = {}): Reply {
-    const problem = error instanceof BrokenMarker ? error.message : errorStack(error);
-    const { id: session, clientIp } = this.#state;
-    this.#services.log.error({ ip: clientIp.text, session, at, problem }, 'cannot be judged now');
-    this.#services.metrics.broken(at);
-    this.enter(at, localProblem, { reason: 'cannot be judged now', ...about });
-    return localProblem;
+  #stopped(hook: JudgingHook, outcome: HookOutcome, about: AboutTransaction): Reply | undefined {
+    return outcome.kind === 'go on' ? undefined : this.#record.stopped(hook, outcome, about);
   }
 
   /** The MTA has taken the mail. */
@@ -273,33 +202,4 @@ const nothingSaid: readonly NotedVerdict[] = [];
 /** What belongs to one hook beside its context. */
 interface Part extends AboutTransaction {
   readonly noted: Noted;
-}
-
-interface WhyTurnedAway extends AboutTransaction {
-  readonly plugin?: string | undefined;
-  readonly reason: string;
-  /** As the stage has it where it is not given. */
-  readonly verdict?: JournalVerdict;
-}
-
-/** Unknown commands come at any time; most who send them get no further than HELO. */
-const stageOf = (hook: JudgingHook): JournalStage =>
-  hook === 'unknownCommand' ? 'helo' : hook === 'dataPost' || hook === 'queue' ? 'dot' : hook;
-
-function stateOf(id: string, { ip, local }: Client, name: Eventual<ClientName>): SessionState {
-  const isKnown = !(name instanceof Promise);
-  const state: SessionState = {
-    id,
-    clientIp: deepFreeze(ip),
-    clientName: isKnown ? deepFreeze(name) : Object.freeze(name.then(deepFreeze)),
-    knownClientName: isKnown ? name : undefined,
-    helo: '',
-    tls: undefined,
-    localAddress: () => local && deepFreeze(local()),
-    early: undefined,
-    unknownCommands: 0,
-    notes: undefined,
-  };
-  if (state.clientName instanceof Promise) void state.clientName.then((found) => (state.knownClientName = found));
-  return state;
 }

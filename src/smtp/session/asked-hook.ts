@@ -1,12 +1,12 @@
 /** One hook of a session, for the runner: what plugins say there goes to the session, the mail or the recipient. */
-import type { HookContext, JudgingHook } from '../hooks/plugin.js';
-import type { HookLog, HookRun, NotedVerdict, PluginTurn } from '../hooks/run.js';
-import type { HookTable } from '../hooks/table.js';
-import type { Verdict } from '../mail/verdict.js';
-import type { Settings } from '../settings/settings.js';
-import type { Services } from './services.js';
+import type { HookContext, JudgingHook } from '../../hooks/plugin.js';
+import type { HookLog, HookRun, NotedVerdict, PluginTurn } from '../../hooks/run.js';
+import type { HookTable } from '../../hooks/table.js';
+import type { Verdict } from '../../mail/verdict.js';
+import type { Settings } from '../../settings/settings.js';
+import type { Services } from '../services.js';
 import type { SessionPlugins } from './session-plugins.js';
-import type { SmtpTransaction } from './transaction.js';
+import type { SmtpTransaction } from '../transaction.js';
 
 /** Who is told what is said of the mail. */
 export type Noted = Pick<SmtpTransaction, 'note'> | undefined;

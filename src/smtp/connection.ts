@@ -8,7 +8,7 @@ import { performance } from 'node:perf_hooks';
 import type { TLSSocket } from 'node:tls';
 import type { Result } from '../mail/result.js';
 import { type Eventual, after } from '../mail/eventual.js';
-import type { LocalAddress } from '../hooks/plugin.js';
+import type { LocalAddress, TlsSeen } from '../hooks/plugin.js';
 import { type Ip, parseIp } from '../mail/ip.js';
 import { type Reply, closing, reply, wireText } from '../mail/reply.js';
 import type { AwayReason } from '../metrics/gate.js';
@@ -19,7 +19,7 @@ import { Admission, type ConnectionLimits } from './limits.js';
 import type { Services } from './services.js';
 import { SmtpSession } from './session/session.js';
 import type { Client } from './session/session-state.js';
-import { type TlsFacts, tlsFactsOf } from './tls-facts.js';
+import { tlsFactsOf } from './tls-facts.js';
 import { type XclientAttributes, xclientNames } from './command/xclient.js';
 import { errorStack } from '../mail/error-text.js';
 
@@ -55,7 +55,7 @@ export class Connection implements SocketUser {
   #errors = 0;
   /** The client waits for us: nothing further is read until the answer is there. */
   #answering = false;
-  #tls: TlsFacts | undefined;
+  #tls: TlsSeen | undefined;
   /** Commands may come before the reply to the one before them: the last EHLO was told so. */
   #pipelining = false;
   /** Ends the time by which a plugin has the reply held back; another reply may take its place. */

@@ -2,27 +2,21 @@
  * What the journal says of a mail when it is dealt with, and of a client that is turned away before that. Leaves files,
  * floods and counting tries to the journal.
  */
-import type { ClientName } from '../hooks/plugin.js';
+import type { ClientName, SessionFacts } from '../hooks/plugin.js';
 import type { JournalLine, JournalStage, JournalVerdict } from '../journal/line.js';
 import type { Header } from '../mail/header.js';
 import { isoTime } from '../lines/iso-time.js';
 import { type Reply, isTemporary, replyText } from '../mail/reply.js';
 import { headlineOf } from '../mail/shown/headline.js';
-import { type TlsFacts, tlsLogText } from './tls-facts.js';
+import { tlsLogText } from './tls-facts.js';
 import type { SmtpTransaction } from './transaction.js';
 
 /** What is known of a client at any time. */
-export interface JournalClient {
-  readonly session: string;
-  readonly ip: string;
-  readonly name: ClientName | undefined;
-  readonly helo: string;
-  readonly tls: TlsFacts | undefined;
-}
+export type JournalSession = Pick<SessionFacts, 'id' | 'clientIp' | 'knownClientName' | 'helo' | 'tls'>;
 
 /** A mail that has been read to its end, and what became of it. */
 export interface EndedMail {
-  readonly client: JournalClient;
+  readonly session: JournalSession;
   readonly transaction: SmtpTransaction;
   readonly header: Header;
   /** Octets. */
@@ -53,14 +47,14 @@ export interface RelayedAs {
 }
 
 /** All keys are there, in one order: an object made so costs a tenth of one that is put together. */
-export function mailLine({ client, transaction, header, size, ms, disposition }: EndedMail): JournalLine {
+export function mailLine({ session, transaction, header, size, ms, disposition }: EndedMail): JournalLine {
   const { verdict, plugin, reason, relayed, filename } = disposition;
   const { subject, headerFrom, messageId } = headlineOf(header);
   const { spf, dkim, dmarc } = transaction.authenticated;
   return {
     time: isoTime(Date.now() - ms),
     id: transaction.id,
-    session: client.session,
+    session: session.id,
     node: undefined,
     verdict,
     stage: 'dot',
@@ -70,11 +64,11 @@ export function mailLine({ client, transaction, header, size, ms, disposition }:
     to: transaction.recipients.map(({ text }) => ({ address: text, reply: rcptReply(relayed?.refused?.get(text)) })),
     subject: subject === '' ? undefined : subject,
     'message-id': messageId === '' ? undefined : messageId,
-    ip: client.ip,
-    host: hostOf(client.name),
-    helo: client.helo === '' ? undefined : client.helo,
-    tls: client.tls ? tlsLogText(client.tls) : 'no',
-    sni: client.tls?.sni,
+    ip: session.clientIp.text,
+    host: hostOf(session.knownClientName),
+    helo: session.helo === '' ? undefined : session.helo,
+    tls: session.tls ? tlsLogText(session.tls) : 'no',
+    sni: session.tls?.sni,
     plugin,
     reason,
     reply: replyText(disposition.reply),
@@ -115,13 +109,13 @@ export interface TurnedAway extends AboutTransaction {
   readonly reason: string;
 }
 
-export function turnedAwayLine(client: JournalClient, away: TurnedAway): JournalLine {
+export function turnedAwayLine(session: JournalSession, away: TurnedAway): JournalLine {
   const { stage, verdict, transaction, recipient, plugin, reason } = away;
   const reply = replyText(away.reply);
   return {
     time: isoTime(Date.now()),
     id: transaction?.id,
-    session: client.session,
+    session: session.id,
     node: undefined,
     verdict,
     stage,
@@ -129,11 +123,11 @@ export function turnedAwayLine(client: JournalClient, away: TurnedAway): Journal
     domain: recipient && (verdict === 'turned away' ? '' : recipient.domain),
     from: transaction?.sender.reversePath ?? away.from,
     to: recipient && [{ address: recipient.text, reply }],
-    ip: client.ip,
-    host: hostOf(client.name),
-    helo: client.helo === '' ? undefined : client.helo,
-    tls: client.tls ? tlsLogText(client.tls) : 'no',
-    sni: client.tls?.sni,
+    ip: session.clientIp.text,
+    host: hostOf(session.knownClientName),
+    helo: session.helo === '' ? undefined : session.helo,
+    tls: session.tls ? tlsLogText(session.tls) : 'no',
+    sni: session.tls?.sni,
     plugin,
     reason,
     reply,

@@ -6,12 +6,12 @@ import { tlsLogText } from './tls-facts.js';
 import type { SmtpTransaction } from './transaction.js';
 
 /** As fields of JSON, each behind a comma. */
-export function logFields({ client, transaction, size, ms, disposition }: EndedMail): string {
-  const { ip, session, helo, tls } = client;
+export function logFields({ session, transaction, size, ms, disposition }: EndedMail): string {
+  const { id, clientIp, helo, tls } = session;
   const { verdict, plugin, reason, relayed, reply } = disposition;
   const recipients = listText(transaction.recipients, ({ text }) => `"${escaped(text)}"`);
   return (
-    `,"ip":"${ip}","id":"${transaction.id}","session":"${session}","helo":"${escaped(helo)}"` +
+    `,"ip":"${clientIp.text}","id":"${transaction.id}","session":"${id}","helo":"${escaped(helo)}"` +
     `,"tls":"${tls ? escaped(tlsLogText(tls)) : 'no'}","from":"${escaped(transaction.sender.reversePath)}"` +
     `,"rcpts":${recipients},"domain":"${escaped(transaction.domain)}","size":${size},"verdict":"${verdict}"` +
     textField('plugin', plugin) +

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { createLogger, type LogSettings } from '../../src/log.js';
 import { parseHeader } from '../../src/mail/header.js';
+import { parseIp } from '../../src/mail/ip.js';
 import { reply, replyText } from '../../src/mail/reply.js';
 import type { EndedMail } from '../../src/smtp/journal-lines.js';
 import { logFields, pointsText } from '../../src/smtp/log-line.js';
@@ -34,7 +35,13 @@ function mailOf(text: string): EndedMail {
   transaction.note({ plugin: text, verdict: { kind: 'score', points: 1.5, log: text } });
   transaction.note({ plugin: text, verdict: { kind: 'pardon', lifts: 'all', log: text } });
   return {
-    client: { session: '6AD976HBEEVN62', ip: '2001:db8::1', name: undefined, helo: text, tls: undefined },
+    session: {
+      id: '6AD976HBEEVN62',
+      clientIp: parseIp('2001:db8::1') ?? assert.fail(),
+      knownClientName: undefined,
+      helo: text,
+      tls: undefined,
+    },
     transaction,
     header: parseHeader(Buffer.alloc(0)),
     size: 48_213,
@@ -50,15 +57,15 @@ function mailOf(text: string): EndedMail {
 }
 
 /** What is said of the mail, for pino. */
-function entryOf({ client, transaction, size, ms, disposition }: EndedMail): object {
+function entryOf({ session, transaction, size, ms, disposition }: EndedMail): object {
   const { verdict, plugin, reason, relayed } = disposition;
   const { id, sender: from, recipients, domain, pardoned, score: sum, points } = transaction;
   const own = {
-    ip: client.ip,
+    ip: session.clientIp.text,
     id,
-    session: client.session,
-    helo: client.helo,
-    tls: client.tls ? `1.3 ${client.tls.cipher}` : 'no',
+    session: session.id,
+    helo: session.helo,
+    tls: session.tls ? `1.3 ${session.tls.cipher}` : 'no',
     from: from.reversePath,
     rcpts: recipients.map(({ text }) => text),
     domain,
@@ -114,7 +121,7 @@ test('a mail of which there is nothing more to say', (t) => {
   const { reply: said } = disposition;
   const bare: EndedMail = {
     ...mail,
-    client: { ...mail.client, tls },
+    session: { ...mail.session, tls },
     transaction,
     disposition: { verdict: 'refused', reply: said },
   };

@@ -94,11 +94,9 @@ function stopDisposition(outcome: HookOutcome): Disposition | undefined {
 }
 
 function endedMail(mail: ReadMail, disposition: Disposition): EndedMail {
-  const { transaction, session, message, tls, header } = mail;
-  const { id, clientIp, knownClientName, helo } = session;
-  const client = { session: id, ip: clientIp.text, name: knownClientName, helo, tls };
+  const { transaction, session, message, header } = mail;
   const ms = performance.now() - transaction.startedAt;
-  return { client, transaction, header, size: message.size, ms, disposition };
+  return { session, transaction, header, size: message.size, ms, disposition };
 }
 
 function count(

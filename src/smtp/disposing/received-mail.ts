@@ -5,7 +5,6 @@ import { type Header, parseHeader } from '../../mail/header.js';
 import type { IncomingMessage } from '../message/incoming.js';
 import type { Services } from '../services.js';
 import type { SessionPlugins } from '../session/session-plugins.js';
-import type { TlsFacts } from '../tls-facts.js';
 import type { SmtpTransaction } from '../transaction.js';
 import { MailEdits } from './mail-edits.js';
 import type { ClientFields } from './trace-fields.js';
@@ -19,7 +18,6 @@ export interface ReceivedMail {
   readonly plugins: SessionPlugins;
   /** SMTP, ESMTP, ESMTPS, UTF8SMTP, UTF8SMTPS (RFC 3848, RFC 6531 §4.3). */
   readonly protocol: string;
-  readonly tls: TlsFacts | undefined;
   /** The client's part of the fields that go on top. */
   readonly clientFields: (name: ClientName) => ClientFields;
 }
@@ -33,7 +31,7 @@ export interface ReadMail extends ReceivedMail {
 }
 
 export function readMail(received: ReceivedMail): ReadMail {
-  const { transaction, services, message, plugins, sawBareNewline, protocol, tls, clientFields } = received;
+  const { transaction, services, message, plugins, sawBareNewline, protocol, clientFields } = received;
   const header = parseHeader(message.header);
   const edits = new MailEdits({ transaction, header, message, authservId: services.settings.authserv_id });
   const context = dataContext(plugins, transaction, {
@@ -52,7 +50,6 @@ export function readMail(received: ReceivedMail): ReadMail {
     session: plugins.facts,
     sawBareNewline,
     protocol,
-    tls,
     clientFields,
     header,
     context,

@@ -1,17 +1,17 @@
 /** The fields that postern puts on top of a mail, archived or relayed (srv-and-spam §5). */
 import { Buffer } from 'node:buffer';
-import type { AuthenticationResult, ClientName } from '../../hooks/plugin.js';
+import type { AuthenticationResult, ClientName, TlsSeen } from '../../hooks/plugin.js';
 import type { ShownField } from '../../mail/edits/header-edits.js';
 import type { Ip } from '../../mail/ip.js';
 import { asciiText, fieldText } from '../../mail/text.js';
 import { authenticationResultsName, writeAuthenticationResults } from '../../spf/fields/authentication-results.js';
-import { type TlsFacts, tlsComments } from '../tls-facts.js';
+import { tlsComments } from '../tls-facts.js';
 
 /** Who has said HELO, and to whom. */
 export interface TracedClient {
   readonly hostname: string;
   /** undefined in the clear. */
-  readonly tls: TlsFacts | undefined;
+  readonly tls: TlsSeen | undefined;
   readonly helo: string;
   readonly ip: Ip;
   readonly name: ClientName;

@@ -93,10 +93,8 @@ export class SessionRecord {
 
   /** Writes a line into the journal alone. */
   #enter(stage: JournalStage, answer: Reply, { verdict, ...why }: WhyTurnedAway): void {
-    const { id: session, clientIp, knownClientName, helo, tls } = this.#state;
-    const client = { session, ip: clientIp.text, name: knownClientName, helo, tls };
     const away = { stage, verdict: verdict ?? verdictAt(stage, answer), reply: answer, ...why };
-    this.#services.journal?.write(() => turnedAwayLine(client, away));
+    this.#services.journal?.write(() => turnedAwayLine(this.#state, away));
   }
 }
 

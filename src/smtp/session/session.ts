@@ -4,7 +4,7 @@
  * may name to recipients/rcpt, what plugins say to session-plugins, the whole mail to disposing/.
  */
 import { performance } from 'node:perf_hooks';
-import type { ClientName, EarlyTalk } from '../../hooks/plugin.js';
+import type { ClientName, EarlyTalk, TlsSeen } from '../../hooks/plugin.js';
 import type { SessionState } from '../../hooks/shown/seen.js';
 import type { PathArgument } from '../../mail/address.js';
 import { type Eventual, after } from '../../mail/eventual.js';
@@ -20,7 +20,6 @@ import type { DataReader } from '../message/data-reader.js';
 import { IncomingMessage } from '../message/incoming.js';
 import { Rcpt } from '../recipients/rcpt.js';
 import type { Services } from '../services.js';
-import type { TlsFacts } from '../tls-facts.js';
 import { newId } from '../transaction-id.js';
 import { type Sender, SmtpTransaction } from '../transaction.js';
 import { SessionPlugins } from './session-plugins.js';
@@ -119,10 +118,10 @@ export class SmtpSession {
   }
 
   /** RFC 3207 §4.2: what was said before the handshake is forgotten. */
-  secured(tls: TlsFacts): void {
+  secured(tls: TlsSeen): void {
     this.#fields = undefined;
     this.#endTransaction();
-    this.#state.tls = Object.freeze({ ...tls });
+    this.#state.tls = tls;
     this.#state.helo = '';
   }
 
@@ -254,7 +253,6 @@ export class SmtpSession {
         services: this.#services,
         plugins: this.#plugins,
         protocol: this.#protocol(transaction),
-        tls: this.#state.tls,
         clientFields: this.#clientFields,
       });
       return answer instanceof Promise ? answer.then(over, broken) : over(answer);

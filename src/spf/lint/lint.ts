@@ -1,30 +1,27 @@
 /**
  * What is wrong or unwise in a domain's SPF: its records, and all that they include and redirect to. Look-ups are
  * counted as for a client that no term matches, branch by branch, so that it shows where they are spent. Never
- * throws, and asks DNS for no more than `maxTerms` terms.
+ * throws, and asks DNS for no more than `maxTerms` terms. Leaves the text of a record to record-text, and what other
+ * terms find in DNS to term-lookups.
  */
 import type { Ip } from '../../mail/ip.js';
 import { type Result, wrong } from '../../mail/result.js';
-import type { DnsAnswer, Mx, RecordType, RecordData, Resolver } from '../../dns/resolver.js';
-import { fitQueryName, isQueryName, withoutFinalDot } from '../domain.js';
-import { explainStringIn } from '../explain.js';
+import { fitQueryName } from '../domain.js';
 import { heloIdentity, mailFromIdentity } from '../identity.js';
-import { defaultLimits as limits } from '../limits.js';
 import { expandMacro } from '../macro.js';
+import { judgeCounts, type LintBranch, maxTerms, noVoids, simple } from './branch.js';
 import { type Finding, Findings } from './finding.js';
 import { isNoHostName } from './remedy.js';
 import { evaluated, followedRedirect, lintRecord, type Role } from './record-text.js';
+import { type LintDns, TermLookups } from './term-lookups.js';
 import { lintTexts } from './txt-records.js';
 import { isSpfRecord } from '../parse.js';
 import type { Directive, TargetModifier, Term } from '../record.js';
 
+export type { LintBranch } from './branch.js';
 export type { Finding } from './finding.js';
 
-export interface LintOptions {
-  /** Where it is undefined nothing is asked, and only the record itself is judged. */
-  readonly resolver: Resolver | undefined;
-  /** Once it is aborted, look-ups fail. */
-  readonly signal?: AbortSignal;
+export interface LintOptions extends LintDns {
   /** A mail for whose macros names are asked for; without it those that depend on the mail are not. */
   readonly mail?: LintMail;
 }
@@ -44,34 +41,10 @@ export interface LintSubject {
   readonly strings?: readonly string[];
 }
 
-/** Terms of which a look-up finds nothing, by the family of the client. */
-export interface VoidCount {
-  readonly ip4: number;
-  readonly ip6: number;
-}
-
-/** A term that asks DNS, with all terms that it leads to; the root of the tree is the domain itself. */
-export interface LintBranch {
-  /** As written; undefined at the root. */
-  readonly term: string | undefined;
-  /** The domain whose record the term leads to; undefined where it leads to none. */
-  readonly domain: string | undefined;
-  readonly record: string | undefined;
-  /** Terms that ask DNS, this one and those below. */
-  readonly lookups: number;
-  readonly voids: VoidCount;
-  /** A remark to be shown beside the numbers. */
-  readonly note: string | undefined;
-  readonly branches: readonly LintBranch[];
-}
-
 export interface LintReport {
   readonly findings: readonly Finding[];
   readonly tree: LintBranch;
 }
-
-/** Look-ups are counted up to here: far over the limit, and soon done. */
-const maxTerms = 60;
 
 export async function lint(subject: LintSubject, options: LintOptions): Promise<LintReport> {
   return new RecordLint(options).run(subject);
@@ -94,6 +67,7 @@ type LintQuestion = Extract<Directive, { kind: 'include' | 'a' | 'mx' | 'ptr' | 
 class RecordLint {
   readonly #options: LintOptions;
   readonly #findings: Finding[] = [];
+  readonly #dns: TermLookups;
   #hasLoop = false;
   /** How many terms have asked DNS so far. */
   #terms = 0;
@@ -102,6 +76,7 @@ class RecordLint {
 
   constructor(options: LintOptions) {
     this.#options = options;
+    this.#dns = new TermLookups(options, this.#findings);
   }
 
   async run({ domain, strings }: LintSubject): Promise<LintReport> {
@@ -110,7 +85,7 @@ class RecordLint {
     const read = strings === undefined ? await this.#readRecord(place) : this.#givenRecord(place, strings);
     const tree = await this.#recordBranch(place, undefined, read);
     // A loop is over every limit, which says nothing new.
-    if (!this.#hasLoop) this.#judgeCounts(tree, this.#in(domain));
+    if (!this.#hasLoop) judgeCounts(tree, this.#terms, this.#in(domain));
     return { findings: byWeight(this.#findings), tree };
   }
 
@@ -126,7 +101,7 @@ class RecordLint {
   /** Reads the text of the domain's record, or says why there is none. */
   async #readRecord({ domain, role, by }: VisitedRecord): Promise<Result<string>> {
     const name = domain ?? '';
-    const answer = await this.#lookup(name, 'TXT');
+    const answer = await this.#dns.lookup(name, 'TXT');
     const findings = this.#in(domain);
     const consequence = by === undefined ? 'receivers answer permerror' : `${by.text} is permerror`;
     if (answer.kind === 'failed') {
@@ -158,7 +133,7 @@ class RecordLint {
     const terms = lintRecord(read.value, place, this.#in(domain));
     const branches: LintBranch[] = [];
     for (const asking of askingTerms(terms)) branches.push(await this.#termBranch(asking, place));
-    if (place.role === 'own') await this.#lintExplanation(terms, domain);
+    if (place.role === 'own') await this.#dns.explanation(terms, place);
     return {
       term,
       domain,
@@ -194,11 +169,11 @@ class RecordLint {
       case 'redirect':
         return this.#follow({ text, kind, target, from: place.domain }, place);
       case 'a':
-        return this.#hostsBranch(text, [target], place);
+        return this.#dns.hosts(text, [target], place);
       case 'mx':
-        return this.#mxBranch(text, target, place);
+        return this.#dns.mx(text, target, place);
       case 'exists':
-        return this.#existsBranch(text, target, { place, isOfMail: term.target?.name === undefined });
+        return this.#dns.exists(text, target, { place, isOfMail: term.target?.name === undefined });
       default:
         return simple(text);
     }
@@ -246,107 +221,6 @@ class RecordLint {
     const problem = `${text}: ${target} is followed already by ${earlier.text}${where}, and costs its look-ups again`;
     this.#in(from).warning(problem, { term: text });
   }
-
-  async #mxBranch(text: string, target: string, place: VisitedRecord): Promise<LintBranch> {
-    const answer = await this.#lookup(target, 'MX');
-    const findings = this.#in(place.domain);
-    if (answer.kind === 'failed') return this.#failedBranch(text, `the MX look-up of ${target}`, { answer, place });
-    if (answer.kind === 'void') {
-      this.#tellVoid(text, `${target} has no MX record`, place);
-      return simple(text, { voids: { ip4: 1, ip6: 1 }, note: 'finds nothing' });
-    }
-    if (answer.records.length > limits.mx) {
-      const problem = `${text}: ${target} has ${answer.records.length} MX records; more than ${limits.mx} are permerror`;
-      findings.error(problem, { term: text, section: '4.6.4' });
-      return simple(text, { note: `${answer.records.length} hosts` });
-    }
-    const hosts = answer.records.map(({ exchange }: Mx) => withoutFinalDot(exchange)).filter(isQueryName);
-    if (hosts.length > 0) return this.#hostsBranch(text, hosts, place);
-    findings.warning(`${text}: ${target} takes no mail (null MX), so this matches nothing`, { term: text });
-    return simple(text, { note: 'no hosts' });
-  }
-
-  /**
-   * `a`, or the hosts of an `mx`: each is asked for the addresses of the client's family. However many of them have
-   * none, it is one term that finds nothing (RFC 7208 §4.6.4).
-   */
-  async #hostsBranch(text: string, hosts: readonly string[], place: VisitedRecord): Promise<LintBranch> {
-    let [ip4, ip6, addresses] = [0, 0, 0];
-    for (const host of hosts) {
-      const a = await this.#lookup(host, 'A');
-      const aaaa = await this.#lookup(host, 'AAAA');
-      const failed = a.kind === 'failed' ? a : aaaa.kind === 'failed' ? aaaa : undefined;
-      if (failed) return this.#failedBranch(text, `the address look-up of ${host}`, { answer: failed, place });
-      if (a.kind === 'void') ip4 = 1;
-      if (aaaa.kind === 'void') ip6 = 1;
-      if (a.kind === 'void' && aaaa.kind === 'void') this.#tellVoid(text, `${host} has no address`, place);
-      addresses += countOf(a) + countOf(aaaa);
-    }
-    const note = addresses === 0 ? 'finds nothing' : `${addresses} ${addresses === 1 ? 'address' : 'addresses'}`;
-    return simple(text, { voids: { ip4, ip6 }, note });
-  }
-
-  async #existsBranch(text: string, target: string, { place, isOfMail }: ExistsPlace): Promise<LintBranch> {
-    const answer = await this.#lookup(target, 'A');
-    if (answer.kind === 'failed') return this.#failedBranch(text, `the A look-up of ${target}`, { answer, place });
-    if (answer.kind === 'void') {
-      if (!isOfMail) this.#tellVoid(text, `${target} has no A record`, place);
-      const note = isOfMail ? `${target}: no match` : 'finds nothing';
-      return simple(text, { voids: { ip4: 1, ip6: 1 }, note });
-    }
-    if (isOfMail) return simple(text, { note: `${target}: a match` });
-    const problem = `${text} holds no macro: it matches every client, or none`;
-    this.#in(place.domain).warning(problem, { term: text, section: '5.7' });
-    return simple(text, { note: 'matches every client' });
-  }
-
-  #tellVoid(text: string, what: string, { domain, role }: VisitedRecord): void {
-    if (role === 'own') this.#in(domain).warning(`${text} finds nothing: ${what}`, { term: text, section: '4.6.4' });
-  }
-
-  #failedBranch(text: string, what: string, { answer, place }: FailedIn): LintBranch {
-    const problem = `${text}: ${what} failed (${answer.problem}): receivers answer temperror`;
-    this.#in(place.domain).error(problem, { term: text, section: '5' });
-    return simple(text, { note: 'look-up failed' });
-  }
-
-  async #lintExplanation(terms: readonly Term[], domain: string | undefined): Promise<void> {
-    const exp = terms.find(({ kind }) => kind === 'exp') as TargetModifier | undefined;
-    if (!exp?.target.name || isNoHostName(exp) || this.#options.resolver === undefined) return;
-    const answer = await this.#lookup(exp.target.name, 'TXT');
-    if (answer.kind === 'found' && explainStringIn(answer.records) !== undefined) return;
-    const why =
-      answer.kind === 'found' ? 'it is not one TXT record of ASCII text with right macros' : 'nothing is found';
-    this.#in(domain).warning(`${exp.text} gives no explanation: ${why}`, { term: exp.text, section: '6.2' });
-  }
-
-  /** Compares the numbers with the limits of RFC 7208 §4.6.4. */
-  #judgeCounts({ lookups, voids }: LintBranch, findings: Findings): void {
-    const section = '4.6.4';
-    if (lookups > limits.lookups) {
-      const count = this.#terms > maxTerms ? `more than ${maxTerms}` : lookups;
-      findings.error(
-        `${count} terms ask DNS, and more than ${limits.lookups} are permerror: leave out includes, or write a and mx as ip4 and ip6`,
-        { section },
-      );
-    } else if (lookups >= nearlyTooMany) {
-      findings.warning(
-        `${lookups} terms ask DNS of ${limits.lookups} allowed: an included domain that adds one can break this`,
-        { section },
-      );
-    }
-    const told = (family: string, count: number): string =>
-      `${count} terms find nothing for an ${family} client, and more than ${limits.voids} are permerror: leave them out`;
-    if (voids.ip4 > limits.voids) findings.error(told('IPv4', voids.ip4), { section });
-    if (voids.ip6 > limits.voids) findings.warning(told('IPv6', voids.ip6), { section });
-  }
-
-  async #lookup<T extends RecordType>(name: string, type: T): Promise<DnsAnswer<RecordData[T]>> {
-    const { resolver, signal } = this.#options;
-    if (signal?.aborted) return { kind: 'failed', problem: 'out of time' };
-    if (resolver === undefined) return { kind: 'failed', problem: 'nobody to ask' };
-    return resolver.lookup(name, type, signal && { signal });
-  }
 }
 
 interface Following {
@@ -357,21 +231,6 @@ interface Following {
   readonly from: string | undefined;
 }
 
-interface ExistsPlace {
-  readonly place: VisitedRecord;
-  /** Are there macros in the name? */
-  readonly isOfMail: boolean;
-}
-
-interface FailedIn {
-  readonly answer: Extract<DnsAnswer<unknown>, { kind: 'failed' }>;
-  readonly place: VisitedRecord;
-}
-
-/** Our choice: from so many look-ups on, the operator is warned that the limit is near. */
-const nearlyTooMany = 8;
-const noVoids: VoidCount = { ip4: 0, ip6: 0 };
-
 /** Selects the terms that ask DNS, in the order of their evaluation. */
 function askingTerms(terms: readonly Term[]): readonly LintQuestion[] {
   const redirect = followedRedirect(terms);
@@ -380,21 +239,6 @@ function askingTerms(terms: readonly Term[]): readonly LintQuestion[] {
   );
   return redirect === undefined ? directives : [...directives, redirect];
 }
-
-function simple(term: string, details: Partial<Pick<LintBranch, 'lookups' | 'voids' | 'note'>> = {}): LintBranch {
-  return {
-    term,
-    domain: undefined,
-    record: undefined,
-    lookups: 1,
-    voids: noVoids,
-    note: undefined,
-    branches: [],
-    ...details,
-  };
-}
-
-const countOf = (answer: DnsAnswer<Ip>): number => (answer.kind === 'found' ? answer.records.length : 0);
 
 const sum = <T>(list: readonly T[], of: (one: T) => number): number => list.reduce((all, one) => all + of(one), 0);
 

@@ -11,12 +11,12 @@ import { Macros } from './macros.js';
 import {
   type Agreement,
   agree,
-  type MilterTransport,
   editActions,
   eventFlags,
   maxDataOf,
+  type MilterFilter,
+  type PreparedPolicy,
   protocol,
-  wishesOf,
 } from './negotiation.js';
 import {
   type MilterClient,
@@ -24,11 +24,7 @@ import {
   type FinalAnswer,
   type HeaderField,
   type MilterEvent,
-  type MilterHandlers,
-  type MilterPolicy,
-  type MilterWishes,
   type Reaction,
-  type Session,
   type Skip,
   type Transaction,
   proceed,
@@ -62,22 +58,6 @@ export type MilterObservation =
 /** A piece of the body that comes with the end of the message is a step of its own, without an answer of its own. */
 export type DialogueStep = MilterCommand | { readonly kind: 'last-chunk'; readonly chunk: Uint8Array };
 
-/** A policy as sessions use it: made once, shared by all. */
-export interface PreparedPolicy<S, T> {
-  readonly filter: Filter<S, T>;
-  readonly wished: Agreement;
-}
-
-/** A policy as a server uses it, for connections of either kind. */
-export type PreparedPolicies<S, T> = Readonly<Record<MilterTransport, PreparedPolicy<S, T>>>;
-
-type Filter<S, T> = MilterWishes & MilterHandlers<S, T> & { newSession?(): S; newTransaction?(session: Session<S>): T };
-
-export function preparePolicy<S, T>(policy: MilterPolicy<S, T>, transport?: MilterTransport): PreparedPolicy<S, T> {
-  const filter = policy as unknown as Filter<S, T>; // the types of its makers depend on S and T
-  return { filter, wished: wishesOf(filter, transport) };
-}
-
 type DialogueStepOf<K extends DialogueStep['kind']> = Extract<DialogueStep, { kind: K }>;
 type MessageStep = DialogueStepOf<'rcpt' | 'data' | 'header' | 'eoh' | 'body' | 'last-chunk' | 'eom'>;
 type AskedEvent = MilterEvent | 'last-chunk';
@@ -103,7 +83,7 @@ const nobody: MilterClient = { kind: 'unknown', name: '', ip: undefined };
 
 export class Dialogue<S, T> implements ContextConnection {
   readonly macros = new Macros();
-  readonly #filter: Filter<S, T>;
+  readonly #filter: MilterFilter<S, T>;
   readonly #wished: Agreement;
   readonly #floor: Floor;
   #agreed: Agreement | undefined;

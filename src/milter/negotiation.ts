@@ -3,7 +3,15 @@
  * Nothing is asked for that was not offered; what the MTA lacks, the session makes up for.
  */
 import { listedName } from './macros.js';
-import type { EditKind, MacroStage, MilterEvent, MilterHandlers, MilterWishes } from './policy.js';
+import type {
+  EditKind,
+  MacroStage,
+  MilterEvent,
+  MilterHandlers,
+  MilterPolicy,
+  MilterWishes,
+  Session,
+} from './policy.js';
 
 export interface Offer {
   readonly version: number;
@@ -109,6 +117,21 @@ type FilterWithWishes = MilterWishes & Pick<MilterHandlers<never, never>, Milter
 
 /** Over TCP, what is not answered can hold up the MTA's next packet by 40 ms; on a UNIX socket it cannot. */
 export type MilterTransport = 'tcp' | 'unix';
+
+/** A policy with all that it may have. */
+export type MilterFilter<S, T> = MilterWishes &
+  MilterHandlers<S, T> & { newSession?(): S; newTransaction?(session: Session<S>): T };
+
+/** A policy as sessions use it: made once, shared by all. */
+export interface PreparedPolicy<S, T> {
+  readonly filter: MilterFilter<S, T>;
+  readonly wished: Agreement;
+}
+
+export function preparePolicy<S, T>(policy: MilterPolicy<S, T>, transport?: MilterTransport): PreparedPolicy<S, T> {
+  const filter = policy as unknown as MilterFilter<S, T>; // the types of its makers depend on S and T
+  return { filter, wished: wishesOf(filter, transport) };
+}
 
 /** What a filter would like, before an MTA has made its offer. */
 export function wishesOf(filter: FilterWithWishes, transport: MilterTransport = 'tcp'): Agreement {

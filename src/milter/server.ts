@@ -6,8 +6,9 @@ import net from 'node:net';
 import { defaultFrameLimit } from './codec.js';
 import type { Endpoint } from './endpoint.js';
 import { Living } from './living.js';
+import type { MilterObservation } from './dialogue.js';
+import { type MilterTransport, type PreparedPolicy, preparePolicy } from './negotiation.js';
 import type { MilterPolicy } from './policy.js';
-import { type MilterObservation, type PreparedPolicies, preparePolicy } from './dialogue.js';
 import { MilterSession, type Outlet } from './session.js';
 import { type SocketPermissions, openSocket } from './socket.js';
 
@@ -217,6 +218,9 @@ interface ServedConnection<S, T> {
   readonly socket: net.Socket;
   readonly session: MilterSession<S, T>;
 }
+
+/** For connections of either kind. */
+type PreparedPolicies<S, T> = Readonly<Record<MilterTransport, PreparedPolicy<S, T>>>;
 
 const prepared = <S, T>(policy: MilterPolicy<S, T>): PreparedPolicies<S, T> => ({
   tcp: preparePolicy(policy, 'tcp'),

@@ -7,7 +7,8 @@
  */
 import { defaultFrameLimit, FrameReader } from './codec.js';
 import { parseCommand } from './command.js';
-import { Dialogue, type DialogueStep, type Floor, type MilterObservation, type PreparedPolicy } from './dialogue.js';
+import { Dialogue, type DialogueStep, type Floor, type MilterObservation } from './dialogue.js';
+import type { PreparedPolicy } from './negotiation.js';
 
 /** What a session does to the outside. */
 export interface Outlet {

@@ -10,7 +10,7 @@ import { MilterCounts } from '../../src/cli/milter/metrics.js';
 import { cachingResolver } from '../../src/dns/cache.js';
 import { zoneResolver } from '../../src/dns/zone.js';
 import { Registry } from '../../src/metrics/registry.js';
-import { preparePolicy } from '../../src/milter/dialogue.js';
+import { preparePolicy } from '../../src/milter/negotiation.js';
 import { MilterSession, type Outlet } from '../../src/milter/session.js';
 import { verifySender } from '../../src/milter/verify-sender/verify-sender.js';
 import { burstsOfSession, messagesPerSession, negotiation, zone } from './milter-load.js';

@@ -2,7 +2,7 @@
 import net from 'node:net';
 import { errorText } from '../../src/mail/error-text.js';
 import type { MilterPolicy } from '../../src/milter/policy.js';
-import { preparePolicy } from '../../src/milter/dialogue.js';
+import { preparePolicy } from '../../src/milter/negotiation.js';
 import { MilterSession, type Outlet } from '../../src/milter/session.js';
 import { inTime } from './until.js';
 

@@ -5,7 +5,7 @@
  */
 import net from 'node:net';
 import { FrameReader, frame, u32 } from '../codec.js';
-import { preparePolicy } from '../dialogue.js';
+import { preparePolicy } from '../negotiation.js';
 import type { Endpoint } from '../endpoint.js';
 import { eventFlags, maxDataOf, protocol } from '../negotiation.js';
 import type { Answer, Edit, MacroStage, MilterEvent, MilterPolicy, Skip } from '../policy.js';

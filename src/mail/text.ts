@@ -57,6 +57,10 @@ export function decodeUtf8(octets: Uint8Array): string | undefined {
   }
 }
 
+/** Octets, one to a character, as header fields have them, as text; where they are not UTF-8, they stay as they are. */
+export const unicode = (octets: string): string =>
+  /[^\x00-\x7f]/.test(octets) ? (decodeUtf8(Buffer.from(octets, 'latin1')) ?? octets) : octets;
+
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** CR, LF or both: each becomes CRLF, so that no reader finds another line, or another end of the message, in it. */

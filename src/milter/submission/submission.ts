@@ -6,7 +6,7 @@
  * DNS is asked at MAIL, while the client talks on, and the verdict comes at the end of the message, when all next
  * hops and the queue id are known.
  */
-import { decodeUtf8 } from '../../mail/text.js';
+import { unicode } from '../../mail/text.js';
 import { noAddress } from '../../mail/ip.js';
 import { checkHost } from '../../spf/check-host.js';
 import { mailFromIdentity } from '../../spf/identity.js';
@@ -89,7 +89,7 @@ class Submission {
   }
 
   mail({ state, sender, signal }: Submitted): void {
-    state.finding = this.#find(textOf(sender.address), signal);
+    state.finding = this.#find(unicode(sender.address), signal);
     state.finding.catch(() => {}); // heard at the end of the message, if there is one
   }
 
@@ -256,10 +256,4 @@ function reasonOf({ sender: { domain }, published: found }: Violation): string {
 
 function factsOf({ sender, published: found }: Recorded): object {
   return { from: sender.address, domain: sender.domain, ...('records' in found && { records: found.records }) };
-}
-
-/** The MTA hands octets over; those of SMTPUTF8 (RFC 6531) are UTF-8. */
-function textOf(octets: string): string {
-  if (!/[^\x00-\x7f]/.test(octets)) return octets;
-  return decodeUtf8(Uint8Array.from(octets, (octet) => octet.charCodeAt(0))) ?? octets;
 }

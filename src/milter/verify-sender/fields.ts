@@ -3,7 +3,7 @@
  * away.
  */
 import { parseDomain } from '../../mail/domain.js';
-import { decodeUtf8 } from '../../mail/text.js';
+import { unicode } from '../../mail/text.js';
 import {
   authenticationResultsName,
   authservIdOf,
@@ -101,8 +101,7 @@ export class Forgeries {
 
 /** Names are the same as A-labels, without case and final dot (RFC 8601 §2.5); the wire's octets may be UTF-8. */
 function comparable(id: string): string {
-  const octets = Uint8Array.from(id, (character) => character.charCodeAt(0));
-  const text = /^[\x00-\xff]*$/.test(id) ? (decodeUtf8(octets) ?? id) : id;
+  const text = /^[\x00-\xff]*$/.test(id) ? unicode(id) : id;
   const name = text.replace(/\.$/, '').normalize('NFC');
   return parseDomain(name) ?? name.toLowerCase();
 }

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { headerEnd, type Header, parseHeader } from '../../mail/header.js';
 import { headlineOf } from '../../mail/shown/headline.js';
-import { decodeUtf8 } from '../../mail/text.js';
+import { unicode } from '../../mail/text.js';
 import { rfc3339 } from '../disk/day.js';
 import { syncFolder } from '../disk/durable.js';
 import { entriesIn } from '../disk/emptying.js';
@@ -169,8 +169,6 @@ function ownSpf(header: Header): string | undefined {
   const field = header.fields.slice(0, ours + 1).find(({ name }) => name === 'received-spf');
   return field && /^[a-z]+/i.exec(field.value)?.[0].toLowerCase();
 }
-
-const unicode = (octets: string): string => decodeUtf8(Buffer.from(octets, 'latin1')) ?? octets;
 
 function headerOf(file: string): Header {
   const beginning = beginningOf(file, 65_536) ?? Buffer.alloc(0);

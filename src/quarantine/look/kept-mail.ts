@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { headerEnd, type Header, parseHeader } from '../../mail/header.js';
 import type { MessageSource } from '../../mail/message.js';
-import { decodeUtf8 } from '../../mail/text.js';
+import { unicode } from '../../mail/text.js';
 import { ioError } from '../disk/durable.js';
 import { openToRead } from '../disk/regular.js';
 
@@ -81,6 +81,3 @@ function beginningOf(file: string): { readonly octets: Buffer; readonly size: nu
     fs.closeSync(fd);
   }
 }
-
-/** Field octets are latin1 until someone reads them as text. */
-export const unicode = (octets: string): string => decodeUtf8(Buffer.from(octets, 'latin1')) ?? octets;

@@ -1,7 +1,8 @@
 /** Shows what SPF said of a mail when it was archived, term by term, and on a page of its own what it says now. */
 import { html } from 'hono/html';
 import { parseIp } from '../../mail/ip.js';
-import { type KeptMail, unicode } from '../../quarantine/look/kept-mail.js';
+import { unicode } from '../../mail/text.js';
+import type { KeptMail } from '../../quarantine/look/kept-mail.js';
 import type { SpfOutcome, SpfQuery } from '../../spf/check-host.js';
 import { readReceivedSpf } from '../../spf/fields/received-spf.js';
 import { sentenceOf } from '../../spf/fields/sentence.js';

@@ -10,7 +10,8 @@ import type { DirectoryAnswer } from '../../../src/directory/directory.js';
 import type { Resolver } from '../../../src/dns/resolver.js';
 import { zoneResolver } from '../../../src/dns/zone.js';
 import { type MilterProblem, MilterServer } from '../../../src/milter/server.js';
-import { type MailState, verifySender } from '../../../src/milter/verify-sender/verify-sender.js';
+import type { MailState } from '../../../src/milter/verify-sender/mail-state.js';
+import { verifySender } from '../../../src/milter/verify-sender/verify-sender.js';
 import type { HeloMemory } from '../../../src/milter/verify-sender/judge.js';
 import type { Observation, VerifyTools } from '../../../src/milter/verify-sender/tools.js';
 

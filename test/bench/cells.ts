@@ -49,7 +49,7 @@ export const cells: readonly Cell[] = [
 ];
 
 /** Before its first sample a server has had so many mails: its compilers know what is hot then. */
-const warmUpMails = 4_000;
+const warmUpMails = 20_000;
 
 /** Slow servers are given a tenth of it all: nothing in them gets faster by itself. */
 const shareOf = ({ isSlow }: Server): number => (isSlow === true ? 0.1 : 1);

@@ -11,7 +11,7 @@
  * servers that are written for Node run on PROGRAM, or on this Node (root has Haraka run as nobody, who must be able to
  * start it). --quick: one round, and a tenth of the mails.
  *
- * Each server has had 4,000 mails before its first sample; a sample is a fixed number of mails (slow peers: a tenth,
+ * Each server has had 20,000 mails before its first sample; a sample is a fixed number of mails (slow peers: a tenth,
  * three rounds); another server goes first in each round. Clients of postern and of the line come from 20 addresses by
  * PROXY headers, with names that DNS confirms and that are cached; the others' names are not looked up.
  *

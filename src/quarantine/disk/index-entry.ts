@@ -2,7 +2,16 @@
  * One line of a day's index: an entry and its JSON, both ways. Over-long values are cut and end in `…`. Leaves the file
  * to index-file.ts and index-lines.ts.
  */
-import { cut, fittingLine, objectOf, octetsOf, safeLine } from '../../lines/json-line.js';
+import {
+  cut,
+  escaped,
+  fittingLine,
+  lineStart,
+  numberField,
+  objectOf,
+  octetsOf,
+  textField,
+} from '../../lines/json-line.js';
 
 export interface IndexEntry {
   /** RFC 3339. */
@@ -36,30 +45,29 @@ export interface IndexEntry {
 
 export const indexLine = (entry: IndexEntry): Buffer => fittingLine((maxValue) => jsonOf(entry, maxValue));
 
+/** What is undefined has no key. */
 function jsonOf(entry: IndexEntry, maxValue: number): string {
-  const text = (value: string): string => cut(value, maxValue);
-  const maybe = (value: string | undefined): string | undefined => value && cut(value, maxValue);
-  // What is undefined has no key.
-  const json = JSON.stringify({
-    time: text(entry.time),
-    from: text(entry.from),
-    recipient: text(entry.recipient),
-    subject: text(entry.subject),
-    filename: entry.filename,
-    ip: text(entry.ip),
-    host: text(entry.host),
-    helo: text(entry.helo),
-    reason: text(entry.reason),
-    plugin: text(entry.plugin),
-    'message-id': text(entry.messageId),
-    size: entry.size,
-    spf: maybe(entry.spf),
-    score: entry.score,
-    points: maybe(entry.points),
-    reply: maybe(entry.reply),
-    header_from: maybe(entry.headerFrom),
-  });
-  return safeLine(json);
+  const field = (name: string, value: string | undefined): string =>
+    value === undefined ? '' : textField(name, cut(value, maxValue));
+  return (
+    `${lineStart}${escaped(cut(entry.time, maxValue))}"` +
+    field('from', entry.from) +
+    field('recipient', entry.recipient) +
+    field('subject', entry.subject) +
+    textField('filename', entry.filename) +
+    field('ip', entry.ip) +
+    field('host', entry.host) +
+    field('helo', entry.helo) +
+    field('reason', entry.reason) +
+    field('plugin', entry.plugin) +
+    field('message-id', entry.messageId) +
+    numberField('size', entry.size) +
+    field('spf', entry.spf) +
+    numberField('score', entry.score) +
+    field('points', entry.points) +
+    field('reply', entry.reply) +
+    `${field('header_from', entry.headerFrom)}}`
+  );
 }
 
 /**

@@ -9,6 +9,7 @@ import type { NotedVerdict } from '../hooks/run.js';
 import type { PluginWord } from '../journal/line.js';
 import type { RequestedDsn } from '../relay/envelope.js';
 import { type Pardon, type Points, type Rejection, type Rewrite, rounded, type Verdict } from '../mail/verdict.js';
+import { addWord, sayingsOf, wordOf } from './plugin-words.js';
 
 /**
  * deliverable and refused: of a hosted domain. postmaster: the domainless one. relay: whatever a client in
@@ -37,8 +38,6 @@ export interface TransactionRecipient extends Recipient {
   /** Why it is refused; undefined where it is not. */
   readonly objection: Objection | undefined;
 }
-
-export type Added = 'added' | 'other domain' | 'other kind';
 
 const none: readonly never[] = Object.freeze([]);
 
@@ -196,15 +195,14 @@ export class SmtpTransaction {
     return Object.fromEntries(passedLast.map(({ method, result }) => [method, result]));
   }
 
-  /** Takes a recipient; the same one twice counts once. */
-  add(recipient: TransactionRecipient, kind: RecipientKind, domain: string): Added {
-    if (this.#kind !== undefined && this.#domain !== domain) return 'other domain';
-    if (this.#kind !== undefined && this.#kind !== kind) return 'other kind';
+  /** Takes a recipient, or says false where it differs from the first; the same one twice counts once. */
+  add(recipient: TransactionRecipient, kind: RecipientKind, domain: string): boolean {
+    if (this.#kind !== undefined && (this.#kind !== kind || this.#domain !== domain)) return false;
     this.#kind = kind;
     this.#domain = domain;
     if (!this.#taken.has(recipient.text)) this.#recipients = longer(this.#recipients, recipient);
     this.#taken.add(recipient.text);
-    return 'added';
+    return true;
   }
 
   /** What is asked of delivery status notifications for a recipient that was taken, in wire form. */
@@ -244,8 +242,7 @@ export class SmtpTransaction {
 
   /** A plugin that was asked has answered; `ms` where it was waited for. */
   hear(plugin: string, verdict: Verdict, ms?: number): void {
-    const word = wordOf(plugin, verdict, ms);
-    if (word && this.#said.length < maxSaid) this.#said.push(word);
+    addWord(this.#said, wordOf(plugin, verdict, ms));
   }
 
   #rewrite(plugin: string, { recipients, reversePath, body }: Rewrite): void {
@@ -299,49 +296,3 @@ export interface Rewritten {
   /** The one who changed the recipients. */
   readonly plugin?: string;
 }
-
-/** Many recipients may each be objected to. */
-export const maxSaid = 100;
-
-/** As plugins are shown it. */
-export const sayingsOf = (said: readonly PluginWord[]): readonly PluginSaying[] =>
-  Object.freeze(
-    said.map(([plugin, word, why = '', points]) =>
-      Object.freeze({ plugin, word, why, ...(points !== undefined && { points }) }),
-    ),
-  );
-
-/** Nothing where the plugin was not asked. */
-export function wordOf(plugin: string, verdict: Verdict, ms: number | undefined): PluginWord | undefined {
-  switch (verdict.kind) {
-    case 'skip':
-      return undefined;
-    case 'pass':
-    case 'accept':
-      return ms === undefined || ms < 1 ? passOf(plugin) : [plugin, 'pass', `${Math.round(ms)} ms`];
-    case 'note':
-    case 'pardon':
-    case 'taken':
-    case 'delay':
-      return [plugin, 'pass', verdict.log];
-    case 'score':
-      return [plugin, 'score', verdict.log, verdict.points];
-    case 'route':
-    case 'rewrite':
-      return [plugin, 'mark', verdict.log];
-    case 'reject':
-    case 'refuse':
-      return [plugin, 'reject', verdict.log];
-    case 'defer':
-      return [plugin, 'defer', verdict.log];
-  }
-}
-
-/** What is said most, one for all mails. */
-function passOf(plugin: string): PluginWord {
-  let word = passes.get(plugin);
-  if (word === undefined) passes.set(plugin, (word = Object.freeze<PluginWord>([plugin, 'pass'])));
-  return word;
-}
-
-const passes = new Map<string, PluginWord>();

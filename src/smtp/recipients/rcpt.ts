@@ -116,7 +116,7 @@ export class Rcpt {
     const { text, localPart, domain } = named.recipient;
     const policyDomain = kind === 'relay' ? '' : domain;
     const added = named.transaction.add({ text, localPart, domain, objection }, kind, policyDomain);
-    return added === 'added' ? recipientOk : this.#declined(otherTransaction, named);
+    return added ? recipientOk : this.#declined(otherTransaction, named);
   }
 }
 

@@ -31,10 +31,11 @@ import { printable } from '../../mail/text.js';
 import type { Verdict } from '../../mail/verdict.js';
 import { AskedHook, type Noted } from './asked-hook.js';
 import type { AboutTransaction } from '../journal-lines.js';
+import { addWord, sayingsOf, wordOf } from '../plugin-words.js';
 import type { RecipientJudgement } from '../recipients/recipient-judgement.js';
 import type { Services } from '../services.js';
 import type { SessionRecord } from './session-record.js';
-import { maxSaid, sayingsOf, type SmtpTransaction, wordOf } from '../transaction.js';
+import type { SmtpTransaction } from '../transaction.js';
 
 export class SessionPlugins implements SeenSession {
   /** What plugins see of the session, at every hook. */
@@ -148,8 +149,7 @@ export class SessionPlugins implements SeenSession {
 
   /** Something that was said of the session. */
   hear(plugin: string, verdict: Verdict): void {
-    const word = wordOf(plugin, verdict, undefined);
-    if (word && this.#words.length < maxSaid) this.#words.push(word);
+    addWord(this.#words, wordOf(plugin, verdict));
   }
 
   #stopped(hook: JudgingHook, outcome: HookOutcome, about: AboutTransaction): Reply | undefined {

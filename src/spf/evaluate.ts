@@ -33,7 +33,6 @@ import {
   lookupTrace,
   openTerm,
   recordTrace,
-  type LookupTrace,
   type RecordTrace,
   type TermTrace,
 } from './trace/trace.js';
@@ -140,9 +139,8 @@ export class Evaluation implements MacroValues {
   #checkDomain(at: RecordPosition, isFit: boolean): SpfResultCode | 'waiting' {
     const { domain, trace } = at;
     if (!isFit) return this.#uncheckable(domain, trace);
-    const answer = this.#ask(domain, 'TXT');
+    const answer = this.#ask(domain, 'TXT', trace);
     if (answer === undefined) return 'waiting';
-    trace?.lookups.push(lookupTrace(domain, 'TXT', answer));
     const record = this.#recordIn(answer, domain, trace);
     const result = typeof record === 'string' ? record : this.#evaluate(record, at);
     if (trace !== undefined && result !== 'waiting') closeRecord(trace, result, record, this.problem);
@@ -299,9 +297,8 @@ export class Evaluation implements MacroValues {
   /** RFC 7208 §5.3. A prefix of 0 still needs an address to compare with. */
   #a(directive: DualMasks & { readonly text: string }, target: string, term: TermTrace | undefined): Matched {
     const type = this.#addressType;
-    const answer = this.#ask(target, type);
+    const answer = this.#ask(target, type, term);
     if (answer === undefined) return 'waiting';
-    term?.lookups.push(lookupTrace(target, type, answer));
     if (answer.kind === 'failed') return this.#fails(directive.text, failedText(target, type, answer.problem));
     if (answer.kind === 'found') return isAmong(this.ip, answer.records, directive) ? 'match' : 'no match';
     this.#countVoid();
@@ -310,9 +307,8 @@ export class Evaluation implements MacroValues {
 
   /** RFC 7208 §5.4: no implicit MX; hosts in order of preference. */
   #mx(directive: DualMasks & { readonly text: string }, target: string, term: TermTrace | undefined): Matched {
-    const answer = this.#ask(target, 'MX');
+    const answer = this.#ask(target, 'MX', term);
     if (answer === undefined) return 'waiting';
-    term?.lookups.push(lookupTrace(target, 'MX', answer));
     if (answer.kind === 'failed') return this.#fails(directive.text, failedText(target, 'MX', answer.problem));
     if (answer.kind === 'void') {
       this.#countVoid();
@@ -332,16 +328,15 @@ export class Evaluation implements MacroValues {
 
   /** RFC 7208 §5.5. A failed PTR look-up means no match. */
   #ptr(target: string, term: TermTrace | undefined): Matched {
-    const names = this.#validatedNames(term?.lookups);
+    const names = this.#validatedNames(term);
     if (names === undefined) return 'waiting';
     return names.some((name) => isWithin(name, target)) ? 'match' : 'no match';
   }
 
   /** RFC 7208 §5.7: an A record, also for an IPv6 client. */
   #exists(text: string, target: string, term: TermTrace | undefined): Matched {
-    const answer = this.#ask(target, 'A');
+    const answer = this.#ask(target, 'A', term);
     if (answer === undefined) return 'waiting';
-    term?.lookups.push(lookupTrace(target, 'A', answer));
     if (answer.kind === 'failed') return this.#fails(text, failedText(target, 'A', answer.problem));
     if (answer.kind === 'found') return 'match';
     this.#countVoid();
@@ -353,11 +348,9 @@ export class Evaluation implements MacroValues {
    * looked at. All are validated before any is compared, as the RFC's pseudo-code has it, so that the
    * void look-ups do not depend on the order of an answer. Undefined while one is awaited.
    */
-  #validatedNames(lookups: LookupTrace[] | undefined): readonly string[] | undefined {
-    const reverse = reverseName(this.ip);
-    const answer = this.#ask(reverse, 'PTR');
+  #validatedNames(term: TermTrace | undefined): readonly string[] | undefined {
+    const answer = this.#ask(reverseName(this.ip), 'PTR', term);
     if (answer === undefined) return undefined;
-    lookups?.push(lookupTrace(reverse, 'PTR', answer));
     if (answer.kind === 'void') this.#countVoid();
     if (answer.kind !== 'found') return [];
     const validated: string[] = [];
@@ -365,9 +358,8 @@ export class Evaluation implements MacroValues {
       const name = withoutFinalDot(pointer);
       if (!isQueryName(name)) continue;
       const type = this.#addressType;
-      const addresses = this.#ask(name, type);
+      const addresses = this.#ask(name, type, term);
       if (addresses === undefined) return undefined;
-      lookups?.push(lookupTrace(name, type, addresses));
       if (addresses.kind === 'void') this.#countVoid();
       if (this.voids > this.#input.limits.voids) break;
       if (addresses.kind === 'found' && isAmong(this.ip, addresses.records, wholeAddress)) validated.push(name);
@@ -396,7 +388,7 @@ export class Evaluation implements MacroValues {
    * Undefined while an answer is awaited.
    */
   #validatedName(domain: string, term: TermTrace | undefined): string | undefined {
-    const names = this.#validatedNames(term?.lookups);
+    const names = this.#validatedNames(term);
     if (names === undefined) return undefined;
     const lower = domain.toLowerCase();
     return (
@@ -422,20 +414,26 @@ export class Evaluation implements MacroValues {
     const target = exp.target.name ?? this.#expand(exp.target.macro, domain, term);
     if (term !== undefined) term.target = target;
     if (!target) return undefined;
-    const answer = this.#ask(target, 'TXT');
+    const answer = this.#ask(target, 'TXT', term);
     if (answer === undefined) return undefined;
-    term?.lookups.push(lookupTrace(target, 'TXT', answer));
     const macro = answer.kind === 'found' ? explainStringIn(answer.records) : undefined;
     const text = macro && this.#textOf(macro, domain, term);
     return text === undefined ? undefined : sanitiseExplanation(text);
   }
 
-  /** An answer that is there; undefined, and `awaited`, where one is on its way. */
-  #ask<T extends RecordType>(name: string, type: T): DnsAnswer<RecordData[T]> | undefined {
+  /** An answer that is there, told to the trace; undefined, and `awaited`, where one is on its way. */
+  #ask<T extends RecordType>(
+    name: string,
+    type: T,
+    trace: RecordTrace | TermTrace | undefined,
+  ): DnsAnswer<RecordData[T]> | undefined {
     const answer = this.#lookup(name, type);
-    if (!(answer instanceof Promise)) return answer;
-    this.awaited = { name, type, answer };
-    return undefined;
+    if (answer instanceof Promise) {
+      this.awaited = { name, type, answer };
+      return undefined;
+    }
+    trace?.lookups.push(lookupTrace(name, type, answer));
+    return answer;
   }
 
   #lookup<T extends RecordType>(name: string, type: T): DnsAnswer<RecordData[T]> | Promise<DnsAnswer<RecordData[T]>> {

@@ -11,6 +11,7 @@ import { keptOnDisk } from '../../../src/quarantine/kept-on-disk.js';
 import { everything } from '../../../src/quarantine/look/query.js';
 import { keepsLonger, ownLimits } from '../../../src/srv/expiry.js';
 import { Srv } from '../../../src/srv/srv.js';
+import { filesBelow } from '../../support/files-below.js';
 import { hasPeer, needPeer } from '../../support/peers.js';
 import { Postgres } from '../../support/postgres.js';
 import { until } from '../../support/until.js';
@@ -34,11 +35,7 @@ const twoDays = 2 * dayMs;
 const ago = (days: number): Date => new Date(Date.now() - days * dayMs);
 
 const filesOf = ({ root }: Host): readonly string[] =>
-  fs
-    .readdirSync(root, { recursive: true, withFileTypes: true, encoding: 'utf8' })
-    .filter((entry) => entry.isFile() && entry.name !== 'index')
-    .map((entry) => path.join(entry.parentPath, entry.name))
-    .toSorted();
+  filesBelow(root).filter((file) => path.basename(file) !== 'index');
 
 const namesOf = (files: readonly string[], ...ids: readonly string[]): readonly string[] =>
   files.filter((file) => ids.some((id) => file.includes(id)));

@@ -4,13 +4,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { expire } from '../../../src/quarantine/care/expire.js';
+import { filesBelow } from '../../support/files-below.js';
 import { until } from '../../support/until.js';
 import { openHost } from '../support.js';
 
-function octetsIn(root: string): number {
-  const files = fs.readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return files.reduce((sum, { parentPath, name }) => sum + fs.statSync(path.join(parentPath, name)).size, 0);
-}
+const octetsIn = (root: string): number => filesBelow(root).reduce((sum, file) => sum + fs.statSync(file).size, 0);
 
 test('mails that go because of expire_size while the catalog is away are told before and after, and counted', async (t) => {
   const host = openHost(t, 'postgresql://postern@127.0.0.1:1/postern', 'mx1');

@@ -299,6 +299,7 @@ export class Connection implements SocketUser {
       name: name === undefined ? undefined : name === '' ? { kind: 'none' } : { kind: 'confirmed', name },
       ...(client.local && { local: client.local }),
     });
+    if (this.#tls) this.#session.secured(this.#tls);
     return this.#greet();
   }
 

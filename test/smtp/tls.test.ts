@@ -50,6 +50,26 @@ test('a mail over TLS is taken, and its Received: says ESMTPS', async () => {
   assert.equal(mx.fates().at(-1)?.['tls'], '1.3 TLS_AES_256_GCM_SHA384');
 });
 
+test('XCLIENT inside of TLS changes the client, not the connection', async (t) => {
+  const trusting = await Mx.start({
+    markers,
+    certificate: makeCertificate('one.test.example'),
+    settings: ['xclient_networks=127.0.0.1'],
+  });
+  t.after(() => trusting.close());
+  const client = await RawClient.open({ port: trusting.port });
+  await client.sayAll(ehlo, 'STARTTLS');
+  await nameShown(client);
+  await client.say(ehlo);
+  assert.match(await client.say('XCLIENT ADDR=192.0.2.7 NAME=other.example'), /^220 /);
+  assert.doesNotMatch(await client.say(ehlo), /STARTTLS/);
+  assert.match(await client.say('STARTTLS'), /^503 5\.5\.1 /);
+  assert.match(await client.sayAll(mail, rcpt, 'DATA', `${message()}\r\n.`), /^250 /);
+  client.end();
+  assert.match(trusting.delivered().at(-1) ?? '', /\(other\.example \[192\.0\.2\.7\]\)[^]* with ESMTPS id /);
+  assert.equal(trusting.fates().at(-1)?.['tls'], '1.3 TLS_AES_256_GCM_SHA384');
+});
+
 test('what was said in the clear is forgotten: HELO and transaction', async () => {
   const client = await RawClient.open({ port: mx.port });
   await client.sayAll(ehlo, mail, rcpt, 'STARTTLS');

@@ -1,7 +1,8 @@
 /**
  * A folder of /srv as it was listed, held good by one stat of it: while its inode and times stay the same, nothing
  * was made in it or taken out of it. What is listed is still looked at by itself, so that what cannot be read is
- * never taken for absent. Each is asked about once a turn, in which no command can have been read after a reply.
+ * never taken for absent; and what was there is looked at without the folders around it, whose listings say only what
+ * is not there. Each is asked about once a turn, in which no command can have been read after a reply.
  * Leaves what the names mean to srv.ts, and when a turn ends to turn.ts.
  */
 import { lstatSync, opendirSync, readdirSync, readFileSync, realpathSync, statSync, type Stats } from 'node:fs';
@@ -54,9 +55,9 @@ export class MarkerFolders {
     this.turn = turn;
   }
 
-  /** The folder at a path outside of the tree, or of the tree itself; undefined where there is none. */
+  /** The folder at a path outside of the tree, or of the tree itself; undefined as of `sub`. */
   at(path: string): MarkerFolder | undefined {
-    return this.remembered(path).whereThere(statSync);
+    return this.remembered(path).whereLikely();
   }
 
   /** The folder of that name in the root: a directory, or a link to one that stays in the tree. */
@@ -73,7 +74,7 @@ export class MarkerFolders {
     if (kind !== 'link') return undefined;
     const target = attempt(path, () => realpathSync(path));
     if (target === undefined || !target.startsWith(realpathSync(this.root) + sep)) return undefined;
-    return this.remembered(target).whereThere(statSync);
+    return this.remembered(target).whereThere();
   }
 
   /** The folder of that path, whether it is there or not: always the same one, until all are forgotten. */
@@ -110,8 +111,6 @@ export class MarkerFolder {
   /** When the stamp was first seen. */
   #stampSince = 0;
   #listing: FolderListing | undefined = undefined;
-  /** The listing of the folder around it in which it was found. */
-  #listedIn: FolderListing | undefined = undefined;
   /** The folders and the entries in it that were asked for, so that their paths are put together once. */
   #children: Map<string, MarkerFolder> | undefined = undefined;
   #entries: Map<string, MarkerEntry> | undefined = undefined;
@@ -126,14 +125,19 @@ export class MarkerFolder {
     return this.#kind;
   }
 
-  /** The folder itself, listed or held good in this turn, if it is a directory. */
-  whereThere(look: typeof statSync): MarkerFolder | undefined {
+  /** The folder itself, held good in this turn, if it is a directory. */
+  whereThere(look = statSync): MarkerFolder | undefined {
     const turn = this.#folders.turn.number;
     if (this.#turn !== turn) {
       this.#look(statsAt(this.path, look));
       this.#turn = turn;
     }
     return this.#kind === 'directory' ? this : undefined;
+  }
+
+  /** The same, without a look at one that was there: it is looked at when something is asked of it. */
+  whereLikely(): MarkerFolder | undefined {
+    return this.#kind === 'directory' ? this : this.whereThere();
   }
 
   #look(found: Stats | undefined): void {
@@ -149,7 +153,7 @@ export class MarkerFolder {
   }
 
   #listed(): FolderListing {
-    return (this.#listing ??= this.#list());
+    return this.whereThere() === undefined ? emptyListing : (this.#listing ??= this.#list());
   }
 
   #list(): FolderListing {
@@ -183,12 +187,14 @@ export class MarkerFolder {
 
   /** `stat`, never `open`: a marker may be a FIFO or a device. */
   #statOf(name: string): Stats | undefined {
-    return this.mayHave(name) ? this.#lookedAt(name).found : undefined;
+    return this.#lookedAt(name)?.found;
   }
 
-  /** The entry of that name as it was found in this turn. */
-  #lookedAt(name: string): MarkerEntry {
-    const entry = this.#entry(name);
+  /** The entry of that name as it was found in this turn; undefined where none is listed. */
+  #lookedAt(name: string): MarkerEntry | undefined {
+    const known = this.#entries?.get(name);
+    if (known?.found === undefined && !this.mayHave(name)) return undefined;
+    const entry = known ?? this.#newEntry(name);
     const turn = this.#folders.turn.number;
     if (entry.turn !== turn) {
       entry.found = statsAt(entry.path, statSync);
@@ -197,28 +203,25 @@ export class MarkerFolder {
     return entry;
   }
 
-  #entry(name: string): MarkerEntry {
-    const entries = (this.#entries ??= new Map());
-    const known = entries.get(name);
-    if (known !== undefined) return known;
+  #newEntry(name: string): MarkerEntry {
+    const entries = (this.#entries ??= new Map<string, MarkerEntry>());
     if (entries.size >= maxEntries) entries.clear();
     const entry = { path: `${this.path}/${name}`, turn: -1, found: undefined, file: undefined };
     entries.set(name, entry);
     return entry;
   }
 
+  /** The folder of that name in it; undefined where there is certainly none. One that has gone since is empty. */
   sub(name: string): MarkerFolder | undefined {
-    const listing = this.#listed();
-    let child = this.#children?.get(name);
-    if (child === undefined || child.#listedIn !== listing) {
-      if (!mayList(listing, name)) return undefined;
-      if (child === undefined) {
-        child = this.#folders.remembered(`${this.path}/${name}`);
-        (this.#children ??= new Map()).set(name, child);
-      }
-      child.#listedIn = listing;
-    }
-    return child.whereThere(statSync);
+    const known = this.#children?.get(name);
+    if (known?.kind === 'directory') return known;
+    return this.mayHave(name) ? (known ?? this.#newChild(name)).whereThere() : undefined;
+  }
+
+  #newChild(name: string): MarkerFolder {
+    const child = this.#folders.remembered(`${this.path}/${name}`);
+    (this.#children ??= new Map<string, MarkerFolder>()).set(name, child);
+    return child;
   }
 
   isEmpty(): boolean {
@@ -239,10 +242,9 @@ export class MarkerFolder {
    * the file is the same.
    */
   lines(name: string): readonly string[] | undefined {
-    if (!this.mayHave(name)) return undefined;
     const entry = this.#lookedAt(name);
+    if (entry?.found === undefined) return undefined;
     const { path, found, file: known } = entry;
-    if (found === undefined) return undefined;
     if (!found.isFile()) throw new BrokenMarker(path, 'no file');
     if (found.size > maxListOctets) throw new BrokenMarker(path, `larger than ${maxListOctets} octets`);
     const isSame = known !== undefined && known.octets === found.size && sameStamp(known.stamp, found);
@@ -278,6 +280,9 @@ interface FolderListing {
   readonly isSettled: boolean;
   readonly lengths: readonly number[] | undefined;
 }
+
+/** That of a folder that is not there. */
+const emptyListing: FolderListing = { names: new Set(), isSettled: true, lengths: [] };
 
 /** False is certain. */
 const mayList = ({ names }: FolderListing, name: string): boolean => names === undefined || names.has(name);

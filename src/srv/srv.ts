@@ -157,7 +157,7 @@ export class Srv {
 
   /** Does the domain have a mailbox of that local-part, for this client? `invalid` beats every `valid`. */
   recipient(domain: string, localPart: string, client: Ip): RecipientMarker {
-    const users = this.#folder(domain)?.sub('users');
+    const users = this.#folder(domain)?.sub('users')?.whereThere();
     const names = users === undefined ? [] : this.#lookupNames(localPart);
     if (users === undefined || names.length === 0) return noMarker;
     const invalid = users.sub('invalid');

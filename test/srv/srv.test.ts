@@ -101,6 +101,38 @@ test('a folder that another takes the place of, under times of old, is noticed',
   assert.equal(srv.recipient('example.com', 'alice', client).kind, 'valid');
 });
 
+test('a folder around the one that is asked counts as well: removed, made anew, another in its place', async (t) => {
+  const { srv, domain, root } = treeOf(t);
+  const asked = (): readonly unknown[] => [
+    srv.addressListed('example.com', 'blacklisted', client),
+    srv.addressListed('example.com', 'whitelisted', client),
+    srv.recipient('example.com', 'alice', client).kind,
+    srv.checkMode('example.com', 'date', false),
+  ];
+  const nothing = [undefined, undefined, 'refused', 'off'];
+  const all: unknown[] = ['example.com/blacklisted/ips/192.0.2.1', '_global_/whitelisted/ips/192.0.2.1', 'valid', 'on'];
+  const outer = ['example.com/blacklisted', '_global_', 'example.com/users', 'example.com/checks'];
+  mkdirSync(join(root, '_global_/whitelisted/ips'), { recursive: true });
+  for (const marker of ['example.com/blacklisted/ips/192.0.2.1', '_global_/whitelisted/ips/192.0.2.1'])
+    writeFileSync(join(root, marker), '');
+  for (const marker of ['users/valid/alice', 'checks/date']) writeFileSync(join(domain, marker), '');
+  for (const [i, folder] of outer.entries())
+    for (const pauseMs of [0, 60]) {
+      const others = all.with(i, nothing[i]);
+      await sleep(pauseMs);
+      assert.deepEqual(asked(), all);
+      renameSync(join(root, folder), join(root, 'aside'));
+      await turn();
+      assert.deepEqual(asked(), others, `without ${folder}`);
+      writeFileSync(join(root, folder), '');
+      await turn();
+      assert.deepEqual(asked(), others, `a file ${folder}`);
+      rmSync(join(root, folder));
+      renameSync(join(root, 'aside'), join(root, folder));
+      await turn();
+    }
+});
+
 const loop = (path: string): void => symlinkSync(path, path);
 /** [what cannot be read, where, the question] */
 const unreadable: readonly [what: string, path: string, ask: (srv: Srv) => unknown][] = [

@@ -1,16 +1,17 @@
 /**
  * Where the log's lines go: standard output, and a file beside it. A reader who has stopped reading, a full disk or a
  * closed pipe costs lines, never the event loop: what is not taken waits, at most so much of it, and what is beyond is
- * dropped and counted. One write is whole lines, so several processes may share an output.
+ * dropped and counted. One write is whole lines, so several processes may share an output. Lines of which there are
+ * many wait a moment for each other: what a crash costs are those of ten milliseconds.
  */
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { errorText } from './mail/error-text.js';
-import { atTurnEnd } from './turn-end.js';
 
 /** Octets that wait for a reader. */
 const maxPendingOctets = 1_048_576;
 const againAfterMs = 20;
+const gatherMs = 10;
 /** Octets that stay together in a pipe, whoever else writes to it (PIPE_BUF). */
 const maxTogether = 4096;
 /** At the end of the process a reader who takes nothing is waited for this long. */
@@ -33,8 +34,9 @@ export class LineOutput {
   readonly #unblock: () => void;
   readonly #pending: Lines[] = [];
   #pendingOctets = 0;
-  /** They are written at the end of this turn. */
   #gathered = { text: '', octets: 0, count: 0 };
+  /** A timer is set, at whose end they are written. */
+  #isGathering = false;
   #dropped = 0;
   #isWaiting = false;
   /** Told how many lines were dropped, when lines are taken again. */
@@ -55,22 +57,28 @@ export class LineOutput {
     this.#write(line, Buffer.byteLength(line), 1);
   };
 
-  /** The same at the end of the event loop's turn, together with others. */
+  /** The same a moment later, together with others. */
   readonly writeSoon = (line: string): void => {
     const octets = Buffer.byteLength(line);
     if (this.#gathered.octets + octets > maxTogether) this.#writeGathered();
-    if (this.#gathered.count === 0) atTurnEnd(this.#writeGathered);
+    if (!this.#isGathering) setTimeout(this.#gatheredLongEnough, gatherMs).unref();
+    this.#isGathering = true;
     this.#gathered.text += line;
     this.#gathered.octets += octets;
     this.#gathered.count++;
   };
 
-  readonly #writeGathered = (): void => {
+  readonly #gatheredLongEnough = (): void => {
+    this.#isGathering = false;
+    this.#writeGathered();
+  };
+
+  #writeGathered(): void {
     const { text, octets, count } = this.#gathered;
     if (count === 0) return;
     this.#gathered = { text: '', octets: 0, count: 0 };
     this.#write(text, octets, count);
-  };
+  }
 
   #write(text: string, octets: number, count: number): void {
     if (this.#pendingOctets > 0) this.#flush();

@@ -16,7 +16,7 @@ import { errorText } from './mail/error-text.js';
 export interface Logger extends PinoLogger {
   /**
    * The same as `info` for a line of which there are thousands a second: its fields are JSON already, safe for a line,
-   * each behind a comma, and it is written at the end of the event loop's turn.
+   * each behind a comma, and it is written a moment later, together with others.
    */
   infoMade(fields: string, text: string): void;
 }
@@ -24,7 +24,7 @@ export interface Logger extends PinoLogger {
 export type LogSettings = Pick<Settings, 'log_level' | 'log_format' | 'syslog_prefix' | 'log_file'>;
 
 interface LogStream extends DestinationStream {
-  /** Writes a line at the end of the event loop's turn; at once where it is not given. */
+  /** Writes a line a moment later; at once where it is not given. */
   readonly writeSoon?: (line: string) => void;
   /** Tells how many lines were lost, when lines are taken again. */
   readonly whenBack?: (tell: (dropped: number) => void) => void;

@@ -12,7 +12,7 @@ import { allOf, codeOf } from './disk/durable.js';
 import { clockProblem } from './care/clock.js';
 import { type ExpireOptions, type ExpireResult, expire } from './care/expire.js';
 import { isFolderName, mailName, nameOfHost } from './disk/folder.js';
-import { indexLine } from './disk/index-entry.js';
+import { lineOfCopy } from './disk/index-entry.js';
 import { type MailFile, mailFile } from './disk/mail-file.js';
 import { type PreparedFolders, preparedFolders } from './keep/prepare.js';
 
@@ -159,7 +159,7 @@ async function write(files: readonly MailFile[]): Promise<void> {
 function linesOf({ time, copies, about }: ArchiveRequest, files: readonly MailFile[]): Buffer {
   const at = rfc3339(time);
   const lines = files.map(({ filename, size }, i) =>
-    indexLine({ ...about, time: at, recipient: copies[i]?.recipient ?? '', filename, size }),
+    lineOfCopy(about, { time: at, recipient: copies[i]?.recipient ?? '', filename, size }),
   );
   return lines.length === 1 && lines[0] ? lines[0] : Buffer.concat(lines);
 }

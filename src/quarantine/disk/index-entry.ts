@@ -43,30 +43,37 @@ export interface IndexEntry {
   readonly headerFrom?: string;
 }
 
-export const indexLine = (entry: IndexEntry): Buffer => fittingLine((maxValue) => jsonOf(entry, maxValue));
+/** What differs from copy to copy of a mail. */
+type OfCopy = 'time' | 'recipient' | 'filename' | 'size';
+
+export const indexLine = (entry: IndexEntry): Buffer => lineOfCopy(entry, entry);
+
+/** The same without one object of both: to make that costs more than the line. */
+export const lineOfCopy = (about: Omit<IndexEntry, OfCopy>, copy: Pick<IndexEntry, OfCopy>): Buffer =>
+  fittingLine((maxValue) => jsonOf(about, copy, maxValue));
 
 /** What is undefined has no key. */
-function jsonOf(entry: IndexEntry, maxValue: number): string {
+function jsonOf(about: Omit<IndexEntry, OfCopy>, copy: Pick<IndexEntry, OfCopy>, maxValue: number): string {
   const field = (name: string, value: string | undefined): string =>
     value === undefined ? '' : textField(name, cut(value, maxValue));
   return (
-    `${lineStart}${escaped(cut(entry.time, maxValue))}"` +
-    field('from', entry.from) +
-    field('recipient', entry.recipient) +
-    field('subject', entry.subject) +
-    textField('filename', entry.filename) +
-    field('ip', entry.ip) +
-    field('host', entry.host) +
-    field('helo', entry.helo) +
-    field('reason', entry.reason) +
-    field('plugin', entry.plugin) +
-    field('message-id', entry.messageId) +
-    numberField('size', entry.size) +
-    field('spf', entry.spf) +
-    numberField('score', entry.score) +
-    field('points', entry.points) +
-    field('reply', entry.reply) +
-    `${field('header_from', entry.headerFrom)}}`
+    `${lineStart}${escaped(cut(copy.time, maxValue))}"` +
+    field('from', about.from) +
+    field('recipient', copy.recipient) +
+    field('subject', about.subject) +
+    textField('filename', copy.filename) +
+    field('ip', about.ip) +
+    field('host', about.host) +
+    field('helo', about.helo) +
+    field('reason', about.reason) +
+    field('plugin', about.plugin) +
+    field('message-id', about.messageId) +
+    numberField('size', copy.size) +
+    field('spf', about.spf) +
+    numberField('score', about.score) +
+    field('points', about.points) +
+    field('reply', about.reply) +
+    `${field('header_from', about.headerFrom)}}`
   );
 }
 

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import type { MessageSource } from '../../mail/message.js';
 import { ioError, syncFile, writeInBackground, writeNow } from './durable.js';
 
-/** A mail of so many octets or fewer is made and written at once, on the event loop, which takes about 0.1 ms. */
+/** A mail of fewer octets is written at once, on the event loop: about 0.1 ms, into memory. Its sync is not. */
 const smallMail = 262_144;
 
 /** Small mails are put together here: a buffer for each would cost more than the copying. */
@@ -40,7 +40,8 @@ export function mailFile({ folder, filename, beginning, message }: MailFileOptio
     filename,
     size: beginning.length + message.size,
     async write() {
-      // A name in use is never written over: 'wx' is O_EXCL.
+      // A name in use is never written over: 'wx' is O_EXCL. Made on the event loop, as the index is opened there and
+      // names are changed: the loop waits where the file system answers such calls slowly (NFS).
       const fd = fs.openSync(tmp, 'wx', 0o660);
       mine = tmp;
       try {

@@ -168,7 +168,7 @@ test('of two that share the load, the one that hangs gets no more than it has', 
   const results = await Promise.all(Array.from({ length: 20 }, () => relay.send(request())));
   const accepted = results.filter(({ kind }) => kind === 'accepted').length;
   // One that was handed over as its time ran out is there as well, and its client comes again.
-  assert.ok(b.messages.length >= accepted, `${b.messages.length} of ${accepted}`);
+  assert.ok(b.messages.length >= accepted && b.messages.length <= 18, `${b.messages.length} of ${accepted}`);
   assert.ok(accepted >= 8, `${accepted} of 20`);
   assert.ok(a.messages.length <= 12);
 });

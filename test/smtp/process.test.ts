@@ -210,6 +210,20 @@ test('an address that is not ours, and a folder that cannot be made', async () =
   rmSync(root, { recursive: true });
 });
 
+for (const [what, env, threads] of [
+  ['sixteen threads', {}, 16],
+  ['as many threads as the operator says', { UV_THREADPOOL_SIZE: '3' }, 3],
+] as const)
+  test(`a worker waits for the disk in ${what}`, () =>
+    withChild({ env }, ({ worker }) => {
+      const environment = readFileSync(`/proc/${worker}/environ`, 'latin1').split('\0');
+      assert.deepEqual(
+        environment.filter((pair) => pair.startsWith('UV_THREADPOOL_SIZE=')),
+        [`UV_THREADPOOL_SIZE=${threads}`],
+      );
+      return Promise.resolve();
+    }));
+
 test('what the MTA refused beside other recipients is refused at RCPT by every worker', async () => {
   const no = '550 5.1.1 bob has moved';
   const script = ({ verb, line }: Step): string | undefined =>

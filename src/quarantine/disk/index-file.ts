@@ -63,13 +63,13 @@ async function append({ fd, folder, lines, folders }: Append): Promise<void> {
   const changed = before === 0 ? [...folders, folder.path] : folders;
   try {
     await allOf([syncFile(fd, folder.index), ...changed.map(syncFolder)]);
+    // An operator may have removed the file meanwhile, or replaced it by a copy that has our lines.
+    if (fs.lstatSync(folder.index, { throwIfNoEntry: false })?.ino !== fs.fstatSync(fd).ino)
+      throw ioError('ENOENT', `index was removed '${folder.index}'`);
   } catch (error) {
     removeFragment({ path: folder.index, fragment: lines, from: before });
     throw error;
   }
-  // An operator may have removed or replaced the file meanwhile.
-  if (fs.lstatSync(folder.index, { throwIfNoEntry: false })?.ino !== fs.fstatSync(fd).ino)
-    throw ioError('ENOENT', `index was removed '${folder.index}'`);
 }
 
 interface Writing extends Pick<Append, 'fd' | 'folder' | 'lines'> {

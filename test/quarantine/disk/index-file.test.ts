@@ -66,6 +66,18 @@ test('an index that is moved away is noticed', async (t) => {
   assert.equal(fs.readFileSync(folder.index, 'utf8'), fresh);
 });
 
+test('no line stays in a copy that has taken the place of the index', async (t) => {
+  const folder = indexWith(t, old);
+  const first = appendLines(folder, Buffer.from(fresh));
+  const copy = path.join(folder.path, 'copy');
+  fs.copyFileSync(folder.index, copy);
+  fs.renameSync(copy, folder.index);
+  await assert.rejects(first, { code: 'ENOENT' });
+  assert.equal(fs.readFileSync(folder.index, 'utf8'), old + '\n'.repeat(fresh.length));
+  await appendLines(folder, Buffer.from(fresh));
+  assert.equal(fs.readFileSync(folder.index, 'utf8').split(fresh.trimEnd()).length, 2);
+});
+
 for (const [what, before] of [
   ['whole', old],
   ['torn', old.slice(0, 50)],

@@ -51,7 +51,8 @@ export function judgeCounts({ lookups, voids }: LintBranch, terms: number, findi
   if (lookups > limits.lookups) {
     const count = terms > maxTerms ? `more than ${maxTerms}` : lookups;
     findings.error(
-      `${count} terms ask DNS, and more than ${limits.lookups} are permerror: leave out includes, or write a and mx as ip4 and ip6`,
+      `${count} terms ask DNS, and more than ${limits.lookups} are permerror: ` +
+        'leave out includes, or write a and mx as ip4 and ip6',
       { section },
     );
   } else if (lookups >= nearlyTooMany) {

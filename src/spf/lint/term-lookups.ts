@@ -49,9 +49,10 @@ export class TermLookups {
       return simple(text, { voids: { ip4: 1, ip6: 1 }, note: 'finds nothing' });
     }
     if (answer.records.length > limits.mx) {
-      const problem = `${text}: ${target} has ${answer.records.length} MX records; more than ${limits.mx} are permerror`;
+      const { length } = answer.records;
+      const problem = `${text}: ${target} has ${length} MX records; more than ${limits.mx} are permerror`;
       this.#in(place).error(problem, { term: text, section: '4.6.4' });
-      return simple(text, { note: `${answer.records.length} hosts` });
+      return simple(text, { note: `${length} hosts` });
     }
     const hosts = answer.records.map(({ exchange }: Mx) => withoutFinalDot(exchange)).filter(isQueryName);
     if (hosts.length > 0) return this.hosts(text, hosts, place);

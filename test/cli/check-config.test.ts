@@ -149,16 +149,16 @@ test('check-config warns of files that URLs name and that are not there', async 
     `srv = ${root}/srv
 plugins = ${root}/plugins
 catalog = ${url}${root}/password
-catalog_read = ${url}/nowhere/1
-bodies = s3://mails?endpoint=https://s3.example&key_file=/nowhere/2
-store = redis+sentinel://192.0.2.7/greylist?sentinel_password_file=/nowhere/3
+catalog_read = ${url}/proc/nowhere/1
+bodies = s3://mails?endpoint=https://s3.example&key_file=/proc/nowhere/2
+store = redis+sentinel://192.0.2.7/greylist?sentinel_password_file=/proc/nowhere/3
 `,
   );
   const ran = await postern(['check-config', '-c', join(root, 'conf')]);
   assert.equal(ran.code, 0, ran.stderr);
   assert.deepEqual(
     ran.stderr.split('\n').map((line) => /^postern: warning: (\w+): .* cannot be read: .*'(.*)'$/.exec(line)?.slice(1)),
-    [['catalog_read', '/nowhere/1'], ['bodies', '/nowhere/2'], ['store', '/nowhere/3'], undefined],
+    [['catalog_read', '/proc/nowhere/1'], ['bodies', '/proc/nowhere/2'], ['store', '/proc/nowhere/3'], undefined],
   );
 });
 

@@ -428,7 +428,7 @@ test('every command there is can be completed', async (t) => {
 });
 
 test('a host that has never served has no name in the catalog, and says what makes one', async () => {
-  const given = ['--catalog=postgresql://postern@127.0.0.1:1/postern', '--state=/nowhere/state'];
+  const given = ['--catalog=postgresql://postern@127.0.0.1:1/postern', '--state=/proc/nowhere/state'];
   const { code, stderr } = await postern(['quarantine', 'list', ...given]);
-  assert.deepEqual([code, stderr], [74, 'postern: state: /nowhere/state is not there; postern serve makes it\n']);
+  assert.deepEqual([code, stderr], [74, 'postern: state: /proc/nowhere/state is not there; postern serve makes it\n']);
 });

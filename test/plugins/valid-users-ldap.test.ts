@@ -84,7 +84,7 @@ const wrong: readonly [args: readonly string[], expected: RegExp][] = [
   [['ldap'], /takes nothing, or "ldap" and a file/],
   [['file', '/x'], /takes nothing, or "ldap" and a file/],
   [['ldap', '/x', 'y'], /takes nothing, or "ldap" and a file/],
-  [['ldap', '/nowhere/x'], /\/nowhere\/x: cannot be read \(ENOENT\)/],
+  [['ldap', '/proc/nowhere/x'], /\/proc\/nowhere\/x: cannot be read \(ENOENT\)/],
   [['ldap', '/dev/null'], /\/dev\/null: uri: is missing.*; \/dev\/null: base: is missing/],
 ];
 for (const [args, expected] of wrong)

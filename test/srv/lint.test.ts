@@ -74,7 +74,7 @@ const table: readonly (readonly [what: string, markers: readonly string[], findi
   ['a domain that is none', ['no domain/users/valid/a'], 'no domain: never matches: no domain'],
   ['a file in the place of a domain', ['f.example'], 'f.example: is a file: a hosted domain is a folder'],
   ['a link out of the tree', ['o.example -> /etc'], 'o.example: is a link out of the tree: no hosted domain'],
-  ['a link to nowhere', ['n.example -> /nowhere'], 'n.example: is a link to nowhere'],
+  ['a link to nowhere', ['n.example -> /proc/nowhere'], 'n.example: is a link to nowhere'],
   [
     'a domain without users',
     ['e.example/checks/spf'],
@@ -107,7 +107,7 @@ const table: readonly (readonly [what: string, markers: readonly string[], findi
   ],
   [
     'a user that is a link to nowhere',
-    ['d.example/users/valid/bob -> /nowhere'],
+    ['d.example/users/valid/bob -> /proc/nowhere'],
     'd.example/users/valid/bob: is a link to nowhere',
   ],
   [
@@ -291,5 +291,5 @@ test('what may not be read is told: folders, and files that hold something', (t)
 });
 
 test('a tree that is not there is one finding', () => {
-  assert.deepEqual(found('/nowhere/srv'), [': /nowhere/srv is not there']);
+  assert.deepEqual(found('/proc/nowhere/srv'), [': /proc/nowhere/srv is not there']);
 });

@@ -241,7 +241,7 @@ const brokenRelays: readonly (readonly [what: string, make: (path: string) => vo
   ['huge', (path) => writeFileSync(path, 'a.example\n'.repeat(10_000)), /relay: larger than 65536 octets/],
   ['a folder', (path) => mkdirSync(path), /relay: no file/],
   ['a FIFO', (path) => execFileSync('mkfifo', [path]), /relay: no file/],
-  ['a link to nowhere', (path) => symlinkSync('/nowhere/relay', path), /relay: a link to nowhere/],
+  ['a link to nowhere', (path) => symlinkSync('/proc/nowhere/relay', path), /relay: a link to nowhere/],
   ['a link to itself', (path) => symlinkSync('relay', path), /relay: ELOOP/],
 ];
 for (const [what, make, problem] of brokenRelays) {

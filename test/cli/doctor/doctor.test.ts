@@ -98,9 +98,9 @@ test('wrong settings, a domain that is none, and one that is not hosted', async 
   const foreign = await doctor('other.example');
   assert.equal(foreign.code, 1);
   assert.deepEqual(linesOf(foreign, 'domain'), ['error: other.example is no hosted domain']);
-  const noTree = await doctor('--srv=/nowhere/at/all');
+  const noTree = await doctor('--srv=/proc/nowhere/at/all');
   assert.equal(noTree.code, 1);
-  assert.match(linesOf(noTree, 'settings').join('\n'), /error: srv: \/nowhere\/at\/all: is not there/);
+  assert.match(linesOf(noTree, 'settings').join('\n'), /error: srv: \/proc\/nowhere\/at\/all: is not there/);
 });
 
 const hostile = 'evil\x1b]0;x\x07\u0085\u009b.example';

@@ -74,13 +74,13 @@ test('settings that postern would not start with are left out, and said', async 
   const old = home.old({
     ...haraka,
     me: 'not a name\n',
-    'tls.ini': 'key=/nowhere/key.pem\ncert=/nowhere/cert.pem\n',
+    'tls.ini': 'key=/proc/nowhere/key.pem\ncert=/proc/nowhere/cert.pem\n',
     'greylist.ini': '[period]\nblack=soon\n',
     plugins: `${haraka.plugins}greylist\n`,
   });
   const { stdout } = await home.import('haraka', old, '--apply');
   assert.match(stdout, /! hostname = not a name {2}is left: /);
-  assert.match(stdout, /! tls_cert = \/nowhere\/cert\.pem {2}is left: .*ENOENT/);
+  assert.match(stdout, /! tls_cert = \/proc\/nowhere\/cert\.pem {2}is left: .*ENOENT/);
   assert.match(stdout, /! greylisting delay=NaNs .* is left: /);
   assert.deepEqual(
     home.settings().map((line) => line.split(' ')[0]),
@@ -166,8 +166,8 @@ test('what cannot be read is said and holds nobody up', { timeout: 60_000 }, asy
 /** [words, exit code, complaint] */
 const misuses: readonly (readonly [words: readonly string[], code: number, complaint: RegExp])[] = [
   [['harakka'], 64, /there is no "import harakka"; did you mean haraka\?/],
-  [['haraka', '/nowhere/at/all'], 66, /import haraka: \/nowhere\/at\/all is not there; name the folder/],
-  [['ms-lite', '/nowhere/at/all'], 66, /import ms-lite: \/nowhere\/at\/all is not there; name the folder/],
+  [['haraka', '/proc/nowhere/at/all'], 66, /import haraka: \/proc\/nowhere\/at\/all is not there; name the folder/],
+  [['ms-lite', '/proc/nowhere/at/all'], 66, /import ms-lite: \/proc\/nowhere\/at\/all is not there; name the folder/],
   [['haraka', '/etc/passwd'], 66, /is no folder/],
   [['spf-milter', '/dev/zero'], 66, /is no regular file/],
   [['spf-milter', '/etc'], 66, /is a folder, not a file/],

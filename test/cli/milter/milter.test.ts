@@ -68,9 +68,9 @@ test('what is wrong with the configuration is all told, and stops the start with
 });
 
 test('a file that is not there: 78; an option that is none: 64', async () => {
-  const gone = await run(['-c', '/nowhere/x.conf']);
+  const gone = await run(['-c', '/proc/nowhere/x.conf']);
   assert.equal(gone.code, 78);
-  assert.match(gone.child.stderr, /^postern: \/nowhere\/x\.conf: must be a file that can be read \(ENOENT\)/);
+  assert.match(gone.child.stderr, /^postern: \/proc\/nowhere\/x\.conf: must be a file that can be read \(ENOENT\)/);
   assert.equal((await run(['--bogus'])).code, 64);
   const other = await run(['--policy', 'greylist']);
   assert.equal(other.code, 64);

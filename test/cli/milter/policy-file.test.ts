@@ -201,7 +201,7 @@ for (const [what, files, said] of checked)
   test(`--check-config looks at the file: ${what}`, async () => {
     const folder = folderWith(files);
     const [name = 'f.mjs'] = Object.keys(files);
-    const child = new MilterChild(['--policy', join(folder, name), '-p', 'unix:/nowhere', '--check-config']);
+    const child = new MilterChild(['--policy', join(folder, name), '-p', 'unix:/proc/nowhere', '--check-config']);
     const code = await child.exited;
     assert.match((child.stdout + child.stderr).trimEnd(), said);
     assert.equal(code, /is good/.test(said.source) ? 0 : 78);

@@ -166,7 +166,7 @@ const bad: readonly [what: string, text: string, expected: RegExp][] = [
   ],
   ['a number that is none', 'max_lookups = ten', /must be a whole number/],
   ['a number that is too large', 'timeout_secs = 4294967296', /up to 4294967295/],
-  ['a file that is not there', 'skip_senders_file = /nowhere', /must be a file that can be read \(ENOENT\)/],
+  ['a file that is not there', 'skip_senders_file = /proc/nowhere', /must be a file that can be read \(ENOENT\)/],
   ['what is held and refused at once', 'quarantine_results = fail', /must not hold fail, refused by reject_results/],
   ['a log level of another program', 'log_level = trace', /must be error or warn or info or debug/],
   ['a facility', 'syslog_facility = LOG_MAIL', /must be kern or user or mail/],

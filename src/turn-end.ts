@@ -4,17 +4,29 @@
  */
 
 let calls: (() => void)[] = [];
+let later: (() => void)[] = [];
 
 /** Calls when all that has come in this turn was dealt with, in the order in which it was asked for. */
 export function atTurnEnd(call: () => void): void {
-  if (calls.length === 0) setImmediate(endTurn);
+  willEnd();
   calls.push(call);
+}
+
+/** Calls behind all of these: for what nobody waits for who is written to at the turn's end. */
+export function behindTurnEnd(call: () => void): void {
+  willEnd();
+  later.push(call);
+}
+
+function willEnd(): void {
+  if (calls.length === 0 && later.length === 0) setImmediate(endTurn);
 }
 
 /** Where a call throws, which is a bug, the others are made in the next turn. */
 function endTurn(): void {
-  const due = calls;
+  const due = later.length === 0 ? calls : [...calls, ...later];
   calls = [];
+  later = [];
   let made = 0;
   try {
     for (const call of due) {
@@ -23,8 +35,8 @@ function endTurn(): void {
     }
   } finally {
     if (made < due.length) {
+      willEnd();
       calls = [...due.slice(made), ...calls];
-      setImmediate(endTurn);
     }
   }
 }

@@ -6,7 +6,7 @@ const turnEnd = JSON.stringify(new URL('../src/turn-end.js', import.meta.url).hr
 
 /** What a program says that outlives its mistakes, as a worker does. */
 function said(body: string): string {
-  const source = `import { atTurnEnd } from ${turnEnd};
+  const source = `import { atTurnEnd, behindTurnEnd } from ${turnEnd};
     const say = (word) => process.stdout.write(word + ' ');
     process.on('uncaughtException', ({ message }) => say(message));
     ${body}`;
@@ -21,6 +21,14 @@ test('calls are made when the turn is over, in order; what they ask for comes a 
     setImmediate(() => say('c'));
     Promise.resolve().then(() => say('now'));`;
   assert.equal(said(body), 'now a b c d');
+});
+
+test('what is asked for behind the end comes behind all calls of the turn, and alone ends one too', () => {
+  const body = `behindTurnEnd(() => { say('c'); behindTurnEnd(() => say('e')); atTurnEnd(() => say('d')); });
+    atTurnEnd(() => { say('a'); setImmediate(() => say('f')); });
+    atTurnEnd(() => say('b'));
+    setTimeout(() => behindTurnEnd(() => say('g')), 20);`;
+  assert.equal(said(body), 'a b c f d e g');
 });
 
 test('a call that throws costs none of the others', () => {

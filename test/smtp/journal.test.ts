@@ -279,6 +279,26 @@ test('a client that leaves in the middle of its mail', async () => {
   });
 });
 
+test('a mail’s lines say what held for it, and come first, when the client has said more in the same segment', () =>
+  withMx({}, async (mx) => {
+    const client = await RawClient.open({ port: mx.port });
+    await client.sayAll(hello, 'MAIL FROM:<anna@sender.example>', ...to('alice@example.com'), 'DATA');
+    client.write(`${text}\r\nEHLO other.example\r\nMAIL FROM:<bob@sender.example>\r\nRCPT TO:<x@other.example>\r\n`);
+    await client.hear(4);
+    client.end();
+    const lines = (await linesOf(mx, 2)).map(({ helo, from, verdict }) => [helo, from, verdict]);
+    const expected = [
+      ['client.test.example', 'anna@sender.example', 'relayed'],
+      ['other.example', 'bob@sender.example', 'turned away'],
+    ];
+    assert.deepEqual(lines, expected);
+    const logged = mx.log.filter((line) => 'helo' in line).map(({ helo, verdict, msg }) => [helo, verdict ?? msg]);
+    assert.deepEqual(logged, [
+      ['client.test.example', 'relayed'],
+      ['other.example', 'turned away'],
+    ]);
+  }));
+
 test('the encryption of the session', () =>
   withMx({ certificate: makeCertificate('mx.test.example') }, async (mx) => {
     const client = await RawClient.open({ port: mx.port });

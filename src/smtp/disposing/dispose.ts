@@ -14,19 +14,26 @@ import { archive } from './archive-mail.js';
 import { type ReadMail, type ReceivedMail, readMail } from './received-mail.js';
 import { relay } from './relay-mail.js';
 
-/**
- * Ends the transaction, logs its one line and writes that of the journal. May throw or reject where IO broke in a way
- * nobody foresaw: the caller defers.
- */
-export function dispose(received: ReceivedMail): Eventual<Reply> {
+/** What the client is told, and what writes the mail's line to the log and to the journal. */
+export interface Disposed {
+  readonly reply: Reply;
+  readonly tell: () => void;
+}
+
+/** Ends the transaction. May throw or reject where IO broke in a way nobody foresaw: the caller defers. */
+export function dispose(received: ReceivedMail): Eventual<Disposed> {
   const mail = readMail(received);
   return after(unacceptable(mail) ?? judgeAndAct(mail), (disposition) => {
     const { log, journal } = received.services;
     const ended = endedMail(mail, disposition);
-    log.infoMade(logFields(ended), disposition.verdict);
     count(mail, disposition);
-    journal?.write(() => mailLine(ended));
-    return disposition.reply;
+    return {
+      reply: disposition.reply,
+      tell: () => {
+        log.infoMade(logFields(ended), disposition.verdict);
+        journal?.write(() => mailLine(ended));
+      },
+    };
   });
 }
 

@@ -14,12 +14,13 @@ import type { Result } from '../../mail/result.js';
 import type { AwayReason } from '../../metrics/gate.js';
 import type { Command } from '../command/command.js';
 import { senderOf } from '../command/envelope.js';
-import { dispose } from '../disposing/dispose.js';
+import { type Disposed, dispose } from '../disposing/dispose.js';
 import { type ClientFields, clientFields } from '../disposing/trace-fields.js';
 import type { DataReader } from '../message/data-reader.js';
 import { IncomingMessage } from '../message/incoming.js';
 import { Rcpt } from '../recipients/rcpt.js';
 import type { Services } from '../services.js';
+import { behindTurnEnd } from '../../turn-end.js';
 import { newId } from '../transaction-id.js';
 import { type Sender, SmtpTransaction } from '../transaction.js';
 import { SessionPlugins } from './session-plugins.js';
@@ -48,6 +49,8 @@ export class SmtpSession {
   /** In this transaction, whatever the reply was. */
   #hasAskedRcpt = false;
   #answeredMails = 0;
+  /** It says in log and journal what became of the last mail. */
+  #tell: (() => void) | undefined;
 
   /** `offered` are the extensions that hang on the connection. */
   constructor(services: Services, client: Client, offered: () => readonly string[] = () => []) {
@@ -126,6 +129,7 @@ export class SmtpSession {
   }
 
   answer(command: SessionCommand): Eventual<Reply> {
+    this.#tellLast();
     switch (command.kind) {
       case 'helo':
         return this.#greet(command.name, command.extended);
@@ -242,9 +246,14 @@ export class SmtpSession {
     if (!transaction || !message) return localProblem;
     message.end(isDotless);
     this.#isDisposing = true;
-    const over = (answer: Reply): Eventual<Reply> => after(this.#disposed(message), () => answer);
+    const answered = (answer: Reply): Eventual<Reply> => after(this.#disposed(message), () => answer);
+    const over = ({ reply: answer, tell }: Disposed): Eventual<Reply> => {
+      this.#tell = tell;
+      behindTurnEnd(this.#tellLast);
+      return answered(answer);
+    };
     const broken = (error: unknown): Eventual<Reply> =>
-      over(this.#record.broken(error, 'data', { transaction, recipient: transaction.recipients[0] }));
+      answered(this.#record.broken(error, 'data', { transaction, recipient: transaction.recipients[0] }));
     try {
       const answer = dispose({
         transaction,
@@ -261,6 +270,13 @@ export class SmtpSession {
     }
   }
 
+  /** The reply does not wait for it, but nothing else is heard before, or would change what there is to tell. */
+  readonly #tellLast = (): void => {
+    const tell = this.#tell;
+    this.#tell = undefined;
+    tell?.();
+  };
+
   /** A promise where a file has to be closed. */
   #disposed(message: IncomingMessage): Eventual<void> {
     this.#isDisposing = false;
@@ -276,12 +292,14 @@ export class SmtpSession {
 
   /** The connection ends this session by a reply of its own. What has come of a message is dropped. */
   sentAway(answer: Reply, kind: AwayReason): void {
+    this.#tellLast();
     this.#record.sentAway(answer, kind, { transaction: this.#transaction, isReceiving: this.receiving });
     this.#dropMessage();
   }
 
   /** The client has gone, or is another one now. A message without its end is dropped. */
   closed(): void {
+    this.#tellLast();
     if (this.#message) this.#record.brokenOff(this.#transaction);
     this.#dropMessage();
     if (this.#isDisposing) this.#isGone = true;

@@ -61,16 +61,22 @@ async function append({ fd, folder, lines, folders }: Append): Promise<void> {
   }
   // The syncs begin when all is written: one commit of the file system's journal then has it all.
   const changed = before === 0 ? [...folders, folder.path] : folders;
+  let from = before;
   try {
     await allOf([syncFile(fd, folder.index), ...changed.map(syncFolder)]);
     // An operator may have removed the file meanwhile, or replaced it by a copy that has our lines.
-    if (fs.lstatSync(folder.index, { throwIfNoEntry: false })?.ino !== fs.fstatSync(fd).ino)
-      throw ioError('ENOENT', `index was removed '${folder.index}'`);
+    const named = fs.lstatSync(folder.index, { throwIfNoEntry: false });
+    if (named?.ino === fs.fstatSync(fd).ino) return;
+    from = Math.min(before, Math.max(0, (named?.size ?? 0) - endOfCopy));
+    throw ioError('ENOENT', `index was removed '${folder.index}'`);
   } catch (error) {
-    removeFragment({ path: folder.index, fragment: lines, from: before });
+    removeFragment({ path: folder.index, fragment: lines, from });
     throw error;
   }
 }
+
+/** Octets at the end of a shortened copy among which our lines are: they were the index's last a moment ago. */
+const endOfCopy = 1_048_576;
 
 interface Writing extends Pick<Append, 'fd' | 'folder' | 'lines'> {
   /** How long the file is; undefined where its end is torn. */

@@ -66,17 +66,22 @@ test('an index that is moved away is noticed', async (t) => {
   assert.equal(fs.readFileSync(folder.index, 'utf8'), fresh);
 });
 
-test('no line stays in a copy that has taken the place of the index', async (t) => {
-  const folder = indexWith(t, old);
-  const first = appendLines(folder, Buffer.from(fresh));
-  const copy = path.join(folder.path, 'copy');
-  fs.copyFileSync(folder.index, copy);
-  fs.renameSync(copy, folder.index);
-  await assert.rejects(first, { code: 'ENOENT' });
-  assert.equal(fs.readFileSync(folder.index, 'utf8'), old + '\n'.repeat(fresh.length));
-  await appendLines(folder, Buffer.from(fresh));
-  assert.equal(fs.readFileSync(folder.index, 'utf8').split(fresh.trimEnd()).length, 2);
-});
+for (const [what, left] of [
+  ['a copy', old],
+  ['a shortened copy', ''],
+  ['a long one', old.repeat(Math.ceil(3_000_000 / old.length))],
+] as const)
+  test(`no line stays in ${what} that has taken the place of the index`, async (t) => {
+    const folder = indexWith(t, old);
+    const first = appendLines(folder, Buffer.from(fresh));
+    const copy = path.join(folder.path, 'copy');
+    fs.writeFileSync(copy, left + fs.readFileSync(folder.index, 'utf8').slice(old.length));
+    fs.renameSync(copy, folder.index);
+    await assert.rejects(first, { code: 'ENOENT' });
+    assert.equal(fs.readFileSync(folder.index, 'utf8'), left + '\n'.repeat(fresh.length));
+    await appendLines(folder, Buffer.from(fresh));
+    assert.equal(fs.readFileSync(folder.index, 'utf8').split(fresh.trimEnd()).length, 2);
+  });
 
 for (const [what, before] of [
   ['whole', old],

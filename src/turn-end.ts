@@ -12,7 +12,7 @@ export function atTurnEnd(call: () => void): void {
   calls.push(call);
 }
 
-/** Calls behind all of these: for what nobody waits for who is written to at the turn's end. */
+/** Calls behind all of these, when what is written has gone out. */
 export function behindTurnEnd(call: () => void): void {
   willEnd();
   later.push(call);
@@ -24,7 +24,7 @@ function willEnd(): void {
 
 /** Where a call throws, which is a bug, the others are made in the next turn. */
 function endTurn(): void {
-  const due = later.length === 0 ? calls : [...calls, ...later];
+  const due = calls.concat(later);
   calls = [];
   later = [];
   let made = 0;

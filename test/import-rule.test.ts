@@ -86,7 +86,7 @@ const maySee: Readonly<Record<string, readonly string[] | 'everything'>> = {
   trial: ['mail', 'settings', 'smtp/library/sink-server'],
   settings: ['mail', 'relay/destination', 'catalog/address', 'catalog/bodies/store-address', 'store/redis-address'],
   log: ['mail', 'lines/iso-time', 'lines/json-line', 'log-output', 'type settings'],
-  'log-output': ['mail', 'turn-end'],
+  'log-output': ['mail'],
   cli: 'everything',
   main: 'everything',
   plugins: ['hooks/plugin', 'hooks/check', 'hooks/arguments', 'mail'],

@@ -64,6 +64,7 @@ export class JournalWriter {
   #file: OpenFile | undefined;
   /** A write was cut short: what comes next begins on a line of its own. */
   #torn = false;
+  #isClosed = false;
   #lost = 0;
   #lostUntold = 0;
   #toldAt = -Infinity;
@@ -88,7 +89,8 @@ export class JournalWriter {
   /** Takes the line over. Never throws. */
   write(line: JournalLine): void {
     const isMany = line.verdict === 'turned away' || line.stage === 'rcpt';
-    if (isMany && !this.#floods.admits(line)) this.#floodTimer ??= setTimeout(() => this.#drain(), floodMs).unref();
+    if (isMany && !this.#isClosed && !this.#floods.admits(line))
+      this.#floodTimer ??= setTimeout(() => this.#drain(), floodMs).unref();
     else this.#gather(line);
   }
 
@@ -98,7 +100,8 @@ export class JournalWriter {
     if (text === undefined) return;
     this.#end += this.#octets.write(text, this.#end);
     this.#gathered++;
-    if (this.#end > gatheredOctets - maxLine) this.flush();
+    if (this.#isClosed) this.close();
+    else if (this.#end > gatheredOctets - maxLine) this.flush();
   }
 
   #begin(): void {
@@ -186,12 +189,13 @@ export class JournalWriter {
     this.#lostUntold = 0;
   }
 
-  /** Writes the rest. */
+  /** Writes the rest. A line that comes later, of a session that ended when all was closed, is written at once. */
   close(): void {
     clearTimeout(this.#floodTimer);
     this.#drain();
     this.flush();
     this.#closeFile();
+    this.#isClosed = true;
     open.delete(this);
   }
 }

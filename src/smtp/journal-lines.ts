@@ -2,6 +2,7 @@
  * What the journal says of a mail when it is dealt with, and of a client that is turned away before that. Leaves files,
  * floods and counting tries to the journal.
  */
+import { performance } from 'node:perf_hooks';
 import type { ClientName, SessionFacts } from '../hooks/plugin.js';
 import type { JournalLine, JournalStage, JournalVerdict } from '../journal/line.js';
 import type { Header } from '../mail/header.js';
@@ -52,7 +53,7 @@ export function mailLine({ session, transaction, header, size, ms, disposition }
   const { subject, headerFrom, messageId } = headlineOf(header);
   const { spf, dkim, dmarc } = transaction.authenticated;
   return {
-    time: isoTime(Date.now() - ms),
+    time: isoTime(Date.now() - (performance.now() - transaction.startedAt)),
     id: transaction.id,
     session: session.id,
     node: undefined,

@@ -70,6 +70,16 @@ test('where nothing can be written lines are lost, counted and told once; then i
   assert.equal((await found(dir)).length, 1);
 });
 
+test('a line that comes when all is closed is written at once, be there many of its kind or not', async (t) => {
+  const dir = folderFor(t);
+  const writer = writerIn(dir);
+  writer.close();
+  writer.write({ ...relayed });
+  for (let i = 0; i < 100; i++) writer.write({ ...relayed, verdict: 'turned away', stage: 'connect' });
+  assert.equal((await found(dir)).length, 101);
+  assert.equal(writer.lagSeconds, 0);
+});
+
 test('a disk that fills up in the middle of a line costs that line alone', async (t) => {
   const dir = folderFor(t);
   const writer = writerIn(dir);

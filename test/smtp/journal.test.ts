@@ -299,6 +299,23 @@ test('a mail’s lines say what held for it, and come first, when the client has
     ]);
   }));
 
+test('a mail whose log line cannot be made is answered, is in the journal, and is said to have none', (t) =>
+  withMx({}, async (mx) => {
+    t.mock.method(mx.listener.services.log, 'infoMade', () => {
+      throw new Error('a bug');
+    });
+    const one = [...to('alice@example.com'), 'DATA', text];
+    const replies = await mx.say(...mail(), ...one, 'MAIL FROM:<bob@sender.example>', ...one);
+    assert.deepEqual(
+      replies.slice(-6).map((reply) => reply.slice(0, 3)),
+      ['354', '250', '250', '250', '354', '250'],
+    );
+    assert.equal((await linesOf(mx, 2)).length, 2);
+    const problems = mx.log.filter(({ msg }) => msg === 'what became of a mail cannot be logged');
+    assert.equal(problems.length, 2);
+    assert.match(String(problems[0]?.['problem']), /^Error: a bug/);
+  }));
+
 test('the encryption of the session', () =>
   withMx({ certificate: makeCertificate('mx.test.example') }, async (mx) => {
     const client = await RawClient.open({ port: mx.port });

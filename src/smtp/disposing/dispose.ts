@@ -30,8 +30,8 @@ export function dispose(received: ReceivedMail): Eventual<Disposed> {
     return {
       reply: disposition.reply,
       tell: () => {
-        log.infoMade(logFields(ended), disposition.verdict);
         journal?.write(() => mailLine(ended));
+        log.infoMade(logFields(ended), disposition.verdict);
       },
     };
   });

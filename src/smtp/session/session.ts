@@ -7,11 +7,13 @@ import { performance } from 'node:perf_hooks';
 import type { ClientName, EarlyTalk, TlsSeen } from '../../hooks/plugin.js';
 import type { SessionState } from '../../hooks/shown/seen.js';
 import type { PathArgument } from '../../mail/address.js';
+import { errorStack } from '../../mail/error-text.js';
 import { type Eventual, after } from '../../mail/eventual.js';
 import { inAny } from '../../mail/ip.js';
 import { type Reply, closing, constant, localProblem, reply, withLines } from '../../mail/reply.js';
 import type { Result } from '../../mail/result.js';
 import type { AwayReason } from '../../metrics/gate.js';
+import { behindTurnEnd } from '../../turn-end.js';
 import type { Command } from '../command/command.js';
 import { senderOf } from '../command/envelope.js';
 import { type Disposed, dispose } from '../disposing/dispose.js';
@@ -20,7 +22,6 @@ import type { DataReader } from '../message/data-reader.js';
 import { IncomingMessage } from '../message/incoming.js';
 import { Rcpt } from '../recipients/rcpt.js';
 import type { Services } from '../services.js';
-import { behindTurnEnd } from '../../turn-end.js';
 import { newId } from '../transaction-id.js';
 import { type Sender, SmtpTransaction } from '../transaction.js';
 import { SessionPlugins } from './session-plugins.js';
@@ -122,6 +123,7 @@ export class SmtpSession {
 
   /** RFC 3207 §4.2: what was said before the handshake is forgotten. */
   secured(tls: TlsSeen): void {
+    this.#tellLast();
     this.#fields = undefined;
     this.#endTransaction();
     this.#state.tls = tls;
@@ -270,11 +272,19 @@ export class SmtpSession {
     }
   }
 
-  /** The reply does not wait for it, but nothing else is heard before, or would change what there is to tell. */
+  /** The reply does not wait for it; whatever could change what it says does. Never throws. */
   readonly #tellLast = (): void => {
     const tell = this.#tell;
+    if (tell === undefined) return;
     this.#tell = undefined;
-    tell?.();
+    try {
+      tell();
+    } catch (error) {
+      this.#services.log.error(
+        { session: this.id, problem: errorStack(error) },
+        'what became of a mail cannot be logged',
+      );
+    }
   };
 
   /** A promise where a file has to be closed. */

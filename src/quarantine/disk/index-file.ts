@@ -64,14 +64,22 @@ async function append({ fd, folder, lines, folders }: Append): Promise<void> {
   let from = before;
   try {
     await allOf([syncFile(fd, folder.index), ...changed.map(syncFolder)]);
-    // An operator may have removed the file meanwhile, or replaced it by a copy that has our lines.
+    // An operator may have removed the file meanwhile, or replaced it by a copy that has some of our lines.
     const named = fs.lstatSync(folder.index, { throwIfNoEntry: false });
     if (named?.ino === fs.fstatSync(fd).ino) return;
     from = Math.min(before, Math.max(0, (named?.size ?? 0) - endOfCopy));
     throw ioError('ENOENT', `index was removed '${folder.index}'`);
   } catch (error) {
-    removeFragment({ path: folder.index, fragment: lines, from });
+    for (const line of eachOf(lines)) removeFragment({ path: folder.index, fragment: line, from });
     throw error;
+  }
+}
+
+function* eachOf(lines: Buffer): Generator<Buffer> {
+  let begin = 0;
+  for (let lf = lines.indexOf('\n'); lf >= 0; lf = lines.indexOf('\n', begin)) {
+    yield lines.subarray(begin, lf + 1);
+    begin = lf + 1;
   }
 }
 

@@ -66,19 +66,22 @@ test('an index that is moved away is noticed', async (t) => {
   assert.equal(fs.readFileSync(folder.index, 'utf8'), fresh);
 });
 
-for (const [what, left] of [
-  ['a copy', old],
-  ['a shortened copy', ''],
-  ['a long one', old.repeat(Math.ceil(3_000_000 / old.length))],
+const further = line('FURTHER');
+for (const [what, left, ours] of [
+  ['a copy', old, fresh + further],
+  ['a shortened copy', '', fresh + further],
+  ['a copy of the last line', '', further],
+  ['a long copy', old.repeat(Math.ceil(3_000_000 / old.length)), fresh + further],
 ] as const)
   test(`no line stays in ${what} that has taken the place of the index`, async (t) => {
     const folder = indexWith(t, old);
-    const first = appendLines(folder, Buffer.from(fresh));
+    const first = appendLines(folder, Buffer.from(fresh + further));
+    assert.equal(fs.readFileSync(folder.index, 'utf8'), old + fresh + further);
     const copy = path.join(folder.path, 'copy');
-    fs.writeFileSync(copy, left + fs.readFileSync(folder.index, 'utf8').slice(old.length));
+    fs.writeFileSync(copy, left + ours + old);
     fs.renameSync(copy, folder.index);
     await assert.rejects(first, { code: 'ENOENT' });
-    assert.equal(fs.readFileSync(folder.index, 'utf8'), left + '\n'.repeat(fresh.length));
+    assert.equal(fs.readFileSync(folder.index, 'utf8'), left + '\n'.repeat(ours.length) + old);
     await appendLines(folder, Buffer.from(fresh));
     assert.equal(fs.readFileSync(folder.index, 'utf8').split(fresh.trimEnd()).length, 2);
   });

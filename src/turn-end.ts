@@ -12,7 +12,7 @@ export function atTurnEnd(call: () => void): void {
   calls.push(call);
 }
 
-/** Calls behind all of these, when what is written has gone out. */
+/** Calls behind all that `atTurnEnd` calls, when replies and commands have gone out. */
 export function behindTurnEnd(call: () => void): void {
   willEnd();
   later.push(call);

@@ -64,7 +64,6 @@ export class JournalWriter {
   #file: OpenFile | undefined;
   /** A write was cut short: what comes next begins on a line of its own. */
   #torn = false;
-  #isClosed = false;
   #lost = 0;
   #lostUntold = 0;
   #toldAt = -Infinity;
@@ -84,6 +83,10 @@ export class JournalWriter {
   /** How many lines could not be written. */
   get lostLines(): number {
     return this.#lost;
+  }
+
+  get #isClosed(): boolean {
+    return !open.has(this);
   }
 
   /** Takes the line over. Never throws. */
@@ -195,7 +198,6 @@ export class JournalWriter {
     this.#drain();
     this.flush();
     this.#closeFile();
-    this.#isClosed = true;
     open.delete(this);
   }
 }

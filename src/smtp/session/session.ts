@@ -50,7 +50,7 @@ export class SmtpSession {
   /** In this transaction, whatever the reply was. */
   #hasAskedRcpt = false;
   #answeredMails = 0;
-  /** It says in log and journal what became of the last mail. */
+  /** It says in log and journal what became of the last mail; undefined where that is said. */
   #tell: (() => void) | undefined;
 
   /** `offered` are the extensions that hang on the connection. */
@@ -272,7 +272,10 @@ export class SmtpSession {
     }
   }
 
-  /** The reply does not wait for it; whatever could change what it says does. Never throws. */
+  /**
+   * Log and journal hear what became of the last mail: behind the reply, which does not wait for that, or before
+   * something else happens, which might change what is said. Never throws.
+   */
   readonly #tellLast = (): void => {
     const tell = this.#tell;
     if (tell === undefined) return;

@@ -6,7 +6,7 @@ const turnEnd = JSON.stringify(new URL('../src/turn-end.js', import.meta.url).hr
 
 /** What a program says that outlives its mistakes, as a worker does. */
 function said(body: string): string {
-  const source = `import { atTurnEnd, behindTurnEnd } from ${turnEnd};
+  const source = `import { atTurnEnd, behindTurnEnd, dealtWith } from ${turnEnd};
     const say = (word) => process.stdout.write(word + ' ');
     process.on('uncaughtException', ({ message }) => say(message));
     ${body}`;
@@ -36,4 +36,41 @@ test('a call that throws costs none of the others', () => {
   const body = `atTurnEnd(() => { say('a'); atTurnEnd(() => say('d')); });
     ${fails('oops')} atTurnEnd(() => say('b')); ${fails('again')} atTurnEnd(() => say('c'));`;
   assert.equal(said(body), 'a oops b again c d');
+});
+
+/** Turns in each of which so many things happen, then `body` in one that follows. */
+const behindTurns = (turns: number, things: number, body: string): string => `
+  const happen = () => { atTurnEnd(() => {}); dealtWith(); };
+  const turn = (left) => {
+    if (left === 0) { ${body} return; }
+    for (let i = 0; i < ${things}; i++) happen();
+    setImmediate(() => setTimeout(turn, 1, left - 1));
+  };
+  turn(${turns});`;
+
+const twoThings = `atTurnEnd(() => say('a')); behindTurnEnd(() => say('b')); dealtWith(); say('c');
+  atTurnEnd(() => say('d')); dealtWith(); say('e');`;
+
+test('behind many turns in which one thing has happened a turn ends with the first; a second waits for its end', () => {
+  assert.equal(said(behindTurns(20, 1, twoThings)), 'a b c e d');
+});
+
+test('where several things happen in a turn, or a turn or two were quiet, all wait for its end', () => {
+  assert.equal(said(behindTurns(20, 2, twoThings)), 'c e a d b');
+  assert.equal(said(behindTurns(2, 1, twoThings)), 'c e a d b');
+});
+
+test('one busy turn ends the quiet ones', () => {
+  const busy = `happen(); happen(); setTimeout(() => { ${twoThings} }, 1);`;
+  assert.equal(said(behindTurns(20, 1, busy)), 'c e a d b');
+});
+
+test('what nothing comes of does not count as having happened', () => {
+  assert.equal(said(behindTurns(20, 1, `dealtWith(); dealtWith(); ${twoThings}`)), 'a b c e d');
+});
+
+test('a call that throws when a turn ends early costs none of the others either', () => {
+  const fails = `atTurnEnd(() => { throw new Error('oops'); }); atTurnEnd(() => say('a'));
+    try { dealtWith(); } catch (error) { say('caught ' + error.message); }`;
+  assert.equal(said(behindTurns(20, 1, fails)), 'caught oops a');
 });

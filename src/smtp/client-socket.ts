@@ -7,7 +7,7 @@ import { Buffer } from 'node:buffer';
 import type net from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { TLSSocket } from 'node:tls';
-import { atTurnEnd } from '../turn-end.js';
+import { atTurnEnd, dealtWith } from '../turn-end.js';
 
 /** What a socket needs of whoever reads its octets. */
 export interface SocketUser {
@@ -91,6 +91,7 @@ export class ClientSocket {
     this.#unread = this.#unread.length === 0 ? octets : Buffer.concat([this.#unread, octets]);
     this.work();
     if (this.#isHeld || this.#unread.length > maxUnread) this.#socket.pause();
+    dealtWith();
   };
 
   readonly #end = (): void => {

@@ -22,6 +22,7 @@ import type { Client } from './session/session-state.js';
 import { tlsFactsOf } from './tls-facts.js';
 import { type XclientAttributes, xclientNames } from './command/xclient.js';
 import { errorStack } from '../mail/error-text.js';
+import { dealtWith } from '../turn-end.js';
 
 /** What a connection sees of the listener it came by (server.ts). */
 export interface Owner {
@@ -249,6 +250,7 @@ export class Connection implements SocketUser {
         act();
       } finally {
         this.#socket.work();
+        dealtWith();
       }
     };
     value.then(

@@ -1,10 +1,10 @@
-/** Replies leave at the end of the event loop's turn, and a marker set behind a reply counts for the next command. */
+/** Replies leave when the turn ends, late or early, and a marker set behind a reply counts for the next command. */
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type net from 'node:net';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { parseIp } from '../../src/mail/ip.js';
 import { Connection } from '../../src/smtp/connection.js';
@@ -25,15 +25,46 @@ class ToldSocket extends Duplex {
     return this;
   }
 
-  /** The reply to the line, which comes when the turn is over and not before. */
-  async say(line: string): Promise<string> {
+  /** What is heard by the time that the line was dealt with. */
+  sayNow(line: string): string {
     this.heard = '';
     this.emit('data', Buffer.from(`${line}\r\n`));
-    assert.equal(this.heard, '');
+    return this.heard;
+  }
+
+  /** The reply to the line. */
+  async say(line: string): Promise<string> {
+    this.sayNow(line);
     await endOfTurn();
     return this.heard;
   }
 }
+
+const client = parseIp('192.0.2.1') ?? assert.fail();
+
+async function connected(t: TestContext, mx: Mx): Promise<ToldSocket> {
+  const socket = new ToldSocket();
+  const connection = new Connection(mx.listener, socket as unknown as net.Socket, client);
+  connection.open();
+  t.after(() => connection.destroy());
+  await socket.say('EHLO client.example');
+  return socket;
+}
+
+test('a client alone is replied to at once; of several in one turn all but the first wait for its end', async (t) => {
+  const mx = await Mx.start({ settings: ['log_level=error'] });
+  t.after(() => mx.close());
+  const one = await connected(t, mx);
+  const other = await connected(t, mx);
+  for (let i = 0; i < 20; i++) assert.match(await one.say('NOOP'), /^250 /);
+  assert.match(one.sayNow('NOOP'), /^250 /);
+  for (let i = 0; i < 3; i++) {
+    assert.equal(other.sayNow('NOOP'), '', 'the second and what follows wait');
+    await endOfTurn();
+    assert.match(other.heard, /^250 /);
+    assert.equal(one.sayNow('NOOP'), '', 'turns are not quiet any more');
+  }
+});
 
 test('a marker that is set behind a reply counts for the next command, and one taken away as well', async (t) => {
   const mx = await Mx.start({
@@ -41,11 +72,7 @@ test('a marker that is set behind a reply counts for the next command, and one t
     settings: ['log_level=error', 'max_errors=100'],
   });
   t.after(() => mx.close());
-  const socket = new ToldSocket();
-  const client = parseIp('192.0.2.1') ?? assert.fail();
-  const connection = new Connection(mx.listener, socket as unknown as net.Socket, client);
-  connection.open();
-  await socket.say('EHLO client.example');
+  const socket = await connected(t, mx);
   await socket.say('MAIL FROM:<a@sender.example>');
   const folder = join(mx.root, 'srv/example.org/users/valid');
   for (let i = 0; i < 20; i++) {
@@ -59,5 +86,4 @@ test('a marker that is set behind a reply counts for the next command, and one t
     await socket.say('MAIL FROM:<a@sender.example>');
     rmSync(join(mx.root, 'srv/example.org'), { recursive: true });
   }
-  connection.destroy();
 });

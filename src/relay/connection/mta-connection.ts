@@ -7,7 +7,7 @@ import net from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Destination } from '../destination/destination.js';
 import { type Names, systemNames } from './names.js';
-import { atTurnEnd } from '../../turn-end.js';
+import { atTurnEnd, dealtWith } from '../../turn-end.js';
 import { noOffers, Offers } from './offers.js';
 import { ehloExtensions, parseMtaReply, mtaReplyText, type MtaReply } from './mta-reply.js';
 import { ReplyReader } from './reply-reader.js';
@@ -95,7 +95,12 @@ export class MtaConnection {
     // Read into one buffer, which a handshake could not take over.
     if (use !== 'no') return net.connect({ ...target, noDelay: true }).on('data', this.#take);
     const buffer = Buffer.allocUnsafeSlow(readOctets);
-    const callback = (octets: number): boolean => this.#read(buffer.toString('latin1', 0, octets));
+    const callback = (octets: number): boolean => {
+      const goesOn = this.#read(buffer.toString('latin1', 0, octets));
+      // What a full buffer has left behind may be said too early, and is read before anything is written.
+      if (octets < readOctets) dealtWith();
+      return goesOn;
+    };
     return net.connect({ ...target, noDelay: true, onread: { buffer, callback } });
   }
 

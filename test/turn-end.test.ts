@@ -6,7 +6,7 @@ const turnEnd = JSON.stringify(new URL('../src/turn-end.js', import.meta.url).hr
 
 /** What a program says that outlives its mistakes, as a worker does. */
 function said(body: string): string {
-  const source = `import { atTurnEnd, behindTurnEnd, dealtWith } from ${turnEnd};
+  const source = `import { atTurnEnd, behindTurnEnd, dealtWith, moreMayCome } from ${turnEnd};
     const say = (word) => process.stdout.write(word + ' ');
     process.on('uncaughtException', ({ message }) => say(message));
     ${body}`;
@@ -55,9 +55,21 @@ test('behind many turns in which one thing has happened a turn ends with the fir
   assert.equal(said(behindTurns(20, 1, twoThings)), 'a b c e d');
 });
 
-test('where several things happen in a turn, or a turn or two were quiet, all wait for its end', () => {
+test('where several things happen in a turn, or not enough turns were quiet, all wait for its end', () => {
   assert.equal(said(behindTurns(20, 2, twoThings)), 'c e a d b');
-  assert.equal(said(behindTurns(2, 1, twoThings)), 'c e a d b');
+  assert.equal(said(behindTurns(7, 1, twoThings)), 'c e a d b');
+  assert.equal(said(behindTurns(8, 1, twoThings)), 'a b c e d');
+});
+
+test('where more may come the turn ends with that of the loop, and the next one early again', () => {
+  const nextTurn = `setTimeout(() => { atTurnEnd(() => say('f')); dealtWith(); say('g'); }, 1);`;
+  const held = `moreMayCome(); atTurnEnd(() => say('a')); dealtWith(); say('b'); ${nextTurn}`;
+  assert.equal(said(behindTurns(20, 1, held)), 'b a f g');
+});
+
+test('what is asked for behind the end alone does not count as having been dealt with', () => {
+  const behind = `behindTurnEnd(() => say('d')); dealtWith(); atTurnEnd(() => say('a')); dealtWith(); say('c');`;
+  assert.equal(said(behindTurns(20, 1, behind)), 'a d c');
 });
 
 test('one busy turn ends the quiet ones', () => {

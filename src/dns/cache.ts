@@ -2,7 +2,7 @@
  * A cache in front of a resolver: keeps answers for their TTL, void ones as RFC 2308 says, failures for a moment,
  * and asks a question that is already under way only once.
  */
-import { atTurnEnd } from '../turn-end.js';
+import { behindTurnEnd } from '../turn-end.js';
 import { ownName } from '../mail/domain.js';
 import { lowerName } from './wire/name.js';
 import { storesWithin } from './bounded-store.js';
@@ -112,7 +112,7 @@ export function cachingResolver(upstream: Upstream, settings: CacheSettings = {}
   };
 }
 
-/** Reads the clock once a turn of the event loop: reading it would take as long as all the rest of a look-up. */
+/** Reads the clock once a turn: reading it would take as long as all the rest of a look-up. */
 function turnClock(): () => number {
   let time: number | undefined;
   const endTurn = (): void => {
@@ -120,7 +120,7 @@ function turnClock(): () => number {
   };
   return () => {
     if (time !== undefined) return time;
-    atTurnEnd(endTurn);
+    behindTurnEnd(endTurn);
     return (time = performance.now());
   };
 }

@@ -1,7 +1,7 @@
 /**
  * The socket of one client: what it has sent and nobody has looked at yet, what is to be said to it, and its end. All
- * that is said in a turn of the event loop goes out in one write at its end, and a client that does not read its
- * replies is not read any more. What the octets mean is connection.ts's business.
+ * that is said until the turn ends (turn-end.ts) goes out in one write, and a client that does not read its replies is
+ * not read any more. What the octets mean is connection.ts's business.
  */
 import { Buffer } from 'node:buffer';
 import type net from 'node:net';

@@ -250,8 +250,8 @@ export class Connection implements SocketUser {
         act();
       } finally {
         this.#socket.work();
-        dealtWith();
       }
+      dealtWith();
     };
     value.then(
       (there) => goOn(() => next(there)),

@@ -35,8 +35,8 @@ export interface SrvOptions {
   /** A directory of files named by address beside `blacklisted/ips`; '' for none. */
   readonly blacklistDir: string;
   /**
-   * Each folder is looked at once in a turn of the event loop, for listeners, who end it where a client speaks again.
-   * Otherwise at each question, for whoever writes markers and reads them again.
+   * Each folder is looked at once in a turn, for listeners, who end it where a client speaks again. Otherwise at each
+   * question, for whoever writes markers and reads them again.
    */
   readonly oncePerTurn: boolean;
 }

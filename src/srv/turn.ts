@@ -1,8 +1,8 @@
 /**
- * A turn: for how long what was looked at in /srv need not be looked at again. It ends with the turn of the event
- * loop, and where a client speaks after one was replied to: a marker may have been set behind the reply.
+ * A turn: for how long what was looked at in /srv need not be looked at again. It ends when turn-end.ts has it end, and
+ * where a client speaks after one was replied to: a marker may have been set behind the reply.
  */
-import { atTurnEnd } from '../turn-end.js';
+import { behindTurnEnd } from '../turn-end.js';
 
 export class Turn {
   #number = 0;
@@ -20,7 +20,7 @@ export class Turn {
     if (!this.#lasts) this.#number++;
     else if (!this.#isEnding) {
       this.#isEnding = true;
-      atTurnEnd(this.#endWithLoop);
+      behindTurnEnd(this.#end);
     }
     return this.#number;
   }
@@ -42,7 +42,7 @@ export class Turn {
     this.#number++;
   }
 
-  readonly #endWithLoop = (): void => {
+  readonly #end = (): void => {
     this.#isEnding = false;
     this.#number++;
   };

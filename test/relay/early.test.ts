@@ -4,6 +4,7 @@ import net, { type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { replyText } from '../../src/mail/reply.js';
 import { openRelay, type RelayResult } from '../../src/relay/relay.js';
+import { quietTurns } from '../support/quiet-turns.js';
 import { inMemory, request } from './support/requests.js';
 import { destinations } from './support/with-relay.js';
 
@@ -69,6 +70,7 @@ test('a yes to a message of which no octet was written is none, though it comes 
   const padding = (missing: number): string => `354-${'x'.repeat(missing - 6)}\r\n`;
   const replies = envelopeReplies.replace('354', padding(octets - envelopeReplies.length) + '354');
   assert.equal(replies.length, octets);
+  await quietTurns();
   const result = await sent(100, (say) => say(`${replies}250 2.0.0 Ok: queued\r\n`));
   assert.equal(result.kind, 'unreachable');
 });

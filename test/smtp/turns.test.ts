@@ -1,7 +1,8 @@
 /** Replies leave when the turn ends, late or early, and a marker set behind a reply counts for the next command. */
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type net from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { test, type TestContext } from 'node:test';
@@ -64,6 +65,28 @@ test('a client alone is replied to at once; of several in one turn all but the f
     assert.match(other.heard, /^250 /);
     assert.equal(one.sayNow('NOOP'), '', 'turns are not quiet any more');
   }
+});
+
+test('a reply that a plugin has waited for goes out at once as well', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-turns-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'waits.mjs'), "export default { name: 'waits', rcpt: async () => ({ kind: 'pass' }) };");
+  const mx = await Mx.start({
+    markers: ['example.com/users/valid/alice'],
+    settings: ['log_level=error', `plugin_dirs=${folder}`],
+    plugins: ['valid_users', 'waits'],
+  });
+  t.after(() => mx.close());
+  const socket = await connected(t, mx);
+  for (let i = 0; i < 20; i++) {
+    await socket.say('MAIL FROM:<a@sender.example>');
+    assert.match(await socket.say('RCPT TO:<alice@example.com>'), /^250 /);
+    await socket.say('RSET');
+  }
+  await socket.say('MAIL FROM:<a@sender.example>');
+  assert.equal(socket.sayNow('RCPT TO:<alice@example.com>'), '');
+  await new Promise<void>((resolve) => process.nextTick(resolve)); // promises are kept before the loop goes on
+  assert.match(socket.heard, /^250 /);
 });
 
 test('a marker that is set behind a reply counts for the next command, and one taken away as well', async (t) => {

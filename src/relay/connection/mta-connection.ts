@@ -7,7 +7,7 @@ import net from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Destination } from '../destination/destination.js';
 import { type Names, systemNames } from './names.js';
-import { atTurnEnd, dealtWith } from '../../turn-end.js';
+import { atTurnEnd, dealtWith, moreMayCome } from '../../turn-end.js';
 import { noOffers, Offers } from './offers.js';
 import { ehloExtensions, parseMtaReply, mtaReplyText, type MtaReply } from './mta-reply.js';
 import { ReplyReader } from './reply-reader.js';
@@ -97,8 +97,9 @@ export class MtaConnection {
     const buffer = Buffer.allocUnsafeSlow(readOctets);
     const callback = (octets: number): boolean => {
       const goesOn = this.#read(buffer.toString('latin1', 0, octets));
-      // What a full buffer has left behind may be said too early, and is read before anything is written.
+      // What a full buffer has left behind would be taken for the answer to whatever is said next.
       if (octets < readOctets) dealtWith();
+      else moreMayCome();
       return goesOn;
     };
     return net.connect({ ...target, noDelay: true, onread: { buffer, callback } });
@@ -262,7 +263,11 @@ export class MtaConnection {
     return new ConnectionLost(this.#lost);
   }
 
-  readonly #take = (octets: Buffer): void => void this.#read(octets.toString('latin1'));
+  /** TLS hands out one record after the other. */
+  readonly #take = (octets: Buffer): void => {
+    this.#read(octets.toString('latin1'));
+    moreMayCome();
+  };
 
   /**
    * True: go on reading. Whoever asked goes on when all octets were looked at: a reply too many must not answer what is

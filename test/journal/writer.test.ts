@@ -142,6 +142,40 @@ test('of a flood the first lines of a minute are written, and the others counted
   assert.equal(lines.length, 1 + 1 + 10 + 1 + 1);
 });
 
+test('tries of two mails between the same two are told apart by their Message-ID, once that is known', async (t) => {
+  const dir = folderFor(t);
+  let now = at('2026-11-28T21:50:00Z');
+  const said = async (
+    ...lines: readonly (readonly [verdict: 'deferred' | 'relayed', id?: string])[]
+  ): Promise<void> => {
+    for (const [verdict, id] of lines) {
+      const writer = writerIn(dir, { now: () => now });
+      const { 'message-id': _, ...line } = verdict === 'deferred' ? deferred : relayed;
+      writer.write({ ...line, time: new Date(now).toISOString(), ...(id !== undefined && { 'message-id': id }) });
+      writer.close();
+      now += 60_000;
+    }
+  };
+  const triesOf = async (): Promise<(readonly [number, string] | undefined)[]> =>
+    (await found(dir)).map(({ line }) => line.tries && ([line.tries.n, line.tries.key] as const)).toReversed();
+  await said(
+    ['deferred', '<a@x>'],
+    ['deferred', '<b@x>'],
+    ['deferred', '<a@x>'],
+    ['relayed', '<c@x>'],
+    ['relayed', '<b@x>'],
+  );
+  const [a, b, againA, other, againB] = await triesOf();
+  assert.deepEqual([a?.[0], b?.[0], againA?.[0], other, againB?.[0]], [1, 1, 2, undefined, 2]);
+  assert.deepEqual([againA?.[1], againB?.[1]], [a?.[1], b?.[1]]);
+  // Before its text is read a mail has none: what comes next from there is taken for it, once.
+  now += 4 * 86_400_000;
+  await said(['deferred'], ['deferred', '<d@x>'], ['deferred', '<e@x>'], ['relayed', '<d@x>']);
+  const [greeted, d, e, takenD] = (await triesOf()).slice(5);
+  assert.deepEqual([greeted?.[0], d?.[0], e?.[0], takenD?.[0]], [1, 2, 1, 3]);
+  assert.deepEqual([d?.[1], takenD?.[1]], [greeted?.[1], greeted?.[1]]);
+});
+
 test('a botnet makes no more lines and no more memory than a few thousand clients', async (t) => {
   const dir = folderFor(t);
   const writer = writerIn(dir);

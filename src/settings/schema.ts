@@ -4,6 +4,7 @@
  */
 import * as kinds from './mail-kinds.js';
 import {
+  age,
   duration,
   integer,
   listOf,
@@ -135,7 +136,7 @@ export const schema = {
     'terms of SPF records that may find nothing in DNS (RFC 7208 section 4.6.4); more are permerror',
   ),
   spf_forwarders: entry(listOf(kinds.hostPattern), '', 'forwarding hosts, by name, whose mail skips the SPF check'),
-  expire: entry(duration(0, century), '30d', 'age at which quarantined mail is deleted; 0: never'),
+  expire: entry(age(century), '30d', 'age at which quarantined mail is deleted; 0: never'),
   expire_size: entry(size(0), '0', 'size of the quarantine above which its oldest mail is deleted; 0: no limit'),
   index_link: entry(
     orEmpty(kinds.linkName),
@@ -168,11 +169,11 @@ export const schema = {
     'an S3-compatible store that has the mails of the catalog; empty: the database has them',
   ),
   ship_keep: entry(
-    duration(0, century),
+    age(century),
     '0',
     "age at which this host's own file of a refused mail goes that was read back from the catalog; 0: with expire",
   ),
-  journal: entry(duration(0, century), '14d', 'how long it is kept what became of every mail; 0: not at all'),
+  journal: entry(age(century), '14d', 'how long it is kept what became of every mail; 0: not at all'),
   journal_to: entry(
     oneOf('catalog', 'files'),
     'catalog',
@@ -180,7 +181,7 @@ export const schema = {
   ),
   journal_subject: entry(yesNo, 'yes', 'write subjects into the journal'),
   journal_mask: entry(
-    duration(0, century),
+    age(century),
     '0',
     'age at which lines of the journal lose local-parts, subjects and the last part of addresses; 0: never',
   ),

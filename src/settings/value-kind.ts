@@ -141,6 +141,15 @@ export const duration = (min: Milliseconds, max: Milliseconds): ValueKind<Millis
     writeDuration,
   );
 
+/** How old something may become: always with its unit, as a plain number of seconds would be taken for days. Or 0. */
+export const age = (max: Milliseconds): ValueKind<Milliseconds> =>
+  valueKind(
+    'DURATION',
+    `0, or a duration of at most ${writeDuration(max)} with its unit, s, m, h or d, such as 30d`,
+    (text) => (/^\d+$/.test(text) && Number(text) > 0 ? undefined : inRange(readAmount(text, durationUnits), 0, max)),
+    writeDuration,
+  );
+
 const writeDuration = (value: Milliseconds): string =>
   writeAmount(
     value,

@@ -332,7 +332,7 @@ test('a domain’s own file says how long its mail is kept; one that makes no se
   }
   const { code, out, err } = await run(root, ['expire', `--srv=${srv}`]);
   assert.match(out, /^(?:removed \d+\/short\.example\n){2}$/);
-  assert.match(err, /typo\.example\/expire: expire must be a duration/);
+  assert.match(err, /typo\.example\/expire: expire must be 0, or a duration/);
   assert.equal(code, 74);
 });
 

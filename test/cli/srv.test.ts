@@ -83,7 +83,8 @@ test('srv expire writes what is given, keeps the rest, and prints what would hav
   mx.remove(file);
   execFileSync('sh', ['-c', second.stdout]);
   assert.equal(text(), 'expire = 90d\nexpire_size = 1g\n');
-  assert.match((await srv('expire', 'example.com', '90 days')).stderr, /expire must be a duration/);
+  assert.match((await srv('expire', 'example.com', '90 days')).stderr, /expire must be 0, or a duration/);
+  assert.match((await srv('expire', 'example.com', '90')).stderr, /expire must be 0, or a duration .* with its unit/);
   assert.equal(text(), 'expire = 90d\nexpire_size = 1g\n');
   mx.remove(file);
 });
@@ -187,7 +188,7 @@ test('lint: what is made by hand can be wrong, the example tree is not', async (
   mx.touch('example.com/expire=expire = 3 weeks\n');
   assert.match(
     (await srv('lint')).stdout,
-    /example\.com\/expire {2}expire must be a duration .* no mail of the domain/,
+    /example\.com\/expire {2}expire must be 0, or a duration .* no mail of the domain/,
   );
   const [line = ''] = (await srv('lint', '--json')).stdout.split('\n');
   assert.deepEqual(Object.keys(JSON.parse(line) as object), ['path', 'problem']);

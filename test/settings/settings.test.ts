@@ -239,7 +239,10 @@ describe('a bad value of any setting is named with its place, the value, and wha
     ],
     catalog_read: [['mysql://db/postern', /postgresql:\/\//]],
     ship_keep: [['2w', /duration/]],
-    journal: [['2w', /duration/]],
+    journal: [
+      ['2w', /duration/],
+      ['14', /with its unit/],
+    ],
     journal_to: [['database', /catalog or files/]],
     journal_subject: [['maybe', /yes or no/]],
     journal_mask: [['-1', /duration/]],

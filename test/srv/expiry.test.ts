@@ -27,9 +27,10 @@ for (const [what, lines, limits] of [
 
 /** [what, the lines, what is said] */
 for (const [what, lines, problem] of [
-  ['a unit too much', ['expire = 90dd'], /^expire must be a duration/],
+  ['a unit too much', ['expire = 90dd'], /^expire must be 0, or a duration/],
   ['a size without a number', ['expire_size = m'], /^expire_size must be a size/],
-  ['nothing behind the sign', ['expire ='], /^expire must be a duration/],
+  ['nothing behind the sign', ['expire ='], /^expire must be 0, or a duration/],
+  ['a number that may be days or seconds', ['expire = 90'], /^expire must be 0, or a duration .* with its unit/],
   ['a bare number', ['30'], /^"30" must be expire = DURATION/],
   ['another setting', ['expires = 30d'], /^"expires = 30d" must be/],
   ['one twice', ['expire = 1d', 'expire = 90d'], /^expire is there twice/],

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import type { Plugin } from '../../hooks/plugin.js';
 import { parseDomain } from '../../mail/domain.js';
+import { schema } from '../../settings/schema.js';
 import type { Settings } from '../../settings/settings.js';
 import { ownLimits } from '../../srv/expiry.js';
 import { inFolder } from '../../srv/inside-tree.js';
@@ -141,7 +142,8 @@ function expiryStep(
   if (own?.kind === 'broken') return { question, marker: `${folder}/expire`, meaning: own.problem, style: 'red' };
   const days = own?.days ?? settings.expire / dayMs;
   const size = own?.octets === undefined || own.octets === 0 ? '' : `, and at most ${sizeText(own.octets)}`;
-  const meaning = `${days === 0 ? 'is kept for ever' : `is kept for ${days} days`}${size}`;
+  const time = Number.isInteger(days) ? `${days} days` : schema.expire.kind.write(days * dayMs);
+  const meaning = `${days === 0 ? 'is kept for ever' : `is kept for ${time}`}${size}`;
   return { question, marker: own === undefined ? undefined : `${folder}/expire`, meaning };
 }
 

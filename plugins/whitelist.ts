@@ -12,20 +12,28 @@
  * mail where there is something to lift.
  */
 
-import type { MailContext, Plugin, RcptContext, Recipient } from '../src/hooks/plugin.js';
+import type { DataContext, MailContext, Plugin, RcptContext, Recipient } from '../src/hooks/plugin.js';
 import { type Verdict, pardon, pass, skip } from '../src/mail/verdict.js';
 
 const nothingToLift = skip('nothing to lift');
+const notListed = skip('not whitelisted');
 
 type Context = MailContext & Pick<RcptContext, 'domain' | 'rejection' | 'pardoned'>;
 
 const plugin: Plugin = {
   name: 'whitelist',
   rcpt: (context) => judge(context, [context.recipient]),
-  dataPost: (context) => (context.rejection === undefined ? pass : judge(context, context.recipients)),
-  queue: (context) => (context.rejection === undefined ? nothingToLift : judge(context, context.recipients)),
+  dataPost: atEnd,
+  queue: atEnd,
 };
 export default plugin;
+
+/** Where it lifts nothing it has nothing to say of the mail: a pass would read as if that were whitelisted. */
+function atEnd(context: DataContext): Verdict {
+  if (context.rejection === undefined) return nothingToLift;
+  const verdict = judge(context, context.recipients);
+  return verdict === pass ? notListed : verdict;
+}
 
 function judge(context: Context, recipients: readonly Recipient[]): Verdict {
   const { markers, domain, reversePath, senderDomain, session } = context;

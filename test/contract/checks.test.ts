@@ -269,7 +269,8 @@ test('each plugin that is asked logs one line: pass, fail, skip or error', async
     lines.filter((line) => line['plugin'] === plugin).map((line) => line['msg']);
   assert.deepEqual(of('date'), ['pass']);
   assert.deepEqual(of('helo'), ['skip']);
-  assert.deepEqual(of('whitelist'), ['pass']);
+  assert.deepEqual(of('blacklist'), ['pass']);
+  assert.deepEqual(of('whitelist'), ['skip'], 'there is nothing to lift');
 });
 
 // Arguments and configuration

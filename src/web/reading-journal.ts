@@ -87,7 +87,7 @@ async function listFor(
 }
 
 /** What the session may see of a line: of others' recipients nothing, nor where their mail is kept. */
-function visible(c: Context<Vars>): Pick<JournalSearch, 'show' | 'domains'> {
+export function visible(c: Context<Vars>): Pick<JournalSearch, 'show' | 'domains'> {
   const { domains } = c.get('session').token;
   if (domains === undefined) return {};
   const isTheirs = (address: string): boolean => domains.has(address.slice(address.lastIndexOf('@') + 1).toLowerCase());

@@ -1,5 +1,6 @@
 /** The addresses of one mail: its page, its HTML, its octets, its attachments, and what SPF says of it now. */
 import type { Context, Hono } from 'hono';
+import { rejectionLog } from '../journal/shown/rejection-log.js';
 import type { KeptMail } from '../quarantine/look/kept-mail.js';
 import { idOf, type MailRef, parseRef, refText } from '../quarantine/disk/mail-ref.js';
 import { exactMarker } from '../srv/markers.js';
@@ -9,6 +10,7 @@ import { mailAddress } from './pages/list.js';
 import { harmless, mailPolicy, withImages } from './pages/mail-html.js';
 import { factsOf, mailPage } from './pages/mail.js';
 import type { WebParts } from './parts.js';
+import { visible } from './reading-journal.js';
 import { maySee } from './login/sessions.js';
 import { queryOf, spfPage } from './pages/spf-part.js';
 
@@ -30,8 +32,11 @@ function pages(app: Hono<Vars>, parts: WebParts): void {
       const marker = exactMarker(text, (domain) => parts.hosted.isHosted(domain));
       return marker !== undefined && parts.markers.exists(marker);
     };
+    const { journal } = parts;
+    const log = await rejectionLog({ journal, entry: disposition.entry, id: idOf(ref.filename), ...visible(c) });
     const images = c.req.query('images') === '1';
-    return c.html(mailPage({ session: c.get('session'), ref, disposition, kept, content, source, hasMarker, images }));
+    const session = c.get('session');
+    return c.html(mailPage({ session, ref, disposition, kept, log, content, source, hasMarker, images }));
   });
   app.get('/mail/:yday/:domain/:file/html', async (c) => {
     const ref = refFor(c);

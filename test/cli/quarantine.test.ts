@@ -5,7 +5,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { packageRoot } from '../../src/cli/package-root.js';
+import { newId } from '../../src/smtp/transaction-id.js';
 import { startSink } from '../../src/trial/sink.js';
+import { folderFor, relayed, writerIn } from '../journal/support.js';
 import { inherited } from '../support/environment.js';
 import { needPeer } from '../support/peers.js';
 import { until } from '../support/until.js';
@@ -151,6 +153,24 @@ test('show says first why it was refused', async (t) => {
   assert.equal(code, 0);
   assert.match(out, /^Refused by valid_users: No such user\n  SMTP reply +550 5\.1\.1 No such user \(ID\)\n/);
   assert.match(out, /<a@example\.net> to <foo@example\.com>[^]*subject: hello[^]*\n\nbody\n/i);
+});
+
+test('show names the marker that did it, where the journal has it still', async (t) => {
+  const root = spamFolder(t);
+  const journal = folderFor(t);
+  const blacklisted = { plugin: 'blacklist', reason: 'Blacklisted' };
+  const marker = 'example.com/blacklisted/ips/127.0.0.1';
+  const id = newId();
+  await keep(root, id, blacklisted);
+  const show = (): Promise<Ended> => run(root, ['show', id, `--state=${path.dirname(journal)}`]);
+  assert.match((await show()).out, /^Refused by blacklist: Blacklisted\n {2}SMTP reply /);
+  const writer = writerIn(journal);
+  const time = new Date().toISOString();
+  writer.write({ ...relayed, ...blacklisted, time, id, verdict: 'rejected', reason: marker, filename: `1.${id}.mx` });
+  writer.close();
+  const { out, code } = await show();
+  assert.equal(code, 0);
+  assert.match(out, /^Refused by blacklist: Blacklisted\n {2}why {8}example\.com\/blacklisted\/ips\/127\.0\.0\.1\n/);
 });
 
 const replies: readonly [what: string, change: (line: string) => string, shown: string][] = [

@@ -4,7 +4,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import type { JournalLine } from '../../src/journal/line.js';
+import { idOf } from '../../src/quarantine/disk/mail-ref.js';
 import { tokenLine } from '../../src/web/login/tokens.js';
+import { relayed, writerIn } from '../journal/support.js';
 import { admin, type Answer, Client, keep, ofExampleCom, openSite, type Site } from './support.js';
 
 const policyOf = ({ headers }: Pick<Answer, 'headers'>): string => String(headers['content-security-policy']);
@@ -45,6 +48,28 @@ test('a mail’s page says why first: plugin, sentence, SMTP reply', async (t) =
   const why = body.indexOf('SPF fail: x does not permit y');
   assert.ok(why > 0 && why < body.indexOf('The body.'));
   assert.ok(body.includes('<code>550 5.7.23 SPF fail: &lt;b&gt;x&lt;/b&gt; (W1)</code>'));
+});
+
+test('a mail’s page names the marker that did it, as the journal has it, to those who may see the mail', async (t) => {
+  const site = await openSite(t);
+  const blacklisted = { plugin: 'blacklist', reason: 'Blacklisted' };
+  const name = await keep(site, blacklisted);
+  const writer = writerIn(path.join(site.root, 'state/journal'));
+  const [id, time] = [idOf(path.basename(name)), new Date().toISOString()];
+  const line: JournalLine = {
+    ...relayed,
+    ...blacklisted,
+    id,
+    time,
+    verdict: 'rejected',
+    filename: path.basename(name),
+  };
+  writer.write({ ...line, reason: 'example.com/blacklisted/<b>' });
+  writer.close();
+  for (const token of [admin, ofExampleCom]) {
+    const { body } = await (await new Client(site).login(token)).get(pageOf(name));
+    assert.match(body, /<dt>Why<\/dt>\s*<dd>example\.com\/blacklisted\/&lt;b&gt;<\/dd>/);
+  }
 });
 
 test('who the mail says it is from is shown, decoded, and the envelope where that is another', async (t) => {

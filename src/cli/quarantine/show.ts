@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { pipeline } from 'node:stream/promises';
 import type { Content } from '../../mail/content/content.js';
 import { charsetParameter, decodeField } from '../../mail/encoded-word.js';
+import { rejectionLog } from '../../journal/shown/rejection-log.js';
 import { headlineOf } from '../../mail/shown/headline.js';
 import { htmlText } from '../../mail/content/html-text.js';
 import { shown, unicode } from '../../mail/text.js';
@@ -15,6 +16,7 @@ import { idOf, refText } from '../../quarantine/disk/mail-ref.js';
 import { smtpReply } from '../../quarantine/look/smtp-reply.js';
 import { readSpfTrace, spfTraceName } from '../../spf/fields/trace-field.js';
 import { exit } from '../exit-codes.js';
+import { openJournalHoldings } from '../holdings.js';
 import { render } from '../terminal.js';
 import type { Line } from '../../text/line.js';
 import { goneText, jsonOf, type Task } from './task.js';
@@ -78,21 +80,34 @@ function throughPager(text: string, env: Task['env']): Promise<boolean> {
 }
 
 async function describe(mail: NamedMail, kept: KeptMail | undefined, task: Task): Promise<readonly Line[]> {
-  if (!kept) return [...reasonLines(mail, undefined), [['']], [[`${goneText(task).replace('the', 'The')}.`, 'yellow']]];
+  const log = await logOf(mail, task);
+  if (!kept)
+    return [...reasonLines(mail, undefined, log), [['']], [[`${goneText(task).replace('the', 'The')}.`, 'yellow']]];
   const reader = openContentReader();
   try {
     const body = bodyLines(await reader.read(kept.message));
-    return [...reasonLines(mail, kept), [['']], ...headerLines(kept), [['']], ...body];
+    return [...reasonLines(mail, kept, log), [['']], ...headerLines(kept), [['']], ...body];
   } finally {
     await reader.close();
   }
 }
 
-function reasonLines({ ref, entry, mark }: NamedMail, kept: KeptMail | undefined): readonly Line[] {
+/** Which marker, which value; '' where nobody knows any more. */
+async function logOf({ ref, entry }: NamedMail, { settings, options }: Task): Promise<string> {
+  const { journal, close } = await openJournalHoldings(settings, { here: options.has('here') });
+  try {
+    return await rejectionLog({ journal, entry, id: idOf(ref.filename) });
+  } finally {
+    await close();
+  }
+}
+
+function reasonLines({ ref, entry, mark }: NamedMail, kept: KeptMail | undefined, log: string): readonly Line[] {
   const value = (name: string, known: string | undefined): string => known ?? unicode(kept?.header.get(name) ?? '');
   const plugin = value('X-REJECT-PLUGIN', entry?.plugin);
   const reason = value('X-REJECT-REASON', entry?.reason);
   const rows: readonly (readonly [string, string])[] = [
+    ['why', log],
     ['SMTP reply', smtpReply({ reply: entry?.reply, reason, id: idOf(ref.filename) })],
     ['when', entry?.time ?? ''],
     ['client', `${value('X-REMOTE-IP', entry?.ip)} ${value('X-REMOTE-HOST', entry?.host)}`.trim()],

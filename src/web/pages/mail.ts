@@ -27,6 +27,8 @@ export interface MailView {
   /** It is undefined when the file is gone. */
   readonly kept: KeptMail | undefined;
   readonly content: Content | undefined;
+  /** It is which marker, which value, as the journal has it; '' where nobody knows any more. */
+  readonly log: string;
   /** It is the beginning of the file, as it is. */
   readonly source: string;
   /** It tells whether the marker is there. */
@@ -66,7 +68,7 @@ export function factsOf({ ref, disposition, kept }: Pick<MailView, 'ref' | 'disp
 }
 
 export function mailPage(view: MailView): Html {
-  const { session, ref, disposition, kept } = view;
+  const { session, ref, disposition, kept, log } = view;
   const facts = factsOf(view);
   const { visible, envelope } = senderOf(facts);
   const subject = facts.subject.trim() === '' ? '(no subject)' : say(facts.subject);
@@ -80,6 +82,12 @@ export function mailPage(view: MailView): Html {
         <p class="verdict"><span class="plugin">${say(facts.plugin, 40)}</span> ${say(facts.reason, 1000)}</p>
         <p class="reply"><code>${say(smtpReply(facts), 600)}</code></p>
         <dl>
+          ${
+            log === ''
+              ? ''
+              : html`<dt>Why</dt>
+                  <dd>${say(log, 1000)}</dd>`
+          }
           <dt>From</dt>
           <dd>${say(visible)}</dd>
           ${

@@ -133,6 +133,15 @@ test('what the local MTA refuses, for each recipient and for all', async () => {
   }
 });
 
+test('what breaks at RCPT is named as the log names it', () =>
+  withMx({ markers: [...markers, 'example.com/relay=over there'] }, async (mx) => {
+    assert.match((await mx.say(...mail(), ...to('alice@example.com'))).at(-1) ?? '', /^451 4\.3\.0 /);
+    const [line] = await linesOf(mx, 1);
+    const problem = mx.log.find(({ msg }) => msg === 'cannot be judged now')?.['problem'];
+    assert.ok(String(problem).startsWith(`${mx.root}/srv/example.com/relay: `), String(problem));
+    assert.deepEqual([line?.verdict, line?.reason], ['deferred', `cannot be judged now: ${String(problem)}`]);
+  }));
+
 test('turned away before there was a mail: relaying, too many errors, too many connections', () =>
   withMx({ settings: ['max_connections_per_ip=1', 'max_errors=2'] }, async (mx) => {
     const replies = await mx.say(...mail(), ...to('x@other.example'));

@@ -6,7 +6,7 @@ import type { JudgingHook } from '../../hooks/plugin.js';
 import type { HookOutcome } from '../../hooks/run.js';
 import type { SessionState } from '../../hooks/shown/seen.js';
 import type { JournalStage, JournalVerdict } from '../../journal/line.js';
-import { errorStack } from '../../mail/error-text.js';
+import { errorStack, errorText } from '../../mail/error-text.js';
 import { type Reply, isTemporary, localProblem, replyText, reply } from '../../mail/reply.js';
 import type { AwayReason } from '../../metrics/gate.js';
 import { BrokenMarker } from '../../srv/srv.js';
@@ -78,7 +78,7 @@ export class SessionRecord {
     const { id: session, clientIp } = this.#state;
     this.#services.log.error({ ip: clientIp.text, session, at, problem }, 'cannot be judged now');
     this.#services.metrics.broken(at);
-    this.#enter(at, localProblem, { reason: 'cannot be judged now', ...about });
+    this.#enter(at, localProblem, { reason: `cannot be judged now: ${errorText(error)}`, ...about });
     return localProblem;
   }
 

@@ -170,7 +170,8 @@ export class Srv {
       if (found !== undefined) return this.#validBy(name);
     }
     const why = 'no marker in users/valid';
-    if (mayBeRouted(localPart)) return { kind: 'refused', why };
+    if (mayBeRouted(localPart))
+      return { kind: 'refused', why: `${why} of just that name, and an MTA might route it elsewhere` };
     return valid?.has('*') === true ? this.#validBy('*') : { kind: 'unknown', why, names };
   }
 

@@ -163,6 +163,13 @@ test('explain names the markers in order, and the one that decides', async () =>
     /^example\.com\/blacklisted\/hosts\/mail\.bad\.example decides: 550 5\.7\.1 Blacklisted/,
   );
   assert.match((await srv('explain', 'nobody@example.com')).stdout, /^The recipient decides: 550 5\.1\.1/m);
+  mx.touch('example.com/users/valid/*');
+  const routed = await srv('explain', 'victim%x.example@example.com');
+  assert.match(
+    routed.stdout,
+    /refused: no marker in users\/valid of just that name, and an MTA might route it elsewhere/,
+  );
+  mx.remove('example.com/users/valid/*');
   assert.match(
     (await srv('explain', 'bob@example.com')).stdout,
     /^example\.com\/whitelisted\/recipients\/bob decides/m,

@@ -71,6 +71,29 @@ test('a list: newest first, what became of each, why or where it went, and a sum
   for (const line of out.split('\n')) assert.ok([...line].length <= 100, line);
 });
 
+test('a pipe gets values whole, a terminal rows as wide as it is', async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'postern-track-'));
+  t.after(() => rmSync(root, { recursive: true }));
+  const writer = writerIn(join(root, 'journal'));
+  const to = `${'whoever.'.repeat(6)}x@${'long.'.repeat(6)}example.com`;
+  const [subject, reason] = ['many words '.repeat(10).trim(), 'because '.repeat(30).trim()];
+  const long = { verdict: 'rejected', to: [{ address: to, reply: '' }], subject, plugin: 'spf', reason } as const;
+  writer.write({ ...relayed, ...long, time: new Date().toISOString() });
+  writer.close();
+  const words = ['track', '--limit=5', `--state=${root}`];
+  const env = { ...inherited(), TERM: 'xterm', NO_COLOR: '1' };
+  const piped = spawnSync(process.execPath, [main, ...words], { encoding: 'utf8', env }).stdout;
+  for (const text of [`anna@sender.example → ${to} ${subject} ${relayed.id}`, reason])
+    assert.ok(piped.includes(text), piped);
+  if (!needPeer(t, 'script')) return;
+  for (const columns of [80, 140]) {
+    const command = `stty cols ${columns} rows 40; ${[process.execPath, main, ...words].join(' ')} 2>/dev/null`;
+    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', env });
+    const rows = stdout.split('\r\n');
+    assert.equal(Math.max(...rows.map((row) => [...row].length)), columns, stdout);
+  }
+});
+
 test('journal stats: all mail in numbers, of all domains or of some, and nothing is written', () => {
   const files = readdirSync(join(state, 'journal'), { recursive: true });
   const { out, code } = run('journal', 'stats');

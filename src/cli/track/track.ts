@@ -48,7 +48,8 @@ async function list(task: TrackTask): Promise<number> {
   if (typeof query === 'number') return query;
   const limit = options.has('all') ? Infinity : Number(options.get('limit') ?? usualLimit);
   if (!(limit >= 1)) return misused(task, '--limit needs a number, such as --limit=50');
-  const style = { utc: options.has('utc'), hosts: isOfAll(holdings) };
+  const width = process.stdout.isTTY ? terminal.width : undefined;
+  const style = { utc: options.has('utc'), hosts: isOfAll(holdings), width };
   const isTable = !options.has('json') && !options.has('csv');
   const row = options.has('json')
     ? jsonLine

@@ -137,7 +137,11 @@ export const schema = {
   ),
   spf_forwarders: entry(listOf(kinds.hostPattern), '', 'forwarding hosts, by name, whose mail skips the SPF check'),
   expire: entry(age(century), '30d', 'age at which quarantined mail is deleted; 0: never'),
-  expire_size: entry(size(0), '0', 'size of the quarantine above which its oldest mail is deleted; 0: no limit'),
+  expire_size: entry(
+    size(0),
+    '0',
+    'size of the quarantine above which its oldest days are deleted, today never; 0: no limit',
+  ),
   index_link: entry(
     orEmpty(kinds.linkName),
     'index.json',

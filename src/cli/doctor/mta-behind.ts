@@ -17,6 +17,8 @@ const maxDomains = 10;
 /** Where each domain has an MTA of its own, nobody waits for all of them. */
 const maxMtas = 20;
 const interviewMs = 15_000;
+/** A mail grows by so much at most on its way to the MTA: our fields come on top of it. */
+const fieldsOctets = 65_536;
 
 export async function* examineRelay(examined: Examined): Diagnoses {
   const usual = everyDestination(examined.settings.relay);
@@ -105,12 +107,14 @@ function* offers(where: string, { greeting, extensions }: Interview, maxSize: nu
       : 'docs/in-front-of.md says how its log learns of it';
     yield note('relay', `${name} answers, but offers no XFORWARD: its log has no client's address`, remedy);
   }
-  if (size > 0 && size < maxSize)
+  if (size > 0 && size < maxSize + fieldsOctets) {
+    const smaller = size > fieldsOctets ? `, or set max_size = ${size - fieldsOctets}` : '';
     yield warning(
       'relay',
-      `${where} takes mails of ${size} octets, and max_size is ${maxSize}: larger ones are refused after they were received`,
-      `raise its limit (message_size_limit), or set max_size = ${size}`,
+      `${where} takes mails of ${size} octets, and max_size is ${maxSize}, to which our fields come: larger ones are refused after they were received`,
+      `raise its limit (message_size_limit) to ${maxSize + fieldsOctets}${smaller}`,
     );
+  }
 }
 
 interface RelayQuestion {

@@ -178,6 +178,22 @@ test('a domain that takes everybody is in trouble where its MTA does so as well'
   assert.match(said, /^warning: .*takes mails of 1000000 octets, and max_size is 26214400/m);
 });
 
+test('its limit has to leave room for our fields on top of a mail of max_size', async (t) => {
+  const said = async (size: number): Promise<readonly (string | undefined)[]> => {
+    const mta = await scriptedMta(t, '220 x\r\n', (line) =>
+      line.startsWith('EHLO') ? `250-x\r\n250 SIZE ${size}\r\n` : '250 2.0.0 Ok\r\n',
+    );
+    const { doctor } = await installation(t, { relayPort: mta.port });
+    const { findings } = await doctor('--max_size=10240000');
+    return findings.filter(({ text }) => text.includes('max_size')).map(({ remedy }) => remedy);
+  };
+  assert.deepEqual(await said(10_305_536), []);
+  assert.deepEqual(await said(10_240_000), [
+    'raise its limit (message_size_limit) to 10305536, or set max_size = 10174464',
+  ]);
+  assert.deepEqual(await said(65_536), ['raise its limit (message_size_limit) to 10305536']);
+});
+
 test('it is asked about ten domains, and the rest is named', async (t) => {
   const mta = await scriptedMta(t, '220 x\r\n', (line) => (line.startsWith('RCPT') ? '450 later\r\n' : '250 Ok\r\n'));
   const markers = Array.from({ length: 12 }, (_, i) => `d${i}.example/users/valid/alice`);

@@ -28,7 +28,7 @@ import { listenProblem } from './service/listen-problem.js';
 import { Signals } from './service/signals.js';
 import { isChild, WorkerSide } from './service/worker-side.js';
 import { closeParts, type KeptParts, type PageParts, partsOf } from './web-parts.js';
-import { changed } from './wire.js';
+import { changed, tellReloaded } from './wire.js';
 
 export async function web({ settings, options, argv, env }: SettingsTask): Promise<number> {
   const signals = new Signals();
@@ -139,7 +139,7 @@ export async function openPage(
       parts = wired.value;
       kept.tokens.readFrom(given.web_tokens);
       void listener.use(partsAt(parts, listener.port)).then(() => closeParts(old));
-      return log.info({ restart_for: changed(settings, given, needRestart) }, 'reloaded');
+      tellReloaded(log, changed(settings, given, needRestart));
     };
     const close = async (): Promise<void> => {
       await listener.close();

@@ -278,6 +278,12 @@ const same = (a: Settings, b: Settings, names: readonly (keyof Settings)[]): boo
 export const changed = (a: Settings, b: Settings, names: readonly (keyof Settings)[]): readonly string[] =>
   names.filter((name) => JSON.stringify(a[name]) !== JSON.stringify(b[name]));
 
+/** Settings that have changed and are only read at a start are no news but a warning: they do not hold yet. */
+export function tellReloaded(log: Logger, restartFor: readonly string[]): void {
+  if (restartFor.length === 0) log.info({ restart_for: restartFor }, 'reloaded');
+  else log.warn({ restart_for: restartFor }, 'reloaded, but these settings stay as they were until a restart');
+}
+
 /** It fails where the zone file is wrong. */
 export function makeResolver(settings: Settings, heard: Parameters<typeof measured>[1] = () => {}): Result<Resolver> {
   if (settings.dns_zone !== '') return zoneOf(settings.dns_zone);

@@ -394,6 +394,14 @@ test('HUP reads the settings anew: later sessions meet them, a bad file changes 
       child.signal('SIGHUP');
       await child.until(() => child.log.some(({ msg }) => msg === 'not reloaded: the old settings stay'));
       assert.equal(await size(), '30000');
+      writeFileSync(config, 'max_size = 30000\nworkers = 2\n');
+      const warnings = () =>
+        child.log.filter(({ msg }) => msg === 'reloaded, but these settings stay as they were until a restart');
+      for (const count of [1, 2]) {
+        child.signal('SIGHUP');
+        await child.until(() => warnings().length === count);
+      }
+      for (const { level, restart_for } of warnings()) assert.deepEqual([level, restart_for], [40, ['workers']]);
       assert.equal(await child.stop(), 0);
     });
   } finally {

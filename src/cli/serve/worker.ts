@@ -21,7 +21,7 @@ import { live } from '../service/life.js';
 import type { Signals } from '../service/signals.js';
 import { WorkerSide } from '../service/worker-side.js';
 import { WorkerNumbers } from '../metrics/worker-numbers.js';
-import { changed, type SharedParts, wire } from '../wire.js';
+import { changed, type SharedParts, tellReloaded, wire } from '../wire.js';
 import { dsnOfPrimary } from './dsn-watch.js';
 import { hearTicketKeys } from './ticket-keys.js';
 import { maxOf, primaryLimits } from './worker-limits.js';
@@ -193,7 +193,7 @@ class Worker implements Service {
     this.#numbers.use(settings);
     this.#retire(old, wired.value);
     this.#renewCertificates();
-    log.info({ restart_for: changed(old.settings, settings, needRestart) }, 'reloaded');
+    tellReloaded(log, changed(this.#orders.settings, settings, needRestart));
     return true;
   }
 

@@ -57,9 +57,9 @@ test('the summary has a column for each server but the line, and nothing where a
     'line',
   );
   const [head, , first, second] = text.split('\n');
-  assert.deepEqual(cellsOf(head), ['', '', 'line: mails/s · CPU s/1,000', 'own', '']);
-  assert.deepEqual(cellsOf(first), ['', 'c1m1', '2,000 · 2.00', '1.50 · 0.50', '']);
-  assert.deepEqual(cellsOf(second), ['', 'c2m1', '2,000 · 2.00', '', '']);
+  assert.deepEqual(cellsOf(head), ['', '', 'line: CPU s/1,000 · mails/s', 'own', '']);
+  assert.deepEqual(cellsOf(first), ['', 'c1m1', '2.00 · 2,000', '1.50 · 0.50', '']);
+  assert.deepEqual(cellsOf(second), ['', 'c2m1', '2.00 · 2,000', '', '']);
 });
 
 test('the table of latencies has those of all rounds, and nothing where a server was not asked', () => {

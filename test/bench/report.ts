@@ -70,11 +70,11 @@ const serversOf = (cells: readonly CellRows[]): readonly string[] => [
 export function summary(cells: readonly CellRows[], line: string): string {
   const names = serversOf(cells).filter((name) => name !== line);
   return markdown(
-    ['', `${line}: mails/s · CPU s/1,000`, ...names],
+    ['', `${line}: CPU s/1,000 · mails/s`, ...names],
     cells.map(({ name, rows }) => {
       const reference = samplesOf(rows, line);
       const cpu = sum(reference.map(({ cpuSeconds }) => cpuSeconds)) / sum(reference.map(({ mails }) => mails));
-      const own = `${figure(median(reference.map(rateOf)))} · ${figure(cpu * 1000)}`;
+      const own = `${figure(cpu * 1000)} · ${figure(median(reference.map(rateOf)))}`;
       return [name, reference.length === 0 ? '' : own, ...names.map((one) => short(samplesOf(rows, one), reference))];
     }),
   );

@@ -14,7 +14,6 @@ let dealt = 0;
 let quietTurns = 0;
 /** This turn ends with the loop's. */
 let isHeld = false;
-let loopTurns = 0;
 
 /** With fewer, writes that could have gone out together would often be parted. */
 const manyTurns = 8;
@@ -47,9 +46,6 @@ export function moreMayCome(): void {
   isHeld = true;
 }
 
-/** How many turns of the loop are over. A peer may be heard again in one that has ended early. */
-export const turnsOfLoop = (): number => loopTurns;
-
 function willEnd(): void {
   if (!isLoopAsked) setImmediate(endLoopTurn);
   isLoopAsked = true;
@@ -61,7 +57,6 @@ function endLoopTurn(): void {
   quietTurns = dealt > 1 ? 0 : quietTurns + 1;
   dealt = 0;
   endTurn();
-  loopTurns++;
 }
 
 /** Where a call throws, which is a bug, the others are made in the next turn. */

@@ -34,7 +34,7 @@ export type PluginWord = readonly [
   points?: number,
 ];
 
-/** The tries of one mail, which have network, sender and recipients in common. */
+/** The tries of one mail; the key is that of its network, sender and recipients. */
 export interface MailTries {
   readonly key: string;
   /** 1 is the first. */

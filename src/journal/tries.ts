@@ -9,57 +9,62 @@ import { dayMs } from './hours.js';
 import type { JournalLine, MailTries } from './line.js';
 
 interface RememberedTries {
-  readonly key: string;
-  n: number;
-  /** RFC 3339. */
+  readonly n: number;
+  /** RFC 3339: it tells the mail from others of the same two. */
   readonly first: string;
   /** It is when the last one was, in milliseconds. */
-  last: number;
+  readonly last: number;
+  /** A hash of its Message-ID; '' while no try was read to its end. */
+  readonly mail: string;
 }
 
+/** So many clients, senders and recipients, and so many mails of each. */
 const maxRemembered = 20_000;
+const maxMails = 4;
 const lifeMs = 3 * dayMs;
 
 export class TriesMemory {
-  /** By who, where from, to whom and which mail: the hash is made for those alone that have tries. */
-  readonly #tries = new Map<string, RememberedTries>();
+  /** By who, where from and to whom: the hash is made for those alone that have tries. */
+  readonly #tries = new Map<string, readonly RememberedTries[]>();
 
   /** A line that is to be written; undefined where the mail is no second try, and there will be none. */
   next(line: JournalLine): MailTries | undefined {
     if (this.#tries.size === 0 && line.verdict !== 'deferred') return undefined;
     const who = whoOf(line);
     if (who === undefined) return undefined;
-    const mail = mailOf(who, line);
-    // A try that was put off before the mail was read may have been any mail's.
-    const known = this.#recall(mail, line.time) ?? this.#recall(who, line.time);
+    const known = this.#recall(who, line);
     if (known === undefined && line.verdict !== 'deferred') return undefined;
-    const tries =
-      known === undefined ? { key: keyOf(mail), n: 1 } : { key: known.key, n: known.n + 1, first: known.first };
+    const key = hashText(who);
+    const tries = known === undefined ? { key, n: 1 } : { key, n: known.n + 1, first: known.first };
     this.#hear(who, line, tries);
     return tries;
   }
 
-  #recall(mail: string, time: string): RememberedTries | undefined {
-    const known = this.#tries.get(mail);
-    return known !== undefined && Math.abs(Date.parse(time) - known.last) < lifeMs ? known : undefined;
+  #recall(who: string, line: JournalLine): RememberedTries | undefined {
+    const at = Date.parse(line.time);
+    const all = this.#tries.get(who)?.filter(({ last }) => Math.abs(at - last) < lifeMs) ?? [];
+    const mail = mailOf(line);
+    const same = all.find((one) => one.mail === mail);
+    // One of which no text was read may be either.
+    return same ?? (mail === '' ? (all.length === 1 ? all[0] : undefined) : all.find((one) => one.mail === ''));
   }
 
-  /** A line that has been written, by whichever process. */
+  /** A line that has been written, by whichever process. An erased one has no key. */
   hear(line: JournalLine): void {
-    const who = line.tries && whoOf(line);
+    const who = line.tries && line.tries.key !== '' ? whoOf(line) : undefined;
     if (line.tries !== undefined && who !== undefined) this.#hear(who, line, line.tries);
   }
 
-  #hear(who: string, line: JournalLine, { key, n, first }: MailTries): void {
-    const { time, verdict } = line;
-    const mail = mailOf(who, line);
-    const known = this.#tries.get(mail);
+  #hear(who: string, line: JournalLine, { n, first = line.time }: MailTries): void {
+    const all = this.#tries.get(who) ?? [];
+    const known = all.find((one) => one.first === first);
     if (known !== undefined && known.n > n) return; // heard late
-    if (this.#tries.get(who)?.key === key) this.#tries.delete(who); // by now it is known which mail it was
-    this.#tries.delete(mail); // a Map keeps the place of a key, and the oldest shall stand first
+    const left = all.filter((one) => one !== known);
     // What has been taken or refused for good does not come again.
-    if (verdict !== 'deferred') return;
-    this.#tries.set(mail, { key, n, first: first ?? time, last: Date.parse(time) });
+    if (line.verdict === 'deferred')
+      left.push({ n, first, last: Date.parse(line.time), mail: mailOf(line) || (known?.mail ?? '') });
+    this.#tries.delete(who); // a Map keeps the place of a key, and the oldest shall stand first
+    if (left.length > 0) this.#tries.set(who, left.slice(-maxMails));
     if (this.#tries.size <= maxRemembered) return;
     for (const oldest of this.#tries.keys()) {
       this.#tries.delete(oldest);
@@ -82,14 +87,16 @@ function whoOf({ verdict, from, to = [], ip = '' }: JournalLine): string | undef
   return `${networkText(ip)} ${from} ${recipients}`.toLowerCase();
 }
 
-/** The same with its Message-ID where that is known. */
-function mailOf(who: string, line: JournalLine): string {
+/** Of so much of its Message-ID: what is longer is cut in a line that gets too long. */
+const knownOctets = 200;
+
+function mailOf(line: JournalLine): string {
   const id = line['message-id'] ?? '';
-  return id === '' ? who : `${who} ${id}`;
+  return id === '' ? '' : hashText(id.slice(0, knownOctets));
 }
 
-function keyOf(mail: string): string {
-  const { high, low } = hash64(mail);
+function hashText(text: string): string {
+  const { high, low } = hash64(text);
   return high.toString(36) + low.toString(36);
 }
 

@@ -146,7 +146,7 @@ export const age = (max: Milliseconds): ValueKind<Milliseconds> =>
   valueKind(
     'DURATION',
     `0, or a duration of at most ${writeDuration(max)} with its unit, s, m, h or d, such as 30d`,
-    (text) => (/^\d+$/.test(text) && Number(text) > 0 ? undefined : inRange(readAmount(text, durationUnits), 0, max)),
+    (text) => (/^(?:0+|\d+[smhd])$/i.test(text) ? inRange(readAmount(text, durationUnits), 0, max) : undefined),
     writeDuration,
   );
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { journalText } from '../../src/journal/line.js';
@@ -142,39 +142,80 @@ test('of a flood the first lines of a minute are written, and the others counted
   assert.equal(lines.length, 1 + 1 + 10 + 1 + 1);
 });
 
-test('tries of two mails between the same two are told apart by their Message-ID, once that is known', async (t) => {
+type Try = readonly [verdict: 'deferred' | 'relayed', id?: string];
+
+/** Each is written by a process of its own, a minute apart: which try it is, and the minute of the first. */
+async function triesOf(
+  t: TestContext,
+  all: readonly Try[],
+): Promise<readonly (readonly [number, number] | undefined)[]> {
   const dir = folderFor(t);
-  let now = at('2026-11-28T21:50:00Z');
-  const said = async (
-    ...lines: readonly (readonly [verdict: 'deferred' | 'relayed', id?: string])[]
-  ): Promise<void> => {
-    for (const [verdict, id] of lines) {
-      const writer = writerIn(dir, { now: () => now });
-      const { 'message-id': _, ...line } = verdict === 'deferred' ? deferred : relayed;
-      writer.write({ ...line, time: new Date(now).toISOString(), ...(id !== undefined && { 'message-id': id }) });
-      writer.close();
-      now += 60_000;
-    }
-  };
-  const triesOf = async (): Promise<(readonly [number, string] | undefined)[]> =>
-    (await found(dir)).map(({ line }) => line.tries && ([line.tries.n, line.tries.key] as const)).toReversed();
-  await said(
-    ['deferred', '<a@x>'],
-    ['deferred', '<b@x>'],
-    ['deferred', '<a@x>'],
-    ['relayed', '<c@x>'],
-    ['relayed', '<b@x>'],
-  );
-  const [a, b, againA, other, againB] = await triesOf();
-  assert.deepEqual([a?.[0], b?.[0], againA?.[0], other, againB?.[0]], [1, 1, 2, undefined, 2]);
-  assert.deepEqual([againA?.[1], againB?.[1]], [a?.[1], b?.[1]]);
-  // Before its text is read a mail has none: what comes next from there is taken for it, once.
-  now += 4 * 86_400_000;
-  await said(['deferred'], ['deferred', '<d@x>'], ['deferred', '<e@x>'], ['relayed', '<d@x>']);
-  const [greeted, d, e, takenD] = (await triesOf()).slice(5);
-  assert.deepEqual([greeted?.[0], d?.[0], e?.[0], takenD?.[0]], [1, 2, 1, 3]);
-  assert.deepEqual([d?.[1], takenD?.[1]], [greeted?.[1], greeted?.[1]]);
-});
+  const begin = at('2026-11-28T21:10:00Z');
+  for (const [i, [verdict, id]] of all.entries()) {
+    const now = begin + i * 60_000;
+    const writer = writerIn(dir, { now: () => now });
+    const { 'message-id': _, ...line } = verdict === 'deferred' ? deferred : relayed;
+    writer.write({ ...line, time: new Date(now).toISOString(), ...(id !== undefined && { 'message-id': id }) });
+    writer.close();
+  }
+  const minuteOf = (time: string): number => (Date.parse(time) - begin) / 60_000;
+  return (await found(dir))
+    .toReversed()
+    .map(({ line: { tries, time } }) => tries && ([tries.n, minuteOf(tries.first ?? time)] as const));
+}
+
+/** [what, the tries by their Message-ID where they were read, which try of which first one each is] */
+for (const [what, all, expected] of [
+  [
+    'two mails that are read each time, and one that is taken at once',
+    [
+      ['deferred', '<a@x>'],
+      ['deferred', '<b@x>'],
+      ['deferred', '<a@x>'],
+      ['relayed', '<c@x>'],
+      ['relayed', '<b@x>'],
+    ],
+    [[1, 0], [1, 1], [2, 0], undefined, [2, 1]],
+  ],
+  [
+    'a mail that is put off before it is read, then after, and then before again; another is taken',
+    [['deferred'], ['deferred', '<a@x>'], ['deferred'], ['relayed', '<a@x>'], ['relayed', '<b@x>']],
+    [[1, 0], [2, 0], [3, 0], [4, 0], undefined],
+  ],
+  [
+    'two mails that are put off before they are read, one while the other waits',
+    [
+      ['deferred'],
+      ['deferred', '<a@x>'],
+      ['deferred', '<b@x>'],
+      ['deferred'],
+      ['relayed', '<a@x>'],
+      ['relayed', '<b@x>'],
+    ],
+    [
+      [1, 0],
+      [2, 0],
+      [1, 2],
+      [1, 3],
+      [3, 0],
+      [2, 2],
+    ],
+  ],
+  [
+    'a Message-ID that is cut when the line is written',
+    [
+      ['deferred', `<${'a'.repeat(20_000)}@x>`],
+      ['relayed', `<${'a'.repeat(20_000)}@x>`],
+    ],
+    [
+      [1, 0],
+      [2, 0],
+    ],
+  ],
+] as const satisfies readonly (readonly [string, readonly Try[], readonly unknown[]])[])
+  test(`tries of mails between the same two: ${what}`, async (t) => {
+    assert.deepEqual(await triesOf(t, all), expected);
+  });
 
 test('a botnet makes no more lines and no more memory than a few thousand clients', async (t) => {
   const dir = folderFor(t);

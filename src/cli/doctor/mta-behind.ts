@@ -17,7 +17,7 @@ const maxDomains = 10;
 /** Where each domain has an MTA of its own, nobody waits for all of them. */
 const maxMtas = 20;
 const interviewMs = 15_000;
-/** A mail grows by so much at most on its way to the MTA: our fields come on top of it. */
+/** Our fields come on top of a mail on its way to the MTA, and are well below this. */
 const fieldsOctets = 65_536;
 
 export async function* examineRelay(examined: Examined): Diagnoses {
@@ -111,7 +111,7 @@ function* offers(where: string, { greeting, extensions }: Interview, maxSize: nu
     const smaller = size > fieldsOctets ? `, or set max_size = ${size - fieldsOctets}` : '';
     yield warning(
       'relay',
-      `${where} takes mails of ${size} octets, and max_size is ${maxSize}, to which our fields come: larger ones are refused after they were received`,
+      `${where} takes mails of ${size} octets, and max_size is ${maxSize}: a mail near that, with our fields on top, is refused after it was received`,
       `raise its limit (message_size_limit) to ${maxSize + fieldsOctets}${smaller}`,
     );
   }

@@ -142,7 +142,7 @@ function expiryStep(
   if (own?.kind === 'broken') return { question, marker: `${folder}/expire`, meaning: own.problem, style: 'red' };
   const days = own?.days ?? settings.expire / dayMs;
   const size = own?.octets === undefined || own.octets === 0 ? '' : `, and at most ${sizeText(own.octets)}`;
-  const time = Number.isInteger(days) ? `${days} days` : schema.expire.kind.write(days * dayMs);
+  const time = Number.isInteger(days) ? `${days} days` : schema.expire.kind.write(Math.round(days * dayMs));
   const meaning = `${days === 0 ? 'is kept for ever' : `is kept for ${time}`}${size}`;
   return { question, marker: own === undefined ? undefined : `${folder}/expire`, meaning };
 }

@@ -54,18 +54,14 @@ async function linesFor(journal: JournalSource, search: SourceSearch): Promise<J
   return lines.toReversed();
 }
 
-/** Another mail of the same two begins with a first try of its own. */
+/** All tries of a mail name the time of its first. */
 function joined(ofId: readonly JournalLine[], others: readonly JournalLine[]): MailStory {
-  const ids = new Set(ofId.map(({ id }) => id));
-  const at = others.findIndex(({ id }) => ids.has(id));
-  if (at < 0) return ofId;
-  let from = at;
-  while (from > 0 && (others[from]?.tries?.n ?? 1) > 1) from--;
-  let end = at + 1;
-  while (end < others.length && (others[end]?.tries?.n ?? 1) > 1) end++;
-  const tries = others.slice(from, end);
+  const firsts = new Set(ofId.filter(({ tries }) => tries !== undefined).map(firstOf));
+  const tries = others.filter((line) => firsts.has(firstOf(line)));
   return [
     ...ofId.filter((line) => !tries.some(({ time, id }) => time === line.time && id === line.id)),
     ...tries,
   ].toSorted((a, b) => Date.parse(a.time) - Date.parse(b.time));
 }
+
+const firstOf = ({ tries, time }: JournalLine): string => tries?.first ?? time;

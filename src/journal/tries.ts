@@ -87,12 +87,12 @@ function whoOf({ verdict, from, to = [], ip = '' }: JournalLine): string | undef
   return `${networkText(ip)} ${from} ${recipients}`.toLowerCase();
 }
 
-/** Of so much of its Message-ID: what is longer is cut in a line that gets too long. */
-const knownOctets = 200;
+/** Characters of a Message-ID that count: a longer one is cut in a line that gets too long. */
+const knownLength = 200;
 
 function mailOf(line: JournalLine): string {
   const id = line['message-id'] ?? '';
-  return id === '' ? '' : hashText(id.slice(0, knownOctets));
+  return id === '' ? '' : hashText(id.slice(0, knownLength));
 }
 
 function hashText(text: string): string {
